@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A hardware VMCS: its memory, where it is loaded, and software copies of
+ * what is written often.
+ */
+#ifndef HW_VMCS_H
+#define HW_VMCS_H
+
+#include <linux/list.h>
+#include <asm/asm.h>
+#include <vmx/types.h>
+#include <vmx/vmcs.h>
+
+struct vmcs_region {
+	u32 revision; /* bit 31: shadow-VMCS indicator */
+	u32 abort;
+	u8 data[];
+};
+
+#define VMCS_REVISION_SHADOW BIT(31)
+
+/* The control fields that have a software copy, so that VMWRITE is on change only. */
+enum vmcs_ctl {
+	CTL_PIN,
+	CTL_PROC,
+	CTL_PROC2,
+	CTL_EXIT,
+	CTL_ENTRY,
+	CTL_EXCEPTIONS,
+	NR_VMCS_CTLS,
+};
+
+/* Host-state fields that may differ from one entry to the next. */
+struct vmcs_host {
+	unsigned long cr3;
+	unsigned long cr4;
+	unsigned long fs_base;
+	unsigned long gs_base;
+	u16 fs;
+	u16 gs;
+	u16 ds;
+	u16 es;
+};
+
+struct vmcs {
+	struct vmcs_region *region;
+	struct vmcs_region *shadow; /* whose address the link pointer holds, or NULL */
+	int cpu; /* where it is active; -1: cleared, in memory only */
+	bool launched; /* VMRESUME, not VMLAUNCH, enters it */
+	struct list_head node; /* in the list of VMCSs active on .cpu */
+	u32 ctl[NR_VMCS_CTLS];
+	struct vmcs_host host;
+};
+
+int vmcs_init(struct vmcs *vmcs);
+void vmcs_destroy(struct vmcs *vmcs);
+
+/* Memory for a shadow VMCS; the caller links it (vmcs->shadow, VMCS_LINK_POINTER). */
+struct vmcs_region *vmcs_region_alloc(bool shadow);
+void vmcs_region_free(struct vmcs_region *region);
+
+/*
+ * Make it the current VMCS of this CPU; cleared on the CPU where it was
+ * active before. Context: preemption off, interrupts on (an IPI may be sent).
+ * Return: true when it was not active on this CPU (host state is stale then).
+ */
+bool vmcs_load(struct vmcs *vmcs);
+
+/*
+ * The same for a VMCS that is active on this CPU already or on none: a
+ * VMPTRLD and nothing else. Context: preemption off.
+ */
+void vmcs_switch(struct vmcs *vmcs);
+
+/* VMCLEAR it, and its shadow, where it is active. Context: may send an IPI. */
+void vmcs_clear(struct vmcs *vmcs);
+
+/*
+ * Access to the current VMCS. Context: preemption off, a VMCS loaded. All
+ * fields are read and written as 64 bits, whatever their width. When VMX
+ * operation was ended under us (an emergency reboot) a read gives 0.
+ */
+static __always_inline u64 vmread(unsigned long field)
+{
+	u64 value = 0;
+
+	asm volatile("1: vmread %[field], %[value]\n"
+		     "2:\n" _ASM_EXTABLE(1b, 2b)
+		     : [value] "+r"(value)
+		     : [field] "r"(field)
+		     : "cc");
+	return value;
+}
+
+void vmwrite_failed(unsigned long field, u64 value);
+
+static __always_inline void vmwrite(unsigned long field, u64 value)
+{
+	asm goto("1: vmwrite %[value], %[field]\n\t"
+		 "jna %l[failed]\n" _ASM_EXTABLE(1b, %l[failed])
+		 :
+		 : [field] "r"(field), [value] "rm"(value)
+		 : "cc"
+		 : failed);
+	return;
+failed:
+	vmwrite_failed(field, value);
+}
+
+/* Write a control field if it changes. @vmcs must be the current one. */
+extern const u16 vmcs_ctl_field[NR_VMCS_CTLS];
+
+static __always_inline void vmcs_ctl_set(struct vmcs *vmcs, enum vmcs_ctl ctl, u32 bits)
+{
+	if (vmcs->ctl[ctl] == bits)
+		return;
+	vmcs->ctl[ctl] = bits;
+	vmwrite(vmcs_ctl_field[ctl], bits);
+}
+
+#endif
