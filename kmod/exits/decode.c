@@ -1,0 +1,615 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* See decode.h. The tables follow the SDM's opcode maps (volume 2, appendix A). */
+#include "exits/decode.h"
+
+/* Where a row's operands are encoded. */
+enum encoding {
+	ENC_NONE,
+	ENC_M, /* ModRM memory alone */
+	ENC_MR, /* ModRM memory, ModRM register */
+	ENC_RM, /* ModRM register, ModRM memory */
+	ENC_MI, /* ModRM memory, immediate of the operand size (at most 4 bytes) */
+	ENC_MIB, /* ModRM memory, sign-extended byte */
+	ENC_MOFFS_A, /* AL..RAX from an absolute address */
+	ENC_A_MOFFS, /* AL..RAX to an absolute address */
+	ENC_STRING,
+	ENC_GROUP, /* ModRM bits 5:3 select a row of the table in "group" */
+};
+
+/* Row flags */
+#define BYTE_OP BIT(0) /* 8-bit operands; without it 16, 32 or 64 */
+#define SRC_BYTE BIT(1) /* memory is 8 bits wide, the register is not */
+#define SRC_WORD BIT(2) /* memory is 16 bits wide */
+#define SRC_DWORD BIT(3) /* memory is 32 bits wide, or 16 with operand size 16 */
+#define LOCKABLE BIT(4)
+#define ONLY_64 BIT(5) /* another instruction outside 64-bit mode */
+#define NO_16 BIT(6) /* operand size 16 is another instruction, or none */
+#define IS_SSE BIT(7) /* size and meaning hang on the mandatory prefix */
+#define ALIGNED BIT(8)
+
+struct row {
+	u8 op;
+	u8 enc;
+	u16 flags;
+	const struct row *group;
+};
+
+#define ROW(o, e, f) { .op = OP_##o, .enc = ENC_##e, .flags = (f) }
+#define GROUP(t, f) { .enc = ENC_GROUP, .flags = (f), .group = (t) }
+
+#define ALU_GROUP(e)                                                                        \
+	{                                                                                   \
+		ROW(ADD, e, LOCKABLE), ROW(OR, e, LOCKABLE), ROW(ADC, e, LOCKABLE),         \
+		ROW(SBB, e, LOCKABLE), ROW(AND, e, LOCKABLE), ROW(SUB, e, LOCKABLE),        \
+		ROW(XOR, e, LOCKABLE), ROW(CMP, e, 0),                                      \
+	}
+
+static const struct row group1[8] = ALU_GROUP(MI);
+static const struct row group1_byte[8] = ALU_GROUP(MIB);
+
+static const struct row group3[8] = {
+	[0] = ROW(TEST, MI, 0),
+	[1] = ROW(TEST, MI, 0), /* undocumented alias */
+	[2] = ROW(NOT, M, LOCKABLE),
+	[3] = ROW(NEG, M, LOCKABLE),
+};
+
+static const struct row group4[8] = {
+	[0] = ROW(INC, M, LOCKABLE),
+	[1] = ROW(DEC, M, LOCKABLE),
+};
+
+static const struct row group8[8] = {
+	[4] = ROW(BT, MIB, 0),
+	[5] = ROW(BTS, MIB, LOCKABLE),
+	[6] = ROW(BTR, MIB, LOCKABLE),
+	[7] = ROW(BTC, MIB, LOCKABLE),
+};
+
+static const struct row group9[8] = {
+	[1] = ROW(CMPXCHG_PAIR, M, LOCKABLE),
+};
+
+static const struct row group11[8] = {
+	[0] = ROW(MOV, MI, 0),
+};
+
+/* CLWB and CLFLUSH(OPT); other prefixes are settled in check_flush(). */
+static const struct row group15[8] = {
+	[6] = ROW(FLUSH, M, BYTE_OP),
+	[7] = ROW(FLUSH, M, BYTE_OP),
+};
+
+#define ALU_ROWS(base, o, lk)                                                               \
+	[(base) + 0] = ROW(o, MR, BYTE_OP | (lk)), [(base) + 1] = ROW(o, MR, lk),           \
+	[(base) + 2] = ROW(o, RM, BYTE_OP), [(base) + 3] = ROW(o, RM, 0)
+
+static const struct row one_byte[256] = {
+	ALU_ROWS(0x00, ADD, LOCKABLE),
+	ALU_ROWS(0x08, OR, LOCKABLE),
+	ALU_ROWS(0x10, ADC, LOCKABLE),
+	ALU_ROWS(0x18, SBB, LOCKABLE),
+	ALU_ROWS(0x20, AND, LOCKABLE),
+	ALU_ROWS(0x28, SUB, LOCKABLE),
+	ALU_ROWS(0x30, XOR, LOCKABLE),
+	ALU_ROWS(0x38, CMP, 0),
+	[0x63] = ROW(MOVSX, RM, SRC_DWORD | ONLY_64), /* MOVSXD */
+	[0x80] = GROUP(group1_byte, BYTE_OP),
+	[0x81] = GROUP(group1, 0),
+	[0x83] = GROUP(group1_byte, 0),
+	[0x84] = ROW(TEST, MR, BYTE_OP),
+	[0x85] = ROW(TEST, MR, 0),
+	[0x86] = ROW(XCHG, MR, BYTE_OP | LOCKABLE),
+	[0x87] = ROW(XCHG, MR, LOCKABLE),
+	[0x88] = ROW(MOV, MR, BYTE_OP),
+	[0x89] = ROW(MOV, MR, 0),
+	[0x8a] = ROW(MOV, RM, BYTE_OP),
+	[0x8b] = ROW(MOV, RM, 0),
+	[0xa0] = ROW(MOV, MOFFS_A, BYTE_OP),
+	[0xa1] = ROW(MOV, MOFFS_A, 0),
+	[0xa2] = ROW(MOV, A_MOFFS, BYTE_OP),
+	[0xa3] = ROW(MOV, A_MOFFS, 0),
+	[0xa4] = ROW(MOVS, STRING, BYTE_OP),
+	[0xa5] = ROW(MOVS, STRING, 0),
+	[0xa6] = ROW(CMPS, STRING, BYTE_OP),
+	[0xa7] = ROW(CMPS, STRING, 0),
+	[0xaa] = ROW(STOS, STRING, BYTE_OP),
+	[0xab] = ROW(STOS, STRING, 0),
+	[0xac] = ROW(LODS, STRING, BYTE_OP),
+	[0xad] = ROW(LODS, STRING, 0),
+	[0xae] = ROW(SCAS, STRING, BYTE_OP),
+	[0xaf] = ROW(SCAS, STRING, 0),
+	[0xc6] = GROUP(group11, BYTE_OP),
+	[0xc7] = GROUP(group11, 0),
+	[0xf6] = GROUP(group3, BYTE_OP),
+	[0xf7] = GROUP(group3, 0),
+	[0xfe] = GROUP(group4, BYTE_OP),
+	[0xff] = GROUP(group4, 0),
+};
+
+static const struct row two_byte[256] = {
+	[0x10] = ROW(MOVX, RM, IS_SSE), /* MOVUPS, MOVUPD, MOVSS, MOVSD */
+	[0x11] = ROW(MOVX, MR, IS_SSE),
+	[0x28] = ROW(MOVX, RM, IS_SSE | ALIGNED), /* MOVAPS, MOVAPD */
+	[0x29] = ROW(MOVX, MR, IS_SSE | ALIGNED),
+	[0x2b] = ROW(MOVX, MR, IS_SSE | ALIGNED), /* MOVNTPS, MOVNTPD */
+	[0x6f] = ROW(MOVX, RM, IS_SSE), /* MOVDQA, MOVDQU */
+	[0x7f] = ROW(MOVX, MR, IS_SSE),
+	[0xa3] = ROW(BT, MR, 0),
+	[0xab] = ROW(BTS, MR, LOCKABLE),
+	[0xae] = GROUP(group15, 0),
+	[0xb0] = ROW(CMPXCHG, MR, BYTE_OP | LOCKABLE),
+	[0xb1] = ROW(CMPXCHG, MR, LOCKABLE),
+	[0xb3] = ROW(BTR, MR, LOCKABLE),
+	[0xb6] = ROW(MOVZX, RM, SRC_BYTE),
+	[0xb7] = ROW(MOVZX, RM, SRC_WORD),
+	[0xba] = GROUP(group8, 0),
+	[0xbb] = ROW(BTC, MR, LOCKABLE),
+	[0xbe] = ROW(MOVSX, RM, SRC_BYTE),
+	[0xbf] = ROW(MOVSX, RM, SRC_WORD),
+	[0xc0] = ROW(XADD, MR, BYTE_OP | LOCKABLE),
+	[0xc1] = ROW(XADD, MR, LOCKABLE),
+	[0xc3] = ROW(MOV, MR, NO_16), /* MOVNTI */
+	[0xc7] = GROUP(group9, 0),
+	[0xe7] = ROW(MOVX, MR, IS_SSE | ALIGNED), /* MOVNTDQ */
+};
+
+static const struct row movbe_load = ROW(MOVBE, RM, 0);
+static const struct row movbe_store = ROW(MOVBE, MR, 0);
+
+#define REX_W 8
+#define REX_R 4
+#define REX_X 2
+#define REX_B 1
+
+/* One decoding in progress. */
+struct cursor {
+	const u8 *bytes;
+	size_t len;
+	size_t pos;
+	enum insn_mode mode;
+	bool opsize_prefix; /* 66 */
+	bool addrsize_prefix; /* 67 */
+	u8 rep; /* the last of F2 and F3 */
+	u8 seg; /* override, or NR_SEGS */
+	u8 rex; /* 0 if there is none */
+	u16 opcode;
+	u8 modrm;
+	u8 opsize;
+	bool truncated;
+};
+
+static int refuse(struct insn *insn, const char *reason)
+{
+	insn->reason = reason;
+	return -EINVAL;
+}
+
+/* The next byte; 0 after the end, where "truncated" stops the decoder. */
+static u8 next_byte(struct cursor *c)
+{
+	if (c->pos >= c->len) {
+		c->truncated = true;
+		return 0;
+	}
+	return c->bytes[c->pos++];
+}
+
+static u64 next_le(struct cursor *c, unsigned int size)
+{
+	u64 v = 0;
+	unsigned int i;
+
+	for (i = 0; i < size; i++)
+		v |= (u64)next_byte(c) << (8 * i);
+	return v;
+}
+
+static s64 next_signed(struct cursor *c, unsigned int size)
+{
+	unsigned int unused_bits = 64 - 8 * size;
+
+	return (s64)(next_le(c, size) << unused_bits) >> unused_bits;
+}
+
+/* Segment of an override prefix, or NR_SEGS. Outside FS and GS, 64-bit mode ignores them. */
+static u8 override_segment(u8 byte)
+{
+	switch (byte) {
+	case 0x26:
+		return SEG_ES;
+	case 0x2e:
+		return SEG_CS;
+	case 0x36:
+		return SEG_SS;
+	case 0x3e:
+		return SEG_DS;
+	case 0x64:
+		return SEG_FS;
+	case 0x65:
+		return SEG_GS;
+	default:
+		return NR_SEGS;
+	}
+}
+
+/* Take @byte as a legacy prefix; false if it is none. */
+static bool take_prefix(struct cursor *c, struct insn *insn, u8 byte)
+{
+	u8 seg = override_segment(byte);
+
+	if (seg != NR_SEGS) {
+		if (c->mode != MODE_64 || seg >= SEG_FS)
+			c->seg = seg;
+		return true;
+	}
+	switch (byte) {
+	case 0x66:
+		c->opsize_prefix = true;
+		return true;
+	case 0x67:
+		c->addrsize_prefix = true;
+		return true;
+	case 0xf0:
+		insn->lock = true;
+		return true;
+	case 0xf2:
+		c->rep = REP_NE;
+		return true;
+	case 0xf3:
+		c->rep = REP_E;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Return: the first byte of the opcode. */
+static u8 take_prefixes(struct cursor *c, struct insn *insn)
+{
+	u8 byte;
+
+	for (;;) {
+		byte = next_byte(c);
+		if (c->truncated)
+			return 0;
+		if (take_prefix(c, insn, byte)) {
+			c->rex = 0; /* REX counts only right before the opcode */
+			continue;
+		}
+		if (c->mode != MODE_64 || (byte & 0xf0) != 0x40)
+			return byte;
+		c->rex = byte;
+	}
+}
+
+static void set_sizes(struct cursor *c, struct insn *insn)
+{
+	switch (c->mode) {
+	case MODE_16:
+		c->opsize = c->opsize_prefix ? 4 : 2;
+		insn->addr_size = c->addrsize_prefix ? 4 : 2;
+		break;
+	case MODE_32:
+		c->opsize = c->opsize_prefix ? 2 : 4;
+		insn->addr_size = c->addrsize_prefix ? 2 : 4;
+		break;
+	case MODE_64:
+		c->opsize = c->rex & REX_W ? 8 : c->opsize_prefix ? 2 : 4;
+		insn->addr_size = c->addrsize_prefix ? 4 : 8;
+		break;
+	}
+}
+
+/* MOVBE; with F2 the same opcodes are CRC32, which reads as unknown. */
+static const struct row *find_row_0f38(struct cursor *c)
+{
+	u8 byte = next_byte(c);
+
+	c->opcode = 0x3800 | byte;
+	if (c->rep != REP_NONE)
+		return NULL;
+	if (byte == 0xf0)
+		return &movbe_load;
+	return byte == 0xf1 ? &movbe_store : NULL;
+}
+
+static const struct row *find_row(struct cursor *c, u8 byte)
+{
+	const struct row *row;
+
+	if (byte == 0x0f) {
+		byte = next_byte(c);
+		if (byte == 0x38)
+			return find_row_0f38(c);
+		c->opcode = 0x0f00 | byte;
+		row = &two_byte[byte];
+	} else {
+		c->opcode = byte;
+		row = &one_byte[byte];
+	}
+	return row->enc == ENC_NONE ? NULL : row;
+}
+
+/* VEX, EVEX and XOP share their first byte with old instructions: name them. */
+static const char *why_unknown(const struct cursor *c, u8 byte)
+{
+	if (byte == 0x62 || byte == 0xc4 || byte == 0xc5)
+		return "AVX instructions on device memory are not emulated";
+	if (byte == 0xd8 || (byte > 0xd8 && byte <= 0xdf))
+		return "x87 instructions on device memory are not emulated";
+	if (c->opcode >= 0x0f00)
+		return "no such two-byte opcode in the emulator's table";
+	return "no such opcode in the emulator's table";
+}
+
+/* 16-bit ModRM addressing. SDM: "Addressing-Mode Encoding of ModR/M and SIB Bytes". */
+static void take_mem_16(struct cursor *c, struct insn *insn)
+{
+	static const u8 base[8] = { GPR_RBX, GPR_RBX, GPR_RBP, GPR_RBP,
+				    GPR_RSI, GPR_RDI, GPR_RBP, GPR_RBX };
+	static const u8 index[8] = { GPR_RSI, GPR_RDI, GPR_RSI, GPR_RDI,
+				     NO_GPR,  NO_GPR,  NO_GPR,  NO_GPR };
+	u8 mod = c->modrm >> 6, rm = c->modrm & 7;
+
+	if (mod == 0 && rm == 6) {
+		insn->mem.disp = next_signed(c, 2);
+		return;
+	}
+	insn->mem.base = base[rm];
+	insn->mem.index = index[rm];
+	if (insn->mem.base == GPR_RBP)
+		insn->mem.seg = SEG_SS;
+	if (mod)
+		insn->mem.disp = next_signed(c, mod);
+}
+
+/* Return: whether a 32-bit displacement follows though mod is 0. */
+static bool take_sib(struct cursor *c, struct insn *insn)
+{
+	u8 sib = next_byte(c);
+	u8 base = sib & 7, index = (sib >> 3 & 7) | (c->rex & REX_X ? 8 : 0);
+
+	if (index != GPR_RSP) {
+		insn->mem.index = index;
+		insn->mem.shift = sib >> 6;
+	}
+	if (base == GPR_RBP && c->modrm >> 6 == 0)
+		return true;
+	insn->mem.base = base | (c->rex & REX_B ? 8 : 0);
+	return false;
+}
+
+/* 32- and 64-bit ModRM addressing. */
+static void take_mem_32(struct cursor *c, struct insn *insn)
+{
+	u8 mod = c->modrm >> 6, rm = c->modrm & 7;
+	bool disp32 = mod == 2;
+
+	if (rm == 4) {
+		disp32 |= take_sib(c, insn);
+	} else if (mod == 0 && rm == 5) {
+		disp32 = true;
+		insn->mem.rip_relative = c->mode == MODE_64;
+	} else {
+		insn->mem.base = rm | (c->rex & REX_B ? 8 : 0);
+	}
+	if (insn->mem.base == GPR_RSP || insn->mem.base == GPR_RBP)
+		insn->mem.seg = SEG_SS;
+	if (disp32)
+		insn->mem.disp = next_signed(c, 4);
+	else if (mod == 1)
+		insn->mem.disp = next_signed(c, 1);
+}
+
+static int take_mem(struct cursor *c, struct insn *insn)
+{
+	if (c->modrm >> 6 == 3)
+		return refuse(insn, "its operands are registers only");
+	if (insn->addr_size == 2)
+		take_mem_16(c, insn);
+	else
+		take_mem_32(c, insn);
+	return 0;
+}
+
+static void set_reg(struct cursor *c, struct insn *insn)
+{
+	u8 reg = (c->modrm >> 3 & 7) | (c->rex & REX_R ? 8 : 0);
+
+	insn->high_byte = insn->reg_size == 1 && !c->rex && reg >= 4;
+	insn->reg = insn->high_byte ? reg - 4 : reg;
+}
+
+/*
+ * Size and legality of an SSE move by its mandatory prefix; F2 and F3 win
+ * over 66.
+ */
+static int check_sse(struct cursor *c, struct insn *insn)
+{
+	u8 low = c->opcode & 0xff;
+	bool movd = low == 0x6f || low == 0x7f;
+
+	insn->size = 16;
+	insn->reg_size = 16;
+	if (low == 0x10 || low == 0x11) {
+		if (c->rep)
+			insn->size = c->rep == REP_E ? 4 : 8;
+		return 0;
+	}
+	if (c->rep == REP_NE || (c->rep == REP_E && !movd))
+		return refuse(insn, "no such prefix and opcode in the emulator's table");
+	if (movd || low == 0xe7) {
+		if (!c->rep && !c->opsize_prefix)
+			return refuse(insn, "MMX moves on device memory are not emulated");
+		insn->aligned = !c->rep;
+	}
+	return 0;
+}
+
+/* 0F AE /6 and /7 are other instructions with other prefixes. */
+static int check_flush(struct cursor *c, struct insn *insn)
+{
+	bool clwb = (c->modrm >> 3 & 7) == 6;
+
+	if (c->rep || (clwb && !c->opsize_prefix))
+		return refuse(insn, "no such prefix and opcode in the emulator's table");
+	return 0;
+}
+
+static void set_operand_sizes(const struct cursor *c, struct insn *insn, u16 flags)
+{
+	insn->size = flags & BYTE_OP ? 1 : c->opsize;
+	insn->reg_size = insn->size;
+	if (flags & SRC_BYTE)
+		insn->size = 1;
+	else if (flags & SRC_WORD)
+		insn->size = 2;
+	else if (flags & SRC_DWORD)
+		insn->size = min_t(u8, c->opsize, 4);
+	if (insn->op == OP_CMPXCHG_PAIR)
+		insn->size = c->opsize == 8 ? 16 : 8;
+	insn->aligned = flags & ALIGNED;
+}
+
+static int check_row(struct cursor *c, struct insn *insn, u16 flags)
+{
+	if (flags & ONLY_64 && c->mode != MODE_64)
+		return refuse(insn, "no such opcode outside 64-bit mode in the emulator's table");
+	if (flags & NO_16 && (c->opsize_prefix || c->rep))
+		return refuse(insn, "no such prefix and opcode in the emulator's table");
+	if (insn->lock && !(flags & LOCKABLE))
+		return refuse(insn, "LOCK with an instruction that does not allow it");
+	if (insn->lock && insn->form == FORM_REG_MEM)
+		return refuse(insn, "LOCK with a register destination");
+	set_operand_sizes(c, insn, flags);
+	if (insn->op == OP_FLUSH)
+		return check_flush(c, insn);
+	return flags & IS_SSE ? check_sse(c, insn) : 0;
+}
+
+static const u8 form_of[] = {
+	[ENC_M] = FORM_MEM,
+	[ENC_MR] = FORM_MEM_REG,
+	[ENC_RM] = FORM_REG_MEM,
+	[ENC_MI] = FORM_MEM_IMM,
+	[ENC_MIB] = FORM_MEM_IMM,
+	[ENC_MOFFS_A] = FORM_REG_MEM,
+	[ENC_A_MOFFS] = FORM_MEM_REG,
+	[ENC_STRING] = FORM_STRING,
+};
+
+static int take_operands(struct cursor *c, struct insn *insn, u8 enc)
+{
+	int err;
+
+	switch (enc) {
+	case ENC_STRING:
+		insn->rep = c->rep;
+		return 0;
+	case ENC_MOFFS_A:
+	case ENC_A_MOFFS:
+		insn->reg = GPR_RAX;
+		insn->mem.disp = next_le(c, insn->addr_size);
+		return 0;
+	}
+	set_reg(c, insn);
+	err = take_mem(c, insn);
+	if (err)
+		return err;
+	if (enc == ENC_MI)
+		insn->imm = next_signed(c, min_t(u8, insn->size, 4));
+	else if (enc == ENC_MIB)
+		insn->imm = next_signed(c, 1);
+	return 0;
+}
+
+static bool has_modrm(const struct row *row)
+{
+	return row->enc != ENC_STRING && row->enc != ENC_MOFFS_A && row->enc != ENC_A_MOFFS;
+}
+
+static int decode_row(struct cursor *c, struct insn *insn, const struct row *row)
+{
+	u16 flags = row->flags;
+	int err;
+
+	if (has_modrm(row))
+		c->modrm = next_byte(c);
+	if (row->enc == ENC_GROUP) {
+		row = &row->group[c->modrm >> 3 & 7];
+		if (row->enc == ENC_NONE)
+			return refuse(insn, "no such opcode group member in the emulator's table");
+		flags |= row->flags;
+	}
+	insn->op = row->op;
+	insn->form = form_of[row->enc];
+	err = check_row(c, insn, flags);
+	return err ? err : take_operands(c, insn, row->enc);
+}
+
+static int decode(struct cursor *c, struct insn *insn)
+{
+	u8 byte = take_prefixes(c, insn);
+	const struct row *row;
+	int err;
+
+	if (c->truncated)
+		return 0;
+	set_sizes(c, insn);
+	row = find_row(c, byte);
+	if (c->truncated)
+		return 0;
+	if (!row)
+		return refuse(insn, why_unknown(c, byte));
+	err = decode_row(c, insn, row);
+	if (err)
+		return err;
+	if (c->seg != NR_SEGS)
+		insn->mem.seg = c->seg;
+	insn->len = c->pos;
+	return 0;
+}
+
+int insn_decode(struct insn *insn, const u8 *bytes, size_t len, enum insn_mode mode)
+{
+	struct cursor c = {
+		.bytes = bytes,
+		.len = min_t(size_t, len, INSN_MAX_LEN),
+		.mode = mode,
+		.seg = NR_SEGS,
+	};
+	int err;
+
+	memset(insn, 0, sizeof(*insn));
+	insn->mode = mode;
+	insn->mem.seg = SEG_DS;
+	insn->mem.base = NO_GPR;
+	insn->mem.index = NO_GPR;
+	err = decode(&c, insn);
+	if (!c.truncated)
+		return err;
+	if (len >= INSN_MAX_LEN)
+		return refuse(insn, "longer than 15 bytes");
+	insn->reason = "the instruction's bytes end too early";
+	return -ENODATA;
+}
+
+const char *insn_op_name(enum insn_op op)
+{
+	static const char *const names[] = {
+		[OP_NONE] = "?",	 [OP_ADD] = "add",	   [OP_OR] = "or",
+		[OP_ADC] = "adc",	 [OP_SBB] = "sbb",	   [OP_AND] = "and",
+		[OP_SUB] = "sub",	 [OP_XOR] = "xor",	   [OP_CMP] = "cmp",
+		[OP_TEST] = "test",	 [OP_NOT] = "not",	   [OP_NEG] = "neg",
+		[OP_INC] = "inc",	 [OP_DEC] = "dec",	   [OP_BT] = "bt",
+		[OP_BTS] = "bts",	 [OP_BTR] = "btr",	   [OP_BTC] = "btc",
+		[OP_MOV] = "mov",	 [OP_MOVZX] = "movzx",	   [OP_MOVSX] = "movsx",
+		[OP_MOVBE] = "movbe",	 [OP_MOVX] = "movx",	   [OP_XCHG] = "xchg",
+		[OP_XADD] = "xadd",	 [OP_CMPXCHG] = "cmpxchg", [OP_CMPXCHG_PAIR] = "cmpxchg8b",
+		[OP_MOVS] = "movs",	 [OP_CMPS] = "cmps",	   [OP_STOS] = "stos",
+		[OP_LODS] = "lods",	 [OP_SCAS] = "scas",	   [OP_FLUSH] = "clflush",
+	};
+
+	return op < ARRAY_SIZE(names) ? names[op] : names[OP_NONE];
+}

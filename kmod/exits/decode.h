@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Decoder for the instructions with which guests touch device memory.
+ *
+ * Every instruction it accepts has exactly one memory operand, or is a string
+ * instruction with one or two. It works on bytes alone: what registers and
+ * segments hold is the emulator's business (emulate.h).
+ */
+#ifndef EXITS_DECODE_H
+#define EXITS_DECODE_H
+
+#include <vmx/types.h>
+#include <vmx/gpr.h>
+
+#define INSN_MAX_LEN 15
+
+enum insn_op {
+	OP_NONE, /* not in the table */
+	/* The first eight in the order of opcode bits 5:3 and of the 80..83 group. */
+	OP_ADD,
+	OP_OR,
+	OP_ADC,
+	OP_SBB,
+	OP_AND,
+	OP_SUB,
+	OP_XOR,
+	OP_CMP,
+	OP_TEST,
+	OP_NOT,
+	OP_NEG,
+	OP_INC,
+	OP_DEC,
+	/* In the order of the 0F BA group. */
+	OP_BT,
+	OP_BTS,
+	OP_BTR,
+	OP_BTC,
+	OP_MOV,
+	OP_MOVZX,
+	OP_MOVSX,
+	OP_MOVBE,
+	OP_MOVX, /* between memory and an XMM register, zero-extended */
+	OP_XCHG,
+	OP_XADD,
+	OP_CMPXCHG,
+	OP_CMPXCHG_PAIR, /* CMPXCHG8B, CMPXCHG16B */
+	OP_MOVS,
+	OP_CMPS,
+	OP_STOS,
+	OP_LODS,
+	OP_SCAS,
+	OP_FLUSH, /* CLFLUSH, CLFLUSHOPT, CLWB: no data */
+};
+
+/* What the memory operand's partner is, and which of the two is written. */
+enum insn_form {
+	FORM_MEM, /* memory alone, or with registers that the op implies */
+	FORM_MEM_REG, /* memory first: "op mem, reg" */
+	FORM_REG_MEM, /* register first: "op reg, mem" */
+	FORM_MEM_IMM,
+	FORM_STRING, /* at ES:rDI and/or seg:rSI */
+};
+
+enum insn_rep {
+	REP_NONE,
+	REP_NE, /* F2 */
+	REP_E, /* F3; plain REP where the distinction means nothing */
+};
+
+/* Default operand and address size of the code segment. */
+enum insn_mode {
+	MODE_16,
+	MODE_32,
+	MODE_64,
+};
+
+#define NO_GPR 0xff
+
+struct insn_mem {
+	u8 seg; /* enum segreg */
+	u8 base; /* GPR or NO_GPR */
+	u8 index; /* GPR or NO_GPR */
+	u8 shift; /* of the index */
+	bool rip_relative; /* to the address of the next instruction */
+	s64 disp;
+};
+
+struct insn {
+	u8 op; /* enum insn_op */
+	u8 form; /* enum insn_form */
+	u8 mode; /* enum insn_mode */
+	u8 len; /* of the whole instruction, bytes */
+	u8 size; /* of an access to memory, bytes: 1, 2, 4, 8 or 16 */
+	u8 reg_size; /* of the register operand; differs for MOVZX, MOVSX */
+	u8 addr_size; /* bytes: 2, 4 or 8 */
+	u8 reg; /* GPR, or XMM register for OP_MOVX */
+	bool high_byte; /* reg is AH, CH, DH or BH, of RAX, RCX, RDX or RBX */
+	bool lock;
+	bool aligned; /* #GP unless the operand is aligned to its size */
+	u8 rep; /* enum insn_rep; string instructions only */
+	struct insn_mem mem; /* string instructions: only seg, rSI's */
+	u64 imm; /* sign-extended to 64 bits */
+	const char *reason; /* why it was refused, a phrase */
+};
+
+/*
+ * Decode the instruction at @bytes.
+ * @len: how many bytes may be read.
+ *
+ * Return: 0; -ENODATA if the instruction goes on after @len bytes; -EINVAL if
+ * it is not one that the emulator knows, with insn->reason set in both cases.
+ */
+int insn_decode(struct insn *insn, const u8 *bytes, size_t len, enum insn_mode mode);
+
+/* The mnemonic's stem, for messages. */
+const char *insn_op_name(enum insn_op op);
+
+#endif

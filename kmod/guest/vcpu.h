@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A virtual CPU.
+ *
+ * Everything here belongs to the thread that holds .lock (any ioctl on the
+ * vCPU), except what says otherwise. Between vcpu_load() and vcpu_put() the
+ * vCPU's active VMCS is loaded on the CPU, and a preempt notifier keeps it so.
+ */
+#ifndef GUEST_VCPU_H
+#define GUEST_VCPU_H
+
+#include <linux/kvm.h>
+#include <linux/mutex.h>
+#include <linux/preempt.h>
+#include <linux/rcuwait.h>
+#include <vmx/gpr.h>
+#include <vmx/types.h>
+
+#include "guest/clock.h"
+#include "guest/cpuid.h"
+#include "guest/debug.h"
+#include "guest/fpu.h"
+#include "guest/msrs.h"
+#include "guest/stats.h"
+#include "guest/vm.h"
+#include "hw/vmcs.h"
+
+struct lapic;
+struct nested;
+struct mmio_op;
+
+/* Where a vCPU is; read by those who want it to leave the guest. */
+enum vcpu_mode {
+	VCPU_OUTSIDE, /* in L0's code: will look at .requests before it enters */
+	VCPU_IN_GUEST, /* in the guest, or about to be with interrupts off: needs an IPI */
+	VCPU_EXITING, /* was sent one */
+};
+
+/* Bits of .requests: set by anyone (vcpu_request), taken by the vCPU before it enters. */
+enum vcpu_req {
+	REQ_EVENT, /* something may have become deliverable */
+	REQ_TLB_FLUSH, /* flush the translations of the current VPID and EPTP */
+	REQ_MEM_EPOCH, /* vm->mem.epoch rose: cached struct mem_pages are stale */
+	REQ_CLOCK_UPDATE, /* kvmclock's page is to be written */
+	REQ_TRIPLE_FAULT,
+	REQ_NMI,
+	REQ_STEAL_UPDATE,
+	REQ_NESTED, /* nested/ has something to do before the entry */
+	REQ_SCAN_IOAPIC,
+	REQ_KICK, /* nothing but: leave the guest once */
+	REQ_DEAD, /* the VM is broken or its memory goes: KVM_RUN gives -EIO */
+};
+
+/* VMCS-backed registers that have a lazily filled software copy. */
+enum vcpu_lazy {
+	LAZY_RSP, /* copy: gpr[GPR_RSP] */
+	LAZY_RIP,
+	LAZY_RFLAGS,
+	LAZY_CR3,
+	NR_LAZY,
+};
+
+/* What is to be delivered to the guest at the next entry. */
+struct vcpu_inject {
+	struct {
+		bool pending; /* raised, not yet given to hardware: L1 may still intercept it */
+		bool injected; /* in the VMCS, or its delivery was cut short by an exit */
+		bool has_error;
+		bool has_payload; /* CR2 or DR6, not yet written */
+		u8 vector;
+		u32 error;
+		u64 payload;
+	} exception;
+	struct {
+		bool injected;
+		bool soft;
+		u8 vector;
+	} irq;
+	struct {
+		u8 pending; /* 0 to 2 */
+		bool injected;
+	} nmi;
+	u8 insn_len; /* of a soft interrupt or exception to inject again */
+};
+
+struct vcpu {
+	struct vm *vm;
+	u32 id; /* and initial APIC id */
+	int cpu; /* where loaded; -1 */
+	struct mutex lock;
+	struct kvm_run *run; /* page 0 of the mapping */
+	void *pio_data; /* page 1 */
+	struct kvm_coalesced_mmio_ring *coalesced; /* page 2 */
+	struct preempt_notifier notifier;
+	struct pid __rcu *pid; /* of the thread that ran it last */
+
+	int mode; /* enum vcpu_mode; see vcpu_kick() */
+	unsigned long requests;
+	struct rcuwait wait; /* a halted vCPU sleeps here */
+	unsigned int halt_poll_ns;
+
+	struct vmcs vmcs01;
+	struct vmcs *vmcs; /* the active one: &vmcs01, or vmcs02 while L2 is to run */
+	bool in_l2;
+	u16 vpid; /* 0: none could be had */
+
+	unsigned long gpr[NR_GPRS];
+	unsigned long rip, rflags, cr3; /* lazy copies */
+	u32 lazy_avail, lazy_dirty; /* BIT(enum vcpu_lazy) */
+	unsigned long cr0, cr4; /* what the guest that runs (L1 or L2) has, real bits */
+	unsigned long cr0_owned, cr4_owned; /* bits the guest changes without an exit */
+	unsigned long cr2;
+	u64 efer;
+
+	/* The exit being handled. */
+	u32 exit_reason; /* basic reason, and bit 31 for a failed entry */
+	u32 intr_info; /* VM-exit interruption information; read for EXCEPTION_NMI only */
+	u32 idt_vectoring;
+	u64 exit_qual; /* read lazily: vcpu_exit_qual() */
+	bool exit_qual_read;
+
+	struct vcpu_inject inject;
+	bool nmi_masked; /* software copy, for when virtual NMIs do not track it */
+	u32 mp_state; /* KVM_MP_STATE_* */
+	u32 sipi_vector;
+	bool first_run_done;
+
+	struct lapic *lapic; /* NULL: no in-kernel irqchip */
+	struct vcpu_cpuid cpuid;
+	struct vcpu_msrs msrs;
+	struct vcpu_fpu fpu;
+	struct vcpu_debug debug;
+	struct vcpu_clock clock;
+	struct ept_cache ept_cache;
+	struct nested *nested; /* NULL: the VM does not have VMX */
+	struct mmio_op *mmio; /* the emulation that waits for userspace, or NULL */
+	/* Called at the next KVM_RUN to finish what an exit to userspace began. */
+	int (*complete)(struct vcpu *vcpu);
+	/* L2 physical to L1 physical, while L2 runs with its own EPT; else NULL. */
+	int (*gpa_translate)(struct vcpu *vcpu, u64 l2_gpa, u32 access, u64 *gpa);
+
+	struct vcpu_stats stats;
+};
+
+/*
+ * What layers below nested/ need of it. All may be called without VMX being
+ * offered to the VM (then get/set answer 1).
+ */
+struct nested_ops {
+	/* VMX capability MSRs and IA32_FEATURE_CONTROL. 0, or 1: #GP. */
+	int (*msr_get)(struct vcpu *vcpu, u32 index, bool host_initiated, u64 *value);
+	int (*msr_set)(struct vcpu *vcpu, u32 index, bool host_initiated, u64 value);
+	/* Pages [start, end) of L1 go: EPT02 roots that may map them. Under vm->mem.lock. */
+	bool (*unmap)(struct vm *vm, u64 start_gfn, u64 end_gfn);
+	/* CPUID was set: VMX may have come or gone. 0 or -ENOMEM. */
+	int (*cpuid_changed)(struct vcpu *vcpu);
+	/* Out of VMX operation at once, as by RESET. vCPU loaded. */
+	void (*reset)(struct vcpu *vcpu);
+	void (*free)(struct vcpu *vcpu);
+	/* CR4.VMXE, CR0 as VMX operation restricts them. */
+	bool (*cr0_valid)(struct vcpu *vcpu, unsigned long cr0);
+	bool (*cr4_valid)(struct vcpu *vcpu, unsigned long cr4);
+};
+
+/* Lifetime */
+struct vcpu *vcpu_create(struct vm *vm, u32 id); /* or ERR_PTR */
+void vcpu_free(struct vcpu *vcpu);
+void vcpu_load(struct vcpu *vcpu); /* context: .lock held */
+void vcpu_put(struct vcpu *vcpu);
+void vcpu_reset(struct vcpu *vcpu, bool init); /* power-up, or INIT */
+/* Make @vmcs the active one of a loaded vCPU; software copies start afresh. */
+void vcpu_switch_vmcs(struct vcpu *vcpu, struct vmcs *vmcs);
+
+/* Requests and kicks: any context but NMI */
+static inline void vcpu_request(struct vcpu *vcpu, int req)
+{
+	smp_wmb(); /* what the request is about, before the request */
+	set_bit(req, &vcpu->requests);
+}
+
+static inline bool vcpu_test_request(struct vcpu *vcpu, int req)
+{
+	return test_bit(req, &vcpu->requests);
+}
+
+static inline bool vcpu_take_request(struct vcpu *vcpu, int req)
+{
+	if (!test_bit(req, &vcpu->requests))
+		return false;
+	clear_bit(req, &vcpu->requests);
+	smp_mb__after_atomic(); /* the request, before what it is about */
+	return true;
+}
+
+void vcpu_kick(struct vcpu *vcpu); /* wake it, or have it leave the guest */
+bool vcpu_wake(struct vcpu *vcpu); /* whether it slept */
+
+/* Registers that the VMCS holds; context: vCPU loaded */
+static inline unsigned long vcpu_lazy_get(struct vcpu *vcpu, enum vcpu_lazy r, unsigned long field,
+					  unsigned long *copy)
+{
+	if (!(vcpu->lazy_avail & BIT(r))) {
+		*copy = vmread(field);
+		vcpu->lazy_avail |= BIT(r);
+	}
+	return *copy;
+}
+
+static inline void vcpu_lazy_set(struct vcpu *vcpu, enum vcpu_lazy r, unsigned long *copy,
+				 unsigned long value)
+{
+	*copy = value;
+	vcpu->lazy_avail |= BIT(r);
+	vcpu->lazy_dirty |= BIT(r);
+}
+
+static inline unsigned long vcpu_rip(struct vcpu *vcpu)
+{
+	return vcpu_lazy_get(vcpu, LAZY_RIP, VMCS_GUEST_RIP, &vcpu->rip);
+}
+
+static inline void vcpu_set_rip(struct vcpu *vcpu, unsigned long rip)
+{
+	vcpu_lazy_set(vcpu, LAZY_RIP, &vcpu->rip, rip);
+}
+
+static inline unsigned long vcpu_rflags(struct vcpu *vcpu)
+{
+	return vcpu_lazy_get(vcpu, LAZY_RFLAGS, VMCS_GUEST_RFLAGS, &vcpu->rflags);
+}
+
+static inline void vcpu_set_rflags(struct vcpu *vcpu, unsigned long rflags)
+{
+	vcpu_lazy_set(vcpu, LAZY_RFLAGS, &vcpu->rflags, rflags);
+}
+
+static inline unsigned long vcpu_cr3(struct vcpu *vcpu)
+{
+	return vcpu_lazy_get(vcpu, LAZY_CR3, VMCS_GUEST_CR3, &vcpu->cr3);
+}
+
+static inline void vcpu_set_cr3(struct vcpu *vcpu, unsigned long cr3)
+{
+	vcpu_lazy_set(vcpu, LAZY_CR3, &vcpu->cr3, cr3);
+}
+
+static inline unsigned long vcpu_gpr(struct vcpu *vcpu, enum gpr r)
+{
+	if (r == GPR_RSP)
+		return vcpu_lazy_get(vcpu, LAZY_RSP, VMCS_GUEST_RSP, &vcpu->gpr[GPR_RSP]);
+	return vcpu->gpr[r];
+}
+
+static inline void vcpu_set_gpr(struct vcpu *vcpu, enum gpr r, unsigned long value)
+{
+	if (r == GPR_RSP)
+		vcpu_lazy_set(vcpu, LAZY_RSP, &vcpu->gpr[GPR_RSP], value);
+	else
+		vcpu->gpr[r] = value;
+}
+
+/* Write the dirty lazy copies to the current VMCS / forget all copies. */
+void vcpu_lazy_flush(struct vcpu *vcpu);
+static inline void vcpu_lazy_forget(struct vcpu *vcpu)
+{
+	vcpu->lazy_avail = 0;
+	vcpu->lazy_dirty = 0;
+}
+
+/* EDX:EAX */
+static inline u64 vcpu_edx_eax(struct vcpu *vcpu)
+{
+	return (u32)vcpu->gpr[GPR_RAX] | (u64)(u32)vcpu->gpr[GPR_RDX] << 32;
+}
+
+static inline void vcpu_set_edx_eax(struct vcpu *vcpu, u64 value)
+{
+	vcpu->gpr[GPR_RAX] = (u32)value;
+	vcpu->gpr[GPR_RDX] = value >> 32;
+}
+
+static inline u64 vcpu_exit_qual(struct vcpu *vcpu)
+{
+	if (!vcpu->exit_qual_read) {
+		vcpu->exit_qual = vmread(VMCS_EXIT_QUALIFICATION);
+		vcpu->exit_qual_read = true;
+	}
+	return vcpu->exit_qual;
+}
+
+/* CR0 and CR4 as the guest sees them: owned bits are read from the VMCS. */
+unsigned long vcpu_cr0(struct vcpu *vcpu);
+unsigned long vcpu_cr4(struct vcpu *vcpu);
+int vcpu_cpl(struct vcpu *vcpu);
+bool vcpu_long_mode(struct vcpu *vcpu); /* EFER.LMA */
+bool vcpu_64bit(struct vcpu *vcpu); /* LMA and CS.L */
+void vcpu_get_segment(struct vcpu *vcpu, enum segreg seg, struct kvm_segment *out);
+void vcpu_set_segment(struct vcpu *vcpu, enum segreg seg, const struct kvm_segment *in);
+
+/* Past the instruction that exited: RIP, interruptibility, single-step trap. */
+int vcpu_skip_insn(struct vcpu *vcpu); /* 1, or 0 when single-step ends KVM_RUN */
+
+#endif

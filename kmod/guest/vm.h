@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A virtual machine: what its vCPUs share. */
+#ifndef GUEST_VM_H
+#define GUEST_VM_H
+
+#include <linux/kref.h>
+#include <linux/kvm.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+
+#include "guest/bus.h"
+#include "guest/clock.h"
+#include "guest/ept.h"
+#include "guest/mem.h"
+
+struct irqchip;
+struct vcpu;
+
+#define VM_MAX_VCPUS 64
+
+struct vm {
+	struct kref refs; /* the VM's fd, each vCPU's fd, each stats fd */
+	struct mm_struct *mm; /* of the process that made it; other callers get -EIO */
+	struct mutex lock; /* creation of vCPUs and devices; caps */
+	struct vcpu *vcpu[VM_MAX_VCPUS]; /* by order of creation; published with release */
+	int nr_vcpus;
+	u32 bsp_id; /* KVM_SET_BOOT_CPU_ID */
+
+	struct vm_mem mem;
+	struct ept ept;
+	struct vm_buses buses;
+	struct vm_clock clock;
+	struct irqchip *irqchip; /* NULL: none was created; published with release */
+
+	u64 coalesced_zones; /* registered coalesced MMIO zones */
+	struct list_head coalesced; /* struct coalesced_zone, under .lock; see exits/mmio */
+	u64 tss_addr, identity_map_addr; /* stored, unused: unrestricted guest needs neither */
+	u32 disabled_exits; /* KVM_X86_DISABLE_EXITS_* */
+	bool msr_to_user;   /* KVM_CAP_X86_USER_SPACE_MSR; mask below */
+	u64 msr_to_user_mask;
+	const struct nested_ops *nested_ops;
+	struct dentry *debugfs;
+	struct list_head node; /* in the list of all VMs */
+};
+
+static inline int vm_nr_vcpus(const struct vm *vm)
+{
+	return smp_load_acquire(&vm->nr_vcpus);
+}
+
+#define vm_for_each_vcpu(vm, i, v) \
+	for (i = 0; i < vm_nr_vcpus(vm) && ((v) = (vm)->vcpu[i], true); i++)
+
+struct vcpu *vm_vcpu_by_id(struct vm *vm, u32 id); /* by APIC id; NULL */
+
+struct vm *vm_create(const struct nested_ops *nested_ops); /* or ERR_PTR */
+void vm_get(struct vm *vm);
+void vm_put(struct vm *vm);
+
+/* Make a request of each vCPU and have those in the guest leave it. */
+void vm_request(struct vm *vm, int req);
+/* The same, and wait until none runs guest code with the old state. */
+void vm_request_sync(struct vm *vm, int req);
+
+#endif

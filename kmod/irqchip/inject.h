@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Raising exceptions, interrupts and NMIs for the guest that runs, L1 or L2.
+ *
+ * Raising only notes the event; run.c delivers it before the next entry, and
+ * there L1 may intercept what L2 was to get.
+ */
+#ifndef IRQCHIP_INJECT_H
+#define IRQCHIP_INJECT_H
+
+#include <vmx/types.h>
+
+struct vcpu;
+
+void inject_exception(struct vcpu *vcpu, u8 vector);
+void inject_exception_err(struct vcpu *vcpu, u8 vector, u32 error);
+void inject_pf(struct vcpu *vcpu, u32 error, u64 cr2);
+void inject_db(struct vcpu *vcpu, unsigned long dr6);
+#define inject_gp(vcpu) inject_exception_err(vcpu, 13, 0)
+#define inject_ud(vcpu) inject_exception(vcpu, 6)
+void inject_nmi(struct vcpu *vcpu);
+
+/* Takes back what the last exit cut short (IDT-vectoring), to deliver it again. */
+void inject_recover(struct vcpu *vcpu);
+/* Writes the entry-interruption fields of the current VMCS. */
+void inject_write(struct vcpu *vcpu, u32 info, u32 error, u32 insn_len);
+void inject_cancel(struct vcpu *vcpu);
+bool inject_irq_allowed(struct vcpu *vcpu); /* IF and no shadow */
+bool inject_nmi_allowed(struct vcpu *vcpu);
+bool inject_nmi_masked(struct vcpu *vcpu);
+void inject_set_nmi_masked(struct vcpu *vcpu, bool masked);
+void inject_irq_window(struct vcpu *vcpu, bool on);
+void inject_nmi_window(struct vcpu *vcpu, bool on);
+
+#endif
