@@ -102,18 +102,18 @@
 #define EPTP_AD BIT_ULL(6)
 
 /* EPT entries. SDM: "The Extended Page Table Mechanism (EPT)" */
-#define EPT_R BIT_ULL(0)
-#define EPT_W BIT_ULL(1)
-#define EPT_X BIT_ULL(2)
-#define EPT_RWX (EPT_R | EPT_W | EPT_X)
-#define EPT_MEMTYPE_SHIFT 3
-#define EPT_MEMTYPE GENMASK_ULL(5, 3)
-#define EPT_IGNORE_PAT BIT_ULL(6)
-#define EPT_LARGE BIT_ULL(7)
-#define EPT_A BIT_ULL(8)
-#define EPT_D BIT_ULL(9)
-#define EPT_XU BIT_ULL(10)
-#define EPT_SUPPRESS_VE BIT_ULL(63)
+#define EPTE_R BIT_ULL(0)
+#define EPTE_W BIT_ULL(1)
+#define EPTE_X BIT_ULL(2)
+#define EPTE_RWX (EPTE_R | EPTE_W | EPTE_X)
+#define EPTE_MEMTYPE_SHIFT 3
+#define EPTE_MEMTYPE GENMASK_ULL(5, 3)
+#define EPTE_IGNORE_PAT BIT_ULL(6)
+#define EPTE_LARGE BIT_ULL(7)
+#define EPTE_A BIT_ULL(8)
+#define EPTE_D BIT_ULL(9)
+#define EPTE_XU BIT_ULL(10)
+#define EPTE_SUPPRESS_VE BIT_ULL(63)
 
 /* INVEPT and INVVPID types */
 #define INVEPT_SINGLE 1

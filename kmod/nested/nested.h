@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What nested VMX offers to the layers above: the run loop and the dispatch
+ * of exits. All functions want the vCPU loaded on this CPU unless they say
+ * otherwise; "may sleep" means that preemption and interrupts are on.
+ *
+ * A function of type int answers 1 (go on in the kernel), 0 (go to userspace,
+ * kvm_run is filled) or a negative errno for the ioctl, like all exit handlers.
+ */
+#ifndef NESTED_NESTED_H
+#define NESTED_NESTED_H
+
+#include <vmx/types.h>
+
+struct kvm_nested_state;
+struct kvm_msr_entry;
+struct vcpu;
+struct vm;
+
+/* At the module's load, once the processor's capabilities are known. */
+void nested_setup(void);
+
+/* At vCPU creation and its end; allocates little: the rest comes with VMXON. */
+int nested_init(struct vcpu *vcpu);
+void nested_free(struct vcpu *vcpu);
+
+/*
+ * Forget L2, the current VMCS and VMX operation, without an exit to L1: a
+ * reset, or the vCPU's end. The vCPU is on vmcs01 afterwards.
+ */
+void nested_leave(struct vcpu *vcpu);
+
+/* CPUID or the capability MSRs may have changed: VMX appears or goes. */
+void nested_cpuid_changed(struct vcpu *vcpu);
+
+/*
+ * Before each entry, in this order:
+ *
+ * nested_before_entry() resolves the pages that the VMCS to be entered speaks
+ * of, and finishes what vmcs02 lacks. May sleep.
+ *
+ * nested_events(), when L2 is to run: what L1 must get before L2 goes on
+ * (interrupt, NMI, INIT, SIPI, exception, preemption timer, MTF). It may
+ * reflect an exit: then vmcs01 is current afterwards. *@immediate is set when
+ * something is due to L1 but an event must enter L2 first: enter and leave
+ * again at once. May sleep.
+ *
+ * nested_entry_stale(), with interrupts off and VCPU_IN_GUEST set: whether
+ * what nested_before_entry() resolved has been taken away: begin again.
+ */
+int nested_before_entry(struct vcpu *vcpu);
+int nested_events(struct vcpu *vcpu, bool *immediate);
+bool nested_entry_stale(struct vcpu *vcpu);
+
+/*
+ * After a VM exit of L2, before the dispatch: is it L1's? Reads the exit
+ * from vmcs02; quick, for nearly all reasons without a guest memory access.
+ */
+bool nested_wants_exit(struct vcpu *vcpu, u32 reason);
+
+/* Give L1 the exit that the processor reported in vmcs02. */
+int nested_reflect(struct vcpu *vcpu, u32 reason);
+/* The same with an exit that L0 makes up: from events, or emulation for L2. */
+int nested_reflect_as(struct vcpu *vcpu, u32 reason, u32 intr_info, u64 qual);
+
+/*
+ * The processor refused the entry to L2 (an entry failure's exit, or VMfail
+ * with the number @error, else 0), although all checks had passed.
+ */
+int nested_entry_refused(struct vcpu *vcpu, u32 reason, u32 error);
+
+/* Exit handlers of L1's VMX instructions (and of L2's, if L1 isn't asked). */
+int vmx_vmclear(struct vcpu *vcpu);
+int vmx_vmlaunch(struct vcpu *vcpu);
+int vmx_vmptrld(struct vcpu *vcpu);
+int vmx_vmptrst(struct vcpu *vcpu);
+int vmx_vmread(struct vcpu *vcpu);
+int vmx_vmresume(struct vcpu *vcpu);
+int vmx_vmwrite(struct vcpu *vcpu);
+int vmx_vmxoff(struct vcpu *vcpu);
+int vmx_vmxon(struct vcpu *vcpu);
+int vmx_invept(struct vcpu *vcpu);
+int vmx_invvpid(struct vcpu *vcpu);
+int vmx_vmfunc(struct vcpu *vcpu);
+
+/*
+ * EPT violation and misconfiguration while L2 runs. They find out whether
+ * EPT12, EPT02 or L1's memory is to blame, and reflect if EPT12 is. May sleep.
+ */
+int ept02_violation(struct vcpu *vcpu);
+int ept02_misconfig(struct vcpu *vcpu);
+
+/* Drop what EPT02 roots of the VM map. Context: vm->mem.lock held. */
+void ept02_zap_vm(struct vm *vm);
+
+/*
+ * VMX capability MSRs and IA32_FEATURE_CONTROL. @host: userspace accesses it
+ * (KVM_GET/SET_MSRS). Return: 0, or -EINVAL for #GP; -ENOENT: not one of mine.
+ */
+int nested_msr_get(struct vcpu *vcpu, u32 msr, u64 *value, bool host);
+int nested_msr_set(struct vcpu *vcpu, u32 msr, u64 value, bool host);
+
+/* CR0 and CR4 bits that L1 in VMX operation must keep 1 and 0; #GP otherwise. */
+bool nested_cr0_valid(struct vcpu *vcpu, u64 cr0);
+bool nested_cr4_valid(struct vcpu *vcpu, u64 cr4);
+
+/* KVM_GET_NESTED_STATE, KVM_SET_NESTED_STATE; vCPU loaded, may sleep. */
+int nested_state_get(struct vcpu *vcpu, struct kvm_nested_state __user *user, u32 user_size);
+int nested_state_set(struct vcpu *vcpu, struct kvm_nested_state __user *user);
+
+#endif
