@@ -9,22 +9,14 @@
 #define GUEST_EPT_H
 
 #include <linux/list.h>
+#include <vmx/controls.h>
 #include <vmx/types.h>
 
 struct vm;
 struct vcpu;
 struct mem_fault;
 
-#define EPT_READ BIT_ULL(0)
-#define EPT_WRITE BIT_ULL(1)
-#define EPT_EXEC BIT_ULL(2)
-#define EPT_RWX (EPT_READ | EPT_WRITE | EPT_EXEC)
-#define EPT_MT_SHIFT 3
-#define EPT_MT_WB (6ULL << EPT_MT_SHIFT)
-#define EPT_IGNORE_PAT BIT_ULL(6)
-#define EPT_LARGE BIT_ULL(7)
-#define EPT_ACCESSED BIT_ULL(8)
-#define EPT_DIRTY BIT_ULL(9)
+#define EPT_MT_WB ((u64)EPTP_MEMTYPE_WB << EPT_MEMTYPE_SHIFT)
 #define EPT_ADDR_MASK GENMASK_ULL(51, 12)
 
 /* Level 1 maps 4 KiB, level 2 maps 2 MiB; the root is level 4. */

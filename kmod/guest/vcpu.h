@@ -282,7 +282,7 @@ static inline void vcpu_set_edx_eax(struct vcpu *vcpu, u64 value)
 static inline u64 vcpu_exit_qual(struct vcpu *vcpu)
 {
 	if (!vcpu->exit_qual_read) {
-		vcpu->exit_qual = vmread(VMCS_EXIT_QUALIFICATION);
+		vcpu->exit_qual = vmread(VMCS_EXIT_QUAL);
 		vcpu->exit_qual_read = true;
 	}
 	return vcpu->exit_qual;
