@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+The machines a rig can be: Bochs (VT-x in software), QEMU on a processor that
+offers nested VT-x ("kvm"), and QEMU without VT-x ("tcg").
+
+A backend is given a Job and answers with the command line to start. Serial
+port 1 is the console, serial port 2 carries the command's output.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import socket
+import struct
+import subprocess
+
+from .paths import RigError, need, need_file
+
+BOCHS_MODELS = {
+    "haswell": "corei7_haswell_4770",
+    "skylake-x": "corei7_skylake_x",
+    "broadwell": "broadwell_ult",
+}
+# What a model needs from Linux to live with its CPUID.
+MODEL_ARGUMENTS = {
+    "skylake-x": "noxsaves clearcpuid=xsavec,xsaves",
+    "tigerlake": "noxsave",
+    "icelake_u": "noxsave",
+}
+KERNEL_ARGUMENTS = ("console=ttyS0,115200 panic=-1 mitigations=off tsc=reliable "
+                    "cryptomgr.notests nokaslr")
+SYSLINUX = "/usr/lib/syslinux/modules/bios"
+# Bochs' processors have no such registers; reads would fault, which costs KVM
+# hundreds of instructions an exit. DEBUGCTL, MPERF, APERF.
+MISSING_MSRS = ("0x1d9", "0xe7", "0xe8")
+BOCHS_MEMORY_LIMIT = 2048
+
+
+class Job:
+    """What to boot. image: multiboot ELF for a bare run, else None."""
+
+    def __init__(self, tmp, **what):
+        self.tmp = tmp
+        self.kernel = what.get("kernel")
+        self.initramfs = what.get("initramfs")
+        self.arguments = what.get("arguments", "")
+        self.image = what.get("image")
+        self.modules = what.get("modules", [])
+        self.cpus = what.get("cpus", 1)
+        self.memory = what.get("memory", 2048)
+        self.model = what.get("model")
+        self.interactive = what.get("interactive", False)
+
+    def path(self, name):
+        return os.path.join(self.tmp, name)
+
+
+class Bochs:
+    name = "bochs"
+    # Bochs' display needs a terminal of its own.
+    wants_terminal = True
+
+    def __init__(self):
+        self.port = None
+
+    def default_memory(self):
+        return BOCHS_MEMORY_LIMIT
+
+    def model_arguments(self, model):
+        return MODEL_ARGUMENTS.get(model or "haswell", "")
+
+    def _iso(self, job):
+        """An El Torito image with isolinux and what it shall boot."""
+        root = job.path("iso")
+        os.makedirs(os.path.join(root, "isolinux"))
+        os.makedirs(os.path.join(root, "boot"))
+        for path, package in (("/usr/lib/ISOLINUX/isolinux.bin", "isolinux"),
+                              (f"{SYSLINUX}/ldlinux.c32", "syslinux-common"),
+                              (f"{SYSLINUX}/libcom32.c32", "syslinux-common"),
+                              (f"{SYSLINUX}/mboot.c32", "syslinux-common")):
+            shutil.copy(need_file(path, package), os.path.join(root, "isolinux"))
+        if job.image:
+            parts = []
+            for number, (path, arguments) in enumerate([(job.image, job.arguments), *job.modules]):
+                os.symlink(os.path.realpath(path), os.path.join(root, "boot", f"m{number}"))
+                parts.append(f"/boot/m{number} {arguments}".strip())
+            entry = "KERNEL mboot.c32\nAPPEND " + " --- ".join(parts)
+        else:
+            os.symlink(os.path.realpath(job.kernel.image), os.path.join(root, "boot", "vmlinuz"))
+            os.symlink(job.initramfs, os.path.join(root, "boot", "initrd"))
+            entry = f"LINUX /boot/vmlinuz\nINITRD /boot/initrd\nAPPEND {job.arguments}"
+        with open(os.path.join(root, "isolinux", "isolinux.cfg"), "w", encoding="ascii") as file:
+            file.write(f"DEFAULT rig\nTIMEOUT 1\nPROMPT 0\nLABEL rig\n{entry}\n")
+        subprocess.run(
+            [need("xorriso", "xorriso"), "-as", "mkisofs", "-quiet", "-f", "-o",
+             job.path("boot.iso"), "-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat",
+             "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table", root],
+            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def _console(self, job):
+        if not job.interactive:
+            return f"mode=file, dev={job.path('console')}"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        return f"mode=socket-server, dev=127.0.0.1:{self.port}"
+
+    def command(self, job):
+        if job.memory > BOCHS_MEMORY_LIMIT:
+            raise RigError(f"--memory: Bochs has at most {BOCHS_MEMORY_LIMIT} MiB")
+        self._iso(job)
+        model = BOCHS_MODELS.get(job.model or "haswell", job.model)
+        with open(job.path("msrs"), "w", encoding="ascii") as file:
+            for msr in MISSING_MSRS:
+                file.write(f"{msr} 0 " + "00000000 " * 5 + "00000000\n")
+        bios = "/usr/share/bochs/BIOS-bochs-latest"
+        vga = "/usr/share/bochs/VGABIOS-lgpl-latest"
+        need_file(bios, "bochsbios")
+        need_file(vga, "vgabios")
+        # The processors say why an entry failed; everyone else keeps quiet.
+        reported = ", ".join(f"cpu{number}=report" for number in range(job.cpus))
+        with open(job.path("bochsrc"), "w", encoding="ascii") as file:
+            file.write(f"""\
+display_library: term
+cpu: model={model}, count={job.cpus}, ips=50000000, msrs="{job.path('msrs')}", reset_on_triple_fault=0
+memory: guest={job.memory}, host={job.memory}
+romimage: file={bios}
+vgaromimage: file={vga}
+ata0: enabled=1
+ata0-master: type=cdrom, path={job.path('boot.iso')}, status=inserted
+boot: cdrom
+com1: enabled=1, {self._console(job)}
+com2: enabled=1, mode=file, dev={job.path('output')}
+log: {job.path('machine.log')}
+panic: action=fatal
+error: action=ignore, {reported}
+info: action=ignore
+debug: action=ignore
+clock: sync=none
+""")
+        with open(job.path("rc"), "w", encoding="ascii") as file:
+            file.write("c\n")
+        return [need("bochs", "bochs and bochs-term"), "-q", "-f", job.path("bochsrc"),
+                "-rc", job.path("rc")]
+
+    def connect(self, job):
+        del job
+        return socket.create_connection(("127.0.0.1", self.port))
+
+    def refusals(self, log):
+        """Why VM entries failed, out of Bochs' log."""
+        pattern = re.compile(r"VM(ENTRY )?FAIL|VMENTRY|VMLAUNCH|VMRESUME")
+        return [line.strip() for line in log.splitlines() if pattern.search(line)]
+
+
+class Qemu:
+    wants_terminal = False
+
+    def __init__(self, name):
+        self.name = name
+
+    def default_memory(self):
+        return 2048
+
+    def model_arguments(self, model):
+        del model
+        return ""
+
+    def command(self, job):
+        argv = [need("qemu-system-x86_64", "qemu-system-x86"), "-nodefaults",
+                "-no-user-config", "-display", "none", "-no-reboot",
+                "-m", str(job.memory), "-smp", str(job.cpus),
+                "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+        if self.name == "kvm":
+            argv += ["-accel", "kvm", "-cpu", job.model or "host"]
+        else:
+            argv += ["-accel", "tcg", "-cpu", job.model or "Haswell-noTSX"]
+        if job.interactive:
+            argv += ["-chardev", f"socket,id=console,path={job.path('console.sock')},"
+                     "server=on,wait=on", "-serial", "chardev:console"]
+        else:
+            argv += ["-serial", f"file:{job.path('console')}"]
+        argv += ["-serial", f"file:{job.path('output')}"]
+        if job.image:
+            argv += ["-kernel", job.image, "-append", job.arguments]
+            if job.modules:
+                argv += ["-initrd", ",".join(f"{path} {arguments}".strip()
+                                             for path, arguments in job.modules)]
+        else:
+            argv += ["-kernel", os.path.realpath(job.kernel.image),
+                     "-initrd", job.initramfs, "-append", job.arguments]
+        return argv
+
+    def connect(self, job):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(job.path("console.sock"))
+        return connection
+
+    def refusals(self, log):
+        del log
+        return []
+
+
+# KVM_GET_API_VERSION, KVM_GET_SUPPORTED_CPUID of <linux/kvm.h>
+_KVM_API_VERSION = 0xae00
+_KVM_SUPPORTED_CPUID = 0xc008ae05
+_CPUID_ENTRIES = 256
+_ECX_VMX = 1 << 5
+
+
+def kvm_offers_vmx(device="/dev/kvm"):
+    """Whether KVM here would show VT-x to a guest: nothing less will do."""
+    try:
+        with open(device, "r+b", buffering=0) as kvm:
+            if fcntl.ioctl(kvm, _KVM_API_VERSION) != 12:
+                return False
+            buffer = bytearray(struct.pack("II", _CPUID_ENTRIES, 0) + bytes(40 * _CPUID_ENTRIES))
+            fcntl.ioctl(kvm, _KVM_SUPPORTED_CPUID, buffer)
+    except OSError:
+        return False
+    count = struct.unpack_from("I", buffer)[0]
+    leaves = {}
+    for number in range(count):
+        leaf, _, _, *registers = struct.unpack_from("7I", buffer, 8 + 40 * number)
+        leaves.setdefault(leaf, registers)
+    if 0 not in leaves or 1 not in leaves:
+        return False
+    vendor = struct.pack("3I", leaves[0][1], leaves[0][3], leaves[0][2])
+    return vendor == b"GenuineIntel" and bool(leaves[1][2] & _ECX_VMX)
+
+
+def choose(name):
+    if name == "kvm" and not kvm_offers_vmx():
+        raise RigError("--backend kvm: /dev/kvm here offers no VT-x to a guest "
+                       "(missing, not permitted, or without nested VMX)")
+    if name in ("kvm", "tcg"):
+        return Qemu(name)
+    if name == "bochs" or not (kvm_offers_vmx() and shutil.which("qemu-system-x86_64")):
+        return Bochs()
+    return Qemu("kvm")

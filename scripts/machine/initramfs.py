@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Build an initramfs: BusyBox, kernel modules, what abyme built, and extras."""
+
+import os
+import subprocess
+import tempfile
+
+from .cpio import Archive
+from .paths import BUILD, RigError, need, need_file
+
+MODULES = ("kvm_intel", "kvm", "irqbypass")
+BUSYBOX_PACKAGE = "busybox-static"
+
+
+def _busybox(archive):
+    path = need("busybox", BUSYBOX_PACKAGE)
+    archive.copy(path, "bin/busybox")
+    names = subprocess.run([path, "--list"], stdout=subprocess.PIPE, text=True, check=True)
+    for name in names.stdout.split():
+        if name != "busybox":
+            archive.link(f"bin/{name}", "busybox")
+
+
+def _find_modules(kernel, wanted):
+    """Map module name to file, dependencies included, for what is a module."""
+    files = {}
+    for directory, _, names in os.walk(os.path.realpath(kernel.modules)):
+        for name in names:
+            if name.endswith(".ko"):
+                files[name[:-3].replace("-", "_")] = os.path.join(directory, name)
+    found, todo = {}, [name.replace("-", "_") for name in wanted]
+    while todo:
+        name = todo.pop()
+        if name in found or name not in files:
+            continue
+        found[name] = files[name]
+        info = subprocess.run([need("modinfo", "kmod"), "-F", "depends", files[name]],
+                              stdout=subprocess.PIPE, text=True, check=True)
+        todo += [dep.replace("-", "_") for dep in info.stdout.strip().split(",") if dep]
+    return found
+
+
+def _modules(archive, kernel, wanted, own_module):
+    """Modules and the index that modprobe needs."""
+    with tempfile.TemporaryDirectory() as tmp:
+        base = os.path.join(tmp, "lib", "modules", kernel.release)
+        os.makedirs(os.path.join(base, "kernel"))
+        files = _find_modules(kernel, wanted)
+        if own_module:
+            files["abyme"] = own_module
+        for name, path in files.items():
+            os.symlink(path, os.path.join(base, "kernel", name + ".ko"))
+        for name in ("modules.order", "modules.builtin", "modules.builtin.modinfo"):
+            path = os.path.join(kernel.modules, name)
+            if os.path.exists(path):
+                os.symlink(os.path.realpath(path), os.path.join(base, name))
+        subprocess.run([need("depmod", "kmod"), "-b", tmp, kernel.release],
+                       check=True, stderr=subprocess.DEVNULL)
+        for name in list(files):
+            archive.copy(os.path.join(base, "kernel", name + ".ko"),
+                         f"lib/modules/{kernel.release}/kernel/{name}.ko")
+        for name in ("modules.dep", "modules.alias", "modules.softdep", "modules.symbols"):
+            path = os.path.join(base, name)
+            if os.path.exists(path):
+                archive.copy(path, f"lib/modules/{kernel.release}/{name}")
+
+
+def _built(archive, with_tests):
+    """The launcher, and what the test author's directories produced."""
+    launcher = os.path.join(BUILD, "abyme")
+    if os.path.exists(launcher):
+        archive.copy(launcher, "bin/abyme")
+    if not with_tests:
+        return
+    for source, target in (("guests", "lib/abyme/guests"), ("rig", "lib/abyme/tests")):
+        directory = os.path.join(BUILD, "selftests", source)
+        if os.path.isdir(directory):
+            for name in sorted(os.listdir(directory)):
+                if not name.endswith((".o", ".d", ".map", ".cmd")):
+                    archive.copy(os.path.join(directory, name), f"{target}/{name}")
+
+
+def compress(path, output):
+    """LZ4 in the form that the kernel reads: fast to unpack, which counts here."""
+    subprocess.run([need("lz4", "lz4"), "-l", "-9", "-f", "-q", path, output], check=True)
+
+
+def build(output, kernel, *, init, own_module=None, modules=MODULES, add=(),
+          data=(), with_tests=True):
+    """
+    Write the initramfs OUTPUT for KERNEL.
+    add: (host path, guest path) pairs; data: (guest path, bytes, mode) triples.
+    """
+    with tempfile.NamedTemporaryFile(dir=os.path.dirname(os.path.abspath(output))) as file:
+        archive = Archive(file)
+        for directory in ("dev", "proc", "sys", "tmp", "root", "run", "mnt", "etc"):
+            archive.directory(directory)
+        archive.device("dev/console", 5, 1)
+        archive.device("dev/null", 1, 3)
+        _busybox(archive)
+        archive.copy(need_file(init, "nothing: it belongs to abyme"), "init")
+        if kernel.directory:
+            _modules(archive, kernel, modules, own_module)
+        _built(archive, with_tests)
+        for host, guest in add:
+            if not os.path.exists(host):
+                raise RigError(f"--add: no file {host}")
+            archive.copy(os.path.realpath(host), guest)
+        for name, content, mode in data:
+            archive.data(name, content, mode)
+        archive.close()
+        file.flush()
+        compress(file.name, output)
