@@ -469,7 +469,7 @@ static void set_operand_sizes(const struct cursor *c, struct insn *insn, u16 fla
 		insn->size = min_t(u8, c->opsize, 4);
 	if (insn->op == OP_CMPXCHG_PAIR)
 		insn->size = c->opsize == 8 ? 16 : 8;
-	insn->aligned = flags & ALIGNED;
+	insn->aligned = flags & ALIGNED || insn->size == 16;
 }
 
 static int check_row(struct cursor *c, struct insn *insn, u16 flags)
@@ -513,7 +513,8 @@ static int take_operands(struct cursor *c, struct insn *insn, u8 enc)
 		insn->mem.disp = next_le(c, insn->addr_size);
 		return 0;
 	}
-	set_reg(c, insn);
+	if (enc == ENC_MR || enc == ENC_RM)
+		set_reg(c, insn);
 	err = take_mem(c, insn);
 	if (err)
 		return err;

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Integer arithmetic with x86's flags, for the instruction emulator. */
+#ifndef EXITS_ALU_H
+#define EXITS_ALU_H
+
+#include "exits/decode.h"
+
+#define FLAG_CF BIT_ULL(0)
+#define FLAG_PF BIT_ULL(2)
+#define FLAG_AF BIT_ULL(4)
+#define FLAG_ZF BIT_ULL(6)
+#define FLAG_SF BIT_ULL(7)
+#define FLAG_TF BIT_ULL(8)
+#define FLAG_DF BIT_ULL(10)
+#define FLAG_OF BIT_ULL(11)
+#define ALU_FLAGS (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
+
+struct alu {
+	u8 op; /* OP_ADD to OP_BTC of enum insn_op */
+	u8 size; /* bytes: 1, 2, 4 or 8 */
+	u64 a; /* the first operand, also destination; bits past size are ignored */
+	u64 b;
+	u64 flags; /* in: RFLAGS before; out: after */
+	u64 result;
+};
+
+/* Flags that the SDM leaves undefined: AF is cleared, those of BT keep their value. */
+void alu_compute(struct alu *alu);
+
+/* Is the result stored, or only the flags? */
+bool alu_has_result(enum insn_op op);
+
+#endif

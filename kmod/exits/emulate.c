@@ -1,0 +1,560 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* See emulate.h. SDM volume 2 for what each instruction does. */
+#include "exits/alu.h"
+#include "exits/emulate.h"
+
+#define PAGE_BYTES 4096
+
+/* One instruction, or one iteration of a REP, being executed. */
+struct exec {
+	struct emu *emu;
+	const struct insn *insn;
+	const struct emu_ops *ops;
+	void *guest;
+};
+
+static u64 size_mask(unsigned int size)
+{
+	return size >= 8 ? ~0ULL : BIT_ULL(8 * size) - 1;
+}
+
+static s64 sign_extend_bytes(u64 value, unsigned int size)
+{
+	unsigned int unused_bits = size >= 8 ? 0 : 64 - 8 * size;
+
+	return (s64)(value << unused_bits) >> unused_bits;
+}
+
+/* ---- registers ---- */
+
+static u64 get_gpr(struct exec *x, u8 reg, u8 size)
+{
+	return x->ops->get_gpr(x->guest, reg) & size_mask(size);
+}
+
+/* As the processor does: 32-bit writes clear the upper half, smaller ones keep the rest. */
+static void set_gpr(struct exec *x, u8 reg, u8 size, u64 value)
+{
+	u64 mask = size_mask(size);
+
+	value &= mask;
+	if (size < 4)
+		value |= x->ops->get_gpr(x->guest, reg) & ~mask;
+	x->ops->set_gpr(x->guest, reg, value);
+}
+
+/* The register operand of the instruction. */
+static u64 get_reg(struct exec *x)
+{
+	if (x->insn->high_byte)
+		return get_gpr(x, x->insn->reg, 2) >> 8;
+	return get_gpr(x, x->insn->reg, x->insn->reg_size);
+}
+
+static void set_reg(struct exec *x, u64 value)
+{
+	u64 low;
+
+	if (!x->insn->high_byte) {
+		set_gpr(x, x->insn->reg, x->insn->reg_size, value);
+		return;
+	}
+	low = get_gpr(x, x->insn->reg, 1);
+	set_gpr(x, x->insn->reg, 2, (value & 0xff) << 8 | low);
+}
+
+/* ---- memory ---- */
+
+static u64 effective_address(struct exec *x)
+{
+	const struct insn *insn = x->insn;
+	const struct insn_mem *mem = &insn->mem;
+	u64 ea = mem->disp;
+	s64 bit;
+
+	if (mem->base != NO_GPR)
+		ea += x->ops->get_gpr(x->guest, mem->base);
+	if (mem->index != NO_GPR)
+		ea += x->ops->get_gpr(x->guest, mem->index) << mem->shift;
+	if (mem->rip_relative)
+		ea += x->ops->get_rip(x->guest) + insn->len;
+	/* A bit offset in a register reaches beyond the operand. */
+	if (insn->op >= OP_BT && insn->op <= OP_BTC && insn->form == FORM_MEM_REG) {
+		bit = sign_extend_bytes(get_reg(x), insn->size);
+		ea += (bit >> __ffs(8 * insn->size)) * insn->size;
+	}
+	return ea & size_mask(insn->addr_size);
+}
+
+static void add_pieces(struct emu_mem *mem, u64 gpa, u8 at, u8 len)
+{
+	u8 n;
+
+	for (; len; len -= n, gpa += n, at += n) {
+		n = min_t(u8, len, EMU_MAX_PIECE);
+		mem->piece[mem->pieces++] = (struct emu_piece){ .gpa = gpa, .at = at, .len = n };
+	}
+}
+
+/* Translate page by page, before anything is read or written. */
+static int translate(struct exec *x, struct emu_mem *mem, bool write)
+{
+	u8 size = x->insn->size, at, in_page;
+	u64 gpa, linear;
+	int ret;
+
+	for (at = 0; at < size; at += in_page) {
+		linear = mem->linear + at;
+		if (x->insn->mode != MODE_64)
+			linear = (u32)linear;
+		in_page = min_t(u64, size - at, PAGE_BYTES - linear % PAGE_BYTES);
+		ret = x->ops->translate(x->guest, linear, write, &gpa, &x->emu->fault);
+		if (ret) {
+			mem->pieces = 0;
+			return ret;
+		}
+		add_pieces(mem, gpa, at, in_page);
+	}
+	return 0;
+}
+
+/* Find out where the operand is; a second time it is known already. */
+static int locate(struct exec *x, struct emu_mem *mem, u8 seg, u64 offset, bool write)
+{
+	const struct insn *insn = x->insn;
+	int ret;
+
+	if (mem->pieces)
+		return 0;
+	ret = x->ops->linear(x->guest, seg, offset, insn->size, write, &mem->linear,
+			     &x->emu->fault);
+	if (ret)
+		return ret;
+	if (insn->aligned && mem->linear % insn->size) {
+		fault_set(&x->emu->fault, VEC_GP, 0);
+		return EMU_FAULT;
+	}
+	return insn->op == OP_FLUSH ? 0 : translate(x, mem, write);
+}
+
+static void set_pending(struct exec *x, struct emu_mem *mem, const struct emu_piece *piece,
+			bool write)
+{
+	struct emu_access *pending = &x->emu->pending;
+
+	memset(pending, 0, sizeof(*pending));
+	pending->gpa = piece->gpa;
+	pending->len = piece->len;
+	pending->write = write;
+	pending->mem = mem - x->emu->mem;
+	if (write)
+		memcpy(pending->data, mem->out + piece->at, piece->len);
+}
+
+static int read_mem(struct exec *x, struct emu_mem *mem)
+{
+	const struct emu_piece *piece;
+	int ret;
+
+	for (; mem->nr_read < mem->pieces; mem->nr_read++) {
+		piece = &mem->piece[mem->nr_read];
+		ret = x->ops->read(x->guest, piece->gpa, mem->in + piece->at, piece->len);
+		if (ret == EMU_MMIO)
+			set_pending(x, mem, piece, false);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* Of mem->out. */
+static int write_mem(struct exec *x, struct emu_mem *mem)
+{
+	const struct emu_piece *piece;
+	int ret;
+
+	for (; mem->nr_written < mem->pieces; mem->nr_written++) {
+		piece = &mem->piece[mem->nr_written];
+		ret = x->ops->write(x->guest, piece->gpa, mem->out + piece->at, piece->len);
+		if (ret == EMU_MMIO)
+			set_pending(x, mem, piece, true);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static u64 mem_value(const struct emu_mem *mem, u8 size)
+{
+	u64 value = 0;
+
+	memcpy(&value, mem->in, min_t(u8, size, 8));
+	return value;
+}
+
+static int write_value(struct exec *x, struct emu_mem *mem, u64 value)
+{
+	memcpy(mem->out, &value, min_t(u8, x->insn->size, 8));
+	return write_mem(x, mem);
+}
+
+static void set_flags(struct exec *x, u64 flags)
+{
+	u64 rflags = x->ops->get_rflags(x->guest);
+
+	x->ops->set_rflags(x->guest, (rflags & ~ALU_FLAGS) | (flags & ALU_FLAGS));
+}
+
+/* ---- instructions; the operand is located, and read if the row says so ---- */
+
+static u64 swap_bytes(u64 value, u8 size)
+{
+	return __builtin_bswap64(value) >> (64 - 8 * size);
+}
+
+static int do_load(struct exec *x, struct emu_mem *mem)
+{
+	u64 value = mem_value(mem, x->insn->size);
+
+	if (x->insn->op == OP_MOVSX)
+		value = sign_extend_bytes(value, x->insn->size);
+	else if (x->insn->op == OP_MOVBE)
+		value = swap_bytes(value, x->insn->size);
+	set_reg(x, value);
+	return 0;
+}
+
+static int do_store(struct exec *x, struct emu_mem *mem)
+{
+	u64 value = x->insn->form == FORM_MEM_IMM ? x->insn->imm : get_reg(x);
+
+	if (x->insn->op == OP_MOVBE)
+		value = swap_bytes(value, x->insn->size);
+	return write_value(x, mem, value);
+}
+
+static int do_xmm_load(struct exec *x, struct emu_mem *mem)
+{
+	u8 value[16] = { 0 };
+
+	if (!x->ops->set_xmm)
+		return -EOPNOTSUPP;
+	memcpy(value, mem->in, x->insn->size);
+	x->ops->set_xmm(x->guest, x->insn->reg, value);
+	return 0;
+}
+
+static int do_xmm_store(struct exec *x, struct emu_mem *mem)
+{
+	if (!x->ops->get_xmm)
+		return -EOPNOTSUPP;
+	/* Not again after a stop: the pieces must fit together. */
+	if (!mem->nr_written)
+		x->ops->get_xmm(x->guest, x->insn->reg, mem->out);
+	return write_mem(x, mem);
+}
+
+/* ADD to DEC, and BT to BTC: the result goes to the first operand, if anywhere. */
+static int do_alu(struct exec *x, struct emu_mem *mem)
+{
+	const struct insn *insn = x->insn;
+	u64 value = mem_value(mem, insn->size);
+	struct alu alu = { .op = insn->op, .size = insn->size, .a = value };
+	int ret = 0;
+
+	alu.flags = x->ops->get_rflags(x->guest);
+	if (insn->form == FORM_REG_MEM) {
+		alu.a = get_reg(x);
+		alu.b = value;
+	} else if (insn->form == FORM_MEM_REG) {
+		alu.b = get_reg(x);
+	} else if (insn->form == FORM_MEM_IMM) {
+		alu.b = insn->imm;
+	}
+	alu_compute(&alu);
+	if (alu_has_result(insn->op)) {
+		if (insn->form == FORM_REG_MEM)
+			set_reg(x, alu.result);
+		else
+			ret = write_value(x, mem, alu.result);
+	}
+	if (!ret)
+		set_flags(x, alu.flags);
+	return ret;
+}
+
+static int do_xchg(struct exec *x, struct emu_mem *mem)
+{
+	int ret = write_value(x, mem, get_reg(x));
+
+	if (!ret)
+		set_reg(x, mem_value(mem, x->insn->size));
+	return ret;
+}
+
+static int do_xadd(struct exec *x, struct emu_mem *mem)
+{
+	u64 old = mem_value(mem, x->insn->size);
+	struct alu alu = { .op = OP_ADD, .size = x->insn->size, .a = old, .b = get_reg(x) };
+	int ret;
+
+	alu_compute(&alu);
+	ret = write_value(x, mem, alu.result);
+	if (ret)
+		return ret;
+	set_reg(x, old);
+	set_flags(x, alu.flags);
+	return 0;
+}
+
+static int do_cmpxchg(struct exec *x, struct emu_mem *mem)
+{
+	u8 size = x->insn->size;
+	u64 old = mem_value(mem, size);
+	struct alu alu = { .op = OP_CMP, .size = size, .b = old };
+	int ret;
+
+	alu.a = get_gpr(x, GPR_RAX, size);
+	alu_compute(&alu);
+	if (alu.flags & FLAG_ZF) {
+		ret = write_value(x, mem, get_reg(x));
+		if (ret)
+			return ret;
+	} else {
+		set_gpr(x, GPR_RAX, size, old);
+	}
+	set_flags(x, alu.flags);
+	return 0;
+}
+
+/* CMPXCHG8B and CMPXCHG16B: rDX:rAX against memory, rCX:rBX to it; ZF alone changes. */
+static int do_cmpxchg_pair(struct exec *x, struct emu_mem *mem)
+{
+	u8 half = x->insn->size / 2;
+	u64 low = 0, high = 0, value;
+	u64 flags = x->ops->get_rflags(x->guest) & ~FLAG_ZF;
+	int ret;
+
+	memcpy(&low, mem->in, half);
+	memcpy(&high, mem->in + half, half);
+	if (low == get_gpr(x, GPR_RAX, half) && high == get_gpr(x, GPR_RDX, half)) {
+		value = get_gpr(x, GPR_RBX, half);
+		memcpy(mem->out, &value, half);
+		value = get_gpr(x, GPR_RCX, half);
+		memcpy(mem->out + half, &value, half);
+		ret = write_mem(x, mem);
+		if (ret)
+			return ret;
+		flags |= FLAG_ZF;
+	} else {
+		set_gpr(x, GPR_RAX, half, low);
+		set_gpr(x, GPR_RDX, half, high);
+	}
+	set_flags(x, flags);
+	return 0;
+}
+
+static int do_nothing(struct exec *x __maybe_unused, struct emu_mem *mem __maybe_unused)
+{
+	return 0;
+}
+
+typedef int (*exec_fn)(struct exec *x, struct emu_mem *mem);
+
+static exec_fn find_exec(const struct insn *insn)
+{
+	bool load = insn->form == FORM_REG_MEM;
+
+	switch (insn->op) {
+	case OP_MOV:
+	case OP_MOVZX:
+	case OP_MOVSX:
+	case OP_MOVBE:
+		return load ? do_load : do_store;
+	case OP_MOVX:
+		return load ? do_xmm_load : do_xmm_store;
+	case OP_XCHG:
+		return do_xchg;
+	case OP_XADD:
+		return do_xadd;
+	case OP_CMPXCHG:
+		return do_cmpxchg;
+	case OP_CMPXCHG_PAIR:
+		return do_cmpxchg_pair;
+	case OP_FLUSH:
+		return do_nothing;
+	default:
+		return do_alu;
+	}
+}
+
+static bool writes_mem(const struct insn *insn)
+{
+	if (insn->form == FORM_REG_MEM)
+		return false;
+	return insn->op != OP_CMP && insn->op != OP_TEST && insn->op != OP_BT &&
+	       insn->op != OP_FLUSH;
+}
+
+static bool reads_mem(const struct insn *insn)
+{
+	bool move = insn->op == OP_MOV || insn->op == OP_MOVBE || insn->op == OP_MOVX;
+
+	return !(move && insn->form != FORM_REG_MEM) && insn->op != OP_FLUSH;
+}
+
+static int run_plain(struct exec *x)
+{
+	const struct insn *insn = x->insn;
+	struct emu_mem *mem = &x->emu->mem[0];
+	int ret;
+
+	ret = locate(x, mem, insn->mem.seg, effective_address(x), writes_mem(insn));
+	if (!ret && reads_mem(insn))
+		ret = read_mem(x, mem);
+	return ret ? ret : find_exec(insn)(x, mem);
+}
+
+/* ---- string instructions ---- */
+
+static bool uses_rsi(u8 op)
+{
+	return op == OP_MOVS || op == OP_CMPS || op == OP_LODS;
+}
+
+static bool uses_rdi(u8 op)
+{
+	return op != OP_LODS;
+}
+
+static void advance(struct exec *x, u8 reg)
+{
+	u8 addr_size = x->insn->addr_size;
+	u64 step = x->insn->size;
+
+	if (x->ops->get_rflags(x->guest) & FLAG_DF)
+		step = -step;
+	set_gpr(x, reg, addr_size, get_gpr(x, reg, addr_size) + step);
+}
+
+static void compare(struct exec *x, u64 a, u64 b)
+{
+	struct alu alu = { .op = OP_CMP, .size = x->insn->size, .a = a, .b = b };
+
+	alu_compute(&alu);
+	set_flags(x, alu.flags);
+}
+
+static int string_data(struct exec *x, struct emu_mem *src, struct emu_mem *dst)
+{
+	u8 size = x->insn->size;
+
+	switch (x->insn->op) {
+	case OP_MOVS:
+		return write_value(x, dst, mem_value(src, size));
+	case OP_STOS:
+		return write_value(x, dst, get_gpr(x, GPR_RAX, size));
+	case OP_LODS:
+		set_gpr(x, GPR_RAX, size, mem_value(src, size));
+		return 0;
+	case OP_CMPS:
+		compare(x, mem_value(src, size), mem_value(dst, size));
+		return 0;
+	default: /* OP_SCAS */
+		compare(x, get_gpr(x, GPR_RAX, size), mem_value(dst, size));
+		return 0;
+	}
+}
+
+/* One iteration: both operands located before either is touched. */
+static int run_string_once(struct exec *x)
+{
+	struct emu_mem *src = &x->emu->mem[0], *dst = &x->emu->mem[1];
+	u8 op = x->insn->op, addr_size = x->insn->addr_size;
+	bool write = op == OP_MOVS || op == OP_STOS;
+	int ret = 0;
+
+	if (uses_rsi(op))
+		ret = locate(x, src, x->insn->mem.seg, get_gpr(x, GPR_RSI, addr_size), false);
+	if (!ret && uses_rdi(op))
+		ret = locate(x, dst, SEG_ES, get_gpr(x, GPR_RDI, addr_size), write);
+	if (!ret && uses_rsi(op))
+		ret = read_mem(x, src);
+	if (!ret && uses_rdi(op) && !write)
+		ret = read_mem(x, dst);
+	if (!ret)
+		ret = string_data(x, src, dst);
+	if (ret)
+		return ret;
+	if (uses_rsi(op))
+		advance(x, GPR_RSI);
+	if (uses_rdi(op))
+		advance(x, GPR_RDI);
+	return 0;
+}
+
+/* After an iteration: does the REP prefix end here? */
+static bool rep_ends(struct exec *x)
+{
+	const struct insn *insn = x->insn;
+	bool zf = x->ops->get_rflags(x->guest) & FLAG_ZF;
+
+	if (!get_gpr(x, GPR_RCX, insn->addr_size))
+		return true;
+	if (insn->op != OP_CMPS && insn->op != OP_SCAS)
+		return false;
+	return zf != (insn->rep == REP_E);
+}
+
+static int run_string(struct exec *x)
+{
+	u8 addr_size = x->insn->addr_size;
+	int n, ret;
+
+	if (x->insn->rep == REP_NONE)
+		return run_string_once(x);
+	if (!get_gpr(x, GPR_RCX, addr_size))
+		return EMU_DONE;
+	for (n = 1;; n++) {
+		ret = run_string_once(x);
+		if (ret)
+			return ret;
+		set_gpr(x, GPR_RCX, addr_size, get_gpr(x, GPR_RCX, addr_size) - 1);
+		emu_start(x->emu);
+		if (rep_ends(x))
+			return EMU_DONE;
+		if (n >= EMU_MAX_ITERATIONS)
+			return EMU_REPEAT;
+		if (x->ops->must_pause && x->ops->must_pause(x->guest))
+			return EMU_REPEAT;
+	}
+}
+
+void emu_start(struct emu *emu)
+{
+	memset(emu->mem, 0, sizeof(emu->mem));
+	memset(&emu->pending, 0, sizeof(emu->pending));
+}
+
+int emu_run(struct emu *emu, const struct emu_ops *ops, void *guest)
+{
+	struct exec x = { .emu = emu, .insn = &emu->insn, .ops = ops, .guest = guest };
+
+	return emu->insn.form == FORM_STRING ? run_string(&x) : run_plain(&x);
+}
+
+void emu_complete(struct emu *emu, const void *data)
+{
+	struct emu_access *pending = &emu->pending;
+	struct emu_mem *mem = &emu->mem[pending->mem];
+
+	if (!pending->len)
+		return;
+	if (pending->write) {
+		mem->nr_written++;
+	} else {
+		memcpy(mem->in + mem->piece[mem->nr_read].at, data, pending->len);
+		mem->nr_read++;
+	}
+	pending->len = 0;
+}
