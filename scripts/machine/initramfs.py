@@ -76,8 +76,9 @@ def _built(archive, with_tests):
         directory = os.path.join(BUILD, "selftests", source)
         if os.path.isdir(directory):
             for name in sorted(os.listdir(directory)):
-                if not name.endswith((".o", ".d", ".map", ".cmd")):
-                    archive.copy(os.path.join(directory, name), f"{target}/{name}")
+                path = os.path.join(directory, name)
+                if os.path.isfile(path) and not name.endswith((".o", ".d")):
+                    archive.copy(path, f"{target}/{name}")
 
 
 def compress(path, output):

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# abyme: a minimal hypervisor for Intel VT-x whose guests can be hypervisors.
+
+TOP := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+B := $(TOP)/build
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/abyme
+PREFIX ?= /usr/local
+
+# Kernel to build the module for: KDIR, else the running kernel's headers, else
+# the newest installed, else the newest that scripts/kernel unpacked.
+newest = $(lastword $(shell ls -d $(1) 2>/dev/null | sort -V))
+usable = $(if $(wildcard $(1)/Makefile),$(1))
+KDIR ?= $(or $(call usable,/lib/modules/$(shell uname -r)/build),\
+	$(call newest,/lib/modules/*/build/Makefile /usr/src/linux-headers-*-amd64/Makefile),\
+	$(call newest,$(CACHE)/kernel/cloud-*/build/Makefile))
+override KDIR := $(patsubst %/Makefile,%,$(strip $(KDIR)))
+RELEASE := $(if $(KDIR),$(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' \
+	$(KDIR)/include/generated/utsrelease.h 2>/dev/null))
+MODULE := $(B)/$(RELEASE)/abyme.ko
+
+CC := $(shell command -v $(CC) 2>/dev/null)
+need_cc = $(if $(CC),,$(error no C compiler; run scripts/setup or install gcc))
+need_headers = $(if $(RELEASE),,$(error no kernel headers in '$(KDIR)'; \
+	run scripts/setup, install linux-headers-cloud-amd64, or give KDIR=DIRECTORY))
+
+all: module launcher selftests
+
+help:
+	@sed -n 's/^#: //p' Makefile
+
+#: make                 build the module, the launcher and the tests
+#: make run             three Linux kernels, one in the other: L0, L1, L2
+#: make unit            unit tests in userspace, seconds
+#: make check           everything that must hold, less than 30 minutes
+#: make check-long      Linux as L2 in every variant of kvm_intel as L1
+#: make check-debug     the same tests on a kernel with KASAN and lockdep
+#: make bench           counts of instructions and exits
+#: make install         module, launcher, manual pages (PREFIX=, DESTDIR=)
+#: make uninstall       and away again
+#: make clean           remove build/
+#: KDIR=DIRECTORY       kernel to build the module for
+
+# The module. Objects go to build/RELEASE/, so that several kernels fit; the
+# sources stay where they are: the generated Kbuild points back at them.
+module: | need-headers need-cc
+	@mkdir -p $(B)/$(RELEASE) $(addprefix $(B)/$(RELEASE)/,$(shell find kmod -type d))
+	@printf 'src := %s\ninclude %s/Kbuild\n' $(TOP) $(TOP) >$(B)/$(RELEASE)/Kbuild.new
+	@mv $(B)/$(RELEASE)/Kbuild.new $(B)/$(RELEASE)/Kbuild
+	@flock $(B)/$(RELEASE)/.lock $(MAKE) -C $(KDIR) M=$(B)/$(RELEASE) modules
+
+need-headers:
+	$(need_headers)@:
+need-cc:
+	$(need_cc)@:
+
+# The launcher: every userspace/*.c, static so that an initramfs can carry it.
+user_cflags := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wmissing-prototypes \
+	-D_GNU_SOURCE -Iinclude -Iinclude/uapi -Iuserspace -MMD -MP
+user_objects := $(patsubst %.c,$(B)/%.o,$(wildcard userspace/*.c))
+
+launcher: $(if $(wildcard userspace/main.c),$(B)/abyme)
+
+$(B)/abyme: $(user_objects)
+	$(CC) -static -o $@.new $^ -lpthread && mv $@.new $@
+
+$(B)/userspace/%.o: userspace/%.c | need-cc
+	@mkdir -p $(@D)
+	$(CC) $(user_cflags) -c -o $@ $<
+
+include selftests/selftests.mk
+
+# What scripts/rig carries into the machine, for the kernel KDIR.
+rig-parts: $(if $(KDIR),module) launcher guests rig-tests
+
+run:
+	@scripts/run-nest $(RUN_OPTIONS)
+
+check:
+	@scripts/check $(CHECK_OPTIONS)
+
+check-long:
+	@scripts/check --long $(CHECK_OPTIONS)
+
+check-debug:
+	@scripts/check --debug $(CHECK_OPTIONS)
+
+bench:
+	@scripts/bench $(BENCH_OPTIONS)
+
+# Installing
+bindir := $(DESTDIR)$(PREFIX)/bin
+man1dir := $(DESTDIR)$(PREFIX)/share/man/man1
+man4dir := $(DESTDIR)$(PREFIX)/share/man/man4
+completiondir := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+udevdir := $(DESTDIR)/etc/udev/rules.d
+moduledir := $(DESTDIR)/lib/modules/$(RELEASE)/updates
+
+install: module launcher
+	install -D -m 755 $(B)/abyme $(bindir)/abyme
+	for page in $(wildcard docs/*.1); do install -D -m 644 $$page $(man1dir)/$${page##*/}; done
+	for page in $(wildcard docs/*.4); do install -D -m 644 $$page $(man4dir)/$${page##*/}; done
+	for file in $(wildcard docs/completions/abyme); do \
+		install -D -m 644 $$file $(completiondir)/abyme; done
+	install -D -m 644 scripts/60-abyme.rules $(udevdir)/60-abyme.rules
+	install -D -m 644 $(MODULE) $(moduledir)/abyme.ko
+	$(if $(DESTDIR),,depmod $(RELEASE))
+
+uninstall:
+	rm -f $(bindir)/abyme $(man1dir)/abyme*.1 $(man4dir)/abyme.4 $(completiondir)/abyme \
+		$(udevdir)/60-abyme.rules $(moduledir)/abyme.ko
+	$(if $(DESTDIR),,depmod $(RELEASE))
+
+clean:
+	rm -rf $(B)
+
+.SECONDARY:
+.DELETE_ON_ERROR:
+.PHONY: all help module need-headers need-cc launcher selftests rig-parts run check \
+	check-long check-debug bench install uninstall clean
+-include $(user_objects:.o=.d)

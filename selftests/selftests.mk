@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# How tests are built; selftests/README.md says how to add one.
+
+S := $(B)/selftests
+
+selftests: guests rig-tests unit-tests
+
+# Guest images: their own Makefile knows how.
+guests: | need-cc
+	@mkdir -p $(S)/guests
+	@flock $(S)/guests/.lock $(MAKE) -C selftests/guests O=$(S)/guests
+
+# Rig tests: static programs and shell scripts that run in L0.
+rig_cflags := -std=gnu11 -O2 -g -Wall -Wextra -D_GNU_SOURCE \
+	-Iinclude -Iinclude/uapi -Iselftests/rig -MMD -MP
+rig_lib := $(patsubst %.c,$(S)/obj/%.o,$(wildcard selftests/rig/lib/*.c))
+rig_programs := $(patsubst selftests/rig/%.c,$(S)/rig/%,$(wildcard selftests/rig/*.c))
+rig_scripts := $(patsubst selftests/rig/%,$(S)/rig/%,$(wildcard selftests/rig/*.sh))
+
+rig-tests: $(rig_programs) $(rig_scripts) $(S)/rig/run-tests
+
+$(S)/rig/%: $(S)/obj/selftests/rig/%.o $(rig_lib)
+	@mkdir -p $(@D)
+	$(CC) -static -o $@.o $^ -lpthread && mv $@.o $@
+
+$(S)/rig/%.sh: selftests/rig/%.sh
+	@mkdir -p $(@D)
+	@install -m 755 $< $@
+
+$(S)/rig/run-tests: selftests/run-tests
+	@mkdir -p $(@D)
+	@install -m 755 $< $@
+
+$(S)/obj/selftests/rig/%.o: selftests/rig/%.c | need-cc
+	@mkdir -p $(@D)
+	$(CC) $(rig_cflags) -c -o $@ $<
+
+# Unit tests: the comment "sources: ..." near the top of selftests/unit/test_*.c
+# names the pure sources that the test links with.
+unit_cflags := -std=gnu11 -g -O1 -Wall -Wextra -fsanitize=address,undefined \
+	-fno-sanitize-recover=undefined -Iinclude -Ikmod -Iuserspace -D_GNU_SOURCE -MMD -MP
+unit_tests := $(wildcard selftests/unit/test_*.c)
+unit_programs := $(patsubst selftests/unit/%.c,$(S)/unit/%,$(unit_tests))
+unit_sources = $(shell sed -n '1,/\*\/$$/{s/\*\///;s/.*sources://p}' $(1) | head -n 1)
+unit_objects = $(patsubst %.c,$(S)/unit/obj/%.o,$(1) $(call unit_sources,$(1)))
+
+unit-tests: $(unit_programs)
+
+define unit_rule
+$(S)/unit/$(basename $(notdir $(1))): $(call unit_objects,$(1))
+endef
+$(foreach test,$(unit_tests),$(eval $(call unit_rule,$(test))))
+
+$(unit_programs):
+	$(CC) -fsanitize=address,undefined -o $@ $^ -lcmocka
+
+$(S)/unit/obj/%.o: %.c | need-cc
+	@mkdir -p $(@D)
+	$(CC) $(unit_cflags) -c -o $@ $<
+
+unit: unit-tests
+	@scripts/run-unit $(S)/unit $(notdir $(unit_programs))
+
+.PHONY: selftests guests rig-tests unit-tests unit
+-include $(wildcard $(S)/obj/selftests/rig/*.d $(S)/obj/selftests/rig/lib/*.d)
+-include $(shell find $(S)/unit/obj -name '*.d' 2>/dev/null)
