@@ -23,6 +23,7 @@
 #include "guest/msrs.h"
 #include "guest/stats.h"
 #include "guest/vm.h"
+#include "hw/host.h"
 #include "hw/vmcs.h"
 
 struct lapic;
@@ -103,6 +104,8 @@ struct vcpu {
 	struct vmcs *vmcs; /* the active one: &vmcs01, or vmcs02 while L2 is to run */
 	bool in_l2;
 	u16 vpid; /* 0: none could be had */
+	u8 *msr_bitmap; /* of vmcs01; a page */
+	struct host_saved host;
 
 	unsigned long gpr[NR_GPRS];
 	unsigned long rip, rflags, cr3; /* lazy copies */

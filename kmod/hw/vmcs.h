@@ -30,16 +30,12 @@ enum vmcs_ctl {
 	NR_VMCS_CTLS,
 };
 
-/* Host-state fields that may differ from one entry to the next. */
+/* Copies of host-state fields that may differ from one entry to the next. */
 struct vmcs_host {
+	unsigned long rsp;
 	unsigned long cr3;
 	unsigned long cr4;
 	unsigned long fs_base;
-	unsigned long gs_base;
-	u16 fs;
-	u16 gs;
-	u16 ds;
-	u16 es;
 };
 
 struct vmcs {

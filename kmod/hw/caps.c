@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Reads and judges the processor's VMX capabilities. */
+
+#define pr_fmt(fmt) "abyme: " fmt
+
+#include <linux/printk.h>
+#include <asm/cpufeature.h>
+#include <asm/msr.h>
+
+#include "hw/caps.h"
+
+struct vmx_caps hw_caps;
+
+
+static u64 have_pin(void)
+{
+	return hw_caps.pin.may;
+}
+
+static u64 have_proc(void)
+{
+	return hw_caps.proc.may;
+}
+
+static u64 have_proc2(void)
+{
+	return hw_caps.proc2.may;
+}
+
+static u64 have_exit(void)
+{
+	return hw_caps.exit.may;
+}
+
+static u64 have_entry(void)
+{
+	return hw_caps.entry.may;
+}
+
+static u64 have_ept_vpid(void)
+{
+	return hw_caps.ept_vpid;
+}
+
+static u64 have_basic(void)
+{
+	return hw_caps.basic;
+}
+
+/* What abyme does not run without, by the name that the SDM gives it. */
+static const struct must_have {
+	u64 (*have)(void);
+	u64 bits;
+	const char *name;
+} must_haves[] = {
+	{ have_basic, BASIC_TRUE_CTLS, "TRUE control capability MSRs" },
+	{ have_pin, PIN_EXT_INT_EXITING, "external-interrupt exiting" },
+	{ have_pin, PIN_NMI_EXITING, "NMI exiting" },
+	{ have_pin, PIN_VIRTUAL_NMIS, "virtual NMIs" },
+	{ have_proc, PROC_SECONDARY, "secondary processor-based controls" },
+	{ have_proc, PROC_MSR_BITMAPS, "MSR bitmaps" },
+	{ have_proc, PROC_IO_BITMAPS, "I/O bitmaps" },
+	{ have_proc, PROC_TSC_OFFSET, "TSC offsetting" },
+	{ have_proc, PROC_HLT, "HLT exiting" },
+	{ have_proc, PROC_TPR_SHADOW, "TPR shadow" },
+	{ have_proc2, PROC2_EPT, "EPT" },
+	{ have_proc2, PROC2_VPID, "VPID" },
+	{ have_proc2, PROC2_UNRESTRICTED, "unrestricted guest" },
+	{ have_exit, EXITC_HOST_64, "64-bit host" },
+	{ have_exit, EXITC_SAVE_EFER | EXITC_LOAD_EFER, "saving and loading of EFER at exits" },
+	{ have_exit, EXITC_SAVE_PAT | EXITC_LOAD_PAT, "saving and loading of PAT at exits" },
+	{ have_entry, ENTRYC_LOAD_EFER, "loading of EFER at entries" },
+	{ have_entry, ENTRYC_LOAD_PAT, "loading of PAT at entries" },
+	{ have_ept_vpid, EPTCAP_WALK_4, "EPT with 4 levels" },
+	{ have_ept_vpid, EPTCAP_WB, "EPT with write-back memory type" },
+	{ have_ept_vpid, EPTCAP_2M, "EPT with 2 MiB pages" },
+	{ have_ept_vpid, EPTCAP_AD, "EPT accessed and dirty flags" },
+	{ have_ept_vpid, EPTCAP_INVEPT | EPTCAP_INVEPT_SINGLE | EPTCAP_INVEPT_ALL,
+	  "INVEPT of single and all contexts" },
+	{ have_ept_vpid, EPTCAP_INVVPID | EPTCAP_INVVPID_SINGLE | EPTCAP_INVVPID_ALL,
+	  "INVVPID of single and all contexts" },
+};
+
+static u64 read_msr(u32 index)
+{
+	u64 value = 0;
+
+	rdmsrl_safe(index, &value);
+	return value;
+}
+
+static void read_caps(struct vmx_caps *c)
+{
+	bool true_ctls;
+
+	c->basic = read_msr(VMX_MSR_BASIC);
+	true_ctls = c->basic & BASIC_TRUE_CTLS;
+	c->pin = ctl_from_msr(read_msr(true_ctls ? VMX_MSR_TRUE_PIN : VMX_MSR_PIN));
+	c->proc = ctl_from_msr(read_msr(true_ctls ? VMX_MSR_TRUE_PROC : VMX_MSR_PROC));
+	c->exit = ctl_from_msr(read_msr(true_ctls ? VMX_MSR_TRUE_EXIT : VMX_MSR_EXIT));
+	c->entry = ctl_from_msr(read_msr(true_ctls ? VMX_MSR_TRUE_ENTRY : VMX_MSR_ENTRY));
+	if (ctl_may(c->proc, PROC_SECONDARY))
+		c->proc2 = ctl_from_msr(read_msr(VMX_MSR_PROC2));
+	if (c->proc2.may & (PROC2_EPT | PROC2_VPID))
+		c->ept_vpid = read_msr(VMX_MSR_EPT_VPID);
+	if (ctl_may(c->proc2, PROC2_VMFUNC))
+		c->vmfunc = read_msr(VMX_MSR_VMFUNC);
+	c->misc = read_msr(VMX_MSR_MISC);
+	c->cr0_fixed0 = read_msr(VMX_MSR_CR0_FIXED0);
+	c->cr0_fixed1 = read_msr(VMX_MSR_CR0_FIXED1);
+	c->cr4_fixed0 = read_msr(VMX_MSR_CR4_FIXED0);
+	c->cr4_fixed1 = read_msr(VMX_MSR_CR4_FIXED1);
+	c->vmcs_enum = read_msr(VMX_MSR_VMCS_ENUM);
+}
+
+static int check_enabled(void)
+{
+	u64 ctl;
+
+	if (!cpuid_ecx(0) || !(cpuid_ecx(1) & BIT(5))) {
+		pr_err("this processor has no VT-x, or the hypervisor that this machine runs under does not expose it. 'abyme doctor' says what to do.\n");
+		return -ENODEV;
+	}
+	if (rdmsrl_safe(VMX_MSR_FEATURE_CONTROL, &ctl)) {
+		pr_err("IA32_FEATURE_CONTROL can't be read, so VT-x can't be switched on.\n");
+		return -ENODEV;
+	}
+	if ((ctl & FEATCTL_LOCKED) && !(ctl & FEATCTL_VMX)) {
+		pr_err("VT-x is switched off and locked by the firmware. Enable it in the firmware's setup (often called VT-x or Virtualization Technology) and switch the machine off and on.\n");
+		return -EPERM;
+	}
+	return 0;
+}
+
+static int check_must_haves(void)
+{
+	int i, missing = 0;
+
+	for (i = 0; i < ARRAY_SIZE(must_haves); i++) {
+		const struct must_have *m = &must_haves[i];
+
+		if ((m->have() & m->bits) == m->bits)
+			continue;
+		pr_err("this processor's VT-x lacks %s, which abyme needs.\n", m->name);
+		missing++;
+	}
+	return missing ? -ENODEV : 0;
+}
+
+int caps_init(void)
+{
+	int r = check_enabled();
+
+	if (r)
+		return r;
+	read_caps(&hw_caps);
+	return check_must_haves();
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the processor's VMX offers, read once when the module is loaded. */
+#ifndef HW_CAPS_H
+#define HW_CAPS_H
+
+#include <vmx/caps.h>
+#include <vmx/controls.h>
+
+extern struct vmx_caps hw_caps;
+
+/*
+ * Fills hw_caps. Return: 0; -ENODEV: no VT-x, or a must-have is missing;
+ * -EPERM: switched off by firmware. A sentence in the kernel log says which.
+ */
+int caps_init(void);
+
+static inline bool hw_has_shadow_vmcs(void)
+{
+	return ctl_may(hw_caps.proc2, PROC2_SHADOW_VMCS);
+}
+
+static inline bool hw_has_tsc_scaling(void)
+{
+	return ctl_may(hw_caps.proc2, PROC2_TSC_SCALING);
+}
+
+static inline bool hw_has_xsaves(void)
+{
+	return ctl_may(hw_caps.proc2, PROC2_XSAVES);
+}
+
+static inline bool hw_has_preempt_timer(void)
+{
+	return ctl_may(hw_caps.pin, PIN_PREEMPT_TIMER);
+}
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * VM entry and VM exit.
+ *
+ * Register contract of vmx_enter(): RDI gpr array, SIL resume, RDX address of
+ * the copy of HOST_RSP. While the guest runs all general-purpose registers but
+ * RSP are the guest's. After the exit the stack is as it was at the entry, so
+ * its top holds the gpr array's address.
+ */
+#include <linux/linkage.h>
+#include <asm/asm.h>
+#include <asm/nospec-branch.h>
+#include <asm/segment.h>
+
+#define GPR(n) (8 * (n))
+#define VMCS_HOST_RSP 0x6c14
+
+	.section .noinstr.text, "ax"
+
+SYM_FUNC_START(vmx_enter)
+	push	%rbp
+	mov	%rsp, %rbp
+	push	%r15
+	push	%r14
+	push	%r13
+	push	%r12
+	push	%rbx
+	push	%rdi
+
+	cmp	(%rdx), %rsp
+	je	.Lhost_rsp_done
+	mov	%rsp, (%rdx)
+	mov	$VMCS_HOST_RSP, %eax
+	vmwrite	%rsp, %rax
+.Lhost_rsp_done:
+	/* MOV leaves the flag alone. */
+	testb	%sil, %sil
+
+	mov	GPR(0)(%rdi), %rax
+	mov	GPR(1)(%rdi), %rcx
+	mov	GPR(2)(%rdi), %rdx
+	mov	GPR(3)(%rdi), %rbx
+	mov	GPR(5)(%rdi), %rbp
+	mov	GPR(6)(%rdi), %rsi
+	mov	GPR(8)(%rdi), %r8
+	mov	GPR(9)(%rdi), %r9
+	mov	GPR(10)(%rdi), %r10
+	mov	GPR(11)(%rdi), %r11
+	mov	GPR(12)(%rdi), %r12
+	mov	GPR(13)(%rdi), %r13
+	mov	GPR(14)(%rdi), %r14
+	mov	GPR(15)(%rdi), %r15
+	mov	GPR(7)(%rdi), %rdi
+
+	jz	.Llaunch
+.Lresume:
+	vmresume
+	jmp	.Lfail
+.Llaunch:
+	vmlaunch
+	jmp	.Lfail
+	_ASM_EXTABLE(.Lresume, .Lfail)
+	_ASM_EXTABLE(.Llaunch, .Lfail)
+
+SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
+	UNWIND_HINT_RESTORE
+	push	%rax
+	mov	8(%rsp), %rax
+	mov	%rcx, GPR(1)(%rax)
+	mov	%rdx, GPR(2)(%rax)
+	mov	%rbx, GPR(3)(%rax)
+	mov	%rbp, GPR(5)(%rax)
+	mov	%rsi, GPR(6)(%rax)
+	mov	%rdi, GPR(7)(%rax)
+	mov	%r8, GPR(8)(%rax)
+	mov	%r9, GPR(9)(%rax)
+	mov	%r10, GPR(10)(%rax)
+	mov	%r11, GPR(11)(%rax)
+	mov	%r12, GPR(12)(%rax)
+	mov	%r13, GPR(13)(%rax)
+	mov	%r14, GPR(14)(%rax)
+	mov	%r15, GPR(15)(%rax)
+	pop	GPR(0)(%rax)
+	xor	%eax, %eax
+.Lout:
+	/* No guest value is left for speculation to use. */
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	xor	%ebx, %ebx
+	xor	%ebp, %ebp
+	xor	%esi, %esi
+	xor	%edi, %edi
+	xor	%r8d, %r8d
+	xor	%r9d, %r9d
+	xor	%r10d, %r10d
+	xor	%r11d, %r11d
+	xor	%r12d, %r12d
+	xor	%r13d, %r13d
+	xor	%r14d, %r14d
+	xor	%r15d, %r15d
+	FILL_RETURN_BUFFER %rcx, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, \
+			   X86_FEATURE_RSB_VMEXIT_LITE
+	CLEAR_BRANCH_HISTORY_VMEXIT
+
+	pop	%rdi
+	pop	%rbx
+	pop	%r12
+	pop	%r13
+	pop	%r14
+	pop	%r15
+	pop	%rbp
+	RET
+
+.Lfail:
+	mov	$1, %eax
+	jmp	.Lout
+SYM_FUNC_END(vmx_enter)
+
+/* A frame as the processor would have pushed it, then the handler's entry, which ends in IRET. */
+SYM_FUNC_START(vmx_raise_nmi)
+	push	%rbp
+	mov	%rsp, %rbp
+	and	$-16, %rsp
+	push	$__KERNEL_DS
+	push	%rbp
+	pushf
+	push	$__KERNEL_CS
+	call	asm_exc_nmi_noist
+	mov	%rbp, %rsp
+	pop	%rbp
+	RET
+SYM_FUNC_END(vmx_raise_nmi)
+
+SYM_FUNC_START(vmx_raise_mce)
+	int	$18
+	RET
+SYM_FUNC_END(vmx_raise_mce)

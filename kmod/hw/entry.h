@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The few lines that must be assembly. */
+#ifndef HW_ENTRY_H
+#define HW_ENTRY_H
+
+#include <linux/linkage.h>
+
+/*
+ * Enter the guest of the current VMCS and come back at its VM exit.
+ * @gpr: by enum gpr; RSP's slot is not touched.
+ * @resume: VMRESUME instead of VMLAUNCH.
+ * @host_rsp: what HOST_RSP holds, written again only when the stack differs.
+ * Return: 0 after a VM exit; 1: VMfailInvalid or VMfailValid.
+ * Context: interrupts off.
+ */
+asmlinkage int vmx_enter(unsigned long *gpr, bool resume, unsigned long *host_rsp);
+
+/* HOST_RIP */
+extern char vmx_exit_point[];
+
+/* Run the kernel's NMI handler, for an NMI that made a VM exit. */
+asmlinkage void vmx_raise_nmi(void);
+/* The same for a machine check. */
+asmlinkage void vmx_raise_mce(void);
+
+#endif

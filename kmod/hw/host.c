@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The host's half of a VMCS, and the host's state that entries and exits disturb. */
+
+#include <linux/cpu.h>
+#include <linux/percpu.h>
+#include <asm/cpu_entry_area.h>
+#include <asm/debugreg.h>
+#include <asm/desc.h>
+#include <asm/mmu_context.h>
+#include <asm/msr.h>
+#include <asm/nospec-branch.h>
+#include <asm/processor.h>
+#include <asm/special_insns.h>
+#include <asm/spec-ctrl.h>
+
+#include "hw/entry.h"
+#include "hw/host.h"
+#include "hw/vmcs.h"
+
+static bool flush_buffers; /* MDS: VERW before entry */
+static bool flush_l1d; /* L1TF: flush the L1 data cache before entry */
+
+void host_setup(void)
+{
+	bool off = cpu_mitigations_off();
+
+	flush_buffers = !off && (boot_cpu_has_bug(X86_BUG_MDS) || boot_cpu_has_bug(X86_BUG_TAA) ||
+				 boot_cpu_has_bug(X86_BUG_MMIO_STALE_DATA));
+	flush_l1d = !off && boot_cpu_has_bug(X86_BUG_L1TF) && boot_cpu_has(X86_FEATURE_FLUSH_L1D);
+}
+
+void host_write_constant(struct vmcs *vmcs)
+{
+	struct desc_ptr idt;
+	u64 value;
+
+	store_idt(&idt);
+	vmwrite(VMCS_HOST_CR0, read_cr0());
+	vmwrite(VMCS_HOST_CS_SEL, __KERNEL_CS);
+	vmwrite(VMCS_HOST_SS_SEL, __KERNEL_DS);
+	vmwrite(VMCS_HOST_DS_SEL, 0);
+	vmwrite(VMCS_HOST_ES_SEL, 0);
+	vmwrite(VMCS_HOST_FS_SEL, 0);
+	vmwrite(VMCS_HOST_GS_SEL, 0);
+	vmwrite(VMCS_HOST_TR_SEL, GDT_ENTRY_TSS * 8);
+	vmwrite(VMCS_HOST_IDTR_BASE, idt.address);
+	vmwrite(VMCS_HOST_RIP, (unsigned long)vmx_exit_point);
+	rdmsrl(MSR_IA32_SYSENTER_CS, value);
+	vmwrite(VMCS_HOST_SYSENTER_CS, (u32)value);
+	rdmsrl(MSR_IA32_SYSENTER_EIP, value);
+	vmwrite(VMCS_HOST_SYSENTER_EIP, value);
+	rdmsrl(MSR_IA32_CR_PAT, value);
+	vmwrite(VMCS_HOST_PAT, value);
+	rdmsrl(MSR_EFER, value);
+	vmwrite(VMCS_HOST_EFER, value);
+	vmcs->host = (struct vmcs_host){};
+}
+
+void host_write_cpu(struct vmcs *vmcs)
+{
+	int cpu = smp_processor_id();
+
+	vmwrite(VMCS_HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
+	vmwrite(VMCS_HOST_GDTR_BASE, (unsigned long)get_current_gdt_ro());
+	vmwrite(VMCS_HOST_SYSENTER_ESP,
+		(unsigned long)(cpu_entry_stack(cpu) + 1));
+	vmwrite(VMCS_HOST_GS_BASE, cpu_kernelmode_gs_base(cpu));
+}
+
+static void write_if_new(unsigned long *copy, unsigned long field, unsigned long value)
+{
+	if (*copy == value)
+		return;
+	*copy = value;
+	vmwrite(field, value);
+}
+
+void host_write_entry(struct vmcs *vmcs)
+{
+	write_if_new(&vmcs->host.cr3, VMCS_HOST_CR3, __get_current_cr3_fast());
+	write_if_new(&vmcs->host.cr4, VMCS_HOST_CR4, cr4_read_shadow());
+	write_if_new(&vmcs->host.fs_base, VMCS_HOST_FS_BASE, current->thread.fsbase);
+}
+
+void host_save(struct host_saved *saved)
+{
+	if (saved->valid)
+		return;
+	current_save_fsgs();
+	savesegment(fs, saved->fs);
+	savesegment(gs, saved->gs);
+	savesegment(ds, saved->ds);
+	savesegment(es, saved->es);
+	store_ldt(saved->ldt);
+	store_idt(&saved->idt);
+	saved->valid = true;
+}
+
+void host_restore(struct host_saved *saved)
+{
+	if (!saved->valid)
+		return;
+	saved->valid = false;
+	if (saved->ldt)
+		asm volatile("lldt %w0" : : "q"(saved->ldt));
+	if (saved->ds)
+		loadsegment(ds, saved->ds);
+	if (saved->es)
+		loadsegment(es, saved->es);
+	if (saved->fs) {
+		loadsegment(fs, saved->fs);
+		wrmsrl(MSR_FS_BASE, current->thread.fsbase);
+	}
+	if (saved->gs)
+		load_gs_index(saved->gs); /* the caller gives KERNEL_GS_BASE back after this */
+	/* VM exits leave the largest limits. */
+	load_idt(&saved->idt);
+	load_fixmap_gdt(raw_smp_processor_id());
+	invalidate_tss_limit();
+}
+
+void host_before_entry(void)
+{
+	if (flush_l1d)
+		wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
+	else if (flush_buffers)
+		mds_clear_cpu_buffers();
+}
+
+void host_after_exit(void)
+{
+	/* Legacy IBRS protects the host's branches only when it is written after the exit. */
+	if (cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS))
+		wrmsrl(MSR_IA32_SPEC_CTRL, spec_ctrl_current());
+}

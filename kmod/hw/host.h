@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The host's state: in a VMCS's host-state area, and what VM exits do not restore. */
+#ifndef HW_HOST_H
+#define HW_HOST_H
+
+#include <asm/desc_defs.h>
+#include <vmx/types.h>
+
+struct vmcs;
+
+/* What the host had before the first entry, given back before it runs on. */
+struct host_saved {
+	u16 fs, gs, ds, es, ldt;
+	struct desc_ptr idt;
+	bool valid;
+};
+
+/* Fields that never change / that change with the CPU / from entry to entry. */
+void host_write_constant(struct vmcs *vmcs);
+void host_write_cpu(struct vmcs *vmcs);
+void host_write_entry(struct vmcs *vmcs); /* interrupts off */
+
+/* Context: preemption off. */
+void host_save(struct host_saved *saved);
+void host_restore(struct host_saved *saved);
+
+/* Mitigations at the edge between host and guest. Interrupts off. */
+void host_before_entry(void);
+void host_after_exit(void);
+
+/* At module load: which of them this processor needs. */
+void host_setup(void);
+
+#endif

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The life of a hardware VMCS: made, loaded, cleared where it is active, freed. */
+
+#define pr_fmt(fmt) "abyme: " fmt
+
+#include <linux/gfp.h>
+#include <linux/printk.h>
+#include <linux/smp.h>
+
+#include "hw/caps.h"
+#include "hw/insn.h"
+#include "hw/vmcs.h"
+#include "hw/vmxop.h"
+
+static DEFINE_PER_CPU(struct vmcs *, current_vmcs);
+
+const u16 vmcs_ctl_field[NR_VMCS_CTLS] = {
+	[CTL_PIN] = VMCS_PIN_CTLS,
+	[CTL_PROC] = VMCS_PROC_CTLS,
+	[CTL_PROC2] = VMCS_PROC2_CTLS,
+	[CTL_EXIT] = VMCS_EXIT_CTLS,
+	[CTL_ENTRY] = VMCS_ENTRY_CTLS,
+	[CTL_EXCEPTIONS] = VMCS_EXCEPTION_BITMAP,
+};
+
+void vmwrite_failed(unsigned long field, u64 value)
+{
+	/* Outside VMX operation nothing is wrong: the machine is going down. */
+	if (vmxop_on_here())
+		pr_warn_ratelimited("VMWRITE of 0x%llx to field 0x%lx failed, error %u\n", value,
+				    field, (u32)vmread(VMCS_INSN_ERROR));
+}
+
+struct vmcs_region *vmcs_region_alloc(bool shadow)
+{
+	int order = get_order((hw_caps.basic & BASIC_SIZE) >> BASIC_SIZE_SHIFT);
+	struct vmcs_region *region;
+
+	region = (void *)__get_free_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO, order);
+	if (!region)
+		return NULL;
+	region->revision = hw_caps.basic & BASIC_REVISION;
+	if (shadow)
+		region->revision |= VMCS_REVISION_SHADOW;
+	return region;
+}
+
+void vmcs_region_free(struct vmcs_region *region)
+{
+	free_pages((unsigned long)region,
+		   get_order((hw_caps.basic & BASIC_SIZE) >> BASIC_SIZE_SHIFT));
+}
+
+int vmcs_init(struct vmcs *vmcs)
+{
+	memset(vmcs, 0, sizeof(*vmcs));
+	INIT_LIST_HEAD(&vmcs->node);
+	vmcs->cpu = -1;
+	vmcs->region = vmcs_region_alloc(false);
+	return vmcs->region ? 0 : -ENOMEM;
+}
+
+/* Context: on the CPU where it is active, interrupts off. */
+static void clear_here(struct vmcs *vmcs)
+{
+	if (vmcs->cpu != smp_processor_id())
+		return; /* hotplug or suspend was faster */
+	hw_vmclear(__pa(vmcs->region));
+	if (vmcs->shadow)
+		hw_vmclear(__pa(vmcs->shadow));
+	if (this_cpu_read(current_vmcs) == vmcs)
+		this_cpu_write(current_vmcs, NULL);
+	list_del_init(&vmcs->node);
+	vmcs->launched = false;
+	/* Pairs with the acquire in vmcs_load(): it is in memory before it moves. */
+	smp_store_release(&vmcs->cpu, -1);
+}
+
+static void clear_ipi(void *vmcs)
+{
+	clear_here(vmcs);
+}
+
+void vmcs_clear(struct vmcs *vmcs)
+{
+	int cpu = READ_ONCE(vmcs->cpu);
+
+	if (cpu >= 0)
+		smp_call_function_single(cpu, clear_ipi, vmcs, 1);
+}
+
+void vmcs_destroy(struct vmcs *vmcs)
+{
+	if (!vmcs->region)
+		return;
+	vmcs_clear(vmcs);
+	vmcs_region_free(vmcs->region);
+	if (vmcs->shadow)
+		vmcs_region_free(vmcs->shadow);
+	vmcs->region = NULL;
+	vmcs->shadow = NULL;
+}
+
+void vmcs_switch(struct vmcs *vmcs)
+{
+	unsigned long flags;
+
+	if (this_cpu_read(current_vmcs) == vmcs && vmcs->cpu >= 0)
+		return;
+	local_irq_save(flags);
+	if (vmcs->cpu < 0) {
+		vmxop_track(vmcs);
+		vmcs->cpu = smp_processor_id();
+	}
+	hw_vmptrld(__pa(vmcs->region));
+	this_cpu_write(current_vmcs, vmcs);
+	local_irq_restore(flags);
+}
+
+bool vmcs_load(struct vmcs *vmcs)
+{
+	bool moved = smp_load_acquire(&vmcs->cpu) != smp_processor_id();
+
+	if (moved)
+		vmcs_clear(vmcs);
+	vmcs_switch(vmcs);
+	return moved;
+}

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VMX operation is entered on every CPU when the first VM is made and left
+ * when the last one goes. CPU hotplug, suspend, reboot and a crash kernel find
+ * each CPU as if abyme were not there.
+ */
+
+#define pr_fmt(fmt) "abyme: " fmt
+
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/module.h>
+#include <linux/reboot.h>
+#include <linux/smp.h>
+#include <linux/syscore_ops.h>
+#include <asm/reboot.h>
+#include <asm/tlbflush.h>
+
+#include "hw/caps.h"
+#include "hw/insn.h"
+#include "hw/vmcs.h"
+#include "hw/vmxop.h"
+
+struct vmx_cpu {
+	struct list_head active; /* VMCSs that are active here; interrupts off */
+	struct vmcs_region *vmxon; /* VMXON region */
+	bool on;
+};
+
+static DEFINE_PER_CPU(struct vmx_cpu, vmx_cpus);
+static DEFINE_MUTEX(users_lock);
+static int users;
+static enum cpuhp_state hp_state;
+static bool emergency_registered;
+
+#define NR_VPIDS 65536
+static DECLARE_BITMAP(vpids, NR_VPIDS);
+static DEFINE_SPINLOCK(vpids_lock);
+
+bool vmxop_on_here(void)
+{
+	return this_cpu_read(vmx_cpus.on);
+}
+
+void vmxop_track(struct vmcs *vmcs)
+{
+	list_add(&vmcs->node, this_cpu_ptr(&vmx_cpus.active));
+}
+
+/* Clear every VMCS that is active on this CPU. Context: interrupts off. */
+static void clear_active(struct vmx_cpu *c)
+{
+	struct vmcs *v, *next;
+
+	list_for_each_entry_safe(v, next, &c->active, node) {
+		hw_vmclear(__pa(v->region));
+		if (v->shadow)
+			hw_vmclear(__pa(v->shadow));
+		v->launched = false;
+		list_del_init(&v->node);
+		smp_store_release(&v->cpu, -1);
+	}
+}
+
+static int enable_here(void)
+{
+	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpus);
+	u64 ctl;
+	int r;
+
+	if (c->on)
+		return 0;
+	if (cr4_read_shadow() & X86_CR4_VMXE)
+		return -EBUSY;
+	rdmsrl_safe(VMX_MSR_FEATURE_CONTROL, &ctl);
+	if (!(ctl & FEATCTL_LOCKED))
+		wrmsrl_safe(VMX_MSR_FEATURE_CONTROL, ctl | FEATCTL_LOCKED | FEATCTL_VMX);
+	cr4_set_bits(X86_CR4_VMXE);
+	r = hw_vmxon(__pa(c->vmxon));
+	if (r) {
+		cr4_clear_bits(X86_CR4_VMXE);
+		return r;
+	}
+	/* Translations tagged by an earlier user of VMX may linger. */
+	hw_invept(INVEPT_ALL, 0);
+	hw_invvpid(INVVPID_ALL, 0, 0);
+	c->on = true;
+	return 0;
+}
+
+static void disable_here(void)
+{
+	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpus);
+
+	if (!c->on)
+		return;
+	clear_active(c);
+	c->on = false;
+	hw_vmxoff();
+	cr4_clear_bits(X86_CR4_VMXE);
+}
+
+static void disable_ipi(void *unused)
+{
+	disable_here();
+}
+
+/* Hotplug callbacks: on the CPU itself, interrupts on, may sleep. */
+static int cpu_online(unsigned int cpu)
+{
+	struct vmx_cpu *c = per_cpu_ptr(&vmx_cpus, cpu);
+	unsigned long flags;
+	int r;
+
+	if (!c->active.next)
+		INIT_LIST_HEAD(&c->active);
+	if (!c->vmxon)
+		c->vmxon = vmcs_region_alloc(false);
+	if (!c->vmxon)
+		return -ENOMEM;
+	local_irq_save(flags);
+	r = enable_here();
+	local_irq_restore(flags);
+	if (r == -EBUSY)
+		pr_err("VT-x is in use by another hypervisor on CPU %u. Stop its VMs and unload it (modprobe -r kvm_intel) and try again.\n",
+		       cpu);
+	else if (r)
+		pr_err("the processor refused VMXON on CPU %u. 'abyme doctor' may know why.\n", cpu);
+	return r;
+}
+
+static int cpu_offline(unsigned int cpu)
+{
+	struct vmx_cpu *c = per_cpu_ptr(&vmx_cpus, cpu);
+	unsigned long flags;
+
+	local_irq_save(flags);
+	disable_here();
+	local_irq_restore(flags);
+	vmcs_region_free(c->vmxon);
+	c->vmxon = NULL;
+	return 0;
+}
+
+/* Suspend: the last CPU is not unplugged. Interrupts off. */
+static int pm_suspend(void)
+{
+	disable_here();
+	return 0;
+}
+
+static void pm_resume(void)
+{
+	if (enable_here())
+		pr_err("VT-x could not be switched on again after the suspend. Stop all VMs and load abyme again.\n");
+}
+
+static struct syscore_ops pm_ops = {
+	.suspend = pm_suspend,
+	.resume = pm_resume,
+};
+
+/* An INIT from the reboot code would stay pending in VMX root operation. */
+static int on_reboot(struct notifier_block *nb, unsigned long what, void *unused)
+{
+	on_each_cpu(disable_ipi, NULL, 1);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block reboot_nb = { .notifier_call = on_reboot };
+
+/*
+ * A crash: on each CPU, interrupts off or NMI. The lists may be half changed,
+ * so VMCSs are cleared as far as they can be trusted, then VMX goes off.
+ */
+static void on_crash(void)
+{
+	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpus);
+	struct vmcs *v;
+
+	if (!(__read_cr4() & X86_CR4_VMXE) || !c->on)
+		return;
+	list_for_each_entry(v, &c->active, node)
+		hw_vmclear(__pa(v->region));
+	hw_vmxoff();
+	cr4_clear_bits(X86_CR4_VMXE);
+}
+
+/* The kernel has one slot for such a callback, and warns when it is taken. */
+static void register_emergency(void)
+{
+	struct kobject *kvm = kset_find_obj(THIS_MODULE->mkobj.kobj.kset, "kvm_intel");
+
+	if (kvm) {
+		kobject_put(kvm);
+		return;
+	}
+	cpu_emergency_register_virt_callback(on_crash);
+	emergency_registered = true;
+}
+
+static void unregister_emergency(void)
+{
+	if (!emergency_registered)
+		return;
+	cpu_emergency_unregister_virt_callback(on_crash);
+	emergency_registered = false;
+}
+
+static int start(void)
+{
+	int r;
+
+	r = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "abyme:online", cpu_online, cpu_offline);
+	if (r < 0)
+		return r;
+	hp_state = r;
+	register_emergency();
+	register_syscore_ops(&pm_ops);
+	register_reboot_notifier(&reboot_nb);
+	return 0;
+}
+
+static void stop(void)
+{
+	unregister_reboot_notifier(&reboot_nb);
+	unregister_syscore_ops(&pm_ops);
+	unregister_emergency();
+	cpuhp_remove_state(hp_state);
+}
+
+int vmxop_get(void)
+{
+	int r = 0;
+
+	mutex_lock(&users_lock);
+	if (!users)
+		r = start();
+	if (!r)
+		users++;
+	mutex_unlock(&users_lock);
+	return r;
+}
+
+void vmxop_put(void)
+{
+	mutex_lock(&users_lock);
+	if (!--users)
+		stop();
+	mutex_unlock(&users_lock);
+}
+
+static void read_vmxe(void *taken)
+{
+	if (cr4_read_shadow() & X86_CR4_VMXE)
+		atomic_set(taken, smp_processor_id() + 1);
+}
+
+int vmxop_check_free(void)
+{
+	atomic_t taken = ATOMIC_INIT(0);
+
+	on_each_cpu(read_vmxe, &taken, 1);
+	if (!atomic_read(&taken))
+		return 0;
+	pr_err("VT-x is in use by another hypervisor on CPU %d. Stop its VMs and unload it (modprobe -r kvm_intel) and load abyme again.\n",
+	       atomic_read(&taken) - 1);
+	return -EBUSY;
+}
+
+u16 vpid_alloc(void)
+{
+	unsigned long vpid;
+
+	spin_lock(&vpids_lock);
+	vpid = find_next_zero_bit(vpids, NR_VPIDS, 1);
+	if (vpid < NR_VPIDS)
+		__set_bit(vpid, vpids);
+	spin_unlock(&vpids_lock);
+	return vpid < NR_VPIDS ? vpid : 0;
+}
+
+void vpid_free(u16 vpid)
+{
+	if (!vpid)
+		return;
+	spin_lock(&vpids_lock);
+	__clear_bit(vpid, vpids);
+	spin_unlock(&vpids_lock);
+}

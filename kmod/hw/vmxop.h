@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* VMX operation: who has it, and on which CPUs. */
+#ifndef HW_VMXOP_H
+#define HW_VMXOP_H
+
+#include <linux/percpu.h>
+#include <vmx/types.h>
+
+struct vmcs;
+
+/*
+ * Enter VMX operation on every CPU for one more user / leave it for the last.
+ * Context: may sleep. Return: 0; -EBUSY: another hypervisor has it; -ENOMEM;
+ * -EIO: the processor refused VMXON. A sentence in the kernel log says which.
+ */
+int vmxop_get(void);
+void vmxop_put(void);
+
+/* Is CR4.VMXE set on any CPU by somebody else? -EBUSY with a sentence if so. */
+int vmxop_check_free(void);
+
+/* This CPU is in VMX operation by us. Context: preemption off. */
+bool vmxop_on_here(void);
+
+/* Active VMCSs of this CPU; the list is the CPU's own: interrupts off. */
+void vmxop_track(struct vmcs *vmcs);
+
+/* A VPID of its own, or 0 when all are taken. */
+u16 vpid_alloc(void);
+void vpid_free(u16 vpid);
+
+#endif
