@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What VMX L1 is offered. Pure. */
+#ifndef NESTED_CAPS_H
+#define NESTED_CAPS_H
+
+#include <vmx/caps.h>
+#include <vmx/types.h>
+
+/*
+ * The capabilities that abyme can give L1 on a processor with those of @cpu:
+ * what the processor has and abyme implements.
+ */
+void caps_offer(const struct vmx_caps *cpu, struct vmx_caps *l1);
+
+/* The value of a capability MSR. False: it does not exist. */
+bool caps_get(const struct vmx_caps *caps, u32 msr, u64 *value);
+
+/*
+ * Set a capability MSR from userspace (a restored or reduced machine).
+ * @max: what caps_offer() gave; @value must not promise more.
+ * Return: 0, -EINVAL.
+ */
+int caps_set(struct vmx_caps *caps, const struct vmx_caps *max, u32 msr, u64 value);
+
+#endif

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* vmcs12's fields: the table, the lookup by encoding, which exist when. */
+#include "nested/vmcs12.h"
+
+_Static_assert(sizeof(struct vmcs12) == VMCS12_SIZE, "vmcs12 is one page");
+
+#define BYTES_u16 2
+#define BYTES_u32 4
+#define BYTES_u64 8
+#define BYTES_nat 8
+
+const struct vmcs12_field vmcs12_fields[NR_FIELDS] = {
+#define F(name_, encoding, width, member, offset_, role_, shadow_) \
+	[FIELD_##name_] = {                                        \
+		.name = #name_,                                    \
+		.enc = encoding,                                   \
+		.offset = offset_,                                 \
+		.bytes = BYTES_##width,                            \
+		.role = ROLE_##role_,                              \
+		.shadow = SHADOW_##shadow_,                        \
+	},
+#include <vmx/vmcs_fields.def>
+#undef F
+};
+
+/* Width, type and the low bits of the index, packed: ten bits. */
+#define INDEX_BITS 6
+#define KEY(enc) \
+	((((enc) >> 13) & 3) << (INDEX_BITS + 2) | (((enc) >> 10) & 3) << INDEX_BITS | \
+	 (((enc) >> 1) & ((1 << INDEX_BITS) - 1)))
+#define ENC_KNOWN_BITS 0x6c7full /* what KEY() and bit 0 cover */
+
+/* Number of the field plus 1, so that 0 is "none". */
+static const u8 index_of_key[1 << (INDEX_BITS + 4)] = {
+#define F(name, encoding, width, member, offset, role, shadow) [KEY(encoding)] = FIELD_##name + 1,
+#include <vmx/vmcs_fields.def>
+#undef F
+};
+
+_Static_assert(NR_FIELDS < 255, "field numbers fit a byte");
+
+const struct vmcs12_field *vmcs12_find(u64 enc)
+{
+	u32 index;
+
+	if (enc & ~ENC_KNOWN_BITS)
+		return NULL;
+	/* Only 64-bit fields have an upper half to be accessed. */
+	if (vmcs_enc_high(enc) && vmcs_enc_width(enc) != VMCS_WIDTH_U64)
+		return NULL;
+	index = index_of_key[KEY(enc)];
+	return index ? &vmcs12_fields[index - 1] : NULL;
+}
+
+const char *vmcs12_field_name(u64 enc)
+{
+	const struct vmcs12_field *f = vmcs12_find(enc);
+
+	return f ? f->name : "?";
+}
+
+u64 vmcs12_get(const struct vmcs12 *v, const struct vmcs12_field *f, bool high)
+{
+	u64 value = 0;
+
+	/* x86 is little-endian: a narrow field is the value's low bytes. */
+	memcpy(&value, v->bytes + f->offset, f->bytes);
+	return high ? value >> 32 : value;
+}
+
+void vmcs12_set(struct vmcs12 *v, const struct vmcs12_field *f, bool high, u64 value)
+{
+	if (high)
+		memcpy(v->bytes + f->offset + 4, &value, 4);
+	else
+		memcpy(v->bytes + f->offset, &value, f->bytes);
+}
+
+u64 vmcs12_read(const struct vmcs12 *v, u32 enc)
+{
+	const struct vmcs12_field *f = vmcs12_find(enc);
+
+	return f ? vmcs12_get(v, f, vmcs_enc_high(enc)) : 0;
+}
+
+/*
+ * Fields that exist only with a control that may be 1. SDM: "VMCS Layout and
+ * the fields that exist only on processors that support the 1-setting of...".
+ * A field with two rows exists if either holds.
+ */
+struct field_needs {
+	u16 first, last; /* enum vmcs12_index, inclusive */
+	u16 caps;	 /* offset of a struct vmx_ctl_caps in struct vmx_caps */
+	u32 bit;
+};
+
+#define NEEDS(first_, last_, caps_, bit_)                                  \
+	{                                                                  \
+		.first = FIELD_##first_, .last = FIELD_##last_,            \
+		.caps = offsetof(struct vmx_caps, caps_), .bit = (u32)bit_ \
+	}
+#define NEED(name, caps_, bit_) NEEDS(name, name, caps_, bit_)
+
+static const struct field_needs field_needs[] = {
+	NEED(VPID, proc2, PROC2_VPID),
+	NEED(POSTED_INTR_VECTOR, pin, PIN_POSTED_INTR),
+	NEED(POSTED_INTR_DESC, pin, PIN_POSTED_INTR),
+	NEED(EPTP_INDEX, proc2, PROC2_EPT_VE),
+	NEED(VE_INFO_ADDR, proc2, PROC2_EPT_VE),
+	NEED(GUEST_INTR_STATUS, proc2, PROC2_VIRT_INTR),
+	NEEDS(EOI_BITMAP0, EOI_BITMAP3, proc2, PROC2_VIRT_INTR),
+	NEED(PML_INDEX, proc2, PROC2_PML),
+	NEED(PML_ADDR, proc2, PROC2_PML),
+	NEED(MSR_BITMAP, proc, PROC_MSR_BITMAPS),
+	NEED(VIRT_APIC_ADDR, proc, PROC_TPR_SHADOW),
+	NEED(TPR_THRESHOLD, proc, PROC_TPR_SHADOW),
+	NEED(APIC_ACCESS_ADDR, proc2, PROC2_APIC_ACCESS),
+	NEED(VMFUNC_CTLS, proc2, PROC2_VMFUNC),
+	NEED(EPTP_LIST_ADDR, proc2, PROC2_VMFUNC),
+	NEED(EPT_POINTER, proc2, PROC2_EPT),
+	NEED(GUEST_PHYS_ADDR, proc2, PROC2_EPT),
+	NEEDS(GUEST_PDPTE0, GUEST_PDPTE3, proc2, PROC2_EPT),
+	NEEDS(VMREAD_BITMAP, VMWRITE_BITMAP, proc2, PROC2_SHADOW_VMCS),
+	NEED(XSS_BITMAP, proc2, PROC2_XSAVES),
+	NEED(ENCLS_BITMAP, proc2, PROC2_ENCLS),
+	NEED(TSC_MULTIPLIER, proc2, PROC2_TSC_SCALING),
+	NEED(GUEST_PAT, entry, ENTRYC_LOAD_PAT),
+	NEED(GUEST_PAT, exit, EXITC_SAVE_PAT),
+	NEED(GUEST_EFER, entry, ENTRYC_LOAD_EFER),
+	NEED(GUEST_EFER, exit, EXITC_SAVE_EFER),
+	NEED(GUEST_PERF_GLOBAL_CTRL, entry, ENTRYC_LOAD_PERF_GLOBAL),
+	NEED(GUEST_BNDCFGS, entry, ENTRYC_LOAD_BNDCFGS),
+	NEED(GUEST_BNDCFGS, exit, EXITC_CLEAR_BNDCFGS),
+	NEED(HOST_PAT, exit, EXITC_LOAD_PAT),
+	NEED(HOST_EFER, exit, EXITC_LOAD_EFER),
+	NEED(HOST_PERF_GLOBAL_CTRL, exit, EXITC_LOAD_PERF_GLOBAL),
+	NEED(PROC2_CTLS, proc, PROC_SECONDARY),
+	NEEDS(PLE_GAP, PLE_WINDOW, proc2, PROC2_PAUSE_LOOP),
+	NEED(GUEST_PREEMPT_TIMER, pin, PIN_PREEMPT_TIMER),
+};
+
+static void fieldset_put(struct vmcs12_fieldset *set, unsigned int index, bool there)
+{
+	if (there)
+		set->bits[index / 64] |= BIT_ULL(index % 64);
+	else
+		set->bits[index / 64] &= ~BIT_ULL(index % 64);
+}
+
+static bool needs_met(const struct vmx_caps *caps, const struct field_needs *n)
+{
+	const struct vmx_ctl_caps *ctl = (const void *)((const u8 *)caps + n->caps);
+
+	return ctl_may(*ctl, n->bit);
+}
+
+void vmcs12_fields_of(const struct vmx_caps *caps, struct vmcs12_fieldset *set)
+{
+	const struct field_needs *n, *end = field_needs + ARRAY_SIZE(field_needs);
+	unsigned int i;
+
+	memset(set, 0, sizeof(*set));
+	for (i = 0; i < NR_FIELDS; i++)
+		fieldset_put(set, i, true);
+	for (n = field_needs; n < end; n++)
+		for (i = n->first; i <= n->last; i++)
+			fieldset_put(set, i, false);
+	for (n = field_needs; n < end; n++)
+		for (i = n->first; i <= n->last && needs_met(caps, n); i++)
+			fieldset_put(set, i, true);
+}
+
+u64 vmcs12_enum(const struct vmcs12_fieldset *set)
+{
+	u32 highest = 0;
+	unsigned int i;
+
+	for (i = 0; i < NR_FIELDS; i++)
+		if (vmcs12_has(set, i))
+			highest = max_t(u32, highest, vmcs_enc_index(vmcs12_fields[i].enc));
+	return (u64)highest << 1;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vmcs12: the VMCS that L1 writes for L2, in abyme's memory format, and
+ * access to its fields by encoding. Pure.
+ */
+#ifndef NESTED_VMCS12_H
+#define NESTED_VMCS12_H
+
+#include <vmx/caps.h>
+#include <vmx/controls.h>
+#include <vmx/types.h>
+#include <vmx/vmcs.h>
+
+/* The format that Linux keeps stable for migration. */
+#define VMCS12_REVISION 0x11e57ed0u
+#define VMCS12_SIZE 4096
+#define VMCS12_SHADOW BIT(31) /* of the revision word: a shadow VMCS */
+
+enum vmcs12_launch_state {
+	VMCS12_CLEAR,
+	VMCS12_LAUNCHED,
+};
+
+typedef u64 vmcs12_nat;
+typedef u16 vmcs12_u16;
+typedef u32 vmcs12_u32;
+typedef u64 vmcs12_u64;
+
+struct vmcs12 {
+	union {
+		u8 bytes[VMCS12_SIZE];
+		struct {
+			u32 revision;
+			u32 abort;
+			u32 launch_state; /* enum vmcs12_launch_state */
+		};
+/* Each field at its own offset, whatever the table's order. */
+#define F(name, encoding, width, member, offset, role, shadow) \
+	struct {                                               \
+		u8 before_##member[offset];                    \
+		vmcs12_##width member;                         \
+	};
+#include <vmx/vmcs_fields.def>
+#undef F
+	};
+};
+
+enum vmcs12_role {
+	ROLE_MERGE,
+	ROLE_GUEST,
+	ROLE_HOST,
+	ROLE_EXIT,
+};
+
+enum vmcs12_shadow {
+	SHADOW_NONE,
+	SHADOW_RO,
+	SHADOW_RW,
+};
+
+/* Numbers of the fields: their place in the table. */
+enum vmcs12_index {
+#define F(name, encoding, width, member, offset, role, shadow) FIELD_##name,
+#include <vmx/vmcs_fields.def>
+#undef F
+	NR_FIELDS,
+};
+
+struct vmcs12_field {
+	const char *name;
+	u16 enc;
+	u16 offset;
+	u8 bytes;
+	u8 role; /* enum vmcs12_role */
+	u8 shadow; /* enum vmcs12_shadow */
+};
+
+extern const struct vmcs12_field vmcs12_fields[NR_FIELDS];
+
+/* The fields that a processor with certain capabilities has. */
+struct vmcs12_fieldset {
+	u64 bits[(NR_FIELDS + 63) / 64];
+};
+
+void vmcs12_fields_of(const struct vmx_caps *caps, struct vmcs12_fieldset *set);
+
+static inline bool vmcs12_has(const struct vmcs12_fieldset *set, unsigned int index)
+{
+	return set->bits[index / 64] & BIT_ULL(index % 64);
+}
+
+/*
+ * The row of an encoding as VMREAD and VMWRITE take it (all 64 bits count), or
+ * NULL for one that no row has.
+ */
+const struct vmcs12_field *vmcs12_find(u64 enc);
+
+static inline unsigned int vmcs12_field_index(const struct vmcs12_field *f)
+{
+	return f - vmcs12_fields;
+}
+
+/* "VPID", for messages; "?" for an unknown encoding. */
+const char *vmcs12_field_name(u64 enc);
+
+/* @high: the upper half of a 64-bit field, for encodings with bit 0 set. */
+u64 vmcs12_get(const struct vmcs12 *v, const struct vmcs12_field *f, bool high);
+void vmcs12_set(struct vmcs12 *v, const struct vmcs12_field *f, bool high, u64 value);
+
+/* By encoding; 0 for unknown ones. */
+u64 vmcs12_read(const struct vmcs12 *v, u32 enc);
+
+/* IA32_VMX_VMCS_ENUM for the fields in @set. */
+u64 vmcs12_enum(const struct vmcs12_fieldset *set);
+
+/* Secondary controls; all 0 unless the primary ones activate them. */
+static inline u32 vmcs12_proc2(const struct vmcs12 *v)
+{
+	return v->proc_ctls & PROC_SECONDARY ? v->proc2_ctls : 0;
+}
+
+#endif
