@@ -18,6 +18,7 @@ struct vcpu_cpuid {
 	bool vmx; /* CPUID.1:ECX.VMX: the vCPU may nest */
 	bool x2apic;
 	bool tsc_deadline;
+	bool xsaves;
 	u8 maxphyaddr;
 	unsigned long cr4_reserved; /* CR4 bits that fault */
 	u64 efer_reserved;

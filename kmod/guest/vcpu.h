@@ -84,6 +84,11 @@ struct vcpu_inject {
 	u8 insn_len; /* of a soft interrupt or exception to inject again */
 };
 
+/* What L1 intercepts of L2's CR0 or CR4: guest/host mask and read shadow. */
+struct cr_intercept {
+	unsigned long mask, shadow;
+};
+
 struct vcpu {
 	struct vm *vm;
 	u32 id; /* and initial APIC id */
@@ -112,6 +117,7 @@ struct vcpu {
 	u32 lazy_avail, lazy_dirty; /* BIT(enum vcpu_lazy) */
 	unsigned long cr0, cr4; /* what the guest that runs (L1 or L2) has, real bits */
 	unsigned long cr0_owned, cr4_owned; /* bits the guest changes without an exit */
+	struct cr_intercept cr0_l1, cr4_l1; /* while L2 runs; 0 while L1 does */
 	unsigned long cr2;
 	u64 efer;
 

@@ -39,6 +39,10 @@ struct vm {
 	bool msr_to_user;   /* KVM_CAP_X86_USER_SPACE_MSR; mask below */
 	u64 msr_to_user_mask;
 	const struct nested_ops *nested_ops;
+	/* Set by who adds devices: stops timers and eventfds, before the vCPUs are freed. */
+	void (*destroy_devices)(struct vm *vm);
+	bool manual_dirty_protect; /* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 */
+	bool dirty_initially_set;
 	struct dentry *debugfs;
 	struct list_head node; /* in the list of all VMs */
 };

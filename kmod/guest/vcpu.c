@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The life of a vCPU, its way from CPU to CPU, and how others get its attention. */
+
+#include <linux/highmem.h>
+#include <linux/pid.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+#include <vmx/controls.h>
+#include <vmx/info.h>
+
+#include "guest/regs.h"
+#include "guest/vcpu.h"
+#include "guest/vmcs01.h"
+#include "hw/vmxop.h"
+
+/* --- between CPUs ------------------------------------------------------- */
+
+/* Context: preemption off. */
+static void on_cpu(struct vcpu *vcpu)
+{
+	if (!vmxop_on_here())
+		return; /* this CPU is being unplugged: the scheduler moves us on at once */
+	vcpu->cpu = smp_processor_id();
+	if (vmcs_load(vcpu->vmcs)) {
+		host_write_cpu(vcpu->vmcs);
+		vcpu_request(vcpu, REQ_TLB_FLUSH);
+	}
+}
+
+static void off_cpu(struct vcpu *vcpu)
+{
+	host_restore(&vcpu->host);
+	msrs_put_guest(vcpu);
+	vcpu->cpu = -1;
+}
+
+static void sched_in(struct preempt_notifier *n, int cpu)
+{
+	on_cpu(container_of(n, struct vcpu, notifier));
+}
+
+static void sched_out(struct preempt_notifier *n, struct task_struct *next)
+{
+	off_cpu(container_of(n, struct vcpu, notifier));
+}
+
+static struct preempt_ops preempt_ops = {
+	.sched_in = sched_in,
+	.sched_out = sched_out,
+};
+
+void vcpu_load(struct vcpu *vcpu)
+{
+	preempt_disable();
+	preempt_notifier_register(&vcpu->notifier);
+	on_cpu(vcpu);
+	preempt_enable();
+}
+
+void vcpu_put(struct vcpu *vcpu)
+{
+	preempt_disable();
+	off_cpu(vcpu);
+	preempt_notifier_unregister(&vcpu->notifier);
+	preempt_enable();
+}
+
+void vcpu_lazy_flush(struct vcpu *vcpu)
+{
+	u32 dirty = vcpu->lazy_dirty;
+
+	if (!dirty)
+		return;
+	if (dirty & BIT(LAZY_RIP))
+		vmwrite(VMCS_GUEST_RIP, vcpu->rip);
+	if (dirty & BIT(LAZY_RSP))
+		vmwrite(VMCS_GUEST_RSP, vcpu->gpr[GPR_RSP]);
+	if (dirty & BIT(LAZY_RFLAGS))
+		vmwrite(VMCS_GUEST_RFLAGS, vcpu->rflags);
+	if (dirty & BIT(LAZY_CR3))
+		vmwrite(VMCS_GUEST_CR3, vcpu->cr3);
+	vcpu->lazy_dirty = 0;
+}
+
+void vcpu_switch_vmcs(struct vcpu *vcpu, struct vmcs *vmcs)
+{
+	preempt_disable();
+	vcpu_lazy_flush(vcpu);
+	vcpu->vmcs = vmcs;
+	if (vmcs_load(vmcs)) {
+		host_write_cpu(vmcs);
+		vcpu_request(vcpu, REQ_TLB_FLUSH);
+	}
+	vcpu_lazy_forget(vcpu);
+	preempt_enable();
+}
+
+/* --- attention ---------------------------------------------------------- */
+
+bool vcpu_wake(struct vcpu *vcpu)
+{
+	return rcuwait_wake_up(&vcpu->wait);
+}
+
+void vcpu_kick(struct vcpu *vcpu)
+{
+	int me, cpu;
+
+	if (vcpu_wake(vcpu))
+		return;
+	me = get_cpu();
+	if (cmpxchg(&vcpu->mode, VCPU_IN_GUEST, VCPU_EXITING) == VCPU_IN_GUEST) {
+		cpu = READ_ONCE(vcpu->cpu);
+		if (cpu != me && cpu >= 0)
+			smp_send_reschedule(cpu);
+	}
+	put_cpu();
+}
+
+/* --- reset -------------------------------------------------------------- */
+
+/* SDM: "Processor State After Reset": access rights and limits of all segments. */
+static void reset_segments(struct vcpu *vcpu)
+{
+	int seg;
+
+	for (seg = 0; seg < NR_SEGS; seg++) {
+		vmwrite(VMCS_SEG_SEL(seg), 0);
+		vmwrite(VMCS_SEG_BASE(seg), 0);
+		vmwrite(VMCS_SEG_LIMIT(seg), 0xffff);
+		vmwrite(VMCS_SEG_AR(seg), 0x93);
+	}
+	vmwrite(VMCS_SEG_SEL(SEG_CS), 0xf000);
+	vmwrite(VMCS_SEG_BASE(SEG_CS), 0xffff0000);
+	vmwrite(VMCS_SEG_AR(SEG_CS), 0x9b);
+	vmwrite(VMCS_SEG_AR(SEG_LDTR), 0x82);
+	vmwrite(VMCS_SEG_AR(SEG_TR), 0x8b);
+	vmwrite(VMCS_GUEST_GDTR_BASE, 0);
+	vmwrite(VMCS_GUEST_GDTR_LIMIT, 0xffff);
+	vmwrite(VMCS_GUEST_IDTR_BASE, 0);
+	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0xffff);
+}
+
+void vcpu_reset(struct vcpu *vcpu, bool init)
+{
+	/* INIT keeps CD and NW. */
+	unsigned long cr0 = init ? vcpu->cr0 & (X86_CR0_CD | X86_CR0_NW) :
+				   X86_CR0_CD | X86_CR0_NW;
+
+	if (vcpu->nested)
+		vcpu->vm->nested_ops->reset(vcpu);
+	memset(&vcpu->inject, 0, sizeof(vcpu->inject));
+	memset(vcpu->gpr, 0, sizeof(vcpu->gpr));
+	vcpu->gpr[GPR_RDX] = 0x600;
+	vcpu->cr2 = 0;
+	vcpu_set_gpr(vcpu, GPR_RSP, 0);
+	vcpu_set_rip(vcpu, 0xfff0);
+	vcpu_set_rflags(vcpu, X86_EFLAGS_FIXED);
+	vcpu_set_cr3(vcpu, 0);
+	reset_segments(vcpu);
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
+	vmwrite(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
+	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
+	vmwrite(VMCS_GUEST_DEBUGCTL, 0);
+	vmwrite(VMCS_GUEST_SYSENTER_CS, 0);
+	vmwrite(VMCS_GUEST_SYSENTER_ESP, 0);
+	vmwrite(VMCS_GUEST_SYSENTER_EIP, 0);
+	msrs_reset(vcpu, init);
+	regs_set_efer(vcpu, 0);
+	regs_set_cr0(vcpu, cr0 | X86_CR0_ET);
+	regs_set_cr4(vcpu, 0);
+	debug_reset(vcpu);
+	fpu_reset(vcpu, init);
+	vcpu_request(vcpu, REQ_TLB_FLUSH);
+	vcpu_request(vcpu, REQ_EVENT);
+}
+
+int vcpu_skip_insn(struct vcpu *vcpu)
+{
+	unsigned long rip = vcpu_rip(vcpu), next = rip + vmread(VMCS_EXIT_INSN_LEN);
+	u32 block;
+
+	/* Outside 64-bit mode EIP wraps. */
+	if (unlikely((next ^ rip) >> 32) && !vcpu_64bit(vcpu))
+		next = (u32)next;
+	vcpu_set_rip(vcpu, next);
+	block = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+	if (unlikely(block & (IRQBLK_STI | IRQBLK_MOV_SS)))
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, block & ~(IRQBLK_STI | IRQBLK_MOV_SS));
+	/* The processor raises the trap, or gives it to the debugger, at the entry. */
+	if (unlikely(vcpu_rflags(vcpu) & X86_EFLAGS_TF))
+		vmwrite(VMCS_GUEST_PENDING_DBG, vmread(VMCS_GUEST_PENDING_DBG) | DBG_BS);
+	return 1;
+}
+
+/* --- lifetime ----------------------------------------------------------- */
+
+static void *zero_page(void)
+{
+	return (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+}
+
+static int alloc_pages_of(struct vcpu *vcpu)
+{
+	vcpu->run = zero_page();
+	vcpu->pio_data = zero_page();
+	vcpu->coalesced = zero_page();
+	vcpu->msr_bitmap = zero_page();
+	if (!vcpu->run || !vcpu->pio_data || !vcpu->coalesced || !vcpu->msr_bitmap)
+		return -ENOMEM;
+	return 0;
+}
+
+static void free_pages_of(struct vcpu *vcpu)
+{
+	free_page((unsigned long)vcpu->run);
+	free_page((unsigned long)vcpu->pio_data);
+	free_page((unsigned long)vcpu->coalesced);
+	free_page((unsigned long)vcpu->msr_bitmap);
+}
+
+/* Power-up: everything that needs vmcs01 loaded. */
+static void first_load(struct vcpu *vcpu)
+{
+	mutex_lock(&vcpu->lock);
+	vcpu_load(vcpu);
+	vmcs01_setup(vcpu);
+	vcpu_put(vcpu);
+	mutex_unlock(&vcpu->lock);
+}
+
+struct vcpu *vcpu_create(struct vm *vm, u32 id)
+{
+	struct vcpu *vcpu;
+	int r;
+
+	vcpu = kzalloc(sizeof(*vcpu), GFP_KERNEL_ACCOUNT);
+	if (!vcpu)
+		return ERR_PTR(-ENOMEM);
+	vcpu->vm = vm;
+	vcpu->id = id;
+	vcpu->cpu = -1;
+	mutex_init(&vcpu->lock);
+	rcuwait_init(&vcpu->wait);
+	preempt_notifier_init(&vcpu->notifier, &preempt_ops);
+	r = alloc_pages_of(vcpu);
+	if (r)
+		goto free_pages;
+	r = vmcs_init(&vcpu->vmcs01);
+	if (r)
+		goto free_pages;
+	vcpu->vmcs = &vcpu->vmcs01;
+	r = fpu_init_vcpu(vcpu);
+	if (r)
+		goto free_vmcs;
+	vcpu->vpid = vpid_alloc();
+	msrs_init(vcpu);
+	clock_init_vcpu(vcpu);
+	msrs_init_bitmap(vcpu->msr_bitmap);
+	first_load(vcpu);
+	return vcpu;
+
+free_vmcs:
+	vmcs_destroy(&vcpu->vmcs01);
+free_pages:
+	free_pages_of(vcpu);
+	kfree(vcpu);
+	return ERR_PTR(r);
+}
+
+void vcpu_free(struct vcpu *vcpu)
+{
+	if (vcpu->nested)
+		vcpu->vm->nested_ops->free(vcpu);
+	vmcs_destroy(&vcpu->vmcs01);
+	vpid_free(vcpu->vpid);
+	ept_cache_free(&vcpu->ept_cache);
+	fpu_free_vcpu(vcpu);
+	cpuid_free(vcpu);
+	kfree(vcpu->mmio);
+	free_pages_of(vcpu);
+	put_pid(rcu_access_pointer(vcpu->pid));
+	mutex_destroy(&vcpu->lock);
+	kfree(vcpu);
+}

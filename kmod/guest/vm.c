@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The life of a virtual machine, and requests to all of its vCPUs. */
+
+#include <linux/cpumask.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+
+#include "guest/vcpu.h"
+#include "guest/vm.h"
+#include "hw/vmxop.h"
+
+struct vcpu *vm_vcpu_by_id(struct vm *vm, u32 id)
+{
+	struct vcpu *v;
+	int i;
+
+	/* Nearly always the ids are 0, 1, 2... in the order of creation. */
+	if (id < vm_nr_vcpus(vm) && vm->vcpu[id]->id == id)
+		return vm->vcpu[id];
+	vm_for_each_vcpu(vm, i, v)
+		if (v->id == id)
+			return v;
+	return NULL;
+}
+
+struct vm *vm_create(const struct nested_ops *nested_ops)
+{
+	struct vm *vm;
+	int r;
+
+	vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	if (!vm)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&vm->refs);
+	mutex_init(&vm->lock);
+	INIT_LIST_HEAD(&vm->coalesced);
+	INIT_LIST_HEAD(&vm->node);
+	vm->nested_ops = nested_ops;
+	vm->mm = current->mm;
+	clock_init_vm(vm);
+
+	r = vmxop_get();
+	if (r)
+		goto free;
+	r = ept_init(&vm->ept);
+	if (r)
+		goto put_vmx;
+	r = buses_init(vm);
+	if (r)
+		goto free_ept;
+	r = mem_init(vm);
+	if (r)
+		goto free_buses;
+	mmgrab(vm->mm);
+	return vm;
+
+free_buses:
+	buses_destroy(vm);
+free_ept:
+	ept_destroy(&vm->ept);
+put_vmx:
+	vmxop_put();
+free:
+	kfree(vm);
+	return ERR_PTR(r);
+}
+
+void vm_get(struct vm *vm)
+{
+	kref_get(&vm->refs);
+}
+
+static void vm_free(struct kref *refs)
+{
+	struct vm *vm = container_of(refs, struct vm, refs);
+	int i;
+
+	if (vm->destroy_devices)
+		vm->destroy_devices(vm);
+	for (i = 0; i < vm->nr_vcpus; i++)
+		vcpu_free(vm->vcpu[i]);
+	buses_destroy(vm);
+	mem_destroy(vm);
+	ept_destroy(&vm->ept);
+	mmdrop(vm->mm);
+	mutex_destroy(&vm->lock);
+	kfree(vm);
+	vmxop_put();
+}
+
+void vm_put(struct vm *vm)
+{
+	kref_put(&vm->refs, vm_free);
+}
+
+void vm_request(struct vm *vm, int req)
+{
+	struct vcpu *v;
+	int i;
+
+	vm_for_each_vcpu(vm, i, v) {
+		vcpu_request(v, req);
+		vcpu_kick(v);
+	}
+}
+
+static void nothing(void *unused)
+{
+}
+
+/*
+ * The CPUs where a vCPU of @vm is in the guest, having been asked to leave.
+ * Context: preemption off.
+ */
+static void collect_in_guest(struct vm *vm, int req, struct cpumask *cpus)
+{
+	struct vcpu *v;
+	int i, cpu;
+
+	vm_for_each_vcpu(vm, i, v) {
+		vcpu_request(v, req);
+		smp_mb__after_atomic(); /* the request before the mode: pairs with vcpu entry */
+		cpu = READ_ONCE(v->cpu);
+		if (cpu >= 0 && cpu != smp_processor_id() &&
+		    READ_ONCE(v->mode) != VCPU_OUTSIDE) {
+			cmpxchg(&v->mode, VCPU_IN_GUEST, VCPU_EXITING);
+			cpumask_set_cpu(cpu, cpus);
+		}
+	}
+}
+
+void vm_request_sync(struct vm *vm, int req)
+{
+	cpumask_var_t cpus;
+
+	/* GFP_ATOMIC: notifiers may call this under a spinlock. */
+	if (!zalloc_cpumask_var(&cpus, GFP_ATOMIC)) {
+		vm_request(vm, req);
+		on_each_cpu(nothing, NULL, 1);
+		return;
+	}
+	preempt_disable();
+	collect_in_guest(vm, req, cpus);
+	smp_call_function_many(cpus, nothing, NULL, true);
+	preempt_enable();
+	free_cpumask_var(cpus);
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* vmcs01's controls: what L0 wants to see of L1, and what L1 runs without an exit. */
+
+#include <linux/kvm.h>
+#include <vmx/controls.h>
+#include <vmx/info.h>
+
+#include "guest/vcpu.h"
+#include "guest/vmcs01.h"
+#include "hw/caps.h"
+
+/*
+ * Exits that L0 always wants. Port I/O exits wholesale: L1's devices are
+ * emulated all. External interrupts are not acknowledged at the exit: the host
+ * takes them when interrupts are on again.
+ */
+#define PIN_WANT (PIN_EXT_INT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS)
+#define PROC_WANT                                                                        \
+	(PROC_HLT | PROC_TSC_OFFSET | PROC_MSR_BITMAPS | PROC_UNCOND_IO | PROC_MWAIT |    \
+	 PROC_MONITOR | PROC_RDPMC | PROC_CR8_LOAD | PROC_CR8_STORE | PROC_MOV_DR |       \
+	 PROC_SECONDARY)
+#define PROC2_WANT \
+	(PROC2_EPT | PROC2_UNRESTRICTED | PROC2_WBINVD | PROC2_PAUSE_LOOP | PROC2_ENCLS)
+#define EXITC_WANT                                                                        \
+	(EXITC_HOST_64 | EXITC_SAVE_EFER | EXITC_LOAD_EFER | EXITC_SAVE_PAT | EXITC_LOAD_PAT | \
+	 EXITC_SAVE_DEBUG)
+#define ENTRYC_WANT (ENTRYC_LOAD_EFER | ENTRYC_LOAD_PAT | ENTRYC_LOAD_DEBUG)
+
+/* #DB and #AC in an endless delivery would hang the CPU; #MC is the host's. */
+#define EXCEPTIONS_WANT (BIT(VEC_DB) | BIT(VEC_AC) | BIT(VEC_MC))
+
+/* PAUSE-loop exiting: a loop of PAUSEs less than GAP ticks apart for WINDOW ticks. */
+#define PLE_GAP 128
+#define PLE_WINDOW 4096
+
+static bool cpuid_has(struct vcpu *vcpu, u32 function, int reg, int bit)
+{
+	const struct kvm_cpuid_entry2 *e = cpuid_find(vcpu, function, 0);
+
+	return e && ((reg ? e->ebx : e->edx) >> bit & 1);
+}
+
+static u32 proc2_from_cpuid(struct vcpu *vcpu)
+{
+	u32 bits = 0;
+
+	if (cpuid_has(vcpu, 0x80000001, 0, 27))
+		bits |= PROC2_RDTSCP;
+	if (cpuid_has(vcpu, 7, 1, 10))
+		bits |= PROC2_INVPCID;
+	if (vcpu->cpuid.xss_supported || vcpu->cpuid.xsaves)
+		bits |= PROC2_XSAVES;
+	if (vcpu->vpid)
+		bits |= PROC2_VPID;
+	if (vcpu->clock.tsc_ratio != 1ULL << 48)
+		bits |= PROC2_TSC_SCALING;
+	return bits;
+}
+
+static u32 exceptions(struct vcpu *vcpu)
+{
+	u32 bits = EXCEPTIONS_WANT;
+
+	if (vcpu->debug.control & KVM_GUESTDBG_USE_SW_BP)
+		bits |= BIT(VEC_BP);
+	return bits;
+}
+
+void vmcs01_ctls(struct vcpu *vcpu, struct vmcs01_ctls *out)
+{
+	u32 proc = PROC_WANT;
+
+	if (vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_HLT)
+		proc &= ~PROC_HLT;
+	out->ctl[CTL_PIN] = ctl_adjust(hw_caps.pin, PIN_WANT);
+	out->ctl[CTL_PROC] = ctl_adjust(hw_caps.proc, proc);
+	out->ctl[CTL_PROC2] = ctl_adjust(hw_caps.proc2, PROC2_WANT | proc2_from_cpuid(vcpu));
+	out->ctl[CTL_EXIT] = ctl_adjust(hw_caps.exit, EXITC_WANT);
+	out->ctl[CTL_ENTRY] = ctl_adjust(hw_caps.entry, ENTRYC_WANT);
+	out->ctl[CTL_EXCEPTIONS] = exceptions(vcpu);
+}
+
+void vmcs01_update_ctls(struct vcpu *vcpu)
+{
+	struct vmcs *vmcs = &vcpu->vmcs01;
+	struct vmcs01_ctls c;
+	u32 proc_keep = PROC_INT_WINDOW | PROC_NMI_WINDOW | PROC_MTF;
+	u32 proc2_keep = PROC2_SHADOW_VMCS;
+
+	vmcs01_ctls(vcpu, &c);
+	if (vcpu->debug.guest_loaded)
+		c.ctl[CTL_PROC] &= ~PROC_MOV_DR;
+	vmcs_ctl_set(vmcs, CTL_PIN, c.ctl[CTL_PIN]);
+	vmcs_ctl_set(vmcs, CTL_PROC, c.ctl[CTL_PROC] | (vmcs->ctl[CTL_PROC] & proc_keep));
+	vmcs_ctl_set(vmcs, CTL_PROC2, c.ctl[CTL_PROC2] | (vmcs->ctl[CTL_PROC2] & proc2_keep));
+	vmcs_ctl_set(vmcs, CTL_EXIT, c.ctl[CTL_EXIT]);
+	vmcs_ctl_set(vmcs, CTL_ENTRY,
+		     c.ctl[CTL_ENTRY] | (vcpu->efer & EFER_LMA ? ENTRYC_GUEST_64 : 0));
+	vmcs_ctl_set(vmcs, CTL_EXCEPTIONS, c.ctl[CTL_EXCEPTIONS]);
+}
+
+static void write_tables(struct vcpu *vcpu)
+{
+	vmwrite(VMCS_MSR_BITMAP, __pa(vcpu->msr_bitmap));
+	vmwrite(VMCS_EPTP, vcpu->vm->ept.eptp);
+	vmwrite(VMCS_VMCS_LINK, NO_GPA);
+	vmwrite(VMCS_TSC_OFFSET, vcpu->clock.tsc_offset);
+	if (vcpu->vpid)
+		vmwrite(VMCS_VPID, vcpu->vpid);
+	if (ctl_may(hw_caps.proc2, PROC2_PAUSE_LOOP)) {
+		vmwrite(VMCS_PLE_GAP, PLE_GAP);
+		vmwrite(VMCS_PLE_WINDOW, PLE_WINDOW);
+	}
+	if (ctl_may(hw_caps.proc2, PROC2_ENCLS))
+		vmwrite(VMCS_ENCLS_BITMAP, ~0ULL);
+	if (hw_has_xsaves())
+		vmwrite(VMCS_XSS_BITMAP, 0);
+}
+
+void vmcs01_setup(struct vcpu *vcpu)
+{
+	struct vmcs *vmcs = &vcpu->vmcs01;
+	int i;
+
+	/* A cleared VMCS' fields hold anything: write each control once for certain. */
+	for (i = 0; i < NR_VMCS_CTLS; i++)
+		vmwrite(vmcs_ctl_field[i], vmcs->ctl[i]);
+	vmwrite(VMCS_PF_ERROR_MASK, 0);
+	vmwrite(VMCS_PF_ERROR_MATCH, 0);
+	vmwrite(VMCS_CR3_TARGET_COUNT, 0);
+	vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
+	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
+	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
+	host_write_constant(vmcs);
+	host_write_cpu(vmcs);
+	write_tables(vcpu);
+	vmcs01_update_ctls(vcpu);
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Event injection: exceptions as software raises them, and the VMCS' side. */
+
+#include <vmx/controls.h>
+#include <vmx/info.h>
+
+#include "guest/vcpu.h"
+#include "irqchip/inject.h"
+
+/* SDM: "Interrupt 8—Double Fault Exception (#DF)": which pairs make one. */
+enum exc_class { EXC_BENIGN, EXC_CONTRIBUTORY, EXC_PAGE_FAULT };
+
+static enum exc_class class_of(u8 vector)
+{
+	switch (vector) {
+	case VEC_PF:
+		return EXC_PAGE_FAULT;
+	case VEC_DE:
+	case VEC_TS:
+	case VEC_NP:
+	case VEC_SS:
+	case VEC_GP:
+		return EXC_CONTRIBUTORY;
+	default:
+		return EXC_BENIGN;
+	}
+}
+
+static bool makes_double_fault(u8 first, u8 second)
+{
+	enum exc_class a = class_of(first), b = class_of(second);
+
+	return (a == EXC_CONTRIBUTORY && b == EXC_CONTRIBUTORY) ||
+	       (a == EXC_PAGE_FAULT && b != EXC_BENIGN);
+}
+
+static void raise(struct vcpu *vcpu, u8 vector, bool has_error, u32 error, bool has_payload,
+		  u64 payload)
+{
+	struct vcpu_inject *in = &vcpu->inject;
+
+	if (in->exception.pending || in->exception.injected) {
+		u8 first = in->exception.vector;
+
+		if (first == VEC_DF) {
+			in->exception.pending = false;
+			in->exception.injected = false;
+			vcpu_request(vcpu, REQ_TRIPLE_FAULT);
+			return;
+		}
+		if (makes_double_fault(first, vector)) {
+			vector = VEC_DF;
+			has_error = true;
+			error = 0;
+			has_payload = false;
+		}
+		/* Otherwise the second replaces the first, which the instruction raises again. */
+	}
+	in->exception.injected = false;
+	in->exception.pending = true;
+	in->exception.vector = vector;
+	in->exception.has_error = has_error;
+	in->exception.error = error;
+	in->exception.has_payload = has_payload;
+	in->exception.payload = payload;
+	vcpu_request(vcpu, REQ_EVENT);
+}
+
+void inject_exception(struct vcpu *vcpu, u8 vector)
+{
+	raise(vcpu, vector, false, 0, false, 0);
+}
+
+void inject_exception_err(struct vcpu *vcpu, u8 vector, u32 error)
+{
+	raise(vcpu, vector, true, error, false, 0);
+}
+
+void inject_pf(struct vcpu *vcpu, u32 error, u64 cr2)
+{
+	raise(vcpu, VEC_PF, true, error, true, cr2);
+}
+
+void inject_db(struct vcpu *vcpu, unsigned long dr6)
+{
+	raise(vcpu, VEC_DB, false, 0, true, dr6);
+}
+
+void inject_nmi(struct vcpu *vcpu)
+{
+	vcpu_request(vcpu, REQ_NMI);
+	vcpu_request(vcpu, REQ_EVENT);
+	vcpu_kick(vcpu);
+}
+
+void inject_write(struct vcpu *vcpu, u32 info, u32 error, u32 insn_len)
+{
+	if (info & INTR_HAS_ERROR) {
+		/* In real mode no exception pushes an error code. */
+		if (vcpu_cr0(vcpu) & X86_CR0_PE)
+			vmwrite(VMCS_ENTRY_ERROR_CODE, error);
+		else
+			info &= ~INTR_HAS_ERROR;
+	}
+	if (intr_type_software(info))
+		vmwrite(VMCS_ENTRY_INSN_LEN, insn_len);
+	vmwrite(VMCS_ENTRY_INTR_INFO, info | INTR_VALID);
+}
+
+void inject_cancel(struct vcpu *vcpu)
+{
+	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
+}
+
+bool inject_irq_allowed(struct vcpu *vcpu)
+{
+	return (vcpu_rflags(vcpu) & X86_EFLAGS_IF) &&
+	       !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & (IRQBLK_STI | IRQBLK_MOV_SS));
+}
+
+bool inject_nmi_masked(struct vcpu *vcpu)
+{
+	return vmread(VMCS_GUEST_INTERRUPTIBILITY) & IRQBLK_NMI;
+}
+
+bool inject_nmi_allowed(struct vcpu *vcpu)
+{
+	return !(vmread(VMCS_GUEST_INTERRUPTIBILITY) &
+		 (IRQBLK_STI | IRQBLK_MOV_SS | IRQBLK_NMI));
+}
+
+void inject_set_nmi_masked(struct vcpu *vcpu, bool masked)
+{
+	u32 block = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+
+	if (masked)
+		block |= IRQBLK_NMI;
+	else
+		block &= ~IRQBLK_NMI;
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, block);
+}
+
+static void set_window(struct vcpu *vcpu, u32 bit, bool on)
+{
+	u32 proc = vcpu->vmcs->ctl[CTL_PROC];
+
+	vmcs_ctl_set(vcpu->vmcs, CTL_PROC, on ? proc | bit : proc & ~bit);
+}
+
+void inject_irq_window(struct vcpu *vcpu, bool on)
+{
+	set_window(vcpu, PROC_INT_WINDOW, on);
+}
+
+void inject_nmi_window(struct vcpu *vcpu, bool on)
+{
+	set_window(vcpu, PROC_NMI_WINDOW, on);
+}
+
+/*
+ * After each exit: an event whose delivery the exit cut short is to be
+ * injected again; one that was delivered is forgotten.
+ */
+static void recover_exception(struct vcpu *vcpu, u32 info)
+{
+	struct vcpu_inject *in = &vcpu->inject;
+
+	in->exception.injected = true;
+	in->exception.pending = false;
+	in->exception.vector = info & INTR_VECTOR;
+	in->exception.has_payload = false;
+	in->exception.has_error = info & INTR_HAS_ERROR;
+	in->exception.error = in->exception.has_error ? vmread(VMCS_IDT_VECTORING_ERROR) : 0;
+	if (intr_type_software(info))
+		in->insn_len = vmread(VMCS_EXIT_INSN_LEN);
+}
+
+void inject_recover(struct vcpu *vcpu)
+{
+	struct vcpu_inject *in = &vcpu->inject;
+	u32 info = vcpu->idt_vectoring;
+
+	in->exception.injected = false;
+	in->irq.injected = false;
+	in->nmi.injected = false;
+	if (likely(!(info & INTR_VALID)))
+		return;
+	vcpu_request(vcpu, REQ_EVENT);
+	switch (info & INTR_TYPE_MASK) {
+	case INTR_TYPE_NMI:
+		in->nmi.injected = true;
+		/* It is delivered anew, and only then are NMIs blocked. */
+		inject_set_nmi_masked(vcpu, false);
+		break;
+	case INTR_TYPE_HARD_EXC:
+	case INTR_TYPE_SOFT_EXC:
+	case INTR_TYPE_PRIV_SW_EXC:
+		recover_exception(vcpu, info);
+		break;
+	case INTR_TYPE_SOFT_INT:
+		in->insn_len = vmread(VMCS_EXIT_INSN_LEN);
+		fallthrough;
+	case INTR_TYPE_EXT:
+		in->irq.injected = true;
+		in->irq.vector = info & INTR_VECTOR;
+		in->irq.soft = (info & INTR_TYPE_MASK) == INTR_TYPE_SOFT_INT;
+		break;
+	}
+}
