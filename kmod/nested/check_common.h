@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What predicates of the checks have in common, and the machinery of tables. */
+#ifndef NESTED_CHECK_COMMON_H
+#define NESTED_CHECK_COMMON_H
+
+#include "nested/check.h"
+
+#define CR0_PE BIT_ULL(0)
+#define CR0_PG BIT_ULL(31)
+#define CR4_PAE BIT_ULL(5)
+#define CR4_PCIDE BIT_ULL(17)
+#define EFER_LME_BIT BIT_ULL(8)
+#define EFER_LMA_BIT BIT_ULL(10)
+#define RFLAGS_TF BIT_ULL(8)
+#define RFLAGS_IF BIT_ULL(9)
+#define RFLAGS_VM BIT_ULL(17)
+#define DEBUGCTL_BTF BIT_ULL(1)
+/* LBR, BTF, TR, BTS..., FREEZE_*, FREEZE_WHILE_SMM, RTM */
+#define DEBUGCTL_KNOWN 0xdfc3ull
+
+/* A table's rows, as an enum and as descriptions, from its macro of rows. */
+#define CHECK_ENUM(id, field, section, message, predicate) CHECK_##id,
+#define CHECK_DESC(id_, field_, section_, message_, predicate_) \
+	[CHECK_##id_] = { #id_, section_, message_, VMCS_##field_ },
+/* The evaluation, in a function with c and v that returns a struct check. */
+#define CHECK_EVAL(id, field, section, message, predicate) \
+	if (unlikely(!(predicate)))                        \
+		return &checks[CHECK_##id];
+
+#define DEFINE_CHECK(name, ROWS)                              \
+	const struct check *name(const struct check_ctx *c)   \
+	{                                                     \
+		const struct vmcs12 *v __maybe_unused = c->v; \
+							      \
+		ROWS(CHECK_EVAL)                              \
+		return NULL;                                  \
+	}
+
+static inline bool has_pin(const struct vmcs12 *v, u32 bits)
+{
+	return v->pin_ctls & bits;
+}
+
+static inline bool has_proc(const struct vmcs12 *v, u32 bits)
+{
+	return v->proc_ctls & bits;
+}
+
+static inline bool has_proc2(const struct vmcs12 *v, u32 bits)
+{
+	return vmcs12_proc2(v) & bits;
+}
+
+static inline bool has_entry(const struct vmcs12 *v, u32 bits)
+{
+	return v->entry_ctls & bits;
+}
+
+static inline bool has_exit(const struct vmcs12 *v, u32 bits)
+{
+	return v->exit_ctls & bits;
+}
+
+/* @a is a physical address within the width, aligned to @align. */
+static inline bool pa_valid(const struct check_ctx *c, u64 a, u64 align)
+{
+	return !(a >> c->maxphyaddr) && !(a & (align - 1));
+}
+
+static inline bool page_valid(const struct check_ctx *c, u64 a)
+{
+	return pa_valid(c, a, 4096);
+}
+
+/* An MSR list: 16-byte aligned, and its last byte within the width. */
+static inline bool list_valid(const struct check_ctx *c, u64 a, u32 count)
+{
+	u64 last = a + (u64)count * 16 - 1;
+
+	return !count || (pa_valid(c, a, 16) && last > a && !(last >> c->maxphyaddr));
+}
+
+static inline bool canonical(u64 a)
+{
+	return (u64)((s64)(a << 16) >> 16) == a;
+}
+
+static inline bool cr_fixed_valid(u64 cr, u64 fixed0, u64 fixed1)
+{
+	return (cr & fixed0) == fixed0 && !(cr & ~fixed1);
+}
+
+/* Each of the eight entries is a memory type: 0, 1, 4, 5, 6 or 7. */
+static inline bool pat_valid(u64 pat)
+{
+	u64 bit1 = pat & 0x0202020202020202ull;
+
+	/* Bits 7:3 of each are 0, and 2 and 3 (bit 1 without bit 2) are not types. */
+	return !(pat & 0xf8f8f8f8f8f8f8f8ull) && (bit1 & (pat >> 1)) == bit1;
+}
+
+#endif
