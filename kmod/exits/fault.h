@@ -3,13 +3,8 @@
 #ifndef EXITS_FAULT_H
 #define EXITS_FAULT_H
 
+#include <vmx/info.h>
 #include <vmx/types.h>
-
-#define VEC_DB 1
-#define VEC_UD 6
-#define VEC_SS 12
-#define VEC_GP 13
-#define VEC_PF 14
 
 /* Page-fault error code. SDM: "Page-Fault Exceptions". */
 #define PF_PRESENT BIT(0)

@@ -175,9 +175,9 @@ void vcpu_reset(struct vcpu *vcpu, bool init)
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
-int vcpu_skip_insn(struct vcpu *vcpu)
+int vcpu_skip_bytes(struct vcpu *vcpu, unsigned int len)
 {
-	unsigned long rip = vcpu_rip(vcpu), next = rip + vmread(VMCS_EXIT_INSN_LEN);
+	unsigned long rip = vcpu_rip(vcpu), next = rip + len;
 	u32 block;
 
 	/* Outside 64-bit mode EIP wraps. */
@@ -193,6 +193,11 @@ int vcpu_skip_insn(struct vcpu *vcpu)
 	return 1;
 }
 
+int vcpu_skip_insn(struct vcpu *vcpu)
+{
+	return vcpu_skip_bytes(vcpu, vmread(VMCS_EXIT_INSN_LEN));
+}
+
 /* --- lifetime ----------------------------------------------------------- */
 
 static void *zero_page(void)
@@ -204,9 +209,8 @@ static int alloc_pages_of(struct vcpu *vcpu)
 {
 	vcpu->run = zero_page();
 	vcpu->pio_data = zero_page();
-	vcpu->coalesced = zero_page();
 	vcpu->msr_bitmap = zero_page();
-	if (!vcpu->run || !vcpu->pio_data || !vcpu->coalesced || !vcpu->msr_bitmap)
+	if (!vcpu->run || !vcpu->pio_data || !vcpu->msr_bitmap)
 		return -ENOMEM;
 	return 0;
 }
@@ -215,7 +219,6 @@ static void free_pages_of(struct vcpu *vcpu)
 {
 	free_page((unsigned long)vcpu->run);
 	free_page((unsigned long)vcpu->pio_data);
-	free_page((unsigned long)vcpu->coalesced);
 	free_page((unsigned long)vcpu->msr_bitmap);
 }
 

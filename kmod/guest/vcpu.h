@@ -96,7 +96,6 @@ struct vcpu {
 	struct mutex lock;
 	struct kvm_run *run; /* page 0 of the mapping */
 	void *pio_data; /* page 1 */
-	struct kvm_coalesced_mmio_ring *coalesced; /* page 2 */
 	struct preempt_notifier notifier;
 	struct pid __rcu *pid; /* of the thread that ran it last */
 
@@ -145,7 +144,12 @@ struct vcpu {
 	struct mmio_op *mmio; /* the emulation that waits for userspace, or NULL */
 	/* Called at the next KVM_RUN to finish what an exit to userspace began. */
 	int (*complete)(struct vcpu *vcpu);
-	/* L2 physical to L1 physical, while L2 runs with its own EPT; else NULL. */
+	/*
+	 * L2 physical to L1 physical, while L2 runs with its own EPT; else NULL.
+	 * @access: bits 2:0 and 8 of an EPT violation's exit qualification (EPTQ_*).
+	 * Return: 0; -EXDEV: L1 was given an exit instead (an EPT violation, say):
+	 * whoever emulates for L2 stops and answers 1; other errnos: failed.
+	 */
 	int (*gpa_translate)(struct vcpu *vcpu, u64 l2_gpa, u32 access, u64 *gpa);
 
 	struct vcpu_stats stats;
@@ -308,5 +312,10 @@ void vcpu_set_segment(struct vcpu *vcpu, enum segreg seg, const struct kvm_segme
 
 /* Past the instruction that exited: RIP, interruptibility, single-step trap. */
 int vcpu_skip_insn(struct vcpu *vcpu); /* 1, or 0 when single-step ends KVM_RUN */
+/*
+ * The same for an instruction of known length: emulation ends after exits
+ * that give none. 0: an iteration of a REP is complete, others follow.
+ */
+int vcpu_skip_bytes(struct vcpu *vcpu, unsigned int len);
 
 #endif

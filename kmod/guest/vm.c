@@ -34,7 +34,6 @@ struct vm *vm_create(const struct nested_ops *nested_ops)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&vm->refs);
 	mutex_init(&vm->lock);
-	INIT_LIST_HEAD(&vm->coalesced);
 	INIT_LIST_HEAD(&vm->node);
 	vm->nested_ops = nested_ops;
 	vm->mm = current->mm;
@@ -49,12 +48,17 @@ struct vm *vm_create(const struct nested_ops *nested_ops)
 	r = buses_init(vm);
 	if (r)
 		goto free_ept;
-	r = mem_init(vm);
+	r = coalesced_init(vm);
 	if (r)
 		goto free_buses;
+	r = mem_init(vm);
+	if (r)
+		goto free_coalesced;
 	mmgrab(vm->mm);
 	return vm;
 
+free_coalesced:
+	coalesced_destroy(vm);
 free_buses:
 	buses_destroy(vm);
 free_ept:
@@ -81,6 +85,7 @@ static void vm_free(struct kref *refs)
 	for (i = 0; i < vm->nr_vcpus; i++)
 		vcpu_free(vm->vcpu[i]);
 	buses_destroy(vm);
+	coalesced_destroy(vm);
 	mem_destroy(vm);
 	ept_destroy(&vm->ept);
 	mmdrop(vm->mm);

@@ -10,6 +10,7 @@
 
 #include "guest/bus.h"
 #include "guest/clock.h"
+#include "guest/coalesced.h"
 #include "guest/ept.h"
 #include "guest/mem.h"
 
@@ -32,8 +33,7 @@ struct vm {
 	struct vm_clock clock;
 	struct irqchip *irqchip; /* NULL: none was created; published with release */
 
-	u64 coalesced_zones; /* registered coalesced MMIO zones */
-	struct list_head coalesced; /* struct coalesced_zone, under .lock; see exits/mmio */
+	struct vm_coalesced coalesced;
 	u64 tss_addr, identity_map_addr; /* stored, unused: unrestricted guest needs neither */
 	u32 disabled_exits; /* KVM_X86_DISABLE_EXITS_* */
 	bool msr_to_user;   /* KVM_CAP_X86_USER_SPACE_MSR; mask below */
