@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Dispatch of VM exits. */
+#ifndef ABYME_EXIT_H
+#define ABYME_EXIT_H
+
+struct vcpu;
+
+/*
+ * Handle the exit in vcpu->exit_reason, of L1 or L2.
+ * Return: 1: enter again; 0: kvm_run is filled; <0: errno. May sleep.
+ */
+int exit_handle(struct vcpu *vcpu);
+
+#endif

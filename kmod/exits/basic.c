@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Exits that need a few lines each. */
+
+#include <linux/kvm.h>
+#include <linux/kvm_para.h>
+#include <vmx/exits.h>
+#include <vmx/info.h>
+
+#include "exits/exits.h"
+#include "guest/vcpu.h"
+#include "irqchip/inject.h"
+
+int exit_nothing(struct vcpu *vcpu)
+{
+	return 1;
+}
+
+int exit_skip(struct vcpu *vcpu)
+{
+	return vcpu_skip_insn(vcpu);
+}
+
+int exit_ud(struct vcpu *vcpu)
+{
+	inject_ud(vcpu);
+	return 1;
+}
+
+int exit_gp(struct vcpu *vcpu)
+{
+	inject_gp(vcpu);
+	return 1;
+}
+
+/* The host has taken it already, when interrupts were enabled after the exit. */
+int exit_ext_int(struct vcpu *vcpu)
+{
+	vcpu->stats.irq_exits++;
+	return 1;
+}
+
+int exit_triple_fault(struct vcpu *vcpu)
+{
+	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
+	return 0;
+}
+
+int exit_int_window(struct vcpu *vcpu)
+{
+	inject_irq_window(vcpu, false);
+	vcpu_request(vcpu, REQ_EVENT);
+	vcpu->stats.irq_window_exits++;
+	return 1;
+}
+
+int exit_nmi_window(struct vcpu *vcpu)
+{
+	inject_nmi_window(vcpu, false);
+	vcpu_request(vcpu, REQ_EVENT);
+	vcpu->stats.irq_window_exits++;
+	return 1;
+}
+
+static int internal_error(struct vcpu *vcpu, u32 suberror)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = suberror;
+	run->internal.ndata = 4;
+	run->internal.data[0] = vcpu->exit_reason;
+	run->internal.data[1] = vcpu_exit_qual(vcpu);
+	run->internal.data[2] = vcpu_rip(vcpu);
+	run->internal.data[3] = vcpu->idt_vectoring;
+	return 0;
+}
+
+/* Hardware task switches leave the guest's state to software; none is emulated. */
+int exit_task_switch(struct vcpu *vcpu)
+{
+	return internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION);
+}
+
+int exit_unexpected(struct vcpu *vcpu)
+{
+	return internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON);
+}
+
+int exit_hlt(struct vcpu *vcpu)
+{
+	vcpu->stats.halt_exits++;
+	vcpu_skip_insn(vcpu);
+	if (!vcpu->lapic) {
+		vcpu->run->exit_reason = KVM_EXIT_HLT;
+		return 0;
+	}
+	vcpu->mp_state = KVM_MP_STATE_HALTED;
+	return 1;
+}
+
+/* It spins for a lock whose holder may not run: let somebody else have the CPU. */
+int exit_pause(struct vcpu *vcpu)
+{
+	cond_resched();
+	yield();
+	return vcpu_skip_insn(vcpu);
+}
+
+/* No hypercall is offered; Linux tolerates the answer. SDM: "VMCALL" in L1 without nesting. */
+int exit_vmcall(struct vcpu *vcpu)
+{
+	long answer = -KVM_ENOSYS;
+
+	vcpu->stats.hypercalls++;
+	if (vcpu_cpl(vcpu) > 0)
+		answer = -KVM_EPERM;
+	else if (vcpu->gpr[GPR_RAX] == KVM_HC_VAPIC_POLL_IRQ)
+		answer = 0;
+	vcpu_set_gpr(vcpu, GPR_RAX, vcpu_64bit(vcpu) ? answer : (u32)answer);
+	return vcpu_skip_insn(vcpu);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * L0's handlers of VM exits. Each answers 1: enter again; 0: kvm_run is
+ * filled, go to userspace; or a negative errno. They may sleep.
+ */
+#ifndef EXITS_EXITS_H
+#define EXITS_EXITS_H
+
+#include <vmx/types.h>
+
+struct vcpu;
+
+/* basic.c */
+int exit_nothing(struct vcpu *vcpu);
+int exit_skip(struct vcpu *vcpu); /* the instruction does nothing */
+int exit_ud(struct vcpu *vcpu);
+int exit_gp(struct vcpu *vcpu);
+int exit_ext_int(struct vcpu *vcpu);
+int exit_triple_fault(struct vcpu *vcpu);
+int exit_int_window(struct vcpu *vcpu);
+int exit_nmi_window(struct vcpu *vcpu);
+int exit_task_switch(struct vcpu *vcpu);
+int exit_hlt(struct vcpu *vcpu);
+int exit_pause(struct vcpu *vcpu);
+int exit_vmcall(struct vcpu *vcpu);
+/* An exit that should not be: KVM_EXIT_INTERNAL_ERROR with what is known of it. */
+int exit_unexpected(struct vcpu *vcpu);
+
+/* exception.c */
+int exit_exception_nmi(struct vcpu *vcpu);
+
+/* ept_violation.c */
+int exit_ept_violation(struct vcpu *vcpu);
+
+/* cpuid.c, msr.c, cr.c, dr.c */
+int exit_cpuid(struct vcpu *vcpu);
+int exit_rdmsr(struct vcpu *vcpu);
+int exit_wrmsr(struct vcpu *vcpu);
+int exit_cr_access(struct vcpu *vcpu);
+int exit_xsetbv(struct vcpu *vcpu);
+int exit_dr_access(struct vcpu *vcpu);
+
+/* io.c */
+int exit_io(struct vcpu *vcpu);
+
+/*
+ * mmio.c: L1's address @gpa has no RAM (or it is a write to a read-only slot):
+ * emulate the instruction that touched it.
+ */
+int mmio_emulate(struct vcpu *vcpu, u64 gpa);
+
+#endif

@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The run loop: requests, events, the entry, and after the exit its dispatch.
+ *
+ * Who wants a vCPU's attention sets a request and then kicks. The vCPU sets
+ * VCPU_IN_GUEST, with interrupts off, before it looks at its requests for the
+ * last time: either it sees the request or the kicker sees the mode and sends
+ * an IPI, which makes a VM exit.
+ */
+
+#include <linux/context_tracking.h>
+#include <linux/entry-kvm.h>
+#include <linux/kvm.h>
+#include <linux/sched/signal.h>
+#include <linux/smp.h>
+#include <linux/vtime.h>
+#include <vmx/controls.h>
+#include <vmx/exits.h>
+#include <vmx/info.h>
+
+#include "guest/trace.h"
+#include "guest/vcpu.h"
+#include "hw/entry.h"
+#include "hw/insn.h"
+#include "irqchip/inject.h"
+#include "irqchip/irqchip.h"
+#include "nested/nested.h"
+#include "exit.h"
+#include "run.h"
+
+static unsigned int halt_poll_ns = 50000;
+module_param(halt_poll_ns, uint, 0644);
+MODULE_PARM_DESC(halt_poll_ns, "longest busy wait, in ns, before a halted vCPU sleeps (0: none)");
+
+/* --- requests ----------------------------------------------------------- */
+
+static int triple_fault(struct vcpu *vcpu)
+{
+	if (vcpu->in_l2)
+		return nested_reflect_as(vcpu, EXIT_TRIPLE_FAULT, 0, 0);
+	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
+	return 0;
+}
+
+static int handle_requests(struct vcpu *vcpu)
+{
+	if (likely(!READ_ONCE(vcpu->requests)))
+		return 1;
+	if (vcpu_test_request(vcpu, REQ_DEAD))
+		return -EIO;
+	if (vcpu_take_request(vcpu, REQ_CLOCK_UPDATE))
+		clock_update(vcpu);
+	if (vcpu_take_request(vcpu, REQ_STEAL_UPDATE))
+		clock_update_steal(vcpu);
+	if (vcpu_take_request(vcpu, REQ_NMI) && vcpu->inject.nmi.pending < 2)
+		vcpu->inject.nmi.pending++;
+	vcpu_take_request(vcpu, REQ_MEM_EPOCH);
+	vcpu_take_request(vcpu, REQ_NESTED);
+	vcpu_take_request(vcpu, REQ_SCAN_IOAPIC);
+	vcpu_take_request(vcpu, REQ_KICK);
+	if (vcpu_take_request(vcpu, REQ_TRIPLE_FAULT))
+		return triple_fault(vcpu);
+	return 1;
+}
+
+/* --- events ------------------------------------------------------------- */
+
+static u32 exception_info(struct vcpu *vcpu)
+{
+	u32 info = vcpu->inject.exception.vector;
+
+	if (info == VEC_BP || info == VEC_OF)
+		info |= INTR_TYPE_SOFT_EXC;
+	else
+		info |= INTR_TYPE_HARD_EXC;
+	if (vcpu->inject.exception.has_error)
+		info |= INTR_HAS_ERROR;
+	return info;
+}
+
+static void write_exception(struct vcpu *vcpu)
+{
+	trace_abyme_inj(vcpu->id, exception_info(vcpu), vcpu->inject.exception.error);
+	inject_write(vcpu, exception_info(vcpu), vcpu->inject.exception.error,
+		     vcpu->inject.insn_len);
+}
+
+/* An exception that software raised goes to the processor: its side effects first. */
+static void deliver_exception(struct vcpu *vcpu)
+{
+	struct vcpu_inject *in = &vcpu->inject;
+
+	if (in->exception.has_payload)
+		debug_exception_payload(vcpu);
+	/* Faults, #DB among them, push RF set. */
+	if (in->exception.vector != VEC_BP && in->exception.vector != VEC_OF &&
+	    in->exception.vector != VEC_DB)
+		vcpu_set_rflags(vcpu, vcpu_rflags(vcpu) | X86_EFLAGS_RF);
+	in->exception.pending = false;
+	in->exception.injected = true;
+	write_exception(vcpu);
+}
+
+/* What an exit cut short goes first. Return: whether there was something. */
+static bool reinject(struct vcpu *vcpu)
+{
+	struct vcpu_inject *in = &vcpu->inject;
+
+	if (in->exception.injected)
+		write_exception(vcpu);
+	else if (in->nmi.injected)
+		inject_write(vcpu, VEC_NMI | INTR_TYPE_NMI, 0, 0);
+	else if (in->irq.injected)
+		inject_write(vcpu, in->irq.vector |
+			     (in->irq.soft ? INTR_TYPE_SOFT_INT : INTR_TYPE_EXT), 0, in->insn_len);
+	else
+		return false;
+	return true;
+}
+
+static bool deliver_nmi(struct vcpu *vcpu)
+{
+	struct vcpu_inject *in = &vcpu->inject;
+
+	if (!in->nmi.pending || !inject_nmi_allowed(vcpu))
+		return false;
+	in->nmi.pending--;
+	in->nmi.injected = true;
+	inject_write(vcpu, VEC_NMI | INTR_TYPE_NMI, 0, 0);
+	trace_abyme_inj(vcpu->id, VEC_NMI | INTR_TYPE_NMI, 0);
+	vcpu->stats.nmi_injections++;
+	return true;
+}
+
+static bool deliver_irq(struct vcpu *vcpu)
+{
+	struct vcpu_inject *in = &vcpu->inject;
+	int vector;
+
+	if (!inject_irq_allowed(vcpu))
+		return false;
+	vector = irq_ack(vcpu);
+	if (vector < 0)
+		return false;
+	in->irq.injected = true;
+	in->irq.soft = false;
+	in->irq.vector = vector;
+	inject_write(vcpu, vector | INTR_TYPE_EXT, 0, 0);
+	trace_abyme_inj(vcpu->id, vector | INTR_TYPE_EXT, 0);
+	vcpu->stats.irq_injections++;
+	return true;
+}
+
+/*
+ * Write the next event into the active VMCS and ask for a window for the rest.
+ * May reflect an exit to L1 instead.
+ */
+static int deliver_events(struct vcpu *vcpu, bool *immediate)
+{
+	int r;
+
+	if (vcpu->in_l2) {
+		r = nested_events(vcpu, immediate);
+		if (r <= 0)
+			return r;
+	}
+	if (!reinject(vcpu)) {
+		if (vcpu->inject.exception.pending)
+			deliver_exception(vcpu);
+		else if (!deliver_nmi(vcpu))
+			deliver_irq(vcpu);
+	}
+	if (vcpu->inject.nmi.pending)
+		inject_nmi_window(vcpu, true);
+	if (irq_pending(vcpu) >= 0 || vcpu->run->request_interrupt_window)
+		inject_irq_window(vcpu, true);
+	return 1;
+}
+
+/* --- the entry ---------------------------------------------------------- */
+
+/* Context: interrupts off. Nothing is lost: "injected" events are written anew. */
+static void cancel_entry(struct vcpu *vcpu)
+{
+	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
+	inject_cancel(vcpu);
+	vcpu_request(vcpu, REQ_EVENT);
+}
+
+/* Something came up since the last look? Context: interrupts off. */
+static bool must_not_enter(struct vcpu *vcpu)
+{
+	if (vcpu_take_request(vcpu, REQ_TLB_FLUSH)) {
+		hw_invept(INVEPT_ALL, 0);
+		vcpu->stats.tlb_flush++;
+	}
+	return READ_ONCE(vcpu->requests) || xfer_to_guest_mode_work_pending() ||
+	       (vcpu->nested && nested_entry_stale(vcpu));
+}
+
+/* Context: interrupts off. Return: 0, or 1 on VMfail. */
+static int cross(struct vcpu *vcpu)
+{
+	struct vmcs *vmcs = vcpu->vmcs;
+	int failed;
+
+	vtime_account_guest_enter();
+	if (!context_tracking_guest_enter())
+		rcu_virt_note_context_switch(smp_processor_id());
+	if (unlikely(vcpu->cr2 != native_read_cr2()))
+		native_write_cr2(vcpu->cr2);
+	host_before_entry();
+	failed = vmx_enter(vcpu->gpr, vmcs->launched, &vmcs->host.rsp);
+	host_after_exit();
+	vcpu->cr2 = native_read_cr2();
+	context_tracking_guest_exit();
+	return failed;
+}
+
+/* Context: interrupts off, right after the exit: what must not wait. */
+static void read_exit(struct vcpu *vcpu)
+{
+	u32 reason = vmread(VMCS_EXIT_REASON);
+
+	vcpu->vmcs->launched = true;
+	vcpu->exit_reason = reason;
+	vcpu->exit_qual_read = false;
+	vcpu->idt_vectoring = vmread(VMCS_IDT_VECTORING_INFO);
+	vcpu->lazy_avail = 0;
+	if (reason != EXIT_EXCEPTION_NMI)
+		return;
+	vcpu->intr_info = vmread(VMCS_EXIT_INTR_INFO);
+	if ((vcpu->intr_info & INTR_TYPE_MASK) == INTR_TYPE_NMI)
+		vmx_raise_nmi();
+	else if ((vcpu->intr_info & INTR_VECTOR) == VEC_MC)
+		vmx_raise_mce();
+}
+
+/* Interrupts on again; the host's interrupt that ended the guest's turn is taken. */
+static void leave_irqs_off(struct vcpu *vcpu)
+{
+	if ((u16)vcpu->exit_reason == EXIT_EXT_INT) {
+		local_irq_enable();
+		asm volatile("nop"); /* STI's shadow: here it is taken, on the guest's account */
+		local_irq_disable();
+	}
+	vtime_account_guest_exit();
+	local_irq_enable();
+}
+
+static int entry_failed(struct vcpu *vcpu, u32 error)
+{
+	struct kvm_run *run = vcpu->run;
+
+	if (vcpu->in_l2)
+		return nested_entry_refused(vcpu, error ? 0 : vcpu->exit_reason, error);
+	run->exit_reason = KVM_EXIT_FAIL_ENTRY;
+	run->fail_entry.hardware_entry_failure_reason = error ? error : vcpu->exit_reason;
+	run->fail_entry.cpu = raw_smp_processor_id();
+	return 0;
+}
+
+static int after_exit(struct vcpu *vcpu, int failed)
+{
+	u32 error = 0;
+
+	if (unlikely(failed)) {
+		error = vmread(VMCS_INSN_ERROR);
+		vcpu->exit_reason = 0xffff;
+	} else {
+		read_exit(vcpu);
+	}
+	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
+	leave_irqs_off(vcpu);
+	preempt_enable();
+
+	vcpu->stats.exits++;
+	if (unlikely(failed || (vcpu->exit_reason & EXIT_ENTRY_FAILED)))
+		return entry_failed(vcpu, error);
+	inject_recover(vcpu);
+	trace_abyme_exit(vcpu);
+	return exit_handle(vcpu);
+}
+
+/* One entry and the handling of the exit after it. */
+static int enter_once(struct vcpu *vcpu)
+{
+	bool immediate = false;
+	int failed, r;
+
+	r = handle_requests(vcpu);
+	if (r > 0 && vcpu->nested)
+		r = nested_before_entry(vcpu);
+	if (r > 0 && vcpu_take_request(vcpu, REQ_EVENT))
+		r = deliver_events(vcpu, &immediate);
+	if (r <= 0)
+		return r;
+
+	preempt_disable();
+	host_save(&vcpu->host);
+	msrs_load_guest(vcpu);
+	local_irq_disable();
+	WRITE_ONCE(vcpu->mode, VCPU_IN_GUEST);
+	smp_mb(); /* the mode before the requests: see the top of this file */
+	if (must_not_enter(vcpu)) {
+		cancel_entry(vcpu);
+		local_irq_enable();
+		preempt_enable();
+		return 1;
+	}
+	vcpu_lazy_flush(vcpu);
+	host_write_entry(vcpu->vmcs);
+	debug_enter(vcpu);
+	fpu_enter(vcpu);
+	if (unlikely(immediate))
+		smp_send_reschedule(smp_processor_id());
+	trace_abyme_entry(vcpu);
+	failed = cross(vcpu);
+	fpu_exit(vcpu);
+	debug_exit(vcpu);
+	return after_exit(vcpu, failed);
+}
+
+/* --- halting ------------------------------------------------------------ */
+
+/* Something that ends HLT is there. */
+static bool has_wake_event(struct vcpu *vcpu)
+{
+	if (vcpu_test_request(vcpu, REQ_NMI) || vcpu_test_request(vcpu, REQ_TRIPLE_FAULT) ||
+	    vcpu_test_request(vcpu, REQ_NESTED))
+		return true;
+	if (vcpu->inject.exception.pending)
+		return true;
+	if (vcpu->inject.nmi.pending && inject_nmi_allowed(vcpu))
+		return true;
+	return irq_pending(vcpu) >= 0 && (vcpu->in_l2 || inject_irq_allowed(vcpu));
+}
+
+static bool has_work(struct vcpu *vcpu)
+{
+	if (signal_pending(current) || vcpu_test_request(vcpu, REQ_DEAD) ||
+	    READ_ONCE(vcpu->run->immediate_exit))
+		return true;
+	if (vcpu->lapic && lapic_has_events(vcpu))
+		return true;
+	return vcpu->mp_state == KVM_MP_STATE_HALTED && has_wake_event(vcpu);
+}
+
+/* A busy wait, longer when it paid off lately. Return: whether it did. */
+static bool poll(struct vcpu *vcpu)
+{
+	u64 end = ktime_get_ns() + vcpu->halt_poll_ns;
+
+	if (!vcpu->halt_poll_ns || vcpu->mp_state != KVM_MP_STATE_HALTED)
+		return false;
+	do {
+		if (has_work(vcpu)) {
+			vcpu->stats.halt_poll_success++;
+			return true;
+		}
+		cpu_relax();
+	} while (!need_resched() && ktime_get_ns() < end);
+	return false;
+}
+
+static void sleep_until_work(struct vcpu *vcpu)
+{
+	prepare_to_rcuwait(&vcpu->wait);
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (has_work(vcpu))
+			break;
+		schedule();
+	}
+	finish_rcuwait(&vcpu->wait);
+	vcpu->stats.halt_wakeup++;
+}
+
+/* Halved when the sleep was long, doubled when a slightly longer wait would have done. */
+static void adapt_poll(struct vcpu *vcpu, u64 slept_ns)
+{
+	unsigned int limit = READ_ONCE(halt_poll_ns);
+
+	if (slept_ns > limit)
+		vcpu->halt_poll_ns /= 2;
+	else
+		vcpu->halt_poll_ns = min(limit, max(vcpu->halt_poll_ns * 2, 5000U));
+	if (vcpu->halt_poll_ns < 1000)
+		vcpu->halt_poll_ns = 0;
+}
+
+static int block(struct vcpu *vcpu)
+{
+	u64 start;
+
+	if (!poll(vcpu)) {
+		start = ktime_get_ns();
+		sleep_until_work(vcpu);
+		adapt_poll(vcpu, ktime_get_ns() - start);
+	}
+	if (vcpu->mp_state == KVM_MP_STATE_HALTED && has_wake_event(vcpu)) {
+		vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+		vcpu_request(vcpu, REQ_EVENT);
+	}
+	return 1;
+}
+
+/* --- KVM_RUN ------------------------------------------------------------ */
+
+static bool runnable(struct vcpu *vcpu)
+{
+	if (vcpu->lapic && unlikely(lapic_has_events(vcpu)) && !nested_holds_init(vcpu))
+		lapic_accept_events(vcpu);
+	return vcpu->mp_state == KVM_MP_STATE_RUNNABLE;
+}
+
+/* Signals, rescheduling. 1: go on. */
+static int host_work(struct vcpu *vcpu)
+{
+	if (!__xfer_to_guest_mode_work_pending() && !READ_ONCE(vcpu->run->immediate_exit))
+		return 1;
+	if (READ_ONCE(vcpu->run->immediate_exit) || xfer_to_guest_mode_handle_work(NULL)) {
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+		vcpu->stats.signal_exits++;
+		return -EINTR;
+	}
+	return 1;
+}
+
+/* Userspace, which has the interrupt controller, waits for the guest to take one. */
+static bool window_open_for_user(struct vcpu *vcpu)
+{
+	if (vcpu->lapic || !vcpu->run->request_interrupt_window)
+		return false;
+	if (vcpu->inject.irq.injected || vcpu->inject.exception.injected ||
+	    !inject_irq_allowed(vcpu))
+		return false;
+	vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+	vcpu->stats.request_irq_exits++;
+	return true;
+}
+
+static int finish_last_exit(struct vcpu *vcpu)
+{
+	int (*complete)(struct vcpu *vcpu) = vcpu->complete;
+
+	if (!complete)
+		return 1;
+	vcpu->complete = NULL;
+	return complete(vcpu);
+}
+
+int vcpu_run(struct vcpu *vcpu)
+{
+	int r;
+
+	fpu_load_guest(vcpu);
+	r = finish_last_exit(vcpu);
+	if (r > 0)
+		r = host_work(vcpu);
+	if (r > 0 && vcpu->run->request_interrupt_window)
+		vcpu_request(vcpu, REQ_EVENT);
+	while (r > 0) {
+		r = runnable(vcpu) ? enter_once(vcpu) : block(vcpu);
+		if (r > 0 && window_open_for_user(vcpu))
+			r = 0;
+		if (r > 0)
+			r = host_work(vcpu);
+	}
+	fpu_put_guest(vcpu);
+	return r;
+}
