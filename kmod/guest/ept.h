@@ -3,34 +3,59 @@
  * Extended page tables that the processor walks: L1's own (one per VM), and
  * the roots of EPT02, which nested/ept02 builds with the same functions.
  *
- * All functions but alloc and free want vm->mem.lock held.
+ * All functions but those of struct ept_cache, ept_init() and ept_destroy()
+ * want vm->mem.lock held. ept.c is pure: the unit tests run it in userspace.
  */
 #ifndef GUEST_EPT_H
 #define GUEST_EPT_H
 
-#include <linux/list.h>
-#include <vmx/controls.h>
 #include <vmx/types.h>
 
 struct vm;
 struct vcpu;
-struct mem_fault;
 
-#define EPT_MT_WB ((u64)EPTP_MEMTYPE_WB << EPT_MEMTYPE_SHIFT)
+#define EPT_READ BIT_ULL(0)
+#define EPT_WRITE BIT_ULL(1)
+#define EPT_EXEC BIT_ULL(2)
+#define EPT_RWX (EPT_READ | EPT_WRITE | EPT_EXEC)
+#define EPT_MT_SHIFT 3
+#define EPT_MT_WB (6ULL << EPT_MT_SHIFT)
+#define EPT_IGNORE_PAT BIT_ULL(6)
+#define EPT_LARGE BIT_ULL(7)
+#define EPT_ACCESSED BIT_ULL(8)
+#define EPT_DIRTY BIT_ULL(9)
 #define EPT_ADDR_MASK GENMASK_ULL(51, 12)
 
 /* Level 1 maps 4 KiB, level 2 maps 2 MiB; the root is level 4. */
 #define EPT_ROOT_LEVEL 4
+#define EPT_LEVEL_BITS 9
+#define EPT_ENTRIES (1 << EPT_LEVEL_BITS)
+/* Guest-physical addresses are 48 bits wide, frame numbers 36. */
+#define EPT_GFN_BITS (EPT_ROOT_LEVEL * EPT_LEVEL_BITS)
+#define EPT_GFN_END BIT_ULL(EPT_GFN_BITS)
+
+/*
+ * Table pages taken out of the tables, whose addresses a processor may still
+ * have in its paging-structure caches: freed after the next ept_flush_vm().
+ * One per VM, shared by all its roots; all zeroes is an empty one.
+ */
+struct ept_trash {
+	void *first;
+	unsigned long pages;
+};
 
 struct ept {
 	u64 *root;
 	u64 eptp; /* for VMCS_EPT_POINTER */
 	u64 pages; /* table pages in use, root included */
+	struct ept_trash *trash;
 };
 
 /*
  * Table pages taken in advance, where sleeping is allowed, so that mapping
- * under the spinlock does not fail. Embedded in the vCPU.
+ * under the spinlock does not fail. Embedded in the vCPU; all zeroes is an
+ * empty one. ept_map() takes at most EPT_ROOT_LEVEL - 1 of them, so a full
+ * cache is enough for two.
  */
 struct ept_cache {
 	int count;
@@ -40,28 +65,53 @@ struct ept_cache {
 int ept_cache_fill(struct ept_cache *cache); /* 0 or -ENOMEM; may sleep */
 void ept_cache_free(struct ept_cache *cache);
 
-int ept_init(struct ept *ept);
-void ept_destroy(struct ept *ept); /* no CPU may walk it any more */
+/*
+ * An empty root; 0 or -ENOMEM. A root may lie where another one lay before:
+ * the vCPU flushes its translations (INVEPT) before it first enters with it.
+ */
+int ept_init(struct ept *ept, struct ept_trash *trash);
+/* Frees the tables at once: no CPU may walk them, or have them cached, any more. */
+void ept_destroy(struct ept *ept);
+void ept_trash_free(struct ept_trash *trash); /* after the flush */
 
-/* @gpa to @hpa at @level, with rights @prot (EPT_RWX bits, memory type added here). */
+/*
+ * @gpa to @hpa at @level (1 or 2) with the rights @prot: of EPT_RWX, and
+ * EPT_ACCESSED and EPT_DIRTY if they are to be set from the start; the memory
+ * type is added here. What was mapped there is replaced.
+ */
 void ept_map(struct ept *ept, struct ept_cache *cache, u64 gpa, u64 hpa, int level, u64 prot);
+/*
+ * Map @count pages from @gpa on, 4 KiB each, where nothing is mapped yet and
+ * the table that would hold the entry exists already: neighbours of a page
+ * that was just mapped. Allocates nothing. Page frame 0 leaves one out.
+ */
+void ept_map_absent(struct ept *ept, u64 gpa, const u64 *pfn, int count, u64 prot);
 /* Drop [start_gfn, end_gfn). Return: whether anything was mapped (then flush). */
 bool ept_unmap(struct ept *ept, u64 start_gfn, u64 end_gfn);
 /* Drop all but the root. */
 bool ept_unmap_all(struct ept *ept);
-/* Take away the write right, for the dirty log; splits nothing: drops large pages. */
+/*
+ * Take away the write right, for the dirty log; splits nothing: drops large
+ * pages. Return: whether anything changed (then flush).
+ */
 bool ept_write_protect(struct ept *ept, u64 start_gfn, u64 end_gfn);
+/* Has the processor used any of it since the flag was last cleared? */
+bool ept_young(struct ept *ept, u64 start_gfn, u64 end_gfn, bool clear);
 /* The leaf entry for @gpa and its level, or 0. */
 u64 ept_lookup(struct ept *ept, u64 gpa, int *level);
 
 /*
- * L1 touched @gpa and the processor found no right to. Return: 1: mapped, go
- * on; 0: there's no RAM (or it's read-only and this is a write): MMIO;
- * <0: errno. Context: may sleep; vCPU loaded.
+ * L1 touched @gpa and the processor found no right to. Return: 1: mapped, or
+ * another attempt is due: go on; 0: there's no RAM (or it's read-only and this
+ * is a write): MMIO; <0: errno for the ioctl. Context: may sleep, vCPU thread.
  */
 int ept_violation_l1(struct vcpu *vcpu, u64 gpa, bool write);
 
-/* Every vCPU flushes what it cached of any EPT of the VM before its next entry. */
+/*
+ * Every vCPU flushes what it cached of any EPT of the VM before its next
+ * entry, and none runs with older translations when this returns; then the
+ * trash is freed.
+ */
 void ept_flush_vm(struct vm *vm);
 
 #endif

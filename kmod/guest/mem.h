@@ -5,6 +5,10 @@
  *
  * "gpa" here is L1's physical address always: l1_gpa_t without the type, as
  * this layer knows one level only.
+ *
+ * Order of locks: slots_lock; the host's mmap_lock; lock. Neither mmap_lock
+ * nor anything that allocates may be taken under lock, since the host's memory
+ * manager calls our notifier, which takes it, while it reclaims memory.
  */
 #ifndef GUEST_MEM_H
 #define GUEST_MEM_H
@@ -15,6 +19,8 @@
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
 #include <vmx/types.h>
+
+#include "guest/ept.h"
 
 struct vm;
 struct vcpu;
@@ -38,14 +44,15 @@ struct mem_slots {
 };
 
 struct vm_mem {
-	struct mutex slots_lock; /* one writer of slots at a time */
+	struct mutex slots_lock; /* one writer of slots at a time; dirty log */
 	struct srcu_struct srcu;
 	struct mem_slots __rcu *slots;
-	spinlock_t lock; /* page tables of every EPT root; notifier state below */
+	spinlock_t lock; /* page tables of every EPT root; all below */
+	struct ept_trash trash;
 	struct mmu_notifier notifier;
 	unsigned long notifier_seq;   /* rises at each invalidation's end */
 	long notifier_count;	      /* invalidations under way */
-	unsigned long notifier_start; /* hva range under way, when count is 1 */
+	unsigned long notifier_start; /* hva range that holds those under way */
 	unsigned long notifier_end;
 	/*
 	 * Rises whenever a gfn may have come to mean another page. What caches
@@ -54,7 +61,14 @@ struct vm_mem {
 	u64 epoch;
 };
 
+/*
+ * mem_init() begins to listen to the host's memory manager, so vm->ept and
+ * vm->nested_ops must be there. After mem_stop() it is not listened to any
+ * more, nothing is mapped in vm->ept, and vCPUs may be freed. Both want to
+ * sleep, and vm->mm to be there (not: its memory).
+ */
 int mem_init(struct vm *vm);
+void mem_stop(struct vm *vm);
 void mem_destroy(struct vm *vm);
 
 /* KVM_SET_USER_MEMORY_REGION; errors as the KVM API documents them. */
@@ -80,6 +94,10 @@ bool mem_is_ram(struct vm *vm, u64 gpa, bool write);
  * A page of guest memory resolved for longer than one access, without a pin:
  * for addresses that go into a VMCS and structures that L0 reads at each
  * entry. Valid as long as .epoch equals vm->mem.epoch (mem_page_valid()).
+ *
+ * Who uses it sets VCPU_IN_GUEST with interrupts off, then asks
+ * mem_page_valid(), and may use .kva and .hpa until interrupts come on again:
+ * whoever takes the page away waits for that.
  */
 struct mem_page {
 	u64 gpa; /* page-aligned; NO_GPA: holds nothing */
@@ -95,14 +113,14 @@ bool mem_page_valid(struct vm *vm, const struct mem_page *page);
 
 /*
  * A fault on guest memory, on its way into an EPT (of L1, or EPT02).
- * In: gfn, write. Out: the rest.
+ * In: gfn, write, prefill. Out: the rest.
  */
 struct mem_fault {
 	u64 gfn;
 	bool write;
 	bool prefill; /* do not sleep, do not fault in: -EAGAIN when it's not there */
 	u64 pfn;      /* of gfn itself */
-	bool writable;
+	bool writable; /* may be mapped writable; never in a logged slot without .write */
 	u8 max_level; /* 1: 4 KiB, 2: 2 MiB may be mapped around gfn */
 	unsigned long seq;
 	unsigned long hva;
@@ -112,12 +130,16 @@ struct mem_fault {
 /*
  * Faults the page in. The reference to the page is given back before the
  * return: the caller takes vm->mem.lock, asks mem_fault_stale(), and maps only
- * if not. Context: under srcu read lock, may sleep.
+ * if not. Context: under srcu read lock, may sleep unless .prefill.
  * Return: 0; -ENOENT: no slot (MMIO); -EROFS: write to a read-only slot;
- * -EFAULT: no memory behind the slot; -EHWPOISON; -EAGAIN; -EINTR.
+ * -EFAULT: no memory behind the slot, or none that has a struct page;
+ * -EHWPOISON; -EAGAIN; -EINTR.
  */
 int mem_fault_in(struct vm *vm, struct mem_fault *fault);
-/* Under vm->mem.lock. */
+/*
+ * Under vm->mem.lock, as the last thing before mapping. If not stale, a
+ * writable page of a logged slot is marked dirty.
+ */
 bool mem_fault_stale(struct vm *vm, const struct mem_fault *fault);
 
 static inline int mem_read_lock(struct vm_mem *mem)
@@ -130,7 +152,25 @@ static inline void mem_read_unlock(struct vm_mem *mem, int idx)
 	srcu_read_unlock(&mem->srcu, idx);
 }
 
-/* KVM_GET_DIRTY_LOG, KVM_CLEAR_DIRTY_LOG */
+/* The slot that holds @gfn, or NULL. Context: under srcu read lock. */
+struct mem_slot *mem_slot_find(struct vm *vm, u64 gfn);
+
+static inline unsigned long mem_slot_hva(const struct mem_slot *slot, u64 gfn)
+{
+	return slot->hva + ((gfn - slot->base_gfn) << 12);
+}
+
+static inline bool mem_slot_logged(const struct mem_slot *slot)
+{
+	return slot->flags & KVM_MEM_LOG_DIRTY_PAGES;
+}
+
+static inline bool mem_slot_writable(const struct mem_slot *slot)
+{
+	return !(slot->flags & KVM_MEM_READONLY);
+}
+
+/* KVM_GET_DIRTY_LOG, KVM_CLEAR_DIRTY_LOG; errors as the KVM API documents them. */
 int mem_get_dirty_log(struct vm *vm, const struct kvm_dirty_log *log);
 int mem_clear_dirty_log(struct vm *vm, const struct kvm_clear_dirty_log *log);
 

@@ -42,7 +42,7 @@ struct vm *vm_create(const struct nested_ops *nested_ops)
 	r = vmxop_get();
 	if (r)
 		goto free;
-	r = ept_init(&vm->ept);
+	r = ept_init(&vm->ept, &vm->mem.trash);
 	if (r)
 		goto put_vmx;
 	r = buses_init(vm);
@@ -82,6 +82,7 @@ static void vm_free(struct kref *refs)
 
 	if (vm->destroy_devices)
 		vm->destroy_devices(vm);
+	mem_stop(vm); /* its notifier speaks to vCPUs */
 	for (i = 0; i < vm->nr_vcpus; i++)
 		vcpu_free(vm->vcpu[i]);
 	buses_destroy(vm);

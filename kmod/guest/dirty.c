@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The dirty log: which pages of a slot were written since the last look.
+ * A page that is not marked is write-protected in every EPT; the fault that
+ * makes it writable marks it, under the same lock.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "guest/mem_internal.h"
+#include "guest/vcpu.h"
+#include "guest/vm.h"
+
+/* The slot that the API calls @id, with slots_lock held, or NULL: no log there. */
+static struct mem_slot *logged_slot(struct vm *vm, u32 id)
+{
+	struct mem_slot *slot = slot_by_id(vm, id);
+
+	return slot && slot->dirty ? slot : NULL;
+}
+
+/* Have writes to those pages of 64, from @first of the slot on, fault again. */
+static bool protect_word(struct vm *vm, const struct mem_slot *slot, u64 first, unsigned long mask)
+{
+	u64 gfn = slot->base_gfn + first;
+
+	return ept_write_protect(&vm->ept, gfn + __ffs(mask), gfn + __fls(mask) + 1);
+}
+
+/* EPT02 has no way to protect a part: its roots are dropped, once for all. */
+static bool protect_l2(struct vm *vm, const struct mem_slot *slot)
+{
+	if (!vm->nested_ops || !vm->nested_ops->unmap)
+		return false;
+	return vm->nested_ops->unmap(vm, slot->base_gfn, slot->base_gfn + slot->npages);
+}
+
+/* Move the log to @bitmap and start afresh. */
+static void take_log(struct vm *vm, struct mem_slot *slot, unsigned long *bitmap)
+{
+	bool flush = false, any = false;
+	unsigned long i;
+
+	spin_lock(&vm->mem.lock);
+	for (i = 0; i < BITS_TO_LONGS(slot->npages); i++) {
+		if (!READ_ONCE(slot->dirty[i]))
+			continue;
+		bitmap[i] = xchg(&slot->dirty[i], 0);
+		flush |= protect_word(vm, slot, i * BITS_PER_LONG, bitmap[i]);
+		any = true;
+	}
+	if (any)
+		flush |= protect_l2(vm, slot);
+	/* By the return every write is in the log that was taken, or will fault. */
+	if (any)
+		mem_sync(vm, flush);
+	spin_unlock(&vm->mem.lock);
+}
+
+static int get_log_locked(struct vm *vm, const struct kvm_dirty_log *log)
+{
+	struct mem_slot *slot = logged_slot(vm, log->slot);
+	unsigned long *bitmap;
+	int r = 0;
+
+	if (!slot)
+		return -ENOENT;
+	if (vm->manual_dirty_protect)
+		return copy_to_user(log->dirty_bitmap, slot->dirty, dirty_bytes(slot->npages)) ?
+			       -EFAULT : 0;
+	bitmap = kvzalloc(dirty_bytes(slot->npages), GFP_KERNEL_ACCOUNT);
+	if (!bitmap)
+		return -ENOMEM;
+	take_log(vm, slot, bitmap);
+	if (copy_to_user(log->dirty_bitmap, bitmap, dirty_bytes(slot->npages)))
+		r = -EFAULT;
+	kvfree(bitmap);
+	return r;
+}
+
+int mem_get_dirty_log(struct vm *vm, const struct kvm_dirty_log *log)
+{
+	int r;
+
+	if (log->slot >= MEM_MAX_SLOTS)
+		return -EINVAL;
+	mutex_lock(&vm->mem.slots_lock);
+	r = get_log_locked(vm, log);
+	mutex_unlock(&vm->mem.slots_lock);
+	return r;
+}
+
+/* Forget those marks from page @first on that are set in @bitmap. */
+static void clear_log(struct vm *vm, struct mem_slot *slot, u64 first, u64 npages,
+		      const unsigned long *bitmap)
+{
+	atomic_long_t *word = (atomic_long_t *)&slot->dirty[first / BITS_PER_LONG];
+	bool flush = false, any = false;
+	unsigned long i, mask;
+
+	spin_lock(&vm->mem.lock);
+	for (i = 0; i < BITS_TO_LONGS(npages); i++) {
+		if (!bitmap[i])
+			continue;
+		mask = bitmap[i] & atomic_long_fetch_andnot(bitmap[i], &word[i]);
+		if (!mask)
+			continue;
+		flush |= protect_word(vm, slot, first + i * BITS_PER_LONG, mask);
+		any = true;
+	}
+	if (any) {
+		flush |= protect_l2(vm, slot);
+		mem_sync(vm, flush);
+	}
+	spin_unlock(&vm->mem.lock);
+}
+
+static int clear_log_locked(struct vm *vm, const struct kvm_clear_dirty_log *log)
+{
+	struct mem_slot *slot = logged_slot(vm, log->slot);
+	u64 first = log->first_page, count = log->num_pages;
+	unsigned long *bitmap;
+
+	if (!slot)
+		return -ENOENT;
+	if (first > slot->npages || count > slot->npages - first)
+		return -EINVAL;
+	/* Only the slot's end may lie within a word. */
+	if (count < slot->npages - first && count % BITS_PER_LONG)
+		return -EINVAL;
+	bitmap = kvzalloc(dirty_bytes(count), GFP_KERNEL_ACCOUNT);
+	if (!bitmap)
+		return -ENOMEM;
+	if (copy_from_user(bitmap, log->dirty_bitmap, dirty_bytes(count))) {
+		kvfree(bitmap);
+		return -EFAULT;
+	}
+	clear_log(vm, slot, first, count, bitmap);
+	kvfree(bitmap);
+	return 0;
+}
+
+int mem_clear_dirty_log(struct vm *vm, const struct kvm_clear_dirty_log *log)
+{
+	int r;
+
+	if (log->slot >= MEM_MAX_SLOTS || log->first_page % 64)
+		return -EINVAL;
+	mutex_lock(&vm->mem.slots_lock);
+	r = clear_log_locked(vm, log);
+	mutex_unlock(&vm->mem.slots_lock);
+	return r;
+}

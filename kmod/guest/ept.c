@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The arithmetic of extended page tables.
+ *
+ * Tables are changed under vm->mem.lock, while processors walk them and set
+ * accessed and dirty flags in them: entries are replaced as a whole, and a
+ * table that is taken out is not freed before the next flush.
+ */
+#include "guest/ept.h"
+
+#include <vmx/controls.h>
+
+#include "guest/ept_page.h"
+
+/* How many 4 KiB frames an entry of a table of @level spans. */
+static inline u64 span(int level)
+{
+	return 1ULL << ((level - 1) * EPT_LEVEL_BITS);
+}
+
+static inline u64 *entry_of(u64 *table, u64 gfn, int level)
+{
+	return &table[(gfn >> ((level - 1) * EPT_LEVEL_BITS)) & (EPT_ENTRIES - 1)];
+}
+
+static inline bool is_leaf(u64 entry, int level)
+{
+	return level == 1 || (entry & EPT_LARGE);
+}
+
+static inline u64 *table_of(u64 entry)
+{
+	return ept_page_va(entry & EPT_ADDR_MASK);
+}
+
+/* Caches and trash */
+
+int ept_cache_fill(struct ept_cache *cache)
+{
+	while (cache->count < (int)ARRAY_SIZE(cache->page)) {
+		void *page = ept_page_alloc();
+
+		if (!page)
+			return -ENOMEM;
+		cache->page[cache->count++] = page;
+	}
+	return 0;
+}
+
+void ept_cache_free(struct ept_cache *cache)
+{
+	while (cache->count)
+		ept_page_free(cache->page[--cache->count]);
+}
+
+static void trash_add(struct ept_trash *trash, void *page)
+{
+	ept_page_set_next(page, trash->first);
+	trash->first = page;
+	trash->pages++;
+}
+
+void ept_trash_free(struct ept_trash *trash)
+{
+	while (trash->first) {
+		void *page = trash->first;
+
+		trash->first = ept_page_next(page);
+		ept_page_set_next(page, NULL);
+		ept_page_free(page);
+	}
+	trash->pages = 0;
+}
+
+/* Lifetime */
+
+int ept_init(struct ept *ept, struct ept_trash *trash)
+{
+	ept->root = ept_page_alloc();
+	if (!ept->root)
+		return -ENOMEM;
+	ept->eptp = ept_page_pa(ept->root) | EPTP_MEMTYPE_WB | EPTP_WALK_4 | EPTP_AD;
+	ept->pages = 1;
+	ept->trash = trash;
+	return 0;
+}
+
+static void free_table(u64 *table, int level)
+{
+	int i;
+
+	for (i = 0; level > 1 && i < EPT_ENTRIES; i++)
+		if (table[i] && !is_leaf(table[i], level))
+			free_table(table_of(table[i]), level - 1);
+	ept_page_free(table);
+}
+
+void ept_destroy(struct ept *ept)
+{
+	if (!ept->root)
+		return;
+	free_table(ept->root, EPT_ROOT_LEVEL);
+	ept->root = NULL;
+	ept->pages = 0;
+}
+
+/* Taking out */
+
+/* Throw a table of @level and what hangs from it away. */
+static void discard_table(struct ept *ept, u64 *table, int level)
+{
+	int i;
+
+	for (i = 0; level > 1 && i < EPT_ENTRIES; i++)
+		if (table[i] && !is_leaf(table[i], level))
+			discard_table(ept, table_of(table[i]), level - 1);
+	trash_add(ept->trash, table);
+	ept->pages--;
+}
+
+/* Put @new where @entry is, of a table of @level. */
+static void replace(struct ept *ept, u64 *entry, int level, u64 new)
+{
+	u64 old = ept_entry_xchg(entry, new);
+
+	if (old && !is_leaf(old, level))
+		discard_table(ept, table_of(old), level - 1);
+}
+
+/* Frame numbers [start, end), for a walk over the tables. */
+struct range {
+	u64 start;
+	u64 end;
+};
+
+static inline struct range whole(u64 gfn, int level)
+{
+	return (struct range){ gfn, gfn + span(level) };
+}
+
+static inline bool covers(const struct range *r, struct range part)
+{
+	return r->start <= part.start && part.end <= r->end;
+}
+
+static inline u64 next_gfn(u64 gfn, int level)
+{
+	return ALIGN_DOWN(gfn, span(level)) + span(level);
+}
+
+/* @r lies within what @table spans. */
+static bool unmap_table(struct ept *ept, u64 *table, int level, const struct range *r)
+{
+	bool changed = false;
+	struct range part;
+	u64 gfn, next;
+
+	for (gfn = r->start; gfn < r->end; gfn = next) {
+		u64 *entry = entry_of(table, gfn, level);
+
+		next = next_gfn(gfn, level);
+		if (!*entry)
+			continue;
+		part = (struct range){ gfn, min(next, r->end) };
+		if (is_leaf(*entry, level) || covers(r, whole(ALIGN_DOWN(gfn, span(level)), level))) {
+			replace(ept, entry, level, 0);
+			changed = true;
+		} else {
+			changed |= unmap_table(ept, table_of(*entry), level - 1, &part);
+		}
+	}
+	return changed;
+}
+
+bool ept_unmap(struct ept *ept, u64 start_gfn, u64 end_gfn)
+{
+	struct range r = { start_gfn, min(end_gfn, EPT_GFN_END) };
+
+	return unmap_table(ept, ept->root, EPT_ROOT_LEVEL, &r);
+}
+
+bool ept_unmap_all(struct ept *ept)
+{
+	return ept_unmap(ept, 0, EPT_GFN_END);
+}
+
+/* Putting in */
+
+/* The table of @level that has an entry for @gpa, made if need be. */
+static u64 *make_table(struct ept *ept, struct ept_cache *cache, u64 gfn, int level)
+{
+	u64 *table = ept->root;
+	u64 *entry;
+	void *page;
+	int l;
+
+	for (l = EPT_ROOT_LEVEL; l > level; l--) {
+		entry = entry_of(table, gfn, l);
+		if (!*entry || is_leaf(*entry, l)) {
+			if (WARN_ON_ONCE(!cache->count))
+				return NULL;
+			page = cache->page[--cache->count];
+			ept->pages++;
+			ept_entry_xchg(entry, ept_page_pa(page) | EPT_RWX);
+		}
+		table = table_of(*entry);
+	}
+	return table;
+}
+
+static inline u64 leaf_entry(u64 hpa, int level, u64 prot)
+{
+	return hpa | prot | EPT_MT_WB | EPT_IGNORE_PAT | (level > 1 ? EPT_LARGE : 0);
+}
+
+void ept_map(struct ept *ept, struct ept_cache *cache, u64 gpa, u64 hpa, int level, u64 prot)
+{
+	u64 gfn = gpa >> 12;
+	u64 *table = make_table(ept, cache, gfn, level);
+
+	hpa = ALIGN_DOWN(hpa, span(level) << 12);
+	if (table)
+		replace(ept, entry_of(table, gfn, level), level, leaf_entry(hpa, level, prot));
+}
+
+/* The table of level 1 for @gfn, or NULL. */
+static u64 *find_table(struct ept *ept, u64 gfn)
+{
+	u64 *table = ept->root;
+	u64 entry;
+	int level;
+
+	for (level = EPT_ROOT_LEVEL; level > 1; level--) {
+		entry = *entry_of(table, gfn, level);
+		if (!entry || is_leaf(entry, level))
+			return NULL;
+		table = table_of(entry);
+	}
+	return table;
+}
+
+void ept_map_absent(struct ept *ept, u64 gpa, const u64 *pfn, int count, u64 prot)
+{
+	u64 gfn = gpa >> 12;
+	u64 *table = NULL;
+	u64 *entry;
+	int i;
+
+	for (i = 0; i < count; i++, gfn++) {
+		if (!table || !(gfn & (EPT_ENTRIES - 1)))
+			table = find_table(ept, gfn);
+		if (!table || !pfn[i])
+			continue;
+		entry = entry_of(table, gfn, 1);
+		if (!*entry)
+			WRITE_ONCE(*entry, leaf_entry(pfn[i] << 12, 1, prot));
+	}
+}
+
+/* Flags and rights */
+
+typedef bool (*visit_fn)(struct ept *ept, u64 *entry, int level);
+
+/* Call @visit for each leaf that overlaps @r. Return: whether any said true. */
+static bool visit_leaves(struct ept *ept, u64 *table, int level, const struct range *r,
+			 visit_fn visit)
+{
+	bool any = false;
+	struct range part;
+	u64 gfn, next;
+
+	for (gfn = r->start; gfn < r->end; gfn = next) {
+		u64 *entry = entry_of(table, gfn, level);
+
+		next = next_gfn(gfn, level);
+		if (!*entry)
+			continue;
+		part = (struct range){ gfn, min(next, r->end) };
+		if (is_leaf(*entry, level))
+			any |= visit(ept, entry, level);
+		else
+			any |= visit_leaves(ept, table_of(*entry), level - 1, &part, visit);
+	}
+	return any;
+}
+
+static bool visit_range(struct ept *ept, u64 start_gfn, u64 end_gfn, visit_fn visit)
+{
+	struct range r = { start_gfn, min(end_gfn, EPT_GFN_END) };
+
+	return visit_leaves(ept, ept->root, EPT_ROOT_LEVEL, &r, visit);
+}
+
+static bool protect_leaf(struct ept *ept, u64 *entry, int level)
+{
+	if (!(*entry & EPT_WRITE))
+		return false;
+	if (level > 1)
+		replace(ept, entry, level, 0);
+	else
+		ept_entry_clear(entry, EPT_WRITE);
+	return true;
+}
+
+bool ept_write_protect(struct ept *ept, u64 start_gfn, u64 end_gfn)
+{
+	return visit_range(ept, start_gfn, end_gfn, protect_leaf);
+}
+
+static bool young_leaf(struct ept *ept __maybe_unused, u64 *entry, int level __maybe_unused)
+{
+	return *entry & EPT_ACCESSED;
+}
+
+static bool age_leaf(struct ept *ept __maybe_unused, u64 *entry, int level __maybe_unused)
+{
+	if (!(*entry & EPT_ACCESSED))
+		return false;
+	ept_entry_clear(entry, EPT_ACCESSED);
+	return true;
+}
+
+bool ept_young(struct ept *ept, u64 start_gfn, u64 end_gfn, bool clear)
+{
+	return visit_range(ept, start_gfn, end_gfn, clear ? age_leaf : young_leaf);
+}
+
+u64 ept_lookup(struct ept *ept, u64 gpa, int *level)
+{
+	u64 *table = ept->root;
+	u64 entry;
+
+	for (*level = EPT_ROOT_LEVEL;; (*level)--) {
+		entry = READ_ONCE(*entry_of(table, gpa >> 12, *level));
+		if (!entry || is_leaf(entry, *level))
+			return entry;
+		table = table_of(entry);
+	}
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From a guest's access to the page behind it: finding the host's page,
+ * how large it may be mapped, and mapping it in L1's EPT.
+ *
+ * No page is pinned. A reference is held only while we look; that the page is
+ * still there when it is mapped follows from the notifier's sequence.
+ */
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+
+#include "guest/mem_internal.h"
+#include "guest/vcpu.h"
+#include "guest/vm.h"
+
+#define LARGE_PAGES 512ULL /* 4 KiB pages in one of 2 MiB */
+#define LARGE_SIZE (LARGE_PAGES << PAGE_SHIFT)
+/* How many pages one 4 KiB fault maps at most, aligned; the stack holds two arrays of it. */
+#define PREFILL 16
+/* Table pages that may wait for a flush before one is made for their sake. */
+#define TRASH_LIMIT 256
+
+/*
+ * Does the process map @hva by a page of 2 MiB or more? The tables cannot be
+ * freed while interrupts are off. The answer may be old when we return, which
+ * mem_fault_stale() finds out.
+ */
+static bool host_maps_large(struct mm_struct *mm, unsigned long hva)
+{
+	unsigned long flags;
+	bool large = false;
+	pgd_t pgd;
+	p4d_t p4d;
+	pud_t pud;
+	pmd_t pmd;
+
+	local_irq_save(flags);
+	pgd = READ_ONCE(*pgd_offset(mm, hva));
+	if (pgd_none(pgd))
+		goto out;
+	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
+	if (p4d_none(p4d) || !p4d_present(p4d))
+		goto out;
+	pud = READ_ONCE(*pud_offset(&p4d, hva));
+	if (pud_none(pud) || !pud_present(pud))
+		goto out;
+	large = pud_leaf(pud);
+	if (large)
+		goto out;
+	pmd = READ_ONCE(*pmd_offset(&pud, hva));
+	large = !pmd_none(pmd) && pmd_present(pmd) && pmd_leaf(pmd);
+out:
+	local_irq_restore(flags);
+	return large;
+}
+
+/* May 2 MiB around @fault be mapped at once? */
+static bool may_map_large(struct vm *vm, const struct mem_fault *fault)
+{
+	const struct mem_slot *slot = fault->slot;
+	u64 first = ALIGN_DOWN(fault->gfn, LARGE_PAGES);
+
+	if (mem_slot_logged(slot))
+		return false;
+	if (first < slot->base_gfn || first + LARGE_PAGES > slot->base_gfn + slot->npages)
+		return false;
+	/* Guest and process must have the same place in the 2 MiB. */
+	if (((slot->hva >> PAGE_SHIFT) ^ slot->base_gfn) & (LARGE_PAGES - 1))
+		return false;
+	return host_maps_large(vm->mm, fault->hva);
+}
+
+/*
+ * A page that the guest may write must count as written from now on: the
+ * host's own dirty flags see nothing of what goes through EPT.
+ */
+static void page_release(struct page *page, bool writable)
+{
+	if (writable && !PageReserved(page) && !PageDirty(page))
+		SetPageDirty(page);
+	put_page(page);
+}
+
+/* A reference to the page at .hva; sleeps. Return: 0 or -errno */
+static int get_page_slow(struct mem_fault *fault, struct page **page)
+{
+	unsigned int flags = FOLL_HWPOISON | (fault->write ? FOLL_WRITE : 0);
+	long n = get_user_pages_unlocked(fault->hva, 1, page, flags);
+
+	if (n == 1) {
+		fault->writable = fault->write;
+		return 0;
+	}
+	if (n == -EHWPOISON || n == -EAGAIN)
+		return n;
+	return fatal_signal_pending(current) ? -EINTR : -EFAULT;
+}
+
+/* The same, without sleeping if that is possible. */
+static int get_page_any(struct mem_fault *fault, bool try_write, struct page **page)
+{
+	fault->writable = try_write &&
+			  get_user_pages_fast_only(fault->hva, 1, FOLL_WRITE, page) == 1;
+	if (fault->writable)
+		return 0;
+	if (!fault->write && get_user_pages_fast_only(fault->hva, 1, 0, page) == 1)
+		return 0;
+	if (fault->prefill)
+		return -EAGAIN;
+	return get_page_slow(fault, page);
+}
+
+int mem_fault_in(struct vm *vm, struct mem_fault *fault)
+{
+	struct mem_slot *slot = mem_slot_find(vm, fault->gfn);
+	struct page *page;
+	bool try_write;
+	int r;
+
+	if (!slot)
+		return -ENOENT;
+	if (fault->write && !mem_slot_writable(slot))
+		return -EROFS;
+	fault->slot = slot;
+	fault->hva = mem_slot_hva(slot, fault->gfn);
+	fault->seq = mem_seq_read(&vm->mem);
+	/* Trying for more than was asked spares the second fault. */
+	try_write = fault->write || (mem_slot_writable(slot) && !mem_slot_logged(slot));
+	r = get_page_any(fault, try_write, &page);
+	if (r)
+		return r;
+	fault->pfn = page_to_pfn(page);
+	fault->max_level = may_map_large(vm, fault) ? 2 : 1;
+	page_release(page, fault->writable);
+	return 0;
+}
+
+bool mem_fault_stale(struct vm *vm, const struct mem_fault *fault)
+{
+	u64 size = fault->max_level > 1 ? LARGE_SIZE : PAGE_SIZE;
+	unsigned long start = ALIGN_DOWN(fault->hva, size);
+
+	if (vm->mem.trash.pages > TRASH_LIMIT)
+		ept_flush_vm(vm);
+	if (mem_range_stale(vm, fault->seq, start, start + size))
+		return true;
+	if (fault->writable)
+		slot_mark_dirty(fault->slot, fault->gfn);
+	return false;
+}
+
+/* Pages that follow one that faulted, as far as the host has them at hand. */
+struct neighbours {
+	u64 pfn[PREFILL];
+	int count;
+};
+
+static void find_neighbours(const struct mem_fault *fault, struct neighbours *n)
+{
+	const struct mem_slot *slot = fault->slot;
+	u64 first = fault->gfn + 1;
+	u64 end = min(ALIGN(first, PREFILL), slot->base_gfn + slot->npages);
+	struct page *page[PREFILL];
+	int i;
+
+	n->count = 0;
+	if (first >= end)
+		return;
+	n->count = get_user_pages_fast_only(mem_slot_hva(slot, first), end - first,
+					    fault->writable ? FOLL_WRITE : 0, page);
+	for (i = 0; i < n->count; i++) {
+		n->pfn[i] = page_to_pfn(page[i]);
+		page_release(page[i], fault->writable);
+	}
+}
+
+/* Context: under srcu read lock, lock held. */
+static void map_neighbours(struct vm *vm, const struct mem_fault *fault,
+			   const struct neighbours *n, u64 prot)
+{
+	unsigned long start = fault->hva + PAGE_SIZE;
+
+	if (n->count <= 0 ||
+	    mem_range_stale(vm, fault->seq, start, start + n->count * PAGE_SIZE))
+		return;
+	ept_map_absent(&vm->ept, (fault->gfn + 1) << PAGE_SHIFT, n->pfn, n->count, prot);
+}
+
+/* Return: 0, also when the fault is to be taken again; or as mem_fault_in(). */
+static int fault_l1(struct vcpu *vcpu, struct mem_fault *fault)
+{
+	struct neighbours near = { .count = 0 };
+	struct vm *vm = vcpu->vm;
+	u64 prot = EPT_READ | EPT_EXEC;
+	int r;
+
+	r = mem_fault_in(vm, fault);
+	if (r)
+		return r;
+	/* In a logged slot a neighbour's write must fault on its own. */
+	if (fault->max_level == 1 && !(fault->writable && mem_slot_logged(fault->slot)))
+		find_neighbours(fault, &near);
+	if (fault->writable)
+		prot |= EPT_WRITE;
+
+	spin_lock(&vm->mem.lock);
+	if (!mem_fault_stale(vm, fault)) {
+		ept_map(&vm->ept, &vcpu->ept_cache, fault->gfn << PAGE_SHIFT,
+			fault->pfn << PAGE_SHIFT, fault->max_level, prot | EPT_ACCESSED);
+		map_neighbours(vm, fault, &near, prot);
+		vcpu->stats.pf_taken++;
+	}
+	spin_unlock(&vm->mem.lock);
+	return 0;
+}
+
+int ept_violation_l1(struct vcpu *vcpu, u64 gpa, bool write)
+{
+	struct mem_fault fault = { .gfn = gpa >> PAGE_SHIFT, .write = write };
+	struct vm_mem *mem = &vcpu->vm->mem;
+	int idx, r;
+
+	r = ept_cache_fill(&vcpu->ept_cache);
+	if (r)
+		return r;
+	idx = mem_read_lock(mem);
+	r = fault_l1(vcpu, &fault);
+	mem_read_unlock(mem, idx);
+	if (r == -ENOENT || r == -EROFS)
+		return 0;
+	return r && r != -EAGAIN ? r : 1;
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* L0's own accesses to guest memory. */
+
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+
+#include "guest/mem_internal.h"
+#include "guest/vm.h"
+
+/*
+ * The address in the process of [gpa, gpa + *len), with *len cut at the slot's
+ * end. Return: NULL when there's no such memory. Context: under srcu read lock.
+ */
+static void __user *range_user(struct vm *vm, u64 gpa, bool write, size_t *len,
+			       struct mem_slot **slot)
+{
+	u64 gfn = gpa >> PAGE_SHIFT;
+	u64 left;
+
+	*slot = mem_slot_find(vm, gfn);
+	if (!*slot || (write && !mem_slot_writable(*slot)))
+		return NULL;
+	left = (((*slot)->base_gfn + (*slot)->npages) << PAGE_SHIFT) - gpa;
+	*len = min_t(u64, *len, left);
+	return (void __user *)(mem_slot_hva(*slot, gfn) + offset_in_page(gpa));
+}
+
+int mem_read(struct vm *vm, u64 gpa, void *dst, size_t len)
+{
+	int idx = mem_read_lock(&vm->mem);
+	struct mem_slot *slot;
+	int r = 0;
+
+	while (len && !r) {
+		size_t part = len;
+		void __user *src = range_user(vm, gpa, false, &part, &slot);
+
+		if (!src || copy_from_user(dst, src, part))
+			r = -EFAULT;
+		gpa += part;
+		dst += part;
+		len -= part;
+	}
+	mem_read_unlock(&vm->mem, idx);
+	return r;
+}
+
+static void mark_range(const struct mem_slot *slot, u64 gpa, size_t len)
+{
+	u64 gfn;
+
+	for (gfn = gpa >> PAGE_SHIFT; gfn <= (gpa + len - 1) >> PAGE_SHIFT; gfn++)
+		slot_mark_dirty(slot, gfn);
+}
+
+int mem_write(struct vm *vm, u64 gpa, const void *src, size_t len)
+{
+	int idx = mem_read_lock(&vm->mem);
+	struct mem_slot *slot;
+	int r = 0;
+
+	while (len && !r) {
+		size_t part = len;
+		void __user *dst = range_user(vm, gpa, true, &part, &slot);
+
+		if (!dst) {
+			r = -EFAULT;
+			break;
+		}
+		if (copy_to_user(dst, src, part))
+			r = -EFAULT;
+		/* Some of it may have been written, so in any case: */
+		mark_range(slot, gpa, part);
+		gpa += part;
+		src += part;
+		len -= part;
+	}
+	mem_read_unlock(&vm->mem, idx);
+	return r;
+}
+
+void mem_mark_dirty(struct vm *vm, u64 gfn)
+{
+	int idx = mem_read_lock(&vm->mem);
+	struct mem_slot *slot = mem_slot_find(vm, gfn);
+
+	if (slot)
+		slot_mark_dirty(slot, gfn);
+	mem_read_unlock(&vm->mem, idx);
+}
+
+static int cmpxchg_user(void __user *p, u64 old, u64 new, int bytes)
+{
+	u32 old32 = old;
+	int r;
+
+	if (!access_ok(p, bytes))
+		return -EFAULT;
+	if (bytes == 4)
+		r = __try_cmpxchg_user((u32 __user *)p, &old32, (u32)new, fault32);
+	else
+		r = __try_cmpxchg_user((u64 __user *)p, &old, new, fault64);
+	return r > 0 ? -EAGAIN : r;
+}
+
+int mem_cmpxchg(struct vm *vm, u64 gpa, u64 old, u64 new, int bytes)
+{
+	int idx = mem_read_lock(&vm->mem);
+	struct mem_slot *slot;
+	size_t len = bytes;
+	void __user *p;
+	int r = -EFAULT;
+
+	p = range_user(vm, gpa, true, &len, &slot);
+	if (p && len == bytes && IS_ALIGNED(gpa, bytes)) {
+		r = cmpxchg_user(p, old, new, bytes);
+		slot_mark_dirty(slot, gpa >> PAGE_SHIFT);
+	}
+	mem_read_unlock(&vm->mem, idx);
+	return r;
+}
+
+bool mem_is_ram(struct vm *vm, u64 gpa, bool write)
+{
+	int idx = mem_read_lock(&vm->mem);
+	struct mem_slot *slot = mem_slot_find(vm, gpa >> PAGE_SHIFT);
+	bool ram = slot && (!write || mem_slot_writable(slot));
+
+	mem_read_unlock(&vm->mem, idx);
+	return ram;
+}
+
+/* -EAGAIN: the page was taken away meanwhile. Context: under srcu read lock. */
+static int resolve_once(struct vm *vm, u64 gpa, bool write, struct mem_page *page)
+{
+	struct mem_fault fault = { .gfn = gpa >> PAGE_SHIFT, .write = write };
+	u64 epoch;
+	int r;
+
+	r = mem_fault_in(vm, &fault);
+	if (r)
+		return r;
+	spin_lock(&vm->mem.lock);
+	if (mem_fault_stale(vm, &fault))
+		r = -EAGAIN;
+	epoch = vm->mem.epoch;
+	spin_unlock(&vm->mem.lock);
+	*page = (struct mem_page){
+		.gpa = gpa & PAGE_MASK,
+		.hpa = fault.pfn << PAGE_SHIFT,
+		.kva = pfn_to_kaddr(fault.pfn),
+		.epoch = epoch,
+		.writable = fault.writable,
+	};
+	return r;
+}
+
+int mem_page_resolve(struct vm *vm, u64 gpa, bool write, struct mem_page *page)
+{
+	int idx = mem_read_lock(&vm->mem);
+	int r;
+
+	while ((r = resolve_once(vm, gpa, write, page)) == -EAGAIN && !fatal_signal_pending(current))
+		cond_resched();
+	mem_read_unlock(&vm->mem, idx);
+	if (!r)
+		return 0;
+	page->gpa = NO_GPA;
+	return -EFAULT;
+}
+
+bool mem_page_valid(struct vm *vm, const struct mem_page *page)
+{
+	return page->gpa != NO_GPA && READ_ONCE(vm->mem.epoch) == page->epoch;
+}

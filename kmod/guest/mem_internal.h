@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files behind guest/mem.h share. */
+#ifndef GUEST_MEM_INTERNAL_H
+#define GUEST_MEM_INTERNAL_H
+
+#include "guest/mem.h"
+
+/* Context: slots_lock held. NULL: no such slot. */
+struct mem_slot *slot_by_id(struct vm *vm, u16 id);
+
+/* How many bytes the bitmap of @npages has in the API. */
+static inline size_t dirty_bytes(u64 npages)
+{
+	return ALIGN(npages, BITS_PER_LONG) / 8;
+}
+
+static inline void slot_mark_dirty(const struct mem_slot *slot, u64 gfn)
+{
+	u64 i = gfn - slot->base_gfn;
+
+	/* Reading first spares the cache line when it's set. */
+	if (slot->dirty && !test_bit(i, slot->dirty))
+		set_bit(i, slot->dirty);
+}
+
+/*
+ * Drop [start_gfn, end_gfn) from every EPT of the VM. Return: whether a flush
+ * is due. Context: lock held.
+ */
+bool mem_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn);
+
+/*
+ * Pages were or will be taken away: let the epoch rise, and have no vCPU run
+ * with what it resolved or, if @flush, translated before. Context: lock held.
+ */
+void mem_sync(struct vm *vm, bool flush);
+
+/*
+ * Has [start, end) of the process lost a page since @seq was read? Context:
+ * lock held.
+ */
+bool mem_range_stale(struct vm *vm, unsigned long seq, unsigned long start, unsigned long end);
+
+static inline unsigned long mem_seq_read(struct vm_mem *mem)
+{
+	unsigned long seq = READ_ONCE(mem->notifier_seq);
+
+	smp_rmb(); /* before the host's page tables are read; pairs with mem_range_stale() */
+	return seq;
+}
+
+#endif

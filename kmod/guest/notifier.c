@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the host's memory manager takes away from a guest: unmapping, swap,
+ * migration, copy on write, ballooning. It says so before it changes its own
+ * page tables, and by the return no processor may use the old page any more.
+ */
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+
+#include "guest/mem_internal.h"
+#include "guest/vcpu.h"
+#include "guest/vm.h"
+
+bool mem_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn)
+{
+	bool flush;
+
+	lockdep_assert_held(&vm->mem.lock);
+	flush = ept_unmap(&vm->ept, start_gfn, end_gfn);
+	if (vm->nested_ops && vm->nested_ops->unmap)
+		flush |= vm->nested_ops->unmap(vm, start_gfn, end_gfn);
+	return flush;
+}
+
+/* Have every vCPU flush before its next entry; who is in the guest stays there. */
+static void request_flush(struct vm *vm)
+{
+	struct vcpu *vcpu;
+	int i;
+
+	vm_for_each_vcpu(vm, i, vcpu)
+		vcpu_request(vcpu, REQ_TLB_FLUSH);
+}
+
+void mem_sync(struct vm *vm, bool flush)
+{
+	struct vm_mem *mem = &vm->mem;
+
+	lockdep_assert_held(&mem->lock);
+	/* Before the requests; vm_request_sync() has the barrier to the modes. */
+	WRITE_ONCE(mem->epoch, mem->epoch + 1);
+	if (flush)
+		request_flush(vm);
+	vm_request_sync(vm, REQ_MEM_EPOCH);
+	if (flush)
+		ept_trash_free(&mem->trash);
+}
+
+void ept_flush_vm(struct vm *vm)
+{
+	vm_request_sync(vm, REQ_TLB_FLUSH);
+	ept_trash_free(&vm->mem.trash);
+}
+
+bool mem_range_stale(struct vm *vm, unsigned long seq, unsigned long start, unsigned long end)
+{
+	struct vm_mem *mem = &vm->mem;
+
+	lockdep_assert_held(&mem->lock);
+	if (mem->notifier_count && start < mem->notifier_end && mem->notifier_start < end)
+		return true;
+	return seq != mem->notifier_seq;
+}
+
+/* Frame numbers of @slot that [start, end) of the process maps to; false: none. */
+static bool slot_overlap(const struct mem_slot *slot, unsigned long start, unsigned long end,
+			 u64 *start_gfn, u64 *end_gfn)
+{
+	unsigned long slot_end = slot->hva + (slot->npages << PAGE_SHIFT);
+
+	start = max(start, slot->hva);
+	end = min(end, slot_end);
+	if (start >= end)
+		return false;
+	*start_gfn = slot->base_gfn + ((start - slot->hva) >> PAGE_SHIFT);
+	*end_gfn = slot->base_gfn + ((PAGE_ALIGN(end) - slot->hva) >> PAGE_SHIFT);
+	return true;
+}
+
+/* For each part of a slot in [start, end): @hit says that there is one. */
+#define for_each_hit(slots, i, start, end, start_gfn, end_gfn) \
+	for (i = 0; i < (slots)->count; i++)                   \
+		if (slot_overlap((slots)->slot[i], start, end, &(start_gfn), &(end_gfn)))
+
+static void note_start(struct vm_mem *mem, unsigned long start, unsigned long end)
+{
+	if (!mem->notifier_count++) {
+		mem->notifier_start = start;
+		mem->notifier_end = end;
+		return;
+	}
+	mem->notifier_start = min(mem->notifier_start, start);
+	mem->notifier_end = max(mem->notifier_end, end);
+}
+
+/* Context: may be called where sleeping is forbidden. */
+static int mem_invalidate_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
+{
+	struct vm *vm = container_of(mn, struct vm, mem.notifier);
+	struct vm_mem *mem = &vm->mem;
+	bool hit = false, flush = false;
+	struct mem_slots *slots;
+	u64 start_gfn, end_gfn;
+	int idx, i;
+
+	idx = mem_read_lock(mem);
+	slots = srcu_dereference(mem->slots, &mem->srcu);
+	spin_lock(&mem->lock);
+	note_start(mem, range->start, range->end);
+	for_each_hit(slots, i, range->start, range->end, start_gfn, end_gfn) {
+		hit = true;
+		flush |= mem_unmap(vm, start_gfn, end_gfn);
+	}
+	if (hit)
+		mem_sync(vm, flush);
+	spin_unlock(&mem->lock);
+	mem_read_unlock(mem, idx);
+	return 0;
+}
+
+static void mem_invalidate_end(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
+{
+	struct vm *vm = container_of(mn, struct vm, mem.notifier);
+	struct vm_mem *mem = &vm->mem;
+
+	spin_lock(&mem->lock);
+	/* Faults that began before this see that the sequence has moved on. */
+	WRITE_ONCE(mem->notifier_seq, mem->notifier_seq + 1);
+	WARN_ON_ONCE(--mem->notifier_count < 0);
+	spin_unlock(&mem->lock);
+}
+
+/*
+ * Was [start, end) used since it was last asked? EPT02 isn't looked at: what
+ * only L2 uses looks old sooner than it is, and at worst is faulted in again.
+ */
+static bool age_range(struct vm *vm, unsigned long start, unsigned long end, bool clear)
+{
+	struct vm_mem *mem = &vm->mem;
+	struct mem_slots *slots;
+	u64 start_gfn, end_gfn;
+	bool young = false;
+	int idx, i;
+
+	idx = mem_read_lock(mem);
+	slots = srcu_dereference(mem->slots, &mem->srcu);
+	spin_lock(&mem->lock);
+	for_each_hit(slots, i, start, end, start_gfn, end_gfn)
+		young |= ept_young(&vm->ept, start_gfn, end_gfn, clear);
+	spin_unlock(&mem->lock);
+	mem_read_unlock(mem, idx);
+	return young;
+}
+
+static int mem_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
+				 unsigned long start, unsigned long end)
+{
+	struct vm *vm = container_of(mn, struct vm, mem.notifier);
+	bool young = age_range(vm, start, end, true);
+
+	/* A page in use is to look so again, soon: nobody has to wait for it. */
+	if (young)
+		request_flush(vm);
+	return young;
+}
+
+static int mem_clear_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long start,
+			   unsigned long end)
+{
+	return age_range(container_of(mn, struct vm, mem.notifier), start, end, true);
+}
+
+static int mem_test_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long address)
+{
+	struct vm *vm = container_of(mn, struct vm, mem.notifier);
+
+	return age_range(vm, address, address + PAGE_SIZE, false);
+}
+
+/* The process is gone, or mem_stop(): nothing of its memory may be reached. */
+static void mem_release(struct mmu_notifier *mn, struct mm_struct *mm)
+{
+	struct vm *vm = container_of(mn, struct vm, mem.notifier);
+
+	spin_lock(&vm->mem.lock);
+	mem_unmap(vm, 0, EPT_GFN_END);
+	mem_sync(vm, true);
+	spin_unlock(&vm->mem.lock);
+}
+
+static const struct mmu_notifier_ops notifier_ops = {
+	.invalidate_range_start = mem_invalidate_start,
+	.invalidate_range_end = mem_invalidate_end,
+	.clear_flush_young = mem_clear_flush_young,
+	.clear_young = mem_clear_young,
+	.test_young = mem_test_young,
+	.release = mem_release,
+};
+
+int mem_init(struct vm *vm)
+{
+	struct vm_mem *mem = &vm->mem;
+	struct mem_slots *empty;
+	int r;
+
+	mutex_init(&mem->slots_lock);
+	spin_lock_init(&mem->lock);
+	empty = kzalloc(sizeof(*empty), GFP_KERNEL_ACCOUNT);
+	if (!empty)
+		return -ENOMEM;
+	RCU_INIT_POINTER(mem->slots, empty);
+	r = init_srcu_struct(&mem->srcu);
+	if (r)
+		goto free_slots;
+	mem->notifier.ops = &notifier_ops;
+	r = mmu_notifier_register(&mem->notifier, vm->mm);
+	if (r)
+		goto cleanup_srcu;
+	return 0;
+
+cleanup_srcu:
+	cleanup_srcu_struct(&mem->srcu);
+free_slots:
+	kfree(empty);
+	return r;
+}
+
+void mem_stop(struct vm *vm)
+{
+	/* Calls mem_release(), unless the process went first, and waits for callbacks. */
+	mmu_notifier_unregister(&vm->mem.notifier, vm->mm);
+}

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory slots: which guest-physical addresses are which memory of the
+ * process. Readers see an immutable sorted array under SRCU; a change builds
+ * a new one, publishes it, and waits until nobody uses the old one.
+ */
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <asm/processor.h>
+
+#include "guest/mem_internal.h"
+#include "guest/vm.h"
+
+#define SLOT_FLAGS (KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY)
+#define SLOT_MAX_PAGES ((1UL << 31) - 1) /* as in KVM: an int counts them */
+
+static struct mem_slots *slots_locked(struct vm_mem *mem)
+{
+	return rcu_dereference_protected(mem->slots, lockdep_is_held(&mem->slots_lock));
+}
+
+struct mem_slot *slot_by_id(struct vm *vm, u16 id)
+{
+	struct mem_slots *slots = slots_locked(&vm->mem);
+	int i;
+
+	for (i = 0; i < slots->count; i++)
+		if (slots->slot[i]->id == id)
+			return slots->slot[i];
+	return NULL;
+}
+
+struct mem_slot *mem_slot_find(struct vm *vm, u64 gfn)
+{
+	struct mem_slots *slots = srcu_dereference(vm->mem.slots, &vm->mem.srcu);
+	int low = 0, high = slots->count;
+
+	while (low < high) {
+		int mid = (low + high) / 2;
+		struct mem_slot *slot = slots->slot[mid];
+
+		if (gfn < slot->base_gfn)
+			high = mid;
+		else if (gfn >= slot->base_gfn + slot->npages)
+			low = mid + 1;
+		else
+			return slot;
+	}
+	return NULL;
+}
+
+/* The array without @remove and with @add, where they are not NULL. */
+static struct mem_slots *slots_build(const struct mem_slots *old, const struct mem_slot *remove,
+				     struct mem_slot *add)
+{
+	struct mem_slots *new;
+	int i;
+
+	new = kzalloc(struct_size(new, slot, old->count + 1), GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return NULL;
+	new->generation = old->generation + 1;
+	for (i = 0; i < old->count; i++) {
+		struct mem_slot *slot = old->slot[i];
+
+		if (slot == remove)
+			continue;
+		if (add && add->base_gfn < slot->base_gfn) {
+			new->slot[new->count++] = add;
+			add = NULL;
+		}
+		new->slot[new->count++] = slot;
+	}
+	if (add)
+		new->slot[new->count++] = add;
+	return new;
+}
+
+/* Publish @new; when it returns nobody maps or copies by the old array any more. */
+static void slots_publish(struct vm_mem *mem, struct mem_slots *new)
+{
+	struct mem_slots *old = slots_locked(mem);
+
+	rcu_assign_pointer(mem->slots, new);
+	synchronize_srcu_expedited(&mem->srcu);
+	kfree(old);
+}
+
+/* @slot is not published any more: no vCPU may keep what it maps. */
+static void slot_unmap(struct vm *vm, const struct mem_slot *slot)
+{
+	spin_lock(&vm->mem.lock);
+	mem_sync(vm, mem_unmap(vm, slot->base_gfn, slot->base_gfn + slot->npages));
+	spin_unlock(&vm->mem.lock);
+}
+
+/* A gfn became memory: what was found not to be may be tried again. */
+static void slots_changed(struct vm *vm)
+{
+	spin_lock(&vm->mem.lock);
+	mem_sync(vm, false);
+	spin_unlock(&vm->mem.lock);
+}
+
+static void slot_free(struct mem_slot *slot, bool bitmap)
+{
+	if (bitmap)
+		kvfree(slot->dirty);
+	kfree(slot);
+}
+
+/*
+ * A slot as @region wants it. It takes over the bitmap of @old, which is NULL
+ * or the slot with the same id and as many pages.
+ */
+static struct mem_slot *slot_new(struct vm *vm, const struct kvm_userspace_memory_region *region,
+				 const struct mem_slot *old)
+{
+	struct mem_slot *slot;
+
+	slot = kzalloc(sizeof(*slot), GFP_KERNEL_ACCOUNT);
+	if (!slot)
+		return NULL;
+	slot->id = region->slot;
+	slot->flags = region->flags;
+	slot->base_gfn = region->guest_phys_addr >> PAGE_SHIFT;
+	slot->npages = region->memory_size >> PAGE_SHIFT;
+	slot->hva = region->userspace_addr;
+	if (!mem_slot_logged(slot))
+		return slot;
+	if (old && old->dirty) {
+		slot->dirty = old->dirty;
+		return slot;
+	}
+	slot->dirty = kvzalloc(dirty_bytes(slot->npages), GFP_KERNEL_ACCOUNT);
+	if (!slot->dirty) {
+		kfree(slot);
+		return NULL;
+	}
+	if (vm->dirty_initially_set)
+		bitmap_set(slot->dirty, 0, slot->npages);
+	return slot;
+}
+
+/* Undo slot_new(), or free @slot once @other has taken its place. */
+static void slot_drop(struct mem_slot *slot, const struct mem_slot *other)
+{
+	slot_free(slot, !other || slot->dirty != other->dirty);
+}
+
+static int region_create(struct vm *vm, const struct kvm_userspace_memory_region *region)
+{
+	struct mem_slots *slots;
+	struct mem_slot *slot;
+
+	slot = slot_new(vm, region, NULL);
+	if (!slot)
+		return -ENOMEM;
+	slots = slots_build(slots_locked(&vm->mem), NULL, slot);
+	if (!slots) {
+		slot_drop(slot, NULL);
+		return -ENOMEM;
+	}
+	slots_publish(&vm->mem, slots);
+	slots_changed(vm);
+	return 0;
+}
+
+static int region_delete(struct vm *vm, struct mem_slot *old)
+{
+	struct mem_slots *slots;
+
+	slots = slots_build(slots_locked(&vm->mem), old, NULL);
+	if (!slots)
+		return -ENOMEM;
+	slots_publish(&vm->mem, slots);
+	slot_unmap(vm, old);
+	slot_drop(old, NULL);
+	return 0;
+}
+
+/* In between a guest that touches either place finds no memory. */
+static int region_move(struct vm *vm, const struct kvm_userspace_memory_region *region,
+		       struct mem_slot *old)
+{
+	struct mem_slots *without, *with;
+	struct mem_slot *slot;
+
+	slot = slot_new(vm, region, old);
+	if (!slot)
+		return -ENOMEM;
+	without = slots_build(slots_locked(&vm->mem), old, NULL);
+	if (!without)
+		goto drop_slot;
+	with = slots_build(without, NULL, slot);
+	if (!with)
+		goto free_without;
+	slots_publish(&vm->mem, without);
+	slot_unmap(vm, old);
+	slots_publish(&vm->mem, with);
+	slots_changed(vm);
+	slot_drop(old, slot);
+	return 0;
+
+free_without:
+	kfree(without);
+drop_slot:
+	slot_drop(slot, old);
+	return -ENOMEM;
+}
+
+/*
+ * The dirty log began or ended: have writes fault, or large pages come back.
+ * With everything dirty from the start the first fault can wait for
+ * KVM_CLEAR_DIRTY_LOG.
+ */
+static void slot_logging_changed(struct vm *vm, const struct mem_slot *slot)
+{
+	u64 end = slot->base_gfn + slot->npages;
+	bool flush;
+
+	spin_lock(&vm->mem.lock);
+	if (!mem_slot_logged(slot)) {
+		flush = mem_unmap(vm, slot->base_gfn, end);
+	} else if (vm->dirty_initially_set) {
+		flush = false;
+	} else {
+		flush = ept_write_protect(&vm->ept, slot->base_gfn, end);
+		if (vm->nested_ops && vm->nested_ops->unmap)
+			flush |= vm->nested_ops->unmap(vm, slot->base_gfn, end);
+	}
+	mem_sync(vm, flush);
+	spin_unlock(&vm->mem.lock);
+}
+
+static int region_set_flags(struct vm *vm, const struct kvm_userspace_memory_region *region,
+			    struct mem_slot *old)
+{
+	struct mem_slots *slots;
+	struct mem_slot *slot;
+
+	slot = slot_new(vm, region, old);
+	if (!slot)
+		return -ENOMEM;
+	slots = slots_build(slots_locked(&vm->mem), old, slot);
+	if (!slots) {
+		slot_drop(slot, old);
+		return -ENOMEM;
+	}
+	slots_publish(&vm->mem, slots);
+	slot_logging_changed(vm, slot);
+	slot_drop(old, slot);
+	return 0;
+}
+
+/* Does @region overlap a slot other than @self? */
+static bool region_overlaps(struct vm *vm, const struct kvm_userspace_memory_region *region,
+			    const struct mem_slot *self)
+{
+	struct mem_slots *slots = slots_locked(&vm->mem);
+	u64 start = region->guest_phys_addr >> PAGE_SHIFT;
+	u64 end = start + (region->memory_size >> PAGE_SHIFT);
+	int i;
+
+	for (i = 0; i < slots->count; i++) {
+		const struct mem_slot *s = slots->slot[i];
+
+		if (s != self && start < s->base_gfn + s->npages && s->base_gfn < end)
+			return true;
+	}
+	return false;
+}
+
+/* Only what the processor and 4-level EPT can address. */
+static u64 max_gpa(void)
+{
+	return BIT_ULL(min_t(int, boot_cpu_data.x86_phys_bits, EPT_GFN_BITS + PAGE_SHIFT));
+}
+
+/* What can be said of @region without a look at the slots. */
+static bool region_valid(const struct kvm_userspace_memory_region *r)
+{
+	if (r->flags & ~SLOT_FLAGS)
+		return false;
+	if (r->slot >= MEM_MAX_SLOTS) /* bits 31:16 would be the address space */
+		return false;
+	if (!PAGE_ALIGNED(r->memory_size) || !PAGE_ALIGNED(r->guest_phys_addr) ||
+	    !PAGE_ALIGNED(r->userspace_addr))
+		return false;
+	if (!access_ok((void __user *)(unsigned long)r->userspace_addr, r->memory_size))
+		return false;
+	if (r->guest_phys_addr + r->memory_size < r->guest_phys_addr)
+		return false;
+	return r->memory_size >> PAGE_SHIFT <= SLOT_MAX_PAGES;
+}
+
+static int set_region_locked(struct vm *vm, const struct kvm_userspace_memory_region *r)
+{
+	struct mem_slot *old = slot_by_id(vm, r->slot);
+	bool move;
+
+	if (!r->memory_size)
+		return old ? region_delete(vm, old) : -EINVAL;
+	/* The memory behind a slot, its size and KVM_MEM_READONLY are for life. */
+	if (old && (old->hva != r->userspace_addr || old->npages != r->memory_size >> PAGE_SHIFT ||
+		    (old->flags ^ r->flags) & KVM_MEM_READONLY))
+		return -EINVAL;
+	move = old && old->base_gfn != r->guest_phys_addr >> PAGE_SHIFT;
+	if (old && !move)
+		return old->flags == r->flags ? 0 : region_set_flags(vm, r, old);
+	if (region_overlaps(vm, r, old))
+		return -EEXIST;
+	if (r->guest_phys_addr + r->memory_size > max_gpa())
+		return -EINVAL;
+	return move ? region_move(vm, r, old) : region_create(vm, r);
+}
+
+int mem_set_region(struct vm *vm, const struct kvm_userspace_memory_region *region)
+{
+	int r;
+
+	if (!region_valid(region))
+		return -EINVAL;
+	mutex_lock(&vm->mem.slots_lock);
+	r = set_region_locked(vm, region);
+	mutex_unlock(&vm->mem.slots_lock);
+	return r;
+}
+
+void mem_destroy(struct vm *vm)
+{
+	struct vm_mem *mem = &vm->mem;
+	struct mem_slots *slots = rcu_dereference_protected(mem->slots, true);
+	int i;
+
+	for (i = 0; i < slots->count; i++)
+		slot_drop(slots->slot[i], NULL);
+	kfree(slots);
+	cleanup_srcu_struct(&mem->srcu);
+	ept_trash_free(&mem->trash);
+	mutex_destroy(&mem->slots_lock);
+}
