@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The console: standard input and output of the launcher's main thread.
+ *
+ * Output is written when a line ends, when the buffer is full, or when a
+ * part of a line has waited 10 ms. Guests write byte by byte; a write() of
+ * our own for each would cost a nested guest dozens of VM exits a byte.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "console.h"
+#include "err.h"
+#include "term.h"
+
+#define PART_OF_LINE_NS 10000000
+#define KEY_ESCAPE 0x01	/* Ctrl-a */
+
+static const char help_text[] = "\r\nabyme: Ctrl-a x quits, Ctrl-a h shows this, "
+				"Ctrl-a Ctrl-a sends Ctrl-a to the guest.\r\n";
+
+static void write_out(struct console *c, const void *from, size_t len)
+{
+	const uint8_t *next = from;
+
+	while (len && !c->out_closed) {
+		ssize_t n = write(STDOUT_FILENO, next, len);
+
+		if (n < 0 && errno == EAGAIN) {
+			struct pollfd out = { STDOUT_FILENO, POLLOUT, 0 };
+
+			poll(&out, 1, -1);
+			continue;
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			c->out_closed = true;
+			return;
+		}
+		next += n;
+		len -= n;
+	}
+}
+
+static void set_timer(struct console *c, bool on)
+{
+	struct itimerspec when = { .it_value.tv_nsec = on ? PART_OF_LINE_NS : 0 };
+
+	if (on == c->timer_armed)
+		return;
+	c->timer_armed = on;
+	timerfd_settime(c->timer_fd, 0, &when, NULL);
+}
+
+/* With the PC's lock held. */
+static void flush(struct console *c)
+{
+	write_out(c, c->out, c->out_len);
+	c->out_len = 0;
+	set_timer(c, false);
+}
+
+static void transmit(void *context, uint8_t byte)
+{
+	struct console *c = context;
+
+	c->out[c->out_len++] = byte;
+	if (byte == '\n' || c->out_len == CONSOLE_BUFFER)
+		flush(c);
+	else
+		set_timer(c, true);
+}
+
+static void set_irq(void *context, bool level)
+{
+	struct console *c = context;
+
+	vm_set_irq(c->vm, 4, level);
+}
+
+static void wake(int fd)
+{
+	uint64_t one = 1;
+
+	if (write(fd, &one, sizeof(one)) < 0)
+		return;	/* its counter is full, so it is readable */
+}
+
+static void drained(void *context)
+{
+	struct console *c = context;
+
+	if (atomic_exchange(&c->input_full, false))
+		wake(c->room_fd);
+}
+
+const struct serial_ops console_ops = { transmit, set_irq, drained };
+
+void console_flush(struct console *c)
+{
+	pthread_mutex_lock(&c->vm->pc.lock);
+	flush(c);
+	pthread_mutex_unlock(&c->vm->pc.lock);
+}
+
+static int open_signals(void)
+{
+	sigset_t ends;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGHUP);
+	sigaddset(&ends, SIGQUIT);
+	pthread_sigmask(SIG_BLOCK, &ends, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int console_init(struct console *c, struct vm *vm)
+{
+	*c = (struct console){ .vm = vm, .input_open = true };
+	c->signal_fd = open_signals();
+	c->room_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	c->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (c->signal_fd < 0 || c->room_fd < 0 || c->timer_fd < 0)
+		return fail("no file descriptors for the console: %s.", strerror(errno));
+	return 0;
+}
+
+/* Ctrl-a and the key after it are ours. Return: how many bytes of keys[] go to the guest. */
+static size_t take_escapes(struct console *c, uint8_t *keys, size_t len)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (!c->escape) {
+			c->escape = keys[i] == KEY_ESCAPE;
+			if (!c->escape)
+				keys[kept++] = keys[i];
+			continue;
+		}
+		c->escape = false;
+		if (keys[i] == 'x')
+			vm_end(c->vm, ENDING_QUIT, 0, NULL);
+		else if (keys[i] == 'h' || keys[i] == '?')
+			write_out(c, help_text, sizeof(help_text) - 1);
+		else if (keys[i] == KEY_ESCAPE || keys[i] == 'a')
+			keys[kept++] = KEY_ESCAPE;
+	}
+	return kept;
+}
+
+/* How much may be read from standard input; when none, the guest's next reading wakes us. */
+static size_t input_room(struct console *c)
+{
+	struct pc *pc = &c->vm->pc;
+	size_t room;
+
+	pthread_mutex_lock(&pc->lock);
+	room = serial_room(&pc->serial);
+	atomic_store(&c->input_full, !room);
+	pthread_mutex_unlock(&pc->lock);
+	return room;
+}
+
+static void read_input(struct console *c)
+{
+	struct pc *pc = &c->vm->pc;
+	uint8_t keys[256];
+	size_t room = input_room(c), len;
+	ssize_t n;
+
+	n = read(STDIN_FILENO, keys, room < sizeof(keys) ? room : sizeof(keys));
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n <= 0) {
+		c->input_open = false;
+		return;
+	}
+	len = c->terminal ? take_escapes(c, keys, n) : (size_t)n;
+	pthread_mutex_lock(&pc->lock);
+	serial_receive(&pc->serial, keys, len);
+	pthread_mutex_unlock(&pc->lock);
+}
+
+static void drain(int fd)
+{
+	uint64_t count;
+
+	if (read(fd, &count, sizeof(count)) < 0)
+		return;	/* nothing there */
+}
+
+static void timer_fired(struct console *c)
+{
+	drain(c->timer_fd);
+	pthread_mutex_lock(&c->vm->pc.lock);
+	c->timer_armed = false;
+	flush(c);
+	pthread_mutex_unlock(&c->vm->pc.lock);
+}
+
+static void signal_came(struct console *c)
+{
+	struct signalfd_siginfo info;
+
+	if (read(c->signal_fd, &info, sizeof(info)) == sizeof(info))
+		vm_end(c->vm, ENDING_SIGNAL, info.ssi_signo, NULL);
+}
+
+void console_run(struct console *c)
+{
+	enum { IN, STOP, SIGNALS, TIMER, ROOM, NR };
+	struct pollfd fds[NR] = {
+		[IN] = { -1, POLLIN, 0 },
+		[STOP] = { c->vm->stop_fd, POLLIN, 0 },
+		[SIGNALS] = { c->signal_fd, POLLIN, 0 },
+		[TIMER] = { c->timer_fd, POLLIN, 0 },
+		[ROOM] = { c->room_fd, POLLIN, 0 },
+	};
+
+	c->terminal = term_raw();
+	/* A terminal that isn't ours to read would stop us. */
+	if (!c->terminal && isatty(STDIN_FILENO))
+		c->input_open = false;
+	while (!atomic_load(&c->vm->stopping)) {
+		/* poll() skips negative descriptors. */
+		fds[IN].fd = c->input_open && input_room(c) ? STDIN_FILENO : -1;
+		if (poll(fds, NR, -1) < 0)
+			continue;	/* a signal, nothing else */
+		if (fds[SIGNALS].revents)
+			signal_came(c);
+		if (fds[TIMER].revents)
+			timer_fired(c);
+		if (fds[ROOM].revents)
+			drain(c->room_fd);
+		if (fds[IN].revents)
+			read_input(c);
+	}
+}

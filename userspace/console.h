@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef ABYME_CONSOLE_H
+#define ABYME_CONSOLE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "vm.h"
+
+#define CONSOLE_BUFFER 4096
+
+/*
+ * The guest's serial port on our standard input and output. vCPUs put bytes
+ * in under the PC's lock; one thread, console_run()'s, does the rest.
+ */
+struct console {
+	struct vm *vm;
+	uint8_t out[CONSOLE_BUFFER];
+	size_t out_len;
+	bool timer_armed;
+	bool out_closed;	/* nobody reads our output any more */
+	int timer_fd;		/* fires when a part of a line waited long enough */
+	int room_fd;		/* the guest read all input and can have more */
+	int signal_fd;
+	atomic_bool input_full;
+	bool input_open;
+	bool terminal, escape;	/* Ctrl-a was the last key */
+};
+
+extern const struct serial_ops console_ops;	/* their context is the console */
+
+/* Block the signals that end us: to be called before any thread is started. */
+int console_init(struct console *console, struct vm *vm);
+
+/* Serve until the VM ends. */
+void console_run(struct console *console);
+
+/* What the guest wrote and we still hold. */
+void console_flush(struct console *console);
+
+#endif
