@@ -73,6 +73,7 @@ include selftests/selftests.mk
 rig-parts: $(if $(KDIR),module) launcher guests rig-tests
 
 run:
+	@scripts/setup run
 	@scripts/run-nest $(RUN_OPTIONS)
 
 check:

@@ -60,9 +60,13 @@ class Progress:
         self.live = sys.stderr.isatty()
         self.drawn = False
         self.last = ""
+        self.partial = ""
 
     def feed(self, console):
-        lines = [line.strip() for line in console.splitlines() if line.strip()]
+        """Remember the last whole line of the console."""
+        lines = (self.partial + console).split("\n")
+        self.partial = lines.pop()[-200:]
+        lines = [line.strip() for line in lines if line.strip()]
         if lines:
             self.last = re.sub(r"[^ -~]", "", lines[-1])
 
