@@ -73,6 +73,17 @@ static inline bool intr_type_software(u32 info)
 #define DBG_BS BIT_ULL(14)
 #define DBG_RTM BIT_ULL(16)
 
+/* Linux has the same names for the bits of a descriptor's second word. */
+#ifdef __KERNEL__
+#include <asm/desc_defs.h>
+#undef AR_S
+#undef AR_P
+#undef AR_AVL
+#undef AR_L
+#undef AR_DB
+#undef AR_G
+#endif
+
 /* Access rights of a segment in the VMCS */
 #define AR_TYPE 0xfu
 #define AR_S BIT(4)

@@ -73,7 +73,7 @@ void vmcs01_ctls(struct vcpu *vcpu, struct vmcs01_ctls *out)
 	if (vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_HLT)
 		proc &= ~PROC_HLT;
 	out->ctl[CTL_PIN] = ctl_adjust(hw_caps.pin, PIN_WANT);
-	out->ctl[CTL_PROC] = ctl_adjust(hw_caps.proc, proc);
+	out->ctl[CTL_PROC1] = ctl_adjust(hw_caps.proc, proc);
 	out->ctl[CTL_PROC2] = ctl_adjust(hw_caps.proc2, PROC2_WANT | proc2_from_cpuid(vcpu));
 	out->ctl[CTL_EXIT] = ctl_adjust(hw_caps.exit, EXITC_WANT);
 	out->ctl[CTL_ENTRY] = ctl_adjust(hw_caps.entry, ENTRYC_WANT);
@@ -89,9 +89,9 @@ void vmcs01_update_ctls(struct vcpu *vcpu)
 
 	vmcs01_ctls(vcpu, &c);
 	if (vcpu->debug.guest_loaded)
-		c.ctl[CTL_PROC] &= ~PROC_MOV_DR;
+		c.ctl[CTL_PROC1] &= ~PROC_MOV_DR;
 	vmcs_ctl_set(vmcs, CTL_PIN, c.ctl[CTL_PIN]);
-	vmcs_ctl_set(vmcs, CTL_PROC, c.ctl[CTL_PROC] | (vmcs->ctl[CTL_PROC] & proc_keep));
+	vmcs_ctl_set(vmcs, CTL_PROC1, c.ctl[CTL_PROC1] | (vmcs->ctl[CTL_PROC1] & proc_keep));
 	vmcs_ctl_set(vmcs, CTL_PROC2, c.ctl[CTL_PROC2] | (vmcs->ctl[CTL_PROC2] & proc2_keep));
 	vmcs_ctl_set(vmcs, CTL_EXIT, c.ctl[CTL_EXIT]);
 	vmcs_ctl_set(vmcs, CTL_ENTRY,

@@ -16,7 +16,7 @@ static DEFINE_PER_CPU(struct vmcs *, current_vmcs);
 
 const u16 vmcs_ctl_field[NR_VMCS_CTLS] = {
 	[CTL_PIN] = VMCS_PIN_CTLS,
-	[CTL_PROC] = VMCS_PROC_CTLS,
+	[CTL_PROC1] = VMCS_PROC_CTLS,
 	[CTL_PROC2] = VMCS_PROC2_CTLS,
 	[CTL_EXIT] = VMCS_EXIT_CTLS,
 	[CTL_ENTRY] = VMCS_ENTRY_CTLS,

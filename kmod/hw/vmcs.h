@@ -22,7 +22,7 @@ struct vmcs_region {
 /* The control fields that have a software copy, so that VMWRITE is on change only. */
 enum vmcs_ctl {
 	CTL_PIN,
-	CTL_PROC,
+	CTL_PROC1,
 	CTL_PROC2,
 	CTL_EXIT,
 	CTL_ENTRY,

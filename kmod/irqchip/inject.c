@@ -142,9 +142,9 @@ void inject_set_nmi_masked(struct vcpu *vcpu, bool masked)
 
 static void set_window(struct vcpu *vcpu, u32 bit, bool on)
 {
-	u32 proc = vcpu->vmcs->ctl[CTL_PROC];
+	u32 proc = vcpu->vmcs->ctl[CTL_PROC1];
 
-	vmcs_ctl_set(vcpu->vmcs, CTL_PROC, on ? proc | bit : proc & ~bit);
+	vmcs_ctl_set(vcpu->vmcs, CTL_PROC1, on ? proc | bit : proc & ~bit);
 }
 
 void inject_irq_window(struct vcpu *vcpu, bool on)
