@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <vmx/caps.h>
+#include <vmx/controls.h>
+#include <vmx/info.h>
+
+#include "nested/ept12.h"
+
+#define LEVELS 4
+#define ENTRY_ADDR GENMASK_ULL(51, 12)
+/* An entry that L1 changes under the walk again and again: give up, look anew later. */
+#define MAX_RESTARTS 8
+
+struct walk {
+	const struct ept12 *ept;
+	const struct ept12_mem *mem;
+	struct ept12_result *out;
+	u64 gpa;
+	u32 access;
+	u64 entry[LEVELS + 1]; /* by level, as read */
+	l1_gpa_t at[LEVELS + 1];
+};
+
+static u64 level_size(int level)
+{
+	return 1ull << (12 + 9 * (level - 1));
+}
+
+static bool is_leaf(u64 entry, int level)
+{
+	return level == 1 || (level <= 3 && (entry & EPTE_LARGE));
+}
+
+static bool present(const struct ept12 *ept, u64 entry)
+{
+	return entry & (EPTE_RWX | (ept->mode_exec ? EPTE_XU : 0));
+}
+
+static bool memtype_valid(u64 entry)
+{
+	u64 type = (entry & EPTE_MEMTYPE) >> EPTE_MEMTYPE_SHIFT;
+
+	return type != 2 && type != 3 && type != 7;
+}
+
+/* Bits that must be 0 in a present entry, by its level and whether it is a leaf. */
+static u64 reserved_bits(const struct ept12 *ept, u64 entry, int level)
+{
+	u64 bits = ENTRY_ADDR & (~0ull << ept->maxphyaddr);
+
+	if (!is_leaf(entry, level))
+		bits |= GENMASK_ULL(7, 3);
+	else if (level > 1)
+		bits |= (level_size(level) - 1) & ENTRY_ADDR;
+	return bits;
+}
+
+/* SDM: "EPT Misconfigurations". */
+static bool misconfigured(const struct ept12 *ept, u64 entry, int level)
+{
+	u64 rights = entry & EPTE_RWX;
+
+	if (!(rights & EPTE_R) && (rights & EPTE_W))
+		return true;
+	if (!(rights & EPTE_R) && !(ept->ept_caps & EPTCAP_EXEC_ONLY))
+		return true;
+	if (is_leaf(entry, level)) {
+		if (level == 3 && !(ept->ept_caps & EPTCAP_1G))
+			return true;
+		if (level == 2 && !(ept->ept_caps & EPTCAP_2M))
+			return true;
+		if (!memtype_valid(entry))
+			return true;
+	}
+	return entry & reserved_bits(ept, entry, level);
+}
+
+static enum ept12_outcome violation(struct walk *w, u32 rights)
+{
+	w->out->qual = w->access | (u64)rights << EPTQ_CAN_SHIFT;
+	w->out->rights = rights;
+	return EPT12_VIOLATION;
+}
+
+static void found(struct walk *w, int level, u32 rights)
+{
+	u64 entry = w->entry[level], offset = level_size(level) - 1;
+
+	w->out->gpa = l1_gpa((entry & ENTRY_ADDR & ~offset) | (w->gpa & offset));
+	w->out->rights = rights;
+	w->out->memtype = entry & (EPTE_MEMTYPE | EPTE_IGNORE_PAT);
+	w->out->dirty = !(w->ept->eptp & EPTP_AD) || (entry & EPTE_D);
+}
+
+/* From the root to the leaf; the entries read stay in @w. */
+static enum ept12_outcome walk_down(struct walk *w)
+{
+	l1_gpa_t table = l1_gpa(w->ept->eptp & ENTRY_ADDR);
+	u32 rights = EPTE_RWX;
+	int level;
+
+	for (level = LEVELS; level >= 1; level--) {
+		u64 index = (w->gpa >> (12 + 9 * (level - 1))) & 511;
+		u64 entry;
+
+		w->out->level = level;
+		w->at[level] = l1_gpa(l1_addr(table) + index * 8);
+		if (w->mem->read(w->mem->ctx, w->at[level], &entry))
+			return EPT12_NO_MEMORY;
+		w->entry[level] = entry;
+		if (!present(w->ept, entry))
+			return violation(w, 0);
+		if (misconfigured(w->ept, entry, level))
+			return EPT12_MISCONFIG;
+		rights &= entry;
+		if (is_leaf(entry, level)) {
+			found(w, level, rights);
+			return w->access & ~rights ? violation(w, rights) : EPT12_OK;
+		}
+		table = l1_gpa(entry & ENTRY_ADDR);
+	}
+	return EPT12_NO_MEMORY; /* not reached: level 1 is a leaf */
+}
+
+/* Set what is missing of A in all entries and D in the leaf. 0, -EAGAIN, -EFAULT. */
+static int set_flags(struct walk *w)
+{
+	int level, r;
+
+	for (level = LEVELS; level >= w->out->level; level--) {
+		u64 want = w->entry[level] | EPTE_A;
+
+		if (level == w->out->level && (w->access & EPTE_W))
+			want |= EPTE_D;
+		if (want == w->entry[level])
+			continue;
+		r = w->mem->cmpxchg(w->mem->ctx, w->at[level], w->entry[level], want);
+		if (r)
+			return r;
+		w->entry[level] = want;
+	}
+	w->out->dirty = w->entry[w->out->level] & EPTE_D;
+	return 0;
+}
+
+static enum ept12_outcome walk_once(struct walk *w, bool *again)
+{
+	enum ept12_outcome outcome = walk_down(w);
+	int r;
+
+	*again = false;
+	if (outcome != EPT12_OK || !(w->ept->eptp & EPTP_AD))
+		return outcome;
+	r = set_flags(w);
+	*again = r == -EAGAIN;
+	if (*again)
+		return EPT12_AGAIN;
+	return r ? EPT12_NO_MEMORY : EPT12_OK;
+}
+
+void ept12_walk(const struct ept12 *ept, const struct ept12_mem *mem, l2_gpa_t gpa, u32 access,
+		struct ept12_result *out)
+{
+	struct walk w = {
+		.ept = ept, .mem = mem, .out = out, .gpa = l2_addr(gpa), .access = access,
+	};
+	bool again;
+	int i;
+
+	memset(out, 0, sizeof(*out));
+	if (w.gpa >> 48) {
+		/* Beyond what four levels translate: nothing is mapped there. */
+		out->level = LEVELS;
+		out->outcome = violation(&w, 0);
+		return;
+	}
+	for (i = 0; i < MAX_RESTARTS; i++) {
+		out->outcome = walk_once(&w, &again);
+		if (!again)
+			return;
+	}
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A walk of EPT12, L1's page tables from L2's physical addresses to L1's.
+ * SDM: "The Extended Page Table Mechanism (EPT)". Pure: L1's memory is read
+ * through callbacks.
+ */
+#ifndef NESTED_EPT12_H
+#define NESTED_EPT12_H
+
+#include <vmx/types.h>
+
+struct ept12_mem {
+	void *ctx;
+	/* Read an aligned entry. 0, or -EFAULT: there is no memory. */
+	int (*read)(void *ctx, l1_gpa_t at, u64 *entry);
+	/* Atomically @old to @new. 0; -EAGAIN: it is not @old; -EFAULT. */
+	int (*cmpxchg)(void *ctx, l1_gpa_t at, u64 old, u64 new);
+};
+
+/* The table, as vmcs12 and the capabilities that L1 was offered describe it. */
+struct ept12 {
+	u64 eptp;
+	u64 ept_caps; /* IA32_VMX_EPT_VPID_CAP */
+	u8 maxphyaddr;
+	bool mode_exec; /* bit 10 is execute for user-mode addresses */
+};
+
+enum ept12_outcome {
+	EPT12_OK,
+	EPT12_VIOLATION,
+	EPT12_MISCONFIG,
+	EPT12_AGAIN, /* L1 changes the entries all the time: let L2 try again */
+	EPT12_NO_MEMORY, /* an entry lies outside L1's memory */
+};
+
+struct ept12_result {
+	enum ept12_outcome outcome;
+	l1_gpa_t gpa; /* what the address means to L1 */
+	u8 level;     /* of the leaf: 1 is 4 KiB, 2 2 MiB, 3 1 GiB; or where the walk ended */
+	u8 rights;    /* EPTE_RWX common to all levels walked */
+	u8 memtype;   /* of the leaf, with the ignore-PAT bit: bits 6:3 in place */
+	bool dirty;   /* a write needs no update of EPT12: mapping it writable is right */
+	u64 qual;     /* of a violation: bits 5:0 of the exit qualification */
+};
+
+/*
+ * Translate @gpa for @access (EPTE_R, EPTE_W, EPTE_X). With accessed and dirty
+ * flags enabled these are set in L1's entries, as the processor would.
+ */
+void ept12_walk(const struct ept12 *ept, const struct ept12_mem *mem, l2_gpa_t gpa, u32 access,
+		struct ept12_result *out);
+
+#endif

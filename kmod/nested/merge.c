@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Merging vmcs12's controls with L0's. Two kinds of bits: those that cause
+ * exits, where both wishes are joined, and those that give L2 an ability,
+ * where L1's wish alone counts. What remains is L0's.
+ */
+#include <vmx/controls.h>
+#include <vmx/info.h>
+
+#include "nested/merge.h"
+
+/* L1's wish alone: L0's own value for L1 means nothing to L2. */
+#define PROC_L1_ONLY (PROC_INT_WINDOW | PROC_NMI_WINDOW | PROC_TPR_SHADOW | PROC_MTF)
+
+/* Handled by L0 for all guests alike, whatever L1 says. */
+#define PROC_L0_ONLY (PROC_TSC_OFFSET | PROC_IO_BITMAPS | PROC_MSR_BITMAPS | PROC_SECONDARY)
+
+#define PROC2_L1_ONLY                                                                     \
+	(PROC2_APIC_ACCESS | PROC2_RDTSCP | PROC2_X2APIC | PROC2_UNRESTRICTED |           \
+	 PROC2_APIC_REG_VIRT | PROC2_VIRT_INTR | PROC2_PAUSE_LOOP | PROC2_INVPCID |       \
+	 PROC2_VMFUNC | PROC2_SHADOW_VMCS | PROC2_PML | PROC2_EPT_VE | PROC2_XSAVES |     \
+	 PROC2_MODE_EXEC | PROC2_USER_WAIT)
+
+/* What of them vmcs02 can hold; the rest is emulated or not offered. */
+#define PROC2_PASSED                                                                    \
+	(PROC2_APIC_ACCESS | PROC2_DESC_TABLE | PROC2_RDTSCP | PROC2_X2APIC |           \
+	 PROC2_WBINVD | PROC2_UNRESTRICTED | PROC2_PAUSE_LOOP | PROC2_RDRAND |          \
+	 PROC2_INVPCID | PROC2_RDSEED | PROC2_XSAVES)
+
+static u32 merge_pin(const struct vmcs12 *v, const struct merge_l0 *l0)
+{
+	/* The timer runs for L1 only if it asks; L0 has no use for it in L2. */
+	return (l0->pin & ~(u32)(PIN_PREEMPT_TIMER | PIN_POSTED_INTR)) |
+	       (v->pin_ctls & (PIN_EXT_INT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS |
+			       PIN_PREEMPT_TIMER));
+}
+
+static u32 merge_proc(const struct vmcs12 *v, const struct merge_l0 *l0)
+{
+	u32 proc = (l0->proc & ~(u32)PROC_L1_ONLY) | (v->proc_ctls & ~(u32)PROC_L0_ONLY);
+
+	/* Each port access exits; L1's bitmaps are looked up then. */
+	proc &= ~(u32)(PROC_IO_BITMAPS | PROC_MSR_BITMAPS);
+	proc |= PROC_UNCOND_IO | PROC_SECONDARY;
+	if (l0->msr_bitmap)
+		proc |= PROC_MSR_BITMAPS;
+	if ((v->proc_ctls & PROC_TPR_SHADOW) && l0->virt_apic) {
+		/* L2's CR8 is on L1's page: no exit but those that L1 wants. */
+		proc &= ~(u32)(PROC_CR8_LOAD | PROC_CR8_STORE);
+		proc |= v->proc_ctls & (PROC_CR8_LOAD | PROC_CR8_STORE);
+	} else {
+		/* Else CR8 would be the processor's own, which is L0's. */
+		proc &= ~(u32)PROC_TPR_SHADOW;
+		proc |= PROC_CR8_LOAD | PROC_CR8_STORE;
+	}
+	return proc;
+}
+
+static u32 merge_proc2(const struct vmcs12 *v, const struct merge_l0 *l0, u32 proc)
+{
+	u32 proc2 = (l0->proc2 & ~(u32)PROC2_L1_ONLY) | (vmcs12_proc2(v) & PROC2_PASSED);
+
+	proc2 |= PROC2_EPT;
+	if (!l0->apic_access)
+		proc2 &= ~(u32)PROC2_APIC_ACCESS;
+	if (!(proc & PROC_TPR_SHADOW) || (proc2 & PROC2_APIC_ACCESS))
+		proc2 &= ~(u32)PROC2_X2APIC;
+	return proc2;
+}
+
+static u32 merge_entry(const struct vmcs12 *v, const struct merge_l0 *l0)
+{
+	return (l0->entry & ~(u32)ENTRYC_GUEST_64) | (v->entry_ctls & ENTRYC_GUEST_64) |
+	       ENTRYC_LOAD_DEBUG | ENTRYC_LOAD_EFER | ENTRYC_LOAD_PAT;
+}
+
+static void merge_exceptions(const struct vmcs12 *v, const struct merge_l0 *l0, struct merged *m)
+{
+	m->exceptions = v->exception_bitmap | l0->exceptions;
+	m->pf_mask = v->pf_error_mask;
+	m->pf_match = v->pf_error_match;
+	if (l0->exceptions & BIT(VEC_PF)) {
+		/* All page faults exit, L1's choice among them is made afterwards. */
+		m->pf_mask = 0;
+		m->pf_match = 0;
+	}
+}
+
+void merge_controls(const struct vmcs12 *v, const struct merge_l0 *l0, struct merged *m)
+{
+	m->pin = merge_pin(v, l0);
+	m->proc = merge_proc(v, l0);
+	m->proc2 = merge_proc2(v, l0, m->proc);
+	m->exit = l0->exit;
+	m->entry = merge_entry(v, l0);
+	merge_exceptions(v, l0, m);
+	m->tpr_threshold = m->proc & PROC_TPR_SHADOW ? v->tpr_threshold : 0;
+	m->tsc_offset = l0->tsc_offset;
+	if (v->proc_ctls & PROC_TSC_OFFSET)
+		m->tsc_offset += v->tsc_offset;
+}
+
+/*
+ * L2 reads a bit of CR0 from L1's read shadow where L1 owns it, and else as L2
+ * has set it, which the processor's bit need not be (L0 may own it).
+ */
+void merge_crs(const struct vmcs12 *v, const struct merge_l0 *l0, struct merged *m)
+{
+	m->cr0_mask = v->cr0_mask | ~l0->cr0_owned;
+	m->cr4_mask = v->cr4_mask | ~l0->cr4_owned;
+	m->cr0_shadow = (v->cr0_shadow & v->cr0_mask) | (v->guest_cr0 & ~v->cr0_mask);
+	m->cr4_shadow = (v->cr4_shadow & v->cr4_mask) | (v->guest_cr4 & ~v->cr4_mask);
+}

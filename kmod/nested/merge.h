@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vmcs02's controls: what L1 asks for in vmcs12, merged with what L0 insists
+ * on in vmcs01. Pure.
+ */
+#ifndef NESTED_MERGE_H
+#define NESTED_MERGE_H
+
+#include <vmx/types.h>
+
+#include "nested/vmcs12.h"
+
+/* L0's part: what vmcs01 has, and what of it must hold for L2 as well. */
+struct merge_l0 {
+	u32 pin, proc, proc2, exit, entry; /* vmcs01's controls */
+	u32 exceptions;			   /* vectors that L0 intercepts */
+	u64 cr0_owned, cr4_owned; /* bits that a guest may change without an exit to L0 */
+	u64 cr0_needs, cr4_needs; /* bits that VMX operation wants 1 in the processor */
+	u64 tsc_offset;
+	bool msr_bitmap; /* a merged MSR bitmap exists for this vmcs12 */
+	bool virt_apic;	 /* L1's virtual-APIC page is mapped */
+	bool apic_access; /* L1's APIC-access page is */
+};
+
+struct merged {
+	u32 pin, proc, proc2, exit, entry;
+	u32 exceptions, pf_mask, pf_match;
+	u32 tpr_threshold;
+	u64 cr0_mask, cr0_shadow, cr4_mask, cr4_shadow;
+	u64 tsc_offset;
+};
+
+/* The controls, which change only when L1 writes one. */
+void merge_controls(const struct vmcs12 *v, const struct merge_l0 *l0, struct merged *m);
+/* Masks and read shadows of CR0 and CR4, which depend on L2's registers too. */
+void merge_crs(const struct vmcs12 *v, const struct merge_l0 *l0, struct merged *m);
+
+#endif

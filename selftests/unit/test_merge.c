@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* vmcs02's controls from vmcs12's and L0's. */
+/* sources: kmod/nested/merge.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include <vmx/controls.h>
+#include <vmx/info.h>
+
+#include "nested/merge.h"
+
+static struct vmcs12 v;
+static struct merge_l0 l0;
+static struct merged m;
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&v, 0, sizeof(v));
+	l0 = (struct merge_l0){
+		.pin = PIN_DEFAULT1 | PIN_EXT_INT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS,
+		.proc = 0x04006172 | PROC_HLT | PROC_UNCOND_IO | PROC_MSR_BITMAPS |
+			PROC_SECONDARY | PROC_TSC_OFFSET | PROC_INT_WINDOW,
+		.proc2 = PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED | PROC2_RDTSCP |
+			 PROC2_SHADOW_VMCS,
+		.exit = 0x36fff | EXITC_SAVE_EFER,
+		.entry = 0x11ff | ENTRYC_LOAD_EFER | ENTRYC_GUEST_64,
+		.exceptions = BIT(VEC_MC),
+		.cr0_owned = BIT_ULL(3),
+		.cr4_owned = BIT_ULL(7),
+		.tsc_offset = 1000,
+	};
+	return 0;
+}
+
+static void nothing_from_l1_is_still_all_that_l0_needs(void **state)
+{
+	(void)state;
+	merge_controls(&v, &l0, &m);
+	assert_int_equal(m.pin & l0.pin, l0.pin);
+	assert_true(m.proc & PROC_HLT);
+	assert_true(m.proc & PROC_UNCOND_IO);
+	assert_true(m.proc2 & PROC2_EPT);
+	assert_true(m.proc2 & PROC2_VPID);
+	assert_int_equal(m.exit, l0.exit);
+	assert_true(m.exceptions & BIT(VEC_MC));
+	assert_int_equal(m.tsc_offset, 1000);
+}
+
+static void l0_s_abilities_and_windows_do_not_leak(void **state)
+{
+	(void)state;
+	merge_controls(&v, &l0, &m);
+	assert_false(m.proc & PROC_INT_WINDOW);
+	assert_false(m.proc2 & (PROC2_UNRESTRICTED | PROC2_RDTSCP | PROC2_SHADOW_VMCS));
+	assert_false(m.entry & ENTRYC_GUEST_64);
+}
+
+static void cr8_exits_without_a_tpr_shadow(void **state)
+{
+	(void)state;
+	merge_controls(&v, &l0, &m);
+	assert_true((m.proc & PROC_CR8_LOAD) && (m.proc & PROC_CR8_STORE));
+	/* Also when L1 has one whose page is not there. */
+	v.proc_ctls = PROC_TPR_SHADOW;
+	v.tpr_threshold = 3;
+	merge_controls(&v, &l0, &m);
+	assert_false(m.proc & PROC_TPR_SHADOW);
+	assert_true((m.proc & PROC_CR8_LOAD) && (m.proc & PROC_CR8_STORE));
+	assert_int_equal(m.tpr_threshold, 0);
+	l0.virt_apic = true;
+	merge_controls(&v, &l0, &m);
+	assert_true(m.proc & PROC_TPR_SHADOW);
+	assert_false(m.proc & (PROC_CR8_LOAD | PROC_CR8_STORE));
+	assert_int_equal(m.tpr_threshold, 3);
+}
+
+static void exits_are_joined(void **state)
+{
+	(void)state;
+	v.proc_ctls = PROC_INVLPG | PROC_INT_WINDOW | PROC_SECONDARY;
+	v.proc2_ctls = PROC2_WBINVD | PROC2_UNRESTRICTED;
+	v.exception_bitmap = BIT(VEC_PF) | BIT(VEC_UD);
+	v.pf_error_mask = 5;
+	v.pf_error_match = 1;
+	v.proc_ctls |= PROC_TSC_OFFSET;
+	v.tsc_offset = (u64)-300;
+	merge_controls(&v, &l0, &m);
+	assert_true(m.proc & PROC_INVLPG);
+	assert_true(m.proc & PROC_HLT);
+	assert_true(m.proc & PROC_INT_WINDOW);
+	assert_true(m.proc2 & PROC2_WBINVD);
+	assert_true(m.proc2 & PROC2_UNRESTRICTED);
+	assert_int_equal(m.exceptions, BIT(VEC_PF) | BIT(VEC_UD) | BIT(VEC_MC));
+	assert_int_equal(m.pf_mask, 5);
+	assert_int_equal(m.pf_match, 1);
+	assert_int_equal(m.tsc_offset, 700);
+}
+
+static void secondary_controls_need_their_switch(void **state)
+{
+	(void)state;
+	v.proc2_ctls = PROC2_WBINVD;
+	merge_controls(&v, &l0, &m);
+	assert_false(m.proc2 & PROC2_WBINVD);
+}
+
+static void io_and_msr_bitmaps_are_l0_s(void **state)
+{
+	(void)state;
+	v.proc_ctls = PROC_IO_BITMAPS | PROC_MSR_BITMAPS;
+	merge_controls(&v, &l0, &m);
+	assert_false(m.proc & (PROC_IO_BITMAPS | PROC_MSR_BITMAPS));
+	l0.msr_bitmap = true;
+	merge_controls(&v, &l0, &m);
+	assert_true(m.proc & PROC_MSR_BITMAPS);
+}
+
+static void all_page_faults_exit_if_l0_wants_them(void **state)
+{
+	(void)state;
+	l0.exceptions |= BIT(VEC_PF);
+	v.pf_error_mask = 5;
+	v.pf_error_match = 1;
+	merge_controls(&v, &l0, &m);
+	assert_int_equal(m.pf_mask, 0);
+	assert_int_equal(m.pf_match, 0);
+	assert_true(m.exceptions & BIT(VEC_PF));
+}
+
+static void cr_bits_read_as_l1_and_l2_left_them(void **state)
+{
+	(void)state;
+	v.cr0_mask = 0xf0;
+	v.cr0_shadow = 0xaa;
+	v.guest_cr0 = 0x55;
+	merge_crs(&v, &l0, &m);
+	assert_int_equal(m.cr0_shadow, 0xa5);
+	assert_int_equal(m.cr0_mask, ~BIT_ULL(3));
+	l0.cr0_owned = 0xff;
+	merge_crs(&v, &l0, &m);
+	assert_int_equal(m.cr0_mask, ~0xfull);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(nothing_from_l1_is_still_all_that_l0_needs, setup),
+		cmocka_unit_test_setup(l0_s_abilities_and_windows_do_not_leak, setup),
+		cmocka_unit_test_setup(cr8_exits_without_a_tpr_shadow, setup),
+		cmocka_unit_test_setup(exits_are_joined, setup),
+		cmocka_unit_test_setup(secondary_controls_need_their_switch, setup),
+		cmocka_unit_test_setup(io_and_msr_bitmaps_are_l0_s, setup),
+		cmocka_unit_test_setup(all_page_faults_exit_if_l0_wants_them, setup),
+		cmocka_unit_test_setup(cr_bits_read_as_l1_and_l2_left_them, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* MSR areas of vmcs12; I/O and MSR bitmaps. */
+/* sources: kmod/nested/msr_lists.c kmod/nested/bitmaps.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "nested/bitmaps.h"
+#include "nested/msr_lists.h"
+
+static bool loads(u32 index, u32 reserved, bool x2apic)
+{
+	const struct msr_list_entry e = { .index = index, .reserved = reserved };
+
+	return msr_load_allowed(&e, x2apic);
+}
+
+static void load_area(void **state)
+{
+	(void)state;
+	assert_true(loads(0x174, 0, false));
+	assert_false(loads(0x174, 1, false));
+	assert_false(loads(0xc0000100, 0, false));
+	assert_false(loads(0xc0000101, 0, false));
+	assert_true(loads(0xc0000102, 0, false));
+	assert_false(loads(0x9b, 0, false));
+	assert_true(loads(0x808, 0, false));
+	assert_false(loads(0x808, 0, true));
+	assert_false(loads(0x8ff, 0, true));
+	assert_true(loads(0x900, 0, true));
+}
+
+static void store_area(void **state)
+{
+	struct msr_list_entry e = { .index = 0xc0000100 };
+
+	(void)state;
+	assert_true(msr_store_allowed(&e, true)); /* FS base may be stored */
+	e.index = 0x9e;
+	assert_false(msr_store_allowed(&e, false));
+	e = (struct msr_list_entry){ .index = 0x10, .reserved = 1 };
+	assert_false(msr_store_allowed(&e, false));
+}
+
+static u8 a[BITMAP_SIZE] __aligned(8), b[BITMAP_SIZE] __aligned(8), to[BITMAP_SIZE] __aligned(8);
+
+static void io_bitmaps(void **state)
+{
+	(void)state;
+	memset(a, 0, sizeof(a));
+	memset(b, 0, sizeof(b));
+	a[0x3f8 / 8] |= 1 << 0x3f8 % 8;
+	b[0] |= 1;
+	assert_true(io_bitmap_exits(a, b, 0x3f8, 1));
+	assert_false(io_bitmap_exits(a, b, 0x3f9, 1));
+	assert_true(io_bitmap_exits(a, b, 0x3f5, 4));
+	assert_false(io_bitmap_exits(a, b, 0x3f4, 4));
+	assert_false(io_bitmap_exits(a, b, 0x7fff, 1));
+	assert_true(io_bitmap_exits(a, b, 0x7fff, 2)); /* over to bitmap B */
+	assert_false(io_bitmap_exits(a, b, 0xfffc, 4));
+	assert_true(io_bitmap_exits(a, b, 0xfffd, 4)); /* wraps */
+	assert_true(io_bitmap_exits(a, NULL, 0x9000, 1));
+	assert_false(io_bitmap_exits(a, NULL, 0x70, 1));
+}
+
+static void msr_bitmaps(void **state)
+{
+	(void)state;
+	memset(a, 0, sizeof(a));
+	msr_bitmap_set(a, 0x10, false, true);
+	assert_true(msr_bitmap_exits(a, 0x10, false));
+	assert_false(msr_bitmap_exits(a, 0x10, true));
+	msr_bitmap_set(a, 0xc0001fff, true, true);
+	assert_int_equal(a[4095], 0x80);
+	assert_true(msr_bitmap_exits(a, 0x2000, false)); /* in neither range */
+	assert_true(msr_bitmap_exits(a, 0xbfffffff, false));
+	assert_true(msr_bitmap_exits(a, 0x40000000, true));
+	assert_true(msr_bitmap_exits(NULL, 0x10, true));
+}
+
+static void merging_joins_exits_and_keeps_x2apic(void **state)
+{
+	(void)state;
+	memset(a, 0, sizeof(a));
+	memset(b, 0, sizeof(b));
+	msr_bitmap_set(a, 0x10, true, true);
+	msr_bitmap_set(b, 0xc0000080, false, true);
+	msr_bitmap_merge(to, a, b, false);
+	assert_true(msr_bitmap_exits(to, 0x10, true));
+	assert_true(msr_bitmap_exits(to, 0xc0000080, false));
+	assert_false(msr_bitmap_exits(to, 0x11, false));
+	assert_true(msr_bitmap_exits(to, 0x800, false));
+	assert_true(msr_bitmap_exits(to, 0x808, true));
+	assert_true(msr_bitmap_exits(to, 0x8ff, true));
+	assert_false(msr_bitmap_exits(to, 0x7ff, true));
+	assert_false(msr_bitmap_exits(to, 0x900, false));
+	msr_bitmap_set(b, 0x808, true, true);
+	msr_bitmap_merge(to, a, b, true);
+	assert_false(msr_bitmap_exits(to, 0x808, false));
+	assert_true(msr_bitmap_exits(to, 0x808, true));
+	assert_true(msr_bitmap_exits(to, 0x80b, true));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(load_area),
+		cmocka_unit_test(store_area),
+		cmocka_unit_test(io_bitmaps),
+		cmocka_unit_test(msr_bitmaps),
+		cmocka_unit_test(merging_joins_exits_and_keeps_x2apic),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
