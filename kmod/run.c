@@ -90,8 +90,13 @@ static void deliver_exception(struct vcpu *vcpu)
 {
 	struct vcpu_inject *in = &vcpu->inject;
 
-	if (in->exception.has_payload)
-		debug_exception_payload(vcpu);
+	if (in->exception.has_payload) {
+		if (in->exception.vector == VEC_PF)
+			vcpu->cr2 = in->exception.payload;
+		else
+			debug_deliver_payload(vcpu, in->exception.payload);
+		in->exception.has_payload = false;
+	}
 	/* Faults, #DB among them, push RF set. */
 	if (in->exception.vector != VEC_BP && in->exception.vector != VEC_OF &&
 	    in->exception.vector != VEC_DB)
@@ -274,7 +279,7 @@ static int after_exit(struct vcpu *vcpu, int failed)
 	leave_irqs_off(vcpu);
 	preempt_enable();
 
-	vcpu->stats.exits++;
+	stats_count_exit(&vcpu->stats, vcpu->exit_reason, vcpu->in_l2);
 	if (unlikely(failed || (vcpu->exit_reason & EXIT_ENTRY_FAILED)))
 		return entry_failed(vcpu, error);
 	inject_recover(vcpu);

@@ -8,6 +8,28 @@
 #include "guest/vcpu.h"
 #include "irqchip/inject.h"
 
+/* The debugger's, or the guest's own. */
+static int db(struct vcpu *vcpu)
+{
+	unsigned long dr6;
+	int r = debug_handle_db(vcpu, &dr6);
+
+	if (r > 0)
+		inject_db(vcpu, dr6);
+	return r;
+}
+
+static int bp(struct vcpu *vcpu)
+{
+	int r = debug_handle_bp(vcpu);
+
+	if (r > 0) {
+		vcpu->inject.insn_len = vmread(VMCS_EXIT_INSN_LEN);
+		inject_exception(vcpu, VEC_BP);
+	}
+	return r;
+}
+
 int exit_exception_nmi(struct vcpu *vcpu)
 {
 	u32 info = vcpu->intr_info;
@@ -17,9 +39,9 @@ int exit_exception_nmi(struct vcpu *vcpu)
 	vcpu->stats.exceptions++;
 	switch (info & INTR_VECTOR) {
 	case VEC_DB:
-		return debug_handle_db(vcpu);
+		return db(vcpu);
 	case VEC_BP:
-		return debug_handle_bp(vcpu);
+		return bp(vcpu);
 	case VEC_AC:
 		inject_exception_err(vcpu, VEC_AC, vmread(VMCS_EXIT_INTR_ERROR));
 		return 1;

@@ -119,78 +119,16 @@ void vcpu_kick(struct vcpu *vcpu)
 
 /* --- reset -------------------------------------------------------------- */
 
-/* SDM: "Processor State After Reset": access rights and limits of all segments. */
-static void reset_segments(struct vcpu *vcpu)
-{
-	int seg;
-
-	for (seg = 0; seg < NR_SEGS; seg++) {
-		vmwrite(VMCS_SEG_SEL(seg), 0);
-		vmwrite(VMCS_SEG_BASE(seg), 0);
-		vmwrite(VMCS_SEG_LIMIT(seg), 0xffff);
-		vmwrite(VMCS_SEG_AR(seg), 0x93);
-	}
-	vmwrite(VMCS_SEG_SEL(SEG_CS), 0xf000);
-	vmwrite(VMCS_SEG_BASE(SEG_CS), 0xffff0000);
-	vmwrite(VMCS_SEG_AR(SEG_CS), 0x9b);
-	vmwrite(VMCS_SEG_AR(SEG_LDTR), 0x82);
-	vmwrite(VMCS_SEG_AR(SEG_TR), 0x8b);
-	vmwrite(VMCS_GUEST_GDTR_BASE, 0);
-	vmwrite(VMCS_GUEST_GDTR_LIMIT, 0xffff);
-	vmwrite(VMCS_GUEST_IDTR_BASE, 0);
-	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0xffff);
-}
-
 void vcpu_reset(struct vcpu *vcpu, bool init)
 {
-	/* INIT keeps CD and NW. */
-	unsigned long cr0 = init ? vcpu->cr0 & (X86_CR0_CD | X86_CR0_NW) :
-				   X86_CR0_CD | X86_CR0_NW;
-
 	if (vcpu->nested)
 		vcpu->vm->nested_ops->reset(vcpu);
 	memset(&vcpu->inject, 0, sizeof(vcpu->inject));
-	memset(vcpu->gpr, 0, sizeof(vcpu->gpr));
-	vcpu->gpr[GPR_RDX] = 0x600;
-	vcpu->cr2 = 0;
-	vcpu_set_gpr(vcpu, GPR_RSP, 0);
-	vcpu_set_rip(vcpu, 0xfff0);
-	vcpu_set_rflags(vcpu, X86_EFLAGS_FIXED);
-	vcpu_set_cr3(vcpu, 0);
-	reset_segments(vcpu);
-	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
-	vmwrite(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
-	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
-	vmwrite(VMCS_GUEST_DEBUGCTL, 0);
-	vmwrite(VMCS_GUEST_SYSENTER_CS, 0);
-	vmwrite(VMCS_GUEST_SYSENTER_ESP, 0);
-	vmwrite(VMCS_GUEST_SYSENTER_EIP, 0);
+	regs_reset(vcpu, init);
 	msrs_reset(vcpu, init);
-	regs_set_efer(vcpu, 0);
-	regs_set_cr0(vcpu, cr0 | X86_CR0_ET);
-	regs_set_cr4(vcpu, 0);
 	debug_reset(vcpu);
 	fpu_reset(vcpu, init);
-	vcpu_request(vcpu, REQ_TLB_FLUSH);
 	vcpu_request(vcpu, REQ_EVENT);
-}
-
-int vcpu_skip_bytes(struct vcpu *vcpu, unsigned int len)
-{
-	unsigned long rip = vcpu_rip(vcpu), next = rip + len;
-	u32 block;
-
-	/* Outside 64-bit mode EIP wraps. */
-	if (unlikely((next ^ rip) >> 32) && !vcpu_64bit(vcpu))
-		next = (u32)next;
-	vcpu_set_rip(vcpu, next);
-	block = vmread(VMCS_GUEST_INTERRUPTIBILITY);
-	if (unlikely(block & (IRQBLK_STI | IRQBLK_MOV_SS)))
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, block & ~(IRQBLK_STI | IRQBLK_MOV_SS));
-	/* The processor raises the trap, or gives it to the debugger, at the entry. */
-	if (unlikely(vcpu_rflags(vcpu) & X86_EFLAGS_TF))
-		vmwrite(VMCS_GUEST_PENDING_DBG, vmread(VMCS_GUEST_PENDING_DBG) | DBG_BS);
-	return 1;
 }
 
 int vcpu_skip_insn(struct vcpu *vcpu)

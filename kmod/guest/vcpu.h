@@ -13,6 +13,7 @@
 #include <linux/mutex.h>
 #include <linux/preempt.h>
 #include <linux/rcuwait.h>
+#include <linux/signal_types.h>
 #include <vmx/gpr.h>
 #include <vmx/types.h>
 
@@ -151,6 +152,9 @@ struct vcpu {
 	 * whoever emulates for L2 stops and answers 1; other errnos: failed.
 	 */
 	int (*gpa_translate)(struct vcpu *vcpu, u64 l2_gpa, u32 access, u64 *gpa);
+
+	sigset_t sigset; /* during KVM_RUN, if .sigset_active: KVM_SET_SIGNAL_MASK */
+	bool sigset_active;
 
 	struct vcpu_stats stats;
 };

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* KVM_CHECK_EXTENSION: what is offered, as one table. What has no row answers 0. */
+
+#include <linux/kvm.h>
+
+#include "guest/vm.h"
+#include "hw/caps.h"
+#include "dev.h"
+
+struct extension {
+	unsigned long cap;
+	long value;
+	bool (*have)(void); /* NULL: always */
+};
+
+static const struct extension extensions[] = {
+	{ KVM_CAP_IRQCHIP, 1 },
+	{ KVM_CAP_HLT, 1 },
+	{ KVM_CAP_USER_MEMORY, 1 },
+	{ KVM_CAP_SET_TSS_ADDR, 1 },
+	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, 1 },
+	{ KVM_CAP_EXT_CPUID, 1 },
+	{ KVM_CAP_CLOCKSOURCE, 1 },
+	{ KVM_CAP_NR_VCPUS, VM_MAX_VCPUS },
+	{ KVM_CAP_MAX_VCPUS, VM_MAX_VCPUS },
+	{ KVM_CAP_MAX_VCPU_ID, 255 },
+	{ KVM_CAP_NR_MEMSLOTS, MEM_MAX_SLOTS },
+	{ KVM_CAP_PIT2, 1 },
+	{ KVM_CAP_PIT_STATE2, 1 },
+	{ KVM_CAP_REINJECT_CONTROL, 1 },
+	{ KVM_CAP_IRQ_INJECT_STATUS, 1 },
+	{ KVM_CAP_IRQ_ROUTING, 1 },
+	{ KVM_CAP_IRQFD, 1 },
+	{ KVM_CAP_IRQFD_RESAMPLE, 1 },
+	{ KVM_CAP_IOEVENTFD, 1 },
+	{ KVM_CAP_IOEVENTFD_NO_LENGTH, 1 },
+	{ KVM_CAP_IOEVENTFD_ANY_LENGTH, 1 },
+	{ KVM_CAP_SIGNAL_MSI, 1 },
+	{ KVM_CAP_COALESCED_MMIO, 2 }, /* the page of the vCPU's mapping */
+	{ KVM_CAP_COALESCED_PIO, 1 },
+	{ KVM_CAP_MP_STATE, 1 },
+	{ KVM_CAP_SYNC_MMU, 1 },
+	{ KVM_CAP_DESTROY_MEMORY_REGION_WORKS, 1 },
+	{ KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, 1 },
+	{ KVM_CAP_READONLY_MEM, 1 },
+	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE |
+						     KVM_DIRTY_LOG_INITIALLY_SET },
+	{ KVM_CAP_USER_NMI, 1 },
+	{ KVM_CAP_MCE, 32 }, /* banks */
+	{ KVM_CAP_ADJUST_CLOCK, KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC },
+	{ KVM_CAP_VCPU_EVENTS, 1 },
+	{ KVM_CAP_DEBUGREGS, 1 },
+	{ KVM_CAP_XSAVE, 1 },
+	{ KVM_CAP_XCRS, 1 },
+	{ KVM_CAP_SREGS2, 1 },
+	{ KVM_CAP_GET_TSC_KHZ, 1 },
+	{ KVM_CAP_TSC_CONTROL, 1, hw_has_tsc_scaling },
+	{ KVM_CAP_TSC_DEADLINE_TIMER, 1 },
+	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
+	{ KVM_CAP_SET_GUEST_DEBUG, 1 },
+	{ KVM_CAP_X86_ROBUST_SINGLESTEP, 1 },
+	{ KVM_CAP_SET_BOOT_CPU_ID, 1 },
+	{ KVM_CAP_IMMEDIATE_EXIT, 1 },
+	{ KVM_CAP_GET_MSR_FEATURES, 1 },
+	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },
+	{ KVM_CAP_CHECK_EXTENSION_VM, 1 },
+	{ KVM_CAP_ENABLE_CAP, 1 },
+	{ KVM_CAP_ENABLE_CAP_VM, 1 },
+	{ KVM_CAP_IOAPIC_POLARITY_IGNORED, 1 },
+	{ KVM_CAP_NESTED_STATE, 4096 + 128 },
+	{ KVM_CAP_BINARY_STATS_FD, 1 },
+	{ KVM_CAP_SYNC_REGS, KVM_SYNC_X86_VALID_FIELDS },
+	{ KVM_CAP_X86_DISABLE_EXITS, KVM_X86_DISABLE_EXITS_HLT },
+};
+
+long extension_value(struct vm *vm, unsigned long cap)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(extensions); i++) {
+		const struct extension *e = &extensions[i];
+
+		if (e->cap == cap)
+			return !e->have || e->have() ? e->value : 0;
+	}
+	return 0;
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The module: what it needs of the processor, and the device node. */
+
+#define pr_fmt(fmt) "abyme: " fmt
+
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+
+#include "guest/stats.h"
+#include "hw/caps.h"
+#include "hw/host.h"
+#include "hw/vmxop.h"
+#include "nested/nested.h"
+#include "dev.h"
+
+static char *devname = "abyme";
+module_param(devname, charp, 0444);
+MODULE_PARM_DESC(devname, "name of the device node in /dev (\"kvm\" serves clients that know no other, where kvm.ko is absent)");
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.mode = 0660,
+	.fops = &dev_fops,
+};
+
+static int __init abyme_init(void)
+{
+	int r;
+
+	r = caps_init();
+	if (r)
+		return r;
+	r = vmxop_check_free();
+	if (r)
+		return r;
+	host_setup();
+	nested_setup();
+	stats_setup();
+	device.name = devname;
+	r = misc_register(&device);
+	if (r) {
+		pr_err("/dev/%s can't be made: error %d. Is the name taken? Choose another with devname=.\n",
+		       devname, r);
+		stats_teardown();
+	}
+	return r;
+}
+
+static void __exit abyme_exit(void)
+{
+	misc_deregister(&device);
+	stats_teardown();
+}
+
+module_init(abyme_init);
+module_exit(abyme_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Type-2 hypervisor for Intel VT-x whose guests can be hypervisors");

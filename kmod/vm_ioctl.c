@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The VM's file: its ioctls and its end. */
+
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/kvm.h>
+#include <linux/module.h>
+#include <linux/uaccess.h>
+
+#include "guest/stats.h"
+#include "guest/vcpu.h"
+#include "guest/vm.h"
+#include "irqchip/irqchip.h"
+#include "nested/nested.h"
+#include "dev.h"
+#include "vcpu_state_ioctl.h"
+#include "vm_irq_ioctl.h"
+#include "vm_mem_ioctl.h"
+
+static long check_extension(void *vm, unsigned long arg)
+{
+	return extension_value(vm, arg);
+}
+
+static long create_vcpu(void *vm, unsigned long arg)
+{
+	return vcpu_create_fd(vm, arg);
+}
+
+/* KVM_SET_BOOT_CPU_ID: -EBUSY once there is a vCPU. */
+static long set_boot_cpu_id(void *object, unsigned long arg)
+{
+	struct vm *vm = object;
+	long r = -EBUSY;
+
+	mutex_lock(&vm->lock);
+	if (!vm->nr_vcpus) {
+		vm->bsp_id = arg;
+		r = 0;
+	}
+	mutex_unlock(&vm->lock);
+	return r;
+}
+
+static long enable_dirty_protect(struct vm *vm, u64 flags)
+{
+	if (flags & ~(u64)(KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET))
+		return -EINVAL;
+	if (flags == KVM_DIRTY_LOG_INITIALLY_SET)
+		return -EINVAL;
+	vm->manual_dirty_protect = flags & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
+	vm->dirty_initially_set = flags & KVM_DIRTY_LOG_INITIALLY_SET;
+	return 0;
+}
+
+static long disable_exits(struct vm *vm, u64 flags)
+{
+	if (flags & ~(u64)KVM_X86_DISABLE_EXITS_HLT)
+		return -EINVAL;
+	if (vm->nr_vcpus)
+		return -EINVAL;
+	vm->disabled_exits |= flags;
+	return 0;
+}
+
+/* KVM_ENABLE_CAP on a VM. -EINVAL: no such capability, or bad flags or arguments. */
+static long enable_cap(struct vm *vm, void __user *arg)
+{
+	struct kvm_enable_cap cap;
+	long r = -EINVAL;
+
+	if (copy_from_user(&cap, arg, sizeof(cap)))
+		return -EFAULT;
+	if (cap.flags)
+		return -EINVAL;
+	mutex_lock(&vm->lock);
+	switch (cap.cap) {
+	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
+		r = enable_dirty_protect(vm, cap.args[0]);
+		break;
+	case KVM_CAP_X86_DISABLE_EXITS:
+		r = disable_exits(vm, cap.args[0]);
+		break;
+	}
+	mutex_unlock(&vm->lock);
+	return r;
+}
+
+static long get_stats_fd(void *vm, unsigned long arg)
+{
+	return stats_vm_fd(vm);
+}
+
+#define VM_FN(handler) IOCTL_ROW_FN(row_##handler, struct vm, handler)
+
+VM_FN(enable_cap)
+VM_FN(vm_set_user_memory_region)
+VM_FN(vm_get_dirty_log)
+VM_FN(vm_clear_dirty_log)
+VM_FN(vm_create_irqchip)
+VM_FN(vm_get_irqchip)
+VM_FN(vm_set_irqchip)
+VM_FN(vm_create_pit2)
+VM_FN(vm_get_pit2)
+VM_FN(vm_set_pit2)
+VM_FN(vm_reinject_control)
+VM_FN(vm_irq_line)
+VM_FN(vm_irq_line_status)
+VM_FN(vm_set_gsi_routing)
+VM_FN(vm_signal_msi)
+VM_FN(vm_irqfd)
+VM_FN(vm_ioeventfd)
+VM_FN(vm_register_coalesced_mmio)
+VM_FN(vm_unregister_coalesced_mmio)
+VM_FN(vm_get_clock)
+VM_FN(vm_set_clock)
+
+static const struct ioctl_row rows[] = {
+	{ KVM_CHECK_EXTENSION, check_extension },
+	{ KVM_CREATE_VCPU, create_vcpu },
+	{ KVM_SET_BOOT_CPU_ID, set_boot_cpu_id },
+	{ KVM_ENABLE_CAP, row_enable_cap },
+	{ KVM_GET_STATS_FD, get_stats_fd },
+	{ KVM_SET_USER_MEMORY_REGION, row_vm_set_user_memory_region },
+	{ KVM_GET_DIRTY_LOG, row_vm_get_dirty_log },
+	{ KVM_CLEAR_DIRTY_LOG, row_vm_clear_dirty_log },
+	{ KVM_SET_TSS_ADDR, vm_set_tss_addr },
+	{ KVM_SET_IDENTITY_MAP_ADDR, vm_set_identity_map_addr },
+	{ KVM_CREATE_IRQCHIP, row_vm_create_irqchip },
+	{ KVM_GET_IRQCHIP, row_vm_get_irqchip },
+	{ KVM_SET_IRQCHIP, row_vm_set_irqchip },
+	{ KVM_CREATE_PIT2, row_vm_create_pit2 },
+	{ KVM_GET_PIT2, row_vm_get_pit2 },
+	{ KVM_SET_PIT2, row_vm_set_pit2 },
+	{ KVM_REINJECT_CONTROL, row_vm_reinject_control },
+	{ KVM_IRQ_LINE, row_vm_irq_line },
+	{ KVM_IRQ_LINE_STATUS, row_vm_irq_line_status },
+	{ KVM_SET_GSI_ROUTING, row_vm_set_gsi_routing },
+	{ KVM_SIGNAL_MSI, row_vm_signal_msi },
+	{ KVM_IRQFD, row_vm_irqfd },
+	{ KVM_IOEVENTFD, row_vm_ioeventfd },
+	{ KVM_REGISTER_COALESCED_MMIO, row_vm_register_coalesced_mmio },
+	{ KVM_UNREGISTER_COALESCED_MMIO, row_vm_unregister_coalesced_mmio },
+	{ KVM_GET_CLOCK, row_vm_get_clock },
+	{ KVM_SET_CLOCK, row_vm_set_clock },
+};
+
+static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	const struct ioctl_row *row = ioctl_find(rows, ARRAY_SIZE(rows), cmd);
+	struct vm *vm = file->private_data;
+
+	/* A VM's memory is that of the process that made it. */
+	if (vm->mm != current->mm)
+		return -EIO;
+	return row ? row->fn(vm, arg) : -ENOTTY;
+}
+
+static int vm_release(struct inode *inode, struct file *file)
+{
+	struct vm *vm = file->private_data;
+
+	irqchip_release_fds(vm);
+	vm_put(vm);
+	return 0;
+}
+
+static const struct file_operations vm_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = vm_ioctl,
+	.release = vm_release,
+	.llseek = noop_llseek,
+};
+
+long vm_create_fd(void)
+{
+	struct vm *vm;
+	struct file *file;
+	int fd;
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	vm = vm_create(&nested_guest_ops);
+	if (IS_ERR(vm)) {
+		put_unused_fd(fd);
+		return PTR_ERR(vm);
+	}
+	vm->destroy_devices = irqchip_destroy;
+	file = anon_inode_getfile("abyme-vm", &vm_fops, vm, O_RDWR);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		vm_put(vm);
+		return PTR_ERR(file);
+	}
+	stats_vm_publish(vm, fd);
+	fd_install(fd, file);
+	return fd;
+}
