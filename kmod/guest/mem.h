@@ -62,14 +62,14 @@ struct vm_mem {
 };
 
 /*
- * mem_init() begins to listen to the host's memory manager, so vm->ept and
+ * vm_mem_init() begins to listen to the host's memory manager, so vm->ept and
  * vm->nested_ops must be there. After mem_stop() it is not listened to any
  * more, nothing is mapped in vm->ept, and vCPUs may be freed. Both want to
  * sleep, and vm->mm to be there (not: its memory).
  */
-int mem_init(struct vm *vm);
+int vm_mem_init(struct vm *vm);
 void mem_stop(struct vm *vm);
-void mem_destroy(struct vm *vm);
+void vm_mem_destroy(struct vm *vm);
 
 /* KVM_SET_USER_MEMORY_REGION; errors as the KVM API documents them. */
 int mem_set_region(struct vm *vm, const struct kvm_userspace_memory_region *region);
@@ -96,8 +96,8 @@ bool mem_is_ram(struct vm *vm, u64 gpa, bool write);
  * entry. Valid as long as .epoch equals vm->mem.epoch (mem_page_valid()).
  *
  * Who uses it sets VCPU_IN_GUEST with interrupts off, then asks
- * mem_page_valid(), and may use .kva and .hpa until interrupts come on again:
- * whoever takes the page away waits for that.
+ * mem_page_valid(), and may use .kva and .hpa until the mode is VCPU_OUTSIDE
+ * again: whoever takes the page away waits for that.
  */
 struct mem_page {
 	u64 gpa; /* page-aligned; NO_GPA: holds nothing */

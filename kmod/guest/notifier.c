@@ -11,15 +11,18 @@
 #include "guest/vcpu.h"
 #include "guest/vm.h"
 
+bool mem_unmap_l2(struct vm *vm, u64 start_gfn, u64 end_gfn)
+{
+	lockdep_assert_held(&vm->mem.lock);
+	return vm->nested_ops && vm->nested_ops->unmap &&
+	       vm->nested_ops->unmap(vm, start_gfn, end_gfn);
+}
+
 bool mem_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn)
 {
-	bool flush;
+	bool flush = mem_unmap_l2(vm, start_gfn, end_gfn);
 
-	lockdep_assert_held(&vm->mem.lock);
-	flush = ept_unmap(&vm->ept, start_gfn, end_gfn);
-	if (vm->nested_ops && vm->nested_ops->unmap)
-		flush |= vm->nested_ops->unmap(vm, start_gfn, end_gfn);
-	return flush;
+	return ept_unmap(&vm->ept, start_gfn, end_gfn) || flush;
 }
 
 /* Have every vCPU flush before its next entry; who is in the guest stays there. */
@@ -197,7 +200,7 @@ static const struct mmu_notifier_ops notifier_ops = {
 	.release = mem_release,
 };
 
-int mem_init(struct vm *vm)
+int vm_mem_init(struct vm *vm)
 {
 	struct vm_mem *mem = &vm->mem;
 	struct mem_slots *empty;

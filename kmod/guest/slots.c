@@ -228,8 +228,7 @@ static void slot_logging_changed(struct vm *vm, const struct mem_slot *slot)
 		flush = false;
 	} else {
 		flush = ept_write_protect(&vm->ept, slot->base_gfn, end);
-		if (vm->nested_ops && vm->nested_ops->unmap)
-			flush |= vm->nested_ops->unmap(vm, slot->base_gfn, end);
+		flush |= mem_unmap_l2(vm, slot->base_gfn, end);
 	}
 	mem_sync(vm, flush);
 	spin_unlock(&vm->mem.lock);
@@ -329,7 +328,7 @@ int mem_set_region(struct vm *vm, const struct kvm_userspace_memory_region *regi
 	return r;
 }
 
-void mem_destroy(struct vm *vm)
+void vm_mem_destroy(struct vm *vm)
 {
 	struct vm_mem *mem = &vm->mem;
 	struct mem_slots *slots = rcu_dereference_protected(mem->slots, true);

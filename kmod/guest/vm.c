@@ -51,7 +51,7 @@ struct vm *vm_create(const struct nested_ops *nested_ops)
 	r = coalesced_init(vm);
 	if (r)
 		goto free_buses;
-	r = mem_init(vm);
+	r = vm_mem_init(vm);
 	if (r)
 		goto free_coalesced;
 	mmgrab(vm->mm);
@@ -87,7 +87,7 @@ static void vm_free(struct kref *refs)
 		vcpu_free(vm->vcpu[i]);
 	buses_destroy(vm);
 	coalesced_destroy(vm);
-	mem_destroy(vm);
+	vm_mem_destroy(vm);
 	ept_destroy(&vm->ept);
 	mmdrop(vm->mm);
 	mutex_destroy(&vm->lock);
