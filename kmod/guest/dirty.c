@@ -9,7 +9,6 @@
 #include <linux/uaccess.h>
 
 #include "guest/mem_internal.h"
-#include "guest/vcpu.h"
 #include "guest/vm.h"
 
 /* The slot that the API calls @id, with slots_lock held, or NULL: no log there. */
@@ -28,12 +27,16 @@ static bool protect_word(struct vm *vm, const struct mem_slot *slot, u64 first, 
 	return ept_write_protect(&vm->ept, gfn + __ffs(mask), gfn + __fls(mask) + 1);
 }
 
-/* EPT02 has no way to protect a part: its roots are dropped, once for all. */
-static bool protect_l2(struct vm *vm, const struct mem_slot *slot)
+/*
+ * EPT02 is dropped, as there's no way to protect a part of it. When this
+ * returns every write is in the log as it was, or will fault and be marked.
+ */
+static void protect_rest(struct vm *vm, const struct mem_slot *slot, bool flush)
 {
-	if (!vm->nested_ops || !vm->nested_ops->unmap)
-		return false;
-	return vm->nested_ops->unmap(vm, slot->base_gfn, slot->base_gfn + slot->npages);
+	u64 end = slot->base_gfn + slot->npages;
+
+	flush |= mem_unmap_l2(vm, slot->base_gfn, end);
+	mem_sync(vm, flush);
 }
 
 /* Move the log to @bitmap and start afresh. */
@@ -51,10 +54,7 @@ static void take_log(struct vm *vm, struct mem_slot *slot, unsigned long *bitmap
 		any = true;
 	}
 	if (any)
-		flush |= protect_l2(vm, slot);
-	/* By the return every write is in the log that was taken, or will fault. */
-	if (any)
-		mem_sync(vm, flush);
+		protect_rest(vm, slot, flush);
 	spin_unlock(&vm->mem.lock);
 }
 
@@ -109,10 +109,8 @@ static void clear_log(struct vm *vm, struct mem_slot *slot, u64 first, u64 npage
 		flush |= protect_word(vm, slot, first + i * BITS_PER_LONG, mask);
 		any = true;
 	}
-	if (any) {
-		flush |= protect_l2(vm, slot);
-		mem_sync(vm, flush);
-	}
+	if (any)
+		protect_rest(vm, slot, flush);
 	spin_unlock(&vm->mem.lock);
 }
 

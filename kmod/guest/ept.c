@@ -128,17 +128,17 @@ static void replace(struct ept *ept, u64 *entry, int level, u64 new)
 }
 
 /* Frame numbers [start, end), for a walk over the tables. */
-struct range {
+struct gfn_range {
 	u64 start;
 	u64 end;
 };
 
-static inline struct range whole(u64 gfn, int level)
+static inline struct gfn_range whole(u64 gfn, int level)
 {
-	return (struct range){ gfn, gfn + span(level) };
+	return (struct gfn_range){ gfn, gfn + span(level) };
 }
 
-static inline bool covers(const struct range *r, struct range part)
+static inline bool covers(const struct gfn_range *r, struct gfn_range part)
 {
 	return r->start <= part.start && part.end <= r->end;
 }
@@ -149,10 +149,10 @@ static inline u64 next_gfn(u64 gfn, int level)
 }
 
 /* @r lies within what @table spans. */
-static bool unmap_table(struct ept *ept, u64 *table, int level, const struct range *r)
+static bool unmap_table(struct ept *ept, u64 *table, int level, const struct gfn_range *r)
 {
 	bool changed = false;
-	struct range part;
+	struct gfn_range part;
 	u64 gfn, next;
 
 	for (gfn = r->start; gfn < r->end; gfn = next) {
@@ -161,7 +161,7 @@ static bool unmap_table(struct ept *ept, u64 *table, int level, const struct ran
 		next = next_gfn(gfn, level);
 		if (!*entry)
 			continue;
-		part = (struct range){ gfn, min(next, r->end) };
+		part = (struct gfn_range){ gfn, min(next, r->end) };
 		if (is_leaf(*entry, level) || covers(r, whole(ALIGN_DOWN(gfn, span(level)), level))) {
 			replace(ept, entry, level, 0);
 			changed = true;
@@ -174,7 +174,7 @@ static bool unmap_table(struct ept *ept, u64 *table, int level, const struct ran
 
 bool ept_unmap(struct ept *ept, u64 start_gfn, u64 end_gfn)
 {
-	struct range r = { start_gfn, min(end_gfn, EPT_GFN_END) };
+	struct gfn_range r = { start_gfn, min(end_gfn, EPT_GFN_END) };
 
 	return unmap_table(ept, ept->root, EPT_ROOT_LEVEL, &r);
 }
@@ -262,11 +262,11 @@ void ept_map_absent(struct ept *ept, u64 gpa, const u64 *pfn, int count, u64 pro
 typedef bool (*visit_fn)(struct ept *ept, u64 *entry, int level);
 
 /* Call @visit for each leaf that overlaps @r. Return: whether any said true. */
-static bool visit_leaves(struct ept *ept, u64 *table, int level, const struct range *r,
+static bool visit_leaves(struct ept *ept, u64 *table, int level, const struct gfn_range *r,
 			 visit_fn visit)
 {
 	bool any = false;
-	struct range part;
+	struct gfn_range part;
 	u64 gfn, next;
 
 	for (gfn = r->start; gfn < r->end; gfn = next) {
@@ -275,7 +275,7 @@ static bool visit_leaves(struct ept *ept, u64 *table, int level, const struct ra
 		next = next_gfn(gfn, level);
 		if (!*entry)
 			continue;
-		part = (struct range){ gfn, min(next, r->end) };
+		part = (struct gfn_range){ gfn, min(next, r->end) };
 		if (is_leaf(*entry, level))
 			any |= visit(ept, entry, level);
 		else
@@ -286,7 +286,7 @@ static bool visit_leaves(struct ept *ept, u64 *table, int level, const struct ra
 
 static bool visit_range(struct ept *ept, u64 start_gfn, u64 end_gfn, visit_fn visit)
 {
-	struct range r = { start_gfn, min(end_gfn, EPT_GFN_END) };
+	struct gfn_range r = { start_gfn, min(end_gfn, EPT_GFN_END) };
 
 	return visit_leaves(ept, ept->root, EPT_ROOT_LEVEL, &r, visit);
 }

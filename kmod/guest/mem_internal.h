@@ -28,6 +28,8 @@ static inline void slot_mark_dirty(const struct mem_slot *slot, u64 gfn)
  * is due. Context: lock held.
  */
 bool mem_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn);
+/* The same of EPT02 only. */
+bool mem_unmap_l2(struct vm *vm, u64 start_gfn, u64 end_gfn);
 
 /*
  * Pages were or will be taken away: let the epoch rise, and have no vCPU run

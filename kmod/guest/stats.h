@@ -8,7 +8,11 @@
 #ifndef GUEST_STATS_H
 #define GUEST_STATS_H
 
+#include <vmx/exits.h>
 #include <vmx/types.h>
+
+struct vcpu;
+struct vm;
 
 #define VCPU_STATS(X)                                                  \
 	X(exits, "VM exits of the processor")                          \
@@ -44,6 +48,38 @@ struct vcpu_stats {
 #define X(name, what) u64 name;
 	VCPU_STATS(X)
 #undef X
+	/* VM exits by basic reason, while L1 and while L2 ran: "exit_hlt", "l2_exit_hlt". */
+	u64 exit_l1[NR_EXITS];
+	u64 exit_l2[NR_EXITS];
 };
+
+/* @reason: the exit-reason field as the processor gave it. Context: the vCPU's thread. */
+static inline void stats_count_exit(struct vcpu_stats *stats, u32 reason, bool in_l2)
+{
+	u32 basic = reason & EXIT_BASIC_MASK;
+
+	stats->exits++;
+	if (likely(basic < NR_EXITS))
+		in_l2 ? stats->exit_l2[basic]++ : stats->exit_l1[basic]++;
+}
+
+/* At the module's load and unload: the directory "abyme" of debugfs. */
+void stats_setup(void);
+void stats_teardown(void);
+
+/*
+ * debugfs: abyme/PID-FD/COUNTER, the sum over the VM's vCPUs. @fd is the VM's,
+ * in the calling process. Failure is not reported: debugfs may be missing.
+ * stats_unpublish() waits for readers; call it while vCPUs are still there.
+ */
+void stats_publish(struct vm *vm, int fd);
+void stats_unpublish(struct vm *vm);
+
+/*
+ * KVM_GET_STATS_FD: a new fd, which holds a reference to the VM, or -errno. Of
+ * a VM it gives the sums over its vCPUs.
+ */
+long stats_vm_fd(struct vm *vm);
+long stats_vcpu_fd(struct vcpu *vcpu);
 
 #endif

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The list of counters: those of the table VCPU_STATS, then exits by reason
+ * from L1, then from L2, then what the VM has as a whole.
+ */
+#include "guest/counters.h"
+
+#include <linux/ctype.h>
+#include <linux/kernel.h>
+#include <linux/string.h>
+
+#include "guest/vcpu.h"
+#include "guest/vm.h"
+
+/* A counter of struct vcpu_stats, and its name with a prefix. */
+struct counter {
+	const char *prefix;
+	const char *name;
+	u16 offset;
+};
+
+static const struct counter counters[] = {
+#define X(name, what) { "", #name, offsetof(struct vcpu_stats, name) },
+	VCPU_STATS(X)
+#undef X
+#define X(number, name, text) { "exit_", #name, offsetof(struct vcpu_stats, exit_l1[number]) },
+#include <vmx/exits.def>
+#undef X
+#define X(number, name, text) { "l2_exit_", #name, offsetof(struct vcpu_stats, exit_l2[number]) },
+#include <vmx/exits.def>
+#undef X
+};
+
+#define EPT_PAGES ARRAY_SIZE(counters) /* the index after the table's last */
+
+int counters_count(void)
+{
+	return EPT_PAGES + 1;
+}
+
+void counter_name(int index, char *name)
+{
+	if (index == EPT_PAGES) {
+		strscpy(name, "ept_pages", COUNTER_NAME_SIZE);
+		return;
+	}
+	snprintf(name, COUNTER_NAME_SIZE, "%s%s", counters[index].prefix, counters[index].name);
+	for (; *name; name++)
+		*name = tolower(*name);
+}
+
+u32 counter_type(int index)
+{
+	return index == EPT_PAGES ? KVM_STATS_TYPE_INSTANT : KVM_STATS_TYPE_CUMULATIVE;
+}
+
+static u64 vcpu_value(const struct vcpu *vcpu, int index)
+{
+	return READ_ONCE(*(const u64 *)((const char *)&vcpu->stats + counters[index].offset));
+}
+
+u64 counter_value(struct vm *vm, struct vcpu *vcpu, int index)
+{
+	u64 sum = 0;
+	int i;
+
+	if (index == EPT_PAGES)
+		return READ_ONCE(vm->ept.pages);
+	if (vcpu)
+		return vcpu_value(vcpu, index);
+	vm_for_each_vcpu(vm, i, vcpu)
+		sum += vcpu_value(vcpu, index);
+	return sum;
+}
