@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* See gva.h. The walk itself is in pagewalk.c, segmentation in segaddr.c. */
+#include <linux/mm.h>
+#include <asm/cpufeature.h>
+#include <asm/processor-flags.h>
+#include <asm/msr-index.h>
+#include <vmx/info.h>
+
+#include "exits/gva.h"
+#include "exits/segaddr.h"
+#include "guest/vcpu.h"
+#include "irqchip/inject.h"
+
+/* When userspace set no CPUID leaf that says it; the SDM's default. */
+#define DEFAULT_MAXPHYADDR 36
+
+/* What the guest runs calls physical, as L1 calls it. @access: EPTQ_* bits. */
+static int to_l1(struct vcpu *vcpu, u64 gpa, u32 access, u64 *out)
+{
+	if (vcpu->gpa_translate)
+		return vcpu->gpa_translate(vcpu, gpa, access, out);
+	*out = gpa;
+	return 0;
+}
+
+/* Where there's no memory a bus reads as ones. */
+static int read_entry(void *ctx, u64 gpa, u64 *entry, u8 size)
+{
+	struct vcpu *vcpu = ctx;
+	int ret;
+
+	ret = to_l1(vcpu, gpa, EPTQ_READ, &gpa);
+	if (ret)
+		return ret == -EFAULT ? -ENXIO : ret;
+	*entry = 0;
+	if (mem_read(vcpu->vm, gpa, entry, size))
+		*entry = size == 4 ? ~0U : ~0ULL;
+	return 0;
+}
+
+static int update_entry(void *ctx, u64 gpa, u64 old, u64 new, u8 size)
+{
+	struct vcpu *vcpu = ctx;
+	int ret;
+
+	ret = to_l1(vcpu, gpa, EPTQ_READ | EPTQ_WRITE, &gpa);
+	if (ret)
+		return ret == -EFAULT ? -ENXIO : ret;
+	ret = mem_cmpxchg(vcpu->vm, gpa, old, new, size);
+	return ret == -EAGAIN ? ret : 0;
+}
+
+static const struct pagewalk_ops walk_ops = {
+	.read = read_entry,
+	.update = update_entry,
+};
+
+static enum paging paging_mode(struct vcpu *vcpu, unsigned long cr0, unsigned long cr4)
+{
+	if (!(cr0 & X86_CR0_PG))
+		return PAGING_NONE;
+	if (vcpu_long_mode(vcpu))
+		return PAGING_4LEVEL;
+	return cr4 & X86_CR4_PAE ? PAGING_PAE : PAGING_32;
+}
+
+static void walk_init(struct vcpu *vcpu, struct pagewalk *w)
+{
+	unsigned long cr0 = vcpu_cr0(vcpu), cr4 = vcpu_cr4(vcpu);
+	int i;
+
+	memset(w, 0, sizeof(*w));
+	w->ops = &walk_ops;
+	w->ctx = vcpu;
+	w->paging = paging_mode(vcpu, cr0, cr4);
+	if (w->paging == PAGING_NONE)
+		return;
+	w->maxphyaddr = vcpu->cpuid.maxphyaddr ?: DEFAULT_MAXPHYADDR;
+	w->pse = cr4 & X86_CR4_PSE;
+	w->gbpages = boot_cpu_has(X86_FEATURE_GBPAGES);
+	w->wp = cr0 & X86_CR0_WP;
+	w->nxe = vcpu->efer & EFER_NX;
+	w->smep = cr4 & X86_CR4_SMEP;
+	w->smap = cr4 & X86_CR4_SMAP;
+	w->ac = vcpu_rflags(vcpu) & X86_EFLAGS_AC;
+	w->cr3 = vcpu_cr3(vcpu);
+	if (w->paging == PAGING_PAE)
+		for (i = 0; i < 4; i++)
+			w->pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
+}
+
+static u32 final_access(const struct access *access)
+{
+	u32 bits = access->write ? EPTQ_WRITE : access->fetch ? EPTQ_FETCH : EPTQ_READ;
+
+	return bits | EPTQ_FINAL;
+}
+
+static int translate(struct vcpu *vcpu, const struct pagewalk *w, u64 linear,
+		     const struct access *access, u64 *gpa, struct x86_fault *fault)
+{
+	int ret;
+
+	ret = pagewalk(w, linear, access, gpa, fault);
+	if (ret)
+		return ret;
+	ret = to_l1(vcpu, *gpa, final_access(access), gpa);
+	return ret == -EFAULT ? -ENXIO : ret;
+}
+
+int gva_translate(struct vcpu *vcpu, u64 linear, const struct access *access, u64 *gpa,
+		  struct x86_fault *fault)
+{
+	struct pagewalk w;
+
+	walk_init(vcpu, &w);
+	return translate(vcpu, &w, linear, access, gpa, fault);
+}
+
+/* A range of linear addresses, translated. */
+struct gva_range {
+	u64 gpa[2];
+	size_t len[2];
+};
+
+static int translate_range(struct vcpu *vcpu, u64 linear, size_t len, const struct access *access,
+			   struct gva_range *r, struct x86_fault *fault)
+{
+	struct pagewalk w;
+	int ret;
+
+	if (WARN_ON_ONCE(len > GVA_MAX_LEN))
+		return -E2BIG;
+	walk_init(vcpu, &w);
+	r->len[0] = min_t(size_t, len, PAGE_SIZE - offset_in_page(linear));
+	r->len[1] = len - r->len[0];
+	ret = translate(vcpu, &w, linear, access, &r->gpa[0], fault);
+	if (ret || !r->len[1])
+		return ret;
+	linear += r->len[0];
+	if (w.paging != PAGING_4LEVEL)
+		linear = (u32)linear;
+	return translate(vcpu, &w, linear, access, &r->gpa[1], fault);
+}
+
+static int read_range(struct vcpu *vcpu, u64 linear, void *buf, size_t len,
+		      const struct access *access, struct x86_fault *fault)
+{
+	struct gva_range r;
+	int ret;
+
+	ret = translate_range(vcpu, linear, len, access, &r, fault);
+	if (ret)
+		return ret;
+	if (mem_read(vcpu->vm, r.gpa[0], buf, r.len[0]))
+		return -ENXIO;
+	if (r.len[1] && mem_read(vcpu->vm, r.gpa[1], buf + r.len[0], r.len[1]))
+		return -ENXIO;
+	return 0;
+}
+
+static int write_range(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
+		       const struct access *access, struct x86_fault *fault)
+{
+	struct vm *vm = vcpu->vm;
+	struct gva_range r;
+	int ret;
+
+	ret = translate_range(vcpu, linear, len, access, &r, fault);
+	if (ret)
+		return ret;
+	if (r.len[1] && !mem_is_ram(vm, r.gpa[1], true))
+		return -ENXIO;
+	if (mem_write(vm, r.gpa[0], buf, r.len[0]))
+		return -ENXIO;
+	if (r.len[1] && mem_write(vm, r.gpa[1], buf + r.len[0], r.len[1]))
+		return -ENXIO;
+	return 0;
+}
+
+static bool guest_user_mode(struct vcpu *vcpu)
+{
+	return vcpu_cpl(vcpu) == 3;
+}
+
+int gva_read(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault)
+{
+	struct access access = { .user = guest_user_mode(vcpu) };
+
+	return read_range(vcpu, linear, buf, len, &access, fault);
+}
+
+int gva_fetch(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault)
+{
+	struct access access = { .user = guest_user_mode(vcpu), .fetch = true };
+
+	return read_range(vcpu, linear, buf, len, &access, fault);
+}
+
+int gva_write(struct vcpu *vcpu, u64 linear, const void *buf, size_t len, struct x86_fault *fault)
+{
+	struct access access = { .user = guest_user_mode(vcpu), .write = true };
+
+	return write_range(vcpu, linear, buf, len, &access, fault);
+}
+
+int gva_probe_write(struct vcpu *vcpu, u64 linear, size_t len, struct x86_fault *fault)
+{
+	struct access access = { .user = guest_user_mode(vcpu), .write = true };
+	struct gva_range r;
+
+	return translate_range(vcpu, linear, len, &access, &r, fault);
+}
+
+int gva_read_system(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault)
+{
+	struct access access = { .implicit = true };
+
+	return read_range(vcpu, linear, buf, len, &access, fault);
+}
+
+int gva_write_system(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
+		     struct x86_fault *fault)
+{
+	struct access access = { .implicit = true, .write = true };
+
+	return write_range(vcpu, linear, buf, len, &access, fault);
+}
+
+int gva_linear(struct vcpu *vcpu, enum segreg seg, u64 offset, u32 size, bool write, u64 *linear,
+	       struct x86_fault *fault)
+{
+	struct segaddr s = { .seg = seg, .mode_64 = vcpu_64bit(vcpu) };
+	u32 ar;
+
+	/* In 64-bit mode only FS and GS have a base, and there's nothing else to check. */
+	if (!s.mode_64 || seg == SEG_FS || seg == SEG_GS)
+		s.base = vmread(VMCS_SEG_BASE(seg));
+	if (!s.mode_64) {
+		ar = vmread(VMCS_SEG_AR(seg));
+		s.limit = vmread(VMCS_SEG_LIMIT(seg));
+		s.type = ar & AR_TYPE;
+		s.big = ar & AR_DB;
+		s.unusable = ar & AR_UNUSABLE;
+		s.protected_mode = vcpu_cr0(vcpu) & X86_CR0_PE &&
+				   !(vcpu_rflags(vcpu) & X86_EFLAGS_VM);
+	}
+	return segaddr_linear(&s, offset, size, write, false, linear, fault);
+}
+
+int gva_operand(struct vcpu *vcpu, u64 exit_qual, u32 insn_info, u32 size, bool write, u64 *linear,
+		struct x86_fault *fault)
+{
+	static const u64 masks[] = { 0xffff, 0xffffffff, ~0ULL, ~0ULL };
+	u64 offset = exit_qual; /* the displacement; RIP is added already if it is relative */
+
+	if (!(insn_info & INSN_NO_BASE))
+		offset += vcpu_gpr(vcpu, INSN_BASE(insn_info));
+	if (!(insn_info & INSN_NO_INDEX))
+		offset += vcpu_gpr(vcpu, INSN_INDEX(insn_info)) << INSN_SCALE(insn_info);
+	offset &= masks[INSN_ADDR_SIZE(insn_info) & 3];
+	return gva_linear(vcpu, INSN_SEG(insn_info), offset, size, write, linear, fault);
+}
+
+void fault_inject(struct vcpu *vcpu, const struct x86_fault *fault)
+{
+	if (fault->vector == VEC_PF)
+		inject_pf(vcpu, fault->error, fault->cr2);
+	else if (fault->has_error)
+		inject_exception_err(vcpu, fault->vector, fault->error);
+	else
+		inject_exception(vcpu, fault->vector);
+}

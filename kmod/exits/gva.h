@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Memory of the guest that runs (L1 or L2) by its linear addresses.
+ *
+ * All functions: context: vCPU loaded, may sleep. They answer 0; -EFAULT with
+ * *fault filled, to be injected with fault_inject(); -EXDEV when L1 was given
+ * an exit of L2 instead (stop, and answer 1); -ENXIO when the address has no
+ * memory behind it; or another errno.
+ */
+#ifndef EXITS_GVA_H
+#define EXITS_GVA_H
+
+#include <vmx/gpr.h>
+#include "exits/fault.h"
+#include "exits/pagewalk.h"
+
+struct vcpu;
+
+/* At most this many bytes at once: it touches two pages then. */
+#define GVA_MAX_LEN 4096
+
+/* With the rights of the guest's CPL. A write is done wholly or not at all. */
+int gva_read(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault);
+int gva_write(struct vcpu *vcpu, u64 linear, const void *buf, size_t len, struct x86_fault *fault);
+int gva_fetch(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault);
+
+/* The rights alone: would a write of these bytes fault? Sets accessed and dirty flags. */
+int gva_probe_write(struct vcpu *vcpu, u64 linear, size_t len, struct x86_fault *fault);
+
+/* Accesses of the processor's own, supervisor's whatever the CPL: descriptor tables, TSS. */
+int gva_read_system(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault);
+int gva_write_system(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
+		     struct x86_fault *fault);
+
+/* One address to L1's physical address. KVM_TRANSLATE wants no access rights: see gva.c. */
+int gva_translate(struct vcpu *vcpu, u64 linear, const struct access *access, u64 *gpa,
+		  struct x86_fault *fault);
+
+/* Segment and offset to a linear address: #GP and #SS as by the processor. */
+int gva_linear(struct vcpu *vcpu, enum segreg seg, u64 offset, u32 size, bool write, u64 *linear,
+	       struct x86_fault *fault);
+
+/* The address of a memory operand by the VM-exit instruction information and qualification. */
+int gva_operand(struct vcpu *vcpu, u64 exit_qual, u32 insn_info, u32 size, bool write, u64 *linear,
+		struct x86_fault *fault);
+
+void fault_inject(struct vcpu *vcpu, const struct x86_fault *fault);
+
+#endif
