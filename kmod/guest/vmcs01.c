@@ -102,8 +102,8 @@ void vmcs01_update_ctls(struct vcpu *vcpu)
 static void write_tables(struct vcpu *vcpu)
 {
 	vmwrite(VMCS_MSR_BITMAP, __pa(vcpu->msr_bitmap));
-	vmwrite(VMCS_EPTP, vcpu->vm->ept.eptp);
-	vmwrite(VMCS_VMCS_LINK, NO_GPA);
+	vmwrite(VMCS_EPT_POINTER, vcpu->vm->ept.eptp);
+	vmwrite(VMCS_LINK_POINTER, NO_GPA);
 	vmwrite(VMCS_TSC_OFFSET, vcpu->clock.tsc_offset);
 	if (vcpu->vpid)
 		vmwrite(VMCS_VPID, vcpu->vpid);

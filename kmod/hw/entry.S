@@ -33,6 +33,7 @@ SYM_FUNC_START(vmx_enter)
 	mov	$VMCS_HOST_RSP, %eax
 	vmwrite	%rsp, %rax
 .Lhost_rsp_done:
+	UNWIND_HINT_SAVE
 	/* MOV leaves the flag alone. */
 	testb	%sil, %sil
 

@@ -124,7 +124,7 @@ void host_before_entry(void)
 	if (flush_l1d)
 		wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 	else if (flush_buffers)
-		mds_clear_cpu_buffers();
+		x86_clear_cpu_buffers();
 }
 
 void host_after_exit(void)

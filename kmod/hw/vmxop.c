@@ -106,7 +106,7 @@ static void disable_ipi(void *unused)
 }
 
 /* Hotplug callbacks: on the CPU itself, interrupts on, may sleep. */
-static int cpu_online(unsigned int cpu)
+static int hp_online(unsigned int cpu)
 {
 	struct vmx_cpu *c = per_cpu_ptr(&vmx_cpus, cpu);
 	unsigned long flags;
@@ -129,7 +129,7 @@ static int cpu_online(unsigned int cpu)
 	return r;
 }
 
-static int cpu_offline(unsigned int cpu)
+static int hp_offline(unsigned int cpu)
 {
 	struct vmx_cpu *c = per_cpu_ptr(&vmx_cpus, cpu);
 	unsigned long flags;
@@ -211,7 +211,7 @@ static int start(void)
 {
 	int r;
 
-	r = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "abyme:online", cpu_online, cpu_offline);
+	r = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "abyme:online", hp_online, hp_offline);
 	if (r < 0)
 		return r;
 	hp_state = r;

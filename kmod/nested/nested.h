@@ -52,6 +52,12 @@ int nested_before_entry(struct vcpu *vcpu);
 int nested_events(struct vcpu *vcpu, bool *immediate);
 bool nested_entry_stale(struct vcpu *vcpu);
 
+/* L1 is in VMX root operation, which holds INIT back, or L2 runs (then it's an exit). */
+bool nested_holds_init(struct vcpu *vcpu);
+
+/* For vm_create(): what the layers below call. */
+extern const struct nested_ops nested_guest_ops;
+
 /*
  * After a VM exit of L2, before the dispatch: is it L1's? Reads the exit
  * from vmcs02; quick, for nearly all reasons without a guest memory access.
