@@ -10,6 +10,7 @@
 #include "exits/exits.h"
 #include "exits/gva.h"
 #include "exits/mmio.h"
+#include "guest/trace.h"
 #include "guest/vcpu.h"
 #include "irqchip/inject.h"
 
@@ -58,6 +59,7 @@ static int finish_in(struct vcpu *vcpu, u32 value)
 	const struct pio *pio = &vcpu->mmio->pio;
 	unsigned long rax = vcpu_gpr(vcpu, GPR_RAX);
 
+	trace_abyme_pio(false, pio->port, pio->size, 1, value);
 	/* A 32-bit result clears the upper half of RAX. */
 	if (pio->size == 4)
 		rax = value;
@@ -97,6 +99,7 @@ static int do_out(struct vcpu *vcpu, const struct pio *pio)
 {
 	u32 value = vcpu_gpr(vcpu, GPR_RAX);
 
+	trace_abyme_pio(true, pio->port, pio->size, 1, value & mask_of(pio->size));
 	if (!write_port(vcpu, pio, &value))
 		return vcpu_skip_bytes(vcpu, pio->insn_len);
 	memcpy(vcpu->pio_data, &value, pio->size);
@@ -138,6 +141,7 @@ static int advance(struct vcpu *vcpu, const struct pio *pio, u32 done)
 		left = get_masked(vcpu, pio, GPR_RCX) - done;
 		set_masked(vcpu, pio, GPR_RCX, left);
 	}
+	trace_abyme_pio(!pio->in, pio->port, pio->size, done, *(u8 *)vcpu->pio_data);
 	/* Between batches the guest may take an interrupt. */
 	return vcpu_skip_bytes(vcpu, left ? 0 : pio->insn_len);
 }

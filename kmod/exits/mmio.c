@@ -15,6 +15,7 @@
 #include "exits/gva.h"
 #include "exits/mmio.h"
 #include "exits/segaddr.h"
+#include "guest/trace.h"
 #include "guest/vcpu.h"
 #include "irqchip/inject.h"
 
@@ -121,15 +122,26 @@ static int op_translate(void *guest, u64 linear, bool write, u64 *gpa, struct x8
 	return emu_result(gva_translate(vcpu, linear, &access, gpa, fault));
 }
 
+static void trace_mmio(bool write, u64 gpa, const void *data, u8 len)
+{
+	u64 value = 0;
+
+	if (!trace_abyme_mmio_enabled())
+		return;
+	memcpy(&value, data, len);
+	trace_abyme_mmio(write, len, gpa, value);
+}
+
 static int op_read(void *guest, u64 gpa, void *data, u8 len)
 {
 	struct vcpu *vcpu = guest;
 
 	if (!mem_read(vcpu->vm, gpa, data, len))
 		return 0;
-	if (!bus_read(vcpu, BUS_MMIO, gpa, len, data))
-		return 0;
-	return EMU_MMIO;
+	if (bus_read(vcpu, BUS_MMIO, gpa, len, data))
+		return EMU_MMIO;
+	trace_mmio(false, gpa, data, len);
+	return 0;
 }
 
 static int op_write(void *guest, u64 gpa, const void *data, u8 len)
@@ -138,9 +150,10 @@ static int op_write(void *guest, u64 gpa, const void *data, u8 len)
 
 	if (!mem_write(vcpu->vm, gpa, data, len))
 		return 0;
-	if (!bus_write(vcpu, BUS_FAST_MMIO, gpa, 0, NULL))
-		return 0;
+	trace_mmio(true, gpa, data, len);
 	if (!bus_write(vcpu, BUS_MMIO, gpa, len, data))
+		return 0;
+	if (!bus_write(vcpu, BUS_FAST_MMIO, gpa, 0, NULL))
 		return 0;
 	return coalesced_write(vcpu->vm, false, gpa, data, len) ? 0 : EMU_MMIO;
 }
@@ -216,6 +229,8 @@ static int complete_mmio(struct vcpu *vcpu)
 	/* Userspace put the guest elsewhere, by a reset perhaps. */
 	if (vcpu_rip(vcpu) != op->rip)
 		return 1;
+	if (!op->emu.pending.write)
+		trace_mmio(false, op->emu.pending.gpa, vcpu->run->mmio.data, op->emu.pending.len);
 	emu_complete(&op->emu, vcpu->run->mmio.data);
 	/* The exit's hint is of a time before userspace had its say. */
 	op->hint_valid = false;
