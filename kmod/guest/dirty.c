@@ -62,18 +62,19 @@ static int get_log_locked(struct vm *vm, const struct kvm_dirty_log *log)
 {
 	struct mem_slot *slot = logged_slot(vm, log->slot);
 	unsigned long *bitmap;
+	size_t size;
 	int r = 0;
 
 	if (!slot)
 		return -ENOENT;
+	size = dirty_bytes(slot->npages);
 	if (vm->manual_dirty_protect)
-		return copy_to_user(log->dirty_bitmap, slot->dirty, dirty_bytes(slot->npages)) ?
-			       -EFAULT : 0;
-	bitmap = kvzalloc(dirty_bytes(slot->npages), GFP_KERNEL_ACCOUNT);
+		return copy_to_user(log->dirty_bitmap, slot->dirty, size) ? -EFAULT : 0;
+	bitmap = kvzalloc(size, GFP_KERNEL_ACCOUNT);
 	if (!bitmap)
 		return -ENOMEM;
 	take_log(vm, slot, bitmap);
-	if (copy_to_user(log->dirty_bitmap, bitmap, dirty_bytes(slot->npages)))
+	if (copy_to_user(log->dirty_bitmap, bitmap, size))
 		r = -EFAULT;
 	kvfree(bitmap);
 	return r;

@@ -162,7 +162,8 @@ static bool unmap_table(struct ept *ept, u64 *table, int level, const struct gfn
 		if (!*entry)
 			continue;
 		part = (struct gfn_range){ gfn, min(next, r->end) };
-		if (is_leaf(*entry, level) || covers(r, whole(ALIGN_DOWN(gfn, span(level)), level))) {
+		if (is_leaf(*entry, level) ||
+		    covers(r, whole(ALIGN_DOWN(gfn, span(level)), level))) {
 			replace(ept, entry, level, 0);
 			changed = true;
 		} else {

@@ -109,11 +109,11 @@ static inline u64 ept_entry_clear(u64 *entry, u64 bits)
 	return __atomic_fetch_and(entry, ~bits, __ATOMIC_SEQ_CST);
 }
 
-#define WARN_ON_ONCE(condition)          \
-	({                               \
-		bool is_ = !!(condition);\
-		assert(!is_);            \
-		is_;                     \
+#define WARN_ON_ONCE(condition)           \
+	({                                \
+		bool is_ = !!(condition); \
+		assert(!is_);             \
+		is_;                      \
 	})
 #endif
 

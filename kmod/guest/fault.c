@@ -175,13 +175,12 @@ static void find_neighbours(const struct mem_fault *fault, struct neighbours *n)
 }
 
 /* Context: under srcu read lock, lock held. */
-static void map_neighbours(struct vm *vm, const struct mem_fault *fault,
-			   const struct neighbours *n, u64 prot)
+static void map_neighbours(struct vm *vm, const struct mem_fault *fault, const struct neighbours *n,
+			   u64 prot)
 {
 	unsigned long start = fault->hva + PAGE_SIZE;
 
-	if (n->count <= 0 ||
-	    mem_range_stale(vm, fault->seq, start, start + n->count * PAGE_SIZE))
+	if (n->count <= 0 || mem_range_stale(vm, fault->seq, start, start + n->count * PAGE_SIZE))
 		return;
 	ept_map_absent(&vm->ept, (fault->gfn + 1) << PAGE_SHIFT, n->pfn, n->count, prot);
 }

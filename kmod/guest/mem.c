@@ -92,13 +92,13 @@ void mem_mark_dirty(struct vm *vm, u64 gfn)
 
 static int cmpxchg_user(void __user *p, u64 old, u64 new, int bytes)
 {
-	u32 old32 = old;
+	u32 old32 = old, new32 = new;
 	int r;
 
 	if (!access_ok(p, bytes))
 		return -EFAULT;
 	if (bytes == 4)
-		r = __try_cmpxchg_user((u32 __user *)p, &old32, (u32)new, fault32);
+		r = __try_cmpxchg_user((u32 __user *)p, &old32, new32, fault32);
 	else
 		r = __try_cmpxchg_user((u64 __user *)p, &old, new, fault64);
 	return r > 0 ? -EAGAIN : r;
@@ -161,7 +161,8 @@ int mem_page_resolve(struct vm *vm, u64 gpa, bool write, struct mem_page *page)
 	int idx = mem_read_lock(&vm->mem);
 	int r;
 
-	while ((r = resolve_once(vm, gpa, write, page)) == -EAGAIN && !fatal_signal_pending(current))
+	while ((r = resolve_once(vm, gpa, write, page)) == -EAGAIN &&
+	       !fatal_signal_pending(current))
 		cond_resched();
 	mem_read_unlock(&vm->mem, idx);
 	if (!r)

@@ -155,8 +155,8 @@ static bool age_range(struct vm *vm, unsigned long start, unsigned long end, boo
 	return young;
 }
 
-static int mem_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
-				 unsigned long start, unsigned long end)
+static int mem_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long start,
+				 unsigned long end)
 {
 	struct vm *vm = container_of(mn, struct vm, mem.notifier);
 	bool young = age_range(vm, start, end, true);

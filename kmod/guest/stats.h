@@ -14,6 +14,7 @@
 struct vcpu;
 struct vm;
 
+/* clang-format off */
 #define VCPU_STATS(X)                                                  \
 	X(exits, "VM exits of the processor")                          \
 	X(irq_exits, "external interrupts of the host")                \
@@ -43,6 +44,7 @@ struct vm;
 	X(nested_entry_refused, "entries to L2 that passed the checks and the processor refused") \
 	X(ept02_faults, "EPT violations of L2 that EPT02 was to blame for") \
 	X(ept02_zaps, "EPT02 roots dropped")
+/* clang-format on */
 
 struct vcpu_stats {
 #define X(name, what) u64 name;
@@ -60,7 +62,7 @@ static inline void stats_count_exit(struct vcpu_stats *stats, u32 reason, bool i
 
 	stats->exits++;
 	if (likely(basic < NR_EXITS))
-		in_l2 ? stats->exit_l2[basic]++ : stats->exit_l1[basic]++;
+		(in_l2 ? stats->exit_l2 : stats->exit_l1)[basic]++;
 }
 
 /* At the module's load and unload: the directory "abyme" of debugfs. */

@@ -16,6 +16,8 @@
 
 #include "guest/vcpu.h"
 
+/* clang-format off */
+
 /* Room for the longest text of <vmx/exits.def>; in the record, so that tools show it. */
 #define TRACE_EXIT_NAME 40
 #define show_entry_failed(reason) ((reason) & EXIT_ENTRY_FAILED ? " (entry failed)" : "")
@@ -28,6 +30,7 @@
 			 { INTR_TYPE_PRIV_SW_EXC, "INT1" },       \
 			 { INTR_TYPE_SOFT_EXC, "INT3 or INTO" },  \
 			 { INTR_TYPE_OTHER, "MTF" })
+
 
 /* The vCPU enters the guest: L1 or L2. Context: interrupts off, VMCS loaded. */
 TRACE_EVENT(abyme_entry,
@@ -220,6 +223,8 @@ TRACE_EVENT(abyme_nested_exit,
 		  show_entry_failed(__entry->exit_reason), __entry->guest_rip, __entry->info1,
 		  __entry->info2, __entry->intr_info, __entry->error_code)
 );
+
+/* clang-format on */
 
 #endif
 
