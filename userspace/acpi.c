@@ -36,7 +36,10 @@ struct address {
 	uint64_t address;
 } __attribute__((packed));
 
-#define IO_ADDRESS(port, bytes) { 1, (bytes) * 8, 0, (bytes) == 1 ? 1 : 2, (port) }
+#define IO_ADDRESS(port, bytes)                               \
+	{                                                     \
+		1, (bytes)*8, 0, (bytes) == 1 ? 1 : 2, (port) \
+	}
 
 struct fadt {
 	struct header header;
@@ -68,7 +71,7 @@ _Static_assert(sizeof(struct fadt) == 268, "the FADT of ACPI 5.0");
 
 #define FADT_WBINVD (1u << 0)
 #define FADT_C1 (1u << 2)
-#define FADT_NO_POWER_BUTTON (1u << 4)	/* no fixed one */
+#define FADT_NO_POWER_BUTTON (1u << 4) /* no fixed one */
 #define FADT_NO_SLEEP_BUTTON (1u << 5)
 #define FADT_NO_FIXED_RTC (1u << 6)
 #define FADT_RESET_REGISTER (1u << 10)
@@ -88,7 +91,7 @@ struct madt {
 	uint32_t lapic, flags;
 } __attribute__((packed));
 
-#define MADT_8259 1		/* there is a pair of PICs too */
+#define MADT_8259 1 /* there is a pair of PICs too */
 
 struct madt_lapic {
 	uint8_t type, length, processor, apic_id;
@@ -162,7 +165,8 @@ static void fill_header(void *table, const char *signature, uint8_t revision, si
 static uint32_t place_dsdt(struct place *p)
 {
 	uint8_t table[512] = { 0 };
-	struct aml aml = { table + sizeof(struct header), 0, sizeof(table) - sizeof(struct header) };
+	struct aml aml = { table + sizeof(struct header), 0,
+			   sizeof(table) - sizeof(struct header) };
 	size_t len;
 
 	dsdt_build(&aml);
@@ -190,7 +194,7 @@ static uint32_t place_fadt(struct place *p)
 		.pm1_event_len = 4,
 		.pm1a_control = PORT_PM1_CONTROL,
 		.pm1_control_len = 2,
-		.c2_latency = 0x0fff,	/* that long means there is none */
+		.c2_latency = 0x0fff, /* that long means there is none */
 		.c3_latency = 0x0fff,
 		.century = 0x32,
 		.boot_flags = BOOT_LEGACY_DEVICES | BOOT_NO_VGA,
@@ -274,7 +278,7 @@ size_t acpi_build(uint8_t *to, uint32_t gpa, size_t max, unsigned int cpus)
 
 	rsdp.rsdt = place_rsdt(&p, fadt, madt);
 	rsdp.xsdt = place_xsdt(&p, fadt, madt);
-	rsdp.checksum = checksum(&rsdp, 20);	/* what ACPI 1.0 knows of it */
+	rsdp.checksum = checksum(&rsdp, 20); /* what ACPI 1.0 knows of it */
 	rsdp.whole_checksum = checksum(&rsdp, sizeof(rsdp));
 	if (p.used > max)
 		return 0;

@@ -139,11 +139,11 @@ void aml_name_eisa_id(struct aml *aml, const char *name, const char *id)
 void aml_io_ports(struct aml *aml, uint16_t base, uint8_t count)
 {
 	const uint8_t descriptor[AML_IO_PORTS_SIZE] = {
-		0x47,			/* I/O ports, 7 bytes follow */
-		0x01,			/* all 16 address bits are decoded */
-		base, base >> 8,	/* lowest base */
-		base, base >> 8,	/* highest base */
-		1, count,		/* alignment, ports */
+		0x47, /* I/O ports, 7 bytes follow */
+		0x01, /* all 16 address bits are decoded */
+		base, base >> 8, /* lowest base */
+		base, base >> 8, /* highest base */
+		1,    count, /* alignment, ports */
 	};
 
 	put_bytes(aml, descriptor, sizeof(descriptor));
@@ -159,5 +159,5 @@ void aml_irq(struct aml *aml, uint8_t irq)
 void aml_end_tag(struct aml *aml)
 {
 	put(aml, 0x79);
-	put(aml, 0);	/* a checksum of 0 is taken as right */
+	put(aml, 0); /* a checksum of 0 is taken as right */
 }

@@ -14,7 +14,7 @@ struct aml {
 	size_t len, max;
 };
 
-size_t aml_scope(struct aml *aml, const char *name);	/* "\\_SB_": 4 characters each */
+size_t aml_scope(struct aml *aml, const char *name); /* "\\_SB_": 4 characters each */
 size_t aml_device(struct aml *aml, const char *name);
 size_t aml_name_package(struct aml *aml, const char *name, uint8_t elements);
 size_t aml_name_buffer(struct aml *aml, const char *name, uint8_t size);
@@ -22,7 +22,7 @@ void aml_close(struct aml *aml, size_t opened);
 
 void aml_integer(struct aml *aml, uint8_t value);
 void aml_name_integer(struct aml *aml, const char *name, uint8_t value);
-void aml_name_eisa_id(struct aml *aml, const char *name, const char *id);	/* "PNP0501" */
+void aml_name_eisa_id(struct aml *aml, const char *name, const char *id); /* "PNP0501" */
 
 /* Resource descriptors, for the bytes of a _CRS buffer. */
 void aml_io_ports(struct aml *aml, uint16_t base, uint8_t count);

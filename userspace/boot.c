@@ -24,13 +24,12 @@
 /* Linux' 64-bit entry wants code at 0x10 and data at 0x18. */
 enum { SEL_CODE32 = 0x08, SEL_CODE64 = 0x10, SEL_DATA = 0x18, SEL_TSS = 0x20 };
 
-static const uint64_t gdt[] = {
-	[SEL_CODE32 / 8] = GDT_CODE32,
-	[SEL_CODE64 / 8] = GDT_CODE64,
-	[SEL_DATA / 8] = GDT_DATA,
-	[SEL_TSS / 8] = GDT_TSS,
-	[SEL_TSS / 8 + 1] = 0,	/* the upper half of a 64-bit TSS descriptor */
-};
+static const uint64_t
+	gdt[] = {
+		[SEL_CODE32 / 8] = GDT_CODE32, [SEL_CODE64 / 8] = GDT_CODE64,
+		[SEL_DATA / 8] = GDT_DATA,     [SEL_TSS / 8] = GDT_TSS,
+		[SEL_TSS / 8 + 1] = 0, /* the upper half of a 64-bit TSS descriptor */
+	};
 
 static bool overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_end)
 {
@@ -64,8 +63,14 @@ void boot_write_tables(const struct guest_memory *memory, bool long_mode)
 static struct kvm_segment flat_segment(uint16_t selector, uint8_t type, bool long_mode)
 {
 	return (struct kvm_segment){
-		.limit = 0xffffffff, .selector = selector, .type = type, .present = 1,
-		.s = 1, .g = 1, .db = !long_mode, .l = long_mode,
+		.limit = 0xffffffff,
+		.selector = selector,
+		.type = type,
+		.present = 1,
+		.s = 1,
+		.g = 1,
+		.db = !long_mode,
+		.l = long_mode,
 	};
 }
 
@@ -76,7 +81,10 @@ void boot_set_sregs(const struct boot_entry *entry, struct kvm_sregs *sregs)
 	sregs->cs = flat_segment(entry->long_mode ? SEL_CODE64 : SEL_CODE32, 0xb, entry->long_mode);
 	sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = data;
 	sregs->tr = (struct kvm_segment){
-		.limit = 0x67, .selector = SEL_TSS, .type = 0xb, .present = 1,
+		.limit = 0x67,
+		.selector = SEL_TSS,
+		.type = 0xb,
+		.present = 1,
 	};
 	sregs->ldt = (struct kvm_segment){ .unusable = 1 };
 	sregs->gdt = (struct kvm_dtable){ .base = BOOT_GDT, .limit = sizeof(gdt) - 1 };
@@ -94,7 +102,10 @@ void boot_set_sregs(const struct boot_entry *entry, struct kvm_sregs *sregs)
 void boot_set_regs(const struct boot_entry *entry, struct kvm_regs *regs)
 {
 	*regs = (struct kvm_regs){
-		.rip = entry->rip, .rax = entry->rax, .rbx = entry->rbx, .rsi = entry->rsi,
-		.rflags = 0x2,	/* the bit that is always set */
+		.rip = entry->rip,
+		.rax = entry->rax,
+		.rbx = entry->rbx,
+		.rsi = entry->rsi,
+		.rflags = 0x2, /* the bit that is always set */
 	};
 }

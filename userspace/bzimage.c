@@ -9,12 +9,12 @@
 #include "bzimage.h"
 #include "err.h"
 
-#define SETUP_HEADER 0x1f1	/* struct setup_header's place in the file */
+#define SETUP_HEADER 0x1f1 /* struct setup_header's place in the file */
 #define BOOT_FLAG 0xaa55
-#define VERSION_64BIT 0x020c	/* the first protocol with xloadflags */
+#define VERSION_64BIT 0x020c /* the first protocol with xloadflags */
 #define LOADER_UNDEFINED 0xff
-#define ENTRY_64 0x200		/* of the loaded kernel */
-#define MAPPED_END GIB		/* the boot page tables' reach */
+#define ENTRY_64 0x200 /* of the loaded kernel */
+#define MAPPED_END GIB /* the boot page tables' reach */
 
 static bool read_header(const uint8_t *data, size_t size, struct setup_header *header)
 {
@@ -35,9 +35,10 @@ bool bzimage_recognize(const uint8_t *data, size_t size)
 static int check_header(const struct image *image, const struct setup_header *header)
 {
 	if (header->version < VERSION_64BIT || !(header->xloadflags & XLF_KERNEL_64))
-		return fail("kernel image %s has no 64-bit entry; give a 64-bit kernel of Linux 3.8 "
-			    "or later.",
-			    image->path);
+		return fail(
+			"kernel image %s has no 64-bit entry; give a 64-bit kernel of Linux 3.8 "
+			"or later.",
+			image->path);
 	if (!(header->loadflags & LOADED_HIGH))
 		return fail("kernel image %s is a zImage; build a bzImage.", image->path);
 	if (header->kernel_alignment & (header->kernel_alignment - 1))
@@ -119,9 +120,9 @@ static int load_initrd(const struct guest_memory *memory, const struct bzimage *
 		end = bz->initrd_max + 1;
 	start = initrd->size < end ? align_down(end - initrd->size, 4096) : 0;
 	if (start < kernel_end)
-		return fail("initrd %s (%s) doesn't fit beside the kernel in --memory %s; give more.",
-			    initrd->path, size_text(initrd->size).text,
-			    size_text(memory->size).text);
+		return fail(
+			"initrd %s (%s) doesn't fit beside the kernel in --memory %s; give more.",
+			initrd->path, size_text(initrd->size).text, size_text(memory->size).text);
 	header->ramdisk_image = start;
 	header->ramdisk_size = initrd->size;
 	return memory_load(memory, start, initrd->data, initrd->size);
@@ -148,7 +149,9 @@ static void fill_memory_map(const struct guest_memory *memory, struct boot_param
 
 	for (unsigned int i = 0; i < n; i++)
 		params->e820_table[i] = (struct boot_e820_entry){
-			.addr = map[i].start, .size = map[i].size, .type = map[i].type,
+			.addr = map[i].start,
+			.size = map[i].size,
+			.type = map[i].type,
 		};
 	params->e820_entries = n;
 }
@@ -188,7 +191,9 @@ int bzimage_load(const struct guest_memory *memory, const struct image *image,
 	fill_memory_map(memory, params);
 	params->acpi_rsdp_addr = ACPI_TABLES;
 	*entry = (struct boot_entry){
-		.long_mode = true, .rip = at + ENTRY_64, .rsi = BOOT_PARAMS,
+		.long_mode = true,
+		.rip = at + ENTRY_64,
+		.rsi = BOOT_PARAMS,
 	};
 	return 0;
 }

@@ -18,8 +18,8 @@
 #define STATUS_D 0x0d
 #define CENTURY 0x32
 
-#define A_DIVIDER 0x26	/* 32768 Hz, no update in progress */
-#define B_24_HOURS 0x02	/* and BCD */
+#define A_DIVIDER 0x26 /* 32768 Hz, no update in progress */
+#define B_24_HOURS 0x02 /* and BCD */
 #define D_VALID 0x80
 
 static void put16(struct cmos *cmos, uint8_t at, uint64_t value)
@@ -35,9 +35,9 @@ void cmos_init(struct cmos *cmos, uint64_t low, uint64_t high)
 	memset(cmos, 0, sizeof(*cmos));
 	cmos->bytes[STATUS_A] = A_DIVIDER;
 	cmos->bytes[STATUS_B] = B_24_HOURS;
-	put16(cmos, 0x15, 640);				/* KiB below 1 MiB */
-	put16(cmos, 0x17, (low - MIB) / KIB);		/* KiB above, */
-	put16(cmos, 0x30, (low - MIB) / KIB);		/* twice */
+	put16(cmos, 0x15, 640); /* KiB below 1 MiB */
+	put16(cmos, 0x17, (low - MIB) / KIB); /* KiB above, */
+	put16(cmos, 0x30, (low - MIB) / KIB); /* twice */
 	put16(cmos, 0x34, low > 16 * MIB ? (low - 16 * MIB) / (64 * KIB) : 0);
 	put16(cmos, 0x5b, high / (64 * KIB));
 	cmos->bytes[0x5d] = high / (64 * KIB) >> 16;
@@ -53,38 +53,27 @@ uint8_t cmos_in(struct cmos *cmos, uint16_t reg, time_t now)
 	struct tm tm;
 
 	if (!reg)
-		return 0xff;	/* the index can't be read */
+		return 0xff; /* the index can't be read */
 	gmtime_r(&now, &tm);
 	switch (cmos->index) {
-	case SECONDS:
-		return bcd(tm.tm_sec);
-	case MINUTES:
-		return bcd(tm.tm_min);
-	case HOURS:
-		return bcd(tm.tm_hour);
-	case WEEKDAY:
-		return bcd(tm.tm_wday + 1);
-	case DAY:
-		return bcd(tm.tm_mday);
-	case MONTH:
-		return bcd(tm.tm_mon + 1);
-	case YEAR:
-		return bcd(tm.tm_year % 100);
-	case CENTURY:
-		return bcd(19 + tm.tm_year / 100);
-	case STATUS_C:
-		return 0;	/* it never interrupts */
-	case STATUS_D:
-		return D_VALID;
-	default:
-		return cmos->bytes[cmos->index];
+	case SECONDS: return bcd(tm.tm_sec);
+	case MINUTES: return bcd(tm.tm_min);
+	case HOURS: return bcd(tm.tm_hour);
+	case WEEKDAY: return bcd(tm.tm_wday + 1);
+	case DAY: return bcd(tm.tm_mday);
+	case MONTH: return bcd(tm.tm_mon + 1);
+	case YEAR: return bcd(tm.tm_year % 100);
+	case CENTURY: return bcd(19 + tm.tm_year / 100);
+	case STATUS_C: return 0; /* it never interrupts */
+	case STATUS_D: return D_VALID;
+	default: return cmos->bytes[cmos->index];
 	}
 }
 
 void cmos_out(struct cmos *cmos, uint16_t reg, uint8_t value)
 {
 	if (!reg)
-		cmos->index = value & 0x7f;	/* bit 7 masks NMIs */
+		cmos->index = value & 0x7f; /* bit 7 masks NMIs */
 	else if (cmos->index == STATUS_B)
 		cmos->bytes[STATUS_B] = value | B_24_HOURS;
 	else if (cmos->index > STATUS_D)

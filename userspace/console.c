@@ -20,7 +20,7 @@
 #include "term.h"
 
 #define PART_OF_LINE_NS 10000000
-#define KEY_ESCAPE 0x01	/* Ctrl-a */
+#define KEY_ESCAPE 0x01 /* Ctrl-a */
 
 static const char help_text[] = "\r\nabyme: Ctrl-a x quits, Ctrl-a h shows this, "
 				"Ctrl-a Ctrl-a sends Ctrl-a to the guest.\r\n";
@@ -90,7 +90,7 @@ static void wake(int fd)
 	uint64_t one = 1;
 
 	if (write(fd, &one, sizeof(one)) < 0)
-		return;	/* its counter is full, so it is readable */
+		return; /* its counter is full, so it is readable */
 }
 
 static void drained(void *context)
@@ -196,7 +196,7 @@ static void drain(int fd)
 	uint64_t count;
 
 	if (read(fd, &count, sizeof(count)) < 0)
-		return;	/* nothing there */
+		return; /* nothing there */
 }
 
 static void timer_fired(struct console *c)
@@ -235,7 +235,7 @@ void console_run(struct console *c)
 		/* poll() skips negative descriptors. */
 		fds[IN].fd = c->input_open && input_room(c) ? STDIN_FILENO : -1;
 		if (poll(fds, NR, -1) < 0)
-			continue;	/* a signal, nothing else */
+			continue; /* a signal, nothing else */
 		if (fds[SIGNALS].revents)
 			signal_came(c);
 		if (fds[TIMER].revents)

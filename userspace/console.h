@@ -18,16 +18,16 @@ struct console {
 	uint8_t out[CONSOLE_BUFFER];
 	size_t out_len;
 	bool timer_armed;
-	bool out_closed;	/* nobody reads our output any more */
-	int timer_fd;		/* fires when a part of a line waited long enough */
-	int room_fd;		/* the guest read all input and can have more */
+	bool out_closed; /* nobody reads our output any more */
+	int timer_fd; /* fires when a part of a line waited long enough */
+	int room_fd; /* the guest read all input and can have more */
 	int signal_fd;
 	atomic_bool input_full;
 	bool input_open;
-	bool terminal, escape;	/* Ctrl-a was the last key */
+	bool terminal, escape; /* Ctrl-a was the last key */
 };
 
-extern const struct serial_ops console_ops;	/* their context is the console */
+extern const struct serial_ops console_ops; /* their context is the console */
 
 /* Block the signals that end us: to be called before any thread is started. */
 int console_init(struct console *console, struct vm *vm);

@@ -21,8 +21,8 @@ struct kvm_cpuid_entry2 *cpuid_find(struct cpuid_table *table, uint32_t function
 	for (uint32_t i = 0; i < table->head.nent; i++) {
 		struct kvm_cpuid_entry2 *e = &table->entry[i];
 
-		if (e->function == function && (e->index == index ||
-						!(e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX)))
+		if (e->function == function &&
+		    (e->index == index || !(e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX)))
 			return e;
 	}
 	return NULL;

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 #define CPUID_ENTRIES_MAX 256
-#define CPUID_ABYME_BASE 0x40000100	/* a second range of hypervisor leaves: who launched it */
-#define CPUID_ABYME_SIGNATURE "AbymeAbyme\0"	/* 12 bytes, in EBX, ECX, EDX */
+#define CPUID_ABYME_BASE 0x40000100 /* a second range of hypervisor leaves: who launched it */
+#define CPUID_ABYME_SIGNATURE "AbymeAbyme\0" /* 12 bytes, in EBX, ECX, EDX */
 
 struct cpuid_table {
 	struct kvm_cpuid2 head;
@@ -17,8 +17,8 @@ struct cpuid_table {
 
 struct cpuid_wish {
 	unsigned int cpus;
-	bool nested;		/* the guest sees VMX */
-	bool tsc_deadline;	/* the device has the timer */
+	bool nested; /* the guest sees VMX */
+	bool tsc_deadline; /* the device has the timer */
 };
 
 struct kvm_cpuid_entry2 *cpuid_find(struct cpuid_table *table, uint32_t function, uint32_t index);

@@ -39,12 +39,14 @@ static int no_permission(const char *path)
 		return fail("you may not look at %s: %s; run as root.", path, strerror(errno));
 	if (st.st_gid && (st.st_mode & group_may) == group_may &&
 	    group_name(st.st_gid, name, sizeof(name)))
-		return fail("you may not open %s; join its group %s (sudo usermod -aG %s $USER) and "
-			    "log in again.",
-			    path, name, name);
-	return fail("you may not open %s; give it to the group kvm (sudo chgrp kvm %s && sudo chmod "
-		    "660 %s), which you join with sudo usermod -aG kvm $USER.",
-		    path, path, path);
+		return fail(
+			"you may not open %s; join its group %s (sudo usermod -aG %s $USER) and "
+			"log in again.",
+			path, name, name);
+	return fail(
+		"you may not open %s; give it to the group kvm (sudo chgrp kvm %s && sudo chmod "
+		"660 %s), which you join with sudo usermod -aG kvm $USER.",
+		path, path, path);
 }
 
 static int open_failed(const char *path, int error)
@@ -53,21 +55,22 @@ static int open_failed(const char *path, int error)
 	case ENOENT:
 	case ENOTDIR:
 		if (!strcmp(path, DEVICE_DEFAULT))
-			return fail("there is no %s; load the module (sudo modprobe abyme), or run on "
-				    "KVM with --device /dev/kvm.",
-				    path);
+			return fail(
+				"there is no %s; load the module (sudo modprobe abyme), or run on "
+				"KVM with --device /dev/kvm.",
+				path);
 		if (!strcmp(path, "/dev/kvm"))
 			return fail("there is no %s; load KVM's module (sudo modprobe kvm_intel).",
 				    path);
 		return fail("there is no %s; check --device.", path);
 	case EACCES:
-	case EPERM:
-		return no_permission(path);
+	case EPERM: return no_permission(path);
 	case ENODEV:
 	case ENXIO:
-		return fail("%s has no driver behind it; load its module, for example sudo modprobe "
-			    "abyme.",
-			    path);
+		return fail(
+			"%s has no driver behind it; load its module, for example sudo modprobe "
+			"abyme.",
+			path);
 	case EBUSY:
 		return fail("%s is busy: another hypervisor holds VT-x; abyme doctor says which.",
 			    path);
@@ -96,12 +99,13 @@ static int check_api(const struct device *device)
 		return fail("%s doesn't speak the KVM API; use --device /dev/abyme or /dev/kvm.",
 			    device->path);
 	if (version != KVM_API_VERSION)
-		return fail("%s speaks version %d of the KVM API, abyme needs %d; update its module.",
-			    device->path, version, KVM_API_VERSION);
+		return fail(
+			"%s speaks version %d of the KVM API, abyme needs %d; update its module.",
+			device->path, version, KVM_API_VERSION);
 	for (size_t i = 0; i < sizeof(required) / sizeof(required[0]); i++)
 		if (ioctl(device->fd, KVM_CHECK_EXTENSION, required[i].cap) <= 0)
-			return fail("%s lacks %s, which abyme needs; update its module.", device->path,
-				    required[i].name);
+			return fail("%s lacks %s, which abyme needs; update its module.",
+				    device->path, required[i].name);
 	return 0;
 }
 
@@ -120,7 +124,7 @@ static unsigned int get_max_cpus(int fd)
 
 	if (max <= 0)
 		max = ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_VCPUS);
-	return max > 0 ? max : 4;	/* what the API says that silence means */
+	return max > 0 ? max : 4; /* what the API says that silence means */
 }
 
 int device_open(struct device *device, const char *path)
@@ -134,7 +138,8 @@ int device_open(struct device *device, const char *path)
 		return -1;
 	}
 	device->max_cpus = get_max_cpus(device->fd);
-	device->tsc_deadline = ioctl(device->fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0;
+	device->tsc_deadline = ioctl(device->fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) >
+			       0;
 	device->run_size = ioctl(device->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	return 0;
 }
@@ -147,8 +152,9 @@ int device_check_nested(struct device *device)
 		return 0;
 	cpuid_vendor(&device->supported, vendor);
 	if (strcmp(vendor, "GenuineIntel"))
-		return fail("--nested needs VT-x, and this processor is a %s; run without --nested.",
-			    *vendor ? vendor : "processor of another kind");
+		return fail(
+			"--nested needs VT-x, and this processor is a %s; run without --nested.",
+			*vendor ? vendor : "processor of another kind");
 	if (strstr(device->path, "kvm"))
 		return fail("--nested: %s doesn't offer VMX to guests; load KVM with nesting (sudo "
 			    "modprobe -r kvm_intel && sudo modprobe kvm_intel nested=1).",

@@ -12,7 +12,7 @@ struct device {
 	int fd;
 	unsigned int max_cpus;
 	bool tsc_deadline;
-	int run_size;			/* of a vCPU's shared page(s) */
+	int run_size; /* of a vCPU's shared page(s) */
 	struct cpuid_table supported;
 };
 

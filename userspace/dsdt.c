@@ -22,8 +22,8 @@ static void power_off(struct aml *aml)
 {
 	size_t package = aml_name_package(aml, "_S5_", 4);
 
-	aml_integer(aml, SLEEP_TYPE_S5);	/* for PM1a */
-	aml_integer(aml, SLEEP_TYPE_S5);	/* for PM1b, which there isn't */
+	aml_integer(aml, SLEEP_TYPE_S5); /* for PM1a */
+	aml_integer(aml, SLEEP_TYPE_S5); /* for PM1b, which there isn't */
 	aml_integer(aml, 0);
 	aml_integer(aml, 0);
 	aml_close(aml, package);
@@ -31,8 +31,8 @@ static void power_off(struct aml *aml)
 
 static void resources(struct aml *aml, uint16_t base, uint8_t count, uint8_t irq)
 {
-	size_t crs = aml_name_buffer(aml, "_CRS",
-				     AML_IO_PORTS_SIZE + AML_IRQ_SIZE + AML_END_TAG_SIZE);
+	size_t crs =
+		aml_name_buffer(aml, "_CRS", AML_IO_PORTS_SIZE + AML_IRQ_SIZE + AML_END_TAG_SIZE);
 
 	aml_io_ports(aml, base, count);
 	aml_irq(aml, irq);

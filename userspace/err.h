@@ -8,13 +8,13 @@
  */
 enum exit_status {
 	EXIT_POWER_OFF = 0,
-	EXIT_USAGE = 2,		/* the command line is wrong */
-	EXIT_SETUP = 4,		/* the guest could not be started */
-	EXIT_RESET = 6,		/* the guest reset itself */
+	EXIT_USAGE = 2, /* the command line is wrong */
+	EXIT_SETUP = 4, /* the guest could not be started */
+	EXIT_RESET = 6, /* the guest reset itself */
 	EXIT_TRIPLE_FAULT = 8,
-	EXIT_FAILED_ENTRY = 10,	/* the processor refused the vCPU's state */
-	EXIT_INTERNAL = 12,	/* the hypervisor gave up on an instruction */
-	EXIT_QUIT = 14,		/* Ctrl-a x */
+	EXIT_FAILED_ENTRY = 10, /* the processor refused the vCPU's state */
+	EXIT_INTERNAL = 12, /* the hypervisor gave up on an instruction */
+	EXIT_QUIT = 14, /* Ctrl-a x */
 };
 
 /*

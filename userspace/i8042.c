@@ -4,7 +4,7 @@
 #include "ports.h"
 
 #define STATUS_REPLY 0x01
-#define STATUS_SYSTEM 0x04	/* the self-test has passed */
+#define STATUS_SYSTEM 0x04 /* the self-test has passed */
 
 #define CMD_READ_CONTROL 0x20
 #define CMD_WRITE_CONTROL 0x60
@@ -20,7 +20,7 @@
 #define OUTPUT_A20 0x02
 #define SELF_TEST_PASSED 0x55
 #define TEST_PASSED 0x00
-#define DATA_STUCK_HIGH 0x02	/* the test of a port with nothing behind it */
+#define DATA_STUCK_HIGH 0x02 /* the test of a port with nothing behind it */
 
 static void reply(struct i8042 *kbd, uint8_t value)
 {
@@ -40,28 +40,15 @@ static bool command(struct i8042 *kbd, uint8_t value)
 {
 	kbd->wants = 0;
 	switch (value) {
-	case CMD_READ_CONTROL:
-		reply(kbd, kbd->control);
-		break;
-	case CMD_TEST_AUX:
-		reply(kbd, DATA_STUCK_HIGH);
-		break;
-	case CMD_SELF_TEST:
-		reply(kbd, SELF_TEST_PASSED);
-		break;
-	case CMD_TEST_KEYBOARD:
-		reply(kbd, TEST_PASSED);
-		break;
-	case CMD_READ_OUTPUT:
-		reply(kbd, kbd->output_port | OUTPUT_NO_RESET | OUTPUT_A20);
-		break;
+	case CMD_READ_CONTROL: reply(kbd, kbd->control); break;
+	case CMD_TEST_AUX: reply(kbd, DATA_STUCK_HIGH); break;
+	case CMD_SELF_TEST: reply(kbd, SELF_TEST_PASSED); break;
+	case CMD_TEST_KEYBOARD: reply(kbd, TEST_PASSED); break;
+	case CMD_READ_OUTPUT: reply(kbd, kbd->output_port | OUTPUT_NO_RESET | OUTPUT_A20); break;
 	case CMD_WRITE_CONTROL:
 	case CMD_WRITE_OUTPUT:
-	case CMD_WRITE_AUX_LOOP:
-		kbd->wants = value;
-		break;
-	case CMD_PULSE_RESET:
-		return true;
+	case CMD_WRITE_AUX_LOOP: kbd->wants = value; break;
+	case CMD_PULSE_RESET: return true;
 	}
 	return false;
 }

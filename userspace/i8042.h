@@ -10,7 +10,7 @@ struct i8042 {
 	uint8_t control, output_port;
 	uint8_t reply;
 	bool reply_full;
-	uint8_t wants;		/* the command that waits for a data byte */
+	uint8_t wants; /* the command that waits for a data byte */
 };
 
 uint8_t i8042_in(struct i8042 *kbd, uint16_t port);

@@ -16,15 +16,13 @@ static int open_failed(const char *path, const char *what, int error)
 {
 	switch (error) {
 	case ENOENT:
-	case ENOTDIR:
-		return fail("%s %s: there is no such file; check the path.", what, path);
+	case ENOTDIR: return fail("%s %s: there is no such file; check the path.", what, path);
 	case EACCES:
 	case EPERM:
 		return fail("%s %s: you may not read it; ask its owner, or copy it (sudo cp) to a "
 			    "place where you may.",
 			    what, path);
-	default:
-		return fail("%s %s can't be opened: %s.", what, path, strerror(error));
+	default: return fail("%s %s can't be opened: %s.", what, path, strerror(error));
 	}
 }
 
@@ -38,7 +36,8 @@ static int map_file(struct image *image, int fd, const char *what)
 	if (S_ISDIR(st.st_mode))
 		return fail("%s %s is a directory; name a file in it.", what, image->path);
 	if (!S_ISREG(st.st_mode))
-		return fail("%s %s is not a regular file; save it to one first.", what, image->path);
+		return fail("%s %s is not a regular file; save it to one first.", what,
+			    image->path);
 	if (!st.st_size)
 		return fail("%s %s is empty; build or copy it again.", what, image->path);
 	data = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -88,7 +87,9 @@ static const struct {
 	  "an ELF file without a multiboot 1 header; for Linux give arch/x86/boot/bzImage or "
 	  "/boot/vmlinuz" },
 	{ "\x1f\x8b", 2, "compressed with gzip; unpack it with gunzip" },
-	{ "\xfd" "7zXZ", 5, "compressed with xz; unpack it with unxz" },
+	{ "\xfd"
+	  "7zXZ",
+	  5, "compressed with xz; unpack it with unxz" },
 	{ "\x28\xb5\x2f\xfd", 4, "compressed with zstd; unpack it with unzstd" },
 	{ "070701", 6, "a cpio archive; give it with --initrd" },
 	{ "#!", 2, "a script; abyme starts kernels, not programs" },

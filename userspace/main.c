@@ -14,7 +14,8 @@ static const struct {
 	int (*main)(int argc, char **argv);
 } commands[] = {
 	{ "run", "start a virtual machine", run_main },
-	{ "doctor", "can this machine run abyme, can it nest, and what holds it back", doctor_main },
+	{ "doctor", "can this machine run abyme, can it nest, and what holds it back",
+	  doctor_main },
 	{ "stat", "how often and why running virtual machines exit", stat_main },
 };
 
@@ -27,7 +28,8 @@ static void help(FILE *to)
 		    "Commands:\n");
 	for (size_t i = 0; i < NR_COMMANDS; i++)
 		fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].about);
-	fprintf(to, "\nabyme COMMAND --help tells more of each; abyme --version says which this is.\n");
+	fprintf(to,
+		"\nabyme COMMAND --help tells more of each; abyme --version says which this is.\n");
 }
 
 static int unknown(const char *word)

@@ -105,8 +105,7 @@ int memory_load(const struct guest_memory *memory, uint64_t gpa, const void *fro
 	return 0;
 }
 
-unsigned int memory_map(const struct guest_memory *memory,
-			struct memory_range map[MEMORY_MAP_MAX])
+unsigned int memory_map(const struct guest_memory *memory, struct memory_range map[MEMORY_MAP_MAX])
 {
 	uint64_t low = memory_low_size(memory), high = memory_high_size(memory);
 	unsigned int n = 0;

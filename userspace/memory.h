@@ -16,17 +16,17 @@
 #define MEM_MIN (2 * MIB)
 
 /* What lies in the first MiB, wherever the image goes. */
-#define LOW_RAM_END 0x9fc00	/* where a PC's extended BIOS data area would begin */
-#define ACPI_TABLES 0xe0000	/* in the BIOS area, where guests look for the RSDP */
+#define LOW_RAM_END 0x9fc00 /* where a PC's extended BIOS data area would begin */
+#define ACPI_TABLES 0xe0000 /* in the BIOS area, where guests look for the RSDP */
 #define MP_TABLES 0xf0000
 #define BIOS_END 0x100000
-#define TSS_ADDR 0xfffbd000	/* three pages that KVM may want without unrestricted guest */
+#define TSS_ADDR 0xfffbd000 /* three pages that KVM may want without unrestricted guest */
 #define IDENTITY_MAP_ADDR 0xfffbc000
 #define IOAPIC_ADDR 0xfec00000
 #define LAPIC_ADDR 0xfee00000
 
 struct guest_memory {
-	uint8_t *host;	/* 2 MiB-aligned, so that guest and host huge pages coincide */
+	uint8_t *host; /* 2 MiB-aligned, so that guest and host huge pages coincide */
 	uint64_t size;
 };
 
@@ -44,7 +44,7 @@ void *memory_at(const struct guest_memory *memory, uint64_t gpa, uint64_t len);
  */
 int memory_load(const struct guest_memory *memory, uint64_t gpa, const void *from, uint64_t len);
 
-enum { MEMORY_RAM = 1, MEMORY_RESERVED = 2 };	/* as E820 has them */
+enum { MEMORY_RAM = 1, MEMORY_RESERVED = 2 }; /* as E820 has them */
 
 struct memory_range {
 	uint64_t start, size;
@@ -54,7 +54,6 @@ struct memory_range {
 #define MEMORY_MAP_MAX 8
 
 /* The map that the guest is told, in ascending order. Returns how many ranges. */
-unsigned int memory_map(const struct guest_memory *memory,
-			struct memory_range map[MEMORY_MAP_MAX]);
+unsigned int memory_map(const struct guest_memory *memory, struct memory_range map[MEMORY_MAP_MAX]);
 
 #endif

@@ -48,7 +48,7 @@ enum { KIND_INT, KIND_NMI, KIND_EXTINT = 3 };
 
 #define CPU_ENABLED 1
 #define CPU_BOOT 2
-#define CPU_FEATURES 0x201	/* FPU, APIC */
+#define CPU_FEATURES 0x201 /* FPU, APIC */
 #define APIC_VERSION 0x14
 #define IOAPIC_VERSION 0x11
 #define ALL_APICS 0xff
@@ -80,9 +80,12 @@ static void put_processors(struct writer *w, unsigned int cpus, uint32_t signatu
 {
 	for (unsigned int i = 0; i < cpus; i++) {
 		struct mp_processor cpu = {
-			.type = MP_PROCESSOR, .apic_id = i, .apic_version = APIC_VERSION,
+			.type = MP_PROCESSOR,
+			.apic_id = i,
+			.apic_version = APIC_VERSION,
 			.flags = CPU_ENABLED | (i ? 0 : CPU_BOOT),
-			.signature = signature, .features = CPU_FEATURES,
+			.signature = signature,
+			.features = CPU_FEATURES,
 		};
 
 		put(w, &cpu, sizeof(cpu));
@@ -104,15 +107,18 @@ static void put_interrupts(struct writer *w, uint8_t ioapic)
 	put(w, &nmi, sizeof(nmi));
 }
 
-size_t mptable_build(uint8_t *to, uint32_t gpa, size_t max, unsigned int cpus,
-		     uint32_t signature)
+size_t mptable_build(uint8_t *to, uint32_t gpa, size_t max, unsigned int cpus, uint32_t signature)
 {
 	struct mp_pointer pointer = {
-		.signature = { '_', 'M', 'P', '_' }, .table = gpa + sizeof(pointer),
-		.length16 = 1, .revision = 4,
+		.signature = { '_', 'M', 'P', '_' },
+		.table = gpa + sizeof(pointer),
+		.length16 = 1,
+		.revision = 4,
 	};
 	struct mp_header header = {
-		.signature = { 'P', 'C', 'M', 'P' }, .revision = 4, .lapic = LAPIC_ADDR,
+		.signature = { 'P', 'C', 'M', 'P' },
+		.revision = 4,
+		.lapic = LAPIC_ADDR,
 		.oem = { 'A', 'B', 'Y', 'M', 'E', ' ', ' ', ' ' },
 		.product = { 'P', 'C', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ' },
 	};

@@ -12,7 +12,6 @@
  * @signature: CPUID.1:EAX, what the processors are.
  * Return: bytes used, or 0 when they don't fit in @max.
  */
-size_t mptable_build(uint8_t *to, uint32_t gpa, size_t max, unsigned int cpus,
-		     uint32_t signature);
+size_t mptable_build(uint8_t *to, uint32_t gpa, size_t max, unsigned int cpus, uint32_t signature);
 
 #endif

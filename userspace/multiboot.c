@@ -7,11 +7,11 @@
 #include "multiboot.h"
 
 #define HEADER_MAGIC 0x1badb002
-#define HEADER_SEARCH 8192	/* the header lies, 4-aligned, in the first 8 KiB */
+#define HEADER_SEARCH 8192 /* the header lies, 4-aligned, in the first 8 KiB */
 
-#define FLAG_ADDRESSES 0x10000	/* the header says where to load, ELF or not */
-#define FLAGS_KNOWN 0x10003	/* page-aligned modules, memory information, addresses */
-#define FLAGS_REQUIRED 0xffff	/* a bit here that we don't know means "don't boot me" */
+#define FLAG_ADDRESSES 0x10000 /* the header says where to load, ELF or not */
+#define FLAGS_KNOWN 0x10003 /* page-aligned modules, memory information, addresses */
+#define FLAGS_REQUIRED 0xffff /* a bit here that we don't know means "don't boot me" */
 
 struct mb_header {
 	uint32_t magic, flags, checksum;
@@ -98,9 +98,10 @@ static int parse_elf(const struct image *image, struct multiboot *out)
 		return damaged(image, "it ends within the ELF header");
 	memcpy(&ehdr, image->data, sizeof(ehdr));
 	if (memcmp(ehdr.e_ident, ELFMAG, SELFMAG) || ehdr.e_ident[EI_DATA] != ELFDATA2LSB)
-		return fail("multiboot image %s is no ELF file and its header has no load addresses; "
-			    "link it as elf32-i386.",
-			    image->path);
+		return fail(
+			"multiboot image %s is no ELF file and its header has no load addresses; "
+			"link it as elf32-i386.",
+			image->path);
 	if (ehdr.e_ident[EI_CLASS] != ELFCLASS32)
 		return fail("multiboot image %s is a 64-bit ELF file; turn it into a 32-bit one: "
 			    "objcopy -O elf32-i386.",
@@ -151,7 +152,7 @@ int multiboot_parse(const struct image *image, struct multiboot *out)
 		return fail("multiboot image %s asks for more than memory information and aligned "
 			    "modules (flags 0x%x); build it without.",
 			    image->path, header.flags);
-	err = header.flags & FLAG_ADDRESSES ? parse_addresses(image, &header, at, out) :
-					      parse_elf(image, out);
+	err = header.flags & FLAG_ADDRESSES ? parse_addresses(image, &header, at, out)
+					    : parse_elf(image, out);
 	return err ? err : check_entry(image, out);
 }

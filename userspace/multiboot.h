@@ -14,8 +14,8 @@
 
 /* A piece of the image: file bytes, and zeros after them. */
 struct multiboot_segment {
-	uint32_t offset, file_size;	/* in the file */
-	uint32_t address, size;		/* in the guest; size >= file_size */
+	uint32_t offset, file_size; /* in the file */
+	uint32_t address, size; /* in the guest; size >= file_size */
 };
 
 #define MULTIBOOT_SEGMENTS_MAX 16
@@ -28,7 +28,7 @@ struct multiboot {
 
 struct multiboot_module {
 	struct image image;
-	const char *args;	/* what follows the file's name in its string; "" */
+	const char *args; /* what follows the file's name in its string; "" */
 };
 
 bool multiboot_recognize(const uint8_t *data, size_t size);
@@ -41,7 +41,7 @@ int multiboot_parse(const struct image *image, struct multiboot *out);
  * Return: 0 and how to enter it, or -1 after fail().
  */
 int multiboot_load(const struct guest_memory *memory, const struct image *image,
-		   const struct multiboot_module *modules, unsigned int count,
-		   const char *cmdline, struct boot_entry *entry);
+		   const struct multiboot_module *modules, unsigned int count, const char *cmdline,
+		   struct boot_entry *entry);
 
 #endif

@@ -6,7 +6,7 @@
 #include "err.h"
 #include "multiboot.h"
 
-#define BOOTLOADER_MAGIC 0x2badb002	/* in EAX at entry */
+#define BOOTLOADER_MAGIC 0x2badb002 /* in EAX at entry */
 
 #define INFO_MEMORY 0x1
 #define INFO_CMDLINE 0x4
@@ -22,7 +22,7 @@ struct mb_info {
 };
 
 struct mb_mmap {
-	uint32_t size;		/* of what follows */
+	uint32_t size; /* of what follows */
 	uint64_t start, length;
 	uint32_t type;
 } __attribute__((packed));
@@ -71,8 +71,10 @@ static void put_memory_map(const struct guest_memory *memory, struct mb_page *pa
 
 	for (unsigned int i = 0; i < n; i++)
 		page->map[i] = (struct mb_mmap){
-			.size = sizeof(struct mb_mmap) - 4, .start = map[i].start,
-			.length = map[i].size, .type = map[i].type,
+			.size = sizeof(struct mb_mmap) - 4,
+			.start = map[i].start,
+			.length = map[i].size,
+			.type = map[i].type,
 		};
 	page->info.flags |= INFO_MEMORY | INFO_MEMORY_MAP;
 	page->info.mem_lower = LOW_RAM_END / KIB;
@@ -126,8 +128,8 @@ static int load_modules(const struct guest_memory *memory, const struct multiboo
 	for (unsigned int i = 0; i < count; i++) {
 		if (load_module(memory, &modules[i], &next, &page->module[i]))
 			return -1;
-		page->module[i].string = put_string(strings, modules[i].image.path,
-						    modules[i].args);
+		page->module[i].string =
+			put_string(strings, modules[i].image.path, modules[i].args);
 		if (!page->module[i].string)
 			return -1;
 	}
@@ -138,8 +140,8 @@ static int load_modules(const struct guest_memory *memory, const struct multiboo
 }
 
 int multiboot_load(const struct guest_memory *memory, const struct image *image,
-		   const struct multiboot_module *modules, unsigned int count,
-		   const char *cmdline, struct boot_entry *entry)
+		   const struct multiboot_module *modules, unsigned int count, const char *cmdline,
+		   struct boot_entry *entry)
 {
 	struct mb_page *page = memory_at(memory, BOOT_PARAMS, sizeof(*page));
 	struct strings strings = { memory, BOOT_STRINGS };
@@ -160,7 +162,9 @@ int multiboot_load(const struct guest_memory *memory, const struct image *image,
 	if (load_modules(memory, modules, count, end, &strings, page))
 		return -1;
 	*entry = (struct boot_entry){
-		.rip = mb.entry, .rax = BOOTLOADER_MAGIC, .rbx = BOOT_PARAMS,
+		.rip = mb.entry,
+		.rax = BOOTLOADER_MAGIC,
+		.rbx = BOOT_PARAMS,
 	};
 	return 0;
 }

@@ -82,7 +82,8 @@ const char *nearest_word(const char *word, const char *const *words)
 	return found;
 }
 
-static const struct option_row *row_named(const struct option_row *row, const char *name, size_t len)
+static const struct option_row *row_named(const struct option_row *row, const char *name,
+					  size_t len)
 {
 	for (; row->name; row++)
 		if (strlen(row->name) == len && !memcmp(row->name, name, len))
@@ -116,8 +117,8 @@ static int unknown_option(const struct command *command, const char *arg)
 	const char *meant = row_meant(command->options, name, strcspn(name, "="));
 
 	if (meant)
-		return fail("unknown option %s; did you mean --%s? See abyme %s --help.", arg, meant,
-			    command->name);
+		return fail("unknown option %s; did you mean --%s? See abyme %s --help.", arg,
+			    meant, command->name);
 	return fail("unknown option %s; abyme %s --help lists the options there are.", arg,
 		    command->name);
 }
@@ -125,8 +126,8 @@ static int unknown_option(const struct command *command, const char *arg)
 struct parser {
 	const struct command *command;
 	void *into;
-	char **next;		/* the argument after the current one */
-	uint64_t given;		/* a bit for each row that was given */
+	char **next; /* the argument after the current one */
+	uint64_t given; /* a bit for each row that was given */
 };
 
 static int parse_option(struct parser *p, const char *arg)

@@ -19,7 +19,7 @@ struct pc {
 	struct i8042 i8042;
 	struct cmos cmos;
 	struct power power;
-	uint32_t debug_value;	/* with PC_DEBUG_EXIT */
+	uint32_t debug_value; /* with PC_DEBUG_EXIT */
 };
 
 void pc_init(struct pc *pc, const struct serial_ops *ops, void *context, uint64_t low_memory,

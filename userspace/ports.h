@@ -8,7 +8,7 @@
 #define PORT_CMOS 0x70
 #define PORT_DEBUG_EXIT 0xf4
 #define PORT_COM1 0x3f8
-#define PORT_PM1_EVENT 0x600	/* status, enable: two bytes each */
+#define PORT_PM1_EVENT 0x600 /* status, enable: two bytes each */
 #define PORT_PM1_CONTROL 0x604
 #define PORT_RESET 0xcf9
 
@@ -16,8 +16,8 @@
 #define ACPI_IRQ 9
 #define RTC_IRQ 8
 
-#define RESET_VALUE 0x06	/* to PORT_RESET: full reset, now */
-#define RESET_NOW 0x04		/* the bit of it that resets */
+#define RESET_VALUE 0x06 /* to PORT_RESET: full reset, now */
+#define RESET_NOW 0x04 /* the bit of it that resets */
 
 /* PM1 control */
 #define PM1_SCI_ENABLE 0x0001

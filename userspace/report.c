@@ -13,8 +13,8 @@
 static const char *exit_text(uint32_t reason)
 {
 	switch (reason & REASON_MASK) {
-#define X(number, name, text)                                                                      \
-	case number:                                                                               \
+#define X(number, name, text) \
+	case number:          \
 		return text;
 #include <vmx/exits.def>
 #undef X
@@ -25,8 +25,8 @@ static const char *exit_text(uint32_t reason)
 static const char *instruction_error_text(uint64_t number)
 {
 	switch (number) {
-#define X(number, name, text)                                                                      \
-	case number:                                                                               \
+#define X(number, name, text) \
+	case number:          \
 		return text;
 #include <vmx/errors.def>
 #undef X
@@ -45,23 +45,20 @@ const char *entry_failure_text(uint64_t reason)
 const char *internal_error_text(uint32_t suberror)
 {
 	switch (suberror) {
-	case KVM_INTERNAL_ERROR_EMULATION:
-		return "it can't emulate an instruction";
-	case KVM_INTERNAL_ERROR_SIMUL_EX:
-		return "two exceptions came at once";
-	case KVM_INTERNAL_ERROR_DELIVERY_EV:
-		return "an exit came while an event was delivered";
+	case KVM_INTERNAL_ERROR_EMULATION: return "it can't emulate an instruction";
+	case KVM_INTERNAL_ERROR_SIMUL_EX: return "two exceptions came at once";
+	case KVM_INTERNAL_ERROR_DELIVERY_EV: return "an exit came while an event was delivered";
 	case KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON:
 		return "the processor gave an exit that nobody expects";
-	default:
-		return "for an unknown reason";
+	default: return "for an unknown reason";
 	}
 }
 
 static void segment(const char *name, const struct kvm_segment *s, FILE *to)
 {
-	fprintf(to, "  %-4s %04x base=%016" PRIx64 " limit=%08x type=%x s=%d dpl=%d p=%d db=%d l=%d "
-		    "g=%d%s\n",
+	fprintf(to,
+		"  %-4s %04x base=%016" PRIx64 " limit=%08x type=%x s=%d dpl=%d p=%d db=%d l=%d "
+		"g=%d%s\n",
 		name, s->selector, (uint64_t)s->base, s->limit, s->type, s->s, s->dpl, s->present,
 		s->db, s->l, s->g, s->unusable ? " unusable" : "");
 }
@@ -69,8 +66,8 @@ static void segment(const char *name, const struct kvm_segment *s, FILE *to)
 static void row(FILE *to, const char *a, uint64_t va, const char *b, uint64_t vb, const char *c,
 		uint64_t vc)
 {
-	fprintf(to, "  %-4s %016" PRIx64 "  %-4s %016" PRIx64 "  %-6s %016" PRIx64 "\n", a, va, b, vb,
-		c, vc);
+	fprintf(to, "  %-4s %016" PRIx64 "  %-4s %016" PRIx64 "  %-6s %016" PRIx64 "\n", a, va, b,
+		vb, c, vc);
 }
 
 void report_registers(const struct kvm_regs *r, const struct kvm_sregs *s, FILE *to)
@@ -124,18 +121,12 @@ static bool say_ending(const struct vm *vm)
 	unsigned int id = vm->ended_by ? vm->ended_by->id : 0;
 
 	switch (vm->ending) {
-	case ENDING_RESET:
-		say("the guest reset itself.");
-		return false;
+	case ENDING_RESET: say("the guest reset itself."); return false;
 	case ENDING_TRIPLE_FAULT:
 		say("vCPU %u shut down: a triple fault; its state follows.", id);
 		return true;
-	case ENDING_FAILED_ENTRY:
-		failed_entry(vm);
-		return true;
-	case ENDING_INTERNAL_ERROR:
-		internal_error(vm);
-		return true;
+	case ENDING_FAILED_ENTRY: failed_entry(vm); return true;
+	case ENDING_INTERNAL_ERROR: internal_error(vm); return true;
 	case ENDING_UNKNOWN_EXIT:
 		say("vCPU %u left the guest with exit reason %u, which abyme doesn't know; its state "
 		    "follows.",
@@ -145,28 +136,20 @@ static bool say_ending(const struct vm *vm)
 		say("KVM_RUN of vCPU %u failed: %s; the kernel log may say more.", id,
 		    strerror(vm->ending_value));
 		return true;
-	default:
-		return false;
+	default: return false;
 	}
 }
 
 static int exit_status(const struct vm *vm)
 {
 	switch (vm->ending) {
-	case ENDING_POWER_OFF:
-		return EXIT_POWER_OFF;
-	case ENDING_RESET:
-		return EXIT_RESET;
-	case ENDING_DEBUG_EXIT:
-		return (vm->ending_value << 1 | 1) & 0xff;
-	case ENDING_TRIPLE_FAULT:
-		return EXIT_TRIPLE_FAULT;
-	case ENDING_FAILED_ENTRY:
-		return EXIT_FAILED_ENTRY;
-	case ENDING_QUIT:
-		return EXIT_QUIT;
-	default:
-		return EXIT_INTERNAL;
+	case ENDING_POWER_OFF: return EXIT_POWER_OFF;
+	case ENDING_RESET: return EXIT_RESET;
+	case ENDING_DEBUG_EXIT: return (vm->ending_value << 1 | 1) & 0xff;
+	case ENDING_TRIPLE_FAULT: return EXIT_TRIPLE_FAULT;
+	case ENDING_FAILED_ENTRY: return EXIT_FAILED_ENTRY;
+	case ENDING_QUIT: return EXIT_QUIT;
+	default: return EXIT_INTERNAL;
 	}
 }
 

@@ -48,9 +48,10 @@ static int open_files(struct files *files, const struct run_opts *opts)
 	if (files->kind == IMAGE_UNKNOWN)
 		return image_refuse(&files->image);
 	if (files->kind == IMAGE_BZIMAGE && opts->modules)
-		return fail("--module is for multiboot images, and %s is a Linux bzImage; give it an "
-			    "initramfs with --initrd.",
-			    opts->image);
+		return fail(
+			"--module is for multiboot images, and %s is a Linux bzImage; give it an "
+			"initramfs with --initrd.",
+			opts->image);
 	if (opts->initrd && image_open(&files->initrd, opts->initrd, "initrd"))
 		return -1;
 	return open_modules(files, opts);
@@ -108,7 +109,7 @@ static int prepare(struct vm *vm, const struct run_opts *opts)
 	struct files files = { 0 };
 	struct boot_entry entry;
 
-	if (open_files(&files, opts) || open_device(vm, opts) ||
+	if (open_device(vm, opts) || open_files(&files, opts) ||
 	    memory_create(&vm->memory, opts->memory) || load_files(vm, &files, opts, &entry))
 		return -1;
 	close_files(&files);

@@ -16,8 +16,9 @@ static int set_memory(void *into, const char *value)
 	if (parse_size(value, "--memory", &opts->memory))
 		return -1;
 	if (opts->memory < MEM_MIN)
-		return fail("--memory %s is too little for any guest; give at least 2M, for Linux 64M.",
-			    value);
+		return fail(
+			"--memory %s is too little for any guest; give at least 2M, for Linux 64M.",
+			value);
 	return 0;
 }
 
@@ -82,16 +83,17 @@ static int set_image(void *into, const char *value)
 	struct run_opts *opts = into;
 
 	if (opts->image)
-		return fail("there are two images, '%s' and '%s'; give one, and the guest's arguments "
-			    "with --append '...'.",
-			    opts->image, value);
+		return fail(
+			"there are two images, '%s' and '%s'; give one, and the guest's arguments "
+			"with --append '...'.",
+			opts->image, value);
 	opts->image = value;
 	return 0;
 }
 
 static const struct option_row run_options[] = {
-	{ "memory", "SIZE", "guest memory, for example 512M or 2G (default 512M)", "m mem ram", false,
-	  set_memory },
+	{ "memory", "SIZE", "guest memory, for example 512M or 2G (default 512M)", "m mem ram",
+	  false, set_memory },
 	{ "cpus", "N", "virtual processors (default 1)", "smp vcpus cpu c", false, set_cpus },
 	{ "nested", NULL, "let the guest use VT-x: it can be a hypervisor itself",
 	  "nest nesting vmx", false, set_nested },
@@ -102,8 +104,8 @@ static const struct option_row run_options[] = {
 	  "i initramfs ramdisk", false, set_initrd },
 	{ "module", "FILE[,ARGS]", "a module for a multiboot image; may be repeated", "mod modules",
 	  true, add_module },
-	{ "device", "NODE", "who runs it: " DEVICE_DEFAULT " (default), /dev/kvm", "dev accel kvm", false,
-	  set_device },
+	{ "device", "NODE", "who runs it: " DEVICE_DEFAULT " (default), /dev/kvm", "dev accel kvm",
+	  false, set_device },
 	{ "kernel", "IMAGE", "another way to name the image", "k image bzimage", false, set_image },
 	{ 0 },
 };
@@ -111,12 +113,14 @@ static const struct option_row run_options[] = {
 const struct command run_command = {
 	.name = "run",
 	.usage = "abyme run [OPTION]... IMAGE",
-	.about = "Start a virtual machine from IMAGE, a Linux bzImage or a multiboot 1 kernel, with\n"
-		 "its serial port on standard input and output.",
-	.after = "In a terminal: Ctrl-a x quits, Ctrl-a h helps, Ctrl-a Ctrl-a sends Ctrl-a.\n\n"
-		 "Exit status: 0 powered off; 2 wrong usage; 4 not started; 6 reset; 8 triple fault;\n"
-		 "10 entry refused by the processor; 12 internal error; 14 quit by Ctrl-a x;\n"
-		 "odd: (V << 1) | 1 for a guest that wrote V to port 0xf4.",
+	.about =
+		"Start a virtual machine from IMAGE, a Linux bzImage or a multiboot 1 kernel, with\n"
+		"its serial port on standard input and output.",
+	.after =
+		"In a terminal: Ctrl-a x quits, Ctrl-a h helps, Ctrl-a Ctrl-a sends Ctrl-a.\n\n"
+		"Exit status: 0 powered off; 2 wrong usage; 4 not started; 6 reset; 8 triple fault;\n"
+		"10 entry refused by the processor; 12 internal error; 14 quit by Ctrl-a x;\n"
+		"odd: (V << 1) | 1 for a guest that wrote V to port 0xf4.",
 	.options = run_options,
 	.operand = set_image,
 };
@@ -130,7 +134,8 @@ int run_opts_parse(struct run_opts *opts, int argc, char **argv)
 	if (result != OPTIONS_OK)
 		return result;
 	if (!opts->image)
-		return fail("no image to run; name a bzImage or a multiboot kernel, for example abyme "
-			    "run /boot/vmlinuz.");
+		return fail(
+			"no image to run; name a bzImage or a multiboot kernel, for example abyme "
+			"run /boot/vmlinuz.");
 	return OPTIONS_OK;
 }

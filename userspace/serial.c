@@ -28,7 +28,7 @@ enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_S
 #define MCR_BITS 0x1f
 
 #define LSR_READY 0x01
-#define LSR_EMPTY 0x60	/* holding and shift registers */
+#define LSR_EMPTY 0x60 /* holding and shift registers */
 
 #define MSR_CTS 0x10
 #define MSR_DSR 0x20
@@ -40,8 +40,8 @@ void serial_init(struct serial *s, const struct serial_ops *ops, void *context)
 	memset(s, 0, sizeof(*s));
 	s->ops = ops;
 	s->context = context;
-	s->divisor[0] = 1;	/* 115200 baud */
-	s->lcr = 0x03;		/* 8 bits */
+	s->divisor[0] = 1; /* 115200 baud */
+	s->lcr = 0x03; /* 8 bits */
 	s->mcr = MCR_OUT2;
 }
 
@@ -115,22 +115,14 @@ static uint8_t read_msr(const struct serial *s)
 static uint8_t read_register(struct serial *s, uint16_t reg)
 {
 	switch (reg) {
-	case REG_DATA:
-		return s->lcr & LCR_DIVISOR ? s->divisor[0] : read_data(s);
-	case REG_IER:
-		return s->lcr & LCR_DIVISOR ? s->divisor[1] : s->ier;
-	case REG_IIR_FCR:
-		return read_iir(s);
-	case REG_LCR:
-		return s->lcr;
-	case REG_MCR:
-		return s->mcr;
-	case REG_LSR:
-		return LSR_EMPTY | (received(s) ? LSR_READY : 0);
-	case REG_MSR:
-		return read_msr(s);
-	default:
-		return s->scratch;
+	case REG_DATA: return s->lcr & LCR_DIVISOR ? s->divisor[0] : read_data(s);
+	case REG_IER: return s->lcr & LCR_DIVISOR ? s->divisor[1] : s->ier;
+	case REG_IIR_FCR: return read_iir(s);
+	case REG_LCR: return s->lcr;
+	case REG_MCR: return s->mcr;
+	case REG_LSR: return LSR_EMPTY | (received(s) ? LSR_READY : 0);
+	case REG_MSR: return read_msr(s);
+	default: return s->scratch;
 	}
 }
 
@@ -184,15 +176,9 @@ static void write_register(struct serial *s, uint16_t reg, uint8_t value)
 		if (value & FCR_CLEAR_RECEIVER)
 			s->loop_full = false;
 		break;
-	case REG_LCR:
-		s->lcr = value;
-		break;
-	case REG_MCR:
-		s->mcr = value & MCR_BITS;
-		break;
-	case REG_SCRATCH:
-		s->scratch = value;
-		break;
+	case REG_LCR: s->lcr = value; break;
+	case REG_MCR: s->mcr = value & MCR_BITS; break;
+	case REG_SCRATCH: s->scratch = value; break;
 	}
 }
 

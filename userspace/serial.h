@@ -12,7 +12,7 @@
 struct serial_ops {
 	void (*transmit)(void *context, uint8_t byte);
 	void (*set_irq)(void *context, bool level);
-	void (*drained)(void *context);	/* there is room for input again */
+	void (*drained)(void *context); /* there is room for input again */
 };
 
 /*
@@ -23,11 +23,11 @@ struct serial {
 	const struct serial_ops *ops;
 	void *context;
 	uint8_t ier, lcr, mcr, scratch, divisor[2];
-	bool fifo;		/* FCR's enable bit */
-	bool thre_pending;	/* the transmitter emptied since IIR was read */
+	bool fifo; /* FCR's enable bit */
+	bool thre_pending; /* the transmitter emptied since IIR was read */
 	bool irq;
-	bool ier_written;	/* the driver works with interrupts */
-	uint8_t loop;		/* the byte that came back in loopback mode */
+	bool ier_written; /* the driver works with interrupts */
+	uint8_t loop; /* the byte that came back in loopback mode */
 	bool loop_full;
 	uint8_t queue[SERIAL_QUEUE];
 	size_t head, count;

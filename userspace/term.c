@@ -24,7 +24,7 @@ static void set_raw(void)
 	struct termios mode = saved;
 
 	cfmakeraw(&mode);
-	mode.c_oflag |= OPOST;	/* our own messages start at the left */
+	mode.c_oflag |= OPOST; /* our own messages start at the left */
 	tcsetattr(STDIN_FILENO, TCSANOW, &mode);
 	raw = 1;
 }
@@ -32,14 +32,14 @@ static void set_raw(void)
 static void on_crash(int signal)
 {
 	term_restore();
-	raise(signal);	/* the handler is gone: SA_RESETHAND */
+	raise(signal); /* the handler is gone: SA_RESETHAND */
 }
 
 static void on_stop(int signal)
 {
 	(void)signal;
 	term_restore();
-	kill(getpid(), SIGSTOP);	/* SIGCONT goes on from here */
+	kill(getpid(), SIGSTOP); /* SIGCONT goes on from here */
 	if (tcgetpgrp(STDIN_FILENO) == getpgrp())
 		set_raw();
 }

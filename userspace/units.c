@@ -15,9 +15,9 @@ static const struct {
 	const char *name;
 	uint64_t bytes;
 } size_units[] = {
-	{ "", MIB },	 { "M", MIB },	  { "MB", MIB },     { "MiB", MIB },
-	{ "G", GIB },	 { "GB", GIB },	  { "GiB", GIB },    { "T", 1024 * GIB },
-	{ "K", KIB },	 { "KB", KIB },	  { "KiB", KIB },    { "TiB", 1024 * GIB },
+	{ "", MIB },  { "M", MIB },  { "MB", MIB },  { "MiB", MIB },
+	{ "G", GIB }, { "GB", GIB }, { "GiB", GIB }, { "T", 1024 * GIB },
+	{ "K", KIB }, { "KB", KIB }, { "KiB", KIB }, { "TiB", 1024 * GIB },
 };
 
 static uint64_t unit_bytes(const char *name)
@@ -46,8 +46,8 @@ int parse_size(const char *text, const char *what, uint64_t *bytes)
 	const char *end = parse_digits(text, &number);
 
 	if (!end)
-		return fail("%s '%s' is not a size; write for example %s 512M or %s 2G.", what, text,
-			    what, what);
+		return fail("%s '%s' is not a size; write for example %s 512M or %s 2G.", what,
+			    text, what, what);
 	unit = unit_bytes(end);
 	if (!unit)
 		return fail("%s '%s' has an unknown unit '%s'; use M or G, for example %s 512M.",
@@ -69,8 +69,8 @@ int parse_count(const char *text, const char *what, unsigned int min, unsigned i
 		return fail("%s '%s' is not a whole number; write for example %s %u.", what, text,
 			    what, min > 2 ? min : 2);
 	if (number < min || number > max)
-		return fail("%s %" PRIu64 " is out of range; it can be %u to %u.", what, number, min,
-			    max);
+		return fail("%s %" PRIu64 " is out of range; it can be %u to %u.", what, number,
+			    min, max);
 	*count = number;
 	return 0;
 }

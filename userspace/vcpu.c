@@ -13,7 +13,7 @@
 #define KICK_SIGNAL SIGUSR1
 
 #define MSR_FEATURE_CONTROL 0x3a
-#define FEATURE_CONTROL_LOCKED_VMX 0x5	/* locked, VMX outside SMX */
+#define FEATURE_CONTROL_LOCKED_VMX 0x5 /* locked, VMX outside SMX */
 #define MSR_MISC_ENABLE 0x1a0
 #define MISC_ENABLE_FAST_STRINGS 0x1
 #define MSR_MTRR_DEF_TYPE 0x2ff
@@ -114,14 +114,10 @@ int vcpus_create(struct vm *vm, const struct boot_entry *entry)
 static enum ending_kind ending_of(enum pc_event event)
 {
 	switch (event) {
-	case PC_POWER_OFF:
-		return ENDING_POWER_OFF;
-	case PC_RESET:
-		return ENDING_RESET;
-	case PC_DEBUG_EXIT:
-		return ENDING_DEBUG_EXIT;
-	default:
-		return ENDING_NONE;
+	case PC_POWER_OFF: return ENDING_POWER_OFF;
+	case PC_RESET: return ENDING_RESET;
+	case PC_DEBUG_EXIT: return ENDING_DEBUG_EXIT;
+	default: return ENDING_NONE;
 	}
 }
 
@@ -164,36 +160,24 @@ static enum ending_kind exit_system_event(struct vcpu *vcpu, uint32_t *value)
 {
 	*value = vcpu->run->system_event.type;
 	switch (*value) {
-	case KVM_SYSTEM_EVENT_SHUTDOWN:
-		return ENDING_POWER_OFF;
-	case KVM_SYSTEM_EVENT_RESET:
-		return ENDING_RESET;
-	default:
-		return ENDING_TRIPLE_FAULT;
+	case KVM_SYSTEM_EVENT_SHUTDOWN: return ENDING_POWER_OFF;
+	case KVM_SYSTEM_EVENT_RESET: return ENDING_RESET;
+	default: return ENDING_TRIPLE_FAULT;
 	}
 }
 
 static enum ending_kind handle_exit(struct vcpu *vcpu, uint32_t *value)
 {
 	switch (vcpu->run->exit_reason) {
-	case KVM_EXIT_IO:
-		return exit_io(vcpu, value);
-	case KVM_EXIT_MMIO:
-		return exit_mmio(vcpu, value);
+	case KVM_EXIT_IO: return exit_io(vcpu, value);
+	case KVM_EXIT_MMIO: return exit_mmio(vcpu, value);
 	case KVM_EXIT_INTR:
-	case KVM_EXIT_IRQ_WINDOW_OPEN:
-		return ENDING_NONE;
-	case KVM_EXIT_SHUTDOWN:
-		return ENDING_TRIPLE_FAULT;
-	case KVM_EXIT_SYSTEM_EVENT:
-		return exit_system_event(vcpu, value);
-	case KVM_EXIT_FAIL_ENTRY:
-		return ENDING_FAILED_ENTRY;
-	case KVM_EXIT_INTERNAL_ERROR:
-		return ENDING_INTERNAL_ERROR;
-	default:
-		*value = vcpu->run->exit_reason;
-		return ENDING_UNKNOWN_EXIT;
+	case KVM_EXIT_IRQ_WINDOW_OPEN: return ENDING_NONE;
+	case KVM_EXIT_SHUTDOWN: return ENDING_TRIPLE_FAULT;
+	case KVM_EXIT_SYSTEM_EVENT: return exit_system_event(vcpu, value);
+	case KVM_EXIT_FAIL_ENTRY: return ENDING_FAILED_ENTRY;
+	case KVM_EXIT_INTERNAL_ERROR: return ENDING_INTERNAL_ERROR;
+	default: *value = vcpu->run->exit_reason; return ENDING_UNKNOWN_EXIT;
 	}
 }
 
@@ -227,7 +211,7 @@ static void *vcpu_thread(void *arg)
 
 static void kicked(int signal)
 {
-	(void)signal;	/* it is there to interrupt KVM_RUN */
+	(void)signal; /* it is there to interrupt KVM_RUN */
 }
 
 int vcpus_start(struct vm *vm)

@@ -45,7 +45,9 @@ static int create_irqchip(struct vm *vm)
 static int set_slot(struct vm *vm, uint32_t slot, uint64_t gpa, uint64_t size, void *host)
 {
 	struct kvm_userspace_memory_region region = {
-		.slot = slot, .guest_phys_addr = gpa, .memory_size = size,
+		.slot = slot,
+		.guest_phys_addr = gpa,
+		.memory_size = size,
 		.userspace_addr = (uintptr_t)host,
 	};
 
@@ -66,9 +68,9 @@ int vm_create(struct vm *vm)
 		return -1;
 	return set_slot(vm, 0, 0, low, vm->memory.host) ||
 			       set_slot(vm, 1, MEM_HIGH_START, memory_high_size(&vm->memory),
-					vm->memory.host + low) ?
-		       -1 :
-		       0;
+					vm->memory.host + low)
+		       ? -1
+		       : 0;
 }
 
 void vm_set_irq(struct vm *vm, unsigned int irq, bool level)
@@ -92,5 +94,5 @@ void vm_end(struct vm *vm, enum ending_kind how, uint32_t value, struct vcpu *by
 	pthread_mutex_unlock(&vm->lock);
 	atomic_store(&vm->stopping, true);
 	if (write(vm->stop_fd, &one, sizeof(one)) < 0)
-		return;	/* it is readable already */
+		return; /* it is readable already */
 }

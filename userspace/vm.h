@@ -10,21 +10,21 @@
 #include "memory.h"
 #include "pc.h"
 
-#define VM_CPUS_MAX 254		/* APIC ids of 8 bits, one left for the I/O APIC */
+#define VM_CPUS_MAX 254 /* APIC ids of 8 bits, one left for the I/O APIC */
 
 /* How a run ended; the first that happens counts. */
 enum ending_kind {
 	ENDING_NONE,
 	ENDING_POWER_OFF,
 	ENDING_RESET,
-	ENDING_DEBUG_EXIT,	/* value: what the guest wrote */
+	ENDING_DEBUG_EXIT, /* value: what the guest wrote */
 	ENDING_TRIPLE_FAULT,
 	ENDING_FAILED_ENTRY,
 	ENDING_INTERNAL_ERROR,
-	ENDING_UNKNOWN_EXIT,	/* value: KVM's exit reason */
-	ENDING_RUN_FAILED,	/* value: errno of KVM_RUN */
+	ENDING_UNKNOWN_EXIT, /* value: KVM's exit reason */
+	ENDING_RUN_FAILED, /* value: errno of KVM_RUN */
 	ENDING_QUIT,
-	ENDING_SIGNAL,		/* value: the signal */
+	ENDING_SIGNAL, /* value: the signal */
 };
 
 struct vm;
@@ -49,14 +49,14 @@ struct vm {
 	unsigned int cpus;
 	bool nested;
 	struct vcpu *vcpu;
-	unsigned int running;		/* how many threads were started */
+	unsigned int running; /* how many threads were started */
 
-	pthread_mutex_t lock;		/* of the ending */
+	pthread_mutex_t lock; /* of the ending */
 	enum ending_kind ending;
 	uint32_t ending_value;
-	struct vcpu *ended_by;		/* NULL: not by a vCPU */
+	struct vcpu *ended_by; /* NULL: not by a vCPU */
 	atomic_bool stopping;
-	int stop_fd;			/* an eventfd that becomes readable at the end */
+	int stop_fd; /* an eventfd that becomes readable at the end */
 };
 
 /* VM, interrupt controllers, timer and memory slots. Return: 0, or -1 after fail(). */

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* abyme doctor: can this machine run abyme, can it nest, and what mends it. */
+#include <stdio.h>
+
+#include "commands.h"
+#include "device.h"
+#include "doctor.h"
+#include "err.h"
+#include "json.h"
+#include "optparse.h"
+
+struct doctor_opts {
+	const char *device;
+	bool json;
+};
+
+static int set_json(void *into, const char *value)
+{
+	struct doctor_opts *opts = into;
+
+	(void)value;
+	opts->json = true;
+	return 0;
+}
+
+static int set_device(void *into, const char *value)
+{
+	struct doctor_opts *opts = into;
+
+	opts->device = value;
+	return 0;
+}
+
+static const struct option_row doctor_options[] = {
+	{ "json", NULL, "for programs", "j", false, set_json },
+	{ "device", "NODE", "the device in question: " DEVICE_DEFAULT " (default), /dev/kvm",
+	  "dev kvm", false, set_device },
+	{ 0 },
+};
+
+static const struct command doctor_command = {
+	.name = "doctor",
+	.usage = "abyme doctor [OPTION]...",
+	.about =
+		"Say whether this machine, a host or a virtual one, can run abyme and can nest, what\n"
+		"holds it back, and what mends it.",
+	.after = "Exit status: 0 it can run guests and nest; 1 it can run guests but not nest;\n"
+		 "2 it can't run guests, or wrong usage.",
+	.options = doctor_options,
+};
+
+static const char *const verdict_words[] = {
+	[VERDICT_OK] = "ok",	 [VERDICT_BAD] = "bad",	  [VERDICT_UNKNOWN] = "unknown",
+	[VERDICT_NOTE] = "note", [VERDICT_SKIP] = "skip",
+};
+
+static const char *const blocks_words[] = {
+	[BLOCKS_NOTHING] = "nothing",
+	[BLOCKS_NEST] = "nesting",
+	[BLOCKS_RUN] = "running",
+};
+
+static const char *const summaries[] = {
+	"This machine can run guests, and they can be hypervisors.",
+	"This machine can run guests, but they can't be hypervisors.",
+	"This machine can't run guests yet.",
+};
+
+static void print_text(const struct finding *findings, unsigned int count, int status)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		const struct finding *f = &findings[i];
+
+		printf("%-8s %-10s %s\n", verdict_words[f->verdict], f->id, f->what);
+		if (f->mend[0])
+			printf("%-8s %-10s -> %s\n", "", "", f->mend);
+	}
+	printf("\n%s\n", summaries[status]);
+}
+
+static void json_pair(const char *name, const char *value, const char *after)
+{
+	json_string(stdout, name);
+	fputs(": ", stdout);
+	json_string(stdout, value);
+	fputs(after, stdout);
+}
+
+static void print_json(const char *device, const struct finding *findings, unsigned int count,
+		       int status)
+{
+	printf("{\n  ");
+	json_pair("device", device, ",\n");
+	printf("  \"can_run\": %s,\n  \"can_nest\": %s,\n  \"findings\": [",
+	       status < 2 ? "true" : "false", status < 1 ? "true" : "false");
+	for (unsigned int i = 0; i < count; i++) {
+		const struct finding *f = &findings[i];
+
+		printf("%s\n    { ", i ? "," : "");
+		json_pair("id", f->id, ", ");
+		json_pair("verdict", verdict_words[f->verdict], ", ");
+		json_pair("blocks", blocks_words[f->blocks], ",\n      ");
+		json_pair("what", f->what, ",\n      ");
+		json_pair("mend", f->mend, " }");
+	}
+	printf("\n  ]\n}\n");
+}
+
+int doctor_main(int argc, char **argv)
+{
+	static struct finding findings[FINDINGS_MAX];
+	static struct facts facts;
+	struct doctor_opts opts = { .device = DEVICE_DEFAULT };
+	int result = options_parse(&doctor_command, &opts, argc, argv);
+	unsigned int count;
+
+	if (result == OPTIONS_HELP) {
+		options_help(&doctor_command, stdout);
+		return 0;
+	}
+	if (result) {
+		say("%s", fail_text());
+		return EXIT_USAGE;
+	}
+	facts_gather(&facts, opts.device);
+	count = doctor_judge(&facts, findings);
+	result = doctor_status(findings, count);
+	if (opts.json)
+		print_json(opts.device, findings, count, result);
+	else
+		print_text(findings, count, result);
+	return result;
+}

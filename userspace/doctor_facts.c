@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What this machine says of itself: CPUID, /proc, /sys, an MSR, the device. */
+#include <cpuid.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "device.h"
+#include "doctor.h"
+#include "err.h"
+
+#define ECX_VMX (1u << 5)
+#define ECX_HYPERVISOR (1u << 31)
+#define HYPERVISOR_BASE 0x40000000
+#define HYPERVISOR_BASES 4 /* one hypervisor may show several interfaces */
+#define MSR_FEATURE_CONTROL 0x3a
+
+static void put_words(char name[13], unsigned int a, unsigned int b, unsigned int c)
+{
+	const unsigned int words[3] = { a, b, c };
+
+	memcpy(name, words, 12);
+	name[12] = '\0';
+}
+
+/*
+ * Hypervisors that also speak Hyper-V's interface show it first and their
+ * own after it; so the last one that isn't Hyper-V's is the true one.
+ */
+static void gather_hypervisor(struct facts *f)
+{
+	for (unsigned int i = 0; i < HYPERVISOR_BASES; i++) {
+		unsigned int a, b, c, d;
+		char name[13];
+
+		__cpuid(HYPERVISOR_BASE + i * 0x100, a, b, c, d);
+		if (a < HYPERVISOR_BASE + i * 0x100 || a > HYPERVISOR_BASE + 0xffff)
+			continue;
+		put_words(name, b, c, d);
+		if (!strcmp(name, CPUID_ABYME_SIGNATURE))
+			f->in_abyme = true;
+		else if (!f->signature[0] || !strcmp(f->signature, "Microsoft Hv"))
+			strcpy(f->signature, name);
+	}
+}
+
+static void gather_cpuid(struct facts *f)
+{
+	unsigned int a, b, c, d;
+
+	__cpuid(0, a, b, c, d);
+	put_words(f->vendor, b, d, c);
+	__cpuid(1, a, b, c, d);
+	f->cpuid_vmx = c & ECX_VMX;
+	f->hypervisor = c & ECX_HYPERVISOR;
+	if (f->hypervisor)
+		gather_hypervisor(f);
+}
+
+/* The values of a /proc/cpuinfo line, with a space before and after each. */
+static bool cpuinfo_line(const char *key, char *to, size_t size)
+{
+	FILE *file = fopen("/proc/cpuinfo", "re");
+	size_t key_len = strlen(key), line_size = 0;
+	char *line = NULL;
+	bool found = false;
+
+	while (file && !found && getline(&line, &line_size, file) > 0) {
+		const char *colon = strchr(line, ':');
+
+		found = colon && !strncmp(line, key, key_len) &&
+			(line[key_len] == '\t' || line[key_len] == ' ' || line[key_len] == ':');
+		if (found)
+			snprintf(to, size, "%.*s ", (int)strcspn(colon + 1, "\n"), colon + 1);
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return found;
+}
+
+static void gather_cpuinfo(struct facts *f)
+{
+	char flags[8192];
+
+	if (cpuinfo_line("flags", flags, sizeof(flags)))
+		f->cpuinfo_vmx = strstr(flags, " vmx ");
+	cpuinfo_line("vmx flags", f->vmx_flags, sizeof(f->vmx_flags));
+}
+
+static void gather_feature_control(struct facts *f)
+{
+	int fd = open("/dev/cpu/0/msr", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	f->feature_control_known = pread(fd, &f->feature_control, sizeof(f->feature_control),
+					 MSR_FEATURE_CONTROL) == sizeof(f->feature_control);
+	close(fd);
+}
+
+/* The first line of a small file, "" when it can't be read. */
+static void read_line(const char *path, char *to, size_t size)
+{
+	FILE *file = fopen(path, "re");
+
+	to[0] = '\0';
+	if (!file)
+		return;
+	if (fgets(to, size, file))
+		to[strcspn(to, "\n")] = '\0';
+	fclose(file);
+}
+
+static bool module_loaded(const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/module/%s", name);
+	return !access(path, F_OK);
+}
+
+static char yes_or_no(const char *path)
+{
+	char text[16];
+
+	read_line(path, text, sizeof(text));
+	if (!text[0])
+		return 0;
+	return text[0] == 'Y' || text[0] == '1' ? 'Y' : 'N';
+}
+
+static void gather_modules(struct facts *f)
+{
+	static const char *const others[] = { "vboxdrv", "vmmon" };
+	char text[128];
+
+	f->abyme_loaded = module_loaded("abyme");
+	f->kvm_loaded = module_loaded("kvm");
+	f->kvm_intel_loaded = module_loaded("kvm_intel");
+	f->kvm_nested = yes_or_no("/sys/module/kvm_intel/parameters/nested");
+	f->kvm_keeps_vtx = f->kvm_intel_loaded &&
+			   yes_or_no("/sys/module/kvm/parameters/enable_virt_at_load") == 'Y';
+	read_line("/sys/module/kvm_intel/refcnt", text, sizeof(text));
+	f->kvm_intel_users = text[0] ? atoi(text) : -1;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (module_loaded(others[i]))
+			snprintf(f->other_module, sizeof(f->other_module), "%s", others[i]);
+	read_line("/sys/kernel/security/lockdown", text, sizeof(text));
+	f->lockdown = text[0] && !strstr(text, "[none]");
+}
+
+/* Creating a VM is the only sure way to learn whether VT-x is free. */
+static void try_vm(struct facts *f, const struct device *device)
+{
+	int fd = ioctl(device->fd, KVM_CREATE_VM, 0);
+
+	f->vm_error = fd < 0 ? errno : 0;
+	if (fd >= 0)
+		close(fd);
+}
+
+static void gather_device(struct facts *f)
+{
+	static struct device device;
+
+	fail_clear();
+	f->vm_error = -1;
+	errno = 0;
+	if (device_open(&device, f->device)) {
+		f->device_error = errno ? errno : EIO;
+		snprintf(f->device_text, sizeof(f->device_text), "%s", fail_text());
+		fail_clear();
+		return;
+	}
+	f->device_vmx = cpuid_has_vmx(&device.supported);
+	try_vm(f, &device);
+	close(device.fd);
+}
+
+void facts_gather(struct facts *f, const char *device)
+{
+	const char *slash = strrchr(device, '/');
+
+	*f = (struct facts){ .device = device };
+	f->device_is_kvm = !strcmp(slash ? slash + 1 : device, "kvm");
+	gather_cpuid(f);
+	gather_cpuinfo(f);
+	gather_feature_control(f);
+	gather_modules(f);
+	gather_device(f);
+}

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the facts mean: one row for each thing that running or nesting needs,
+ * each with what is the case and what mends it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cpuid.h"
+#include "doctor.h"
+
+#define FEATURE_LOCKED 0x1
+#define FEATURE_VMX 0x4 /* outside SMX */
+
+#define SAY(f, ...) snprintf((f)->what, sizeof((f)->what), __VA_ARGS__)
+#define MEND(f, ...) snprintf((f)->mend, sizeof((f)->mend), __VA_ARGS__)
+
+/* How each hypervisor exposes VT-x to a VM. */
+static const struct {
+	const char *signature, *name, *mend;
+} hypervisors[] = {
+	{ "KVMKVMKVM", "KVM",
+	  "on the host: sudo modprobe -r kvm_intel && sudo modprobe kvm_intel nested=1; then give the "
+	  "VM the host's processor: libvirt <cpu mode='host-passthrough'/>, QEMU -cpu host" },
+	{ "Microsoft Hv", "Hyper-V",
+	  "on the host, with this VM off: Set-VMProcessor -VMName NAME "
+	  "-ExposeVirtualizationExtensions $true" },
+	{ "VMwareVMware", "VMware",
+	  "with this VM off: set vhv.enable = \"TRUE\" in its .vmx file (Expose hardware-assisted "
+	  "virtualization to the guest OS)" },
+	{ "VBoxVBoxVBox", "VirtualBox",
+	  "with this VM off: VBoxManage modifyvm NAME --nested-hw-virt on" },
+	{ "XenVMMXenVMM", "Xen", "set nestedhvm=1 and hap=1 in this VM's xl configuration" },
+	{ "TCGTCGTCGTCG", "QEMU without hardware virtualization (TCG)",
+	  "TCG has no VT-x to offer: use -accel kvm -cpu host, or an emulator with VT-x such as "
+	  "Bochs" },
+	{ "bhyve bhyve ", "bhyve", "bhyve has no nested virtualization: use another hypervisor" },
+	{ NULL, "an unknown hypervisor",
+	  "ask whoever runs it to turn on nested virtualization for this VM" },
+};
+
+static const char abyme_mend[] = "start this VM with abyme run --nested";
+
+static unsigned int hypervisor_row(const struct facts *facts)
+{
+	unsigned int i = 0;
+
+	while (hypervisors[i].signature && strcmp(hypervisors[i].signature, facts->signature))
+		i++;
+	return i;
+}
+
+static const char *hypervisor_name(const struct facts *facts)
+{
+	return facts->in_abyme ? "abyme" : hypervisors[hypervisor_row(facts)].name;
+}
+
+static bool is_intel(const struct facts *facts)
+{
+	return !strcmp(facts->vendor, "GenuineIntel");
+}
+
+static enum verdict check_processor(const struct facts *facts, struct finding *f)
+{
+	if (is_intel(facts)) {
+		SAY(f, "an Intel processor (%s)", facts->vendor);
+		return VERDICT_OK;
+	}
+	SAY(f, "this processor is not Intel's (%s), so it has no VT-x", facts->vendor);
+	MEND(f, "use a machine with an Intel processor, or an emulated one: make run");
+	return VERDICT_BAD;
+}
+
+static enum verdict check_level(const struct facts *facts, struct finding *f)
+{
+	if (facts->hypervisor)
+		SAY(f, "this is a VM under %s", hypervisor_name(facts));
+	else
+		SAY(f, "this is no VM");
+	return VERDICT_NOTE;
+}
+
+static enum verdict check_vtx(const struct facts *facts, struct finding *f)
+{
+	if (facts->cpuid_vmx) {
+		SAY(f, "the processor has VT-x");
+		return VERDICT_OK;
+	}
+	if (!facts->hypervisor) {
+		SAY(f, "this processor shows no VT-x");
+		MEND(f,
+		     "turn on Intel Virtualization Technology in the firmware's setup, if it's there");
+		return VERDICT_BAD;
+	}
+	SAY(f, "VT-x isn't exposed to this VM");
+	if (facts->in_abyme)
+		MEND(f, "%s", abyme_mend);
+	else if (is_intel(facts) || !facts->signature[0])
+		MEND(f, "%s", hypervisors[hypervisor_row(facts)].mend);
+	else
+		MEND(f, "move the VM to a host with an Intel processor; there: %s",
+		     hypervisors[hypervisor_row(facts)].mend);
+	return VERDICT_BAD;
+}
+
+static enum verdict check_firmware(const struct facts *facts, struct finding *f)
+{
+	bool locked = facts->feature_control & FEATURE_LOCKED;
+
+	if (!facts->cpuid_vmx)
+		return VERDICT_SKIP;
+	if (facts->feature_control_known && locked && !(facts->feature_control & FEATURE_VMX)) {
+		SAY(f, "firmware turned VT-x off (IA32_FEATURE_CONTROL is locked without it)");
+		MEND(f,
+		     "turn on Intel Virtualization Technology in the firmware's setup, then switch "
+		     "off and on");
+		return VERDICT_BAD;
+	}
+	if (facts->cpuinfo_vmx || (facts->feature_control_known && locked)) {
+		SAY(f, "firmware leaves VT-x on");
+		return VERDICT_OK;
+	}
+	if (facts->feature_control_known) {
+		SAY(f,
+		    "firmware left IA32_FEATURE_CONTROL open; the kernel may still turn VT-x on");
+		return VERDICT_NOTE;
+	}
+	SAY(f, "the kernel doesn't list vmx, so firmware may have turned VT-x off");
+	MEND(f, "sudo modprobe msr, then ask again as root");
+	return VERDICT_UNKNOWN;
+}
+
+/* What abyme can't do without, as /proc/cpuinfo names it. */
+static const char *const required_flags[] = { " ept ", " ept_ad ", " vpid ", " invvpid ",
+					      " unrestricted_guest " };
+
+static enum verdict check_features(const struct facts *facts, struct finding *f)
+{
+	char missing[200] = "";
+
+	if (facts->device_is_kvm || !facts->cpuid_vmx)
+		return VERDICT_SKIP;
+	if (!facts->vmx_flags[0]) {
+		SAY(f,
+		    "the kernel doesn't say which features of VT-x there are; abyme checks when it "
+		    "is loaded");
+		return VERDICT_UNKNOWN;
+	}
+	for (size_t i = 0; i < sizeof(required_flags) / sizeof(required_flags[0]); i++)
+		if (!strstr(facts->vmx_flags, required_flags[i]))
+			strcat(missing, required_flags[i]);
+	if (!missing[0]) {
+		SAY(f, "VT-x has EPT with A/D flags, VPID and unrestricted guest");
+		return VERDICT_OK;
+	}
+	SAY(f, "VT-x lacks what abyme needs:%s", missing);
+	if (facts->hypervisor)
+		MEND(f, "give this VM the host's processor unchanged (QEMU -cpu host)");
+	else
+		MEND(f, "use a processor of Intel's Haswell generation or later");
+	return VERDICT_BAD;
+}
+
+static enum verdict check_shadowing(const struct facts *facts, struct finding *f)
+{
+	if (facts->device_is_kvm || !facts->vmx_flags[0])
+		return VERDICT_SKIP;
+	if (strstr(facts->vmx_flags, " shadow_vmcs "))
+		SAY(f, "VMCS shadowing is there: guest hypervisors run at their best");
+	else
+		SAY(f, "there is no VMCS shadowing: guest hypervisors work, but slower");
+	return VERDICT_NOTE;
+}
+
+static enum verdict check_module(const struct facts *facts, struct finding *f)
+{
+	bool loaded = facts->device_is_kvm ? facts->kvm_loaded : facts->abyme_loaded;
+
+	if (loaded) {
+		SAY(f, "the module %s is loaded", facts->device_is_kvm ? "kvm" : "abyme");
+		return VERDICT_OK;
+	}
+	/* The device decides: what is built in need not show as a module. */
+	if (!facts->device_error)
+		return VERDICT_SKIP;
+	SAY(f, "the module %s is not loaded%s", facts->device_is_kvm ? "kvm" : "abyme",
+	    facts->lockdown ? ", and this kernel is locked down: it takes signed modules only"
+			    : "");
+	if (facts->lockdown && !facts->device_is_kvm)
+		MEND(f,
+		     "sign abyme.ko with a key that is enrolled (mokutil), or turn Secure Boot off");
+	else
+		MEND(f, "sudo modprobe %s", facts->device_is_kvm ? "kvm_intel" : "abyme");
+	return VERDICT_BAD;
+}
+
+static enum verdict check_owner(const struct facts *facts, struct finding *f)
+{
+	if (facts->device_is_kvm)
+		return VERDICT_SKIP;
+	if (facts->kvm_intel_users > 0 || facts->kvm_keeps_vtx) {
+		SAY(f, "kvm_intel holds VT-x (%s)",
+		    facts->kvm_intel_users > 0 ? "its VMs are running" : "from its loading on");
+		MEND(f, "stop KVM's virtual machines, then sudo modprobe -r kvm_intel");
+		return VERDICT_BAD;
+	}
+	if (facts->other_module[0]) {
+		SAY(f, "the module %s may hold VT-x while its virtual machines run",
+		    facts->other_module);
+		MEND(f, "sudo modprobe -r %s", facts->other_module);
+		return VERDICT_NOTE;
+	}
+	if (facts->kvm_intel_loaded)
+		SAY(f, "kvm_intel is loaded and idle; it and abyme can't run VMs at the same time");
+	else
+		SAY(f, "no other hypervisor's module is loaded");
+	return VERDICT_OK;
+}
+
+static enum verdict check_device(const struct facts *facts, struct finding *f)
+{
+	if (!facts->device_error) {
+		SAY(f, "%s is there and may be opened", facts->device);
+		return VERDICT_OK;
+	}
+	SAY(f, "%s", facts->device_text);
+	return VERDICT_BAD;
+}
+
+static enum verdict check_vm(const struct facts *facts, struct finding *f)
+{
+	if (facts->vm_error < 0)
+		return VERDICT_SKIP;
+	if (!facts->vm_error) {
+		SAY(f, "%s creates a VM", facts->device);
+		return VERDICT_OK;
+	}
+	SAY(f, "%s can't create a VM: %s", facts->device, strerror(facts->vm_error));
+	if (facts->vm_error == EBUSY)
+		MEND(f, "free VT-x: stop other virtual machines, then sudo modprobe -r kvm_intel");
+	else
+		MEND(f, "sudo dmesg | grep -iE 'abyme|kvm' says why");
+	return VERDICT_BAD;
+}
+
+static enum verdict check_nesting(const struct facts *facts, struct finding *f)
+{
+	if (facts->device_error)
+		return VERDICT_SKIP;
+	if (facts->device_vmx) {
+		SAY(f, "%s offers VMX to its guests: they can be hypervisors", facts->device);
+		return VERDICT_OK;
+	}
+	SAY(f, "%s doesn't offer VMX to its guests", facts->device);
+	if (facts->device_is_kvm && facts->kvm_nested == 'N')
+		MEND(f, "sudo modprobe -r kvm_intel && sudo modprobe kvm_intel nested=1");
+	else if (facts->device_is_kvm)
+		MEND(f, "KVM nests VT-x on Intel processors with kvm_intel only");
+	else
+		MEND(f, "sudo dmesg | grep abyme says which feature is missing");
+	return VERDICT_BAD;
+}
+
+static const struct {
+	const char *id;
+	enum blocks blocks;
+	enum blocks blocks_kvm; /* with --device /dev/kvm, which runs on AMD's processors too */
+	enum verdict (*check)(const struct facts *facts, struct finding *finding);
+} rules[] = {
+	{ "processor", BLOCKS_RUN, BLOCKS_NEST, check_processor },
+	{ "level", BLOCKS_NOTHING, BLOCKS_NOTHING, check_level },
+	{ "vt-x", BLOCKS_RUN, BLOCKS_NEST, check_vtx },
+	{ "firmware", BLOCKS_RUN, BLOCKS_RUN, check_firmware },
+	{ "features", BLOCKS_RUN, BLOCKS_NOTHING, check_features },
+	{ "shadowing", BLOCKS_NOTHING, BLOCKS_NOTHING, check_shadowing },
+	{ "module", BLOCKS_RUN, BLOCKS_RUN, check_module },
+	{ "owner", BLOCKS_RUN, BLOCKS_NOTHING, check_owner },
+	{ "device", BLOCKS_RUN, BLOCKS_RUN, check_device },
+	{ "vm", BLOCKS_RUN, BLOCKS_RUN, check_vm },
+	{ "nesting", BLOCKS_NEST, BLOCKS_NEST, check_nesting },
+};
+
+_Static_assert(sizeof(rules) / sizeof(rules[0]) <= FINDINGS_MAX, "raise FINDINGS_MAX");
+
+unsigned int doctor_judge(const struct facts *facts, struct finding findings[FINDINGS_MAX])
+{
+	unsigned int count = 0;
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		struct finding *f = &findings[count];
+
+		*f = (struct finding){ .id = rules[i].id };
+		f->verdict = rules[i].check(facts, f);
+		if (f->verdict == VERDICT_BAD)
+			f->blocks = facts->device_is_kvm ? rules[i].blocks_kvm : rules[i].blocks;
+		count += f->verdict != VERDICT_SKIP;
+	}
+	return count;
+}
+
+int doctor_status(const struct finding *findings, unsigned int count)
+{
+	enum blocks worst = BLOCKS_NOTHING;
+
+	for (unsigned int i = 0; i < count; i++)
+		if (findings[i].blocks > worst)
+			worst = findings[i].blocks;
+	return worst; /* nothing 0, nesting 1, running 2 */
+}
