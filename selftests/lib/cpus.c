@@ -130,8 +130,6 @@ static bool start_one(unsigned int index)
 {
 	struct cpu *cpu = (struct cpu *)ap_stacks[index - 1];
 
-	if (work[index].up)
-		return true;
 	cpu->index = index;
 	ap_stack = (u32)(u64)cpu;
 	memcpy((void *)TRAMPOLINE, trampoline, trampoline_end - trampoline);
@@ -143,7 +141,14 @@ unsigned int cpus_start(unsigned int want)
 {
 	unsigned int n = 1;
 
-	while (n < want && n < MAX_CPUS && start_one(n))
+	while (n < want && n < MAX_CPUS && (work[n].up || start_one(n)))
 		n++;
 	return n;
+}
+
+bool cpu_restart(unsigned int index)
+{
+	work[index].up = 0;
+	work[index].fn = NULL;
+	return start_one(index);
 }

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Debug registers and single step, over instructions that exit and that
+ * do not. SDM: "Debug Registers", "Debug Exceptions".
+ */
+#include "guest.h"
+
+#define DR6_BS BIT_ULL(14)
+#define DR6_BD BIT_ULL(13)
+#define DR7_GD BIT_ULL(13)
+#define DR7_LEN4 3
+#define DR7_EXEC 0
+#define DR7_WRITE 1
+#define DR7_ACCESS 3
+
+static volatile u32 hits;
+static volatile u64 hit_rip[64], hit_dr6;
+
+static void on_db(struct trap_frame *frame)
+{
+	if (hits < ARRAY_SIZE(hit_rip))
+		hit_rip[hits] = frame->rip;
+	hits++;
+	hit_dr6 = read_dr6();
+	write_dr6(0xffff0ff0);
+}
+
+/* An instruction breakpoint would hit again without RF. */
+static void on_db_fault(struct trap_frame *frame)
+{
+	on_db(frame);
+	frame->rflags |= RFLAGS_RF;
+}
+
+static void start(trap_handler_t handler)
+{
+	hits = 0;
+	hit_dr6 = 0;
+	write_dr6(0xffff0ff0);
+	on_trap(VEC_DB, handler);
+}
+
+static u64 dr7(int n, u64 type, u64 len)
+{
+	return 0x400 | 2ULL << (2 * n) | type << (16 + 4 * n) | len << (18 + 4 * n);
+}
+
+static void keeps(void)
+{
+	start(on_db);
+	write_dr0(0x1111);
+	write_dr1(0x2222);
+	write_dr2(0xffff800000003333);
+	write_dr3(0x4444);
+	cpuid(0);
+	GUEST_EXPECT(read_dr0(), 0x1111);
+	GUEST_EXPECT(read_dr1(), 0x2222);
+	GUEST_EXPECT(read_dr2(), 0xffff800000003333);
+	GUEST_EXPECT(read_dr3(), 0x4444);
+	GUEST_EXPECT(read_dr7(), 0x400);
+	write_dr6(0);
+	GUEST_EXPECT(read_dr6() & ~BIT_ULL(11), 0xffff07f0);
+	write_dr6(0xffff0ff0);
+	GUEST_EXPECT(TRY("mov %0, %%dr7", : : "r"(BIT_ULL(32))), VEC_GP);
+	GUEST_EXPECT(TRY("mov %0, %%dr6", : : "r"(BIT_ULL(32))), VEC_GP);
+}
+
+static void dr4_dr5(void)
+{
+	u64 v, cr4 = read_cr4();
+
+	write_cr4(cr4 & ~CR4_DE);
+	asm volatile(".byte 0x0f, 0x21, 0xe8" : "=a"(v)); /* mov %dr5, %rax */
+	GUEST_EXPECT(v, read_dr7());
+	write_cr4(cr4 | CR4_DE);
+	GUEST_EXPECT(TRY(".byte 0x0f, 0x21, 0xe8", : "=a"(v) :), VEC_UD);
+	write_cr4(cr4);
+}
+
+static void execute(void)
+{
+	u64 at;
+
+	start(on_db_fault);
+	asm volatile("lea 1f(%%rip), %0; mov %0, %%dr0; mov %1, %%dr7; nop; 1: nop;"
+		     "mov %2, %%dr7"
+		     : "=&r"(at) : "r"(dr7(0, DR7_EXEC, 0)), "r"(0x400ULL) : "memory");
+	GUEST_EXPECT(hits, 1);
+	GUEST_EXPECT(hit_rip[0], at);
+	GUEST_EXPECT(hit_dr6 & 0xf00f, 1);
+}
+
+/* The breakpoint comes before the exit that CPUID makes. */
+static void execute_cpuid(void)
+{
+	u64 at;
+
+	start(on_db_fault);
+	asm volatile("lea 1f(%%rip), %0; mov %0, %%dr1; mov %1, %%dr7; xor %%eax, %%eax;"
+		     "1: cpuid; mov %2, %%dr7"
+		     : "=&S"(at) : "r"(dr7(1, DR7_EXEC, 0)), "r"(0x400ULL)
+		     : "memory", "eax", "ebx", "ecx", "edx");
+	GUEST_EXPECT(hits, 1);
+	GUEST_EXPECT(hit_rip[0], at);
+	GUEST_EXPECT(hit_dr6 & 0xf00f, 2);
+}
+
+static volatile u32 watched;
+
+static void watch(void)
+{
+	start(on_db);
+	write_dr2((u64)&watched);
+	write_dr7(dr7(2, DR7_WRITE, DR7_LEN4));
+	watched = 5;
+	GUEST_EXPECT(hits, 1);
+	(void)watched;
+	GUEST_EXPECT(hits, 1);
+	GUEST_EXPECT(hit_dr6 & 0xf00f, 4);
+	write_dr7(dr7(2, DR7_ACCESS, DR7_LEN4));
+	hits = 0;
+	(void)watched;
+	write_dr7(0x400);
+	GUEST_EXPECT(hits, 1);
+}
+
+static void general_detect(void)
+{
+	start(on_db);
+	write_dr7(0x400 | DR7_GD);
+	asm volatile("mov %%dr0, %%rax" : : : "rax");
+	GUEST_ASSERT(hits >= 1);
+	GUEST_EXPECT(hit_dr6 & DR6_BD, DR6_BD);
+	GUEST_EXPECT(read_dr7() & DR7_GD, 0);
+}
+
+#define STEP(insns, ...)                                                       \
+	asm volatile("pushfq; orq $0x100, (%%rsp); popfq;" insns               \
+		     "; pushfq; andq $~0x100, (%%rsp); popfq" __VA_ARGS__)
+
+static void step(void)
+{
+	u64 first;
+
+	start(on_db);
+	STEP("lea 1f(%%rip), %0; 1: nop; nop", : "=r"(first) : : "memory", "cc");
+	/* lea, nop, nop, pushfq, andq, popfq */
+	GUEST_EXPECT(hits, 6);
+	GUEST_EXPECT(hit_rip[0], first);
+	GUEST_EXPECT(hit_rip[1], first + 1);
+	GUEST_EXPECT(hit_rip[2], first + 2);
+	GUEST_EXPECT(hit_dr6 & DR6_BS, DR6_BS);
+}
+
+static void step_cpuid(void)
+{
+	u64 at;
+
+	start(on_db);
+	STEP("lea 1f(%%rip), %0; xor %%eax, %%eax; 1: cpuid", : "=&S"(at) :
+	     : "memory", "cc", "eax", "ebx", "ecx", "edx");
+	GUEST_EXPECT(hits, 6);
+	GUEST_EXPECT(hit_rip[1], at);
+	GUEST_EXPECT(hit_rip[2], at + 2);
+}
+
+static void step_io(void)
+{
+	u64 at;
+
+	start(on_db);
+	STEP("lea 1f(%%rip), %0; 1: outb %%al, %%dx; inb %%dx, %%al", : "=&S"(at) : "a"(0),
+	     "d"(0x80) : "memory", "cc");
+	GUEST_EXPECT(hits, 6);
+	GUEST_EXPECT(hit_rip[0], at);
+	GUEST_EXPECT(hit_rip[1], at + 1);
+	GUEST_EXPECT(hit_rip[2], at + 2);
+}
+
+static void step_mmio(void)
+{
+	u64 at;
+
+	start(on_db);
+	STEP("lea 1f(%%rip), %0; 1: movl $0, (%1); movl (%1), %%eax", : "=&S"(at) :
+	     "r"(0xfec00000ULL) : "memory", "cc", "eax");
+	GUEST_EXPECT(hits, 6);
+	GUEST_EXPECT(hit_rip[0], at);
+	GUEST_EXPECT(hit_rip[1], at + 6);
+	GUEST_EXPECT(hit_rip[2], at + 8);
+}
+
+static void step_msr(void)
+{
+	u64 at;
+
+	start(on_db);
+	STEP("lea 1f(%%rip), %0; 1: rdmsr; wrmsr", : "=&S"(at) : "c"(MSR_PAT)
+	     : "memory", "cc", "eax", "edx");
+	GUEST_EXPECT(hits, 6);
+	GUEST_EXPECT(hit_rip[1], at + 2);
+	GUEST_EXPECT(hit_rip[2], at + 4);
+}
+
+static void mov_ss(void)
+{
+	u64 at;
+
+	start(on_db);
+	STEP("lea 1f(%%rip), %0; mov %%ss, %%eax; 1: mov %%eax, %%ss; nop; nop", : "=&S"(at) :
+	     : "memory", "cc", "eax");
+	/* No trap between MOV SS and the instruction after it. */
+	GUEST_EXPECT(hits, 7);
+	GUEST_EXPECT(hit_rip[1], at);
+	GUEST_EXPECT(hit_rip[2], at + 3);
+}
+
+static void icebp(void)
+{
+	u64 after;
+
+	start(on_db);
+	asm volatile("lea 1f(%%rip), %0; .byte 0xf1; 1:" : "=r"(after) : : "memory");
+	GUEST_EXPECT(hits, 1);
+	GUEST_EXPECT(hit_rip[0], after);
+}
+
+static void io_breakpoint(void)
+{
+	u64 cr4 = read_cr4();
+
+	start(on_db);
+	write_cr4(cr4 | CR4_DE);
+	write_dr3(0x80);
+	write_dr7(dr7(3, 2, 0));
+	outb(0x80, 0);
+	asm volatile("nop");
+	write_dr7(0x400);
+	write_cr4(cr4);
+	GUEST_EXPECT(hits, 1);
+	GUEST_EXPECT(hit_dr6 & 0xf, 8);
+}
+
+CLAIMS = {
+	{ keeps, "DR0 to DR3 keep values; DR6 and DR7 have fixed and reserved bits" },
+	{ dr4_dr5, "DR5 is DR7, or #UD under CR4.DE" },
+	{ execute, "an instruction breakpoint hits before its instruction" },
+	{ execute_cpuid, "an instruction breakpoint on CPUID hits" },
+	{ watch, "data breakpoints on write and on access" },
+	{ general_detect, "DR7.GD guards the debug registers" },
+	{ step, "single step stops after each instruction" },
+	{ step_cpuid, "single step over CPUID" },
+	{ step_io, "single step over OUT and IN" },
+	{ step_mmio, "single step over accesses to a device" },
+	{ step_msr, "single step over RDMSR and WRMSR" },
+	{ mov_ss, "MOV SS holds the single-step trap for one instruction" },
+	{ icebp, "INT1 raises #DB after itself" },
+	{ io_breakpoint, "an I/O breakpoint hits after OUT" },
+	END_OF_CLAIMS
+};
