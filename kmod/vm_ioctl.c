@@ -97,6 +97,8 @@ VM_FN(enable_cap)
 VM_FN(vm_set_user_memory_region)
 VM_FN(vm_get_dirty_log)
 VM_FN(vm_clear_dirty_log)
+VM_FN(vm_set_tss_addr)
+VM_FN(vm_set_identity_map_addr)
 VM_FN(vm_create_irqchip)
 VM_FN(vm_get_irqchip)
 VM_FN(vm_set_irqchip)
@@ -124,8 +126,8 @@ static const struct ioctl_row rows[] = {
 	{ KVM_SET_USER_MEMORY_REGION, row_vm_set_user_memory_region },
 	{ KVM_GET_DIRTY_LOG, row_vm_get_dirty_log },
 	{ KVM_CLEAR_DIRTY_LOG, row_vm_clear_dirty_log },
-	{ KVM_SET_TSS_ADDR, vm_set_tss_addr },
-	{ KVM_SET_IDENTITY_MAP_ADDR, vm_set_identity_map_addr },
+	{ KVM_SET_TSS_ADDR, row_vm_set_tss_addr },
+	{ KVM_SET_IDENTITY_MAP_ADDR, row_vm_set_identity_map_addr },
 	{ KVM_CREATE_IRQCHIP, row_vm_create_irqchip },
 	{ KVM_GET_IRQCHIP, row_vm_get_irqchip },
 	{ KVM_SET_IRQCHIP, row_vm_set_irqchip },

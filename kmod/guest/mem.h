@@ -63,12 +63,12 @@ struct vm_mem {
 
 /*
  * vm_mem_init() begins to listen to the host's memory manager, so vm->ept and
- * vm->nested_ops must be there. After mem_stop() it is not listened to any
+ * vm->nested_ops must be there. After vm_mem_stop() it is not listened to any
  * more, nothing is mapped in vm->ept, and vCPUs may be freed. Both want to
  * sleep, and vm->mm to be there (not: its memory).
  */
 int vm_mem_init(struct vm *vm);
-void mem_stop(struct vm *vm);
+void vm_mem_stop(struct vm *vm);
 void vm_mem_destroy(struct vm *vm);
 
 /* KVM_SET_USER_MEMORY_REGION; errors as the KVM API documents them. */

@@ -180,7 +180,7 @@ static int mem_test_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigne
 	return age_range(vm, address, address + PAGE_SIZE, false);
 }
 
-/* The process is gone, or mem_stop(): nothing of its memory may be reached. */
+/* The process is gone, or vm_mem_stop(): nothing of its memory may be reached. */
 static void mem_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
 	struct vm *vm = container_of(mn, struct vm, mem.notifier);
@@ -228,7 +228,7 @@ free_slots:
 	return r;
 }
 
-void mem_stop(struct vm *vm)
+void vm_mem_stop(struct vm *vm)
 {
 	/* Calls mem_release(), unless the process went first, and waits for callbacks. */
 	mmu_notifier_unregister(&vm->mem.notifier, vm->mm);

@@ -72,10 +72,10 @@ void stats_teardown(void);
 /*
  * debugfs: abyme/PID-FD/COUNTER, the sum over the VM's vCPUs. @fd is the VM's,
  * in the calling process. Failure is not reported: debugfs may be missing.
- * stats_unpublish() waits for readers; call it while vCPUs are still there.
+ * stats_vm_unpublish() waits for readers; call it while vCPUs are still there.
  */
-void stats_publish(struct vm *vm, int fd);
-void stats_unpublish(struct vm *vm);
+void stats_vm_publish(struct vm *vm, int fd);
+void stats_vm_unpublish(struct vm *vm);
 
 /*
  * KVM_GET_STATS_FD: a new fd, which holds a reference to the VM, or -errno. Of

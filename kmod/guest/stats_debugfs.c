@@ -40,7 +40,7 @@ void stats_teardown(void)
 	debugfs_remove(top);
 }
 
-void stats_publish(struct vm *vm, int fd)
+void stats_vm_publish(struct vm *vm, int fd)
 {
 	char name[COUNTER_NAME_SIZE];
 	struct dentry *dir;
@@ -66,7 +66,7 @@ void stats_publish(struct vm *vm, int fd)
 	vm->debugfs = dir;
 }
 
-void stats_unpublish(struct vm *vm)
+void stats_vm_unpublish(struct vm *vm)
 {
 	debugfs_remove(vm->debugfs);
 	vm->debugfs = NULL;

@@ -80,9 +80,10 @@ static void vm_free(struct kref *refs)
 	struct vm *vm = container_of(refs, struct vm, refs);
 	int i;
 
+	stats_vm_unpublish(vm);
 	if (vm->destroy_devices)
 		vm->destroy_devices(vm);
-	mem_stop(vm); /* its notifier speaks to vCPUs */
+	vm_mem_stop(vm); /* its notifier speaks to vCPUs */
 	for (i = 0; i < vm->nr_vcpus; i++)
 		vcpu_free(vm->vcpu[i]);
 	buses_destroy(vm);
