@@ -16,7 +16,9 @@ KDIR ?= $(or $(call usable,/lib/modules/$(shell uname -r)/build),\
 override KDIR := $(patsubst %/Makefile,%,$(strip $(KDIR)))
 RELEASE := $(if $(KDIR),$(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' \
 	$(KDIR)/include/generated/utsrelease.h 2>/dev/null))
-MODULE := $(B)/$(RELEASE)/abyme.ko
+# VARIANT=NAME: another directory under build/, for the checks.
+module_dir := $(B)/$(or $(VARIANT),$(RELEASE))
+MODULE := $(module_dir)/abyme.ko
 
 CC := $(shell command -v $(CC) 2>/dev/null)
 need_cc = $(if $(CC),,$(error no C compiler; run scripts/setup or install gcc))
@@ -43,10 +45,10 @@ help:
 # The module. Objects go to build/RELEASE/, so that several kernels fit; the
 # sources stay where they are: the generated Kbuild points back at them.
 module: | need-headers need-cc
-	@mkdir -p $(B)/$(RELEASE) $(addprefix $(B)/$(RELEASE)/,$(shell find kmod -type d))
-	@printf 'src := %s\ninclude %s/Kbuild\n' $(TOP) $(TOP) >$(B)/$(RELEASE)/Kbuild.new
-	@mv $(B)/$(RELEASE)/Kbuild.new $(B)/$(RELEASE)/Kbuild
-	@flock $(B)/$(RELEASE)/.lock $(MAKE) -C $(KDIR) M=$(B)/$(RELEASE) modules
+	@mkdir -p $(module_dir) $(addprefix $(module_dir)/,$(shell find kmod -type d))
+	@printf 'src := %s\ninclude %s/Kbuild\n' $(TOP) $(TOP) >$(module_dir)/Kbuild.new
+	@mv $(module_dir)/Kbuild.new $(module_dir)/Kbuild
+	@flock $(module_dir)/.lock $(MAKE) -C $(KDIR) M=$(module_dir) modules
 
 need-headers:
 	$(need_headers)@:

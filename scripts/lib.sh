@@ -2,6 +2,7 @@
 # Shared by the scripts; sourced, never run.
 # shellcheck shell=bash
 
+# shellcheck disable=SC2034 # for those who source this
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/abyme
 me=${0##*/}

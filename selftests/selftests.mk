@@ -15,7 +15,8 @@ rig_cflags := -std=gnu11 -O2 -g -Wall -Wextra -D_GNU_SOURCE \
 	-Iinclude -Iinclude/uapi -Iselftests/rig -MMD -MP
 rig_lib := $(patsubst %.c,$(S)/obj/%.o,$(wildcard selftests/rig/lib/*.c))
 rig_programs := $(patsubst selftests/rig/%.c,$(S)/rig/%,$(wildcard selftests/rig/*.c))
-rig_scripts := $(patsubst selftests/rig/%,$(S)/rig/%,$(wildcard selftests/rig/*.sh))
+rig_files := $(wildcard selftests/rig/*.sh selftests/rig/*.limit)
+rig_scripts := $(patsubst selftests/rig/%,$(S)/rig/%,$(rig_files))
 
 rig-tests: $(rig_programs) $(rig_scripts) $(S)/rig/run-tests
 
@@ -26,6 +27,10 @@ $(S)/rig/%: $(S)/obj/selftests/rig/%.o $(rig_lib)
 $(S)/rig/%.sh: selftests/rig/%.sh
 	@mkdir -p $(@D)
 	@install -m 755 $< $@
+
+$(S)/rig/%.limit: selftests/rig/%.limit
+	@mkdir -p $(@D)
+	@install -m 644 $< $@
 
 $(S)/rig/run-tests: selftests/run-tests
 	@mkdir -p $(@D)
@@ -41,7 +46,7 @@ unit_cflags := -std=gnu11 -g -O1 -Wall -Wextra -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined -Iinclude -Ikmod -Iuserspace -D_GNU_SOURCE -MMD -MP
 unit_tests := $(wildcard selftests/unit/test_*.c)
 unit_programs := $(patsubst selftests/unit/%.c,$(S)/unit/%,$(unit_tests))
-unit_sources = $(shell sed -n '1,/\*\/$$/{s/\*\///;s/.*sources://p}' $(1) | head -n 1)
+unit_sources = $(shell sed -n '1,20{s/\*\///;s/.*sources://p}' $(1))
 unit_objects = $(patsubst %.c,$(S)/unit/obj/%.o,$(1) $(call unit_sources,$(1)))
 
 unit-tests: $(unit_programs)
