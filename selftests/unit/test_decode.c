@@ -3,6 +3,7 @@
 /* sources: kmod/exits/decode.c */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The emulator against a guest of registers, RAM and devices. */
+/* sources: kmod/exits/decode.c kmod/exits/alu.c kmod/exits/emulate.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "emulate_guest.h"
+
+static struct guest g;
+
+static int setup(void **state)
+{
+	size_t i;
+
+	(void)state;
+	memset(&g, 0, sizeof(g));
+	for (i = 0; i < sizeof(g.device); i++)
+		g.device[i] = i ^ i >> 8;
+	for (i = 0; i < NR_GPRS; i++)
+		g.gpr[i] = 0x1111111111111111 * i;
+	g.rflags = 2;
+	return 0;
+}
+
+/* Decode and run; hex bytes as text. */
+static int run_mode(enum insn_mode mode, const char *text)
+{
+	u8 bytes[INSN_MAX_LEN];
+	size_t n = 0;
+	char *end;
+
+	for (; *text; text = end + (*end == ' '))
+		bytes[n++] = strtoul(text, &end, 16);
+	if (insn_decode(&g.emu.insn, bytes, n, mode))
+		fail_msg("%s", g.emu.insn.reason);
+	return guest_run(&g);
+}
+
+static int run(const char *text)
+{
+	return run_mode(MODE_64, text);
+}
+
+static u64 peek(u64 gpa, int len)
+{
+	u64 value = 0;
+
+	memcpy(&value, guest_memory(&g, gpa), len);
+	return value;
+}
+
+static void poke(u64 gpa, u64 value, int len)
+{
+	memcpy(guest_memory(&g, gpa), &value, len);
+}
+
+#define RDI_AT(addr) (g.gpr[GPR_RDI] = (addr))
+
+static void test_load_widths(void **state)
+{
+	(void)state;
+	RDI_AT(DEVICE + 8);
+	poke(DEVICE + 8, 0x8877665544332281, 8);
+	assert_int_equal(run("8b 07"), EMU_DONE); /* mov (%rdi), %eax */
+	assert_true(g.gpr[GPR_RAX] == 0x44332281);
+	g.gpr[GPR_RBX] = ~0ULL;
+	assert_int_equal(run("66 8b 1f"), EMU_DONE); /* mov (%rdi), %bx */
+	assert_true(g.gpr[GPR_RBX] == 0xffffffffffff2281);
+	assert_int_equal(run("8a 3f"), EMU_DONE); /* mov (%rdi), %bh */
+	assert_true(g.gpr[GPR_RBX] == 0xffffffffffff8181);
+	assert_int_equal(run("48 8b 07"), EMU_DONE); /* mov (%rdi), %rax */
+	assert_true(g.gpr[GPR_RAX] == 0x8877665544332281);
+	assert_int_equal(run("48 0f be 07"), EMU_DONE); /* movsbq (%rdi), %rax */
+	assert_true(g.gpr[GPR_RAX] == 0xffffffffffffff81);
+	assert_int_equal(run("0f b6 07"), EMU_DONE); /* movzbl (%rdi), %eax */
+	assert_true(g.gpr[GPR_RAX] == 0x81);
+	assert_int_equal(run("66 0f be 07"), EMU_DONE); /* movsbw (%rdi), %ax */
+	assert_true(g.gpr[GPR_RAX] == 0xff81);
+	assert_int_equal(run("48 0f 38 f0 07"), EMU_DONE); /* movbe (%rdi), %rax */
+	assert_true(g.gpr[GPR_RAX] == 0x8122334455667788);
+	assert_string_equal(g.log, "r10008+4 r10008+2 r10008+1 r10008+8 r10008+1 r10008+1 r10008+1 "
+				   "r10008+8 ");
+	assert_true(g.rflags == 2);
+}
+
+/* A store must not read the device. */
+static void test_store_widths(void **state)
+{
+	(void)state;
+	RDI_AT(DEVICE);
+	g.gpr[GPR_RAX] = 0x1122334455667788;
+	assert_int_equal(run("88 27"), EMU_DONE); /* mov %ah, (%rdi) */
+	assert_true(peek(DEVICE, 1) == 0x77);
+	assert_int_equal(run("89 07"), EMU_DONE);
+	assert_true(peek(DEVICE, 4) == 0x55667788);
+	assert_int_equal(run("48 c7 47 10 fe ff ff ff"), EMU_DONE); /* movq $-2, 16(%rdi) */
+	assert_true(peek(DEVICE + 16, 8) == 0xfffffffffffffffe);
+	assert_int_equal(run("66 0f 38 f1 07"), EMU_DONE); /* movbe %ax, (%rdi) */
+	assert_true(peek(DEVICE, 2) == 0x8877);
+	assert_string_equal(g.log, "w10000+1 w10000+4 w10010+8 w10000+2 ");
+}
+
+/* Read once, written once, with a stop at each. */
+static void test_read_modify_write(void **state)
+{
+	(void)state;
+	RDI_AT(DEVICE + 4);
+	poke(DEVICE + 4, 0xffffffff, 4);
+	assert_int_equal(run("83 07 01"), EMU_DONE); /* addl $1, (%rdi) */
+	assert_true(peek(DEVICE + 4, 4) == 0);
+	assert_true(g.rflags == (2 | FLAG_CF | FLAG_ZF | FLAG_PF | FLAG_AF));
+	assert_string_equal(g.log, "r10004+4 w10004+4 ");
+	g.log[0] = 0;
+	RDI_AT(FAST_DEVICE);
+	poke(FAST_DEVICE, 0xf0, 1);
+	assert_int_equal(run("f0 80 27 3c"), EMU_DONE); /* lock andb $0x3c, (%rdi) */
+	assert_true(peek(FAST_DEVICE, 1) == 0x30);
+	assert_string_equal(g.log, "fr20000+1 fw20000+1 ");
+}
+
+/* CMP, TEST and BT only read, and need no right to write. */
+static void test_compare_does_not_write(void **state)
+{
+	(void)state;
+	RDI_AT(READ_ONLY);
+	assert_int_equal(run("83 3f 00"), EMU_DONE);
+	assert_int_equal(run("f6 07 01"), EMU_DONE);
+	assert_int_equal(run("0f ba 27 03"), EMU_DONE);
+	assert_int_equal(run("03 07"), EMU_DONE);
+	assert_int_equal(run("83 07 00"), EMU_FAULT);
+	assert_int_equal(g.emu.fault.vector, VEC_PF);
+	assert_int_equal(g.emu.fault.error, PF_WRITE | PF_PRESENT);
+	assert_true(g.emu.fault.cr2 == READ_ONLY);
+}
+
+static void test_page_crossing(void **state)
+{
+	(void)state;
+	RDI_AT(DEVICE + GUEST_PAGE - 3);
+	g.gpr[GPR_RAX] = 0x8877665544332211;
+	assert_int_equal(run("48 89 07"), EMU_DONE);
+	assert_string_equal(g.log, "w10ffd+3 w11000+5 ");
+	assert_true(peek(DEVICE + GUEST_PAGE - 3, 8) == 0x8877665544332211);
+	g.log[0] = 0;
+	assert_int_equal(run("48 8b 1f"), EMU_DONE);
+	assert_true(g.gpr[GPR_RBX] == 0x8877665544332211);
+	assert_string_equal(g.log, "r10ffd+3 r11000+5 ");
+	g.log[0] = 0;
+	RDI_AT(DEVICE + GUEST_PAGE - 9);
+	assert_int_equal(run("f3 0f 6f 07"), EMU_DONE); /* movdqu (%rdi), %xmm0 */
+	assert_memory_equal(g.xmm[0], guest_memory(&g, g.gpr[GPR_RDI]), 16);
+	assert_string_equal(g.log, "r10ff7+8 r10fff+1 r11000+7 ");
+}
+
+/* RAM on one side, no memory on the other: nothing is written. */
+static void test_fault_on_second_page(void **state)
+{
+	(void)state;
+	RDI_AT(UNMAPPED - 2);
+	poke(FAST_DEVICE + GUEST_PAGE - 2, 0x1234, 2);
+	assert_int_equal(run("89 07"), EMU_FAULT);
+	assert_true(g.emu.fault.cr2 == UNMAPPED);
+	assert_int_equal(g.emu.fault.error, PF_WRITE);
+	assert_string_equal(g.log, "");
+}
+
+static void test_exchanges(void **state)
+{
+	(void)state;
+	RDI_AT(DEVICE);
+	poke(DEVICE, 5, 4);
+	g.gpr[GPR_RCX] = 0xffffffff00000007;
+	assert_int_equal(run("87 0f"), EMU_DONE); /* xchg %ecx, (%rdi) */
+	assert_true(g.gpr[GPR_RCX] == 5 && peek(DEVICE, 4) == 7);
+	assert_int_equal(run("f0 0f c1 0f"), EMU_DONE); /* lock xadd %ecx, (%rdi) */
+	assert_true(g.gpr[GPR_RCX] == 7 && peek(DEVICE, 4) == 12);
+	g.gpr[GPR_RAX] = 12;
+	assert_int_equal(run("f0 0f b1 0f"), EMU_DONE); /* lock cmpxchg %ecx, (%rdi) */
+	assert_true(g.rflags & FLAG_ZF && peek(DEVICE, 4) == 7);
+	g.log[0] = 0;
+	assert_int_equal(run("f0 0f b1 0f"), EMU_DONE);
+	assert_true(!(g.rflags & FLAG_ZF) && g.gpr[GPR_RAX] == 7);
+	assert_string_equal(g.log, "r10000+4 ");
+}
+
+static void test_cmpxchg_pair(void **state)
+{
+	(void)state;
+	RDI_AT(DEVICE + 16);
+	poke(DEVICE + 16, 1, 8);
+	poke(DEVICE + 24, 2, 8);
+	g.gpr[GPR_RAX] = 1;
+	g.gpr[GPR_RDX] = 2;
+	assert_int_equal(run("48 0f c7 0f"), EMU_DONE);
+	assert_true(g.rflags & FLAG_ZF);
+	assert_true(peek(DEVICE + 16, 8) == g.gpr[GPR_RBX]);
+	assert_true(peek(DEVICE + 24, 8) == g.gpr[GPR_RCX]);
+	assert_int_equal(run("0f c7 0f"), EMU_DONE); /* cmpxchg8b fails now */
+	assert_false(g.rflags & FLAG_ZF);
+	assert_true(g.gpr[GPR_RAX] == 0x33333333 && g.gpr[GPR_RDX] == 0x33333333);
+	RDI_AT(DEVICE + 8);
+	assert_int_equal(run("48 0f c7 0f"), EMU_FAULT); /* unaligned */
+	assert_int_equal(g.emu.fault.vector, VEC_GP);
+}
+
+/* The bit offset in a register reaches before and behind the operand. */
+static void test_bit_offset_in_register(void **state)
+{
+	(void)state;
+	RDI_AT(DEVICE + 0x100);
+	g.gpr[GPR_RAX] = 70;
+	assert_int_equal(run("0f ab 07"), EMU_DONE); /* bts %eax, (%rdi) */
+	g.gpr[GPR_RAX] = (u32)-1;
+	assert_int_equal(run("0f b3 07"), EMU_DONE); /* btr */
+	assert_string_equal(g.log, "r10108+4 w10108+4 r100fc+4 w100fc+4 ");
+	g.log[0] = 0;
+	assert_int_equal(run("0f ba 3f 21"), EMU_DONE); /* btcl $33: bit 1 of the operand */
+	assert_string_equal(g.log, "r10100+4 w10100+4 ");
+}
+
+static void test_addresses(void **state)
+{
+	(void)state;
+	g.rip = DEVICE - 0x100;
+	assert_int_equal(run("8b 05 fa 00 00 00"), EMU_DONE); /* mov 0xfa(%rip), %eax */
+	g.gpr[GPR_RAX] = 0xffffffff00010000;
+	g.gpr[GPR_RBX] = 0xf00000004;
+	assert_int_equal(run("67 8b 4c 58 08"), EMU_DONE); /* mov 8(%eax,%ebx,2), %ecx */
+	g.seg_base[SEG_GS] = DEVICE;
+	g.gpr[GPR_RAX] = 0x20;
+	assert_int_equal(run("65 8b 08"), EMU_DONE); /* mov %gs:(%rax), %ecx */
+	g.seg_base[SEG_SS] = DEVICE;
+	g.gpr[GPR_RBP] = 0x12340030;
+	g.gpr[GPR_RSI] = 0xffff;
+	assert_int_equal(run_mode(MODE_16, "8a 42 02"), EMU_DONE); /* mov 2(%bp,%si), %al */
+	assert_string_equal(g.log, "r10000+4 r10010+4 r10020+4 r10031+1 ");
+}
+
+static void test_rep_stos(void **state)
+{
+	(void)state;
+	RDI_AT(DEVICE + 0x10);
+	g.gpr[GPR_RAX] = 0xabcd;
+	g.gpr[GPR_RCX] = 3;
+	assert_int_equal(run("66 f3 ab"), EMU_DONE);
+	assert_string_equal(g.log, "w10010+2 w10012+2 w10014+2 ");
+	assert_true(g.gpr[GPR_RDI] == DEVICE + 0x16 && g.gpr[GPR_RCX] == 0);
+	g.log[0] = 0;
+	assert_int_equal(run("f3 ab"), EMU_DONE); /* count 0 */
+	assert_string_equal(g.log, "");
+	g.rflags |= FLAG_DF;
+	assert_int_equal(run("aa"), EMU_DONE);
+	assert_true(g.gpr[GPR_RDI] == DEVICE + 0x15);
+}
+
+/* With address size 32 the counts and pointers are 32 bits wide. */
+static void test_rep_address_size(void **state)
+{
+	(void)state;
+	g.gpr[GPR_RCX] = 0x100000002;
+	g.gpr[GPR_RSI] = 0x5500000000 + RAM_SIZE - 4;
+	g.gpr[GPR_RDI] = 0x6600000000 + FAST_DEVICE;
+	assert_int_equal(run("67 f3 a4"), EMU_DONE);
+	assert_true(g.gpr[GPR_RCX] == 0);
+	assert_true(g.gpr[GPR_RSI] == RAM_SIZE - 2);
+	assert_true(g.gpr[GPR_RDI] == FAST_DEVICE + 2);
+}
+
+/* MOVS from device to RAM and back; an interrupt may come between iterations. */
+static void test_rep_movs(void **state)
+{
+	(void)state;
+	g.gpr[GPR_RSI] = DEVICE;
+	g.gpr[GPR_RDI] = 0x100;
+	g.gpr[GPR_RCX] = 4;
+	g.pause_after = 3;
+	assert_int_equal(run("f3 48 a5"), EMU_REPEAT);
+	assert_true(g.gpr[GPR_RCX] == 1 && g.gpr[GPR_RSI] == DEVICE + 24);
+	assert_int_equal(run("f3 48 a5"), EMU_DONE);
+	assert_memory_equal(g.ram + 0x100, g.device, 32);
+	assert_string_equal(g.log, "r10000+8 r10008+8 r10010+8 r10018+8 ");
+	g.log[0] = 0;
+	g.gpr[GPR_RSI] = DEVICE;
+	g.gpr[GPR_RDI] = DEVICE + GUEST_PAGE - 2;
+	assert_int_equal(run("a5"), EMU_DONE);
+	assert_string_equal(g.log, "r10000+4 w10ffe+2 w11000+2 ");
+}
+
+static void test_rep_limit(void **state)
+{
+	(void)state;
+	RDI_AT(0);
+	g.gpr[GPR_RCX] = EMU_MAX_ITERATIONS + 5;
+	assert_int_equal(run("f3 aa"), EMU_REPEAT);
+	assert_true(g.gpr[GPR_RCX] == 5);
+	assert_int_equal(run("f3 aa"), EMU_DONE);
+}
+
+/* A fault in the middle leaves what was done, and points at where it goes on. */
+static void test_rep_fault(void **state)
+{
+	(void)state;
+	RDI_AT(UNMAPPED - 8);
+	g.gpr[GPR_RCX] = 10;
+	assert_int_equal(run("f3 ab"), EMU_FAULT);
+	assert_true(g.gpr[GPR_RCX] == 8 && g.gpr[GPR_RDI] == UNMAPPED);
+	assert_true(g.emu.fault.cr2 == UNMAPPED);
+}
+
+static void test_rep_compare(void **state)
+{
+	(void)state;
+	memset(g.ram, 'a', 16);
+	memcpy(g.ram + 0x100, "aaab", 4);
+	g.gpr[GPR_RSI] = 0;
+	RDI_AT(0x100);
+	g.gpr[GPR_RCX] = 10;
+	assert_int_equal(run("f3 a6"), EMU_DONE); /* repe cmpsb */
+	assert_true(g.gpr[GPR_RCX] == 6 && g.gpr[GPR_RDI] == 0x104);
+	assert_true(g.rflags & FLAG_CF && !(g.rflags & FLAG_ZF)); /* 'a' below 'b' */
+	g.gpr[GPR_RAX] = 'b';
+	RDI_AT(0x100);
+	g.gpr[GPR_RCX] = 10;
+	assert_int_equal(run("f2 ae"), EMU_DONE); /* repne scasb */
+	assert_true(g.gpr[GPR_RCX] == 6 && g.rflags & FLAG_ZF);
+	g.gpr[GPR_RCX] = 2;
+	RDI_AT(0x100);
+	assert_int_equal(run("f2 ae"), EMU_DONE);
+	assert_true(g.gpr[GPR_RCX] == 0 && !(g.rflags & FLAG_ZF));
+}
+
+static void test_xmm(void **state)
+{
+	(void)state;
+	RDI_AT(DEVICE);
+	memset(g.xmm, 0xee, sizeof(g.xmm));
+	assert_int_equal(run("f3 0f 10 07"), EMU_DONE); /* movss: the rest becomes 0 */
+	assert_memory_equal(g.xmm[0], g.device, 4);
+	assert_true(!g.xmm[0][4] && !g.xmm[0][15]);
+	g.log[0] = 0;
+	assert_int_equal(run("66 44 0f 7f 0f"), EMU_DONE); /* movdqa %xmm9, (%rdi) */
+	assert_memory_equal(g.device, g.xmm[9], 16);
+	assert_string_equal(g.log, "w10000+8 w10008+8 ");
+	RDI_AT(DEVICE + 8);
+	assert_int_equal(run("0f 28 07"), EMU_FAULT); /* movaps, unaligned */
+	assert_int_equal(g.emu.fault.vector, VEC_GP);
+}
+
+static void test_cache_line_flush(void **state)
+{
+	(void)state;
+	RDI_AT(DEVICE);
+	assert_int_equal(run("0f ae 3f"), EMU_DONE);
+	assert_string_equal(g.log, "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_load_widths, setup),
+		cmocka_unit_test_setup(test_store_widths, setup),
+		cmocka_unit_test_setup(test_read_modify_write, setup),
+		cmocka_unit_test_setup(test_compare_does_not_write, setup),
+		cmocka_unit_test_setup(test_page_crossing, setup),
+		cmocka_unit_test_setup(test_fault_on_second_page, setup),
+		cmocka_unit_test_setup(test_exchanges, setup),
+		cmocka_unit_test_setup(test_cmpxchg_pair, setup),
+		cmocka_unit_test_setup(test_bit_offset_in_register, setup),
+		cmocka_unit_test_setup(test_addresses, setup),
+		cmocka_unit_test_setup(test_rep_stos, setup),
+		cmocka_unit_test_setup(test_rep_address_size, setup),
+		cmocka_unit_test_setup(test_rep_movs, setup),
+		cmocka_unit_test_setup(test_rep_limit, setup),
+		cmocka_unit_test_setup(test_rep_fault, setup),
+		cmocka_unit_test_setup(test_rep_compare, setup),
+		cmocka_unit_test_setup(test_xmm, setup),
+		cmocka_unit_test_setup(test_cache_line_flush, setup),
+	};
+
+	return cmocka_run_group_tests_name("emulate", tests, NULL, NULL);
+}
