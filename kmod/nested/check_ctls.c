@@ -171,16 +171,16 @@ C(posted_desc, POSTED_INTR_DESC, EXEC, \
 C(vpid_nonzero, VPID, EXEC, \
   "VPID is enabled but the VPID field is 0", \
   !has_proc2(v, PROC2_VPID) || v->vpid) \
-C(eptp_memtype, EPTP, EXEC, \
+C(eptp_memtype, EPT_POINTER, EXEC, \
   "EPT is enabled, and bits 2:0 of the EPT pointer are a memory type that is not supported", \
   !has_proc2(v, PROC2_EPT) || eptp_memtype_valid(c)) \
-C(eptp_walk, EPTP, EXEC, \
+C(eptp_walk, EPT_POINTER, EXEC, \
   "EPT is enabled, and bits 5:3 of the EPT pointer are not 3, a page walk of 4 levels", \
   !has_proc2(v, PROC2_EPT) || (v->ept_pointer & EPTP_WALK) == EPTP_WALK_4) \
-C(eptp_ad, EPTP, EXEC, \
+C(eptp_ad, EPT_POINTER, EXEC, \
   "bit 6 of the EPT pointer enables accessed and dirty flags, which are not supported", \
   !has_proc2(v, PROC2_EPT) || eptp_ad_valid(c)) \
-C(eptp_reserved, EPTP, EXEC, \
+C(eptp_reserved, EPT_POINTER, EXEC, \
   "EPT is enabled, and the EPT pointer has reserved bits set or is too wide", \
   !has_proc2(v, PROC2_EPT) || page_valid(c, v->ept_pointer & ~0x7full)) \
 C(pml_needs_ept, PROC2_CTLS, EXEC, \

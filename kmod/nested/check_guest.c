@@ -214,13 +214,13 @@ static u32 link_revision_wanted(const struct check_ctx *c)
 }
 
 #define LINK_CHECKS(C) \
-C(link_address, VMCS_LINK, NONREG, \
+C(link_address, LINK_POINTER, NONREG, \
   "the VMCS link pointer is not all ones, and is not page-aligned or too wide", \
   !link_used(v) || page_valid(c, v->link_pointer)) \
-C(link_revision, VMCS_LINK, NONREG, \
+C(link_revision, LINK_POINTER, NONREG, \
   "the VMCS link pointer names a region whose first word is not the revision with the shadow bit due", \
   !link_used(v) || (c->link_readable && c->link_revision == link_revision_wanted(c))) \
-C(link_current, VMCS_LINK, NONREG, \
+C(link_current, LINK_POINTER, NONREG, \
   "the VMCS link pointer names the current VMCS", \
   !link_used(v) || v->link_pointer != c->current_vmcs)
 
