@@ -86,6 +86,35 @@ static long enable_cap(struct vm *vm, void __user *arg)
 	return r;
 }
 
+/* A zone of device memory or ports whose writes wait in the ring of page 2. */
+static long coalesced_zone(struct vm *vm, void __user *arg,
+			   int (*act)(struct vm *vm, const struct kvm_coalesced_mmio_zone *zone))
+{
+	struct kvm_coalesced_mmio_zone zone;
+
+	if (copy_from_user(&zone, arg, sizeof(zone)))
+		return -EFAULT;
+	return act(vm, &zone);
+}
+
+/* KVM_REGISTER_COALESCED_MMIO: -EINVAL: bad flags; -ENOSPC: too many zones. */
+static long vm_register_coalesced_mmio(struct vm *vm, void __user *arg)
+{
+	return coalesced_zone(vm, arg, coalesced_register);
+}
+
+/* KVM_UNREGISTER_COALESCED_MMIO */
+static long vm_unregister_coalesced_mmio(struct vm *vm, void __user *arg)
+{
+	return coalesced_zone(vm, arg, coalesced_unregister);
+}
+
+/* KVM_SET_TSS_ADDR: the argument is the address itself. */
+static long set_tss_addr(void *vm, unsigned long arg)
+{
+	return vm_set_tss_addr(vm, (void __user *)arg);
+}
+
 static long get_stats_fd(void *vm, unsigned long arg)
 {
 	return stats_vm_fd(vm);
@@ -98,6 +127,7 @@ VM_FN(vm_set_user_memory_region)
 VM_FN(vm_get_dirty_log)
 VM_FN(vm_clear_dirty_log)
 VM_FN(vm_set_tss_addr)
+VM_FN(vm_set_identity_map_addr)
 VM_FN(vm_set_identity_map_addr)
 VM_FN(vm_create_irqchip)
 VM_FN(vm_get_irqchip)
@@ -126,7 +156,7 @@ static const struct ioctl_row rows[] = {
 	{ KVM_SET_USER_MEMORY_REGION, row_vm_set_user_memory_region },
 	{ KVM_GET_DIRTY_LOG, row_vm_get_dirty_log },
 	{ KVM_CLEAR_DIRTY_LOG, row_vm_clear_dirty_log },
-	{ KVM_SET_TSS_ADDR, row_vm_set_tss_addr },
+	{ KVM_SET_TSS_ADDR, set_tss_addr },
 	{ KVM_SET_IDENTITY_MAP_ADDR, row_vm_set_identity_map_addr },
 	{ KVM_CREATE_IRQCHIP, row_vm_create_irqchip },
 	{ KVM_GET_IRQCHIP, row_vm_get_irqchip },
