@@ -25,6 +25,9 @@ need_cc = $(if $(CC),,$(error no C compiler; run scripts/setup or install gcc))
 need_headers = $(if $(RELEASE),,$(error no kernel headers in '$(KDIR)'; \
 	run scripts/setup, install linux-headers-cloud-amd64, or give KDIR=DIRECTORY))
 
+# V=1 shows whole commands, as in the kernel's build.
+quiet = $(if $(V),,@echo "  $(1)      $(patsubst $(B)/%,%,$@)"; )
+
 all: module launcher selftests
 
 help:
@@ -63,11 +66,11 @@ user_objects := $(patsubst %.c,$(B)/%.o,$(wildcard userspace/*.c))
 launcher: $(if $(wildcard userspace/main.c),$(B)/abyme)
 
 $(B)/abyme: $(user_objects)
-	$(CC) -static -o $@.new $^ -lpthread && mv $@.new $@
+	$(call quiet,LD)$(CC) -static -o $@.new $^ -lpthread && mv $@.new $@
 
 $(B)/userspace/%.o: userspace/%.c | need-cc
 	@mkdir -p $(@D)
-	$(CC) $(user_cflags) -c -o $@ $<
+	$(call quiet,CC)$(CC) $(user_cflags) -c -o $@ $<
 
 include selftests/selftests.mk
 

@@ -18,11 +18,13 @@ rig_programs := $(patsubst selftests/rig/%.c,$(S)/rig/%,$(wildcard selftests/rig
 rig_files := $(wildcard selftests/rig/*.sh selftests/rig/*.limit)
 rig_scripts := $(patsubst selftests/rig/%,$(S)/rig/%,$(rig_files))
 
-rig-tests: $(rig_programs) $(rig_scripts) $(S)/rig/run-tests
+rig_outputs := $(rig_programs) $(rig_scripts) $(S)/rig/run-tests
+rig-tests: $(rig_outputs)
+	@rm -f $(filter-out $(rig_outputs),$(wildcard $(S)/rig/*))
 
 $(S)/rig/%: $(S)/obj/selftests/rig/%.o $(rig_lib)
 	@mkdir -p $(@D)
-	$(CC) -static -o $@.o $^ -lpthread && mv $@.o $@
+	$(call quiet,LD)$(CC) -static -o $@.o $^ -lpthread && mv $@.o $@
 
 $(S)/rig/%.sh: selftests/rig/%.sh
 	@mkdir -p $(@D)
@@ -38,7 +40,7 @@ $(S)/rig/run-tests: selftests/run-tests
 
 $(S)/obj/selftests/rig/%.o: selftests/rig/%.c | need-cc
 	@mkdir -p $(@D)
-	$(CC) $(rig_cflags) -c -o $@ $<
+	$(call quiet,CC)$(CC) $(rig_cflags) -c -o $@ $<
 
 # Unit tests: the comment "sources: ..." near the top of selftests/unit/test_*.c
 # names the pure sources that the test links with.
@@ -57,11 +59,11 @@ endef
 $(foreach test,$(unit_tests),$(eval $(call unit_rule,$(test))))
 
 $(unit_programs):
-	$(CC) -fsanitize=address,undefined -o $@ $^ -lcmocka
+	$(call quiet,LD)$(CC) -fsanitize=address,undefined -o $@ $^ -lcmocka
 
 $(S)/unit/obj/%.o: %.c | need-cc
 	@mkdir -p $(@D)
-	$(CC) $(unit_cflags) -c -o $@ $<
+	$(call quiet,CC)$(CC) $(unit_cflags) -c -o $@ $<
 
 unit: unit-tests
 	@scripts/run-unit $(S)/unit $(notdir $(unit_programs))
