@@ -149,9 +149,10 @@ clock: sync=none
         return socket.create_connection(("127.0.0.1", self.port))
 
     def refusals(self, log):
-        """Why VM entries failed, out of Bochs' log."""
-        pattern = re.compile(r"VM(ENTRY )?FAIL|VMENTRY|VMLAUNCH|VMRESUME")
-        return [line.strip() for line in log.splitlines() if pattern.search(line)]
+        """Why VM entries failed, out of Bochs' log: "ticks severity[CPUn] why"."""
+        pattern = re.compile(r"\[(CPU\d+) *\] (VMFAIL.*|VMENTER.*|VMENTRY.*|VMEXIT:.*[Ff]ailed.*)")
+        found = (pattern.search(line) for line in log.splitlines())
+        return [f"{match[1]}: {match[2]}" for match in found if match]
 
 
 class Qemu:
