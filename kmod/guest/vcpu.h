@@ -83,7 +83,11 @@ struct vcpu_inject {
 		bool injected;
 	} nmi;
 	u8 insn_len; /* of a soft interrupt or exception to inject again */
+	/* Without an irqchip: what KVM_INTERRUPT queued, until irq_ack(); 0: nothing. */
+	u16 user_irq; /* USER_IRQ_VALID | vector */
 };
+
+#define USER_IRQ_VALID BIT(8)
 
 /* What L1 intercepts of L2's CR0 or CR4: guest/host mask and read shadow. */
 struct cr_intercept {
