@@ -88,44 +88,20 @@ void alu_compute(struct alu *alu)
 	u64 a = alu->a, b = alu->b, carry = alu->flags & FLAG_CF;
 
 	switch (alu->op) {
-	case OP_ADD:
-		add(alu, b, 0, ALU_FLAGS);
-		break;
-	case OP_ADC:
-		add(alu, b, carry, ALU_FLAGS);
-		break;
-	case OP_INC:
-		add(alu, 1, 0, ALU_FLAGS & ~FLAG_CF);
-		break;
+	case OP_ADD: add(alu, b, 0, ALU_FLAGS); break;
+	case OP_ADC: add(alu, b, carry, ALU_FLAGS); break;
+	case OP_INC: add(alu, 1, 0, ALU_FLAGS & ~FLAG_CF); break;
 	case OP_SUB:
-	case OP_CMP:
-		sub(alu, a, b, 0, ALU_FLAGS);
-		break;
-	case OP_SBB:
-		sub(alu, a, b, carry, ALU_FLAGS);
-		break;
-	case OP_DEC:
-		sub(alu, a, 1, 0, ALU_FLAGS & ~FLAG_CF);
-		break;
-	case OP_NEG:
-		sub(alu, 0, a, 0, ALU_FLAGS);
-		break;
-	case OP_OR:
-		logic(alu, a | b);
-		break;
+	case OP_CMP: sub(alu, a, b, 0, ALU_FLAGS); break;
+	case OP_SBB: sub(alu, a, b, carry, ALU_FLAGS); break;
+	case OP_DEC: sub(alu, a, 1, 0, ALU_FLAGS & ~FLAG_CF); break;
+	case OP_NEG: sub(alu, 0, a, 0, ALU_FLAGS); break;
+	case OP_OR: logic(alu, a | b); break;
 	case OP_AND:
-	case OP_TEST:
-		logic(alu, a & b);
-		break;
-	case OP_XOR:
-		logic(alu, a ^ b);
-		break;
-	case OP_NOT:
-		alu->result = cut(alu, ~a);
-		break;
-	default:
-		bit_test(alu);
-		break;
+	case OP_TEST: logic(alu, a & b); break;
+	case OP_XOR: logic(alu, a ^ b); break;
+	case OP_NOT: alu->result = cut(alu, ~a); break;
+	default: bit_test(alu); break;
 	}
 }
 

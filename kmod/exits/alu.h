@@ -16,9 +16,9 @@
 #define ALU_FLAGS (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
 
 struct alu {
-	u8 op; /* OP_ADD to OP_BTC of enum insn_op */
+	u8 op;	 /* OP_ADD to OP_BTC of enum insn_op */
 	u8 size; /* bytes: 1, 2, 4 or 8 */
-	u64 a; /* the first operand, also destination; bits past size are ignored */
+	u64 a;	 /* the first operand, also destination; bits past size are ignored */
 	u64 b;
 	u64 flags; /* in: RFLAGS before; out: after */
 	u64 result;

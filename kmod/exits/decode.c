@@ -5,11 +5,11 @@
 /* Where a row's operands are encoded. */
 enum encoding {
 	ENC_NONE,
-	ENC_M, /* ModRM memory alone */
-	ENC_MR, /* ModRM memory, ModRM register */
-	ENC_RM, /* ModRM register, ModRM memory */
-	ENC_MI, /* ModRM memory, immediate of the operand size (at most 4 bytes) */
-	ENC_MIB, /* ModRM memory, sign-extended byte */
+	ENC_M,	     /* ModRM memory alone */
+	ENC_MR,	     /* ModRM memory, ModRM register */
+	ENC_RM,	     /* ModRM register, ModRM memory */
+	ENC_MI,	     /* ModRM memory, immediate of the operand size (at most 4 bytes) */
+	ENC_MIB,     /* ModRM memory, sign-extended byte */
 	ENC_MOFFS_A, /* AL..RAX from an absolute address */
 	ENC_A_MOFFS, /* AL..RAX to an absolute address */
 	ENC_STRING,
@@ -17,14 +17,14 @@ enum encoding {
 };
 
 /* Row flags */
-#define BYTE_OP BIT(0) /* 8-bit operands; without it 16, 32 or 64 */
-#define SRC_BYTE BIT(1) /* memory is 8 bits wide, the register is not */
-#define SRC_WORD BIT(2) /* memory is 16 bits wide */
+#define BYTE_OP BIT(0)	 /* 8-bit operands; without it 16, 32 or 64 */
+#define SRC_BYTE BIT(1)	 /* memory is 8 bits wide, the register is not */
+#define SRC_WORD BIT(2)	 /* memory is 16 bits wide */
 #define SRC_DWORD BIT(3) /* memory is 32 bits wide, or 16 with operand size 16 */
 #define LOCKABLE BIT(4)
 #define ONLY_64 BIT(5) /* another instruction outside 64-bit mode */
-#define NO_16 BIT(6) /* operand size 16 is another instruction, or none */
-#define IS_SSE BIT(7) /* size and meaning hang on the mandatory prefix */
+#define NO_16 BIT(6)   /* operand size 16 is another instruction, or none */
+#define IS_SSE BIT(7)  /* size and meaning hang on the mandatory prefix */
 #define ALIGNED BIT(8)
 
 struct row {
@@ -34,15 +34,28 @@ struct row {
 	const struct row *group;
 };
 
-#define ROW(o, e, f) { .op = OP_##o, .enc = ENC_##e, .flags = (f) }
-#define GROUP(t, f) { .enc = ENC_GROUP, .flags = (f), .group = (t) }
-
-#define ALU_GROUP(e)                                                                        \
-	{                                                                                   \
-		ROW(ADD, e, LOCKABLE), ROW(OR, e, LOCKABLE), ROW(ADC, e, LOCKABLE),         \
-		ROW(SBB, e, LOCKABLE), ROW(AND, e, LOCKABLE), ROW(SUB, e, LOCKABLE),        \
-		ROW(XOR, e, LOCKABLE), ROW(CMP, e, 0),                                      \
+#define ROW(o, e, f)                                       \
+	{                                                  \
+		.op = OP_##o, .enc = ENC_##e, .flags = (f) \
 	}
+#define GROUP(t, f)                                          \
+	{                                                    \
+		.enc = ENC_GROUP, .flags = (f), .group = (t) \
+	}
+
+/* clang-format off */
+#define ALU_GROUP(e) {								\
+	ROW(ADD, e, LOCKABLE), ROW(OR, e, LOCKABLE), ROW(ADC, e, LOCKABLE),	\
+	ROW(SBB, e, LOCKABLE), ROW(AND, e, LOCKABLE), ROW(SUB, e, LOCKABLE),	\
+	ROW(XOR, e, LOCKABLE), ROW(CMP, e, 0),					\
+}
+
+#define ALU_ROWS(base, o, lk)							\
+	[(base) + 0] = ROW(o, MR, BYTE_OP | (lk)),				\
+	[(base) + 1] = ROW(o, MR, lk),						\
+	[(base) + 2] = ROW(o, RM, BYTE_OP),					\
+	[(base) + 3] = ROW(o, RM, 0)
+/* clang-format on */
 
 static const struct row group1[8] = ALU_GROUP(MI);
 static const struct row group1_byte[8] = ALU_GROUP(MIB);
@@ -79,10 +92,6 @@ static const struct row group15[8] = {
 	[6] = ROW(FLUSH, M, BYTE_OP),
 	[7] = ROW(FLUSH, M, BYTE_OP),
 };
-
-#define ALU_ROWS(base, o, lk)                                                               \
-	[(base) + 0] = ROW(o, MR, BYTE_OP | (lk)), [(base) + 1] = ROW(o, MR, lk),           \
-	[(base) + 2] = ROW(o, RM, BYTE_OP), [(base) + 3] = ROW(o, RM, 0)
 
 static const struct row one_byte[256] = {
 	ALU_ROWS(0x00, ADD, LOCKABLE),
@@ -133,7 +142,7 @@ static const struct row two_byte[256] = {
 	[0x28] = ROW(MOVX, RM, IS_SSE | ALIGNED), /* MOVAPS, MOVAPD */
 	[0x29] = ROW(MOVX, MR, IS_SSE | ALIGNED),
 	[0x2b] = ROW(MOVX, MR, IS_SSE | ALIGNED), /* MOVNTPS, MOVNTPD */
-	[0x6f] = ROW(MOVX, RM, IS_SSE), /* MOVDQA, MOVDQU */
+	[0x6f] = ROW(MOVX, RM, IS_SSE),		  /* MOVDQA, MOVDQU */
 	[0x7f] = ROW(MOVX, MR, IS_SSE),
 	[0xa3] = ROW(BT, MR, 0),
 	[0xab] = ROW(BTS, MR, LOCKABLE),
@@ -168,11 +177,11 @@ struct cursor {
 	size_t len;
 	size_t pos;
 	enum insn_mode mode;
-	bool opsize_prefix; /* 66 */
+	bool opsize_prefix;   /* 66 */
 	bool addrsize_prefix; /* 67 */
-	u8 rep; /* the last of F2 and F3 */
-	u8 seg; /* override, or NR_SEGS */
-	u8 rex; /* 0 if there is none */
+	u8 rep;		      /* the last of F2 and F3 */
+	u8 seg;		      /* override, or NR_SEGS */
+	u8 rex;		      /* 0 if there is none */
 	u16 opcode;
 	u8 modrm;
 	u8 opsize;
@@ -216,20 +225,13 @@ static s64 next_signed(struct cursor *c, unsigned int size)
 static u8 override_segment(u8 byte)
 {
 	switch (byte) {
-	case 0x26:
-		return SEG_ES;
-	case 0x2e:
-		return SEG_CS;
-	case 0x36:
-		return SEG_SS;
-	case 0x3e:
-		return SEG_DS;
-	case 0x64:
-		return SEG_FS;
-	case 0x65:
-		return SEG_GS;
-	default:
-		return NR_SEGS;
+	case 0x26: return SEG_ES;
+	case 0x2e: return SEG_CS;
+	case 0x36: return SEG_SS;
+	case 0x3e: return SEG_DS;
+	case 0x64: return SEG_FS;
+	case 0x65: return SEG_GS;
+	default: return NR_SEGS;
 	}
 }
 
@@ -244,23 +246,12 @@ static bool take_prefix(struct cursor *c, struct insn *insn, u8 byte)
 		return true;
 	}
 	switch (byte) {
-	case 0x66:
-		c->opsize_prefix = true;
-		return true;
-	case 0x67:
-		c->addrsize_prefix = true;
-		return true;
-	case 0xf0:
-		insn->lock = true;
-		return true;
-	case 0xf2:
-		c->rep = REP_NE;
-		return true;
-	case 0xf3:
-		c->rep = REP_E;
-		return true;
-	default:
-		return false;
+	case 0x66: c->opsize_prefix = true; return true;
+	case 0x67: c->addrsize_prefix = true; return true;
+	case 0xf0: insn->lock = true; return true;
+	case 0xf2: c->rep = REP_NE; return true;
+	case 0xf3: c->rep = REP_E; return true;
+	default: return false;
 	}
 }
 
@@ -349,7 +340,7 @@ static void take_mem_16(struct cursor *c, struct insn *insn)
 	static const u8 base[8] = { GPR_RBX, GPR_RBX, GPR_RBP, GPR_RBP,
 				    GPR_RSI, GPR_RDI, GPR_RBP, GPR_RBX };
 	static const u8 index[8] = { GPR_RSI, GPR_RDI, GPR_RSI, GPR_RDI,
-				     NO_GPR,  NO_GPR,  NO_GPR,  NO_GPR };
+				     NO_GPR,  NO_GPR,  NO_GPR,	NO_GPR };
 	u8 mod = c->modrm >> 6, rm = c->modrm & 7;
 
 	if (mod == 0 && rm == 6) {
@@ -489,14 +480,9 @@ static int check_row(struct cursor *c, struct insn *insn, u16 flags)
 }
 
 static const u8 form_of[] = {
-	[ENC_M] = FORM_MEM,
-	[ENC_MR] = FORM_MEM_REG,
-	[ENC_RM] = FORM_REG_MEM,
-	[ENC_MI] = FORM_MEM_IMM,
-	[ENC_MIB] = FORM_MEM_IMM,
-	[ENC_MOFFS_A] = FORM_REG_MEM,
-	[ENC_A_MOFFS] = FORM_MEM_REG,
-	[ENC_STRING] = FORM_STRING,
+	[ENC_M] = FORM_MEM,	      [ENC_MR] = FORM_MEM_REG,	  [ENC_RM] = FORM_REG_MEM,
+	[ENC_MI] = FORM_MEM_IMM,      [ENC_MIB] = FORM_MEM_IMM,	  [ENC_MOFFS_A] = FORM_REG_MEM,
+	[ENC_A_MOFFS] = FORM_MEM_REG, [ENC_STRING] = FORM_STRING,
 };
 
 static int take_operands(struct cursor *c, struct insn *insn, u8 enc)
@@ -504,9 +490,7 @@ static int take_operands(struct cursor *c, struct insn *insn, u8 enc)
 	int err;
 
 	switch (enc) {
-	case ENC_STRING:
-		insn->rep = c->rep;
-		return 0;
+	case ENC_STRING: insn->rep = c->rep; return 0;
 	case ENC_MOFFS_A:
 	case ENC_A_MOFFS:
 		insn->reg = GPR_RAX;
@@ -599,17 +583,17 @@ int insn_decode(struct insn *insn, const u8 *bytes, size_t len, enum insn_mode m
 const char *insn_op_name(enum insn_op op)
 {
 	static const char *const names[] = {
-		[OP_NONE] = "?",	 [OP_ADD] = "add",	   [OP_OR] = "or",
-		[OP_ADC] = "adc",	 [OP_SBB] = "sbb",	   [OP_AND] = "and",
-		[OP_SUB] = "sub",	 [OP_XOR] = "xor",	   [OP_CMP] = "cmp",
-		[OP_TEST] = "test",	 [OP_NOT] = "not",	   [OP_NEG] = "neg",
-		[OP_INC] = "inc",	 [OP_DEC] = "dec",	   [OP_BT] = "bt",
-		[OP_BTS] = "bts",	 [OP_BTR] = "btr",	   [OP_BTC] = "btc",
-		[OP_MOV] = "mov",	 [OP_MOVZX] = "movzx",	   [OP_MOVSX] = "movsx",
-		[OP_MOVBE] = "movbe",	 [OP_MOVX] = "movx",	   [OP_XCHG] = "xchg",
-		[OP_XADD] = "xadd",	 [OP_CMPXCHG] = "cmpxchg", [OP_CMPXCHG_PAIR] = "cmpxchg8b",
-		[OP_MOVS] = "movs",	 [OP_CMPS] = "cmps",	   [OP_STOS] = "stos",
-		[OP_LODS] = "lods",	 [OP_SCAS] = "scas",	   [OP_FLUSH] = "clflush",
+		[OP_NONE] = "?",      [OP_ADD] = "add",		[OP_OR] = "or",
+		[OP_ADC] = "adc",     [OP_SBB] = "sbb",		[OP_AND] = "and",
+		[OP_SUB] = "sub",     [OP_XOR] = "xor",		[OP_CMP] = "cmp",
+		[OP_TEST] = "test",   [OP_NOT] = "not",		[OP_NEG] = "neg",
+		[OP_INC] = "inc",     [OP_DEC] = "dec",		[OP_BT] = "bt",
+		[OP_BTS] = "bts",     [OP_BTR] = "btr",		[OP_BTC] = "btc",
+		[OP_MOV] = "mov",     [OP_MOVZX] = "movzx",	[OP_MOVSX] = "movsx",
+		[OP_MOVBE] = "movbe", [OP_MOVX] = "movx",	[OP_XCHG] = "xchg",
+		[OP_XADD] = "xadd",   [OP_CMPXCHG] = "cmpxchg", [OP_CMPXCHG_PAIR] = "cmpxchg8b",
+		[OP_MOVS] = "movs",   [OP_CMPS] = "cmps",	[OP_STOS] = "stos",
+		[OP_LODS] = "lods",   [OP_SCAS] = "scas",	[OP_FLUSH] = "clflush",
 	};
 
 	return op < ARRAY_SIZE(names) ? names[op] : names[OP_NONE];

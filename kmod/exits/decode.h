@@ -54,7 +54,7 @@ enum insn_op {
 
 /* What the memory operand's partner is, and which of the two is written. */
 enum insn_form {
-	FORM_MEM, /* memory alone, or with registers that the op implies */
+	FORM_MEM,     /* memory alone, or with registers that the op implies */
 	FORM_MEM_REG, /* memory first: "op mem, reg" */
 	FORM_REG_MEM, /* register first: "op reg, mem" */
 	FORM_MEM_IMM,
@@ -64,7 +64,7 @@ enum insn_form {
 enum insn_rep {
 	REP_NONE,
 	REP_NE, /* F2 */
-	REP_E, /* F3; plain REP where the distinction means nothing */
+	REP_E,	/* F3; plain REP where the distinction means nothing */
 };
 
 /* Default operand and address size of the code segment. */
@@ -77,30 +77,30 @@ enum insn_mode {
 #define NO_GPR 0xff
 
 struct insn_mem {
-	u8 seg; /* enum segreg */
-	u8 base; /* GPR or NO_GPR */
-	u8 index; /* GPR or NO_GPR */
-	u8 shift; /* of the index */
+	u8 seg;		   /* enum segreg */
+	u8 base;	   /* GPR or NO_GPR */
+	u8 index;	   /* GPR or NO_GPR */
+	u8 shift;	   /* of the index */
 	bool rip_relative; /* to the address of the next instruction */
 	s64 disp;
 };
 
 struct insn {
-	u8 op; /* enum insn_op */
-	u8 form; /* enum insn_form */
-	u8 mode; /* enum insn_mode */
-	u8 len; /* of the whole instruction, bytes */
-	u8 size; /* of an access to memory, bytes: 1, 2, 4, 8 or 16 */
-	u8 reg_size; /* of the register operand; differs for MOVZX, MOVSX */
-	u8 addr_size; /* bytes: 2, 4 or 8 */
-	u8 reg; /* GPR, or XMM register for OP_MOVX */
+	u8 op;		/* enum insn_op */
+	u8 form;	/* enum insn_form */
+	u8 mode;	/* enum insn_mode */
+	u8 len;		/* of the whole instruction, bytes */
+	u8 size;	/* of an access to memory, bytes: 1, 2, 4, 8 or 16 */
+	u8 reg_size;	/* of the register operand; differs for MOVZX, MOVSX */
+	u8 addr_size;	/* bytes: 2, 4 or 8 */
+	u8 reg;		/* GPR, or XMM register for OP_MOVX */
 	bool high_byte; /* reg is AH, CH, DH or BH, of RAX, RCX, RDX or RBX */
 	bool lock;
-	bool aligned; /* #GP unless the operand is aligned to its size */
-	u8 rep; /* enum insn_rep; string instructions only */
+	bool aligned;	     /* #GP unless the operand is aligned to its size */
+	u8 rep;		     /* enum insn_rep; string instructions only */
 	struct insn_mem mem; /* string instructions: only seg, rSI's */
-	u64 imm; /* sign-extended to 64 bits */
-	const char *reason; /* why it was refused, a phrase */
+	u64 imm;	     /* sign-extended to 64 bits */
+	const char *reason;  /* why it was refused, a phrase */
 };
 
 /*

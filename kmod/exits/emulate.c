@@ -369,22 +369,14 @@ static exec_fn find_exec(const struct insn *insn)
 	case OP_MOV:
 	case OP_MOVZX:
 	case OP_MOVSX:
-	case OP_MOVBE:
-		return load ? do_load : do_store;
-	case OP_MOVX:
-		return load ? do_xmm_load : do_xmm_store;
-	case OP_XCHG:
-		return do_xchg;
-	case OP_XADD:
-		return do_xadd;
-	case OP_CMPXCHG:
-		return do_cmpxchg;
-	case OP_CMPXCHG_PAIR:
-		return do_cmpxchg_pair;
-	case OP_FLUSH:
-		return do_nothing;
-	default:
-		return do_alu;
+	case OP_MOVBE: return load ? do_load : do_store;
+	case OP_MOVX: return load ? do_xmm_load : do_xmm_store;
+	case OP_XCHG: return do_xchg;
+	case OP_XADD: return do_xadd;
+	case OP_CMPXCHG: return do_cmpxchg;
+	case OP_CMPXCHG_PAIR: return do_cmpxchg_pair;
+	case OP_FLUSH: return do_nothing;
+	default: return do_alu;
 	}
 }
 
@@ -450,16 +442,10 @@ static int string_data(struct exec *x, struct emu_mem *src, struct emu_mem *dst)
 	u8 size = x->insn->size;
 
 	switch (x->insn->op) {
-	case OP_MOVS:
-		return write_value(x, dst, mem_value(src, size));
-	case OP_STOS:
-		return write_value(x, dst, get_gpr(x, GPR_RAX, size));
-	case OP_LODS:
-		set_gpr(x, GPR_RAX, size, mem_value(src, size));
-		return 0;
-	case OP_CMPS:
-		compare(x, mem_value(src, size), mem_value(dst, size));
-		return 0;
+	case OP_MOVS: return write_value(x, dst, mem_value(src, size));
+	case OP_STOS: return write_value(x, dst, get_gpr(x, GPR_RAX, size));
+	case OP_LODS: set_gpr(x, GPR_RAX, size, mem_value(src, size)); return 0;
+	case OP_CMPS: compare(x, mem_value(src, size), mem_value(dst, size)); return 0;
 	default: /* OP_SCAS */
 		compare(x, get_gpr(x, GPR_RAX, size), mem_value(dst, size));
 		return 0;

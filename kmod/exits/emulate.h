@@ -16,10 +16,10 @@
 
 /* Outcomes; negative ones are errnos. */
 enum emu_outcome {
-	EMU_DONE, /* the instruction is complete: advance RIP */
+	EMU_DONE,   /* the instruction is complete: advance RIP */
 	EMU_REPEAT, /* iterations of a REP are complete, more remain: leave RIP */
-	EMU_MMIO, /* emu->pending waits for userspace */
-	EMU_FAULT, /* emu->fault is to be injected, RIP stays */
+	EMU_MMIO,   /* emu->pending waits for userspace */
+	EMU_FAULT,  /* emu->fault is to be injected, RIP stays */
 };
 
 /* Iterations of a REP instruction after which the guest gets its interrupts. */
@@ -66,7 +66,7 @@ struct emu_mem {
 	u8 nr_read;
 	u8 nr_written;
 	struct emu_piece piece[EMU_MAX_PIECES];
-	u8 in[16]; /* what was read */
+	u8 in[16];  /* what was read */
 	u8 out[16]; /* what is written */
 };
 
@@ -74,7 +74,7 @@ struct emu_access {
 	u64 gpa;
 	u8 len; /* 0: none */
 	bool write;
-	u8 mem; /* index in emu->mem */
+	u8 mem;			/* index in emu->mem */
 	u8 data[EMU_MAX_PIECE]; /* of a write */
 };
 

@@ -260,8 +260,8 @@ static int do_string(struct vcpu *vcpu, struct pio *pio)
 		return fault_or_give_up(vcpu, ret, &fault);
 	count = batch_size(vcpu, pio, pio->linear);
 	/* Of a batch the last element must be in the segment too. */
-	if (count > 1 && gva_linear(vcpu, pio->seg, offset, count * pio->size, pio->in,
-				    &pio->linear, &fault))
+	if (count > 1 &&
+	    gva_linear(vcpu, pio->seg, offset, count * pio->size, pio->in, &pio->linear, &fault))
 		count = 1;
 	return pio->in ? do_ins(vcpu, pio, count) : do_outs(vcpu, pio, count);
 }

@@ -72,9 +72,7 @@ static void op_get_xmm(void *guest, u8 reg, void *value)
 	guest_fpu_begin();
 	switch (reg) {
 #define F(n) \
-	case n: \
-		asm volatile("movdqu %%xmm" #n ", %0" : "=m"(*(u8(*)[16])value)); \
-		break;
+	case n: asm volatile("movdqu %%xmm" #n ", %0" : "=m"(*(u8(*)[16])value)); break;
 		XMM_CASES(F)
 #undef F
 	}
@@ -86,9 +84,7 @@ static void op_set_xmm(void *guest, u8 reg, const void *value)
 	guest_fpu_begin();
 	switch (reg) {
 #define F(n) \
-	case n: \
-		asm volatile("movdqu %0, %%xmm" #n : : "m"(*(const u8(*)[16])value)); \
-		break;
+	case n: asm volatile("movdqu %0, %%xmm" #n : : "m"(*(const u8(*)[16])value)); break;
 		XMM_CASES(F)
 #undef F
 	}
@@ -260,17 +256,11 @@ static int mmio_continue(struct vcpu *vcpu)
 
 	ret = emu_run(&op->emu, &vcpu_ops, vcpu);
 	switch (ret) {
-	case EMU_DONE:
-		return vcpu_skip_bytes(vcpu, op->emu.insn.len);
-	case EMU_REPEAT:
-		return vcpu_skip_bytes(vcpu, 0);
-	case EMU_MMIO:
-		return exit_to_userspace(vcpu);
-	case EMU_FAULT:
-		fault_inject(vcpu, &op->emu.fault);
-		return 1;
-	case -EXDEV:
-		return 1;
+	case EMU_DONE: return vcpu_skip_bytes(vcpu, op->emu.insn.len);
+	case EMU_REPEAT: return vcpu_skip_bytes(vcpu, 0);
+	case EMU_MMIO: return exit_to_userspace(vcpu);
+	case EMU_FAULT: fault_inject(vcpu, &op->emu.fault); return 1;
+	case -EXDEV: return 1;
 	}
 	if (ret == -EAGAIN || ret == -EINTR)
 		return 1; /* the guest runs into it again */
@@ -350,19 +340,13 @@ int mmio_emulate(struct vcpu *vcpu, u64 gpa)
 		return delivery_failed(vcpu, gpa);
 	ret = decode_bytes(vcpu, &op->emu.insn, bytes, &len, &fault);
 	switch (ret) {
-	case 0:
-		break;
-	case -EFAULT:
-		fault_inject(vcpu, &fault);
-		return 1;
-	case -EINVAL:
-		return mmio_give_up(vcpu, bytes, len, op->emu.insn.reason);
+	case 0: break;
+	case -EFAULT: fault_inject(vcpu, &fault); return 1;
+	case -EINVAL: return mmio_give_up(vcpu, bytes, len, op->emu.insn.reason);
 	case -EXDEV:
 	case -EAGAIN:
-	case -EINTR:
-		return 1;
-	default:
-		return mmio_give_up(vcpu, bytes, 0, "the instruction is not in memory");
+	case -EINTR: return 1;
+	default: return mmio_give_up(vcpu, bytes, 0, "the instruction is not in memory");
 	}
 	set_hint(vcpu, op, gpa);
 	emu_start(&op->emu);

@@ -15,10 +15,10 @@ struct pio {
 	bool in;
 	bool string;
 	bool rep;
-	u8 addr_size; /* bytes; string only */
-	u8 seg; /* enum segreg, of rSI */
-	u32 count; /* elements that userspace was given */
-	u64 linear; /* where INS puts them */
+	u8 addr_size;	   /* bytes; string only */
+	u8 seg;		   /* enum segreg, of rSI */
+	u32 count;	   /* elements that userspace was given */
+	u64 linear;	   /* where INS puts them */
 	unsigned long rip; /* if userspace moves it, the instruction is void */
 };
 

@@ -17,11 +17,11 @@
 struct walk {
 	const struct pagewalk *w;
 	u64 linear;
-	int level; /* of the entry last read: 1 is a PTE */
-	int top; /* level of the first entry in memory */
+	int level;		   /* of the entry last read: 1 is a PTE */
+	int top;		   /* level of the first entry in memory */
 	u64 entry[MAX_LEVELS + 1]; /* by level */
-	u64 at[MAX_LEVELS + 1]; /* their addresses */
-	u64 rights; /* PTE_W, PTE_U: of all entries; PTE_NX: of any */
+	u64 at[MAX_LEVELS + 1];	   /* their addresses */
+	u64 rights;		   /* PTE_W, PTE_U: of all entries; PTE_NX: of any */
 };
 
 static u8 entry_size(const struct walk *walk)

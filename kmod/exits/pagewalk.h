@@ -36,7 +36,7 @@ struct pagewalk {
 	u8 maxphyaddr;
 	bool pse; /* CR4.PSE; only for PAGING_32 */
 	bool gbpages;
-	bool wp; /* CR0.WP */
+	bool wp;  /* CR0.WP */
 	bool nxe; /* EFER.NXE */
 	bool smep;
 	bool smap;
@@ -48,7 +48,7 @@ struct pagewalk {
 struct access {
 	bool write;
 	bool fetch;
-	bool user; /* CPL 3, and not a system access */
+	bool user;     /* CPL 3, and not a system access */
 	bool implicit; /* supervisor, whatever the CPL: descriptor tables and the like */
 };
 

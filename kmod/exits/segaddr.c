@@ -4,7 +4,7 @@
 
 #define TYPE_CODE BIT(3)
 #define TYPE_EXPAND_DOWN BIT(2) /* of data segments */
-#define TYPE_WRITABLE BIT(1) /* of data segments; readable, of code */
+#define TYPE_WRITABLE BIT(1)	/* of data segments; readable, of code */
 
 static int refuse(const struct segaddr *s, struct x86_fault *fault)
 {
@@ -39,8 +39,8 @@ static int linear_64(const struct segaddr *s, u64 offset, u32 size, u64 *linear,
 	return 0;
 }
 
-int segaddr_linear(const struct segaddr *s, u64 offset, u32 size, bool write, bool fetch, u64 *linear,
-		   struct x86_fault *fault)
+int segaddr_linear(const struct segaddr *s, u64 offset, u32 size, bool write, bool fetch,
+		   u64 *linear, struct x86_fault *fault)
 {
 	if (s->mode_64)
 		return linear_64(s, offset, size, linear, fault);

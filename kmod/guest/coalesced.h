@@ -15,7 +15,7 @@ struct vm;
 
 struct vm_coalesced {
 	struct kvm_coalesced_mmio_ring *ring; /* a page, mapped as page 2 of each vCPU */
-	spinlock_t lock; /* the kernel's end of the ring; zones */
+	spinlock_t lock;		      /* the kernel's end of the ring; zones */
 	struct list_head zones;
 	int nr_zones; /* also read without the lock, as a hint */
 };

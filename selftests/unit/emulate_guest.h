@@ -14,10 +14,10 @@
 
 #define GUEST_PAGE 4096
 #define RAM_SIZE (8 * GUEST_PAGE) /* linear = physical = 0 to here */
-#define DEVICE 0x10000 /* two pages of a device in userspace */
-#define FAST_DEVICE 0x20000 /* one of a device in the kernel */
-#define UNMAPPED 0x30000 /* and above: page fault */
-#define READ_ONLY 0x28000 /* one page: page fault on writes */
+#define DEVICE 0x10000		  /* two pages of a device in userspace */
+#define FAST_DEVICE 0x20000	  /* one of a device in the kernel */
+#define UNMAPPED 0x30000	  /* and above: page fault */
+#define READ_ONLY 0x28000	  /* one page: page fault on writes */
 
 struct guest {
 	u64 gpr[NR_GPRS];
@@ -27,8 +27,8 @@ struct guest {
 	u8 xmm[16][16];
 	u8 ram[RAM_SIZE];
 	u8 device[3 * GUEST_PAGE]; /* behind DEVICE, and FAST_DEVICE in the last page */
-	char log[1000]; /* accesses to device memory, as text */
-	int pause_after; /* iterations; 0: never */
+	char log[1000];		   /* accesses to device memory, as text */
+	int pause_after;	   /* iterations; 0: never */
 	int iterations;
 	struct emu emu;
 };

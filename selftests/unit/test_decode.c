@@ -165,7 +165,8 @@ static void put_mem(char *buf, const struct insn *insn)
 	if (m->base != NO_GPR)
 		buf += sprintf(buf, "%d", m->base);
 	if (m->index != NO_GPR)
-		buf += sprintf(buf, "%s%d*%d", m->base != NO_GPR ? "+" : "", m->index, 1 << m->shift);
+		buf += sprintf(buf, "%s%d*%d", m->base != NO_GPR ? "+" : "", m->index,
+			       1 << m->shift);
 	if (m->disp || !any)
 		put_signed(buf, any ? "+" : "", m->disp);
 }
@@ -242,7 +243,8 @@ static void test_truncation(void **state)
 		memset(bytes, 0xcc, sizeof(bytes));
 		n = parse_bytes(samples[i].bytes, bytes);
 		for (cut = 0; cut < n; cut++) {
-			assert_int_equal(decode_exact(&insn, bytes, cut, samples[i].mode), -ENODATA);
+			assert_int_equal(decode_exact(&insn, bytes, cut, samples[i].mode),
+					 -ENODATA);
 			assert_non_null(insn.reason);
 		}
 		assert_int_equal(decode_exact(&insn, bytes, n, samples[i].mode), 0);
@@ -262,7 +264,8 @@ static void test_refusals(void **state)
 		n = parse_bytes(refused[i].bytes, bytes);
 		assert_int_equal(decode_exact(&insn, bytes, n, refused[i].mode), -EINVAL);
 		if (!strstr(insn.reason, refused[i].text))
-			fail_msg("%s: '%s' lacks '%s'", refused[i].bytes, insn.reason, refused[i].text);
+			fail_msg("%s: '%s' lacks '%s'", refused[i].bytes, insn.reason,
+				 refused[i].text);
 	}
 }
 

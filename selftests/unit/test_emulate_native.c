@@ -159,8 +159,17 @@ static int make_code(void **state)
 
 static u64 random_value(void)
 {
-	static const u64 special[] = { 0, 1, 0x7f, 0x80, 0x7fff, 0x8000, 0x7fffffff, 0x80000000,
-				       0x7fffffffffffffff, 0x8000000000000000, ~0ULL };
+	static const u64 special[] = { 0,
+				       1,
+				       0x7f,
+				       0x80,
+				       0x7fff,
+				       0x8000,
+				       0x7fffffff,
+				       0x80000000,
+				       0x7fffffffffffffff,
+				       0x8000000000000000,
+				       ~0ULL };
 	u64 value = (u64)rand() << 42 ^ (u64)rand() << 21 ^ (u64)rand();
 
 	return rand() % 3 ? value : special[rand() % ARRAY_SIZE(special)];
@@ -253,7 +262,7 @@ static u64 defined_flags(const struct insn *insn)
 
 static void compare_one(const struct insn *insn, const u8 *bytes)
 {
-	void (*native)(struct state *s) = (void (*)(struct state *))(uintptr_t)code;
+	void (*native)(struct state * s) = (void (*)(struct state *))(uintptr_t)code;
 	u8 *slot = code + (native_insn - native_begin);
 	struct state before, processor;
 	u8 memory_before[sizeof(memory)], memory_processor[sizeof(memory)];

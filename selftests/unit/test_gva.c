@@ -30,7 +30,7 @@
 static u8 memory[MEMORY] __aligned(8);
 static struct pagewalk w;
 static int reads, updates;
-static int races; /* updates that are to find the entry changed */
+static int races;     /* updates that are to find the entry changed */
 static int fail_read; /* errno for reads */
 
 static int read_entry(void *ctx, u64 gpa, u64 *entry, u8 size)
@@ -108,10 +108,10 @@ static void setup_4level(u64 rights)
 	put(PT, 1, 0x7654321000 | P | rights);
 }
 
-static const struct access kernel_read, kernel_write = { .write = true },
-			   kernel_fetch = { .fetch = true }, system_read = { .implicit = true },
-			   user_read = { .user = true }, user_write = { .user = true, .write = true },
-			   user_fetch = { .user = true, .fetch = true };
+static const struct access kernel_read,
+	kernel_write = { .write = true }, kernel_fetch = { .fetch = true },
+	system_read = { .implicit = true }, user_read = { .user = true },
+	user_write = { .user = true, .write = true }, user_fetch = { .user = true, .fetch = true };
 
 static void expect(u64 linear, struct access access, u64 gpa)
 {
@@ -407,7 +407,9 @@ static void test_expand_down(void **state)
 
 static void test_types(void **state)
 {
-	struct segaddr s = { .seg = SEG_DS, .limit = 0xffff, .type = DATA_RO,
+	struct segaddr s = { .seg = SEG_DS,
+			     .limit = 0xffff,
+			     .type = DATA_RO,
 			     .protected_mode = true };
 	u64 linear;
 
