@@ -2,7 +2,7 @@
 #ifndef ABYME_DEVICE_H
 #define ABYME_DEVICE_H
 
-#include "cpuid.h"
+#include "guest_cpuid.h"
 
 #define DEVICE_DEFAULT "/dev/abyme"
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cpuid.h"
+#include "guest_cpuid.h"
 #include "doctor.h"
 
 #define FEATURE_LOCKED 0x1

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef ABYME_CPUID_H
-#define ABYME_CPUID_H
+#ifndef ABYME_GUEST_CPUID_H
+#define ABYME_GUEST_CPUID_H
 
 #include <linux/kvm.h>
 #include <stdbool.h>

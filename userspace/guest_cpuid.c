@@ -2,7 +2,7 @@
 /* CPUID: the device's offer, made one vCPU's own. */
 #include <string.h>
 
-#include "cpuid.h"
+#include "guest_cpuid.h"
 
 #define ECX1_VMX (1u << 5)
 #define ECX1_PDCM (1u << 15)

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* abyme doctor: from the facts of a machine to what holds it back. */
+/* sources: userspace/doctor_rules.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+
+#include "doctor.h"
+
+static struct facts facts;
+static struct finding findings[FINDINGS_MAX];
+static unsigned int count;
+
+/* A host on which everything is right. */
+static int setup(void **state)
+{
+	(void)state;
+	facts = (struct facts){
+		.device = "/dev/abyme",
+		.vendor = "GenuineIntel",
+		.cpuid_vmx = true,
+		.cpuinfo_vmx = true,
+		.feature_control_known = true,
+		.feature_control = 5,
+		.vmx_flags = " ept ept_ad vpid invvpid unrestricted_guest shadow_vmcs ",
+		.abyme_loaded = true,
+		.kvm_intel_users = -1,
+		.device_vmx = true,
+	};
+	return 0;
+}
+
+static int judge(void)
+{
+	count = doctor_judge(&facts, findings);
+	return doctor_status(findings, count);
+}
+
+static const struct finding *finding(const char *id)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (!strcmp(findings[i].id, id))
+			return &findings[i];
+	return NULL;
+}
+
+static void expect_bad(const char *id, const char *what, const char *mend)
+{
+	const struct finding *f = finding(id);
+
+	assert_non_null(f);
+	assert_int_equal(f->verdict, VERDICT_BAD);
+	assert_non_null(strstr(f->what, what));
+	assert_non_null(strstr(f->mend, mend));
+}
+
+static void a_good_host_can_all(void **state)
+{
+	(void)state;
+	assert_int_equal(judge(), 0);
+	for (unsigned int i = 0; i < count; i++)
+		assert_true(findings[i].verdict == VERDICT_OK ||
+			    findings[i].verdict == VERDICT_NOTE);
+	assert_int_equal(finding("shadowing")->verdict, VERDICT_NOTE);
+}
+
+static void each_hypervisor_has_its_way(void **state)
+{
+	static const struct {
+		const char *signature, *mend;
+	} ways[] = {
+		{ "KVMKVMKVM", "kvm_intel nested=1" },
+		{ "KVMKVMKVM", "host-passthrough" },
+		{ "Microsoft Hv",
+		  "Set-VMProcessor -VMName NAME -ExposeVirtualizationExtensions $true" },
+		{ "VMwareVMware", "vhv.enable" },
+		{ "VBoxVBoxVBox", "--nested-hw-virt on" },
+		{ "XenVMMXenVMM", "nestedhvm=1" },
+		{ "WhoKnowsWhat", "ask whoever runs it" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		facts.cpuid_vmx = false;
+		facts.hypervisor = true;
+		strcpy(facts.signature, ways[i].signature);
+		assert_int_equal(judge(), 2);
+		expect_bad("vt-x", "VT-x isn't exposed to this VM", ways[i].mend);
+	}
+	facts.in_abyme = true;
+	strcpy(facts.signature, "KVMKVMKVM");
+	judge();
+	expect_bad("vt-x", "VT-x isn't exposed to this VM", "abyme run --nested");
+	assert_non_null(strstr(finding("level")->what, "under abyme"));
+}
+
+static void other_vendors_have_no_vtx(void **state)
+{
+	(void)state;
+	strcpy(facts.vendor, "AuthenticAMD");
+	facts.cpuid_vmx = false;
+	assert_int_equal(judge(), 2);
+	expect_bad("processor", "AuthenticAMD", "Intel");
+	expect_bad("vt-x", "shows no VT-x", "firmware");
+	facts.hypervisor = true;
+	strcpy(facts.signature, "KVMKVMKVM");
+	judge();
+	expect_bad("vt-x", "isn't exposed to this VM", "host with an Intel processor");
+}
+
+static void firmware_can_turn_vtx_off(void **state)
+{
+	(void)state;
+	facts.feature_control = 1;
+	facts.cpuinfo_vmx = false;
+	assert_int_equal(judge(), 2);
+	expect_bad("firmware", "IA32_FEATURE_CONTROL", "Intel Virtualization Technology");
+	facts.feature_control_known = false;
+	assert_int_equal(judge(), 0);
+	assert_int_equal(finding("firmware")->verdict, VERDICT_UNKNOWN);
+	assert_non_null(strstr(finding("firmware")->mend, "modprobe msr"));
+}
+
+static void missing_features_are_named(void **state)
+{
+	(void)state;
+	strcpy(facts.vmx_flags, " ept vpid invvpid ");
+	assert_int_equal(judge(), 2);
+	expect_bad("features", "ept_ad", "");
+	expect_bad("features", "unrestricted_guest", "");
+	assert_null(strstr(finding("features")->what, " vpid"));
+	facts.vmx_flags[0] = '\0';
+	assert_int_equal(judge(), 0);
+	assert_int_equal(finding("features")->verdict, VERDICT_UNKNOWN);
+}
+
+static void who_holds_vtx_is_named(void **state)
+{
+	(void)state;
+	facts.kvm_intel_loaded = true;
+	facts.kvm_intel_users = 0;
+	assert_int_equal(judge(), 0);
+	facts.kvm_intel_users = 2;
+	assert_int_equal(judge(), 2);
+	expect_bad("owner", "kvm_intel holds VT-x", "modprobe -r kvm_intel");
+	facts.kvm_intel_users = 0;
+	facts.kvm_keeps_vtx = true;
+	assert_int_equal(judge(), 2);
+	facts.kvm_keeps_vtx = false;
+	facts.vm_error = EBUSY;
+	assert_int_equal(judge(), 2);
+	expect_bad("vm", "can't create a VM", "free VT-x");
+}
+
+static void a_missing_device_and_module_are_told(void **state)
+{
+	(void)state;
+	facts.abyme_loaded = false;
+	facts.device_error = ENOENT;
+	facts.vm_error = -1;
+	strcpy(facts.device_text, "there is no /dev/abyme.");
+	assert_int_equal(judge(), 2);
+	expect_bad("module", "not loaded", "sudo modprobe abyme");
+	expect_bad("device", "there is no /dev/abyme", "");
+	assert_null(finding("nesting"));
+	facts.lockdown = true;
+	judge();
+	expect_bad("module", "locked down", "mokutil");
+}
+
+static void kvm_runs_where_it_cannot_nest(void **state)
+{
+	(void)state;
+	facts.device = "/dev/kvm";
+	facts.device_is_kvm = true;
+	facts.kvm_loaded = true;
+	assert_int_equal(judge(), 0);
+	facts.device_vmx = false;
+	facts.kvm_nested = 'N';
+	assert_int_equal(judge(), 1);
+	expect_bad("nesting", "doesn't offer VMX", "nested=1");
+	strcpy(facts.vendor, "AuthenticAMD");
+	facts.cpuid_vmx = false;
+	assert_int_equal(judge(), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_good_host_can_all, setup),
+		cmocka_unit_test_setup(each_hypervisor_has_its_way, setup),
+		cmocka_unit_test_setup(other_vendors_have_no_vtx, setup),
+		cmocka_unit_test_setup(firmware_can_turn_vtx_off, setup),
+		cmocka_unit_test_setup(missing_features_are_named, setup),
+		cmocka_unit_test_setup(who_holds_vtx_is_named, setup),
+		cmocka_unit_test_setup(a_missing_device_and_module_are_told, setup),
+		cmocka_unit_test_setup(kvm_runs_where_it_cannot_nest, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
