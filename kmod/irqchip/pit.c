@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* An 8254: after Intel's data sheet "8254 Programmable Interval Timer". */
+#include "irqchip/pit.h"
+
+#define NSEC_PER_SECOND 1000000000
+#define MODE_MAX 5
+
+#define CONTROL_PORT 3
+#define SPEAKER_GATE BIT(0)
+#define SPEAKER_DATA BIT(1)
+#define SPEAKER_REFRESH_SHIFT 14 /* 2^14 ns: about the 15 us of a PC's refresh */
+
+static bool gate_pauses(const struct pit_channel *channel)
+{
+	return channel->mode != 1 && channel->mode != 5;
+}
+
+static u64 elapsed_ns(const struct pit_channel *channel, s64 now)
+{
+	s64 ns = channel->gate || !gate_pauses(channel) ? now - channel->load_ns :
+							  -channel->load_ns;
+
+	return ns < 0 ? 0 : ns;
+}
+
+static u64 elapsed_ticks(const struct pit_channel *channel, s64 now)
+{
+	return mul_u64_u64_div_u64(elapsed_ns(channel, now), PIT_HZ, NSEC_PER_SECOND);
+}
+
+static u32 from_bcd(u32 digits)
+{
+	u32 value = 0;
+	int shift;
+
+	for (shift = 16; shift >= 0; shift -= 4)
+		value = value * 10 + (digits >> shift & 0xf);
+	return value;
+}
+
+static u16 to_bcd(u32 value)
+{
+	u16 digits = 0;
+	int shift;
+
+	for (shift = 0; shift < 16; shift += 4, value /= 10)
+		digits |= value % 10 << shift;
+	return digits;
+}
+
+/* Ticks of a whole count; never 0. */
+static u32 ticks(const struct pit_channel *channel)
+{
+	u32 count = channel->bcd ? from_bcd(channel->count) : channel->count;
+
+	return count ? count : 1;
+}
+
+u16 pit_count(const struct pit_channel *channel, s64 now)
+{
+	u64 passed = elapsed_ticks(channel, now);
+	u32 count = ticks(channel), modulus = channel->bcd ? 10000 : 0x10000;
+	u64 left;
+
+	switch (channel->mode) {
+	case 2:
+		left = count - passed % count;
+		break;
+	case 3: /* counts down by two */
+		left = count - passed * 2 % count;
+		break;
+	default: /* goes on below 0 */
+		left = count + modulus - passed % modulus;
+	}
+	left %= modulus;
+	return channel->bcd ? to_bcd(left) : left;
+}
+
+bool pit_out(const struct pit_channel *channel, s64 now)
+{
+	u64 passed = elapsed_ticks(channel, now);
+	u32 count = ticks(channel);
+
+	if (!channel->loaded)
+		return channel->mode != 0;
+	switch (channel->mode) {
+	case 0:
+	case 1:
+		return passed >= count;
+	case 2:
+		return !channel->gate || passed % count != count - 1;
+	case 3:
+		return !channel->gate || passed % count < (count + 1) / 2;
+	default: /* one tick low at the end */
+		return passed != count;
+	}
+}
+
+static u64 ticks_to_ns(u32 count)
+{
+	/* Rounded up, so that the tick is over when the timer fires. */
+	return div_u64((u64)count * NSEC_PER_SECOND + PIT_HZ - 1, PIT_HZ);
+}
+
+void pit_timer(const struct pit *pit, s64 now, struct pit_timer *timer)
+{
+	const struct pit_channel *channel = &pit->channel[0];
+	u64 whole = ticks_to_ns(ticks(channel)), passed = elapsed_ns(channel, now);
+
+	*timer = (struct pit_timer){};
+	if (!channel->loaded)
+		return;
+	switch (channel->mode) {
+	case 2:
+	case 3:
+		timer->period_ns = whole;
+		timer->first_ns = whole - passed % whole;
+		break;
+	case 0:
+	case 1:
+	case 4:
+		timer->first_ns = passed < whole ? whole - passed : 0;
+		break;
+	}
+}
+
+static void restart(struct pit_channel *channel, s64 now)
+{
+	channel->load_ns = channel->gate || !gate_pauses(channel) ? now : 0;
+}
+
+static void load(struct pit_channel *channel, u16 count, s64 now)
+{
+	channel->count = count ? count : 0x10000;
+	channel->loaded = true;
+	restart(channel, now);
+}
+
+static void set_gate(struct pit_channel *channel, bool gate, s64 now)
+{
+	if (gate == channel->gate)
+		return;
+	switch (channel->mode) {
+	case 0:
+	case 4: /* pause and go on; see .load_ns */
+		channel->load_ns = gate ? now + channel->load_ns : channel->load_ns - now;
+		break;
+	default: /* a rising gate starts it anew */
+		channel->load_ns = gate ? now : gate_pauses(channel) ? 0 : channel->load_ns;
+	}
+	channel->gate = gate;
+}
+
+static void latch_count(struct pit_channel *channel, s64 now)
+{
+	if (channel->count_latched)
+		return;
+	channel->latched_count = pit_count(channel, now);
+	channel->count_latched = channel->rw_mode;
+}
+
+static void latch_status(struct pit_channel *channel, s64 now)
+{
+	if (channel->status_latched)
+		return;
+	channel->status = (u8)(pit_out(channel, now) << 7 | !channel->loaded << 6 |
+			       channel->rw_mode << 4 | channel->mode << 1 | channel->bcd);
+	channel->status_latched = 1;
+}
+
+/* Command bits 5 and 4 are low for count and status; 3 to 1 choose channels. */
+static void read_back(struct pit *pit, u8 command, s64 now)
+{
+	int i;
+
+	for (i = 0; i < PIT_CHANNELS; i++) {
+		if (!(command & 2 << i))
+			continue;
+		if (!(command & 0x20))
+			latch_count(&pit->channel[i], now);
+		if (!(command & 0x10))
+			latch_status(&pit->channel[i], now);
+	}
+}
+
+static bool write_control(struct pit *pit, u8 value, s64 now)
+{
+	struct pit_channel *channel;
+	u8 access = value >> 4 & 3;
+
+	if (value >> 6 == PIT_CHANNELS) {
+		read_back(pit, value, now);
+		return false;
+	}
+	channel = &pit->channel[value >> 6];
+	if (!access) {
+		latch_count(channel, now);
+		return false;
+	}
+	channel->rw_mode = access;
+	channel->read_state = access;
+	channel->write_state = access;
+	channel->mode = value >> 1 & 7;
+	if (channel->mode > MODE_MAX)
+		channel->mode -= 4;
+	channel->bcd = value & 1;
+	channel->loaded = false;
+	channel->count_latched = PIT_RW_NONE;
+	channel->status_latched = 0;
+	restart(channel, now);
+	return channel == &pit->channel[0];
+}
+
+static bool write_count(struct pit_channel *channel, u8 value, s64 now)
+{
+	switch (channel->write_state) {
+	case PIT_RW_MSB:
+		load(channel, value << 8, now);
+		return true;
+	case PIT_RW_WORD0:
+		channel->write_latch = value;
+		channel->write_state = PIT_RW_WORD1;
+		return false;
+	case PIT_RW_WORD1:
+		channel->write_state = PIT_RW_WORD0;
+		load(channel, channel->write_latch | value << 8, now);
+		return true;
+	default:
+		load(channel, value, now);
+		return true;
+	}
+}
+
+bool pit_write(struct pit *pit, unsigned int port, u8 value, s64 now)
+{
+	if (port == CONTROL_PORT)
+		return write_control(pit, value, now);
+	if (port > CONTROL_PORT)
+		return false;
+	return write_count(&pit->channel[port], value, now) && port == 0;
+}
+
+/* The next byte of @word, in the order that *state says; moves *state on. */
+static u8 next_byte(u8 *state, u16 word, enum pit_rw_state after_word)
+{
+	switch (*state) {
+	case PIT_RW_MSB:
+		return word >> 8;
+	case PIT_RW_WORD0:
+		*state = PIT_RW_WORD1;
+		return word;
+	case PIT_RW_WORD1:
+		*state = after_word;
+		return word >> 8;
+	default:
+		return word;
+	}
+}
+
+static u8 read_latched(struct pit_channel *channel)
+{
+	u8 state = channel->count_latched;
+	u8 value = next_byte(&channel->count_latched, channel->latched_count, PIT_RW_NONE);
+
+	if (state == PIT_RW_LSB || state == PIT_RW_MSB)
+		channel->count_latched = PIT_RW_NONE;
+	return value;
+}
+
+u8 pit_read(struct pit *pit, unsigned int port, s64 now)
+{
+	struct pit_channel *channel;
+
+	if (port >= PIT_CHANNELS) /* the control register can't be read */
+		return 0;
+	channel = &pit->channel[port];
+	if (channel->status_latched) {
+		channel->status_latched = 0;
+		return channel->status;
+	}
+	if (channel->count_latched)
+		return read_latched(channel);
+	return next_byte(&channel->read_state, pit_count(channel, now), PIT_RW_WORD0);
+}
+
+u8 pit_read_speaker(const struct pit *pit, s64 now)
+{
+	const struct pit_channel *channel = &pit->channel[2];
+
+	return (pit->speaker_on ? SPEAKER_DATA : 0) | (channel->gate ? SPEAKER_GATE : 0) |
+	       pit_out(channel, now) << 5 | (now >> SPEAKER_REFRESH_SHIFT & 1) << 4;
+}
+
+void pit_write_speaker(struct pit *pit, u8 value, s64 now)
+{
+	pit->speaker_on = value & SPEAKER_DATA;
+	set_gate(&pit->channel[2], value & SPEAKER_GATE, now);
+}
+
+void pit_init(struct pit *pit, s64 now)
+{
+	int i;
+
+	memset(pit, 0, sizeof(*pit));
+	for (i = 0; i < PIT_CHANNELS; i++) {
+		struct pit_channel *channel = &pit->channel[i];
+
+		channel->mode = MODE_MAX; /* no interrupts before software wants some */
+		channel->gate = i != 2;
+		channel->rw_mode = PIT_RW_WORD0;
+		channel->read_state = PIT_RW_WORD0;
+		channel->write_state = PIT_RW_WORD0;
+		load(channel, 0, now);
+		channel->loaded = false;
+	}
+}
+
+static u8 valid_state(u8 state, u8 otherwise)
+{
+	return state <= PIT_RW_WORD1 ? state : otherwise;
+}
+
+void pit_loaded(struct pit *pit, s64 now)
+{
+	int i;
+
+	for (i = 0; i < PIT_CHANNELS; i++) {
+		struct pit_channel *channel = &pit->channel[i];
+
+		channel->mode = min_t(u8, channel->mode & 7, MODE_MAX);
+		channel->rw_mode &= 3;
+		channel->bcd &= 1;
+		channel->status_latched = !!channel->status_latched;
+		channel->gate = !!channel->gate;
+		channel->count_latched = valid_state(channel->count_latched, PIT_RW_NONE);
+		channel->read_state = valid_state(channel->read_state, PIT_RW_WORD0);
+		channel->write_state = valid_state(channel->write_state, PIT_RW_WORD0);
+		load(channel, channel->count, now);
+	}
+}
