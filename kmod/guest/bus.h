@@ -5,7 +5,7 @@
 #ifndef GUEST_BUS_H
 #define GUEST_BUS_H
 
-#include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/srcu.h>
 #include <vmx/types.h>
 
@@ -23,28 +23,44 @@ struct bus_ops {
 	void (*release)(struct bus_device *dev); /* or NULL */
 };
 
+/* Several may share an address: the one after another is asked. */
 struct bus_device {
 	const struct bus_ops *ops;
 	u64 addr;
-	u64 len;
+	u64 len; /* 0: an access of any length that starts at .addr */
 };
 
 /* Immutable once published; read under .srcu of struct vm_buses. */
 struct bus {
 	int count;
+	u64 max_len; /* of all devices, at least 1 */
 	struct bus_device *dev[]; /* sorted by addr */
 };
 
 struct vm_buses {
-	struct mutex lock;
+	struct mutex lock; /* writers */
 	struct srcu_struct srcu;
 	struct bus __rcu *bus[NR_BUSES];
+	/*
+	 * What is each vCPU's own: the page of its LAPIC. Set by irqchip_create(),
+	 * else NULL; tried first on BUS_MMIO.
+	 */
+	const struct bus_ops *local;
 };
 
-int buses_init(struct vm *vm);
+int buses_init(struct vm *vm); /* 0, -ENOMEM */
 void buses_destroy(struct vm *vm); /* releases what is still registered */
+/* @dev->addr and .len are set. 0; -ENOMEM; -ENOSPC: too many devices. May sleep. */
 int bus_add(struct vm *vm, enum bus_kind kind, struct bus_device *dev);
+/*
+ * On return nobody uses @dev any more; it is not released. -ENOENT: it wasn't
+ * there. Memory is not needed for it. May sleep.
+ */
 int bus_remove(struct vm *vm, enum bus_kind kind, struct bus_device *dev);
+/* The first device for which @match(device, @arg) is true, or NULL. May sleep. */
+struct bus_device *bus_find(struct vm *vm, enum bus_kind kind,
+			    bool (*match)(const struct bus_device *dev, const void *arg),
+			    const void *arg);
 
 /*
  * Context: vCPU thread, may sleep. Return: 0 handled; -EOPNOTSUPP: nobody.
