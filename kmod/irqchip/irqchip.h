@@ -11,26 +11,40 @@
 struct vcpu;
 struct vm;
 
-/* KVM_CREATE_IRQCHIP: PIC, IOAPIC, default routing. Before any vCPU. 0 or -errno. */
+/*
+ * KVM_CREATE_IRQCHIP: PIC, IOAPIC, default routing. Context: vm->lock held, no
+ * vCPU yet. 0, -EEXIST, -EINVAL: there are vCPUs, -ENOMEM.
+ */
 int irqchip_create(struct vm *vm);
+/*
+ * The VM ends: nothing runs any more, vCPUs and buses still exist. Stops all
+ * timers and frees the LAPICs too. May sleep.
+ */
 void irqchip_destroy(struct vm *vm);
+/* The VM's fd was closed: so are irqfds. */
+void irqchip_release_fds(struct vm *vm);
 
-/* A LAPIC for a new vCPU of a VM that has an irqchip. */
+/* A LAPIC for a new vCPU of a VM that has an irqchip, as after power-up. 0, -ENOMEM. */
 int lapic_create(struct vcpu *vcpu);
-void lapic_free(struct vcpu *vcpu);
+void lapic_free(struct vcpu *vcpu); /* of a vCPU that was never published */
 void lapic_reset(struct vcpu *vcpu, bool init);
-/* MSR_IA32_APICBASE. 0, or 1: #GP. */
+/* MSR_IA32_APICBASE, kept in vcpu->msrs.apic_base. 0, or 1: #GP. */
 int lapic_set_base(struct vcpu *vcpu, u64 value, bool host);
-u64 lapic_get_tpr(struct vcpu *vcpu); /* as CR8 */
+/* As CR8. Without a LAPIC it's kvm_run's. */
+u64 lapic_get_tpr(struct vcpu *vcpu);
 void lapic_set_tpr(struct vcpu *vcpu, u64 cr8);
+/* MSRs 0x800 to 0x8ff. Neither sleeps; interrupts may be off. */
 int lapic_x2apic_read(struct vcpu *vcpu, u32 msr, u64 *value); /* 0, or 1: #GP */
 int lapic_x2apic_write(struct vcpu *vcpu, u32 msr, u64 value);
 u64 lapic_get_tsc_deadline(struct vcpu *vcpu);
 void lapic_set_tsc_deadline(struct vcpu *vcpu, u64 value);
 
-/* An interrupt that the vCPU would take now if IF and shadows allow: vector or -1. */
+/*
+ * An interrupt that the vCPU would take now if IF and shadows allow: vector or
+ * -1. Without an irqchip: what KVM_INTERRUPT queued. Interrupts may be off.
+ */
 int irq_pending(struct vcpu *vcpu);
-/* Take it: it becomes in service. The vector, or -1 if it is gone. */
+/* Take it: it becomes in service. The vector, or -1 if it is gone. Interrupts may be off. */
 int irq_ack(struct vcpu *vcpu);
 /*
  * INIT and SIPI that wait. Moves the vCPU's mp_state; resets it. vCPU loaded.
@@ -38,6 +52,17 @@ int irq_ack(struct vcpu *vcpu);
  */
 int lapic_accept_events(struct vcpu *vcpu);
 bool lapic_has_events(struct vcpu *vcpu); /* INIT or SIPI latched */
-void lapic_timer_sync(struct vcpu *vcpu); /* expired timers become pending interrupts */
+/* The same events for nested/, which gives them to L1 as exits. False, -1: none. */
+bool lapic_take_init(struct vcpu *vcpu);
+int lapic_take_sipi(struct vcpu *vcpu); /* the vector */
+/*
+ * The guest's TSC jumped (offset or rate changed): arm the TSC deadline anew.
+ * Timers need nothing else: they deliver on their own.
+ */
+void lapic_timer_sync(struct vcpu *vcpu);
+
+/* KVM_GET_LAPIC, KVM_SET_LAPIC: the latter gives 0 or -EINVAL. vCPU locked, has a LAPIC. */
+void lapic_get_state(struct vcpu *vcpu, struct kvm_lapic_state *state);
+int lapic_set_state(struct vcpu *vcpu, const struct kvm_lapic_state *state);
 
 #endif

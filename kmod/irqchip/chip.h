@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the parts of the irqchip share: struct irqchip and the ways between
+ * them. Not for the layers above: they have irqchip/irqchip.h.
+ *
+ * Locks, outermost first; none is held over a call into the vCPU's thread:
+ *   vm->lock                    ioctls that create or replace something
+ *   .lock (mutex)               writers of routing, lists of irqfds
+ *   pit.lock (mutex)            registers of the PIT
+ *   pit.tick_lock (raw)         its interrupt on the way
+ *   .pic_lock, .ioapic_lock     (raw, leaves) registers of the chips
+ * Messages to LAPICs need no lock: IRR takes atomics, and who finds a LAPIC
+ * does so under rcu_read_lock(). So an interrupt can be raised in any context
+ * but NMI. Acknowledging one may signal an eventfd; no raw lock is held then.
+ */
+#ifndef IRQCHIP_CHIP_H
+#define IRQCHIP_CHIP_H
+
+#include <linux/hrtimer.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#include "guest/vcpu.h"
+#include "irqchip/ioapic_regs.h"
+#include "irqchip/irqchip.h"
+#include "irqchip/lapic_regs.h"
+#include "irqchip/pic.h"
+#include "irqchip/pit.h"
+#include "irqchip/routing.h"
+
+struct irqchip;
+
+/* Who asserts a pin; it's high as long as one of them does. */
+enum irq_source {
+	IRQ_USER = BIT(0),     /* KVM_IRQ_LINE, irqfds */
+	IRQ_RESAMPLE = BIT(1), /* irqfds with a resamplefd */
+	IRQ_PIT = BIT(2),
+};
+
+enum lapic_event { LAPIC_EVENT_INIT, LAPIC_EVENT_SIPI };
+
+struct lapic {
+	struct lapic_regs regs;
+	struct vcpu *vcpu;
+	struct irqchip *chip;
+	u64 base;	      /* of the page of registers */
+	unsigned long events; /* BIT(enum lapic_event): arrived, not yet accepted */
+	u8 sipi_vector;
+	u32 lowest_count; /* lowest-priority messages taken, to take turns */
+
+	/* Changed by the vCPU's thread with the timer stopped, and by the timer. */
+	struct hrtimer timer;
+	u64 period_ns; /* 0: one shot */
+	u64 deadline;  /* in the guest's TSC; 0: none */
+};
+
+/* Finds the LAPICs that a message is for without asking each. */
+struct lapic_map {
+	bool usable;   /* while not: ask each */
+	bool all_flat; /* xAPIC LAPICs all use the flat model, no two the same bit */
+	bool all_x2apic;
+	struct lapic *by_id[256];
+	struct lapic *by_flat_bit[8];
+};
+
+struct pit_dev {
+	struct bus_device ports;
+	struct bus_device speaker;
+	struct irqchip *chip;
+	bool has_speaker;
+	bool hpet_legacy; /* the interrupt comes from elsewhere */
+	struct mutex lock; /* .pit, starting and stopping .timer */
+	struct pit pit;
+	struct hrtimer timer;
+	u64 period_ns;
+
+	raw_spinlock_t tick_lock; /* below; held while the pin goes up and down */
+	bool reinject; /* a tick that finds the last one not acknowledged waits */
+	bool acked;
+	u32 missed;
+};
+
+struct irqfds {
+	spinlock_t lock; /* .items, .dying */
+	struct list_head items;
+	struct list_head dying;
+	struct list_head resampling; /* RCU; written under irqchip.lock */
+	struct work_struct reap;
+};
+
+struct irqchip {
+	struct vm *vm;
+	struct mutex lock;
+
+	spinlock_t map_lock; /* writers of the next three */
+	struct lapic_map map;
+	struct lapic *lapic[VM_MAX_VCPUS];
+	int nr_lapics;
+
+	struct routing __rcu *routing;
+
+	raw_spinlock_t pic_lock;
+	struct pic pic;
+	struct bus_device pic_ports[3];
+
+	raw_spinlock_t ioapic_lock;
+	struct ioapic_regs ioapic;
+	struct bus_device ioapic_dev;
+	/* Vectors whose EOI the IOAPIC wants to hear of. */
+	DECLARE_BITMAP(eoi_vectors, 256);
+
+	struct pit_dev *pit; /* NULL: none; published with release */
+	struct irqfds irqfds;
+};
+
+/* lapic_ipi.c: messages. All but lapic_map_update(): any context but NMI. */
+/* Return: how many vCPUs took it; 0: coalesced; -1: nobody is there for it. */
+int lapic_send_msg(struct irqchip *chip, struct lapic *from, const struct lapic_msg *msg);
+int lapic_inject(struct lapic *lapic, u8 vector, bool level);
+void lapic_write_icr(struct lapic *lapic); /* regs.icr was written: send it */
+/* An interrupt of the LAPIC itself. */
+void lapic_deliver_lvt(struct lapic *lapic, enum lapic_lvt lvt);
+void lapic_map_update(struct irqchip *chip);
+void lapic_map_add(struct irqchip *chip, struct lapic *lapic);
+void lapic_map_remove(struct irqchip *chip, struct lapic *lapic);
+
+/* lapic_timer.c: the vCPU's thread, may sleep. */
+void lapic_timer_init(struct lapic *lapic);
+void lapic_timer_start(struct lapic *lapic);
+/* The same, but the first count is @count. */
+void lapic_timer_start_from(struct lapic *lapic, u32 count);
+void lapic_timer_stop(struct lapic *lapic);
+void lapic_timer_scale(struct lapic *lapic, int old_shift);
+u32 lapic_timer_count(struct lapic *lapic);
+
+/* lapic.c */
+extern const struct bus_ops lapic_bus_ops;
+
+/* ioapic.c */
+int ioapic_create(struct irqchip *chip);
+void ioapic_destroy(struct irqchip *chip);
+int ioapic_set_irq(struct irqchip *chip, unsigned int pin, enum irq_source source, bool level);
+void ioapic_eoi_broadcast(struct irqchip *chip, u8 vector);
+void ioapic_update_eoi_vectors(struct irqchip *chip); /* routing changed */
+void ioapic_get_state(struct irqchip *chip, struct kvm_ioapic_state *state);
+void ioapic_set_state(struct irqchip *chip, const struct kvm_ioapic_state *state);
+
+/* pic_dev.c */
+int pic_create(struct irqchip *chip);
+void pic_destroy(struct irqchip *chip);
+int pic_set_irq(struct irqchip *chip, unsigned int pin, enum irq_source source, bool level);
+int pic_peek_irq(struct irqchip *chip); /* the vector, or -1 */
+int pic_ack_irq(struct irqchip *chip);	/* the vector, or -1 */
+void pic_get_state(struct irqchip *chip, int i, struct kvm_pic_state *state);
+void pic_set_state(struct irqchip *chip, int i, const struct kvm_pic_state *state);
+
+static inline bool pic_has_irq(const struct irqchip *chip)
+{
+	return READ_ONCE(chip->pic.output);
+}
+
+/* pit_dev.c */
+int pit_create(struct irqchip *chip, u32 flags); /* vm->lock held */
+void pit_destroy(struct irqchip *chip);
+void pit_get_state(struct pit_dev *dev, struct kvm_pit_state2 *state);
+void pit_set_state(struct pit_dev *dev, const struct kvm_pit_state2 *state);
+void pit_set_reinject(struct pit_dev *dev, bool reinject);
+void pit_acked(struct pit_dev *dev);
+void pit_unmasked(struct pit_dev *dev); /* its pin was masked or unmasked */
+
+/* irqchip.c */
+/* The result as KVM_IRQ_LINE_STATUS gives it. Any context but NMI. */
+int irqchip_set_irq(struct irqchip *chip, enum irq_source source, u32 gsi, bool level);
+/* A pin was acknowledged, or its mask changed. No raw lock held. */
+void irqchip_pin_acked(struct irqchip *chip, enum route_chip which, unsigned int pin);
+void irqchip_pin_remasked(struct irqchip *chip, enum route_chip which, unsigned int pin);
+/* @routes of @count entries become the table. May sleep; 0, -ENOMEM, -EINVAL. */
+int irqchip_set_routing(struct irqchip *chip, const struct route *routes, u32 count);
+/* Does an acknowledgement of @pin interest anyone? Under rcu_read_lock(). */
+bool irqchip_pin_watched(struct irqchip *chip, enum route_chip which, unsigned int pin);
+
+/* irqfd.c */
+void irqfds_init(struct irqchip *chip);
+void irqfds_destroy(struct irqchip *chip);
+int irqfd_assign(struct irqchip *chip, const struct kvm_irqfd *args);
+int irqfd_deassign(struct irqchip *chip, const struct kvm_irqfd *args);
+void irqfds_acked(struct irqchip *chip, u32 gsi);
+bool irqfds_watch(struct irqchip *chip, u32 gsi); /* under rcu_read_lock() */
+
+/* ioeventfd.c: vm->lock held */
+int ioeventfd_assign(struct vm *vm, const struct kvm_ioeventfd *args);
+int ioeventfd_deassign(struct vm *vm, const struct kvm_ioeventfd *args);
+
+#endif

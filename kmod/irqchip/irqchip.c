@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The irqchip as a whole: its life, GSIs, and what the run loop asks for. */
+#include <linux/slab.h>
+
+#include "irqchip/chip.h"
+
+static struct routing *new_routing(u32 count)
+{
+	return kvmalloc(routing_size(count), GFP_KERNEL_ACCOUNT);
+}
+
+static void publish_routing(struct irqchip *chip, struct routing *table)
+{
+	struct routing *old;
+
+	mutex_lock(&chip->lock);
+	old = rcu_replace_pointer(chip->routing, table, lockdep_is_held(&chip->lock));
+	mutex_unlock(&chip->lock);
+	if (old)
+		synchronize_rcu();
+	kvfree(old);
+	ioapic_update_eoi_vectors(chip); /* other pins may be watched now */
+}
+
+int irqchip_set_routing(struct irqchip *chip, const struct route *routes, u32 count)
+{
+	struct routing *table = new_routing(count);
+	int ret;
+
+	if (!table)
+		return -ENOMEM;
+	ret = routing_build(table, routes, count);
+	if (ret) {
+		kvfree(table);
+		return ret;
+	}
+	publish_routing(chip, table);
+	return 0;
+}
+
+static int default_routing(struct irqchip *chip)
+{
+	struct routing *table = new_routing(ROUTING_DEFAULT_COUNT);
+
+	if (!table)
+		return -ENOMEM;
+	routing_build_default(table);
+	rcu_assign_pointer(chip->routing, table);
+	return 0;
+}
+
+static struct irqchip *alloc_irqchip(struct vm *vm)
+{
+	struct irqchip *chip = kzalloc(sizeof(*chip), GFP_KERNEL_ACCOUNT);
+
+	if (!chip)
+		return NULL;
+	chip->vm = vm;
+	mutex_init(&chip->lock);
+	spin_lock_init(&chip->map_lock);
+	raw_spin_lock_init(&chip->pic_lock);
+	raw_spin_lock_init(&chip->ioapic_lock);
+	irqfds_init(chip);
+	return chip;
+}
+
+int irqchip_create(struct vm *vm)
+{
+	struct irqchip *chip;
+	int ret;
+
+	if (vm->irqchip)
+		return -EEXIST;
+	if (vm->nr_vcpus)
+		return -EINVAL;
+	chip = alloc_irqchip(vm);
+	if (!chip)
+		return -ENOMEM;
+	ret = default_routing(chip);
+	if (ret)
+		goto free_chip;
+	ret = pic_create(chip);
+	if (ret)
+		goto free_routing;
+	ret = ioapic_create(chip);
+	if (ret)
+		goto destroy_pic;
+	WRITE_ONCE(vm->buses.local, &lapic_bus_ops);
+	smp_store_release(&vm->irqchip, chip);
+	return 0;
+
+destroy_pic:
+	pic_destroy(chip);
+free_routing:
+	kvfree(rcu_access_pointer(chip->routing));
+free_chip:
+	kfree(chip);
+	return ret;
+}
+
+static void free_lapics(struct vm *vm)
+{
+	struct vcpu *vcpu;
+	int i;
+
+	vm_for_each_vcpu(vm, i, vcpu)
+		lapic_free(vcpu);
+}
+
+void irqchip_destroy(struct vm *vm)
+{
+	struct irqchip *chip = vm->irqchip;
+
+	if (!chip)
+		return;
+	pit_destroy(chip);
+	irqfds_destroy(chip);
+	free_lapics(vm);
+	ioapic_destroy(chip);
+	pic_destroy(chip);
+	WRITE_ONCE(vm->buses.local, NULL);
+	vm->irqchip = NULL;
+	kvfree(rcu_access_pointer(chip->routing));
+	mutex_destroy(&chip->lock);
+	kfree(chip);
+}
+
+void irqchip_release_fds(struct vm *vm)
+{
+	struct irqchip *chip = smp_load_acquire(&vm->irqchip);
+
+	if (chip)
+		irqfds_destroy(chip);
+}
+
+static int set_route(struct irqchip *chip, const struct route *route, enum irq_source source,
+		     bool level)
+{
+	struct lapic_msg msg;
+
+	switch (route->chip) {
+	case ROUTE_PIC:
+		return pic_set_irq(chip, route->pin, source, level);
+	case ROUTE_IOAPIC:
+		return ioapic_set_irq(chip, route->pin, source, level);
+	default:
+		if (!level)
+			return -1;
+		lapic_msg_from_msi(&msg, route->msi_addr, route->msi_data);
+		return lapic_send_msg(chip, NULL, &msg);
+	}
+}
+
+int irqchip_set_irq(struct irqchip *chip, enum irq_source source, u32 gsi, bool level)
+{
+	const struct route *route;
+	u32 i, count;
+	int ret, sum = -1;
+
+	rcu_read_lock();
+	route = routing_find(rcu_dereference(chip->routing), gsi, &count);
+	for (i = 0; i < count; i++) {
+		ret = set_route(chip, &route[i], source, level);
+		if (ret >= 0)
+			sum = max(sum, 0) + ret;
+	}
+	rcu_read_unlock();
+	return sum;
+}
+
+/* Under rcu_read_lock(). */
+static int gsi_of(struct irqchip *chip, enum route_chip which, unsigned int pin)
+{
+	return rcu_dereference(chip->routing)->gsi_of[which][pin];
+}
+
+/* The PIT sits at GSI 0. */
+static bool is_pit(int gsi)
+{
+	return gsi == 0;
+}
+
+bool irqchip_pin_watched(struct irqchip *chip, enum route_chip which, unsigned int pin)
+{
+	int gsi = gsi_of(chip, which, pin);
+
+	if (gsi == NO_GSI)
+		return false;
+	return (is_pit(gsi) && READ_ONCE(chip->pit)) || irqfds_watch(chip, gsi);
+}
+
+void irqchip_pin_acked(struct irqchip *chip, enum route_chip which, unsigned int pin)
+{
+	struct pit_dev *pit = smp_load_acquire(&chip->pit);
+	int gsi;
+
+	rcu_read_lock();
+	gsi = gsi_of(chip, which, pin);
+	if (gsi != NO_GSI) {
+		if (is_pit(gsi) && pit)
+			pit_acked(pit);
+		irqfds_acked(chip, gsi);
+	}
+	rcu_read_unlock();
+}
+
+void irqchip_pin_remasked(struct irqchip *chip, enum route_chip which, unsigned int pin)
+{
+	struct pit_dev *pit = smp_load_acquire(&chip->pit);
+	int gsi;
+
+	rcu_read_lock();
+	gsi = gsi_of(chip, which, pin);
+	rcu_read_unlock();
+	if (is_pit(gsi) && pit)
+		pit_unmasked(pit);
+}
+
+/* --- for the run loop --------------------------------------------------- */
+
+/* What KVM_INTERRUPT left: see USER_IRQ_VALID. */
+static int user_irq(const struct vcpu *vcpu)
+{
+	return vcpu->inject.user_irq & USER_IRQ_VALID ? (u8)vcpu->inject.user_irq : -1;
+}
+
+int irq_pending(struct vcpu *vcpu)
+{
+	struct lapic *lapic = vcpu->lapic;
+
+	if (!lapic)
+		return user_irq(vcpu);
+	if (unlikely(pic_has_irq(lapic->chip)) && lapic_accepts_extint(&lapic->regs))
+		return pic_peek_irq(lapic->chip);
+	return lapic_pending(&lapic->regs);
+}
+
+int irq_ack(struct vcpu *vcpu)
+{
+	struct lapic *lapic = vcpu->lapic;
+	int vector;
+
+	if (!lapic) {
+		vector = user_irq(vcpu);
+		vcpu->inject.user_irq = 0;
+		return vector;
+	}
+	if (unlikely(pic_has_irq(lapic->chip)) && lapic_accepts_extint(&lapic->regs))
+		return pic_ack_irq(lapic->chip);
+	return lapic_accept(&lapic->regs);
+}

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A vCPU's LAPIC: its life, its base address, and accesses to its registers. */
+#include <linux/slab.h>
+#include <asm/apicdef.h>
+#include <asm/msr-index.h>
+
+#include "irqchip/chip.h"
+
+#define BASE_RESERVED (GENMASK_ULL(63, 52) | 0x2ff) /* bits 7:0 and 9 */
+#define BASE_ADDR GENMASK_ULL(51, 12)
+#define X2APIC_MSR_FIRST 0x800
+#define X2APIC_MSR_LAST 0x83f
+
+static bool is_bsp(const struct vcpu *vcpu)
+{
+	return vcpu->id == vcpu->vm->bsp_id;
+}
+
+static enum lapic_mode base_mode(u64 base)
+{
+	if (!(base & MSR_IA32_APICBASE_ENABLE))
+		return LAPIC_DISABLED;
+	return base & X2APIC_ENABLE ? LAPIC_X2APIC : LAPIC_XAPIC;
+}
+
+static void reset_regs(struct lapic *lapic, bool init)
+{
+	lapic_regs_reset(&lapic->regs, lapic->vcpu->id, init);
+	/* A PC's firmware leaves the 8259A connected through the BSP's LAPIC. */
+	if (is_bsp(lapic->vcpu))
+		lapic->regs.lvt[LVT_LINT0] = DELIVER_EXTINT << 8;
+}
+
+static void power_up(struct lapic *lapic)
+{
+	struct vcpu *vcpu = lapic->vcpu;
+
+	vcpu->msrs.apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |
+			       (is_bsp(vcpu) ? MSR_IA32_APICBASE_BSP : 0);
+	lapic->base = APIC_DEFAULT_PHYS_BASE;
+	lapic->events = 0;
+	WRITE_ONCE(lapic->regs.mode, LAPIC_XAPIC);
+}
+
+void lapic_reset(struct vcpu *vcpu, bool init)
+{
+	struct lapic *lapic = vcpu->lapic;
+
+	if (!lapic)
+		return;
+	lapic_timer_stop(lapic);
+	if (!init)
+		power_up(lapic);
+	reset_regs(lapic, init);
+	lapic_map_update(lapic->chip);
+	vcpu_request(vcpu, REQ_EVENT);
+}
+
+int lapic_create(struct vcpu *vcpu)
+{
+	struct lapic *lapic = kzalloc(sizeof(*lapic), GFP_KERNEL_ACCOUNT);
+
+	if (!lapic)
+		return -ENOMEM;
+	lapic->vcpu = vcpu;
+	lapic->chip = vcpu->vm->irqchip;
+	lapic_timer_init(lapic);
+	power_up(lapic);
+	reset_regs(lapic, false);
+	vcpu->lapic = lapic;
+	lapic_map_add(lapic->chip, lapic);
+	return 0;
+}
+
+void lapic_free(struct vcpu *vcpu)
+{
+	struct lapic *lapic = vcpu->lapic;
+
+	if (!lapic)
+		return;
+	lapic_map_remove(lapic->chip, lapic);
+	lapic_timer_stop(lapic);
+	vcpu->lapic = NULL;
+	kfree(lapic);
+}
+
+/* What a LAPIC held is lost when it is disabled; its mode is the caller's. */
+static void change_mode(struct lapic *lapic, enum lapic_mode mode)
+{
+	if (mode == LAPIC_X2APIC) {
+		lapic_regs_enter_x2apic(&lapic->regs, lapic->vcpu->id);
+	} else {
+		lapic_timer_stop(lapic);
+		WRITE_ONCE(lapic->regs.mode, mode);
+		lapic_regs_reset(&lapic->regs, lapic->vcpu->id, false);
+	}
+	lapic_map_update(lapic->chip);
+	vcpu_request(lapic->vcpu, REQ_EVENT);
+}
+
+/* Bits that fault; those of the address depend on the guest's CPUID. */
+static u64 base_reserved(const struct vcpu *vcpu)
+{
+	u64 reserved = BASE_RESERVED;
+
+	if (vcpu->cpuid.maxphyaddr)
+		reserved |= ~0ULL << vcpu->cpuid.maxphyaddr;
+	if (!vcpu->cpuid.x2apic)
+		reserved |= X2APIC_ENABLE;
+	return reserved;
+}
+
+int lapic_set_base(struct vcpu *vcpu, u64 value, bool host)
+{
+	struct lapic *lapic = vcpu->lapic;
+	enum lapic_mode from = base_mode(vcpu->msrs.apic_base), to = base_mode(value);
+	/* Userspace that restores a vCPU may go from any state to any valid one. */
+	enum lapic_mode as_if = host && value & MSR_IA32_APICBASE_ENABLE ? to : from;
+
+	if (!lapic_base_move_valid(as_if, value, base_reserved(vcpu)))
+		return 1;
+	vcpu->msrs.apic_base = value;
+	if (!lapic)
+		return 0;
+	lapic->base = value & BASE_ADDR;
+	if (from != to)
+		change_mode(lapic, to);
+	return 0;
+}
+
+u64 lapic_get_tpr(struct vcpu *vcpu)
+{
+	return vcpu->lapic ? vcpu->lapic->regs.tpr >> 4 : READ_ONCE(vcpu->run->cr8) & 0xf;
+}
+
+static void want_event(struct lapic *lapic)
+{
+	if (!vecmap_empty(&lapic->regs.irr) || pic_has_irq(lapic->chip))
+		vcpu_request(lapic->vcpu, REQ_EVENT);
+}
+
+void lapic_set_tpr(struct vcpu *vcpu, u64 cr8)
+{
+	struct lapic *lapic = vcpu->lapic;
+
+	if (!lapic) {
+		vcpu->run->cr8 = cr8;
+		return;
+	}
+	WRITE_ONCE(lapic->regs.tpr, cr8 << 4 & 0xf0);
+	want_event(lapic);
+}
+
+static void end_of_interrupt(struct lapic *lapic)
+{
+	int vector = lapic_eoi(&lapic->regs);
+
+	if (vector < 0)
+		return;
+	if (test_bit(vector, lapic->chip->eoi_vectors))
+		ioapic_eoi_broadcast(lapic->chip, vector);
+	want_event(lapic);
+}
+
+static void self_ipi(struct lapic *lapic, u8 vector)
+{
+	if (lapic_request(&lapic->regs, vector, false) > 0)
+		vcpu_request(lapic->vcpu, REQ_EVENT);
+}
+
+static void do_timer(struct lapic *lapic, u32 todo, int old_shift)
+{
+	if (todo & LAPIC_DO_TIMER_START)
+		lapic_timer_start(lapic);
+	if (todo & LAPIC_DO_TIMER_STOP)
+		lapic_timer_stop(lapic);
+	if (todo & LAPIC_DO_TIMER_SCALE)
+		lapic_timer_scale(lapic, old_shift);
+}
+
+/* 0, or 1: #GP, if the mode has it. Context: the vCPU's thread. */
+static int write_reg(struct lapic *lapic, u32 reg, u64 value)
+{
+	int old_shift = lapic_timer_shift(&lapic->regs);
+	u32 todo;
+
+	lapic->regs.has_deadline = lapic->vcpu->cpuid.tsc_deadline;
+	todo = lapic_regs_write(&lapic->regs, reg, value);
+	if (todo & LAPIC_DO_GP)
+		return 1;
+	if (todo & LAPIC_DO_SEND)
+		lapic_write_icr(lapic);
+	if (todo & LAPIC_DO_EOI)
+		end_of_interrupt(lapic);
+	if (todo & LAPIC_DO_SELF_IPI)
+		self_ipi(lapic, value);
+	if (todo & LAPIC_DO_MAP)
+		lapic_map_update(lapic->chip);
+	if (todo & LAPIC_DO_EVENT)
+		want_event(lapic);
+	do_timer(lapic, todo, old_shift);
+	return 0;
+}
+
+static bool read_reg(struct lapic *lapic, u32 reg, u32 *value)
+{
+	if (reg == LAPIC_TMCCT) {
+		*value = lapic_timer_count(lapic);
+		return true;
+	}
+	return lapic_regs_read(&lapic->regs, reg, value);
+}
+
+static struct lapic *x2apic_of(struct vcpu *vcpu, u32 msr)
+{
+	struct lapic *lapic = vcpu->lapic;
+
+	if (!lapic || lapic->regs.mode != LAPIC_X2APIC || msr > X2APIC_MSR_LAST)
+		return NULL;
+	return lapic;
+}
+
+int lapic_x2apic_read(struct vcpu *vcpu, u32 msr, u64 *value)
+{
+	struct lapic *lapic = x2apic_of(vcpu, msr);
+	u32 reg = (msr - X2APIC_MSR_FIRST) << 4, low;
+
+	if (!lapic || !read_reg(lapic, reg, &low))
+		return 1;
+	*value = reg == LAPIC_ICR ? lapic->regs.icr : low;
+	return 0;
+}
+
+int lapic_x2apic_write(struct vcpu *vcpu, u32 msr, u64 value)
+{
+	struct lapic *lapic = x2apic_of(vcpu, msr);
+
+	if (!lapic)
+		return 1;
+	/* The most frequent write of all. */
+	if (msr == X2APIC_MSR_FIRST + (LAPIC_EOI >> 4) && !value) {
+		end_of_interrupt(lapic);
+		return 0;
+	}
+	return write_reg(lapic, (msr - X2APIC_MSR_FIRST) << 4, value);
+}
+
+/*
+ * The page of registers. While the LAPIC isn't in xAPIC mode nothing else is
+ * there either: reads give ones, writes are lost.
+ */
+static int page_read(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len, void *data)
+{
+	struct lapic *lapic = vcpu->lapic;
+	u64 offset;
+	u32 value = 0, byte;
+
+	if (!lapic || addr - lapic->base >= PAGE_SIZE)
+		return -EOPNOTSUPP;
+	offset = addr - lapic->base;
+	byte = offset & 0xf;
+	if (lapic->regs.mode != LAPIC_XAPIC) {
+		memset(data, 0xff, len);
+		return 0;
+	}
+	memset(data, 0, len);
+	if (byte < sizeof(value) && read_reg(lapic, offset & ~0xfULL, &value))
+		memcpy(data, (u8 *)&value + byte, min_t(u32, len, sizeof(value) - byte));
+	return 0;
+}
+
+static int page_write(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len,
+		      const void *data)
+{
+	struct lapic *lapic = vcpu->lapic;
+	u32 value;
+
+	if (!lapic || addr - lapic->base >= PAGE_SIZE)
+		return -EOPNOTSUPP;
+	if (lapic->regs.mode != LAPIC_XAPIC || len < 4 || addr & 0xf)
+		return 0; /* registers are written whole */
+	memcpy(&value, data, sizeof(value));
+	write_reg(lapic, addr - lapic->base, value);
+	return 0;
+}
+
+const struct bus_ops lapic_bus_ops = { .read = page_read, .write = page_write };
+
+bool lapic_has_events(struct vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->lapic->events);
+}
+
+static void accept_init(struct vcpu *vcpu)
+{
+	clear_bit(LAPIC_EVENT_INIT, &vcpu->lapic->events);
+	vcpu_reset(vcpu, true);
+	lapic_reset(vcpu, true);
+	vcpu->mp_state = is_bsp(vcpu) ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_INIT_RECEIVED;
+}
+
+/* SDM: "MP Initialization Protocol Algorithm for MP Systems". */
+static void accept_sipi(struct vcpu *vcpu)
+{
+	struct lapic *lapic = vcpu->lapic;
+	struct kvm_segment cs;
+	u8 vector;
+
+	clear_bit(LAPIC_EVENT_SIPI, &lapic->events);
+	if (vcpu->mp_state != KVM_MP_STATE_INIT_RECEIVED)
+		return;
+	smp_rmb(); /* pairs with post_sipi() */
+	vector = READ_ONCE(lapic->sipi_vector);
+	vcpu_get_segment(vcpu, SEG_CS, &cs);
+	cs.selector = vector << 8;
+	cs.base = vector << 12;
+	vcpu_set_segment(vcpu, SEG_CS, &cs);
+	vcpu_set_rip(vcpu, 0);
+	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+}
+
+int lapic_accept_events(struct vcpu *vcpu)
+{
+	unsigned long *events = &vcpu->lapic->events;
+
+	if (test_bit(LAPIC_EVENT_INIT, events))
+		accept_init(vcpu);
+	if (test_bit(LAPIC_EVENT_SIPI, events))
+		accept_sipi(vcpu);
+	return vcpu->mp_state != KVM_MP_STATE_INIT_RECEIVED &&
+	       vcpu->mp_state != KVM_MP_STATE_UNINITIALIZED;
+}
+
+bool lapic_take_init(struct vcpu *vcpu)
+{
+	return vcpu->lapic && test_and_clear_bit(LAPIC_EVENT_INIT, &vcpu->lapic->events);
+}
+
+int lapic_take_sipi(struct vcpu *vcpu)
+{
+	struct lapic *lapic = vcpu->lapic;
+
+	if (!lapic || !test_and_clear_bit(LAPIC_EVENT_SIPI, &lapic->events))
+		return -1;
+	return READ_ONCE(lapic->sipi_vector);
+}
+
+void lapic_get_state(struct vcpu *vcpu, struct kvm_lapic_state *state)
+{
+	struct lapic *lapic = vcpu->lapic;
+
+	BUILD_BUG_ON(sizeof(state->regs) != LAPIC_PAGE_SIZE);
+	lapic_regs_save(&lapic->regs, lapic_timer_count(lapic), (u8 *)state->regs);
+}
+
+int lapic_set_state(struct vcpu *vcpu, const struct kvm_lapic_state *state)
+{
+	struct lapic *lapic = vcpu->lapic;
+	u32 count = lapic_timer_count(lapic);
+	int ret;
+
+	hrtimer_cancel(&lapic->timer);
+	ret = lapic_regs_load(&lapic->regs, (const u8 *)state->regs, &count);
+	if (!ret)
+		lapic_map_update(lapic->chip);
+	lapic_timer_start_from(lapic, count);
+	vcpu_request(vcpu, REQ_EVENT);
+	return ret;
+}

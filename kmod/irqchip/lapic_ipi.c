@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Interrupt messages on their way to LAPICs, and the map that finds who they
+ * are for. Everything but the map's update may run in any context but NMI.
+ */
+#include <linux/rcupdate.h>
+
+#include "irqchip/chip.h"
+
+/* Have @to look for interrupts; its own thread will, without being woken. */
+static void post(struct lapic *to, const struct lapic *from)
+{
+	vcpu_request(to->vcpu, REQ_EVENT);
+	if (to != from)
+		vcpu_kick(to->vcpu);
+}
+
+static int request_from(struct lapic *to, const struct lapic *from, u8 vector, bool level)
+{
+	int ret = lapic_request(&to->regs, vector, level);
+
+	/* Who made it pending has posted it already. */
+	if (ret > 0)
+		post(to, from);
+	return ret;
+}
+
+int lapic_inject(struct lapic *lapic, u8 vector, bool level)
+{
+	return request_from(lapic, NULL, vector, level);
+}
+
+static void post_nmi(struct lapic *to, const struct lapic *from)
+{
+	vcpu_request(to->vcpu, REQ_NMI);
+	post(to, from);
+}
+
+static void post_init(struct lapic *to, const struct lapic *from)
+{
+	/* A SIPI from before it is void. */
+	clear_bit(LAPIC_EVENT_SIPI, &to->events);
+	set_bit(LAPIC_EVENT_INIT, &to->events);
+	post(to, from);
+}
+
+static void post_sipi(struct lapic *to, const struct lapic *from, u8 vector)
+{
+	WRITE_ONCE(to->sipi_vector, vector);
+	smp_wmb(); /* the vector before the event that speaks of it */
+	set_bit(LAPIC_EVENT_SIPI, &to->events);
+	post(to, from);
+}
+
+/* Return: 1: taken; 0: coalesced; -1: not taken. */
+static int deliver(struct lapic *to, const struct lapic *from, const struct lapic_msg *msg)
+{
+	switch (msg->mode) {
+	case DELIVER_FIXED:
+	case DELIVER_LOWEST:
+		return request_from(to, from, msg->vector, msg->level);
+	case DELIVER_NMI:
+		post_nmi(to, from);
+		return 1;
+	case DELIVER_INIT:
+		if (!msg->level || msg->assert)
+			post_init(to, from);
+		return 1;
+	case DELIVER_STARTUP:
+		post_sipi(to, from, msg->vector);
+		return 1;
+	default: /* SMI isn't offered; the 8259A's own line carries ExtINT */
+		return -1;
+	}
+}
+
+static bool is_broadcast(const struct lapic_msg *msg)
+{
+	return msg->dest == (msg->wide ? 0xffffffff : 0xff);
+}
+
+/*
+ * The LAPICs of the destinations in @bits, from @table on; in x2APIC mode a
+ * cluster is 16 neighbours in the map by ID. Return: whether all were found.
+ */
+static bool collect(struct lapic *const *table, unsigned long bits, const struct lapic_msg *msg,
+		    struct lapic **to, int *count)
+{
+	unsigned int i;
+
+	*count = 0;
+	for_each_set_bit(i, &bits, 16) {
+		struct lapic *lapic = READ_ONCE(table[i]);
+
+		if (!lapic || !lapic_match(&lapic->regs, msg))
+			return false;
+		to[(*count)++] = lapic;
+	}
+	return true;
+}
+
+static bool collect_logical(struct lapic_map *map, const struct lapic_msg *msg,
+			    struct lapic **to, int *count)
+{
+	u32 first;
+
+	if (!msg->wide)
+		return READ_ONCE(map->all_flat) &&
+		       collect(map->by_flat_bit, msg->dest & 0xff, msg, to, count);
+	first = (msg->dest >> 16) * 16;
+	return READ_ONCE(map->all_x2apic) && first < ARRAY_SIZE(map->by_id) &&
+	       collect(map->by_id + first, msg->dest & 0xffff, msg, to, count);
+}
+
+static bool collect_physical(struct lapic_map *map, const struct lapic_msg *msg,
+			     struct lapic **to, int *count)
+{
+	*count = 1;
+	if (msg->dest >= ARRAY_SIZE(map->by_id))
+		return false;
+	to[0] = READ_ONCE(map->by_id[msg->dest]);
+	return to[0] && lapic_match(&to[0]->regs, msg);
+}
+
+static void count_result(int *sum, int result)
+{
+	if (result >= 0)
+		*sum = max(*sum, 0) + result;
+}
+
+/*
+ * The map is checked against the registers of what it finds, so that a
+ * message in the middle of an update goes astray no more than on a bus.
+ * Return: false: the map doesn't help with this one.
+ */
+static bool send_mapped(struct irqchip *chip, struct lapic *from, const struct lapic_msg *msg,
+			int *result)
+{
+	struct lapic *to[16];
+	int i, count;
+
+	if (msg->lowest || is_broadcast(msg) || !smp_load_acquire(&chip->map.usable))
+		return false;
+	if (msg->logical ? !collect_logical(&chip->map, msg, to, &count) :
+			   !collect_physical(&chip->map, msg, to, &count))
+		return false;
+	*result = -1;
+	for (i = 0; i < count; i++)
+		count_result(result, deliver(to[i], from, msg));
+	return true;
+}
+
+static bool concerns(struct lapic *lapic, const struct lapic *from, const struct lapic_msg *msg)
+{
+	switch (msg->shorthand) {
+	case TO_SELF:
+		return lapic == from;
+	case TO_ALL:
+		return lapic->regs.mode != LAPIC_DISABLED;
+	case TO_OTHERS:
+		return lapic != from && lapic->regs.mode != LAPIC_DISABLED;
+	default:
+		return lapic_match(&lapic->regs, msg);
+	}
+}
+
+/* The less urgent its work the better; among equals the one that had fewest. */
+static bool better(const struct lapic *a, const struct lapic *b)
+{
+	u32 ppr_a, ppr_b;
+
+	if (!b)
+		return true;
+	ppr_a = lapic_ppr(&a->regs) >> 4;
+	ppr_b = lapic_ppr(&b->regs) >> 4;
+	if (ppr_a != ppr_b)
+		return ppr_a < ppr_b;
+	return (s32)(READ_ONCE(a->lowest_count) - READ_ONCE(b->lowest_count)) < 0;
+}
+
+static int send_lowest(struct irqchip *chip, struct lapic *from, const struct lapic_msg *msg)
+{
+	struct lapic *best = NULL;
+	int i, count = READ_ONCE(chip->nr_lapics);
+
+	for (i = 0; i < count; i++) {
+		struct lapic *lapic = READ_ONCE(chip->lapic[i]);
+
+		if (lapic && lapic_sw_enabled(&lapic->regs) && concerns(lapic, from, msg) &&
+		    better(lapic, best))
+			best = lapic;
+	}
+	if (!best)
+		return -1;
+	WRITE_ONCE(best->lowest_count, best->lowest_count + 1);
+	return deliver(best, from, msg);
+}
+
+static int send_searching(struct irqchip *chip, struct lapic *from, const struct lapic_msg *msg)
+{
+	int i, result = -1, count = READ_ONCE(chip->nr_lapics);
+
+	for (i = 0; i < count; i++) {
+		struct lapic *lapic = READ_ONCE(chip->lapic[i]);
+
+		if (lapic && concerns(lapic, from, msg))
+			count_result(&result, deliver(lapic, from, msg));
+	}
+	return result;
+}
+
+int lapic_send_msg(struct irqchip *chip, struct lapic *from, const struct lapic_msg *msg)
+{
+	int result;
+
+	rcu_read_lock();
+	if (msg->shorthand != TO_DEST || !send_mapped(chip, from, msg, &result))
+		result = msg->lowest ? send_lowest(chip, from, msg) :
+				       send_searching(chip, from, msg);
+	rcu_read_unlock();
+	return result;
+}
+
+void lapic_write_icr(struct lapic *lapic)
+{
+	struct lapic_msg msg;
+
+	lapic_msg_from_icr(&msg, lapic->regs.icr, lapic->regs.mode == LAPIC_X2APIC);
+	if (msg.vector < 16 && (msg.mode == DELIVER_FIXED || msg.mode == DELIVER_LOWEST)) {
+		if (lapic_error(&lapic->regs, ERR_SEND_ILLEGAL))
+			vcpu_request(lapic->vcpu, REQ_EVENT);
+		return;
+	}
+	if (msg.shorthand == TO_SELF) {
+		if (msg.mode == DELIVER_FIXED)
+			deliver(lapic, lapic, &msg);
+		return;
+	}
+	lapic_send_msg(lapic->chip, lapic, &msg);
+}
+
+void lapic_deliver_lvt(struct lapic *lapic, enum lapic_lvt lvt)
+{
+	u32 entry = READ_ONCE(lapic->regs.lvt[lvt]);
+	struct lapic_msg msg = {
+		.vector = entry,
+		/* Timer and error have no such field: their interrupts are fixed. */
+		.mode = lvt == LVT_TIMER || lvt == LVT_ERROR ? DELIVER_FIXED : entry >> 8 & 7,
+	};
+
+	if (entry & LVT_MASKED || lapic->regs.mode == LAPIC_DISABLED)
+		return;
+	deliver(lapic, NULL, &msg);
+}
+
+static void map_clear(struct lapic_map *map)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(map->by_id); i++)
+		WRITE_ONCE(map->by_id[i], NULL);
+	for (i = 0; i < ARRAY_SIZE(map->by_flat_bit); i++)
+		WRITE_ONCE(map->by_flat_bit[i], NULL);
+	map->all_flat = true;
+	map->all_x2apic = true;
+}
+
+static void map_flat(struct lapic_map *map, struct lapic *lapic)
+{
+	u32 bits = lapic->regs.ldr >> 24;
+
+	if (lapic->regs.dfr >> 28 != 0xf)
+		map->all_flat = false;
+	if (!bits)
+		return;
+	if (!is_power_of_2(bits) || map->by_flat_bit[__ffs(bits)])
+		map->all_flat = false;
+	WRITE_ONCE(map->by_flat_bit[__ffs(bits)], lapic);
+}
+
+/* Return: false: two LAPICs have one ID. */
+static bool map_one(struct lapic_map *map, struct lapic *lapic)
+{
+	u32 id = lapic->regs.id;
+
+	if (lapic->regs.mode == LAPIC_DISABLED)
+		return true;
+	if (id >= ARRAY_SIZE(map->by_id) || map->by_id[id])
+		return false;
+	WRITE_ONCE(map->by_id[id], lapic);
+	if (lapic->regs.mode == LAPIC_X2APIC) {
+		map->all_flat = false;
+	} else {
+		map->all_x2apic = false;
+		map_flat(map, lapic);
+	}
+	return true;
+}
+
+void lapic_map_update(struct irqchip *chip)
+{
+	bool usable = true;
+	int i;
+
+	spin_lock(&chip->map_lock);
+	WRITE_ONCE(chip->map.usable, false);
+	smp_wmb(); /* who sees what follows won't trust it */
+	map_clear(&chip->map);
+	for (i = 0; i < chip->nr_lapics; i++)
+		if (chip->lapic[i])
+			usable &= map_one(&chip->map, chip->lapic[i]);
+	smp_store_release(&chip->map.usable, usable);
+	spin_unlock(&chip->map_lock);
+}
+
+void lapic_map_add(struct irqchip *chip, struct lapic *lapic)
+{
+	int i;
+
+	spin_lock(&chip->map_lock);
+	for (i = 0; i < chip->nr_lapics && chip->lapic[i]; i++)
+		;
+	smp_store_release(&chip->lapic[i], lapic);
+	if (i == chip->nr_lapics)
+		WRITE_ONCE(chip->nr_lapics, i + 1);
+	spin_unlock(&chip->map_lock);
+	lapic_map_update(chip);
+}
+
+void lapic_map_remove(struct irqchip *chip, struct lapic *lapic)
+{
+	int i;
+
+	spin_lock(&chip->map_lock);
+	for (i = 0; i < chip->nr_lapics; i++)
+		if (chip->lapic[i] == lapic)
+			WRITE_ONCE(chip->lapic[i], NULL);
+	spin_unlock(&chip->map_lock);
+	lapic_map_update(chip);
+	synchronize_rcu(); /* a message may be on its way to it */
+}
