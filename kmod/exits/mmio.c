@@ -192,10 +192,11 @@ int mmio_give_up(struct vcpu *vcpu, const u8 *bytes, size_t len, const char *rea
 	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
 	memset(&run->internal, 0, sizeof(run->internal));
 	run->emulation_failure.suberror = KVM_INTERNAL_ERROR_EMULATION;
-	if (len)
+	if (bytes && len) {
 		run->emulation_failure.flags = KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
-	run->emulation_failure.insn_size = len;
-	memcpy(run->emulation_failure.insn_bytes, bytes, len);
+		run->emulation_failure.insn_size = len;
+		memcpy(run->emulation_failure.insn_bytes, bytes, len);
+	}
 	strscpy(text, reason, room);
 	run->emulation_failure.ndata = ARRAY_SIZE(run->internal.data);
 	return 0;

@@ -28,6 +28,7 @@ struct guest {
 	u8 ram[RAM_SIZE];
 	u8 device[3 * GUEST_PAGE]; /* behind DEVICE, and FAST_DEVICE in the last page */
 	char log[1000];		   /* accesses to device memory, as text */
+	bool direct;		   /* the device in userspace is in the kernel after all */
 	int pause_after;	   /* iterations; 0: never */
 	int iterations;
 	struct emu emu;
@@ -113,7 +114,7 @@ static inline int guest_read(void *guest, u64 gpa, void *data, u8 len)
 {
 	struct guest *g = guest;
 
-	if (gpa >= DEVICE && gpa < FAST_DEVICE)
+	if (gpa >= DEVICE && gpa < FAST_DEVICE && !g->direct)
 		return EMU_MMIO;
 	if (gpa >= FAST_DEVICE)
 		guest_log(g, "fr", gpa, len);
@@ -125,7 +126,7 @@ static inline int guest_write(void *guest, u64 gpa, const void *data, u8 len)
 {
 	struct guest *g = guest;
 
-	if (gpa >= DEVICE && gpa < FAST_DEVICE)
+	if (gpa >= DEVICE && gpa < FAST_DEVICE && !g->direct)
 		return EMU_MMIO;
 	if (gpa >= FAST_DEVICE)
 		guest_log(g, "fw", gpa, len);

@@ -357,6 +357,61 @@ static void test_cache_line_flush(void **state)
 	assert_string_equal(g.log, "");
 }
 
+/* Any instruction that the decoder takes, with its operand in the device. */
+static void random_start(struct guest *start, enum insn_mode mode)
+{
+	u8 bytes[INSN_MAX_LEN];
+	size_t i;
+
+	do {
+		for (i = 0; i < sizeof(bytes); i++)
+			bytes[i] = rand();
+		if (rand() % 2)
+			bytes[0] = 0x0f;
+		else if (rand() % 3 == 0)
+			bytes[0] = 0xf2 + rand() % 2;
+	} while (insn_decode(&start->emu.insn, bytes, sizeof(bytes), mode));
+	for (i = 0; i < NR_GPRS; i++)
+		start->gpr[i] = DEVICE + 64 + rand() % (2 * GUEST_PAGE - 128);
+	start->gpr[GPR_RCX] = rand() % 16;
+	start->rflags = 2 | (rand() & (ALU_FLAGS | FLAG_DF));
+	start->emu.insn.mem.disp = 0;
+	start->emu.insn.mem.index = NO_GPR;
+	start->emu.insn.mem.base = GPR_RBX;
+	start->emu.insn.mem.rip_relative = false;
+	start->emu.insn.addr_size = 8;
+}
+
+/* A bit offset in a register leads far away from the device. */
+static bool goes_far(const struct insn *insn)
+{
+	return insn->op >= OP_BT && insn->op <= OP_BTC && insn->form == FORM_MEM_REG;
+}
+
+/* Stops for userspace change nothing: same end as without them. */
+static void test_stops_do_not_show(void **state)
+{
+	static struct guest direct, stopped;
+	int i, ret;
+
+	(void)state;
+	srand(2);
+	for (i = 0; i < 20000; i++) {
+		random_start(&g, rand() % 2 ? MODE_64 : MODE_32);
+		if (goes_far(&g.emu.insn))
+			continue;
+		direct = g;
+		direct.direct = true;
+		stopped = g;
+		ret = guest_run(&direct);
+		assert_int_equal(guest_run(&stopped), ret);
+		assert_memory_equal(direct.gpr, stopped.gpr, sizeof(direct.gpr));
+		assert_memory_equal(direct.device, stopped.device, sizeof(direct.device));
+		assert_memory_equal(direct.xmm, stopped.xmm, sizeof(direct.xmm));
+		assert_true(direct.rflags == stopped.rflags);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,6 +433,7 @@ int main(void)
 		cmocka_unit_test_setup(test_rep_compare, setup),
 		cmocka_unit_test_setup(test_xmm, setup),
 		cmocka_unit_test_setup(test_cache_line_flush, setup),
+		cmocka_unit_test_setup(test_stops_do_not_show, setup),
 	};
 
 	return cmocka_run_group_tests_name("emulate", tests, NULL, NULL);
