@@ -32,7 +32,7 @@ int gva_read_system(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct
 int gva_write_system(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
 		     struct x86_fault *fault);
 
-/* One address to L1's physical address. KVM_TRANSLATE wants no access rights: see gva.c. */
+/* One linear address to L1's physical address. */
 int gva_translate(struct vcpu *vcpu, u64 linear, const struct access *access, u64 *gpa,
 		  struct x86_fault *fault);
 
