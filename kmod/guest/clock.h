@@ -3,34 +3,79 @@
 #ifndef GUEST_CLOCK_H
 #define GUEST_CLOCK_H
 
+#include <linux/kvm.h>
 #include <linux/spinlock.h>
 #include <vmx/types.h>
 
 struct vcpu;
 struct vm;
 
+#define TSC_RATIO_SHIFT 48
+#define TSC_RATIO_ONE BIT_ULL(TSC_RATIO_SHIFT)
+
 struct vm_clock {
 	raw_spinlock_t lock;
-	s64 offset_ns; /* kvmclock = boottime + offset */
-	u64 last_write_ns, last_write_tsc; /* to keep the TSCs of vCPUs in step */
+	/*
+	 * kvmclock is base_ns at the host TSC base_tsc, and runs with the host's
+	 * TSC; where that is unstable it is the host's boot time plus offset_ns.
+	 */
+	u64 base_tsc;
+	s64 base_ns;
+	s64 offset_ns;
+	/* The TSC that was last written by userspace, to keep vCPUs in step. */
+	u64 last_write_ns, last_write_tsc;
 	u64 last_offset;
+	u32 last_khz;
+	bool written;
+	u32 default_khz; /* of new vCPUs */
 	u64 wall_clock_msr;
 };
 
 struct vcpu_clock {
 	u64 tsc_offset; /* guest TSC = (host TSC * ratio) + offset */
 	u64 tsc_ratio; /* 48-bit fraction; 1 << 48 when not scaled */
+	/* What L1 adds to that for L2, while L2 runs; else 0 and TSC_RATIO_ONE. */
+	u64 l2_offset, l2_ratio;
 	u32 tsc_khz; /* the guest's */
 	u64 system_time_msr;
+	u32 version; /* of the kvmclock page; odd while it's written */
+	bool stopped; /* tell the guest once that it was paused */
 	u64 steal_time_msr;
 	u64 steal_last;
 };
 
 void clock_init_vm(struct vm *vm);
+/* In step with the VM's other vCPUs. Context: no VMCS needed yet. */
 void clock_init_vcpu(struct vcpu *vcpu);
+/* TSC offset and multiplier into the current VMCS. vCPU loaded. */
+void clock_write_vmcs(struct vcpu *vcpu);
+/* The vCPU came to a CPU where it did not run last. Preemption off. */
+void clock_moved(struct vcpu *vcpu);
+
+/* L1's TSC when the host's is @host_tsc. */
 u64 clock_guest_tsc(struct vcpu *vcpu, u64 host_tsc);
+/* Writes to IA32_TSC; TSC_ADJUST follows a write of the guest's. vCPU loaded. */
 void clock_write_tsc(struct vcpu *vcpu, u64 value, bool host);
-/* Takes REQ_CLOCK_UPDATE: writes the kvmclock page. May sleep. */
+/* L1's TSC jumps by @delta. vCPU loaded. */
+void clock_adjust_tsc(struct vcpu *vcpu, s64 delta);
+/* KVM_SET_TSC_KHZ: 0; -EINVAL: the processor cannot scale to it. vCPU loaded. */
+int clock_set_khz(struct vcpu *vcpu, u32 khz);
+/* The frequency in kHz that a vCPU has unless told otherwise. */
+u32 clock_host_khz(void);
+
+/* REQ_CLOCK_UPDATE: writes the kvmclock page. May sleep. */
 void clock_update(struct vcpu *vcpu);
+/* REQ_STEAL_UPDATE: writes the steal-time record. May sleep. */
+void clock_update_steal(struct vcpu *vcpu);
+/* KVM_KVMCLOCK_CTRL: 0, -EINVAL without kvmclock. */
+int clock_guest_stopped(struct vcpu *vcpu);
+/* What Linux calls wall clock: the time of day when kvmclock was 0, to @gpa. */
+void clock_write_wall(struct vm *vm, u64 gpa);
+
+/* KVM_GET_CLOCK, KVM_SET_CLOCK; 0, -EINVAL. */
+void clock_get(struct vm *vm, struct kvm_clock_data *out);
+int clock_set(struct vm *vm, const struct kvm_clock_data *in);
+/* Flags that KVM_GET_CLOCK may set, for KVM_CAP_ADJUST_CLOCK. */
+u32 clock_flags(void);
 
 #endif

@@ -11,9 +11,21 @@ struct vm;
 
 #define CPUID_MAX_ENTRIES 256
 
+/* Leaves 0, 0x40000000 and 0x80000000 upwards are found by number. */
+enum cpuid_class {
+	CPUID_BASIC,
+	CPUID_HYPERVISOR,
+	CPUID_EXTENDED,
+	NR_CPUID_CLASSES,
+};
+
+#define CPUID_CLASS_LEAVES 32
+
 struct vcpu_cpuid {
 	int count;
-	struct kvm_cpuid_entry2 *entry;
+	struct kvm_cpuid_entry2 *entry; /* in userspace's order */
+	s16 *next; /* of each entry: the next with the same function, or -1 */
+	s16 first[NR_CPUID_CLASSES][CPUID_CLASS_LEAVES];
 	/* Derived when the table is set. */
 	bool vmx; /* CPUID.1:ECX.VMX: the vCPU may nest */
 	bool x2apic;
@@ -26,13 +38,28 @@ struct vcpu_cpuid {
 	u64 xss_supported;
 };
 
+/* Once, at the module's load, after fpu_setup(). */
+void cpuid_setup(void);
+
+/* Until userspace sets a table: no leaf, but everything supported may be set. */
+void cpuid_init(struct vcpu *vcpu);
 const struct kvm_cpuid_entry2 *cpuid_find(struct vcpu *vcpu, u32 function, u32 index);
-/* KVM_SET_CPUID2 / KVM_GET_CPUID2; @entries in kernel memory. 0 or -errno. */
+/*
+ * KVM_SET_CPUID2; @entries in kernel memory. vCPU loaded. Return: 0; -E2BIG;
+ * -ENOMEM; -EINVAL: an impossible address width, or other than before after
+ * the vCPU has run.
+ */
 int cpuid_set(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, int count);
 void cpuid_free(struct vcpu *vcpu);
-/* What this module can offer on this processor; sets *count. 0, -E2BIG. */
-int cpuid_supported(struct kvm_cpuid_entry2 *entries, int *count);
 /* The instruction: in and out in the four registers. */
 void cpuid_execute(struct vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
+
+/* What this module can offer on this processor; sets *count. 0, -E2BIG. */
+int cpuid_supported(struct kvm_cpuid_entry2 *entries, int *count);
+/* One register of it: the offered features. */
+enum cpuid_reg { CPUID_REG_EAX, CPUID_REG_EBX, CPUID_REG_ECX, CPUID_REG_EDX };
+u32 cpuid_supported_word(u32 function, u32 index, enum cpuid_reg reg);
+/* Bytes of an XSAVE area with the components @xfeatures. */
+u32 cpuid_xsave_size(u64 xfeatures, bool compacted);
 
 #endif

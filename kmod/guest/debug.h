@@ -1,25 +1,64 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Debug registers of a vCPU, the guest's own and those of KVM_SET_GUEST_DEBUG. */
+/*
+ * Debug registers of a vCPU, the guest's own and those of KVM_SET_GUEST_DEBUG.
+ *
+ * MOV DR always exits: guests that use breakpoints are rare, and it needs no
+ * trust in what a VM exit saves of DR7. DR0 to DR3 are loaded around an entry
+ * only while some breakpoint is on. #DB is always intercepted, so DR6 is ours.
+ */
 #ifndef GUEST_DEBUG_H
 #define GUEST_DEBUG_H
 
+#include <linux/kvm.h>
 #include <vmx/types.h>
 
 struct vcpu;
+
+#define DEBUG_DR6_INIT 0xffff0ff0ul
+#define DEBUG_DR7_INIT 0x400ul
+#define DEBUG_DR7_GD BIT_ULL(13)
+/* Read-only: bits 31:16 and 11:4 of DR6 are 1 (RTM and BUS LOCK are not offered). */
+#define DEBUG_DR6_WRITABLE 0xe00ful
+#define DEBUG_DR7_WRITABLE 0xffff23fful
+#define DEBUG_DR7_ENABLES 0xfful
 
 struct vcpu_debug {
 	unsigned long db[4]; /* the guest's DR0 to DR3 */
 	unsigned long dr6, dr7;
 	unsigned long eff_db[4]; /* what the processor gets: the guest's or the debugger's */
 	u32 control; /* KVM_GUESTDBG_*, 0: no debugger */
-	unsigned long host_dr7; /* the debugger's */
+	unsigned long host_db[4]; /* the debugger's */
+	unsigned long host_dr7;
 	unsigned long singlestep_rip;
-	bool guest_loaded; /* guest's registers are in the processor; DR exits are off */
+	bool guest_loaded; /* DR exits are off: never, see above */
+	bool active; /* breakpoints are on: load eff_db around the entry */
 };
 
 void debug_reset(struct vcpu *vcpu);
 /* Around the entry, interrupts off; after it the host's breakpoints are back. */
 void debug_enter(struct vcpu *vcpu);
 void debug_exit(struct vcpu *vcpu);
+
+/* MOV to and from DR0 to DR7 (4 and 5 mean 6 and 7). Set: 0, or 1: #GP. vCPU loaded. */
+unsigned long debug_get_dr(struct vcpu *vcpu, int dr);
+int debug_set_dr(struct vcpu *vcpu, int dr, unsigned long value);
+/* After any change to .db, .dr7 or .control: DR7 into the current VMCS. */
+void debug_update(struct vcpu *vcpu);
+
+/* KVM_SET_GUEST_DEBUG but for what is injected. vCPU loaded. 0, -EINVAL. */
+int debug_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg);
+
+/*
+ * #DB and #BP that were intercepted. Return: 0 the debugger's: kvm_run tells
+ * it, go to userspace; 1 the guest's own: inject it, #DB with *@dr6 as payload.
+ */
+int debug_handle_db(struct vcpu *vcpu, unsigned long *dr6);
+int debug_handle_bp(struct vcpu *vcpu);
+/* A #DB is being delivered: its payload goes into DR6, and DR7.GD is cleared. */
+void debug_deliver_payload(struct vcpu *vcpu, unsigned long payload);
+
+/* RFLAGS for the guest's or userspace's eyes, and back, without the debugger's TF. */
+unsigned long debug_visible_rflags(struct vcpu *vcpu);
+void debug_set_rflags(struct vcpu *vcpu, unsigned long rflags);
 
 #endif

@@ -17,36 +17,82 @@ enum msr_switched {
 	NR_MSR_SWITCHED, /* written back when the thread returns to userspace */
 };
 
+#define MTRR_NR_VARIABLE 8
+#define MTRR_NR_FIXED 11
+#define MCE_MAX_BANKS 32
+
 struct vcpu_msrs {
 	u64 switched[NR_MSR_SWITCHED];
 	u64 kernel_gs_base; /* switched at vcpu_load/put */
 	u64 host_kernel_gs_base;
 	bool switched_loaded;
-	u64 pat;
+	u64 pat; /* of the guest that runs, as are EFER and the VMCS' others */
 	u64 misc_enable;
+	u64 misc_features; /* bit 0: CPUID faults outside CPL 0 */
 	u64 apic_base;
 	u64 cstar;
 	u64 xss;
 	u64 mtrr_def_type;
-	u64 mtrr_fixed[11];
-	u64 mtrr_var[16];
+	u64 mtrr_fixed[MTRR_NR_FIXED];
+	u64 mtrr_var[2 * MTRR_NR_VARIABLE];
 	u64 mcg_cap, mcg_status, mcg_ctl;
-	u64 mce_banks[32 * 4];
+	u64 mce_banks[MCE_MAX_BANKS * 4];
 	u64 tsc_adjust;
 	u64 platform_info, ucode_rev, arch_capabilities;
 	u64 smbase;
+	u64 poll_control; /* bit 0: L0 may poll before the vCPU sleeps in HLT */
 };
 
-/* 0; 1: the guest gets #GP; -errno. @host: KVM_SET_MSRS and the like. */
+#define MSR_OK 0
+#define MSR_FAULT 1 /* the guest gets #GP */
+#define MSR_UNKNOWN 2 /* the same, as there is no such MSR */
+
+/* 0; positive: the guest gets #GP. @host: KVM_SET_MSRS and the like. May sleep. */
 int msr_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
 int msr_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
+
+/* A range of MSRs and what stands behind them. No .read: reads 0. No .write: read-only. */
+struct msr_row {
+	u32 first, last;
+	u32 flags;
+	int (*read)(struct vcpu *vcpu, u32 index, bool host, u64 *value);
+	int (*write)(struct vcpu *vcpu, u32 index, bool host, u64 value);
+};
+
+#define MSR_SAVED BIT(0) /* in KVM_GET_MSR_INDEX_LIST */
+#define MSR_FEATURE BIT(1) /* in KVM_GET_MSR_FEATURE_INDEX_LIST */
+
+/* Rows of a layer above (the LAPIC's), searched first. Once, at the module's load. */
+void msrs_extend(const struct msr_row *rows, int count);
+
+/* Indices with @flag into @list, or counted only when it is NULL. Return: how many. */
+int msrs_list(u32 flag, u32 *list);
+/* A feature MSR without a vCPU: the value offered. 0, or positive. */
+int msr_feature(u32 index, u64 *value);
+/* By layers above, for features that are theirs (VMX). Same answers. */
+void msrs_set_feature_source(int (*source)(u32 index, u64 *value));
 
 void msrs_init(struct vcpu *vcpu);
 void msrs_reset(struct vcpu *vcpu, bool init);
 /* Context: preemption off. Before the entry loop / when the vCPU leaves the CPU. */
 void msrs_load_guest(struct vcpu *vcpu);
 void msrs_put_guest(struct vcpu *vcpu);
+/* One of the switched MSRs, in the processor too if it's loaded. */
+void msr_set_switched(struct vcpu *vcpu, enum msr_switched which, u64 value);
+/* KERNEL_GS_BASE, wherever it is. Context: vCPU loaded. */
+u64 msr_get_kernel_gs_base(struct vcpu *vcpu);
+void msr_set_kernel_gs_base(struct vcpu *vcpu, u64 value);
+/*
+ * The host's values of this CPU back, whatever thread ran here last. Before
+ * VMX operation ends on the CPU, before the module goes. Interrupts off, or IPI.
+ */
+void msrs_restore_host(void);
+
 /* Passes through in L1's MSR bitmap what needs no exit. */
 void msrs_init_bitmap(u8 *bitmap);
+
+/* KVM_X86_SETUP_MCE: 0, -EINVAL. */
+#define MCE_CAP_SUPPORTED (BIT_ULL(8) | BIT_ULL(24)) /* MCG_CTL_P, MCG_SER_P */
+int msrs_setup_mce(struct vcpu *vcpu, u64 mcg_cap);
 
 #endif

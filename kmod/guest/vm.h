@@ -38,6 +38,9 @@ struct vm {
 	u32 disabled_exits; /* KVM_X86_DISABLE_EXITS_* */
 	bool msr_to_user;   /* KVM_CAP_X86_USER_SPACE_MSR; mask below */
 	u64 msr_to_user_mask;
+	bool platform_info_hidden; /* from the guest: KVM_CAP_MSR_PLATFORM_INFO off */
+	bool exception_payload; /* KVM_CAP_EXCEPTION_PAYLOAD */
+	bool triple_fault_event; /* KVM_CAP_X86_TRIPLE_FAULT_EVENT */
 	const struct nested_ops *nested_ops;
 	/* Set by who adds devices: stops timers and eventfds, before the vCPUs are freed. */
 	void (*destroy_devices)(struct vm *vm);

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "exits/exits.h"
+#include "guest/vcpu.h"
+#include "irqchip/inject.h"
+
+int exit_cpuid(struct vcpu *vcpu)
+{
+	unsigned long *gpr = vcpu->gpr;
+	u32 eax = gpr[GPR_RAX], ebx, ecx = gpr[GPR_RCX], edx;
+
+	/* CPUID faulting, which a guest's kernel may use against its programs. */
+	if (unlikely(vcpu->msrs.misc_features) && vcpu_cpl(vcpu)) {
+		inject_gp(vcpu);
+		return 1;
+	}
+	cpuid_execute(vcpu, &eax, &ebx, &ecx, &edx);
+	gpr[GPR_RAX] = eax;
+	gpr[GPR_RBX] = ebx;
+	gpr[GPR_RCX] = ecx;
+	gpr[GPR_RDX] = edx;
+	return vcpu_skip_insn(vcpu);
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The guest's TSC: offset, scaling, and keeping the vCPUs of a VM in step. */
+#include <linux/ktime.h>
+#include <linux/kvm_para.h>
+#include <asm/tsc.h>
+
+#include "guest/clock.h"
+#include "guest/pvclock.h"
+#include "guest/vcpu.h"
+#include "guest/vmcs01.h"
+#include "hw/caps.h"
+
+/* Frequencies closer than this (in parts per million) count as equal. */
+#define KHZ_TOLERANCE_PPM 250
+
+u32 clock_host_khz(void)
+{
+	return tsc_khz;
+}
+
+static u64 scale(u64 tsc, u64 ratio)
+{
+	if (likely(ratio == TSC_RATIO_ONE))
+		return tsc;
+	return mul_u64_u64_shr(tsc, ratio, TSC_RATIO_SHIFT);
+}
+
+u64 clock_guest_tsc(struct vcpu *vcpu, u64 host_tsc)
+{
+	return scale(host_tsc, vcpu->clock.tsc_ratio) + vcpu->clock.tsc_offset;
+}
+
+void clock_write_vmcs(struct vcpu *vcpu)
+{
+	struct vcpu_clock *c = &vcpu->clock;
+	u64 l1 = c->tsc_offset;
+
+	/* L2's ratio applies to L1's TSC, offset and all, as a signed number. */
+	if (c->l2_ratio != TSC_RATIO_ONE)
+		l1 = mul_s64_u64_shr(l1, c->l2_ratio, TSC_RATIO_SHIFT);
+	vmwrite(VMCS_TSC_OFFSET, l1 + c->l2_offset);
+	if (hw_has_tsc_scaling())
+		vmwrite(VMCS_TSC_MULTIPLIER, scale(c->tsc_ratio, c->l2_ratio));
+}
+
+static void set_offset(struct vcpu *vcpu, u64 offset)
+{
+	vcpu->clock.tsc_offset = offset;
+	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
+}
+
+/* Whether @value is where the VM's TSCs are about now: within a second. */
+static bool in_step(const struct vm_clock *c, u64 value, u32 khz, u64 now_ns)
+{
+	u64 second = (u64)khz * 1000;
+	u64 expected = c->last_write_tsc +
+		       mul_u64_u64_div_u64(now_ns - c->last_write_ns, khz, USEC_PER_SEC);
+
+	if (!c->written || c->last_khz != khz || check_tsc_unstable())
+		return false;
+	/* 0 is what userspace writes to each vCPU at the start, one after the other. */
+	return !value || (value < expected + second && value + second > expected);
+}
+
+/*
+ * Userspace sets the TSC of vCPUs one by one, and can't do so at the same
+ * time. Values that would be equal but for the time between count as equal.
+ */
+static u64 offset_for(struct vcpu *vcpu, u64 value)
+{
+	struct vm_clock *c = &vcpu->vm->clock;
+	u32 khz = vcpu->clock.tsc_khz;
+	u64 now_ns = ktime_get_boottime_ns();
+	unsigned long flags;
+	u64 offset;
+
+	raw_spin_lock_irqsave(&c->lock, flags);
+	if (in_step(c, value, khz, now_ns)) {
+		offset = c->last_offset;
+	} else {
+		offset = value - scale(rdtsc(), vcpu->clock.tsc_ratio);
+		c->last_offset = offset;
+		c->last_write_ns = now_ns;
+		c->last_write_tsc = value;
+		c->last_khz = khz;
+		c->written = true;
+	}
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+	return offset;
+}
+
+void clock_write_tsc(struct vcpu *vcpu, u64 value, bool host)
+{
+	if (!host) {
+		s64 delta = value - clock_guest_tsc(vcpu, rdtsc());
+
+		vcpu->msrs.tsc_adjust += delta;
+		clock_adjust_tsc(vcpu, delta);
+		return;
+	}
+	set_offset(vcpu, offset_for(vcpu, value));
+	clock_write_vmcs(vcpu);
+}
+
+void clock_adjust_tsc(struct vcpu *vcpu, s64 delta)
+{
+	set_offset(vcpu, vcpu->clock.tsc_offset + delta);
+	clock_write_vmcs(vcpu);
+}
+
+static bool khz_close(u32 a, u32 b)
+{
+	u32 diff = a > b ? a - b : b - a;
+
+	return (u64)diff * 1000000 <= (u64)b * KHZ_TOLERANCE_PPM;
+}
+
+int clock_set_khz(struct vcpu *vcpu, u32 khz)
+{
+	struct vcpu_clock *c = &vcpu->clock;
+	u64 ratio = TSC_RATIO_ONE;
+
+	if (!khz)
+		return -EINVAL;
+	if (!khz_close(khz, tsc_khz)) {
+		if (!hw_has_tsc_scaling() || khz / tsc_khz >= 1 << 15)
+			return -EINVAL;
+		ratio = mul_u64_u64_div_u64(TSC_RATIO_ONE, khz, tsc_khz);
+	}
+	c->tsc_khz = khz;
+	if (ratio == c->tsc_ratio)
+		return 0;
+	/* The TSC goes on from where it is, at the new pace. */
+	c->tsc_offset = clock_guest_tsc(vcpu, rdtsc()) - scale(rdtsc(), ratio);
+	c->tsc_ratio = ratio;
+	clock_write_vmcs(vcpu);
+	if (vcpu->vmcs == &vcpu->vmcs01)
+		vmcs01_update_ctls(vcpu);
+	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
+	return 0;
+}
+
+void clock_init_vcpu(struct vcpu *vcpu)
+{
+	struct vcpu_clock *c = &vcpu->clock;
+
+	c->tsc_khz = vcpu->vm->clock.default_khz;
+	c->tsc_ratio = c->l2_ratio = TSC_RATIO_ONE;
+	if (!khz_close(c->tsc_khz, tsc_khz))
+		c->tsc_ratio = mul_u64_u64_div_u64(TSC_RATIO_ONE, c->tsc_khz, tsc_khz);
+	c->tsc_offset = offset_for(vcpu, 0);
+}
+
+void clock_moved(struct vcpu *vcpu)
+{
+	if (vcpu->clock.steal_time_msr & KVM_MSR_ENABLED)
+		vcpu_request(vcpu, REQ_STEAL_UPDATE);
+	if (unlikely(!pvclock_stable()) && (vcpu->clock.system_time_msr & KVM_MSR_ENABLED))
+		vcpu_request(vcpu, REQ_CLOCK_UPDATE);
+}

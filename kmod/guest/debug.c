@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/percpu.h>
+#include <asm/processor.h>
+#include <asm/debugreg.h>
+#include <asm/processor-flags.h>
+#include <vmx/info.h>
+
+#include "guest/debug.h"
+#include "guest/vcpu.h"
+
+static bool debugger_owns_breakpoints(const struct vcpu_debug *d)
+{
+	return d->control & KVM_GUESTDBG_USE_HW_BP;
+}
+
+static unsigned long effective_dr7(const struct vcpu_debug *d)
+{
+	return debugger_owns_breakpoints(d) ? d->host_dr7 : d->dr7;
+}
+
+void debug_update(struct vcpu *vcpu)
+{
+	struct vcpu_debug *d = &vcpu->debug;
+	unsigned long dr7 = effective_dr7(d);
+
+	memcpy(d->eff_db, debugger_owns_breakpoints(d) ? d->host_db : d->db,
+	       sizeof(d->eff_db));
+	d->active = dr7 & DEBUG_DR7_ENABLES;
+	vmwrite(VMCS_GUEST_DR7, dr7);
+}
+
+void debug_reset(struct vcpu *vcpu)
+{
+	struct vcpu_debug *d = &vcpu->debug;
+
+	memset(d->db, 0, sizeof(d->db));
+	d->dr6 = DEBUG_DR6_INIT;
+	d->dr7 = DEBUG_DR7_INIT;
+	debug_update(vcpu);
+}
+
+static void load_breakpoints(struct vcpu_debug *d)
+{
+	set_debugreg(0, 7);
+	set_debugreg(d->eff_db[0], 0);
+	set_debugreg(d->eff_db[1], 1);
+	set_debugreg(d->eff_db[2], 2);
+	set_debugreg(d->eff_db[3], 3);
+}
+
+void debug_enter(struct vcpu *vcpu)
+{
+	if (unlikely(vcpu->debug.active))
+		load_breakpoints(&vcpu->debug);
+	else if (unlikely(hw_breakpoint_active()))
+		set_debugreg(0, 7); /* the host's must not hit in the entry code */
+}
+
+void debug_exit(struct vcpu *vcpu)
+{
+	if (unlikely(hw_breakpoint_active()))
+		hw_breakpoint_restore();
+}
+
+unsigned long debug_get_dr(struct vcpu *vcpu, int dr)
+{
+	if (dr < 4)
+		return vcpu->debug.db[dr];
+	return dr & 1 ? vcpu->debug.dr7 : vcpu->debug.dr6;
+}
+
+int debug_set_dr(struct vcpu *vcpu, int dr, unsigned long value)
+{
+	struct vcpu_debug *d = &vcpu->debug;
+
+	if (dr >= 4 && value >> 32)
+		return 1;
+	if (dr < 4)
+		d->db[dr] = value;
+	else if (dr & 1)
+		d->dr7 = (value & DEBUG_DR7_WRITABLE) | DEBUG_DR7_INIT;
+	else
+		d->dr6 = (value & DEBUG_DR6_WRITABLE) | DEBUG_DR6_INIT;
+	debug_update(vcpu);
+	return 0;
+}
+
+static unsigned long linear_rip(struct vcpu *vcpu)
+{
+	if (vcpu_64bit(vcpu))
+		return vcpu_rip(vcpu);
+	return (u32)(vmread(VMCS_GUEST_CS_BASE) + vcpu_rip(vcpu));
+}
+
+#define GUESTDBG_VALID                                                                   \
+	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP |         \
+	 KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_INJECT_BP | KVM_GUESTDBG_INJECT_DB |       \
+	 KVM_GUESTDBG_BLOCKIRQ)
+
+int debug_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
+{
+	struct vcpu_debug *d = &vcpu->debug;
+	unsigned long rflags = debug_visible_rflags(vcpu);
+
+	d->control = dbg->control & KVM_GUESTDBG_ENABLE ? dbg->control & GUESTDBG_VALID : 0;
+	if (debugger_owns_breakpoints(d)) {
+		memcpy(d->host_db, dbg->arch.debugreg, sizeof(d->host_db));
+		d->host_dr7 = (dbg->arch.debugreg[7] & DEBUG_DR7_WRITABLE) | DEBUG_DR7_INIT;
+	}
+	if (d->control & KVM_GUESTDBG_SINGLESTEP)
+		d->singlestep_rip = linear_rip(vcpu);
+	debug_set_rflags(vcpu, rflags);
+	debug_update(vcpu);
+	return 0;
+}
+
+static int tell_debugger(struct vcpu *vcpu, u32 vector, unsigned long dr6)
+{
+	struct kvm_debug_exit_arch *out = &vcpu->run->debug.arch;
+
+	out->exception = vector;
+	out->pad = 0;
+	out->pc = linear_rip(vcpu);
+	out->dr6 = vector == VEC_DB ? dr6 | DEBUG_DR6_INIT : 0;
+	out->dr7 = vector == VEC_DB ? effective_dr7(&vcpu->debug) : 0;
+	vcpu->run->exit_reason = KVM_EXIT_DEBUG;
+	return 0;
+}
+
+int debug_handle_db(struct vcpu *vcpu, unsigned long *dr6)
+{
+	*dr6 = vcpu_exit_qual(vcpu) & (DBG_BPT_MASK | DBG_BD | DBG_BS);
+	if (!(vcpu->debug.control & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP)))
+		return 1;
+	return tell_debugger(vcpu, VEC_DB, *dr6);
+}
+
+int debug_handle_bp(struct vcpu *vcpu)
+{
+	if (!(vcpu->debug.control & KVM_GUESTDBG_USE_SW_BP))
+		return 1;
+	return tell_debugger(vcpu, VEC_BP, 0);
+}
+
+void debug_deliver_payload(struct vcpu *vcpu, unsigned long payload)
+{
+	struct vcpu_debug *d = &vcpu->debug;
+
+	d->dr6 &= ~DBG_BPT_MASK;
+	d->dr6 |= payload & DEBUG_DR6_WRITABLE;
+	if (d->dr7 & DEBUG_DR7_GD) {
+		d->dr7 &= ~DEBUG_DR7_GD;
+		debug_update(vcpu);
+	}
+}
+
+unsigned long debug_visible_rflags(struct vcpu *vcpu)
+{
+	unsigned long rflags = vcpu_rflags(vcpu);
+
+	if (vcpu->debug.control & KVM_GUESTDBG_SINGLESTEP)
+		rflags &= ~X86_EFLAGS_TF;
+	return rflags;
+}
+
+void debug_set_rflags(struct vcpu *vcpu, unsigned long rflags)
+{
+	struct vcpu_debug *d = &vcpu->debug;
+
+	/* Not where an exception's delivery has moved RIP: its handler runs at full speed. */
+	if ((d->control & KVM_GUESTDBG_SINGLESTEP) && linear_rip(vcpu) == d->singlestep_rip)
+		rflags |= X86_EFLAGS_TF;
+	vcpu_set_rflags(vcpu, rflags);
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <asm/cpufeature.h>
+#include <asm/fpu/api.h>
+#include <asm/fpu/xcr.h>
+#include <asm/msr.h>
+#include <asm/special_insns.h>
+
+#include "guest/cr_checks.h"
+#include "guest/fpu.h"
+#include "guest/vcpu.h"
+
+/*
+ * What a guest can be offered. Features with state that the kernel switches
+ * on demand (AMX) are left out: they need XFD in the guest as well.
+ */
+#define XCR0_OFFERED (XCR0_X87 | XCR0_SSE | XCR0_YMM | XCR0_AVX512 | XCR0_PKRU)
+
+static u64 host_xcr0, host_xss;
+
+void fpu_setup(void)
+{
+	if (boot_cpu_has(X86_FEATURE_OSXSAVE))
+		host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
+	if (boot_cpu_has(X86_FEATURE_XSAVES))
+		rdmsrl(MSR_IA32_XSS, host_xss);
+}
+
+u64 fpu_supported_xcr0(void)
+{
+	return host_xcr0 & XCR0_OFFERED;
+}
+
+int fpu_init_vcpu(struct vcpu *vcpu)
+{
+	if (!fpu_alloc_guest_fpstate(&vcpu->fpu.guest))
+		return -ENOMEM;
+	vcpu->fpu.xcr0 = XCR0_X87;
+	return 0;
+}
+
+void fpu_free_vcpu(struct vcpu *vcpu)
+{
+	if (vcpu->fpu.guest.fpstate)
+		fpu_free_guest_fpstate(&vcpu->fpu.guest);
+}
+
+static union fpregs_state *fpu_regs(struct vcpu *vcpu)
+{
+	return &vcpu->fpu.guest.fpstate->regs;
+}
+
+/* x87 and SSE as after FNINIT and power-up; all other components in their initial state. */
+static void reset_regs(struct vcpu *vcpu)
+{
+	union fpregs_state *regs = fpu_regs(vcpu);
+
+	memset(&regs->fxsave, 0, sizeof(regs->fxsave));
+	regs->fxsave.cwd = 0x37f;
+	regs->fxsave.mxcsr = 0x1f80;
+	if (host_xcr0)
+		regs->xsave.header.xfeatures = 0;
+}
+
+void fpu_reset(struct vcpu *vcpu, bool init)
+{
+	bool loaded = vcpu->fpu.loaded;
+
+	vcpu->fpu.xcr0 = XCR0_X87;
+	if (init)
+		return; /* INIT leaves the FPU alone */
+	fpu_put_guest(vcpu);
+	reset_regs(vcpu);
+	vcpu->fpu.pkru = 0;
+	if (loaded)
+		fpu_load_guest(vcpu);
+}
+
+void fpu_load_guest(struct vcpu *vcpu)
+{
+	if (vcpu->fpu.loaded)
+		return;
+	fpu_swap_kvm_fpstate(&vcpu->fpu.guest, true);
+	vcpu->fpu.loaded = true;
+}
+
+void fpu_put_guest(struct vcpu *vcpu)
+{
+	if (!vcpu->fpu.loaded)
+		return;
+	fpu_swap_kvm_fpstate(&vcpu->fpu.guest, false);
+	vcpu->fpu.loaded = false;
+}
+
+static void enter_xsave(struct vcpu *vcpu)
+{
+	struct vcpu_fpu *fpu = &vcpu->fpu;
+
+	fpu->xcr0_switched = fpu->xcr0 != host_xcr0;
+	if (fpu->xcr0_switched)
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, fpu->xcr0);
+	fpu->xss_switched = vcpu->cpuid.xsaves && vcpu->msrs.xss != host_xss;
+	if (fpu->xss_switched)
+		wrmsrl(MSR_IA32_XSS, vcpu->msrs.xss);
+}
+
+static void enter_pkru(struct vcpu *vcpu)
+{
+	struct vcpu_fpu *fpu = &vcpu->fpu;
+
+	fpu->pkru_switched = (vcpu->cr4 & CR4_PKE) || (fpu->xcr0 & XCR0_PKRU);
+	if (!fpu->pkru_switched)
+		return;
+	fpu->host_pkru = rdpkru();
+	if (fpu->pkru != fpu->host_pkru)
+		wrpkru(fpu->pkru);
+}
+
+void fpu_enter(struct vcpu *vcpu)
+{
+	/* An interrupt may have used the FPU, or the thread was scheduled out meanwhile. */
+	if (unlikely(test_thread_flag(TIF_NEED_FPU_LOAD)))
+		switch_fpu_return();
+	if (vcpu->cr4 & CR4_OSXSAVE)
+		enter_xsave(vcpu);
+	if (cpu_feature_enabled(X86_FEATURE_OSPKE))
+		enter_pkru(vcpu);
+}
+
+void fpu_exit(struct vcpu *vcpu)
+{
+	struct vcpu_fpu *fpu = &vcpu->fpu;
+
+	if (unlikely(fpu->pkru_switched)) {
+		fpu->pkru_switched = false;
+		fpu->pkru = rdpkru();
+		if (fpu->pkru != fpu->host_pkru)
+			wrpkru(fpu->host_pkru);
+	}
+	if (unlikely(fpu->xcr0_switched)) {
+		fpu->xcr0_switched = false;
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, host_xcr0);
+	}
+	if (unlikely(fpu->xss_switched)) {
+		fpu->xss_switched = false;
+		wrmsrl(MSR_IA32_XSS, host_xss);
+	}
+}
+
+int fpu_set_xcr(struct vcpu *vcpu, u32 index, u64 value)
+{
+	if (index != XCR_XFEATURE_ENABLED_MASK || !xcr0_ok(value, vcpu->cpuid.xcr0_supported))
+		return 1;
+	vcpu->fpu.xcr0 = value;
+	return 0;
+}
+
+void fpu_get_xsave(struct vcpu *vcpu, void *buf, u32 size)
+{
+	fpu_copy_guest_fpstate_to_uabi(&vcpu->fpu.guest, buf, size, vcpu->fpu.guest.xfeatures,
+				       vcpu->fpu.pkru);
+}
+
+int fpu_set_xsave(struct vcpu *vcpu, const void *buf)
+{
+	return fpu_copy_uabi_to_guest_fpstate(&vcpu->fpu.guest, buf, fpu_supported_xcr0(),
+					      &vcpu->fpu.pkru);
+}
+
+void fpu_get_legacy(struct vcpu *vcpu, struct kvm_fpu *out)
+{
+	struct fxregs_state *fx = &fpu_regs(vcpu)->fxsave;
+
+	memset(out, 0, sizeof(*out));
+	memcpy(out->fpr, fx->st_space, sizeof(out->fpr));
+	out->fcw = fx->cwd;
+	out->fsw = fx->swd;
+	out->ftwx = fx->twd;
+	out->last_opcode = fx->fop;
+	out->last_ip = fx->rip;
+	out->last_dp = fx->rdp;
+	out->mxcsr = fx->mxcsr;
+	memcpy(out->xmm, fx->xmm_space, sizeof(out->xmm));
+}
+
+void fpu_set_legacy(struct vcpu *vcpu, const struct kvm_fpu *in)
+{
+	union fpregs_state *regs = fpu_regs(vcpu);
+	struct fxregs_state *fx = &regs->fxsave;
+
+	memcpy(fx->st_space, in->fpr, sizeof(in->fpr));
+	fx->cwd = in->fcw;
+	fx->swd = in->fsw;
+	fx->twd = in->ftwx;
+	fx->fop = in->last_opcode;
+	fx->rip = in->last_ip;
+	fx->rdp = in->last_dp;
+	/* A reserved bit in MXCSR would make the host's XRSTOR fault. */
+	fx->mxcsr = in->mxcsr & 0xffff;
+	memcpy(fx->xmm_space, in->xmm, sizeof(fx->xmm_space));
+	if (host_xcr0)
+		regs->xsave.header.xfeatures |= XCR0_X87 | XCR0_SSE;
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Machine-check banks: a guest finds them working and without an error, ever. */
+#include <asm/mce.h>
+#include <asm/msr-index.h>
+
+#include "guest/msr_rows.h"
+#include "guest/vcpu.h"
+
+static u64 *bank_slot(struct vcpu_msrs *m, u32 index)
+{
+	u32 i = index - MSR_IA32_MC0_CTL;
+
+	return i < 4 * (m->mcg_cap & MCG_BANKCNT_MASK) ? &m->mce_banks[i] : NULL;
+}
+
+int mce_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
+{
+	struct vcpu_msrs *m = &vcpu->msrs;
+	const u64 *slot;
+
+	switch (index) {
+	case MSR_IA32_MCG_CAP:
+		*value = m->mcg_cap;
+		return MSR_OK;
+	case MSR_IA32_MCG_STATUS:
+		*value = m->mcg_status;
+		return MSR_OK;
+	case MSR_IA32_MCG_CTL:
+		*value = m->mcg_ctl;
+		return m->mcg_cap & MCG_CTL_P || host ? MSR_OK : MSR_FAULT;
+	}
+	slot = bank_slot(m, index);
+	if (!slot)
+		return MSR_FAULT;
+	*value = *slot;
+	return MSR_OK;
+}
+
+static int bank_write(struct vcpu_msrs *m, u32 index, bool host, u64 value)
+{
+	u64 *slot = bank_slot(m, index);
+
+	if (!slot)
+		return MSR_FAULT;
+	/*
+	 * A bank's control takes all zeros or all ones, but for two bits that
+	 * software knows to leave clear: 10 (Linux, on AMD) and 0 (some guests).
+	 */
+	if ((index & 3) == 0 && value && (value | BIT_ULL(10) | BIT_ULL(0)) != ~0ULL)
+		return MSR_FAULT;
+	/* Software may clear the others, not set them. */
+	if ((index & 3) == 1 && !host && value)
+		return MSR_FAULT;
+	*slot = value;
+	return MSR_OK;
+}
+
+int mce_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
+{
+	struct vcpu_msrs *m = &vcpu->msrs;
+
+	switch (index) {
+	case MSR_IA32_MCG_CAP:
+		return MSR_FAULT;
+	case MSR_IA32_MCG_STATUS:
+		m->mcg_status = value;
+		return MSR_OK;
+	case MSR_IA32_MCG_CTL:
+		if (!(m->mcg_cap & MCG_CTL_P) && (value || !host))
+			return MSR_FAULT;
+		if (value != 0 && value != ~0ULL)
+			return MSR_FAULT;
+		m->mcg_ctl = value;
+		return MSR_OK;
+	}
+	return bank_write(m, index, host, value);
+}
+
+int msrs_setup_mce(struct vcpu *vcpu, u64 mcg_cap)
+{
+	struct vcpu_msrs *m = &vcpu->msrs;
+	u32 banks = mcg_cap & MCG_BANKCNT_MASK, i;
+
+	if (!banks || banks > MCE_MAX_BANKS ||
+	    (mcg_cap & ~(MCE_CAP_SUPPORTED | MCG_BANKCNT_MASK | MCG_EXT_CNT_MASK)))
+		return -EINVAL;
+	m->mcg_cap = mcg_cap;
+	m->mcg_ctl = mcg_cap & MCG_CTL_P ? ~0ULL : 0;
+	memset(m->mce_banks, 0, sizeof(m->mce_banks));
+	for (i = 0; i < banks; i++)
+		m->mce_banks[4 * i] = ~0ULL;
+	return 0;
+}

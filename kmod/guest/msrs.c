@@ -1,0 +1,543 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The table of MSRs. What is not in it, and in no layer above either, faults
+ * with #GP, as on a processor.
+ */
+#include <linux/bsearch.h>
+#include <linux/kvm_para.h>
+#include <asm/cpufeature.h>
+#include <asm/msr-index.h>
+
+#include "guest/cr_checks.h"
+#include "guest/msr_rows.h"
+#include "guest/regs.h"
+#include "guest/vcpu.h"
+#include "hw/caps.h"
+
+#define PAT_RESET 0x0007040600070406ull
+#define UCODE_REV_DEFAULT (1ull << 32)
+#define MISC_ENABLE_DEFAULT                                                              \
+	(MSR_IA32_MISC_ENABLE_FAST_STRING | MSR_IA32_MISC_ENABLE_BTS_UNAVAIL |            \
+	 MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL)
+#define MCE_DEFAULT_BANKS 1
+
+/* --- readers and writers ------------------------------------------------ */
+
+static int ignore_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
+{
+	return MSR_OK;
+}
+
+/* MSRs of a fixed value that old software reads to learn about its platform. */
+static int constant_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
+{
+	switch (index) {
+	case MSR_FSB_FREQ:
+		*value = 3; /* 166 MHz: what a model that still has the MSR might say */
+		break;
+	case MSR_IA32_PERF_STATUS:
+		*value = 1000 | 4ull << 40; /* TSC and bus multiplier of an early core */
+		break;
+	}
+	return MSR_OK;
+}
+
+static int vmcs_field(u32 index)
+{
+	switch (index) {
+	case MSR_FS_BASE:
+		return VMCS_GUEST_FS_BASE;
+	case MSR_GS_BASE:
+		return VMCS_GUEST_GS_BASE;
+	case MSR_IA32_SYSENTER_CS:
+		return VMCS_GUEST_SYSENTER_CS;
+	case MSR_IA32_SYSENTER_ESP:
+		return VMCS_GUEST_SYSENTER_ESP;
+	default:
+		return VMCS_GUEST_SYSENTER_EIP;
+	}
+}
+
+static int vmcs_read_msr(struct vcpu *vcpu, u32 index, bool host, u64 *value)
+{
+	*value = vmread(vmcs_field(index));
+	return MSR_OK;
+}
+
+static bool canonical(struct vcpu *vcpu, u64 value)
+{
+	return address_canonical(value, !(vcpu->cpuid.cr4_reserved & CR4_LA57));
+}
+
+static int vmcs_write_msr(struct vcpu *vcpu, u32 index, bool host, u64 value)
+{
+	if (index == MSR_IA32_SYSENTER_CS)
+		value = (u32)value;
+	else if (!canonical(vcpu, value))
+		return MSR_FAULT;
+	vmwrite(vmcs_field(index), value);
+	return MSR_OK;
+}
+
+static enum msr_switched switched_of(u32 index)
+{
+	switch (index) {
+	case MSR_STAR:
+		return MSRSW_STAR;
+	case MSR_LSTAR:
+		return MSRSW_LSTAR;
+	case MSR_SYSCALL_MASK:
+		return MSRSW_SYSCALL_MASK;
+	default:
+		return MSRSW_TSC_AUX;
+	}
+}
+
+static int switched_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
+{
+	*value = vcpu->msrs.switched[switched_of(index)];
+	return MSR_OK;
+}
+
+static int switched_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
+{
+	if (index == MSR_LSTAR && !canonical(vcpu, value))
+		return MSR_FAULT;
+	if ((index == MSR_SYSCALL_MASK || index == MSR_TSC_AUX) && value >> 32)
+		return MSR_FAULT;
+	msr_set_switched(vcpu, switched_of(index), value);
+	return MSR_OK;
+}
+
+static int kernel_gs_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
+{
+	*value = msr_get_kernel_gs_base(vcpu);
+	return MSR_OK;
+}
+
+static int kernel_gs_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
+{
+	if (!canonical(vcpu, value))
+		return MSR_FAULT;
+	msr_set_kernel_gs_base(vcpu, value);
+	return MSR_OK;
+}
+
+static int efer_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
+{
+	*value = vcpu->efer;
+	return MSR_OK;
+}
+
+static int efer_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
+{
+	return regs_write_efer(vcpu, value, host) ? MSR_FAULT : MSR_OK;
+}
+
+static int pat_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
+{
+	*value = vmread(VMCS_GUEST_PAT);
+	return MSR_OK;
+}
+
+static int pat_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
+{
+	if (!pat_ok(value))
+		return MSR_FAULT;
+	vcpu->msrs.pat = value;
+	vmwrite(VMCS_GUEST_PAT, value);
+	return MSR_OK;
+}
+
+/* LBR and BTF are accepted and dropped: nothing behind them is offered. */
+static int debugctl_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
+{
+	return value & ~(DEBUGCTLMSR_LBR | DEBUGCTLMSR_BTF) ? MSR_FAULT : MSR_OK;
+}
+
+static int xss_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
+{
+	if (value & ~vcpu->cpuid.xss_supported)
+		return MSR_FAULT;
+	vcpu->msrs.xss = value;
+	return MSR_OK;
+}
+
+static int misc_enable_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
+{
+	u64 ro = MSR_IA32_MISC_ENABLE_BTS_UNAVAIL | MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL |
+		 MSR_IA32_MISC_ENABLE_EMON;
+
+	if (!host && ((value ^ vcpu->msrs.misc_enable) & ro))
+		return MSR_FAULT;
+	vcpu->msrs.misc_enable = value;
+	return MSR_OK;
+}
+
+static int ucode_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
+{
+	/* A guest writes 0 before CPUID and a read: its way to ask for the number. */
+	if (host)
+		vcpu->msrs.ucode_rev = value;
+	return MSR_OK;
+}
+
+static int platform_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
+{
+	if (!host && vcpu->vm->platform_info_hidden)
+		return MSR_FAULT;
+	*value = vcpu->msrs.platform_info;
+	return MSR_OK;
+}
+
+static int platform_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
+{
+	struct vcpu_msrs *m = &vcpu->msrs;
+
+	if (!host || (!(value & MSR_PLATFORM_INFO_CPUID_FAULT) && m->misc_features))
+		return MSR_FAULT;
+	m->platform_info = value;
+	return MSR_OK;
+}
+
+static int misc_features_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
+{
+	struct vcpu_msrs *m = &vcpu->msrs;
+
+	if (value & ~(u64)MSR_MISC_FEATURES_ENABLES_CPUID_FAULT)
+		return MSR_FAULT;
+	if (value && !(m->platform_info & MSR_PLATFORM_INFO_CPUID_FAULT))
+		return MSR_FAULT;
+	m->misc_features = value;
+	return MSR_OK;
+}
+
+static bool has_arch_capabilities(struct vcpu *vcpu)
+{
+	const struct kvm_cpuid_entry2 *leaf = cpuid_find(vcpu, 7, 0);
+
+	return leaf && (leaf->edx & BIT(29));
+}
+
+static int arch_caps_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
+{
+	if (!host && !has_arch_capabilities(vcpu))
+		return MSR_FAULT;
+	*value = vcpu->msrs.arch_capabilities;
+	return MSR_OK;
+}
+
+static int arch_caps_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
+{
+	u64 offered;
+
+	if (!host || msr_feature(index, &offered) || (value & ~offered))
+		return MSR_FAULT;
+	vcpu->msrs.arch_capabilities = value;
+	return MSR_OK;
+}
+
+/* Known to userspace, to be saved as 0; the guest has none. */
+static int host_only_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
+{
+	if (!host)
+		return MSR_FAULT;
+	*value = index == MSR_IA32_SMBASE ? vcpu->msrs.smbase : 0;
+	return MSR_OK;
+}
+
+static int host_only_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
+{
+	if (!host || (value && index != MSR_IA32_SMBASE))
+		return MSR_FAULT;
+	if (index == MSR_IA32_SMBASE)
+		vcpu->msrs.smbase = value;
+	return MSR_OK;
+}
+
+static int vmx_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
+{
+	const struct nested_ops *ops = vcpu->vm->nested_ops;
+
+	return ops && !ops->msr_get(vcpu, index, host, value) ? MSR_OK : MSR_FAULT;
+}
+
+static int vmx_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
+{
+	const struct nested_ops *ops = vcpu->vm->nested_ops;
+
+	return ops && !ops->msr_set(vcpu, index, host, value) ? MSR_OK : MSR_FAULT;
+}
+
+#define KEPT(name, member)                                                               \
+	static int name##_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)       \
+	{                                                                                \
+		*value = vcpu->msrs.member;                                              \
+		return MSR_OK;                                                           \
+	}
+KEPT(cstar, cstar)
+KEPT(misc_enable, misc_enable)
+KEPT(ucode, ucode_rev)
+KEPT(misc_features, misc_features)
+KEPT(xss, xss)
+#undef KEPT
+
+static int cstar_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
+{
+	if (!canonical(vcpu, value))
+		return MSR_FAULT;
+	vcpu->msrs.cstar = value;
+	return MSR_OK;
+}
+
+/* --- the table ---------------------------------------------------------- */
+
+#define ONE(msr) (msr), (msr)
+
+/* Sorted by index. */
+static const struct msr_row rows[] = {
+	{ MSR_IA32_P5_MC_ADDR, MSR_IA32_P5_MC_TYPE, 0, constant_read, NULL },
+	{ ONE(MSR_IA32_TSC), MSR_SAVED, tsc_read, tsc_write },
+	{ MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, MSR_SAVED, pv_clock_read, pv_clock_write },
+	{ ONE(MSR_IA32_PLATFORM_ID), 0, constant_read, NULL },
+	{ ONE(MSR_IA32_EBL_CR_POWERON), 0, constant_read, ignore_write },
+	{ ONE(MSR_SMI_COUNT), MSR_SAVED, constant_read, host_only_write },
+	{ ONE(MSR_IA32_FEAT_CTL), MSR_SAVED, vmx_read, vmx_write },
+	{ ONE(MSR_IA32_TSC_ADJUST), MSR_SAVED, tsc_adjust_read, tsc_adjust_write },
+	{ ONE(MSR_IA32_UCODE_WRITE), 0, constant_read, ignore_write },
+	{ ONE(MSR_IA32_UCODE_REV), MSR_SAVED | MSR_FEATURE, ucode_read, ucode_write },
+	{ ONE(MSR_IA32_SMBASE), MSR_SAVED, host_only_read, host_only_write },
+	{ MSR_P6_PERFCTR0, MSR_P6_PERFCTR1, 0, constant_read, ignore_write },
+	{ ONE(MSR_FSB_FREQ), 0, constant_read, NULL },
+	{ ONE(MSR_PLATFORM_INFO), MSR_SAVED, platform_read, platform_write },
+	{ ONE(MSR_MTRRcap), 0, mtrr_cap_read, NULL },
+	{ ONE(MSR_IA32_ARCH_CAPABILITIES), MSR_SAVED | MSR_FEATURE, arch_caps_read,
+	  arch_caps_write },
+	{ ONE(MSR_MISC_FEATURES_ENABLES), MSR_SAVED, misc_features_read, misc_features_write },
+	{ MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_EIP, MSR_SAVED, vmcs_read_msr,
+	  vmcs_write_msr },
+	{ ONE(MSR_IA32_MCG_CAP), 0, mce_read, mce_write },
+	{ MSR_IA32_MCG_STATUS, MSR_IA32_MCG_CTL, MSR_SAVED, mce_read, mce_write },
+	{ MSR_P6_EVNTSEL0, MSR_P6_EVNTSEL1, 0, constant_read, ignore_write },
+	{ MSR_IA32_PERF_STATUS, MSR_IA32_PERF_CTL, 0, constant_read, NULL },
+	{ ONE(MSR_IA32_MISC_ENABLE), MSR_SAVED, misc_enable_read, misc_enable_write },
+	{ ONE(MSR_IA32_DEBUGCTLMSR), 0, constant_read, debugctl_write },
+	{ MSR_IA32_LASTBRANCHFROMIP, MSR_IA32_LASTINTTOIP, 0, constant_read, NULL },
+	{ 0x200, 0x200 + 2 * MTRR_NR_VARIABLE - 1, 0, mtrr_read, mtrr_write },
+	{ ONE(MSR_MTRRfix64K_00000), 0, mtrr_read, mtrr_write },
+	{ MSR_MTRRfix16K_80000, MSR_MTRRfix16K_A0000, 0, mtrr_read, mtrr_write },
+	{ MSR_MTRRfix4K_C0000, MSR_MTRRfix4K_F8000, 0, mtrr_read, mtrr_write },
+	{ ONE(MSR_IA32_CR_PAT), MSR_SAVED, pat_read, pat_write },
+	{ ONE(MSR_MTRRdefType), 0, mtrr_read, mtrr_write },
+	{ ONE(MSR_IA32_PERF_CAPABILITIES), MSR_FEATURE, host_only_read, host_only_write },
+	{ MSR_IA32_MC0_CTL, MSR_IA32_MCx_CTL(MCE_MAX_BANKS) - 1, 0, mce_read, mce_write },
+	{ MSR_IA32_VMX_BASIC, MSR_IA32_VMX_VMFUNC, MSR_SAVED | MSR_FEATURE, vmx_read,
+	  vmx_write },
+	{ ONE(MSR_RAPL_POWER_UNIT), 0, constant_read, NULL },
+	{ ONE(MSR_PKG_ENERGY_STATUS), 0, constant_read, NULL },
+	{ ONE(MSR_DRAM_ENERGY_STATUS), 0, constant_read, NULL },
+	{ ONE(MSR_PP0_ENERGY_STATUS), 0, constant_read, NULL },
+	{ ONE(MSR_PP1_ENERGY_STATUS), 0, constant_read, NULL },
+	{ ONE(MSR_IA32_XSS), MSR_SAVED, xss_read, xss_write },
+	{ MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_SYSTEM_TIME_NEW, MSR_SAVED, pv_clock_read,
+	  pv_clock_write },
+	{ ONE(MSR_KVM_STEAL_TIME), MSR_SAVED, pv_clock_read, pv_clock_write },
+	{ ONE(MSR_KVM_POLL_CONTROL), MSR_SAVED, pv_clock_read, pv_clock_write },
+	{ ONE(MSR_EFER), MSR_SAVED, efer_read, efer_write },
+	{ MSR_STAR, MSR_LSTAR, MSR_SAVED, switched_read, switched_write },
+	{ ONE(MSR_CSTAR), MSR_SAVED, cstar_read, cstar_write },
+	{ ONE(MSR_SYSCALL_MASK), MSR_SAVED, switched_read, switched_write },
+	{ MSR_FS_BASE, MSR_GS_BASE, MSR_SAVED, vmcs_read_msr, vmcs_write_msr },
+	{ ONE(MSR_KERNEL_GS_BASE), MSR_SAVED, kernel_gs_read, kernel_gs_write },
+	{ ONE(MSR_TSC_AUX), MSR_SAVED, switched_read, switched_write },
+};
+
+static const struct msr_row *extra_rows;
+static int extra_count;
+
+void msrs_extend(const struct msr_row *more, int count)
+{
+	extra_rows = more;
+	extra_count = count;
+}
+
+static int compare(const void *key, const void *elt)
+{
+	u32 index = *(const u32 *)key;
+	const struct msr_row *row = elt;
+
+	return index < row->first ? -1 : index > row->last;
+}
+
+static const struct msr_row *find_row(u32 index)
+{
+	const struct msr_row *row;
+
+	for (row = extra_rows; row < extra_rows + extra_count; row++)
+		if (index >= row->first && index <= row->last)
+			return row;
+	return bsearch(&index, rows, ARRAY_SIZE(rows), sizeof(rows[0]), compare);
+}
+
+int msr_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
+{
+	const struct msr_row *row = find_row(index);
+
+	*value = 0;
+	if (!row)
+		return MSR_UNKNOWN;
+	return row->read(vcpu, index, host, value);
+}
+
+int msr_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
+{
+	const struct msr_row *row = find_row(index);
+
+	if (!row)
+		return MSR_UNKNOWN;
+	return row->write ? row->write(vcpu, index, host, value) : MSR_FAULT;
+}
+
+/* --- lists -------------------------------------------------------------- */
+
+static bool listed(u32 index)
+{
+	u64 value;
+
+	switch (index) {
+	case MSR_TSC_AUX:
+		return boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
+	case MSR_IA32_XSS:
+		return hw_has_xsaves();
+	case MSR_IA32_VMX_BASIC ... MSR_IA32_VMX_VMFUNC:
+		return !msr_feature(index, &value);
+	}
+	return true;
+}
+
+static int list_row(const struct msr_row *row, u32 flag, u32 *list, int n)
+{
+	u32 i;
+
+	if (!(row->flags & flag))
+		return n;
+	for (i = row->first; i <= row->last; i++) {
+		if (!listed(i))
+			continue;
+		if (list)
+			list[n] = i;
+		n++;
+	}
+	return n;
+}
+
+int msrs_list(u32 flag, u32 *list)
+{
+	const struct msr_row *row;
+	int n = 0;
+
+	for (row = rows; row < rows + ARRAY_SIZE(rows); row++)
+		n = list_row(row, flag, list, n);
+	for (row = extra_rows; row < extra_rows + extra_count; row++)
+		n = list_row(row, flag, list, n);
+	return n;
+}
+
+static int (*feature_source)(u32 index, u64 *value);
+
+void msrs_set_feature_source(int (*source)(u32 index, u64 *value))
+{
+	feature_source = source;
+}
+
+/* What the processor under us is free of, and a guest may rely on by that. */
+#define ARCH_CAPS_OFFERED                                                                \
+	(ARCH_CAP_RDCL_NO | ARCH_CAP_IBRS_ALL | ARCH_CAP_RSBA |                           \
+	 ARCH_CAP_SKIP_VMENTRY_L1DFLUSH | ARCH_CAP_SSB_NO | ARCH_CAP_MDS_NO |             \
+	 ARCH_CAP_PSCHANGE_MC_NO | ARCH_CAP_TAA_NO | ARCH_CAP_SBDR_SSDP_NO |              \
+	 ARCH_CAP_FBSDP_NO | ARCH_CAP_PSDP_NO | ARCH_CAP_FB_CLEAR)
+
+static u64 arch_capabilities(void)
+{
+	u64 value = 0;
+
+	if (boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES))
+		rdmsrl(MSR_IA32_ARCH_CAPABILITIES, value);
+	/* Large pages that are executable and may be split are the host's matter. */
+	return (value & ARCH_CAPS_OFFERED) | ARCH_CAP_PSCHANGE_MC_NO;
+}
+
+int msr_feature(u32 index, u64 *value)
+{
+	switch (index) {
+	case MSR_IA32_UCODE_REV:
+		*value = UCODE_REV_DEFAULT;
+		return MSR_OK;
+	case MSR_IA32_PERF_CAPABILITIES:
+		*value = 0;
+		return MSR_OK;
+	case MSR_IA32_ARCH_CAPABILITIES:
+		*value = arch_capabilities();
+		return MSR_OK;
+	}
+	return feature_source && !feature_source(index, value) ? MSR_OK : MSR_UNKNOWN;
+}
+
+/* --- lifetime ----------------------------------------------------------- */
+
+void msrs_init(struct vcpu *vcpu)
+{
+	struct vcpu_msrs *m = &vcpu->msrs;
+
+	m->ucode_rev = UCODE_REV_DEFAULT;
+	m->platform_info = MSR_PLATFORM_INFO_CPUID_FAULT;
+	m->arch_capabilities = arch_capabilities();
+	m->smbase = 0x30000;
+	m->poll_control = 1;
+	m->misc_enable = MISC_ENABLE_DEFAULT;
+	msrs_setup_mce(vcpu, MCE_DEFAULT_BANKS);
+}
+
+void msrs_reset(struct vcpu *vcpu, bool init)
+{
+	struct vcpu_msrs *m = &vcpu->msrs;
+	int i;
+
+	if (init)
+		return;
+	for (i = 0; i < NR_MSR_SWITCHED; i++)
+		msr_set_switched(vcpu, i, 0);
+	msr_set_kernel_gs_base(vcpu, 0);
+	m->cstar = 0;
+	m->xss = 0;
+	m->misc_enable = MISC_ENABLE_DEFAULT;
+	m->misc_features = 0;
+	m->mtrr_def_type = 0;
+	memset(m->mtrr_fixed, 0, sizeof(m->mtrr_fixed));
+	memset(m->mtrr_var, 0, sizeof(m->mtrr_var));
+	pat_write(vcpu, MSR_IA32_CR_PAT, true, PAT_RESET);
+}
+
+static void pass(u8 *bitmap, u32 index, bool write)
+{
+	u32 bit = index & 0x1fff;
+	u8 *read = bitmap + (index & 0xc0000000 ? 1024 : 0);
+
+	read[bit / 8] &= ~BIT(bit % 8);
+	if (write)
+		read[2048 + bit / 8] &= ~BIT(bit % 8);
+}
+
+void msrs_init_bitmap(u8 *bitmap)
+{
+	static const u32 both[] = {
+		MSR_FS_BASE,	      MSR_GS_BASE,	    MSR_KERNEL_GS_BASE,
+		MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
+	};
+	int i;
+
+	memset(bitmap, 0xff, PAGE_SIZE);
+	for (i = 0; i < ARRAY_SIZE(both); i++)
+		pass(bitmap, both[i], true);
+	pass(bitmap, MSR_IA32_TSC, false);
+}

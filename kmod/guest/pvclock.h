@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What clock.c needs of the paravirtual clock. */
+#ifndef GUEST_PVCLOCK_H
+#define GUEST_PVCLOCK_H
+
+#include <vmx/types.h>
+
+/* Whether the host's TSC runs evenly and alike on all CPUs: kvmclock follows it then. */
+bool pvclock_stable(void);
+
+/*
+ * Nanoseconds are ((ticks << shift) * mul) >> 32 at @khz; a negative shift
+ * is one to the right.
+ */
+void pvclock_factors(u32 khz, s8 *shift, u32 *mul);
+
+#endif

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* KVM_GET_VCPU_EVENTS and KVM_SET_VCPU_EVENTS, KVM_GET_MP_STATE and KVM_SET_MP_STATE. */
+#include <linux/kvm.h>
+#include <linux/uaccess.h>
+#include <vmx/info.h>
+
+#include "guest/vcpu.h"
+#include "irqchip/inject.h"
+#include "irqchip/irqchip.h"
+#include "vcpu_state_ioctl.h"
+
+static void take_nmi_requests(struct vcpu *vcpu)
+{
+	if (vcpu_take_request(vcpu, REQ_NMI) && vcpu->inject.nmi.pending < 2)
+		vcpu->inject.nmi.pending++;
+}
+
+static void get_exception(struct vcpu *vcpu, struct kvm_vcpu_events *e)
+{
+	struct vcpu_inject *in = &vcpu->inject;
+	u8 vector = in->exception.vector;
+
+	/* Without the payload's capability userspace would lose it: it takes effect now. */
+	if (in->exception.pending && in->exception.has_payload && !vcpu->vm->exception_payload) {
+		if (vector == VEC_PF)
+			vcpu->cr2 = in->exception.payload;
+		else
+			debug_deliver_payload(vcpu, in->exception.payload);
+		in->exception.has_payload = false;
+	}
+	/* INT3 and INTO have a length, which has no place here; they come again by themselves. */
+	if (vector != VEC_BP && vector != VEC_OF) {
+		e->exception.injected = in->exception.injected;
+		e->exception.pending = in->exception.pending;
+		if (!vcpu->vm->exception_payload)
+			e->exception.injected |= in->exception.pending;
+	}
+	e->exception.nr = vector;
+	e->exception.has_error_code = in->exception.has_error;
+	e->exception.error_code = in->exception.error;
+	e->exception_has_payload = in->exception.has_payload;
+	e->exception_payload = in->exception.payload;
+}
+
+static u8 get_shadow(void)
+{
+	u32 block = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+
+	return (block & IRQBLK_STI ? KVM_X86_SHADOW_INT_STI : 0) |
+	       (block & IRQBLK_MOV_SS ? KVM_X86_SHADOW_INT_MOV_SS : 0);
+}
+
+void events_get(struct vcpu *vcpu, struct kvm_vcpu_events *e)
+{
+	struct vcpu_inject *in = &vcpu->inject;
+
+	memset(e, 0, sizeof(*e));
+	take_nmi_requests(vcpu);
+	get_exception(vcpu, e);
+	e->interrupt.injected = in->irq.injected && !in->irq.soft;
+	e->interrupt.nr = in->irq.vector;
+	e->interrupt.shadow = get_shadow();
+	e->nmi.injected = in->nmi.injected;
+	e->nmi.pending = in->nmi.pending != 0;
+	e->nmi.masked = inject_nmi_masked(vcpu);
+	e->flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW |
+		   KVM_VCPUEVENT_VALID_SMM;
+	if (vcpu->vm->exception_payload)
+		e->flags |= KVM_VCPUEVENT_VALID_PAYLOAD;
+	if (vcpu->vm->triple_fault_event) {
+		e->flags |= KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
+		e->triple_fault.pending = vcpu_test_request(vcpu, REQ_TRIPLE_FAULT);
+	}
+}
+
+#define EVENT_FLAGS                                                                      \
+	(KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR |              \
+	 KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM | KVM_VCPUEVENT_VALID_PAYLOAD | \
+	 KVM_VCPUEVENT_VALID_TRIPLE_FAULT)
+
+static bool events_ok(const struct vcpu *vcpu, const struct kvm_vcpu_events *e)
+{
+	if (e->flags & ~EVENT_FLAGS)
+		return false;
+	if ((e->flags & KVM_VCPUEVENT_VALID_PAYLOAD) && !vcpu->vm->exception_payload)
+		return false;
+	if ((e->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT) && !vcpu->vm->triple_fault_event)
+		return false;
+	/* There is no system-management mode. */
+	if ((e->flags & KVM_VCPUEVENT_VALID_SMM) && (e->smi.smm || e->smi.pending))
+		return false;
+	if ((e->exception.injected || e->exception.pending) &&
+	    (e->exception.nr > 31 || e->exception.nr == VEC_NMI))
+		return false;
+	return true;
+}
+
+static void set_exception(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
+{
+	struct vcpu_inject *in = &vcpu->inject;
+	bool split = e->flags & KVM_VCPUEVENT_VALID_PAYLOAD;
+
+	in->exception.pending = split && e->exception.pending;
+	in->exception.injected = e->exception.injected && !in->exception.pending;
+	in->exception.has_payload = in->exception.pending && e->exception_has_payload;
+	in->exception.payload = e->exception_payload;
+	in->exception.vector = e->exception.nr;
+	in->exception.has_error = e->exception.has_error_code;
+	in->exception.error = e->exception.error_code;
+}
+
+static void set_shadow(u8 shadow)
+{
+	u32 block = vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~(IRQBLK_STI | IRQBLK_MOV_SS);
+
+	/* Both at once is a state that VM entry refuses. */
+	if (shadow & KVM_X86_SHADOW_INT_MOV_SS)
+		block |= IRQBLK_MOV_SS;
+	else if (shadow & KVM_X86_SHADOW_INT_STI)
+		block |= IRQBLK_STI;
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, block);
+}
+
+static void set_triple_fault(struct vcpu *vcpu, bool pending)
+{
+	if (pending)
+		vcpu_request(vcpu, REQ_TRIPLE_FAULT);
+	else
+		vcpu_take_request(vcpu, REQ_TRIPLE_FAULT);
+}
+
+int events_set(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
+{
+	struct vcpu_inject *in = &vcpu->inject;
+
+	if (!events_ok(vcpu, e))
+		return -EINVAL;
+	take_nmi_requests(vcpu);
+	set_exception(vcpu, e);
+	in->irq.injected = e->interrupt.injected;
+	in->irq.soft = e->interrupt.soft;
+	in->irq.vector = e->interrupt.nr;
+	if (e->flags & KVM_VCPUEVENT_VALID_SHADOW)
+		set_shadow(e->interrupt.shadow);
+	in->nmi.injected = e->nmi.injected;
+	if (e->flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
+		in->nmi.pending = e->nmi.pending;
+	inject_set_nmi_masked(vcpu, e->nmi.masked);
+	if (e->flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR)
+		vcpu->sipi_vector = e->sipi_vector;
+	if (e->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT)
+		set_triple_fault(vcpu, e->triple_fault.pending);
+	vcpu_request(vcpu, REQ_EVENT);
+	return 0;
+}
+
+long vcpu_get_events(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_vcpu_events events;
+
+	events_get(vcpu, &events);
+	return copy_to_user(arg, &events, sizeof(events)) ? -EFAULT : 0;
+}
+
+long vcpu_set_events(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_vcpu_events events;
+
+	if (copy_from_user(&events, arg, sizeof(events)))
+		return -EFAULT;
+	return events_set(vcpu, &events);
+}
+
+long vcpu_get_mp_state(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_mp_state state = { .mp_state = vcpu->mp_state };
+
+	return copy_to_user(arg, &state, sizeof(state)) ? -EFAULT : 0;
+}
+
+long vcpu_set_mp_state(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_mp_state state;
+
+	if (copy_from_user(&state, arg, sizeof(state)))
+		return -EFAULT;
+	switch (state.mp_state) {
+	case KVM_MP_STATE_RUNNABLE:
+		break;
+	case KVM_MP_STATE_UNINITIALIZED:
+	case KVM_MP_STATE_HALTED:
+	case KVM_MP_STATE_INIT_RECEIVED:
+		if (!vcpu->lapic)
+			return -EINVAL;
+		break;
+	default:
+		return -EINVAL;
+	}
+	vcpu->mp_state = state.mp_state;
+	vcpu_request(vcpu, REQ_EVENT);
+	return 0;
+}
