@@ -6,6 +6,9 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 
+#include "exits/msr.h"
+#include "guest/cpuid.h"
+#include "guest/fpu.h"
 #include "guest/stats.h"
 #include "hw/caps.h"
 #include "hw/host.h"
@@ -34,6 +37,9 @@ static int __init abyme_init(void)
 	if (r)
 		return r;
 	host_setup();
+	fpu_setup();
+	cpuid_setup();
+	exits_msr_setup();
 	nested_setup();
 	stats_setup();
 	device.name = devname;

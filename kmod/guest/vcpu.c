@@ -195,6 +195,7 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 	if (r)
 		goto free_vmcs;
 	vcpu->vpid = vpid_alloc();
+	cpuid_init(vcpu);
 	msrs_init(vcpu);
 	clock_init_vcpu(vcpu);
 	msrs_init_bitmap(vcpu->msr_bitmap);
