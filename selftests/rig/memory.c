@@ -128,6 +128,7 @@ static u8 *area_new(size_t size)
 		tap_bail("mmap");
 	munmap(p, start - p);
 	munmap(start + size, p + 2 * MIB - start);
+	madvise(start, size, MADV_HUGEPAGE);
 	return start;
 }
 
