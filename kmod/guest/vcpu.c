@@ -131,6 +131,24 @@ void vcpu_reset(struct vcpu *vcpu, bool init)
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
+int vcpu_skip_bytes(struct vcpu *vcpu, unsigned int len)
+{
+	unsigned long rip = vcpu_rip(vcpu), next = rip + len;
+	u32 block;
+
+	/* Outside 64-bit mode EIP wraps. */
+	if (unlikely((next ^ rip) >> 32) && !vcpu_64bit(vcpu))
+		next = (u32)next;
+	vcpu_set_rip(vcpu, next);
+	block = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+	if (unlikely(block & (IRQBLK_STI | IRQBLK_MOV_SS)))
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, block & ~(IRQBLK_STI | IRQBLK_MOV_SS));
+	/* The processor raises the trap, or gives it to the debugger, at the entry. */
+	if (unlikely(vcpu_rflags(vcpu) & X86_EFLAGS_TF))
+		vmwrite(VMCS_GUEST_PENDING_DBG, vmread(VMCS_GUEST_PENDING_DBG) | DBG_BS);
+	return 1;
+}
+
 int vcpu_skip_insn(struct vcpu *vcpu)
 {
 	return vcpu_skip_bytes(vcpu, vmread(VMCS_EXIT_INSN_LEN));
