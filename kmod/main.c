@@ -9,6 +9,7 @@
 #include "exits/msr.h"
 #include "guest/cpuid.h"
 #include "guest/fpu.h"
+#include "guest/msrs.h"
 #include "guest/stats.h"
 #include "hw/caps.h"
 #include "hw/host.h"
@@ -40,6 +41,7 @@ static int __init abyme_init(void)
 	fpu_setup();
 	cpuid_setup();
 	exits_msr_setup();
+	vmxop_before_off = msrs_restore_host;
 	nested_setup();
 	stats_setup();
 	device.name = devname;

@@ -153,8 +153,12 @@ void clock_init_vcpu(struct vcpu *vcpu)
 
 void clock_moved(struct vcpu *vcpu)
 {
-	if (vcpu->clock.steal_time_msr & KVM_MSR_ENABLED)
-		vcpu_request(vcpu, REQ_STEAL_UPDATE);
 	if (unlikely(!pvclock_stable()) && (vcpu->clock.system_time_msr & KVM_MSR_ENABLED))
 		vcpu_request(vcpu, REQ_CLOCK_UPDATE);
+}
+
+void clock_resumed(struct vcpu *vcpu)
+{
+	if (vcpu->clock.steal_time_msr & KVM_MSR_ENABLED)
+		vcpu_request(vcpu, REQ_STEAL_UPDATE);
 }

@@ -51,6 +51,8 @@ void clock_init_vcpu(struct vcpu *vcpu);
 void clock_write_vmcs(struct vcpu *vcpu);
 /* The vCPU came to a CPU where it did not run last. Preemption off. */
 void clock_moved(struct vcpu *vcpu);
+/* Its thread runs again after others did. Preemption off. */
+void clock_resumed(struct vcpu *vcpu);
 
 /* L1's TSC when the host's is @host_tsc. */
 u64 clock_guest_tsc(struct vcpu *vcpu, u64 host_tsc);

@@ -24,6 +24,7 @@ static void on_cpu(struct vcpu *vcpu)
 	if (vmcs_load(vcpu->vmcs)) {
 		host_write_cpu(vcpu->vmcs);
 		vcpu_request(vcpu, REQ_TLB_FLUSH);
+		clock_moved(vcpu);
 	}
 }
 
@@ -36,7 +37,10 @@ static void off_cpu(struct vcpu *vcpu)
 
 static void sched_in(struct preempt_notifier *n, int cpu)
 {
-	on_cpu(container_of(n, struct vcpu, notifier));
+	struct vcpu *vcpu = container_of(n, struct vcpu, notifier);
+
+	on_cpu(vcpu);
+	clock_resumed(vcpu);
 }
 
 static void sched_out(struct preempt_notifier *n, struct task_struct *next)

@@ -88,12 +88,16 @@ static int enable_here(void)
 	return 0;
 }
 
+void (*vmxop_before_off)(void);
+
 static void disable_here(void)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpus);
 
 	if (!c->on)
 		return;
+	if (vmxop_before_off)
+		vmxop_before_off();
 	clear_active(c);
 	c->on = false;
 	hw_vmxoff();

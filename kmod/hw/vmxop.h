@@ -16,6 +16,12 @@ struct vmcs;
 int vmxop_get(void);
 void vmxop_put(void);
 
+/*
+ * Called on each CPU before it leaves VMX operation, interrupts off: layers
+ * above put the host's state back. Set once, at the module's load.
+ */
+extern void (*vmxop_before_off)(void);
+
 /* Is CR4.VMXE set on any CPU by somebody else? -EBUSY with a sentence if so. */
 int vmxop_check_free(void);
 
