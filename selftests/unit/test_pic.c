@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The two 8259A. */
+/* sources: kmod/irqchip/pic.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "irqchip/pic.h"
+
+#define SOURCE 1
+
+static struct pic pic;
+static struct pic_effect effect;
+
+static void out(u16 port, u8 value)
+{
+	pic_write(&pic, port, value, &effect);
+}
+
+static u8 in(u16 port)
+{
+	return pic_read(&pic, port, &effect);
+}
+
+static void init_chip(u16 port, u8 base, u8 icw4)
+{
+	out(port, 0x11);
+	out(port + 1, base);
+	out(port + 1, port == 0x20 ? 4 : 2);
+	out(port + 1, icw4);
+}
+
+/* As Linux does it: vectors 0x30 and 0x38, nothing masked. */
+static int setup(void **state)
+{
+	pic_init(&pic);
+	init_chip(0x20, 0x30, 1);
+	init_chip(0xa0, 0x38, 1);
+	out(0x21, 0);
+	out(0xa1, 0);
+	effect = (struct pic_effect){};
+	return 0;
+}
+
+static int raise_pin(int pin)
+{
+	return pic_set_pin(&pic, pin, SOURCE, true);
+}
+
+static int lower_pin(int pin)
+{
+	return pic_set_pin(&pic, pin, SOURCE, false);
+}
+
+static void pulse(int pin)
+{
+	raise_pin(pin);
+	lower_pin(pin);
+}
+
+static int ack(void)
+{
+	return pic_ack(&pic, &effect);
+}
+
+static void each_pin_has_its_vector(void **state)
+{
+	int pin;
+
+	for (pin = 0; pin < PIC_PINS; pin++) {
+		if (pin == 2)
+			continue;
+		assert_false(pic.output);
+		assert_int_equal(raise_pin(pin), 1);
+		assert_true(pic.output);
+		assert_int_equal(pic_peek(&pic), 0x30 + pin);
+		assert_int_equal(ack(), 0x30 + pin);
+		assert_false(pic.output);
+		lower_pin(pin);
+		if (pin >= 8)
+			out(0xa0, 0x20);
+		out(0x20, 0x20);
+		assert_int_equal(pic.chip[0].isr | pic.chip[1].isr, 0);
+	}
+	assert_int_equal(effect.acked, 0xffff);
+}
+
+static void the_lowest_pin_has_priority(void **state)
+{
+	pulse(7);
+	pulse(3);
+	pulse(0);
+	assert_int_equal(ack(), 0x30);
+	assert_false(pic.output);
+	out(0x20, 0x20);
+	assert_int_equal(ack(), 0x33);
+	out(0x20, 0x20);
+	assert_int_equal(ack(), 0x37);
+}
+
+static void the_slave_comes_between_1_and_3(void **state)
+{
+	pulse(3);
+	pulse(8);
+	pulse(1);
+	assert_int_equal(ack(), 0x31);
+	out(0x20, 0x20);
+	assert_int_equal(ack(), 0x38);
+	assert_int_equal(pic.chip[0].isr, 4);
+	out(0xa0, 0x20);
+	out(0x20, 0x20);
+	assert_int_equal(ack(), 0x33);
+}
+
+static void a_higher_pin_interrupts_a_lower_one(void **state)
+{
+	pulse(4);
+	ack();
+	pulse(5);
+	assert_false(pic.output);
+	pulse(1);
+	assert_true(pic.output);
+	assert_int_equal(ack(), 0x31);
+}
+
+static void a_masked_pin_waits(void **state)
+{
+	out(0x21, 0x10);
+	assert_int_equal(effect.remasked, 0x10);
+	assert_int_equal(raise_pin(4), -1);
+	assert_false(pic.output);
+	assert_int_equal(in(0x21), 0x10);
+	out(0x21, 0);
+	assert_true(pic.output);
+	assert_int_equal(ack(), 0x34);
+}
+
+static void a_second_edge_is_coalesced(void **state)
+{
+	pulse(4);
+	assert_int_equal(raise_pin(4), 0);
+	lower_pin(4);
+	ack();
+	out(0x20, 0x20);
+	assert_false(pic.output);
+}
+
+static void a_high_edge_pin_interrupts_once(void **state)
+{
+	raise_pin(4);
+	ack();
+	out(0x20, 0x20);
+	assert_false(pic.output);
+	assert_int_equal(raise_pin(4), 0);
+	assert_false(pic.output);
+}
+
+static void a_level_pin_interrupts_while_high(void **state)
+{
+	out(0x4d0, 0x20);
+	raise_pin(5);
+	assert_int_equal(ack(), 0x35);
+	assert_false(pic.output);
+	out(0x20, 0x20);
+	assert_true(pic.output);
+	assert_int_equal(ack(), 0x35);
+	lower_pin(5);
+	out(0x20, 0x20);
+	assert_false(pic.output);
+}
+
+static void a_pin_is_high_as_long_as_one_source_is(void **state)
+{
+	out(0x4d0, 0x20);
+	pic_set_pin(&pic, 5, 1, true);
+	pic_set_pin(&pic, 5, 2, true);
+	pic_set_pin(&pic, 5, 1, false);
+	assert_true(pic.output);
+	pic_set_pin(&pic, 5, 2, false);
+	assert_false(pic.output);
+}
+
+static void some_pins_cannot_be_level(void **state)
+{
+	out(0x4d0, 0xff);
+	out(0x4d1, 0xff);
+	assert_int_equal(in(0x4d0), 0xf8);
+	assert_int_equal(in(0x4d1), 0xde);
+}
+
+static void a_level_that_goes_away_is_spurious(void **state)
+{
+	out(0x4d0, 0x20);
+	raise_pin(5);
+	lower_pin(5);
+	assert_false(pic.output);
+	assert_int_equal(ack(), 0x37);
+	assert_int_equal(pic.chip[0].isr, 0);
+}
+
+static void automatic_eoi_leaves_nothing_in_service(void **state)
+{
+	init_chip(0x20, 0x30, 3);
+	effect = (struct pic_effect){};
+	pulse(4);
+	assert_int_equal(ack(), 0x34);
+	assert_int_equal(pic.chip[0].isr, 0);
+	assert_int_equal(effect.acked, 0x10);
+}
+
+static void a_specific_eoi_ends_its_pin(void **state)
+{
+	pulse(4);
+	ack();
+	pulse(1);
+	ack();
+	effect = (struct pic_effect){};
+	out(0x20, 0x64);
+	assert_int_equal(effect.acked, 0x10);
+	assert_int_equal(pic.chip[0].isr, 2);
+	out(0x20, 0x65); /* not in service: nothing */
+	assert_int_equal(effect.acked, 0x10);
+}
+
+static void rotation_makes_the_served_pin_last(void **state)
+{
+	pulse(0);
+	ack();
+	out(0x20, 0xa0);
+	pulse(0);
+	pulse(7);
+	assert_int_equal(ack(), 0x37);
+	out(0x20, 0x20);
+	assert_int_equal(ack(), 0x30);
+}
+
+static void priorities_can_be_set(void **state)
+{
+	out(0x20, 0xc3); /* pin 3 lowest, 4 highest */
+	pulse(3);
+	pulse(4);
+	assert_int_equal(ack(), 0x34);
+}
+
+static void special_mask_mode_lets_lower_pins_through(void **state)
+{
+	pulse(1);
+	ack();
+	pulse(4);
+	assert_false(pic.output);
+	out(0x20, 0x68);
+	out(0x21, 0x02);
+	assert_true(pic.output);
+	assert_int_equal(ack(), 0x34);
+	out(0x20, 0x48);
+	assert_int_equal(pic.chip[0].special_mask, 0);
+}
+
+static void the_special_fully_nested_mode_nests_in_the_slave(void **state)
+{
+	pulse(12);
+	ack();
+	pulse(9);
+	assert_false(pic.output);
+	out(0x20, 0x20);
+	out(0xa0, 0x20);
+	setup(NULL);
+	init_chip(0x20, 0x30, 0x11);
+	pulse(12);
+	ack();
+	pulse(9);
+	assert_true(pic.output);
+	assert_int_equal(ack(), 0x39);
+}
+
+static void polling_acknowledges(void **state)
+{
+	pulse(4);
+	out(0x20, 0x0c);
+	assert_int_equal(in(0x20), 0x84);
+	assert_int_equal(pic.chip[0].isr, 0x10);
+	assert_false(pic.output);
+	out(0x20, 0x0c);
+	assert_int_equal(in(0x20), 0);
+}
+
+static void irr_and_isr_can_be_read(void **state)
+{
+	pulse(4);
+	assert_int_equal(in(0x20), 0x10);
+	ack();
+	assert_int_equal(in(0x20), 0);
+	out(0x20, 0x0b);
+	assert_int_equal(in(0x20), 0x10);
+	out(0x20, 0x0a);
+	assert_int_equal(in(0x20), 0);
+}
+
+static void initialising_forgets_edges_and_tells_who_waited(void **state)
+{
+	pulse(4);
+	pulse(6);
+	ack();
+	effect = (struct pic_effect){};
+	init_chip(0x20, 0x50, 1);
+	assert_int_equal(effect.acked, 0x50);
+	assert_false(pic.output);
+	pulse(1);
+	assert_int_equal(ack(), 0x51);
+}
+
+static void without_icw4_the_sequence_ends_early(void **state)
+{
+	out(0x20, 0x10);
+	out(0x21, 0x60);
+	out(0x21, 4);
+	out(0x21, 0xfe);
+	assert_int_equal(in(0x21), 0xfe);
+	pulse(0);
+	assert_int_equal(ack(), 0x60);
+}
+
+static void only_six_ports_are_ours(void **state)
+{
+	int port, count = 0;
+
+	for (port = 0; port < 0x10000; port++)
+		count += pic_port(port);
+	assert_int_equal(count, 6);
+}
+
+static void hostile_input_does_no_harm(void **state)
+{
+	static const u16 ports[] = { 0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1 };
+	u8 *bytes = (u8 *)&pic.chip;
+	unsigned int i, j;
+
+	srand(2);
+	for (i = 0; i < 300000; i++) {
+		if (i % 100 == 0) {
+			for (j = 0; j < sizeof(pic.chip); j++)
+				bytes[j] = rand();
+			pic_loaded(&pic);
+		}
+		out(ports[rand() % 6], rand());
+		in(ports[rand() % 6]);
+		pic_set_pin(&pic, rand() % 16, 1 << rand() % 3, rand() & 1);
+		if (pic.output) {
+			u8 vector = pic_peek(&pic);
+
+			assert_int_equal(ack(), vector);
+		}
+	}
+}
+
+#define CASE(name) cmocka_unit_test_setup(name, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(each_pin_has_its_vector),
+		CASE(the_lowest_pin_has_priority),
+		CASE(the_slave_comes_between_1_and_3),
+		CASE(a_higher_pin_interrupts_a_lower_one),
+		CASE(a_masked_pin_waits),
+		CASE(a_second_edge_is_coalesced),
+		CASE(a_high_edge_pin_interrupts_once),
+		CASE(a_level_pin_interrupts_while_high),
+		CASE(a_pin_is_high_as_long_as_one_source_is),
+		CASE(some_pins_cannot_be_level),
+		CASE(a_level_that_goes_away_is_spurious),
+		CASE(automatic_eoi_leaves_nothing_in_service),
+		CASE(a_specific_eoi_ends_its_pin),
+		CASE(rotation_makes_the_served_pin_last),
+		CASE(priorities_can_be_set),
+		CASE(special_mask_mode_lets_lower_pins_through),
+		CASE(the_special_fully_nested_mode_nests_in_the_slave),
+		CASE(polling_acknowledges),
+		CASE(irr_and_isr_can_be_read),
+		CASE(initialising_forgets_edges_and_tells_who_waited),
+		CASE(without_icw4_the_sequence_ends_early),
+		CASE(only_six_ports_are_ours),
+		CASE(hostile_input_does_no_harm),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
