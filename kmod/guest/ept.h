@@ -46,7 +46,7 @@ struct ept_trash {
 
 struct ept {
 	u64 *root;
-	u64 eptp; /* for VMCS_EPT_POINTER */
+	u64 eptp;  /* for VMCS_EPT_POINTER */
 	u64 pages; /* table pages in use, root included */
 	struct ept_trash *trash;
 };

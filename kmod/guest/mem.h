@@ -50,8 +50,8 @@ struct vm_mem {
 	spinlock_t lock; /* page tables of every EPT root; all below */
 	struct ept_trash trash;
 	struct mmu_notifier notifier;
-	unsigned long notifier_seq; /* rises at each invalidation's end */
-	long notifier_count; /* invalidations under way */
+	unsigned long notifier_seq;   /* rises at each invalidation's end */
+	long notifier_count;	      /* invalidations under way */
 	unsigned long notifier_start; /* hva range that holds those under way */
 	unsigned long notifier_end;
 	/*
@@ -118,10 +118,10 @@ bool mem_page_valid(struct vm *vm, const struct mem_page *page);
 struct mem_fault {
 	u64 gfn;
 	bool write;
-	bool prefill; /* do not sleep, do not fault in: -EAGAIN when it's not there */
-	u64 pfn; /* of gfn itself */
+	bool prefill;  /* do not sleep, do not fault in: -EAGAIN when it's not there */
+	u64 pfn;       /* of gfn itself */
 	bool writable; /* may be mapped writable; never in a logged slot without .write */
-	u8 max_level; /* 1: 4 KiB, 2: 2 MiB may be mapped around gfn */
+	u8 max_level;  /* 1: 4 KiB, 2: 2 MiB may be mapped around gfn */
 	unsigned long seq;
 	unsigned long hva;
 	const struct mem_slot *slot; /* valid under the srcu read lock */

@@ -21,7 +21,7 @@
 #define DESC_SIZE (sizeof(struct kvm_stats_desc) + COUNTER_NAME_SIZE)
 
 struct stats_file {
-	struct vm *vm; /* a reference, which keeps the vCPU as well */
+	struct vm *vm;	   /* a reference, which keeps the vCPU as well */
 	struct vcpu *vcpu; /* NULL: the whole VM */
 	char id[ID_SIZE];
 };
