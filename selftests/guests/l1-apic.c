@@ -114,6 +114,7 @@ static void outer(struct trap_frame *frame)
 	self(LOW);
 	let_in();
 	GUEST_EXPECT(count[LOW], 0);
+	on_trap(LOW, on_irq);
 	apic_eoi();
 }
 
@@ -125,7 +126,6 @@ static void nesting(void)
 	self(LOW);
 	let_in();
 	GUEST_ASSERT(nested_seen);
-	on_trap(LOW, on_irq);
 	let_in();
 	GUEST_EXPECT(count[LOW], 1);
 }

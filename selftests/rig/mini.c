@@ -168,7 +168,7 @@ int main(int argc, char **argv)
 	}
 	if (optind + 1 != argc || cpus < 1 || cpus > MAX_TEST_CPUS)
 		die("usage: mini [-n] [-c CPUS] IMAGE");
-	setvbuf(stdout, NULL, _IOFBF, 4096);
+	setvbuf(stdout, NULL, _IOLBF, 4096);
 	vm = vm_new(RAM);
 	vm_irqchip(vm);
 	start(cpus, nested, load_image(argv[optind]));
