@@ -38,55 +38,121 @@ struct testcase {
 
 /* Device memory holds its offset in each byte; ports are read as their number. */
 static const struct testcase cases[] = {
-	{ "load of 4 bytes", "8b 07", { .edi = DEVICE + 4 }, "r4+4 ",
+	{ "load of 4 bytes",
+	  "8b 07",
+	  { .edi = DEVICE + 4 },
+	  "r4+4 ",
 	  { .eax = 0x07060504, .edi = DEVICE + 4 } },
-	{ "load of a byte keeps the rest", "8a 27", { .eax = 0x11223344, .edi = DEVICE + 9 }, "r9+1 ",
+	{ "load of a byte keeps the rest",
+	  "8a 27",
+	  { .eax = 0x11223344, .edi = DEVICE + 9 },
+	  "r9+1 ",
 	  { .eax = 0x11220944, .edi = DEVICE + 9 } },
-	{ "sign extension", "0f be 07", { .edi = DEVICE + 0x90 }, "r90+1 ",
+	{ "sign extension",
+	  "0f be 07",
+	  { .edi = DEVICE + 0x90 },
+	  "r90+1 ",
 	  { .eax = 0xffffff90, .edi = DEVICE + 0x90 } },
-	{ "store of 4 bytes reads nothing", "89 07", { .eax = 0xabcd, .edi = DEVICE },
-	  "w0+4=abcd ", { .eax = 0xabcd, .edi = DEVICE } },
-	{ "store of an immediate", "66 c7 07 34 12", { .edi = DEVICE + 2 }, "w2+2=1234 ",
+	{ "store of 4 bytes reads nothing",
+	  "89 07",
+	  { .eax = 0xabcd, .edi = DEVICE },
+	  "w0+4=abcd ",
+	  { .eax = 0xabcd, .edi = DEVICE } },
+	{ "store of an immediate",
+	  "66 c7 07 34 12",
+	  { .edi = DEVICE + 2 },
+	  "w2+2=1234 ",
 	  { .edi = DEVICE + 2 } },
-	{ "read, modify, write", "81 0f 00 00 00 80", { .edi = DEVICE }, "r0+4 w0+4=83020100 ",
+	{ "read, modify, write",
+	  "81 0f 00 00 00 80",
+	  { .edi = DEVICE },
+	  "r0+4 w0+4=83020100 ",
 	  { .edi = DEVICE } },
-	{ "locked increment", "f0 ff 07", { .edi = DEVICE + 8 }, "r8+4 w8+4=b0a0909 ",
+	{ "locked increment",
+	  "f0 ff 07",
+	  { .edi = DEVICE + 8 },
+	  "r8+4 w8+4=b0a0909 ",
 	  { .edi = DEVICE + 8 } },
 	{ "comparison does not write", "83 3f 00", { .edi = DEVICE }, "r0+4 ", { .edi = DEVICE } },
-	{ "exchange", "87 07", { .eax = 5, .edi = DEVICE }, "r0+4 w0+4=5 ",
+	{ "exchange",
+	  "87 07",
+	  { .eax = 5, .edi = DEVICE },
+	  "r0+4 w0+4=5 ",
 	  { .eax = 0x03020100, .edi = DEVICE } },
-	{ "store across a page", "89 07", { .eax = 0x44332211, .edi = DEVICE + 0xffd },
-	  "wffd+3=332211 w1000+1=44 ", { .eax = 0x44332211, .edi = DEVICE + 0xffd } },
-	{ "load across a page", "8b 07", { .edi = DEVICE + 0xffe }, "rffe+2 r1000+2 ",
+	{ "store across a page",
+	  "89 07",
+	  { .eax = 0x44332211, .edi = DEVICE + 0xffd },
+	  "wffd+3=332211 w1000+1=44 ",
+	  { .eax = 0x44332211, .edi = DEVICE + 0xffd } },
+	{ "load across a page",
+	  "8b 07",
+	  { .edi = DEVICE + 0xffe },
+	  "rffe+2 r1000+2 ",
 	  { .eax = 0x0100fffe, .edi = DEVICE + 0xffe } },
-	{ "rep stos", "f3 ab", { .eax = 7, .ecx = 3, .edi = DEVICE }, "w0+4=7 w4+4=7 w8+4=7 ",
+	{ "rep stos",
+	  "f3 ab",
+	  { .eax = 7, .ecx = 3, .edi = DEVICE },
+	  "w0+4=7 w4+4=7 w8+4=7 ",
 	  { .eax = 7, .edi = DEVICE + 12 } },
-	{ "rep stos backwards", "fd f3 aa", { .eax = 7, .ecx = 2, .edi = DEVICE + 1 },
-	  "w1+1=7 w0+1=7 ", { .eax = 7, .edi = DEVICE - 1 } },
-	{ "rep movs to RAM", "f3 a5", { .ecx = 2, .esi = DEVICE, .edi = 0x3000 }, "r0+4 r4+4 ",
+	{ "rep stos backwards",
+	  "fd f3 aa",
+	  { .eax = 7, .ecx = 2, .edi = DEVICE + 1 },
+	  "w1+1=7 w0+1=7 ",
+	  { .eax = 7, .edi = DEVICE - 1 } },
+	{ "rep movs to RAM",
+	  "f3 a5",
+	  { .ecx = 2, .esi = DEVICE, .edi = 0x3000 },
+	  "r0+4 r4+4 ",
 	  { .esi = DEVICE + 8, .edi = 0x3008 } },
-	{ "rep movs within the device", "f3 a5", { .ecx = 2, .esi = DEVICE, .edi = DEVICE + 0x100 },
-	  "r0+4 w100+4=3020100 r4+4 w104+4=7060504 ", { .esi = DEVICE + 8, .edi = DEVICE + 0x108 } },
+	{ "rep movs within the device",
+	  "f3 a5",
+	  { .ecx = 2, .esi = DEVICE, .edi = DEVICE + 0x100 },
+	  "r0+4 w100+4=3020100 r4+4 w104+4=7060504 ",
+	  { .esi = DEVICE + 8, .edi = DEVICE + 0x108 } },
 	{ "lods", "ac", { .esi = DEVICE + 3 }, "r3+1 ", { .eax = 3, .esi = DEVICE + 4 } },
-	{ "repe cmps stops at the difference", "f3 a6", { .ecx = 9, .esi = DEVICE, .edi = 0x3000 },
-	  "r0+1 r1+1 ", { .ecx = 7, .esi = DEVICE + 2, .edi = 0x3002 } },
-	{ "store to a read-only slot", "89 07", { .eax = 9, .edi = ROM }, "W80000+4=9 ",
+	{ "repe cmps stops at the difference",
+	  "f3 a6",
+	  { .ecx = 9, .esi = DEVICE, .edi = 0x3000 },
+	  "r0+1 r1+1 ",
+	  { .ecx = 7, .esi = DEVICE + 2, .edi = 0x3002 } },
+	{ "store to a read-only slot",
+	  "89 07",
+	  { .eax = 9, .edi = ROM },
+	  "W80000+4=9 ",
 	  { .eax = 9, .edi = ROM } },
-	{ "read, modify, write of a read-only slot", "fe 07", { .edi = ROM }, "W80000+1=22 ",
+	{ "read, modify, write of a read-only slot",
+	  "fe 07",
+	  { .edi = ROM },
+	  "W80000+1=22 ",
 	  { .edi = ROM } },
 	/* Ports */
 	{ "in", "e4 40", { .eax = 0x11223344 }, "i40.1 ", { .eax = 0x11223340 } },
 	{ "in of 4 bytes", "ed", { .edx = 0x123 }, "i123.4 ", { .eax = 0x123 } },
-	{ "out of 2 bytes", "66 ef", { .eax = 0x11223344, .edx = 0x123 }, "o123.2=3344 ",
+	{ "out of 2 bytes",
+	  "66 ef",
+	  { .eax = 0x11223344, .edx = 0x123 },
+	  "o123.2=3344 ",
 	  { .eax = 0x11223344 } },
-	{ "rep ins", "f3 66 6d", { .ecx = 3, .edx = 0x123, .edi = 0x3000 }, "i123.2 i123.2 i123.2 ",
+	{ "rep ins",
+	  "f3 66 6d",
+	  { .ecx = 3, .edx = 0x123, .edi = 0x3000 },
+	  "i123.2 i123.2 i123.2 ",
 	  { .edi = 0x3006 } },
-	{ "rep ins across a page", "f3 66 6d", { .ecx = 3, .edx = 0x123, .edi = 0x3ffd },
-	  "i123.2 i123.2 i123.2 ", { .edi = 0x4003 } },
-	{ "rep outs", "f3 6f", { .ecx = 2, .edx = 0x123, .esi = 0x2000 },
-	  "o123.4=44332211 o123.4=88776655 ", { .esi = 0x2008 } },
-	{ "rep outs backwards", "fd f3 6e", { .ecx = 2, .edx = 0x123, .esi = 0x2001 },
-	  "o123.1=22 o123.1=11 ", { .esi = 0x1fff } },
+	{ "rep ins across a page",
+	  "f3 66 6d",
+	  { .ecx = 3, .edx = 0x123, .edi = 0x3ffd },
+	  "i123.2 i123.2 i123.2 ",
+	  { .edi = 0x4003 } },
+	{ "rep outs",
+	  "f3 6f",
+	  { .ecx = 2, .edx = 0x123, .esi = 0x2000 },
+	  "o123.4=44332211 o123.4=88776655 ",
+	  { .esi = 0x2008 } },
+	{ "rep outs backwards",
+	  "fd f3 6e",
+	  { .ecx = 2, .edx = 0x123, .esi = 0x2001 },
+	  "o123.1=22 o123.1=11 ",
+	  { .esi = 0x1fff } },
 	{ "rep outs of nothing", "f3 6e", { .edx = 0x123, .esi = 0x2000 }, "", { .esi = 0x2000 } },
 };
 
@@ -157,8 +223,14 @@ static size_t put_code(const char *text, u8 *at)
 static void start(const struct testcase *c)
 {
 	struct kvm_regs regs = {
-		.rax = c->in.eax, .rcx = c->in.ecx, .rdx = c->in.edx, .rbx = c->in.ebx,
-		.rsi = c->in.esi, .rdi = c->in.edi, .rflags = 2 | c->in.eflags, .rip = CODE,
+		.rax = c->in.eax,
+		.rcx = c->in.ecx,
+		.rdx = c->in.edx,
+		.rbx = c->in.ebx,
+		.rsi = c->in.esi,
+		.rdi = c->in.edi,
+		.rflags = 2 | c->in.eflags,
+		.rip = CODE,
 	};
 	size_t i;
 
@@ -184,14 +256,9 @@ static bool go(void)
 			return false;
 		}
 		switch (run->exit_reason) {
-		case KVM_EXIT_MMIO:
-			serve_mmio();
-			break;
-		case KVM_EXIT_IO:
-			serve_io();
-			break;
-		case KVM_EXIT_HLT:
-			return true;
+		case KVM_EXIT_MMIO: serve_mmio(); break;
+		case KVM_EXIT_IO: serve_io(); break;
+		case KVM_EXIT_HLT: return true;
 		default:
 			tap_note("exit %u, %llx", run->exit_reason, run->hw.hardware_exit_reason);
 			return false;
@@ -246,8 +313,11 @@ static void unknown_instruction(void)
 /* Writes to a coalesced zone are no exits; they are in the ring, in order. */
 static void coalesced(void)
 {
-	static const struct testcase stos = { "", "f3 ab",
-					      { .eax = 6, .ecx = 3, .edi = DEVICE + 0x10 }, "", { 0 } };
+	static const struct testcase stos = { "",
+					      "f3 ab",
+					      { .eax = 6, .ecx = 3, .edi = DEVICE + 0x10 },
+					      "",
+					      { 0 } };
 	struct kvm_coalesced_mmio_zone zone = { .addr = DEVICE + 0x10, .size = 8 };
 	struct kvm_coalesced_mmio_ring *ring;
 	int page = vm_cap(vm->fd, KVM_CAP_COALESCED_MMIO);
