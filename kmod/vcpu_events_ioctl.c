@@ -73,8 +73,8 @@ void events_get(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 	}
 }
 
-#define EVENT_FLAGS                                                                      \
-	(KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR |              \
+#define EVENT_FLAGS                                                                           \
+	(KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR |                  \
 	 KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM | KVM_VCPUEVENT_VALID_PAYLOAD | \
 	 KVM_VCPUEVENT_VALID_TRIPLE_FAULT)
 
@@ -185,16 +185,14 @@ long vcpu_set_mp_state(struct vcpu *vcpu, void __user *arg)
 	if (copy_from_user(&state, arg, sizeof(state)))
 		return -EFAULT;
 	switch (state.mp_state) {
-	case KVM_MP_STATE_RUNNABLE:
-		break;
+	case KVM_MP_STATE_RUNNABLE: break;
 	case KVM_MP_STATE_UNINITIALIZED:
 	case KVM_MP_STATE_HALTED:
 	case KVM_MP_STATE_INIT_RECEIVED:
 		if (!vcpu->lapic)
 			return -EINVAL;
 		break;
-	default:
-		return -EINVAL;
+	default: return -EINVAL;
 	}
 	vcpu->mp_state = state.mp_state;
 	vcpu_request(vcpu, REQ_EVENT);

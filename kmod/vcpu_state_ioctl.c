@@ -21,14 +21,22 @@ static void regs_get(struct vcpu *vcpu, struct kvm_regs *out)
 	const unsigned long *gpr = vcpu->gpr;
 
 	*out = (struct kvm_regs){
-		.rax = gpr[GPR_RAX], .rbx = gpr[GPR_RBX],
-		.rcx = gpr[GPR_RCX], .rdx = gpr[GPR_RDX],
-		.rsi = gpr[GPR_RSI], .rdi = gpr[GPR_RDI],
-		.rsp = vcpu_gpr(vcpu, GPR_RSP), .rbp = gpr[GPR_RBP],
-		.r8 = gpr[GPR_R8],   .r9 = gpr[GPR_R9],
-		.r10 = gpr[GPR_R10], .r11 = gpr[GPR_R11],
-		.r12 = gpr[GPR_R12], .r13 = gpr[GPR_R13],
-		.r14 = gpr[GPR_R14], .r15 = gpr[GPR_R15],
+		.rax = gpr[GPR_RAX],
+		.rbx = gpr[GPR_RBX],
+		.rcx = gpr[GPR_RCX],
+		.rdx = gpr[GPR_RDX],
+		.rsi = gpr[GPR_RSI],
+		.rdi = gpr[GPR_RDI],
+		.rsp = vcpu_gpr(vcpu, GPR_RSP),
+		.rbp = gpr[GPR_RBP],
+		.r8 = gpr[GPR_R8],
+		.r9 = gpr[GPR_R9],
+		.r10 = gpr[GPR_R10],
+		.r11 = gpr[GPR_R11],
+		.r12 = gpr[GPR_R12],
+		.r13 = gpr[GPR_R13],
+		.r14 = gpr[GPR_R14],
+		.r15 = gpr[GPR_R15],
 		.rip = vcpu_rip(vcpu),
 		.rflags = debug_visible_rflags(vcpu),
 	};
@@ -144,8 +152,8 @@ static void sregs_set_segments(struct vcpu *vcpu, const struct kvm_sregs2 *in)
 /* A client that resets a sleeping machine may leave it to us to wake the first CPU. */
 static void wake_at_reset_vector(struct vcpu *vcpu, const struct kvm_sregs2 *in)
 {
-	if (vcpu->id == vcpu->vm->bsp_id && vcpu_rip(vcpu) == 0xfff0 &&
-	    in->cs.selector == 0xf000 && in->cs.base == 0xffff0000 && !(in->cr0 & CR0_PE))
+	if (vcpu->id == vcpu->vm->bsp_id && vcpu_rip(vcpu) == 0xfff0 && in->cs.selector == 0xf000 &&
+	    in->cs.base == 0xffff0000 && !(in->cr0 & CR0_PE))
 		vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 }
 

@@ -45,14 +45,10 @@ static int mov_to_cr(struct vcpu *vcpu, int cr, unsigned long value)
 	if (!vcpu_64bit(vcpu))
 		value = (u32)value;
 	switch (cr) {
-	case 0:
-		return done(vcpu, regs_write_cr0(vcpu, value));
-	case 3:
-		return done(vcpu, regs_write_cr3(vcpu, value));
-	case 4:
-		return done(vcpu, regs_write_cr4(vcpu, value));
-	case 8:
-		return write_cr8(vcpu, value);
+	case 0: return done(vcpu, regs_write_cr0(vcpu, value));
+	case 3: return done(vcpu, regs_write_cr3(vcpu, value));
+	case 4: return done(vcpu, regs_write_cr4(vcpu, value));
+	case 8: return write_cr8(vcpu, value);
 	}
 	return exit_unexpected(vcpu);
 }
@@ -76,8 +72,7 @@ static unsigned long lmsw(unsigned long cr0, u64 qual)
 {
 	u64 source = CRQ_LMSW_DATA(qual);
 
-	return (cr0 & ~(CR0_MP | CR0_EM | CR0_TS)) |
-	       (source & (CR0_PE | CR0_MP | CR0_EM | CR0_TS));
+	return (cr0 & ~(CR0_MP | CR0_EM | CR0_TS)) | (source & (CR0_PE | CR0_MP | CR0_EM | CR0_TS));
 }
 
 int exit_cr_access(struct vcpu *vcpu)
@@ -85,14 +80,10 @@ int exit_cr_access(struct vcpu *vcpu)
 	u64 qual = vcpu_exit_qual(vcpu);
 
 	switch (CRQ_TYPE(qual)) {
-	case CRQ_TYPE_TO_CR:
-		return mov_to_cr(vcpu, CRQ_NUM(qual), vcpu_gpr(vcpu, CRQ_GPR(qual)));
-	case CRQ_TYPE_FROM_CR:
-		return mov_from_cr(vcpu, CRQ_NUM(qual), CRQ_GPR(qual));
-	case CRQ_TYPE_CLTS:
-		return done(vcpu, regs_write_cr0(vcpu, vcpu_cr0(vcpu) & ~CR0_TS));
-	default:
-		return done(vcpu, regs_write_cr0(vcpu, lmsw(vcpu_cr0(vcpu), qual)));
+	case CRQ_TYPE_TO_CR: return mov_to_cr(vcpu, CRQ_NUM(qual), vcpu_gpr(vcpu, CRQ_GPR(qual)));
+	case CRQ_TYPE_FROM_CR: return mov_from_cr(vcpu, CRQ_NUM(qual), CRQ_GPR(qual));
+	case CRQ_TYPE_CLTS: return done(vcpu, regs_write_cr0(vcpu, vcpu_cr0(vcpu) & ~CR0_TS));
+	default: return done(vcpu, regs_write_cr0(vcpu, lmsw(vcpu_cr0(vcpu), qual)));
 	}
 }
 

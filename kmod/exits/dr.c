@@ -14,8 +14,8 @@
  */
 static bool general_detect(struct vcpu *vcpu)
 {
-	unsigned long dr7 = vcpu->debug.control & KVM_GUESTDBG_USE_HW_BP ?
-				    vcpu->debug.host_dr7 : vcpu->debug.dr7;
+	unsigned long dr7 = vcpu->debug.control & KVM_GUESTDBG_USE_HW_BP ? vcpu->debug.host_dr7
+									 : vcpu->debug.dr7;
 
 	return dr7 & DEBUG_DR7_GD;
 }

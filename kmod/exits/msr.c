@@ -59,8 +59,7 @@ static int x2apic_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 
 /* The two that are written often come first. */
 static const struct msr_row lapic_rows[] = {
-	{ MSR_IA32_TSC_DEADLINE, MSR_IA32_TSC_DEADLINE, MSR_SAVED, deadline_read,
-	  deadline_write },
+	{ MSR_IA32_TSC_DEADLINE, MSR_IA32_TSC_DEADLINE, MSR_SAVED, deadline_read, deadline_write },
 	{ APIC_BASE_MSR, APIC_BASE_MSR + 0xff, 0, x2apic_read, x2apic_write },
 	{ MSR_IA32_APICBASE, MSR_IA32_APICBASE, 0, apic_base_read, apic_base_write },
 };
@@ -94,8 +93,8 @@ static int finish_user_wrmsr(struct vcpu *vcpu)
 /* #GP, unless userspace has asked to decide (KVM_CAP_X86_USER_SPACE_MSR). */
 static int refused(struct vcpu *vcpu, int result, u32 exit_reason, u64 value)
 {
-	u64 reason = result == MSR_UNKNOWN ? KVM_MSR_EXIT_REASON_UNKNOWN :
-					     KVM_MSR_EXIT_REASON_INVAL;
+	u64 reason = result == MSR_UNKNOWN ? KVM_MSR_EXIT_REASON_UNKNOWN
+					   : KVM_MSR_EXIT_REASON_INVAL;
 	struct kvm_run *run = vcpu->run;
 
 	if (!(vcpu->vm->msr_to_user_mask & reason)) {
@@ -107,8 +106,7 @@ static int refused(struct vcpu *vcpu, int result, u32 exit_reason, u64 value)
 	run->msr.reason = reason;
 	run->msr.index = vcpu->gpr[GPR_RCX];
 	run->msr.data = value;
-	vcpu->complete = exit_reason == KVM_EXIT_X86_RDMSR ? finish_user_rdmsr :
-							     finish_user_wrmsr;
+	vcpu->complete = exit_reason == KVM_EXIT_X86_RDMSR ? finish_user_rdmsr : finish_user_wrmsr;
 	return 0;
 }
 

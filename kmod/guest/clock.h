@@ -33,12 +33,12 @@ struct vm_clock {
 
 struct vcpu_clock {
 	u64 tsc_offset; /* guest TSC = (host TSC * ratio) + offset */
-	u64 tsc_ratio; /* 48-bit fraction; 1 << 48 when not scaled */
+	u64 tsc_ratio;	/* 48-bit fraction; 1 << 48 when not scaled */
 	/* What L1 adds to that for L2, while L2 runs; else 0 and TSC_RATIO_ONE. */
 	u64 l2_offset, l2_ratio;
 	u32 tsc_khz; /* the guest's */
 	u64 system_time_msr;
-	u32 version; /* of the kvmclock page; odd while it's written */
+	u32 version;  /* of the kvmclock page; odd while it's written */
 	bool stopped; /* tell the guest once that it was paused */
 	u64 steal_time_msr;
 	u64 steal_last;

@@ -19,12 +19,9 @@ static const u32 class_base[NR_CPUID_CLASSES] = { 0, 0x40000000, 0x80000000 };
 static int class_of(u32 function)
 {
 	switch (function & ~(CPUID_CLASS_LEAVES - 1u)) {
-	case 0:
-		return CPUID_BASIC;
-	case 0x40000000:
-		return CPUID_HYPERVISOR;
-	case 0x80000000:
-		return CPUID_EXTENDED;
+	case 0: return CPUID_BASIC;
+	case 0x40000000: return CPUID_HYPERVISOR;
+	case 0x80000000: return CPUID_EXTENDED;
 	}
 	return -1;
 }
@@ -217,8 +214,8 @@ static u64 efer_reserved(struct vcpu *vcpu)
 
 static u64 xcr0_of(struct vcpu *vcpu)
 {
-	u64 table = word(vcpu, 0xd, 0, CPUID_REG_EAX) |
-		    (u64)word(vcpu, 0xd, 0, CPUID_REG_EDX) << 32;
+	u64 table = word(vcpu, 0xd, 0, CPUID_REG_EAX) | (u64)word(vcpu, 0xd, 0, CPUID_REG_EDX)
+								<< 32;
 
 	return table & fpu_supported_xcr0();
 }
@@ -250,8 +247,9 @@ static int check_entries(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entri
 		return -E2BIG;
 	/* What the guest has looked at does not change under it. */
 	if (vcpu->first_run_done)
-		return count == c->count && !memcmp(entries, c->entry, count * sizeof(*entries)) ?
-			       0 : -EINVAL;
+		return count == c->count && !memcmp(entries, c->entry, count * sizeof(*entries))
+			       ? 0
+			       : -EINVAL;
 	for (i = 0; i < count; i++) {
 		u32 width = entries[i].eax >> 8 & 0xff;
 

@@ -24,7 +24,7 @@ enum cpuid_class {
 struct vcpu_cpuid {
 	int count;
 	struct kvm_cpuid_entry2 *entry; /* in userspace's order */
-	s16 *next; /* of each entry: the next with the same function, or -1 */
+	s16 *next;			/* of each entry: the next with the same function, or -1 */
 	s16 first[NR_CPUID_CLASSES][CPUID_CLASS_LEAVES];
 	/* Derived when the table is set. */
 	bool vmx; /* CPUID.1:ECX.VMX: the vCPU may nest */

@@ -13,16 +13,16 @@
 #include "guest/fpu.h"
 #include "hw/caps.h"
 
-#define AVX512_EBX                                                                       \
-	(CPUID_7_EBX_AVX512F | CPUID_7_EBX_AVX512DQ | CPUID_7_EBX_AVX512IFMA |            \
-	 CPUID_7_EBX_AVX512PF | CPUID_7_EBX_AVX512ER | CPUID_7_EBX_AVX512CD |             \
+#define AVX512_EBX                                                             \
+	(CPUID_7_EBX_AVX512F | CPUID_7_EBX_AVX512DQ | CPUID_7_EBX_AVX512IFMA | \
+	 CPUID_7_EBX_AVX512PF | CPUID_7_EBX_AVX512ER | CPUID_7_EBX_AVX512CD |  \
 	 CPUID_7_EBX_AVX512BW | CPUID_7_EBX_AVX512VL)
-#define AVX512_ECX                                                                       \
-	(CPUID_7_ECX_AVX512VBMI | CPUID_7_ECX_AVX512VBMI2 | CPUID_7_ECX_AVX512VNNI |      \
+#define AVX512_ECX                                                                   \
+	(CPUID_7_ECX_AVX512VBMI | CPUID_7_ECX_AVX512VBMI2 | CPUID_7_ECX_AVX512VNNI | \
 	 CPUID_7_ECX_AVX512BITALG | CPUID_7_ECX_AVX512VPOPCNTDQ)
-#define AVX512_EDX                                                                       \
-	(CPUID_7_EDX_AVX512_4VNNIW | CPUID_7_EDX_AVX512_4FMAPS |                          \
-	 CPUID_7_EDX_AVX512_VP2INTERSECT | CPUID_7_EDX_AVX512_FP16)
+#define AVX512_EDX                                                                                 \
+	(CPUID_7_EDX_AVX512_4VNNIW | CPUID_7_EDX_AVX512_4FMAPS | CPUID_7_EDX_AVX512_VP2INTERSECT | \
+	 CPUID_7_EDX_AVX512_FP16)
 
 #define NO_LINUX_WORD (-1)
 
@@ -40,26 +40,24 @@ struct feature_word {
 static const struct feature_word feature_words[] = {
 	{ 1, 0, CPUID_REG_ECX, CPUID_1_ECX,
 	  CPUID_1_ECX_SSE3 | CPUID_1_ECX_PCLMULQDQ | CPUID_1_ECX_SSSE3 | CPUID_1_ECX_FMA |
-		  CPUID_1_ECX_CX16 | CPUID_1_ECX_PCID | CPUID_1_ECX_SSE4_1 |
-		  CPUID_1_ECX_SSE4_2 | CPUID_1_ECX_MOVBE | CPUID_1_ECX_POPCNT |
-		  CPUID_1_ECX_AES | CPUID_1_ECX_XSAVE | CPUID_1_ECX_AVX | CPUID_1_ECX_F16C |
-		  CPUID_1_ECX_RDRAND,
+		  CPUID_1_ECX_CX16 | CPUID_1_ECX_PCID | CPUID_1_ECX_SSE4_1 | CPUID_1_ECX_SSE4_2 |
+		  CPUID_1_ECX_MOVBE | CPUID_1_ECX_POPCNT | CPUID_1_ECX_AES | CPUID_1_ECX_XSAVE |
+		  CPUID_1_ECX_AVX | CPUID_1_ECX_F16C | CPUID_1_ECX_RDRAND,
 	  CPUID_1_ECX_X2APIC | CPUID_1_ECX_HYPERVISOR | CPUID_1_ECX_VMX },
 	{ 1, 0, CPUID_REG_EDX, CPUID_1_EDX,
-	  CPUID_1_EDX_FPU | CPUID_1_EDX_VME | CPUID_1_EDX_DE | CPUID_1_EDX_PSE |
-		  CPUID_1_EDX_TSC | CPUID_1_EDX_MSR | CPUID_1_EDX_PAE | CPUID_1_EDX_MCE |
-		  CPUID_1_EDX_CX8 | CPUID_1_EDX_SEP | CPUID_1_EDX_MTRR | CPUID_1_EDX_PGE |
-		  CPUID_1_EDX_MCA | CPUID_1_EDX_CMOV | CPUID_1_EDX_PAT | CPUID_1_EDX_PSE36 |
-		  CPUID_1_EDX_CLFSH | CPUID_1_EDX_MMX | CPUID_1_EDX_FXSR | CPUID_1_EDX_SSE |
-		  CPUID_1_EDX_SSE2 | CPUID_1_EDX_SS,
+	  CPUID_1_EDX_FPU | CPUID_1_EDX_VME | CPUID_1_EDX_DE | CPUID_1_EDX_PSE | CPUID_1_EDX_TSC |
+		  CPUID_1_EDX_MSR | CPUID_1_EDX_PAE | CPUID_1_EDX_MCE | CPUID_1_EDX_CX8 |
+		  CPUID_1_EDX_SEP | CPUID_1_EDX_MTRR | CPUID_1_EDX_PGE | CPUID_1_EDX_MCA |
+		  CPUID_1_EDX_CMOV | CPUID_1_EDX_PAT | CPUID_1_EDX_PSE36 | CPUID_1_EDX_CLFSH |
+		  CPUID_1_EDX_MMX | CPUID_1_EDX_FXSR | CPUID_1_EDX_SSE | CPUID_1_EDX_SSE2 |
+		  CPUID_1_EDX_SS,
 	  CPUID_1_EDX_APIC },
 	{ 7, 0, CPUID_REG_EBX, CPUID_7_0_EBX,
 	  CPUID_7_EBX_FSGSBASE | CPUID_7_EBX_BMI1 | CPUID_7_EBX_HLE | CPUID_7_EBX_AVX2 |
-		  CPUID_7_EBX_FDP_EXCPTN | CPUID_7_EBX_SMEP | CPUID_7_EBX_BMI2 |
-		  CPUID_7_EBX_ERMS | CPUID_7_EBX_INVPCID | CPUID_7_EBX_RTM |
-		  CPUID_7_EBX_ZERO_FCS_FDS | CPUID_7_EBX_RDSEED | CPUID_7_EBX_ADX |
-		  CPUID_7_EBX_SMAP | CPUID_7_EBX_CLFLUSHOPT | CPUID_7_EBX_CLWB |
-		  CPUID_7_EBX_SHA | AVX512_EBX,
+		  CPUID_7_EBX_FDP_EXCPTN | CPUID_7_EBX_SMEP | CPUID_7_EBX_BMI2 | CPUID_7_EBX_ERMS |
+		  CPUID_7_EBX_INVPCID | CPUID_7_EBX_RTM | CPUID_7_EBX_ZERO_FCS_FDS |
+		  CPUID_7_EBX_RDSEED | CPUID_7_EBX_ADX | CPUID_7_EBX_SMAP | CPUID_7_EBX_CLFLUSHOPT |
+		  CPUID_7_EBX_CLWB | CPUID_7_EBX_SHA | AVX512_EBX,
 	  CPUID_7_EBX_TSC_ADJUST },
 	{ 7, 0, CPUID_REG_ECX, CPUID_7_ECX,
 	  CPUID_7_ECX_UMIP | CPUID_7_ECX_PKU | CPUID_7_ECX_GFNI | CPUID_7_ECX_VAES |
@@ -68,20 +66,19 @@ static const struct feature_word feature_words[] = {
 	  0 },
 	/* IBRS and its kin are not offered: L0 would owe L1 an IBPB at each emulated exit. */
 	{ 7, 0, CPUID_REG_EDX, CPUID_7_EDX,
-	  CPUID_7_EDX_FSRM | CPUID_7_EDX_MD_CLEAR | CPUID_7_EDX_SERIALIZE |
-		  CPUID_7_EDX_TSXLDTRK | AVX512_EDX,
+	  CPUID_7_EDX_FSRM | CPUID_7_EDX_MD_CLEAR | CPUID_7_EDX_SERIALIZE | CPUID_7_EDX_TSXLDTRK |
+		  AVX512_EDX,
 	  CPUID_7_EDX_ARCH_CAPABILITIES },
-	{ 7, 1, CPUID_REG_EAX, CPUID_7_1_EAX,
-	  CPUID_71_EAX_AVX_VNNI | CPUID_71_EAX_AVX512_BF16, 0 },
+	{ 7, 1, CPUID_REG_EAX, CPUID_7_1_EAX, CPUID_71_EAX_AVX_VNNI | CPUID_71_EAX_AVX512_BF16, 0 },
 	{ 0xd, 1, CPUID_REG_EAX, CPUID_D_1_EAX,
-	  CPUID_D1_EAX_XSAVEOPT | CPUID_D1_EAX_XSAVEC | CPUID_D1_EAX_XGETBV1 |
-		  CPUID_D1_EAX_XSAVES, 0 },
-	{ 0x80000001, 0, CPUID_REG_ECX, CPUID_8000_0001_ECX,
-	  CPUID_80000001_ECX_LAHF | CPUID_80000001_ECX_LZCNT | CPUID_80000001_ECX_PREFETCHW,
+	  CPUID_D1_EAX_XSAVEOPT | CPUID_D1_EAX_XSAVEC | CPUID_D1_EAX_XGETBV1 | CPUID_D1_EAX_XSAVES,
 	  0 },
+	{ 0x80000001, 0, CPUID_REG_ECX, CPUID_8000_0001_ECX,
+	  CPUID_80000001_ECX_LAHF | CPUID_80000001_ECX_LZCNT | CPUID_80000001_ECX_PREFETCHW, 0 },
 	{ 0x80000001, 0, CPUID_REG_EDX, CPUID_8000_0001_EDX,
 	  CPUID_80000001_EDX_SYSCALL | CPUID_80000001_EDX_NX | CPUID_80000001_EDX_PAGE1GB |
-		  CPUID_80000001_EDX_RDTSCP | CPUID_80000001_EDX_LM, 0 },
+		  CPUID_80000001_EDX_RDTSCP | CPUID_80000001_EDX_LM,
+	  0 },
 	{ 0x80000007, 0, CPUID_REG_EDX, NO_LINUX_WORD, CPUID_80000007_EDX_INVARIANT_TSC, 0 },
 };
 
@@ -98,14 +95,10 @@ static struct kvm_cpuid_entry2 host_leaf(u32 function, u32 index)
 static u32 *entry_word(struct kvm_cpuid_entry2 *e, enum cpuid_reg reg)
 {
 	switch (reg) {
-	case CPUID_REG_EAX:
-		return &e->eax;
-	case CPUID_REG_EBX:
-		return &e->ebx;
-	case CPUID_REG_ECX:
-		return &e->ecx;
-	default:
-		return &e->edx;
+	case CPUID_REG_EAX: return &e->eax;
+	case CPUID_REG_EBX: return &e->ebx;
+	case CPUID_REG_ECX: return &e->ecx;
+	default: return &e->edx;
 	}
 }
 
@@ -122,8 +115,7 @@ static u32 lacking_control(u32 function, enum cpuid_reg reg)
 		lacking |= CPUID_7_ECX_RDPID;
 	if (function == 0xd && !hw_has_xsaves())
 		lacking |= CPUID_D1_EAX_XSAVES;
-	if (function == 0x80000001 && reg == CPUID_REG_EDX &&
-	    !ctl_may(hw_caps.proc2, PROC2_RDTSCP))
+	if (function == 0x80000001 && reg == CPUID_REG_EDX && !ctl_may(hw_caps.proc2, PROC2_RDTSCP))
 		lacking |= CPUID_80000001_EDX_RDTSCP;
 	return lacking;
 }
@@ -188,8 +180,8 @@ u32 cpuid_xsave_size(u64 xfeatures, bool compacted)
 
 /* --- leaf by leaf ------------------------------------------------------- */
 
-#define KVM_FEATURES                                                                     \
-	(BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_NOP_IO_DELAY) |                   \
+#define KVM_FEATURES                                                    \
+	(BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_NOP_IO_DELAY) | \
 	 BIT(KVM_FEATURE_CLOCKSOURCE2) | BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT))
 
 static void fill_hypervisor(struct kvm_cpuid_entry2 *e)
@@ -241,17 +233,14 @@ static void fill_xsave(struct kvm_cpuid_entry2 *e)
 static void filter(struct kvm_cpuid_entry2 *e)
 {
 	switch (e->function) {
-	case 0:
-		e->eax = min(e->eax, 0x1fu);
-		return;
+	case 0: e->eax = min(e->eax, 0x1fu); return;
 	case 1:
 		e->ebx &= 0xff00; /* CLFLUSH size; the rest is topology */
 		mask_features(e);
 		return;
 	case 2:
 	case 4:
-	case 0x80000002 ... 0x80000006:
-		return; /* names, caches and TLBs */
+	case 0x80000002 ... 0x80000006: return; /* names, caches and TLBs */
 	case 6:
 		e->eax = CPUID_6_EAX_ARAT;
 		e->ebx = e->ecx = e->edx = 0;
@@ -263,13 +252,9 @@ static void filter(struct kvm_cpuid_entry2 *e)
 			e->ebx = e->ecx = e->edx = 0;
 		mask_features(e);
 		return;
-	case 0xd:
-		fill_xsave(e);
-		return;
+	case 0xd: fill_xsave(e); return;
 	case KVM_CPUID_SIGNATURE:
-	case KVM_CPUID_FEATURES:
-		fill_hypervisor(e);
-		return;
+	case KVM_CPUID_FEATURES: fill_hypervisor(e); return;
 	case 0x80000000:
 		e->eax = min(e->eax, 0x80000008u);
 		e->ebx = e->ecx = e->edx = 0;
@@ -282,9 +267,7 @@ static void filter(struct kvm_cpuid_entry2 *e)
 		e->eax = e->ebx = e->ecx = 0;
 		mask_features(e);
 		return;
-	case 0x80000008:
-		fill_addresses(e);
-		return;
+	case 0x80000008: fill_addresses(e); return;
 	}
 	e->eax = e->ebx = e->ecx = e->edx = 0;
 }
@@ -328,12 +311,9 @@ static bool has_subleaf(const struct list *l, u32 function, u32 index)
 	const struct kvm_cpuid_entry2 *last = &l->entry[l->count - 1];
 
 	switch (function) {
-	case 4: /* caches, until one of type 0 */
-		return last->eax & 0x1f;
-	case 7:
-		return index <= (last->index == 0 ? last->eax : 0);
-	case 0xd:
-		return fpu_supported_xcr0() && index < 63;
+	case 4: /* caches, until one of type 0 */ return last->eax & 0x1f;
+	case 7: return index <= (last->index == 0 ? last->eax : 0);
+	case 0xd: return fpu_supported_xcr0() && index < 63;
 	}
 	return false;
 }

@@ -59,8 +59,7 @@ bool cr_state_ok(const struct cr_state *s)
 {
 	bool long_mode = (s->efer & EFER_BIT_LME) && (s->cr0 & CR0_PG);
 
-	if (!cr0_consistent(s->cr0) || (s->cr4 & s->cr4_reserved) ||
-	    (s->efer & s->efer_reserved))
+	if (!cr0_consistent(s->cr0) || (s->cr4 & s->cr4_reserved) || (s->efer & s->efer_reserved))
 		return false;
 	if (!long_mode)
 		return !(s->efer & EFER_BIT_LMA) && !s->cs_l;

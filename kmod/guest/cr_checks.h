@@ -21,9 +21,9 @@
 #define CR0_CD BIT_ULL(30)
 #define CR0_PG BIT_ULL(31)
 /* The others are 0 whatever is written; those above bit 31 fault. */
-#define CR0_DEFINED                                                                   \
-	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | \
-	 CR0_CD | CR0_PG)
+#define CR0_DEFINED                                                                                \
+	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | \
+	 CR0_PG)
 
 #define CR4_VME BIT_ULL(0)
 #define CR4_PVI BIT_ULL(1)
@@ -46,9 +46,9 @@
 #define CR4_SMAP BIT_ULL(21)
 #define CR4_PKE BIT_ULL(22)
 /* Bits that every processor with VMX has. */
-#define CR4_BASE                                                                    \
-	(CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | \
-	 CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT)
+#define CR4_BASE                                                                                  \
+	(CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | \
+	 CR4_OSFXSR | CR4_OSXMMEXCPT)
 /* A change of one of these makes the processor read the PDPTEs again. */
 #define CR4_PDPTE_BITS (CR4_PAE | CR4_PSE | CR4_PGE | CR4_SMEP)
 

@@ -23,8 +23,7 @@ void debug_update(struct vcpu *vcpu)
 	struct vcpu_debug *d = &vcpu->debug;
 	unsigned long dr7 = effective_dr7(d);
 
-	memcpy(d->eff_db, debugger_owns_breakpoints(d) ? d->host_db : d->db,
-	       sizeof(d->eff_db));
+	memcpy(d->eff_db, debugger_owns_breakpoints(d) ? d->host_db : d->db, sizeof(d->eff_db));
 	d->active = dr7 & DEBUG_DR7_ENABLES;
 	vmwrite(VMCS_GUEST_DR7, dr7);
 }
@@ -92,9 +91,9 @@ static unsigned long linear_rip(struct vcpu *vcpu)
 	return (u32)(vmread(VMCS_GUEST_CS_BASE) + vcpu_rip(vcpu));
 }
 
-#define GUESTDBG_VALID                                                                   \
-	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP |         \
-	 KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_INJECT_BP | KVM_GUESTDBG_INJECT_DB |       \
+#define GUESTDBG_VALID                                                              \
+	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP |   \
+	 KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_INJECT_BP | KVM_GUESTDBG_INJECT_DB | \
 	 KVM_GUESTDBG_BLOCKIRQ)
 
 int debug_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)

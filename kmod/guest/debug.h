@@ -25,13 +25,13 @@ struct vcpu;
 struct vcpu_debug {
 	unsigned long db[4]; /* the guest's DR0 to DR3 */
 	unsigned long dr6, dr7;
-	unsigned long eff_db[4]; /* what the processor gets: the guest's or the debugger's */
-	u32 control; /* KVM_GUESTDBG_*, 0: no debugger */
+	unsigned long eff_db[4];  /* what the processor gets: the guest's or the debugger's */
+	u32 control;		  /* KVM_GUESTDBG_*, 0: no debugger */
 	unsigned long host_db[4]; /* the debugger's */
 	unsigned long host_dr7;
 	unsigned long singlestep_rip;
 	bool guest_loaded; /* DR exits are off: never, see above */
-	bool active; /* breakpoints are on: load eff_db around the entry */
+	bool active;	   /* breakpoints are on: load eff_db around the entry */
 };
 
 void debug_reset(struct vcpu *vcpu);

@@ -38,19 +38,11 @@ int pv_clock_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 {
 	switch (index) {
 	case MSR_KVM_WALL_CLOCK:
-	case MSR_KVM_WALL_CLOCK_NEW:
-		*value = vcpu->vm->clock.wall_clock_msr;
-		return MSR_OK;
+	case MSR_KVM_WALL_CLOCK_NEW: *value = vcpu->vm->clock.wall_clock_msr; return MSR_OK;
 	case MSR_KVM_SYSTEM_TIME:
-	case MSR_KVM_SYSTEM_TIME_NEW:
-		*value = vcpu->clock.system_time_msr;
-		return MSR_OK;
-	case MSR_KVM_STEAL_TIME:
-		*value = vcpu->clock.steal_time_msr;
-		return MSR_OK;
-	case MSR_KVM_POLL_CONTROL:
-		*value = vcpu->msrs.poll_control;
-		return MSR_OK;
+	case MSR_KVM_SYSTEM_TIME_NEW: *value = vcpu->clock.system_time_msr; return MSR_OK;
+	case MSR_KVM_STEAL_TIME: *value = vcpu->clock.steal_time_msr; return MSR_OK;
+	case MSR_KVM_POLL_CONTROL: *value = vcpu->msrs.poll_control; return MSR_OK;
 	}
 	return MSR_UNKNOWN;
 }
@@ -85,11 +77,8 @@ int pv_clock_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 		clock_write_wall(vcpu->vm, value);
 		return MSR_OK;
 	case MSR_KVM_SYSTEM_TIME:
-	case MSR_KVM_SYSTEM_TIME_NEW:
-		set_system_time(vcpu, value);
-		return MSR_OK;
-	case MSR_KVM_STEAL_TIME:
-		return set_steal_time(vcpu, value);
+	case MSR_KVM_SYSTEM_TIME_NEW: set_system_time(vcpu, value); return MSR_OK;
+	case MSR_KVM_STEAL_TIME: return set_steal_time(vcpu, value);
 	case MSR_KVM_POLL_CONTROL:
 		if (value & ~1ull)
 			return MSR_FAULT;

@@ -19,12 +19,8 @@ int mce_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 	const u64 *slot;
 
 	switch (index) {
-	case MSR_IA32_MCG_CAP:
-		*value = m->mcg_cap;
-		return MSR_OK;
-	case MSR_IA32_MCG_STATUS:
-		*value = m->mcg_status;
-		return MSR_OK;
+	case MSR_IA32_MCG_CAP: *value = m->mcg_cap; return MSR_OK;
+	case MSR_IA32_MCG_STATUS: *value = m->mcg_status; return MSR_OK;
 	case MSR_IA32_MCG_CTL:
 		*value = m->mcg_ctl;
 		return m->mcg_cap & MCG_CTL_P || host ? MSR_OK : MSR_FAULT;
@@ -60,11 +56,8 @@ int mce_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 	struct vcpu_msrs *m = &vcpu->msrs;
 
 	switch (index) {
-	case MSR_IA32_MCG_CAP:
-		return MSR_FAULT;
-	case MSR_IA32_MCG_STATUS:
-		m->mcg_status = value;
-		return MSR_OK;
+	case MSR_IA32_MCG_CAP: return MSR_FAULT;
+	case MSR_IA32_MCG_STATUS: m->mcg_status = value; return MSR_OK;
 	case MSR_IA32_MCG_CTL:
 		if (!(m->mcg_cap & MCG_CTL_P) && (value || !host))
 			return MSR_FAULT;

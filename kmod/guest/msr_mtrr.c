@@ -21,17 +21,13 @@ int mtrr_cap_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 static u64 *mtrr_slot(struct vcpu_msrs *m, u32 index)
 {
 	switch (index) {
-	case MSR_MTRRdefType:
-		return &m->mtrr_def_type;
-	case MSR_MTRRfix64K_00000:
-		return &m->mtrr_fixed[0];
+	case MSR_MTRRdefType: return &m->mtrr_def_type;
+	case MSR_MTRRfix64K_00000: return &m->mtrr_fixed[0];
 	case MSR_MTRRfix16K_80000:
-	case MSR_MTRRfix16K_A0000:
-		return &m->mtrr_fixed[1 + index - MSR_MTRRfix16K_80000];
+	case MSR_MTRRfix16K_A0000: return &m->mtrr_fixed[1 + index - MSR_MTRRfix16K_80000];
 	case MSR_MTRRfix4K_C0000 ... MSR_MTRRfix4K_F8000:
 		return &m->mtrr_fixed[3 + index - MSR_MTRRfix4K_C0000];
-	case 0x200 ... 0x200 + 2 * MTRR_NR_VARIABLE - 1:
-		return &m->mtrr_var[index - 0x200];
+	case 0x200 ... 0x200 + 2 * MTRR_NR_VARIABLE - 1: return &m->mtrr_var[index - 0x200];
 	}
 	return NULL;
 }

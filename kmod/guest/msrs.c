@@ -16,8 +16,8 @@
 
 #define PAT_RESET 0x0007040600070406ull
 #define UCODE_REV_DEFAULT (1ull << 32)
-#define MISC_ENABLE_DEFAULT                                                              \
-	(MSR_IA32_MISC_ENABLE_FAST_STRING | MSR_IA32_MISC_ENABLE_BTS_UNAVAIL |            \
+#define MISC_ENABLE_DEFAULT                                                    \
+	(MSR_IA32_MISC_ENABLE_FAST_STRING | MSR_IA32_MISC_ENABLE_BTS_UNAVAIL | \
 	 MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL)
 #define MCE_DEFAULT_BANKS 1
 
@@ -45,16 +45,11 @@ static int constant_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 static int vmcs_field(u32 index)
 {
 	switch (index) {
-	case MSR_FS_BASE:
-		return VMCS_GUEST_FS_BASE;
-	case MSR_GS_BASE:
-		return VMCS_GUEST_GS_BASE;
-	case MSR_IA32_SYSENTER_CS:
-		return VMCS_GUEST_SYSENTER_CS;
-	case MSR_IA32_SYSENTER_ESP:
-		return VMCS_GUEST_SYSENTER_ESP;
-	default:
-		return VMCS_GUEST_SYSENTER_EIP;
+	case MSR_FS_BASE: return VMCS_GUEST_FS_BASE;
+	case MSR_GS_BASE: return VMCS_GUEST_GS_BASE;
+	case MSR_IA32_SYSENTER_CS: return VMCS_GUEST_SYSENTER_CS;
+	case MSR_IA32_SYSENTER_ESP: return VMCS_GUEST_SYSENTER_ESP;
+	default: return VMCS_GUEST_SYSENTER_EIP;
 	}
 }
 
@@ -82,14 +77,10 @@ static int vmcs_write_msr(struct vcpu *vcpu, u32 index, bool host, u64 value)
 static enum msr_switched switched_of(u32 index)
 {
 	switch (index) {
-	case MSR_STAR:
-		return MSRSW_STAR;
-	case MSR_LSTAR:
-		return MSRSW_LSTAR;
-	case MSR_SYSCALL_MASK:
-		return MSRSW_SYSCALL_MASK;
-	default:
-		return MSRSW_TSC_AUX;
+	case MSR_STAR: return MSRSW_STAR;
+	case MSR_LSTAR: return MSRSW_LSTAR;
+	case MSR_SYSCALL_MASK: return MSRSW_SYSCALL_MASK;
+	default: return MSRSW_TSC_AUX;
 	}
 }
 
@@ -269,11 +260,11 @@ static int vmx_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 	return ops && !ops->msr_set(vcpu, index, host, value) ? MSR_OK : MSR_FAULT;
 }
 
-#define KEPT(name, member)                                                               \
-	static int name##_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)       \
-	{                                                                                \
-		*value = vcpu->msrs.member;                                              \
-		return MSR_OK;                                                           \
+#define KEPT(name, member)                                                          \
+	static int name##_read(struct vcpu *vcpu, u32 index, bool host, u64 *value) \
+	{                                                                           \
+		*value = vcpu->msrs.member;                                         \
+		return MSR_OK;                                                      \
 	}
 KEPT(cstar, cstar)
 KEPT(misc_enable, misc_enable)
@@ -314,8 +305,7 @@ static const struct msr_row rows[] = {
 	{ ONE(MSR_IA32_ARCH_CAPABILITIES), MSR_SAVED | MSR_FEATURE, arch_caps_read,
 	  arch_caps_write },
 	{ ONE(MSR_MISC_FEATURES_ENABLES), MSR_SAVED, misc_features_read, misc_features_write },
-	{ MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_EIP, MSR_SAVED, vmcs_read_msr,
-	  vmcs_write_msr },
+	{ MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_EIP, MSR_SAVED, vmcs_read_msr, vmcs_write_msr },
 	{ ONE(MSR_IA32_MCG_CAP), 0, mce_read, mce_write },
 	{ MSR_IA32_MCG_STATUS, MSR_IA32_MCG_CTL, MSR_SAVED, mce_read, mce_write },
 	{ MSR_P6_EVNTSEL0, MSR_P6_EVNTSEL1, 0, constant_read, ignore_write },
@@ -331,8 +321,7 @@ static const struct msr_row rows[] = {
 	{ ONE(MSR_MTRRdefType), 0, mtrr_read, mtrr_write },
 	{ ONE(MSR_IA32_PERF_CAPABILITIES), MSR_FEATURE, host_only_read, host_only_write },
 	{ MSR_IA32_MC0_CTL, MSR_IA32_MCx_CTL(MCE_MAX_BANKS) - 1, 0, mce_read, mce_write },
-	{ MSR_IA32_VMX_BASIC, MSR_IA32_VMX_VMFUNC, MSR_SAVED | MSR_FEATURE, vmx_read,
-	  vmx_write },
+	{ MSR_IA32_VMX_BASIC, MSR_IA32_VMX_VMFUNC, MSR_SAVED | MSR_FEATURE, vmx_read, vmx_write },
 	{ ONE(MSR_RAPL_POWER_UNIT), 0, constant_read, NULL },
 	{ ONE(MSR_PKG_ENERGY_STATUS), 0, constant_read, NULL },
 	{ ONE(MSR_DRAM_ENERGY_STATUS), 0, constant_read, NULL },
@@ -407,10 +396,8 @@ static bool listed(u32 index)
 	switch (index) {
 	case MSR_TSC_AUX:
 		return boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
-	case MSR_IA32_XSS:
-		return hw_has_xsaves();
-	case MSR_IA32_VMX_BASIC ... MSR_IA32_VMX_VMFUNC:
-		return !msr_feature(index, &value);
+	case MSR_IA32_XSS: return hw_has_xsaves();
+	case MSR_IA32_VMX_BASIC ... MSR_IA32_VMX_VMFUNC: return !msr_feature(index, &value);
 	}
 	return true;
 }
@@ -451,11 +438,10 @@ void msrs_set_feature_source(int (*source)(u32 index, u64 *value))
 }
 
 /* What the processor under us is free of, and a guest may rely on by that. */
-#define ARCH_CAPS_OFFERED                                                                \
-	(ARCH_CAP_RDCL_NO | ARCH_CAP_IBRS_ALL | ARCH_CAP_RSBA |                           \
-	 ARCH_CAP_SKIP_VMENTRY_L1DFLUSH | ARCH_CAP_SSB_NO | ARCH_CAP_MDS_NO |             \
-	 ARCH_CAP_PSCHANGE_MC_NO | ARCH_CAP_TAA_NO | ARCH_CAP_SBDR_SSDP_NO |              \
-	 ARCH_CAP_FBSDP_NO | ARCH_CAP_PSDP_NO | ARCH_CAP_FB_CLEAR)
+#define ARCH_CAPS_OFFERED                                                                        \
+	(ARCH_CAP_RDCL_NO | ARCH_CAP_IBRS_ALL | ARCH_CAP_RSBA | ARCH_CAP_SKIP_VMENTRY_L1DFLUSH | \
+	 ARCH_CAP_SSB_NO | ARCH_CAP_MDS_NO | ARCH_CAP_PSCHANGE_MC_NO | ARCH_CAP_TAA_NO |         \
+	 ARCH_CAP_SBDR_SSDP_NO | ARCH_CAP_FBSDP_NO | ARCH_CAP_PSDP_NO | ARCH_CAP_FB_CLEAR)
 
 static u64 arch_capabilities(void)
 {
@@ -470,15 +456,9 @@ static u64 arch_capabilities(void)
 int msr_feature(u32 index, u64 *value)
 {
 	switch (index) {
-	case MSR_IA32_UCODE_REV:
-		*value = UCODE_REV_DEFAULT;
-		return MSR_OK;
-	case MSR_IA32_PERF_CAPABILITIES:
-		*value = 0;
-		return MSR_OK;
-	case MSR_IA32_ARCH_CAPABILITIES:
-		*value = arch_capabilities();
-		return MSR_OK;
+	case MSR_IA32_UCODE_REV: *value = UCODE_REV_DEFAULT; return MSR_OK;
+	case MSR_IA32_PERF_CAPABILITIES: *value = 0; return MSR_OK;
+	case MSR_IA32_ARCH_CAPABILITIES: *value = arch_capabilities(); return MSR_OK;
 	}
 	return feature_source && !feature_source(index, value) ? MSR_OK : MSR_UNKNOWN;
 }
@@ -531,7 +511,7 @@ static void pass(u8 *bitmap, u32 index, bool write)
 void msrs_init_bitmap(u8 *bitmap)
 {
 	static const u32 both[] = {
-		MSR_FS_BASE,	      MSR_GS_BASE,	    MSR_KERNEL_GS_BASE,
+		MSR_FS_BASE,	      MSR_GS_BASE,	     MSR_KERNEL_GS_BASE,
 		MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
 	};
 	int i;

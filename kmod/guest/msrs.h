@@ -44,7 +44,7 @@ struct vcpu_msrs {
 };
 
 #define MSR_OK 0
-#define MSR_FAULT 1 /* the guest gets #GP */
+#define MSR_FAULT 1   /* the guest gets #GP */
 #define MSR_UNKNOWN 2 /* the same, as there is no such MSR */
 
 /* 0; positive: the guest gets #GP. @host: KVM_SET_MSRS and the like. May sleep. */
@@ -59,7 +59,7 @@ struct msr_row {
 	int (*write)(struct vcpu *vcpu, u32 index, bool host, u64 value);
 };
 
-#define MSR_SAVED BIT(0) /* in KVM_GET_MSR_INDEX_LIST */
+#define MSR_SAVED BIT(0)   /* in KVM_GET_MSR_INDEX_LIST */
 #define MSR_FEATURE BIT(1) /* in KVM_GET_MSR_FEATURE_INDEX_LIST */
 
 /* Rows of a layer above (the LAPIC's), searched first. Once, at the module's load. */

@@ -20,7 +20,7 @@ struct vcpu;
  * what the guest's CPUID does not offer.
  */
 #define CR0_OWNABLE (CR0_MP | CR0_EM | CR0_TS | CR0_WP | CR0_AM)
-#define CR4_OWNABLE                                                                  \
+#define CR4_OWNABLE                                                                        \
 	(CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PGE | CR4_PCE | CR4_OSFXSR | \
 	 CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_SMEP | CR4_SMAP)
 
