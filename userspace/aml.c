@@ -139,11 +139,11 @@ void aml_name_eisa_id(struct aml *aml, const char *name, const char *id)
 void aml_io_ports(struct aml *aml, uint16_t base, uint8_t count)
 {
 	const uint8_t descriptor[AML_IO_PORTS_SIZE] = {
-		0x47, /* I/O ports, 7 bytes follow */
-		0x01, /* all 16 address bits are decoded */
+		0x47,		 /* I/O ports, 7 bytes follow */
+		0x01,		 /* all 16 address bits are decoded */
 		base, base >> 8, /* lowest base */
 		base, base >> 8, /* highest base */
-		1,    count, /* alignment, ports */
+		1,    count,	 /* alignment, ports */
 	};
 
 	put_bytes(aml, descriptor, sizeof(descriptor));

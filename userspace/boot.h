@@ -15,8 +15,8 @@
 #define BOOT_AREA 0x90000
 #define BOOT_GDT 0x90000
 #define BOOT_PAGE_TABLES 0x91000 /* PML4, PDPT, PD: the first GiB, one to one */
-#define BOOT_PARAMS 0x94000 /* Linux' boot_params or multiboot's info */
-#define BOOT_STRINGS 0x96000 /* command lines */
+#define BOOT_PARAMS 0x94000	 /* Linux' boot_params or multiboot's info */
+#define BOOT_STRINGS 0x96000	 /* command lines */
 #define BOOT_AREA_END LOW_RAM_END
 
 /* How the first vCPU enters the image. */

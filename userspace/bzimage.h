@@ -16,7 +16,7 @@ struct bzimage {
 	uint32_t payload_size;
 	uint32_t init_size; /* memory it needs before it reads the memory map */
 	uint32_t alignment;
-	uint64_t preferred; /* where it decompresses itself to */
+	uint64_t preferred;  /* where it decompresses itself to */
 	uint64_t initrd_max; /* the initrd's last byte may be at most here */
 	uint32_t cmdline_max;
 	bool relocatable;

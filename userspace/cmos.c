@@ -18,7 +18,7 @@
 #define STATUS_D 0x0d
 #define CENTURY 0x32
 
-#define A_DIVIDER 0x26 /* 32768 Hz, no update in progress */
+#define A_DIVIDER 0x26	/* 32768 Hz, no update in progress */
 #define B_24_HOURS 0x02 /* and BCD */
 #define D_VALID 0x80
 
@@ -35,7 +35,7 @@ void cmos_init(struct cmos *cmos, uint64_t low, uint64_t high)
 	memset(cmos, 0, sizeof(*cmos));
 	cmos->bytes[STATUS_A] = A_DIVIDER;
 	cmos->bytes[STATUS_B] = B_24_HOURS;
-	put16(cmos, 0x15, 640); /* KiB below 1 MiB */
+	put16(cmos, 0x15, 640);		      /* KiB below 1 MiB */
 	put16(cmos, 0x17, (low - MIB) / KIB); /* KiB above, */
 	put16(cmos, 0x30, (low - MIB) / KIB); /* twice */
 	put16(cmos, 0x34, low > 16 * MIB ? (low - 16 * MIB) / (64 * KIB) : 0);

@@ -19,8 +19,8 @@ struct console {
 	size_t out_len;
 	bool timer_armed;
 	bool out_closed; /* nobody reads our output any more */
-	int timer_fd; /* fires when a part of a line waited long enough */
-	int room_fd; /* the guest read all input and can have more */
+	int timer_fd;	 /* fires when a part of a line waited long enough */
+	int room_fd;	 /* the guest read all input and can have more */
 	int signal_fd;
 	atomic_bool input_full;
 	bool input_open;

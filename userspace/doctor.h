@@ -11,26 +11,26 @@ struct facts {
 	bool device_is_kvm;
 
 	char vendor[13];
-	bool cpuid_vmx; /* CPUID.1:ECX.VMX */
-	bool hypervisor; /* CPUID.1:ECX[31]: we are in a VM */
+	bool cpuid_vmx;	    /* CPUID.1:ECX.VMX */
+	bool hypervisor;    /* CPUID.1:ECX[31]: we are in a VM */
 	char signature[13]; /* of that hypervisor */
-	bool in_abyme; /* that VM was started by abyme run */
+	bool in_abyme;	    /* that VM was started by abyme run */
 
-	bool cpuinfo_vmx; /* the kernel's flags, without what firmware turned off */
+	bool cpuinfo_vmx;     /* the kernel's flags, without what firmware turned off */
 	char vmx_flags[1024]; /* /proc/cpuinfo's "vmx flags", with spaces around; "" unknown */
 	bool feature_control_known;
 	uint64_t feature_control; /* IA32_FEATURE_CONTROL */
 
 	bool abyme_loaded, kvm_intel_loaded, kvm_loaded, lockdown;
-	int kvm_intel_users; /* open VMs and such; -1 unknown */
-	bool kvm_keeps_vtx; /* kvm's enable_virt_at_load */
-	char kvm_nested; /* 'Y', 'N', 0 unknown */
+	int kvm_intel_users;   /* open VMs and such; -1 unknown */
+	bool kvm_keeps_vtx;    /* kvm's enable_virt_at_load */
+	char kvm_nested;       /* 'Y', 'N', 0 unknown */
 	char other_module[16]; /* another hypervisor's module; "" none */
 
-	int device_error; /* errno of opening it */
+	int device_error;      /* errno of opening it */
 	char device_text[600]; /* the sentence that goes with it */
-	int vm_error; /* errno of creating a VM; 0 fine, -1 not tried */
-	bool device_vmx; /* it offers VMX to guests */
+	int vm_error;	       /* errno of creating a VM; 0 fine, -1 not tried */
+	bool device_vmx;       /* it offers VMX to guests */
 };
 
 void facts_gather(struct facts *facts, const char *device);

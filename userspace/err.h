@@ -13,8 +13,8 @@ enum exit_status {
 	EXIT_RESET = 6, /* the guest reset itself */
 	EXIT_TRIPLE_FAULT = 8,
 	EXIT_FAILED_ENTRY = 10, /* the processor refused the vCPU's state */
-	EXIT_INTERNAL = 12, /* the hypervisor gave up on an instruction */
-	EXIT_QUIT = 14, /* Ctrl-a x */
+	EXIT_INTERNAL = 12,	/* the hypervisor gave up on an instruction */
+	EXIT_QUIT = 14,		/* Ctrl-a x */
 };
 
 /*

@@ -17,7 +17,7 @@ struct cpuid_table {
 
 struct cpuid_wish {
 	unsigned int cpus;
-	bool nested; /* the guest sees VMX */
+	bool nested;	   /* the guest sees VMX */
 	bool tsc_deadline; /* the device has the timer */
 };
 

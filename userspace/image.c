@@ -94,7 +94,7 @@ static const struct {
 	{ "070701", 6, "a cpio archive; give it with --initrd" },
 	{ "#!", 2, "a script; abyme starts kernels, not programs" },
 	{ "MZ", 2,
-	  "an EFI program that is no Linux kernel; give a bzImage or a multiboot 1 image" },
+	  "an EFI program but no Linux kernel, or one cut off within its header; copy it again" },
 };
 
 int image_refuse(const struct image *image)

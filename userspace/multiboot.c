@@ -10,8 +10,8 @@
 #define HEADER_SEARCH 8192 /* the header lies, 4-aligned, in the first 8 KiB */
 
 #define FLAG_ADDRESSES 0x10000 /* the header says where to load, ELF or not */
-#define FLAGS_KNOWN 0x10003 /* page-aligned modules, memory information, addresses */
-#define FLAGS_REQUIRED 0xffff /* a bit here that we don't know means "don't boot me" */
+#define FLAGS_KNOWN 0x10003    /* page-aligned modules, memory information, addresses */
+#define FLAGS_REQUIRED 0xffff  /* a bit here that we don't know means "don't boot me" */
 
 struct mb_header {
 	uint32_t magic, flags, checksum;

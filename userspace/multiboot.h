@@ -15,7 +15,7 @@
 /* A piece of the image: file bytes, and zeros after them. */
 struct multiboot_segment {
 	uint32_t offset, file_size; /* in the file */
-	uint32_t address, size; /* in the guest; size >= file_size */
+	uint32_t address, size;	    /* in the guest; size >= file_size */
 };
 
 #define MULTIBOOT_SEGMENTS_MAX 16

@@ -126,7 +126,7 @@ static int unknown_option(const struct command *command, const char *arg)
 struct parser {
 	const struct command *command;
 	void *into;
-	char **next; /* the argument after the current one */
+	char **next;	/* the argument after the current one */
 	uint64_t given; /* a bit for each row that was given */
 };
 

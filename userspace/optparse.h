@@ -7,16 +7,16 @@
 
 /* One option of a subcommand; a table of them ends with a NULL name. */
 struct option_row {
-	const char *name; /* "memory", given as --memory VALUE or --memory=VALUE */
-	const char *value; /* what the help calls its value; NULL: a flag */
-	const char *help; /* may hold newlines */
+	const char *name;     /* "memory", given as --memory VALUE or --memory=VALUE */
+	const char *value;    /* what the help calls its value; NULL: a flag */
+	const char *help;     /* may hold newlines */
 	const char *known_as; /* what other programs call it: "m mem ram" */
-	bool many; /* may be given more than once */
+	bool many;	      /* may be given more than once */
 	int (*set)(void *into, const char *value);
 };
 
 struct command {
-	const char *name; /* "run" */
+	const char *name;  /* "run" */
 	const char *usage; /* "abyme run [OPTION]... IMAGE" */
 	const char *about; /* a paragraph */
 	const char *after; /* the help's last paragraph, or NULL */

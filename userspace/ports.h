@@ -17,7 +17,7 @@
 #define RTC_IRQ 8
 
 #define RESET_VALUE 0x06 /* to PORT_RESET: full reset, now */
-#define RESET_NOW 0x04 /* the bit of it that resets */
+#define RESET_NOW 0x04	 /* the bit of it that resets */
 
 /* PM1 control */
 #define PM1_SCI_ENABLE 0x0001

@@ -122,6 +122,10 @@ static bool say_ending(const struct vm *vm)
 
 	switch (vm->ending) {
 	case ENDING_RESET: say("the guest reset itself."); return false;
+	case ENDING_QUIT:
+		fputc('\n', stderr); /* we are in the middle of a guest's line */
+		say("you quit the guest.");
+		return false;
 	case ENDING_TRIPLE_FAULT:
 		say("vCPU %u shut down: a triple fault; its state follows.", id);
 		return true;

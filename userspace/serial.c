@@ -41,7 +41,7 @@ void serial_init(struct serial *s, const struct serial_ops *ops, void *context)
 	s->ops = ops;
 	s->context = context;
 	s->divisor[0] = 1; /* 115200 baud */
-	s->lcr = 0x03; /* 8 bits */
+	s->lcr = 0x03;	   /* 8 bits */
 	s->mcr = MCR_OUT2;
 }
 

@@ -23,11 +23,11 @@ struct serial {
 	const struct serial_ops *ops;
 	void *context;
 	uint8_t ier, lcr, mcr, scratch, divisor[2];
-	bool fifo; /* FCR's enable bit */
+	bool fifo;	   /* FCR's enable bit */
 	bool thre_pending; /* the transmitter emptied since IIR was read */
 	bool irq;
 	bool ier_written; /* the driver works with interrupts */
-	uint8_t loop; /* the byte that came back in loopback mode */
+	uint8_t loop;	  /* the byte that came back in loopback mode */
 	bool loop_full;
 	uint8_t queue[SERIAL_QUEUE];
 	size_t head, count;

@@ -22,7 +22,7 @@ enum ending_kind {
 	ENDING_FAILED_ENTRY,
 	ENDING_INTERNAL_ERROR,
 	ENDING_UNKNOWN_EXIT, /* value: KVM's exit reason */
-	ENDING_RUN_FAILED, /* value: errno of KVM_RUN */
+	ENDING_RUN_FAILED,   /* value: errno of KVM_RUN */
 	ENDING_QUIT,
 	ENDING_SIGNAL, /* value: the signal */
 };
