@@ -63,6 +63,8 @@ def _modules(archive, kernel, wanted, own_module):
             path = os.path.join(base, name)
             if os.path.exists(path):
                 archive.copy(path, f"lib/modules/{kernel.release}/{name}")
+    if own_module:
+        archive.copy(own_module, "lib/modules/abyme.ko")
 
 
 def _built(archive, with_tests):
