@@ -2,6 +2,7 @@
 /* The life of a virtual machine, and requests to all of its vCPUs. */
 
 #include <linux/cpumask.h>
+#include <linux/preempt.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
@@ -42,6 +43,7 @@ struct vm *vm_create(const struct nested_ops *nested_ops)
 	r = vmxop_get();
 	if (r)
 		goto free;
+	preempt_notifier_inc();
 	r = ept_init(&vm->ept, &vm->mem.trash);
 	if (r)
 		goto put_vmx;
@@ -64,6 +66,7 @@ free_buses:
 free_ept:
 	ept_destroy(&vm->ept);
 put_vmx:
+	preempt_notifier_dec();
 	vmxop_put();
 free:
 	kfree(vm);
@@ -93,6 +96,7 @@ static void vm_free(struct kref *refs)
 	mmdrop(vm->mm);
 	mutex_destroy(&vm->lock);
 	kfree(vm);
+	preempt_notifier_dec();
 	vmxop_put();
 }
 
