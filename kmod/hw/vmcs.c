@@ -117,6 +117,12 @@ void vmcs_switch(struct vmcs *vmcs)
 	local_irq_restore(flags);
 }
 
+void vmcs_load_shadow(struct vmcs *vmcs)
+{
+	this_cpu_write(current_vmcs, NULL);
+	hw_vmptrld(__pa(vmcs->shadow));
+}
+
 bool vmcs_load(struct vmcs *vmcs)
 {
 	bool moved = smp_load_acquire(&vmcs->cpu) != smp_processor_id();

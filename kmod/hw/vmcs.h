@@ -68,6 +68,12 @@ bool vmcs_load(struct vmcs *vmcs);
  */
 void vmcs_switch(struct vmcs *vmcs);
 
+/*
+ * Make the shadow VMCS of @vmcs, which is active on this CPU, the current one:
+ * until vmcs_switch() VMREAD and VMWRITE go there. Context: preemption off.
+ */
+void vmcs_load_shadow(struct vmcs *vmcs);
+
 /* VMCLEAR it, and its shadow, where it is active. Context: may send an IPI. */
 void vmcs_clear(struct vmcs *vmcs);
 

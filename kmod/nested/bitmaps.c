@@ -38,8 +38,7 @@ bool io_bitmap_exits(const u8 *a, const u8 *b, u16 port, u32 size)
 	return false;
 }
 
-/* Bit number of @msr in a bitmap, or -1. */
-static int msr_bit(u32 msr, bool write)
+int msr_bitmap_bit(u32 msr, bool write)
 {
 	u32 quarter = write ? QUARTER_WRITE : 0;
 
@@ -52,14 +51,14 @@ static int msr_bit(u32 msr, bool write)
 
 bool msr_bitmap_exits(const u8 *bitmap, u32 msr, bool write)
 {
-	int bit = msr_bit(msr, write);
+	int bit = msr_bitmap_bit(msr, write);
 
 	return !bitmap || bit < 0 || bit_of(bitmap, bit);
 }
 
 void msr_bitmap_set(u8 *bitmap, u32 msr, bool write, bool exits)
 {
-	int bit = msr_bit(msr, write);
+	int bit = msr_bitmap_bit(msr, write);
 
 	if (bit < 0)
 		return;

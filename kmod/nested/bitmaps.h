@@ -14,6 +14,8 @@
  */
 bool io_bitmap_exits(const u8 *a, const u8 *b, u16 port, u32 size);
 
+/* The bit of @msr in a bitmap, or -1: it is in neither range and exits always. */
+int msr_bitmap_bit(u32 msr, bool write);
 /* Does an access to @msr exit? NULL: yes. MSRs outside both ranges: always. */
 bool msr_bitmap_exits(const u8 *bitmap, u32 msr, bool write);
 void msr_bitmap_set(u8 *bitmap, u32 msr, bool write, bool exits);

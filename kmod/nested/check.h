@@ -53,12 +53,13 @@ struct check {
  * check_controls: VMfailValid(7). check_host: VMfailValid(8). The others: VM
  * exit 33, with the exit qualification in the name's comment. Those of the
  * guest come in parts, so that what L1 did not change since it last passed
- * need not be checked again; the first three are the order of the SDM.
+ * need not be checked again. check_guest_flow is RIP and RFLAGS.
  */
 const struct check *check_controls(const struct check_ctx *c);
 const struct check *check_host(const struct check_ctx *c);
 const struct check *check_guest_regs(const struct check_ctx *c);     /* 0 */
 const struct check *check_guest_segments(const struct check_ctx *c); /* 0 */
+const struct check *check_guest_flow(const struct check_ctx *c);     /* 0 */
 const struct check *check_guest_nonreg(const struct check_ctx *c);   /* 0 */
 const struct check *check_guest_nmi(const struct check_ctx *c);	     /* 3 */
 const struct check *check_guest_link(const struct check_ctx *c);     /* 4 */

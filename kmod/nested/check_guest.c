@@ -95,7 +95,10 @@ C(guest_idtr_base, GUEST_IDTR_BASE, TABLES, \
 C(guest_gdtr_limit, GUEST_GDTR_LIMIT, TABLES, \
   "guest GDTR limit is more than 0xffff", v->guest_gdtr_limit <= 0xffff) \
 C(guest_idtr_limit, GUEST_IDTR_LIMIT, TABLES, \
-  "guest IDTR limit is more than 0xffff", v->guest_idtr_limit <= 0xffff) \
+  "guest IDTR limit is more than 0xffff", v->guest_idtr_limit <= 0xffff)
+
+/* What every entry may change. */
+#define FLOW_CHECKS(C) \
 C(guest_rip, GUEST_RIP, FLAGS, \
   "guest RIP has bits set above its mode's linear addresses", guest_rip_valid(v)) \
 C(guest_rflags_reserved, GUEST_RFLAGS, FLAGS, \
@@ -244,12 +247,13 @@ C(pdpte2, GUEST_PDPTE2, PDPTES, "PDPTE2 is present with reserved bits set", pdpt
 C(pdpte3, GUEST_PDPTE3, PDPTES, "PDPTE3 is present with reserved bits set", pdpte_valid(c, 3))
 
 #define GUEST_CHECKS(C) \
-	REG_CHECKS(C) NONREG_CHECKS(C) NMI_CHECKS(C) LINK_CHECKS(C) PDPTE_CHECKS(C)
+	REG_CHECKS(C) FLOW_CHECKS(C) NONREG_CHECKS(C) NMI_CHECKS(C) LINK_CHECKS(C) PDPTE_CHECKS(C)
 
 enum { GUEST_CHECKS(CHECK_ENUM) };
 static const struct check checks[] = { GUEST_CHECKS(CHECK_DESC) };
 
 DEFINE_CHECK(check_guest_regs, REG_CHECKS)
+DEFINE_CHECK(check_guest_flow, FLOW_CHECKS)
 DEFINE_CHECK(check_guest_nonreg, NONREG_CHECKS)
 DEFINE_CHECK(check_guest_nmi, NMI_CHECKS)
 DEFINE_CHECK(check_guest_link, LINK_CHECKS)
@@ -262,6 +266,7 @@ const struct check *check_guest(const struct check_ctx *c, u64 *qual)
 		u64 qual;
 	} part[] = {
 		{ check_guest_regs, ENTRYQ_DEFAULT },
+		{ check_guest_flow, ENTRYQ_DEFAULT },
 		{ check_guest_segments, ENTRYQ_DEFAULT },
 		{ check_guest_nonreg, ENTRYQ_DEFAULT },
 		{ check_guest_nmi, ENTRYQ_NMI },

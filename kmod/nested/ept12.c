@@ -85,6 +85,7 @@ static void found(struct walk *w, int level, u32 rights)
 {
 	u64 entry = w->entry[level], offset = level_size(level) - 1;
 
+	w->out->leaf_at = w->at[level];
 	w->out->gpa = l1_gpa((entry & ENTRY_ADDR & ~offset) | (w->gpa & offset));
 	w->out->rights = rights;
 	w->out->memtype = entry & (EPTE_MEMTYPE | EPTE_IGNORE_PAT);
@@ -111,6 +112,7 @@ static enum ept12_outcome walk_down(struct walk *w)
 			return violation(w, 0);
 		if (misconfigured(w->ept, entry, level))
 			return EPT12_MISCONFIG;
+		w->out->parent_rights = rights;
 		rights &= entry;
 		if (is_leaf(entry, level)) {
 			found(w, level, rights);
@@ -178,4 +180,21 @@ void ept12_walk(const struct ept12 *ept, const struct ept12_mem *mem, l2_gpa_t g
 		if (!again)
 			return;
 	}
+}
+
+u32 ept12_neighbour(const struct ept12 *ept, const struct ept12_result *walked, u64 entry,
+		    l1_gpa_t *gpa)
+{
+	u32 rights = entry & walked->parent_rights;
+
+	if (!present(ept, entry) || misconfigured(ept, entry, 1))
+		return 0;
+	if (ept->eptp & EPTP_AD) {
+		if (!(entry & EPTE_A))
+			return 0;
+		if (!(entry & EPTE_D))
+			rights &= ~(u32)EPTE_W;
+	}
+	*gpa = l1_gpa(entry & ENTRY_ADDR);
+	return rights;
 }

@@ -39,6 +39,8 @@ struct ept12_result {
 	u8 level;     /* of the leaf: 1 is 4 KiB, 2 2 MiB, 3 1 GiB; or where the walk ended */
 	u8 rights;    /* EPTE_RWX common to all levels walked */
 	u8 memtype;   /* of the leaf, with the ignore-PAT bit: bits 6:3 in place */
+	l1_gpa_t leaf_at; /* where the leaf entry lies */
+	u8 parent_rights; /* EPTE_RWX common to the levels above the leaf */
 	bool dirty;   /* a write needs no update of EPT12: mapping it writable is right */
 	u64 qual;     /* of a violation: bits 5:0 of the exit qualification */
 };
@@ -49,5 +51,12 @@ struct ept12_result {
  */
 void ept12_walk(const struct ept12 *ept, const struct ept12_mem *mem, l2_gpa_t gpa, u32 access,
 		struct ept12_result *out);
+
+/*
+ * A level-1 entry beside the one that was walked to: may it be mapped as well,
+ * without asking L1 and without a trace in its flags? Returns its rights, or 0.
+ */
+u32 ept12_neighbour(const struct ept12 *ept, const struct ept12_result *walked, u64 entry,
+		    l1_gpa_t *gpa);
 
 #endif

@@ -88,6 +88,7 @@ int vmx_vmxon(struct vcpu *vcpu);
 int vmx_invept(struct vcpu *vcpu);
 int vmx_invvpid(struct vcpu *vcpu);
 int vmx_vmfunc(struct vcpu *vcpu);
+int vmx_vmcall(struct vcpu *vcpu); /* a hypercall outside VMX operation */
 
 /*
  * EPT violation and misconfiguration while L2 runs. They find out whether

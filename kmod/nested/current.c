@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The current VMCS: L0's snapshot of it, taken from L1's memory by VMPTRLD and
+ * written back when it ceases to be current.
+ */
+#include "nested/internal.h"
+
+/* Fields that L1's checks of the host state look at. */
+static bool for_host_checks(const struct vmcs12_field *f)
+{
+	return f->role == ROLE_HOST || f->enc == VMCS_EXIT_CTLS || f->enc == VMCS_ENTRY_CTLS;
+}
+
+/* Guest-state checks depend on some controls as well. */
+static bool for_guest_checks(const struct vmcs12_field *f)
+{
+	switch (f->enc) {
+	case VMCS_ENTRY_CTLS:
+	case VMCS_PROC_CTLS:
+	case VMCS_PROC2_CTLS:
+	case VMCS_PIN_CTLS:
+		return true;
+	/* These change with every entry, and their checks are made at every entry. */
+	case VMCS_GUEST_RIP:
+	case VMCS_GUEST_RSP:
+	case VMCS_GUEST_RFLAGS:
+	case VMCS_GUEST_INTERRUPTIBILITY:
+	case VMCS_GUEST_ACTIVITY:
+	case VMCS_GUEST_PREEMPT_TIMER:
+		return false;
+	default:
+		return f->role == ROLE_GUEST;
+	}
+}
+
+void vmcs12_note_write(struct nested *n, unsigned int index)
+{
+	const struct vmcs12_field *f = &vmcs12_fields[index];
+
+	fieldset_add(&n->dirty, index);
+	if (f->role == ROLE_MERGE) {
+		n->check_ctls = true;
+		n->merge_due = true;
+	}
+	if (for_host_checks(f))
+		n->check_host = true;
+	if (for_guest_checks(f))
+		n->check_guest = true;
+	if (vmcs02_field_is_plain(index))
+		n->dirty_plain = true;
+}
+
+static void all_dirty(struct nested *n)
+{
+	memset(&n->dirty, 0xff, sizeof(n->dirty));
+	n->dirty_plain = true;
+	n->check_ctls = n->check_host = n->check_guest = true;
+	n->merge_due = true;
+	n->plain_stale = false;
+}
+
+void vmcs12_pull_plain(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	struct vmcs *now = vcpu->vmcs;
+
+	if (!n->plain_stale)
+		return;
+	if (now != &n->vmcs02)
+		vcpu_switch_vmcs(vcpu, &n->vmcs02);
+	vmcs02_save_plain(n);
+	if (now != &n->vmcs02)
+		vcpu_switch_vmcs(vcpu, now);
+	n->plain_stale = false;
+}
+
+void vmcs12_sync(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	if (n->vmcs12_ptr == NO_GPA)
+		return;
+	if (vcpu->in_l2)
+		vmcs02_save_hot(vcpu);
+	else
+		shadow_read(vcpu);
+	vmcs12_pull_plain(vcpu);
+}
+
+void vmcs12_release(struct vcpu *vcpu, bool clear)
+{
+	struct nested *n = vcpu->nested;
+
+	if (n->vmcs12_ptr == NO_GPA)
+		return;
+	vmcs12_sync(vcpu);
+	shadow_off(vcpu);
+	if (clear)
+		n->v->launch_state = VMCS12_CLEAR;
+	/* If L1's memory is gone by now there is nobody to miss it. */
+	mem_write(vcpu->vm, n->vmcs12_ptr, n->v, sizeof(*n->v));
+	n->vmcs12_ptr = NO_GPA;
+}
+
+void vmcs12_begin(struct vcpu *vcpu, u64 ptr)
+{
+	struct nested *n = vcpu->nested;
+
+	n->vmcs12_ptr = ptr;
+	all_dirty(n);
+	shadow_on(vcpu);
+}
+
+int vmcs12_make_current(struct vcpu *vcpu, u64 ptr)
+{
+	struct nested *n = vcpu->nested;
+
+	if (ptr == n->vmcs12_ptr)
+		return 0;
+	if (mem_read(vcpu->vm, ptr, n->spare, sizeof(*n->spare)))
+		return VMERR_VMPTRLD_BAD_REVISION; /* no memory: it reads as ones */
+	if (n->spare->revision != VMCS12_REVISION)
+		return VMERR_VMPTRLD_BAD_REVISION;
+	vmcs12_release(vcpu, false);
+	swap(n->v, n->spare);
+	vmcs12_begin(vcpu, ptr);
+	return 0;
+}

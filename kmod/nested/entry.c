@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * L1's VM entry: the checks of the SDM in their order, then L2's state. What
+ * L1 did not change since it last passed a check is not checked again.
+ */
+#include "guest/regs.h"
+#include "guest/trace.h"
+#include "nested/internal.h"
+
+#define VTPR 0x80 /* offset in the virtual-APIC page */
+
+static void read_vtpr(struct vcpu *vcpu, struct check_ctx *c)
+{
+	const struct vmcs12 *v = c->v;
+
+	if (!(v->proc_ctls & PROC_TPR_SHADOW) ||
+	    (vmcs12_proc2(v) & (PROC2_APIC_ACCESS | PROC2_VIRT_INTR)))
+		return;
+	c->vtpr_known = !mem_read(vcpu->vm, v->virt_apic_addr + VTPR, &c->vtpr, 1);
+}
+
+static void read_link(struct vcpu *vcpu, struct check_ctx *c)
+{
+	if (c->v->link_pointer == NO_GPA)
+		return;
+	c->link_readable = !mem_read(vcpu->vm, c->v->link_pointer, &c->link_revision, 4);
+}
+
+void nested_read_pdptes(struct vcpu *vcpu, struct check_ctx *c)
+{
+	const struct vmcs12 *v = c->v;
+
+	if (!vmcs12_pae(v))
+		return;
+	if (vmcs12_proc2(v) & PROC2_EPT) {
+		c->pdpte[0] = v->guest_pdpte0;
+		c->pdpte[1] = v->guest_pdpte1;
+		c->pdpte[2] = v->guest_pdpte2;
+		c->pdpte[3] = v->guest_pdpte3;
+		c->pdpte_readable = true;
+		return;
+	}
+	c->pdpte_readable = !mem_read(vcpu->vm, v->guest_cr3 & 0xffffffe0, c->pdpte,
+				      sizeof(c->pdpte));
+}
+
+/* What the processor takes of EFER, and L1's CPUID offers. */
+static u64 efer_reserved(struct vcpu *vcpu)
+{
+	return vcpu->cpuid.efer_reserved | ~(EFER_BIT_SCE | EFER_BIT_LME | EFER_BIT_LMA | EFER_BIT_NX);
+}
+
+void nested_check_ctx(struct vcpu *vcpu, struct check_ctx *c)
+{
+	struct nested *n = vcpu->nested;
+
+	*c = (struct check_ctx){
+		.v = n->v,
+		.caps = &n->caps,
+		.maxphyaddr = vcpu->cpuid.maxphyaddr,
+		.l1_long_mode = vcpu->efer & EFER_BIT_LMA,
+		.efer_reserved = efer_reserved(vcpu),
+		.current_vmcs = n->vmcs12_ptr,
+	};
+}
+
+/* 0, or a VMERR_*. */
+static int check_ctls_and_host(struct vcpu *vcpu, struct check_ctx *c)
+{
+	struct nested *n = vcpu->nested;
+	const struct check *failed;
+
+	if (n->check_ctls || (n->v->proc_ctls & PROC_TPR_SHADOW)) {
+		read_vtpr(vcpu, c);
+		failed = check_controls(c);
+		if (failed) {
+			report_check(vcpu, failed, "VM-instruction error 7");
+			return VMERR_BAD_CONTROLS;
+		}
+		n->check_ctls = false;
+	}
+	if (n->check_host) {
+		failed = check_host(c);
+		if (failed) {
+			report_check(vcpu, failed, "VM-instruction error 8");
+			return VMERR_BAD_HOST_STATE;
+		}
+		n->check_host = false;
+	}
+	return 0;
+}
+
+/* The rows that depend on what every entry changes. */
+static const struct check *check_guest_always(const struct check_ctx *c, u64 *qual)
+{
+	const struct check *failed = check_guest_flow(c);
+
+	*qual = ENTRYQ_DEFAULT;
+	if (!failed)
+		failed = check_guest_nonreg(c);
+	if (!failed) {
+		failed = check_guest_nmi(c);
+		*qual = ENTRYQ_NMI;
+	}
+	return failed;
+}
+
+static const struct check *check_guest_state(struct vcpu *vcpu, struct check_ctx *c, u64 *qual)
+{
+	struct nested *n = vcpu->nested;
+	const struct check *failed;
+
+	if (!n->check_guest && !vmcs12_pae(n->v))
+		return check_guest_always(c, qual);
+	vmcs12_pull_plain(vcpu);
+	read_link(vcpu, c);
+	nested_read_pdptes(vcpu, c);
+	failed = check_guest(c, qual);
+	if (!failed)
+		n->check_guest = false;
+	return failed;
+}
+
+/* The event that L1 injects, as one that is to be delivered before all others. */
+static void take_event(struct vcpu *vcpu)
+{
+	const struct vmcs12 *v = vcpu->nested->v;
+	struct vcpu_inject *in = &vcpu->inject;
+	u32 info = v->entry_intr_info, type = info & INTR_TYPE_MASK;
+
+	if (!(info & INTR_VALID))
+		return;
+	in->insn_len = v->entry_insn_len;
+	switch (type) {
+	case INTR_TYPE_EXT:
+	case INTR_TYPE_SOFT_INT:
+		in->irq.injected = true;
+		in->irq.vector = info & INTR_VECTOR;
+		in->irq.soft = type == INTR_TYPE_SOFT_INT;
+		break;
+	case INTR_TYPE_NMI:
+		in->nmi.injected = true;
+		break;
+	case INTR_TYPE_OTHER:
+		vcpu->nested->mtf_pending = true;
+		break;
+	default:
+		in->exception.injected = true;
+		in->exception.pending = false;
+		in->exception.vector = info & INTR_VECTOR;
+		in->exception.has_error = info & INTR_HAS_ERROR;
+		in->exception.error = v->entry_error_code;
+		in->exception.has_payload = false;
+	}
+}
+
+static void write_pdptes(struct nested *n, const struct check_ctx *c)
+{
+	int i;
+
+	if (!vmcs12_pae(n->v))
+		return;
+	for (i = 0; i < 4; i++)
+		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, c->pdpte[i]);
+}
+
+/* L2 halted by L1: it waits, unless an event is injected. */
+static void take_activity(struct vcpu *vcpu)
+{
+	const struct vmcs12 *v = vcpu->nested->v;
+
+	if (v->guest_activity != ACTIVITY_HLT || (v->entry_intr_info & INTR_VALID))
+		return;
+	vcpu->mp_state = KVM_MP_STATE_HALTED;
+	timer_for_halt(vcpu);
+}
+
+static void load_l2(struct vcpu *vcpu, const struct check_ctx *c)
+{
+	struct nested *n = vcpu->nested;
+
+	vcpu_switch_vmcs(vcpu, &n->vmcs02);
+	vcpu->in_l2 = true;
+	vmcs02_write_state(vcpu);
+	write_pdptes(n, c);
+	tlb_before_l2(vcpu);
+	if (n->v->proc_ctls & PROC_MSR_BITMAPS)
+		n->bitmap_due = true;
+}
+
+int nested_resume_l2(struct vcpu *vcpu, const struct check_ctx *c, bool pending)
+{
+	load_l2(vcpu, c);
+	timer_start(vcpu);
+	vcpu->nested->entering = pending;
+	if (pending)
+		take_event(vcpu);
+	take_activity(vcpu);
+	vcpu_request(vcpu, REQ_EVENT);
+	return 0;
+}
+
+/* Context: all checks passed, vmcs01 is current. */
+static int begin_l2(struct vcpu *vcpu, const struct check_ctx *c)
+{
+	struct nested *n = vcpu->nested;
+	const struct vmcs12 *v = n->v;
+	u32 bad;
+
+	load_l2(vcpu, c);
+	bad = msr_area_load(vcpu, v->entry_msr_load_addr, v->entry_msr_load_count);
+	if (bad)
+		return l2_entry_failure(vcpu, EXIT_BAD_MSR_LOAD, bad, true);
+	n->entering = true;
+	timer_start(vcpu);
+	take_event(vcpu);
+	take_activity(vcpu);
+	vcpu_request(vcpu, REQ_EVENT);
+	vcpu->stats.nested_run++;
+	trace_abyme_nested_entry(vcpu->id, n->vmcs12_ptr, v->guest_rip, v->entry_intr_info);
+	return 1;
+}
+
+int nested_enter(struct vcpu *vcpu)
+{
+	const struct check *failed;
+	struct check_ctx c;
+	u64 qual;
+	int error;
+
+	nested_check_ctx(vcpu, &c);
+	error = check_ctls_and_host(vcpu, &c);
+	if (error)
+		return ENTER_VMFAIL(error);
+	failed = check_guest_state(vcpu, &c, &qual);
+	if (failed) {
+		report_check(vcpu, failed, "exit 33");
+		return l2_entry_failure(vcpu, EXIT_BAD_GUEST_STATE, qual, false);
+	}
+	return begin_l2(vcpu, &c);
+}

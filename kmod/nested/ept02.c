@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * EPT02: what the processor walks while L2 runs, composed of EPT12 (L2
+ * physical to L1 physical) and L1's memory (to the host's).
+ *
+ * A vCPU keeps a root for each of the last few EPTP12s. To L1 a root is what
+ * the processor has cached of EPT12: INVEPT drops it, and an EPT violation
+ * that EPT12 does not explain refills it. When memory under it goes, the whole
+ * root is dropped.
+ */
+#include "exits/exits.h"
+#include "irqchip/inject.h"
+#include "nested/ept12.h"
+#include "nested/internal.h"
+
+/* Bits of an EPTP12 that make it another translation. */
+#define ROLE_BITS (GENMASK_ULL(51, 12) | EPTP_AD)
+/* So many pages around one that faulted are mapped with it. */
+#define PREFILL 16
+
+/* --- roots -------------------------------------------------------------- */
+
+/* Context: vm->mem.lock held. */
+static void root_empty(struct ept02_root *root)
+{
+	if (root->first_gfn < root->end_gfn)
+		ept_unmap_all(&root->ept);
+	root->first_gfn = ~0ULL;
+	root->end_gfn = 0;
+}
+
+static void drop_root(struct vcpu *vcpu, struct ept02_root *root)
+{
+	spin_lock(&vcpu->vm->mem.lock);
+	root_empty(root);
+	spin_unlock(&vcpu->vm->mem.lock);
+	vcpu->stats.ept02_zaps++;
+	vcpu_request(vcpu, REQ_TLB_FLUSH);
+}
+
+static struct ept02_root *find_root(struct nested *n, u64 key)
+{
+	int i;
+
+	for (i = 0; i < EPT02_ROOTS; i++)
+		if (n->root[i].stamp && n->root[i].eptp12 == key)
+			return &n->root[i];
+	return NULL;
+}
+
+static struct ept02_root *oldest_root(struct nested *n)
+{
+	struct ept02_root *oldest = &n->root[0];
+	int i;
+
+	for (i = 1; i < EPT02_ROOTS; i++)
+		if (n->root[i].stamp < oldest->stamp)
+			oldest = &n->root[i];
+	return oldest;
+}
+
+static int take_root(struct vcpu *vcpu, struct ept02_root *root, u64 key)
+{
+	struct ept fresh;
+	int r;
+
+	if (!root->ept.root) {
+		r = ept_init(&fresh, &vcpu->vm->mem.trash);
+		if (r)
+			return r;
+		spin_lock(&vcpu->vm->mem.lock);
+		root->ept = fresh;
+		root->first_gfn = ~0ULL;
+		root->end_gfn = 0;
+		spin_unlock(&vcpu->vm->mem.lock);
+	}
+	drop_root(vcpu, root);
+	root->eptp12 = key;
+	/* Its role: whether walks of L2's page tables count as writes is L1's choice. */
+	if (key & EPTP_AD)
+		root->ept.eptp |= EPTP_AD;
+	else
+		root->ept.eptp &= ~EPTP_AD;
+	return 0;
+}
+
+int ept02_select_root(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	u64 key = n->v->ept_pointer & ROLE_BITS;
+	struct ept02_root *root = find_root(n, key);
+	int r;
+
+	if (!root) {
+		root = oldest_root(n);
+		r = take_root(vcpu, root, key);
+		if (r)
+			return r;
+	}
+	root->stamp = ++n->root_stamp;
+	n->current_root = root;
+	return 0;
+}
+
+void ept02_free_roots(struct nested *n)
+{
+	int i;
+
+	for (i = 0; i < EPT02_ROOTS; i++)
+		ept_destroy(&n->root[i].ept);
+}
+
+void ept02_invalidate(struct vcpu *vcpu, bool all, u64 eptp12)
+{
+	struct nested *n = vcpu->nested;
+	int i;
+
+	for (i = 0; i < EPT02_ROOTS; i++) {
+		struct ept02_root *root = &n->root[i];
+
+		if (root->stamp && (all || !((root->eptp12 ^ eptp12) & GENMASK_ULL(51, 12))))
+			drop_root(vcpu, root);
+	}
+}
+
+/* Context: vm->mem.lock held. */
+static bool unmap_vcpu(struct vcpu *vcpu, u64 start_gfn, u64 end_gfn)
+{
+	struct nested *n = smp_load_acquire(&vcpu->nested);
+	bool any = false;
+	int i;
+
+	if (!n)
+		return false;
+	for (i = 0; i < EPT02_ROOTS; i++) {
+		struct ept02_root *root = &n->root[i];
+
+		if (!root->ept.root || start_gfn >= root->end_gfn || end_gfn <= root->first_gfn)
+			continue;
+		root_empty(root);
+		any = true;
+	}
+	return any;
+}
+
+bool ept02_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn)
+{
+	struct vcpu *vcpu;
+	bool any = false;
+	int i;
+
+	vm_for_each_vcpu(vm, i, vcpu)
+		any |= unmap_vcpu(vcpu, start_gfn, end_gfn);
+	return any;
+}
+
+void ept02_zap_vm(struct vm *vm)
+{
+	ept02_unmap(vm, 0, EPT_GFN_END);
+}
+
+/* --- EPT12 -------------------------------------------------------------- */
+
+static int read_entry(void *ctx, l1_gpa_t at, u64 *entry)
+{
+	struct vcpu *vcpu = ctx;
+
+	return mem_read(vcpu->vm, l1_addr(at), entry, sizeof(*entry));
+}
+
+static int cmpxchg_entry(void *ctx, l1_gpa_t at, u64 old, u64 new)
+{
+	struct vcpu *vcpu = ctx;
+
+	return mem_cmpxchg(vcpu->vm, l1_addr(at), old, new, sizeof(old));
+}
+
+static void describe(struct vcpu *vcpu, struct ept12 *ept)
+{
+	struct nested *n = vcpu->nested;
+
+	*ept = (struct ept12){
+		.eptp = n->v->ept_pointer,
+		.ept_caps = n->caps.ept_vpid,
+		.maxphyaddr = vcpu->cpuid.maxphyaddr,
+	};
+}
+
+static void walk(struct vcpu *vcpu, u64 gpa, u32 access, struct ept12_result *res)
+{
+	const struct ept12_mem mem = { vcpu, read_entry, cmpxchg_entry };
+	struct ept12 ept;
+
+	describe(vcpu, &ept);
+	ept12_walk(&ept, &mem, l2_gpa(gpa), access, res);
+}
+
+/*
+ * L1 gets the EPT violation or misconfiguration that @res is. @info: what of
+ * the exit qualification EPT12 does not decide.
+ */
+static int reflect(struct vcpu *vcpu, const struct ept12_result *res, u64 gpa, u64 gla, u64 info)
+{
+	struct l2_exit x = { .gpa = gpa, .gla = gla };
+
+	if (res->outcome == EPT12_VIOLATION) {
+		x.reason = EXIT_EPT_VIOLATION;
+		x.qual = res->qual | info;
+	} else {
+		x.reason = EXIT_EPT_MISCONFIG;
+	}
+	vcpu->stats.nested_reflected++;
+	return l2_leave(vcpu, &x);
+}
+
+int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u32 access, u64 *gpa)
+{
+	struct ept12_result res;
+	int r;
+
+	walk(vcpu, l2_gpa, access & EPTQ_ACCESS, &res);
+	if (res.outcome == EPT12_OK) {
+		*gpa = l1_addr(res.gpa);
+		return 0;
+	}
+	if (res.outcome == EPT12_AGAIN)
+		return -EAGAIN;
+	r = reflect(vcpu, &res, l2_gpa, 0, access & EPTQ_FINAL);
+	return r < 0 ? r : -EXDEV;
+}
+
+/* --- faults ------------------------------------------------------------- */
+
+struct ept02_fault {
+	struct ept02_root *root;
+	u64 gpa;    /* L2's */
+	u32 access; /* EPTE_RWX */
+	struct ept12_result res;
+};
+
+static u32 rights_for(const struct ept02_fault *f, bool writable)
+{
+	u32 rights = f->res.rights;
+
+	/* A page that is clean in EPT12 must fault on the first write. */
+	if (!writable || !f->res.dirty)
+		rights &= ~(u32)EPTE_W;
+	return rights;
+}
+
+/* APIC accesses are noticed on 4 KiB pages only. */
+static bool holds_apic_page(const struct nested *n, u64 l1_gpa)
+{
+	return n->apic_access.gpa != NO_GPA && !((l1_gpa ^ n->apic_access.gpa) >> 21);
+}
+
+static int level_for(struct vcpu *vcpu, const struct ept02_fault *f, const struct mem_fault *mem)
+{
+	if (f->res.level < 2 || mem->max_level < 2 ||
+	    holds_apic_page(vcpu->nested, l1_addr(f->res.gpa)))
+		return 1;
+	return 2;
+}
+
+static void note_range(struct ept02_root *root, u64 gfn, u64 count)
+{
+	root->first_gfn = min(root->first_gfn, gfn);
+	root->end_gfn = max(root->end_gfn, gfn + count);
+}
+
+/* A page near the one that faulted, if all that is known of it is at hand. */
+static void map_neighbour(struct vcpu *vcpu, struct ept02_root *root, u64 gpa, u64 l1_gpa,
+			  u32 rights)
+{
+	struct mem_fault mem = { .gfn = l1_gpa >> PAGE_SHIFT, .prefill = true };
+	u64 pfn;
+
+	if (mem_fault_in(vcpu->vm, &mem))
+		return;
+	if (!mem.writable)
+		rights &= ~(u32)EPTE_W;
+	/* In a logged slot a write must fault on its own. */
+	mem.max_level = 1;
+	mem.writable = false;
+	pfn = mem.pfn;
+	spin_lock(&vcpu->vm->mem.lock);
+	if (!mem_fault_stale(vcpu->vm, &mem)) {
+		note_range(root, mem.gfn, 1);
+		ept_map_absent(&root->ept, gpa, &pfn, 1, rights | EPT_ACCESSED);
+	}
+	spin_unlock(&vcpu->vm->mem.lock);
+}
+
+/* Where EPT12 has a large page the neighbours follow from it. */
+static void prefill_large(struct vcpu *vcpu, const struct ept02_fault *f)
+{
+	u64 first = ALIGN_DOWN(f->gpa, PREFILL * PAGE_SIZE), gpa;
+	u64 delta = l1_addr(f->res.gpa) - f->gpa;
+
+	for (gpa = first; gpa < first + PREFILL * PAGE_SIZE; gpa += PAGE_SIZE)
+		if (gpa >> PAGE_SHIFT != f->gpa >> PAGE_SHIFT)
+			map_neighbour(vcpu, f->root, gpa, gpa + delta, rights_for(f, true));
+}
+
+static void prefill_small(struct vcpu *vcpu, const struct ept02_fault *f)
+{
+	u64 at = ALIGN_DOWN(l1_addr(f->res.leaf_at), PREFILL * sizeof(u64));
+	u64 gpa = ALIGN_DOWN(f->gpa, PREFILL * PAGE_SIZE);
+	struct ept12 ept;
+	u64 entry[PREFILL];
+	l1_gpa_t l1;
+	u32 rights;
+	int i;
+
+	if (mem_read(vcpu->vm, at, entry, sizeof(entry)))
+		return;
+	describe(vcpu, &ept);
+	for (i = 0; i < PREFILL; i++, gpa += PAGE_SIZE) {
+		rights = ept12_neighbour(&ept, &f->res, entry[i], &l1);
+		if (rights && gpa >> PAGE_SHIFT != f->gpa >> PAGE_SHIFT)
+			map_neighbour(vcpu, f->root, gpa, l1_addr(l1), rights);
+	}
+}
+
+/* Return: 0, or as mem_fault_in(). Context: under srcu read lock. */
+static int map_page(struct vcpu *vcpu, struct ept02_fault *f)
+{
+	struct mem_fault mem = {
+		.gfn = l1_addr(f->res.gpa) >> PAGE_SHIFT,
+		.write = f->access & EPTE_W,
+	};
+	struct vm *vm = vcpu->vm;
+	u64 prot;
+	int level, r;
+
+	r = mem_fault_in(vm, &mem);
+	if (r)
+		return r;
+	level = level_for(vcpu, f, &mem);
+	if (level == 1)
+		mem.max_level = 1;
+	prot = rights_for(f, mem.writable) | EPT_ACCESSED;
+	if (f->access & EPTE_W)
+		prot |= EPT_DIRTY;
+	spin_lock(&vm->mem.lock);
+	if (!mem_fault_stale(vm, &mem)) {
+		note_range(f->root, ALIGN_DOWN(mem.gfn, level == 2 ? 512ULL : 1ULL),
+			   level == 2 ? 512 : 1);
+		ept_map(&f->root->ept, &vcpu->ept_cache, f->gpa & PAGE_MASK, mem.pfn << PAGE_SHIFT,
+			level, prot);
+	} else {
+		level = 2; /* nothing was mapped: no neighbours either */
+	}
+	spin_unlock(&vm->mem.lock);
+	if (level == 2)
+		return 0;
+	if (f->res.level > 1)
+		prefill_large(vcpu, f);
+	else
+		prefill_small(vcpu, f);
+	return 0;
+}
+
+/* EPT12 allows the access: EPT02 lacked it. */
+static int refill(struct vcpu *vcpu, struct ept02_fault *f)
+{
+	struct vm_mem *mem = &vcpu->vm->mem;
+	int idx, r;
+
+	vcpu->stats.ept02_faults++;
+	r = ept_cache_fill(&vcpu->ept_cache);
+	if (r)
+		return r;
+	idx = mem_read_lock(mem);
+	r = map_page(vcpu, f);
+	mem_read_unlock(mem, idx);
+	if (r == -ENOENT || r == -EROFS)
+		return mmio_emulate(vcpu, l1_addr(f->res.gpa));
+	return r && r != -EAGAIN ? r : 1;
+}
+
+/* The rights that L2's access needs. */
+static u32 access_of(const struct nested *n, u64 qual)
+{
+	u32 access = qual & EPTQ_ACCESS;
+
+	/* With accessed and dirty flags a walk of L2's page tables is a write. */
+	if ((n->v->ept_pointer & EPTP_AD) && (qual & EPTQ_LINEAR_VALID) && !(qual & EPTQ_FINAL))
+		access |= EPTE_W;
+	return access;
+}
+
+#define QUAL_FROM_CPU                                                                     \
+	(EPTQ_LINEAR_VALID | EPTQ_FINAL | EPTQ_USER_PAGE | EPTQ_WRITE_PAGE | EPTQ_NX_PAGE | \
+	 EPTQ_NMI_UNBLOCK)
+
+int ept02_violation(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	u64 qual = vcpu_exit_qual(vcpu);
+	struct ept02_fault f;
+
+	if (!n->current_root)
+		return exit_ept_violation(vcpu);
+	f.root = n->current_root;
+	f.gpa = vmread(VMCS_GUEST_PHYS_ADDR);
+	f.access = access_of(n, qual);
+	walk(vcpu, f.gpa, f.access, &f.res);
+	if (f.res.outcome == EPT12_AGAIN)
+		return 1;
+	if (f.res.outcome != EPT12_OK)
+		return reflect(vcpu, &f.res, f.gpa, vmread(VMCS_GUEST_LINEAR_ADDR),
+			       qual & QUAL_FROM_CPU);
+	/* L2's IRET had unblocked NMIs before it faulted; it is executed again. */
+	if ((qual & EPTQ_NMI_UNBLOCK) && !(vcpu->idt_vectoring & INTR_VALID))
+		inject_set_nmi_masked(vcpu, true);
+	return refill(vcpu, &f);
+}
+
+/* EPT02 holds no misconfigured entry. */
+int ept02_misconfig(struct vcpu *vcpu)
+{
+	return exit_unexpected(vcpu);
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What L1 must get before L2 goes on: events that L0 raised or that arrived
+ * for L1, each as the exit that L1 asked for. SDM: "Other Causes of VM Exits".
+ */
+#include "irqchip/inject.h"
+#include "irqchip/irqchip.h"
+#include "nested/internal.h"
+
+/* An event has entered L2 half, or is about to: it goes first. */
+static bool delivery_under_way(const struct vcpu *vcpu)
+{
+	const struct vcpu_inject *in = &vcpu->inject;
+
+	return in->exception.injected || in->irq.injected || in->nmi.injected;
+}
+
+/* An exception that L0 raised while it emulated for L2. */
+static int reflect_exception(struct vcpu *vcpu)
+{
+	struct vcpu_inject *in = &vcpu->inject;
+	u8 vector = in->exception.vector;
+	struct l2_exit x = {
+		.reason = EXIT_EXCEPTION_NMI,
+		.intr_info = vector | INTR_VALID | INTR_TYPE_HARD_EXC,
+	};
+
+	if (vector == VEC_BP || vector == VEC_OF) {
+		x.intr_info ^= INTR_TYPE_HARD_EXC ^ INTR_TYPE_SOFT_EXC;
+		x.insn_len = in->insn_len;
+	}
+	if (in->exception.has_error) {
+		x.intr_info |= INTR_HAS_ERROR;
+		x.intr_error = in->exception.error;
+	}
+	/* CR2 and DR6 are not changed: their values go into the qualification. */
+	if (in->exception.has_payload)
+		x.qual = in->exception.payload;
+	in->exception.pending = false;
+	return l2_leave(vcpu, &x);
+}
+
+static bool exception_for_l1(const struct vcpu *vcpu)
+{
+	const struct vcpu_inject *in = &vcpu->inject;
+
+	return in->exception.pending &&
+	       route_exception(vcpu->nested->v, in->exception.vector, in->exception.error);
+}
+
+static bool nmi_for_l1(const struct vcpu *vcpu)
+{
+	return vcpu->inject.nmi.pending && (vcpu->nested->v->pin_ctls & PIN_NMI_EXITING);
+}
+
+static bool irq_for_l1(struct vcpu *vcpu)
+{
+	return (vcpu->nested->v->pin_ctls & PIN_EXT_INT_EXITING) && irq_pending(vcpu) >= 0;
+}
+
+static int reflect_nmi(struct vcpu *vcpu)
+{
+	vcpu->inject.nmi.pending--;
+	return nested_reflect_as(vcpu, EXIT_EXCEPTION_NMI, VEC_NMI | INTR_TYPE_NMI | INTR_VALID, 0);
+}
+
+static int reflect_irq(struct vcpu *vcpu)
+{
+	int vector;
+
+	if (!(vcpu->nested->v->exit_ctls & EXITC_ACK_INT))
+		return nested_reflect_as(vcpu, EXIT_EXT_INT, 0, 0);
+	vector = irq_ack(vcpu);
+	if (vector < 0)
+		return 1;
+	return nested_reflect_as(vcpu, EXIT_EXT_INT, vector | INTR_TYPE_EXT | INTR_VALID, 0);
+}
+
+/* Whether something waits for L1 that does not come from L2 itself. */
+static bool for_l1(struct vcpu *vcpu)
+{
+	return vcpu->nested->mtf_pending || timer_expired(vcpu->nested) || nmi_for_l1(vcpu) ||
+	       irq_for_l1(vcpu);
+}
+
+int nested_events(struct vcpu *vcpu, bool *immediate)
+{
+	struct nested *n = vcpu->nested;
+
+	if (delivery_under_way(vcpu)) {
+		*immediate = for_l1(vcpu);
+		return 1;
+	}
+	vcpu->stats.nested_reflected++;
+	if (exception_for_l1(vcpu))
+		return reflect_exception(vcpu);
+	if (n->mtf_pending)
+		return nested_reflect_as(vcpu, EXIT_MTF, 0, 0);
+	if (timer_expired(n))
+		return nested_reflect_as(vcpu, EXIT_PREEMPT_TIMER, 0, 0);
+	if (nmi_for_l1(vcpu))
+		return reflect_nmi(vcpu);
+	if (irq_for_l1(vcpu))
+		return reflect_irq(vcpu);
+	vcpu->stats.nested_reflected--;
+	return 1;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The nested state of a vCPU, and what the files of nested/ ask of each other.
+ * The vCPU's thread owns all of it but the EPT02 roots (vm->mem.lock).
+ */
+#ifndef NESTED_INTERNAL_H
+#define NESTED_INTERNAL_H
+
+#include <linux/hrtimer.h>
+#include <vmx/caps.h>
+#include <vmx/controls.h>
+#include <vmx/errors.h>
+#include <vmx/exits.h>
+#include <vmx/info.h>
+
+#include "guest/vcpu.h"
+#include "nested/check.h"
+#include "nested/merge.h"
+#include "nested/nested.h"
+#include "nested/vmcs12.h"
+
+/* Roots of EPT02 that a vCPU keeps: one for each EPTP12 and role. */
+#define EPT02_ROOTS 4
+
+struct ept02_root {
+	struct ept ept; /* .root: NULL until first used */
+	u64 eptp12;	/* address, and the bits that are its role: A/D */
+	u64 stamp;	/* larger: used later; 0: holds nothing */
+	u64 first_gfn, end_gfn; /* L1's frames in it lie in this range */
+};
+
+/* Words of the MSR bitmap in which L0 passes anything through. */
+#define BITMAP_WORDS 32
+
+struct nested {
+	struct vcpu *vcpu;
+	struct vmx_caps caps; /* offered to L1 */
+	struct vmcs12_fieldset fields; /* that L1 has */
+	u64 feature_control;
+
+	bool vmxon;
+	bool ready; /* what VMXON allocates is there */
+	u64 vmxon_ptr; /* NO_GPA outside VMX operation */
+	u64 vmcs12_ptr; /* NO_GPA: no current VMCS */
+	struct vmcs12 *v; /* snapshot of the current VMCS */
+	struct vmcs12 *spare; /* where the next one is read to */
+
+	struct vmcs vmcs02;
+	u16 vpid02;
+	bool last_vpid12_valid;
+	u16 last_vpid12; /* whose translations VPID02 tags */
+
+	/*
+	 * What changed in vmcs12 since vmcs02 was written from it. After an exit
+	 * vmcs02 holds L2's registers; of these the plain ones are copied to
+	 * vmcs12 only when somebody asks (plain_stale).
+	 */
+	struct vmcs12_fieldset dirty;
+	bool dirty_plain; /* a bit of .dirty is set for a plain field */
+	bool plain_stale;
+	bool check_ctls, check_host, check_guest; /* changed since they last passed */
+	bool merge_due;
+	struct merged merged;
+
+	/* Copies of what vmcs02 and vmcs01 hold, to write changes only. */
+	u64 efer02, pat02, tsc02, tsc01, eptp02;
+	unsigned long dr7_02, dr7_01;
+	unsigned long cr0_owned02, cr4_owned02;
+	u32 l0_ctl[NR_VMCS_CTLS]; /* vmcs01's controls when they were merged */
+
+	/* L1's pages that vmcs02 names. */
+	struct mem_page virt_apic, apic_access, msr_bitmap12;
+	u8 *msr_bitmap02;
+	u16 bitmap_word[BITMAP_WORDS]; /* indices of u64 */
+	int bitmap_words;
+	bool bitmap_due; /* L1 may have changed its bitmap since it was merged */
+
+	bool entering; /* VMLAUNCH or VMRESUME is done, and L2 has not run since */
+	bool mtf_pending; /* injected by L1: an MTF exit before L2's next instruction */
+	bool timer_on;
+	u64 timer_deadline; /* host TSC at which L1's preemption timer expires */
+	struct hrtimer timer; /* for it while L2 is halted */
+
+	struct ept02_root root[EPT02_ROOTS];
+	struct ept02_root *current_root; /* NULL: L2 runs on L1's own EPT */
+	u64 root_stamp;
+
+	struct vmcs12 *shadow; /* what the shadow VMCS holds of shadowed fields, or NULL */
+	bool shadow_on; /* linked to vmcs01 */
+
+	const struct check *failed; /* the check that failed last */
+};
+
+/* An exit on its way to L1. */
+struct l2_exit {
+	u32 reason;
+	u32 intr_info, intr_error;
+	u32 insn_len, insn_info;
+	u64 qual, gpa, gla;
+};
+
+static inline bool l1_uses_ept(const struct nested *n)
+{
+	return vmcs12_proc2(n->v) & PROC2_EPT;
+}
+
+static inline void fieldset_add(struct vmcs12_fieldset *set, unsigned int index)
+{
+	set->bits[index / 64] |= BIT_ULL(index % 64);
+}
+
+/* nested.c */
+int nested_prepare(struct vcpu *vcpu); /* at VMXON: 0, -ENOMEM */
+
+/* current.c: the current VMCS, its snapshot and L1's memory */
+int vmcs12_make_current(struct vcpu *vcpu, u64 ptr); /* 0, VMERR_*, or -errno */
+void vmcs12_release(struct vcpu *vcpu, bool clear); /* write it back; none is current then */
+void vmcs12_sync(struct vcpu *vcpu); /* the snapshot becomes complete and up to date */
+void vmcs12_begin(struct vcpu *vcpu, u64 ptr); /* n->v was filled: it is current now */
+/* L1 writes a field / reads one that may be stale. */
+void vmcs12_note_write(struct nested *n, unsigned int index);
+void vmcs12_pull_plain(struct vcpu *vcpu);
+
+/* vmcs02.c */
+void vmcs02_setup(struct vcpu *vcpu); /* vmcs02 is current */
+void vmcs02_write_state(struct vcpu *vcpu); /* L2's registers; vmcs02 is current */
+int vmcs02_write_controls(struct vcpu *vcpu);
+void vmcs02_save_hot(struct vcpu *vcpu);
+void vmcs02_save_plain(struct nested *n);
+bool vmcs02_field_is_plain(unsigned int index);
+void vmcs02_init_bitmap_words(struct vcpu *vcpu);
+
+/* entry.c */
+int nested_enter(struct vcpu *vcpu); /* 1, negative errno, or VMERR_* << 8 */
+#define ENTER_VMFAIL(error) ((error) << 8)
+void nested_check_ctx(struct vcpu *vcpu, struct check_ctx *c);
+void nested_read_pdptes(struct vcpu *vcpu, struct check_ctx *c);
+/* From a saved state: 0. @pending: vmcs12's event is still to be injected. */
+int nested_resume_l2(struct vcpu *vcpu, const struct check_ctx *c, bool pending);
+
+/* reflect.c */
+int l2_leave(struct vcpu *vcpu, const struct l2_exit *x);
+/* The entry failed: nothing of L2 is saved. @in_vmcs02: it was begun already. */
+int l2_entry_failure(struct vcpu *vcpu, u32 reason, u64 qual, bool in_vmcs02);
+void nested_abort(struct vcpu *vcpu, enum vmx_abort indicator);
+void l2_switch_to_l1(struct vcpu *vcpu);
+
+/* host_state.c: L1 as vmcs12 wants it after an exit. 0, or an abort's indicator. */
+int host_state_load(struct vcpu *vcpu, bool nmi);
+
+/* msr_areas.c: 0, or the number of the entry that failed, from 1. */
+u32 msr_area_load(struct vcpu *vcpu, u64 addr, u32 count);
+u32 msr_area_store(struct vcpu *vcpu, u64 addr, u32 count);
+
+/* shadow.c */
+int shadow_global_init(void);
+void shadow_global_exit(void);
+int shadow_init(struct vcpu *vcpu);
+void shadow_free(struct nested *n);
+void shadow_on(struct vcpu *vcpu);
+void shadow_off(struct vcpu *vcpu);
+void shadow_read(struct vcpu *vcpu); /* L1's writes into the snapshot */
+void shadow_write(struct vcpu *vcpu); /* the snapshot for L1 to read */
+
+/* ept02.c */
+int ept02_select_root(struct vcpu *vcpu); /* 0, -ENOMEM */
+void ept02_free_roots(struct nested *n);
+void ept02_invalidate(struct vcpu *vcpu, bool all, u64 eptp12);
+bool ept02_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn);
+int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u32 access, u64 *gpa);
+
+/* tlb.c */
+void tlb_before_l2(struct vcpu *vcpu); /* vmcs02 is current */
+void tlb_after_l2(struct vcpu *vcpu);
+void tlb_invvpid(struct vcpu *vcpu, u32 type, u16 vpid, u64 gla);
+int invept_operand_check(const struct nested *n, u64 type, const u64 desc[2]);
+int invvpid_operand_check(const struct nested *n, u64 type, const u64 desc[2]);
+
+/* route.c: does L1 intercept the exception? */
+bool route_exception(const struct vmcs12 *v, u8 vector, u32 error);
+
+/* timer.c: L1's preemption timer */
+void timer_init(struct nested *n, struct vcpu *vcpu);
+void timer_start(struct vcpu *vcpu);
+void timer_stop(struct vcpu *vcpu);
+bool timer_expired(const struct nested *n);
+u32 timer_remaining(const struct nested *n);
+void timer_program(struct vcpu *vcpu); /* interrupts off, vmcs02 current */
+void timer_for_halt(struct vcpu *vcpu); /* L2 halts: have it woken */
+
+/* report.c */
+void report_check(struct vcpu *vcpu, const struct check *failed, const char *what);
+
+#endif

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Nested VMX of a vCPU: its life, its MSRs, and the hooks of the run loop. */
+#include <linux/slab.h>
+
+#include "guest/regs.h"
+#include "hw/caps.h"
+#include "hw/vmxop.h"
+#include "nested/bitmaps.h"
+#include "nested/caps.h"
+#include "nested/internal.h"
+
+static struct vmx_caps offered; /* on this processor, to a vCPU with every CPUID feature */
+
+/* A capability MSR of a vCPU with every feature, for KVM_GET_MSRS on the device. */
+static int nested_feature_msr(u32 index, u64 *value)
+{
+	return caps_get(&offered, index, value) ? 0 : 1;
+}
+
+void nested_setup(void)
+{
+	caps_offer(&hw_caps, &offered);
+	msrs_set_feature_source(nested_feature_msr);
+	shadow_global_init();
+}
+
+/* --- life --------------------------------------------------------------- */
+
+/* Nothing yet: a VM without VMX in its CPUID costs nothing. */
+int nested_init(struct vcpu *vcpu)
+{
+	return 0;
+}
+
+static struct nested *nested_alloc(struct vcpu *vcpu)
+{
+	struct nested *n = kzalloc(sizeof(*n), GFP_KERNEL_ACCOUNT);
+
+	if (!n)
+		return NULL;
+	n->caps = offered;
+	n->vmxon_ptr = NO_GPA;
+	n->vmcs12_ptr = NO_GPA;
+	n->virt_apic.gpa = NO_GPA;
+	n->apic_access.gpa = NO_GPA;
+	n->msr_bitmap12.gpa = NO_GPA;
+	timer_init(n, vcpu);
+	return n;
+}
+
+/* The CR4 bits that VMX operation allows follow from CPUID. */
+static void refresh_caps(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	n->caps.cr4_fixed1 = (hw_caps.cr4_fixed1 & ~(u64)vcpu->cpuid.cr4_reserved) | CR4_VMXE;
+	vmcs12_fields_of(&n->caps, &n->fields);
+}
+
+static int cpuid_changed(struct vcpu *vcpu)
+{
+	if (!vcpu->cpuid.vmx)
+		return 0;
+	if (!vcpu->nested) {
+		struct nested *n = nested_alloc(vcpu);
+
+		if (!n)
+			return -ENOMEM;
+		smp_store_release(&vcpu->nested, n); /* ept02_unmap() may look at once */
+	}
+	refresh_caps(vcpu);
+	return 0;
+}
+
+void nested_cpuid_changed(struct vcpu *vcpu)
+{
+	cpuid_changed(vcpu);
+}
+
+static void free_parts(struct nested *n)
+{
+	vmcs_destroy(&n->vmcs02);
+	free_page((unsigned long)n->v);
+	free_page((unsigned long)n->spare);
+	free_page((unsigned long)n->msr_bitmap02);
+	vpid_free(n->vpid02);
+	shadow_free(n);
+	n->v = n->spare = NULL;
+	n->msr_bitmap02 = NULL;
+	n->vpid02 = 0;
+	n->ready = false;
+}
+
+/* What VMX operation needs; kept from the first VMXON until the vCPU's end. */
+int nested_prepare(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	int r = -ENOMEM;
+
+	if (n->ready)
+		return 0;
+	n->v = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	n->spare = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	n->msr_bitmap02 = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!n->v || !n->spare || !n->msr_bitmap02)
+		goto fail;
+	r = vmcs_init(&n->vmcs02);
+	if (r)
+		goto fail;
+	r = shadow_init(vcpu);
+	if (r)
+		goto fail;
+	n->vpid02 = vpid_alloc();
+	vmcs02_init_bitmap_words(vcpu);
+	vcpu_switch_vmcs(vcpu, &n->vmcs02);
+	vmcs02_setup(vcpu);
+	vcpu_switch_vmcs(vcpu, &vcpu->vmcs01);
+	n->ready = true;
+	return 0;
+fail:
+	free_parts(n);
+	return r;
+}
+
+static void nested_ops_free(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	hrtimer_cancel(&n->timer);
+	ept02_free_roots(n);
+	free_parts(n);
+	vcpu->nested = NULL;
+	kfree(n);
+}
+
+void nested_free(struct vcpu *vcpu)
+{
+	if (vcpu->nested)
+		nested_ops_free(vcpu);
+}
+
+void nested_leave(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	if (!n)
+		return;
+	timer_stop(vcpu);
+	n->mtf_pending = false;
+	n->entering = false;
+	if (vcpu->in_l2)
+		l2_switch_to_l1(vcpu);
+	if (n->ready)
+		shadow_off(vcpu);
+	n->vmcs12_ptr = NO_GPA;
+	n->vmxon_ptr = NO_GPA;
+	n->vmxon = false;
+}
+
+/* --- MSRs and control registers ----------------------------------------- */
+
+#define FEATCTL_KNOWN (FEATCTL_LOCKED | FEATCTL_VMX)
+
+static int set_feature_control(struct nested *n, u64 value, bool host)
+{
+	if (value & ~FEATCTL_KNOWN)
+		return -EINVAL;
+	if (!host && (n->feature_control & FEATCTL_LOCKED))
+		return -EINVAL;
+	n->feature_control = value;
+	return 0;
+}
+
+int nested_msr_get(struct vcpu *vcpu, u32 msr, u64 *value, bool host)
+{
+	struct nested *n = vcpu->nested;
+
+	if (!n || (!host && !vcpu->cpuid.vmx))
+		return -EINVAL;
+	if (msr == VMX_MSR_FEATURE_CONTROL) {
+		*value = n->feature_control;
+		return 0;
+	}
+	return caps_get(&n->caps, msr, value) ? 0 : -EINVAL;
+}
+
+int nested_msr_set(struct vcpu *vcpu, u32 msr, u64 value, bool host)
+{
+	struct nested *n = vcpu->nested;
+	struct vmx_caps max = offered;
+	int r;
+
+	if (!n || (!host && !vcpu->cpuid.vmx))
+		return -EINVAL;
+	if (msr == VMX_MSR_FEATURE_CONTROL)
+		return set_feature_control(n, value, host);
+	if (!host)
+		return -EINVAL;
+	r = caps_set(&n->caps, &max, msr, value);
+	if (!r)
+		vmcs12_fields_of(&n->caps, &n->fields);
+	return r;
+}
+
+static int ops_msr_get(struct vcpu *vcpu, u32 index, bool host, u64 *value)
+{
+	return nested_msr_get(vcpu, index, value, host) ? 1 : 0;
+}
+
+static int ops_msr_set(struct vcpu *vcpu, u32 index, bool host, u64 value)
+{
+	return nested_msr_set(vcpu, index, value, host) ? 1 : 0;
+}
+
+static bool in_vmx_operation(struct vcpu *vcpu)
+{
+	return vcpu->nested && vcpu->nested->vmxon;
+}
+
+static bool ops_cr0_valid(struct vcpu *vcpu, unsigned long cr0)
+{
+	const struct nested *n = vcpu->nested;
+	u64 fixed0;
+
+	if (!in_vmx_operation(vcpu))
+		return true;
+	fixed0 = n->caps.cr0_fixed0;
+	if (vcpu->in_l2 && (vmcs12_proc2(n->v) & PROC2_UNRESTRICTED))
+		fixed0 &= ~(CR0_PE | CR0_PG);
+	return (cr0 & fixed0) == fixed0 && !(cr0 & ~n->caps.cr0_fixed1);
+}
+
+static bool ops_cr4_valid(struct vcpu *vcpu, unsigned long cr4)
+{
+	const struct nested *n = vcpu->nested;
+
+	if (!in_vmx_operation(vcpu))
+		return true;
+	return (cr4 & n->caps.cr4_fixed0) == n->caps.cr4_fixed0 && !(cr4 & ~n->caps.cr4_fixed1);
+}
+
+bool nested_cr0_valid(struct vcpu *vcpu, u64 cr0)
+{
+	return ops_cr0_valid(vcpu, cr0);
+}
+
+bool nested_cr4_valid(struct vcpu *vcpu, u64 cr4)
+{
+	return ops_cr4_valid(vcpu, cr4);
+}
+
+bool nested_holds_init(struct vcpu *vcpu)
+{
+	return in_vmx_operation(vcpu);
+}
+
+const struct nested_ops nested_guest_ops = {
+	.msr_get = ops_msr_get,
+	.msr_set = ops_msr_set,
+	.unmap = ept02_unmap,
+	.cpuid_changed = cpuid_changed,
+	.reset = nested_leave,
+	.free = nested_ops_free,
+	.cr0_valid = ops_cr0_valid,
+	.cr4_valid = ops_cr4_valid,
+};
+
+/* --- hooks of the run loop ---------------------------------------------- */
+
+static bool pages_valid(struct vcpu *vcpu)
+{
+	const struct nested *n = vcpu->nested;
+	struct vm *vm = vcpu->vm;
+
+	return (n->virt_apic.gpa == NO_GPA || mem_page_valid(vm, &n->virt_apic)) &&
+	       (n->apic_access.gpa == NO_GPA || mem_page_valid(vm, &n->apic_access)) &&
+	       (n->msr_bitmap12.gpa == NO_GPA || mem_page_valid(vm, &n->msr_bitmap12));
+}
+
+/* vmcs01's controls may have changed while L2 ran, by a debugger for one. */
+static bool l0_changed(struct vcpu *vcpu)
+{
+	return memcmp(vcpu->nested->l0_ctl, vcpu->vmcs01.ctl, sizeof(vcpu->vmcs01.ctl));
+}
+
+int nested_before_entry(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	if (!vcpu->in_l2 || (!n->merge_due && pages_valid(vcpu) && !l0_changed(vcpu)))
+		return 1;
+	return vmcs02_write_controls(vcpu) ?: 1;
+}
+
+#define MSR_X2APIC_TPR 0x808
+
+static void merge_tpr(struct nested *n, bool write)
+{
+	bool virtualized = n->merged.proc2 & PROC2_X2APIC;
+
+	msr_bitmap_set(n->msr_bitmap02, MSR_X2APIC_TPR, write,
+		       !virtualized || msr_bitmap_exits(n->msr_bitmap12.kva, MSR_X2APIC_TPR, write));
+}
+
+static void merge_msr_bitmap(struct nested *n, const u8 *l0)
+{
+	const u64 *a = (const u64 *)l0, *b = n->msr_bitmap12.kva;
+	u64 *to = (u64 *)n->msr_bitmap02;
+	int i;
+
+	for (i = 0; i < n->bitmap_words; i++)
+		to[n->bitmap_word[i]] = a[n->bitmap_word[i]] | READ_ONCE(b[n->bitmap_word[i]]);
+	/* The TPR is virtualized on L1's page; else it is an MSR of L1's own APIC. */
+	merge_tpr(n, false);
+	merge_tpr(n, true);
+	n->bitmap_due = false;
+}
+
+bool nested_entry_stale(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	if (!vcpu->in_l2)
+		return false;
+	if (unlikely(!pages_valid(vcpu)))
+		return true;
+	if (n->bitmap_due && n->msr_bitmap12.gpa != NO_GPA)
+		merge_msr_bitmap(n, vcpu->msr_bitmap);
+	if (n->timer_on)
+		timer_program(vcpu);
+	n->entering = false;
+	return false;
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Giving L1 an exit of L2: L2's registers and what happened into vmcs12, then
+ * L1 as vmcs12 wants its host.
+ */
+#include "guest/regs.h"
+#include "guest/trace.h"
+#include "irqchip/inject.h"
+#include "nested/internal.h"
+
+/* Exits that come with the VM-exit instruction information. */
+static bool has_insn_info(u32 reason)
+{
+	switch (reason) {
+	case EXIT_IO:
+	case EXIT_VMCLEAR:
+	case EXIT_VMPTRLD:
+	case EXIT_VMPTRST:
+	case EXIT_VMREAD:
+	case EXIT_VMWRITE:
+	case EXIT_VMXON:
+	case EXIT_GDTR_IDTR:
+	case EXIT_LDTR_TR:
+	case EXIT_INVEPT:
+	case EXIT_INVVPID:
+	case EXIT_INVPCID:
+	case EXIT_RDRAND:
+	case EXIT_RDSEED:
+	case EXIT_XSAVES:
+	case EXIT_XRSTORS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Exits that come with a guest-linear address. */
+static bool has_linear(u32 reason)
+{
+	return reason == EXIT_EPT_VIOLATION || reason == EXIT_IO || reason == EXIT_EXCEPTION_NMI ||
+	       reason == EXIT_CR_ACCESS || reason == EXIT_EPT_MISCONFIG;
+}
+
+static void exit_from_vmcs02(struct vcpu *vcpu, u32 reason, struct l2_exit *x)
+{
+	*x = (struct l2_exit){ .reason = reason, .qual = vcpu_exit_qual(vcpu) };
+	x->insn_len = vmread(VMCS_EXIT_INSN_LEN);
+	if (reason == EXIT_EXCEPTION_NMI) {
+		x->intr_info = vcpu->intr_info;
+		if (x->intr_info & INTR_HAS_ERROR)
+			x->intr_error = vmread(VMCS_EXIT_INTR_ERROR);
+	}
+	if (has_insn_info(reason))
+		x->insn_info = vmread(VMCS_EXIT_INSN_INFO);
+	if (has_linear(reason))
+		x->gla = vmread(VMCS_GUEST_LINEAR_ADDR);
+	if (reason == EXIT_EPT_VIOLATION || reason == EXIT_EPT_MISCONFIG)
+		x->gpa = vmread(VMCS_GUEST_PHYS_ADDR);
+}
+
+/*
+ * The event whose delivery this exit cut short, as IDT-vectoring information;
+ * it is L1's from here on.
+ */
+static void save_vectoring(struct vcpu *vcpu)
+{
+	struct vcpu_inject *in = &vcpu->inject;
+	struct vmcs12 *v = vcpu->nested->v;
+	u32 info = 0;
+
+	if (in->exception.injected) {
+		info = in->exception.vector | INTR_VALID;
+		info |= in->exception.vector == VEC_BP || in->exception.vector == VEC_OF ?
+				INTR_TYPE_SOFT_EXC : INTR_TYPE_HARD_EXC;
+		if (in->exception.has_error) {
+			info |= INTR_HAS_ERROR;
+			v->idt_vectoring_error = in->exception.error;
+		}
+	} else if (in->nmi.injected) {
+		info = VEC_NMI | INTR_TYPE_NMI | INTR_VALID;
+	} else if (in->irq.injected) {
+		info = in->irq.vector | INTR_VALID |
+		       (in->irq.soft ? INTR_TYPE_SOFT_INT : INTR_TYPE_EXT);
+	}
+	if (intr_type_software(info) && (info & INTR_VALID))
+		v->exit_insn_len = in->insn_len;
+	v->idt_vectoring_info = info;
+}
+
+static void forget_events(struct vcpu *vcpu)
+{
+	struct vcpu_inject *in = &vcpu->inject;
+
+	in->exception.injected = in->exception.pending = false;
+	in->irq.injected = false;
+	in->nmi.injected = false;
+}
+
+static void save_exit(struct vcpu *vcpu, const struct l2_exit *x)
+{
+	struct vmcs12 *v = vcpu->nested->v;
+
+	v->exit_reason = x->reason;
+	v->exit_qual = x->qual;
+	v->exit_intr_info = x->intr_info;
+	v->exit_intr_error = x->intr_error;
+	v->exit_insn_len = x->insn_len;
+	v->exit_insn_info = x->insn_info;
+	v->guest_phys_addr = x->gpa;
+	v->guest_linear_addr = x->gla;
+	v->entry_intr_info &= ~(u32)INTR_VALID;
+}
+
+/* vmcs01 becomes current, and the vCPU is L1's; L1's registers are still to come. */
+void l2_switch_to_l1(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	timer_stop(vcpu);
+	inject_cancel(vcpu);
+	n->entering = false;
+	n->mtf_pending = false;
+	vcpu_switch_vmcs(vcpu, &vcpu->vmcs01);
+	vcpu->in_l2 = false;
+	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+	vcpu->gpa_translate = NULL;
+	vcpu->cr0_l1 = vcpu->cr4_l1 = (struct cr_intercept){ };
+	vcpu->clock.l2_offset = 0;
+	if (n->tsc01 != vcpu->clock.tsc_offset)
+		clock_write_vmcs(vcpu);
+	vcpu_request(vcpu, REQ_EVENT);
+}
+
+void nested_abort(struct vcpu *vcpu, enum vmx_abort indicator)
+{
+	struct nested *n = vcpu->nested;
+	u32 value = indicator;
+
+	n->v->abort = value;
+	mem_write(vcpu->vm, n->vmcs12_ptr + offsetof(struct vmcs12, abort), &value, 4);
+	vcpu_request(vcpu, REQ_TRIPLE_FAULT);
+}
+
+/* L1 goes on at its host RIP. */
+static int resume_l1(struct vcpu *vcpu, bool nmi)
+{
+	struct nested *n = vcpu->nested;
+	const struct vmcs12 *v = n->v;
+	int abort;
+
+	abort = host_state_load(vcpu, nmi);
+	if (!abort && msr_area_load(vcpu, v->exit_msr_load_addr, v->exit_msr_load_count))
+		abort = VMABORT_LOAD_MSR;
+	if (abort)
+		nested_abort(vcpu, abort);
+	tlb_after_l2(vcpu);
+	shadow_write(vcpu);
+	return 1;
+}
+
+int l2_leave(struct vcpu *vcpu, const struct l2_exit *x)
+{
+	struct nested *n = vcpu->nested;
+	struct vmcs12 *v = n->v;
+	bool nmi = x->reason == EXIT_EXCEPTION_NMI &&
+		   (x->intr_info & INTR_TYPE_MASK) == INTR_TYPE_NMI;
+	bool store_failed;
+
+	trace_abyme_nested_exit(vcpu->id, x->reason, vcpu_rip(vcpu), x->qual, 0, x->intr_info,
+				x->intr_error);
+	vmcs02_save_hot(vcpu);
+	save_exit(vcpu, x);
+	save_vectoring(vcpu);
+	forget_events(vcpu);
+	store_failed = msr_area_store(vcpu, v->exit_msr_store_addr, v->exit_msr_store_count);
+	l2_switch_to_l1(vcpu);
+	if (store_failed)
+		nested_abort(vcpu, VMABORT_SAVE_MSR);
+	return resume_l1(vcpu, nmi);
+}
+
+int l2_entry_failure(struct vcpu *vcpu, u32 reason, u64 qual, bool in_vmcs02)
+{
+	struct nested *n = vcpu->nested;
+	struct vmcs12 *v = n->v;
+
+	vcpu->stats.nested_entry_failed++;
+	v->exit_reason = reason | EXIT_ENTRY_FAILED;
+	v->exit_qual = qual;
+	forget_events(vcpu);
+	if (in_vmcs02) {
+		l2_switch_to_l1(vcpu);
+	} else {
+		/* vmcs02 was not touched: what L1 changed is still to be written. */
+		vcpu_lazy_flush(vcpu);
+		n->tsc01 = vcpu->clock.tsc_offset;
+		n->dr7_01 = vcpu->debug.dr7;
+	}
+	return resume_l1(vcpu, false);
+}
+
+int nested_reflect(struct vcpu *vcpu, u32 reason)
+{
+	struct l2_exit x;
+
+	exit_from_vmcs02(vcpu, reason, &x);
+	return l2_leave(vcpu, &x);
+}
+
+int nested_reflect_as(struct vcpu *vcpu, u32 reason, u32 intr_info, u64 qual)
+{
+	struct l2_exit x = { .reason = reason, .intr_info = intr_info, .qual = qual };
+
+	return l2_leave(vcpu, &x);
+}
+
+int nested_entry_refused(struct vcpu *vcpu, u32 reason, u32 error)
+{
+	vcpu->stats.nested_entry_refused++;
+	pr_warn_ratelimited("abyme: the processor refused an entry to L2 that passed all checks: reason 0x%x, error %u, qualification 0x%llx\n",
+			    reason, error, vcpu_exit_qual(vcpu));
+	/* Of the state that was refused nothing is known to be right: write all of it next time. */
+	memset(&vcpu->nested->dirty, 0xff, sizeof(vcpu->nested->dirty));
+	vcpu->nested->dirty_plain = true;
+	vcpu->nested->plain_stale = false;
+	return l2_entry_failure(vcpu, EXIT_BAD_GUEST_STATE, error ? 0 : vcpu_exit_qual(vcpu), true);
+}

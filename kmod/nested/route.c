@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Whose exit of L2 is it? What L1 asked for is L1's; the rest is L0's. */
+#include "guest/regs.h"
+#include "nested/bitmaps.h"
+#include "nested/internal.h"
+
+typedef bool (*route_fn)(struct vcpu *vcpu, const struct vmcs12 *v);
+
+static bool l1_always(struct vcpu *vcpu, const struct vmcs12 *v)
+{
+	return true;
+}
+
+/* A function for each control bit: "L1 set it". */
+#define IF_PROC(name, bits)                                                   \
+	static bool l1_if_##name(struct vcpu *vcpu, const struct vmcs12 *v)    \
+	{                                                                     \
+		return v->proc_ctls & (bits);                                 \
+	}
+#define IF_PROC2(name, bits)                                                  \
+	static bool l1_if_##name(struct vcpu *vcpu, const struct vmcs12 *v)    \
+	{                                                                     \
+		return vmcs12_proc2(v) & (bits);                              \
+	}
+
+IF_PROC(int_window, PROC_INT_WINDOW)
+IF_PROC(nmi_window, PROC_NMI_WINDOW)
+IF_PROC(hlt, PROC_HLT)
+IF_PROC(invlpg, PROC_INVLPG)
+IF_PROC(rdpmc, PROC_RDPMC)
+IF_PROC(rdtsc, PROC_RDTSC)
+IF_PROC(mov_dr, PROC_MOV_DR)
+IF_PROC(mwait, PROC_MWAIT)
+IF_PROC(monitor, PROC_MONITOR)
+IF_PROC(mtf, PROC_MTF)
+IF_PROC(tpr_shadow, PROC_TPR_SHADOW)
+IF_PROC2(desc_table, PROC2_DESC_TABLE)
+IF_PROC2(wbinvd, PROC2_WBINVD)
+IF_PROC2(rdrand, PROC2_RDRAND)
+IF_PROC2(rdseed, PROC2_RDSEED)
+IF_PROC2(apic_access, PROC2_APIC_ACCESS)
+IF_PROC2(apic_reg, PROC2_APIC_REG_VIRT)
+IF_PROC2(virt_intr, PROC2_VIRT_INTR)
+IF_PROC2(xsaves, PROC2_XSAVES)
+
+static bool l1_if_pause(struct vcpu *vcpu, const struct vmcs12 *v)
+{
+	return (v->proc_ctls & PROC_PAUSE) || (vmcs12_proc2(v) & PROC2_PAUSE_LOOP);
+}
+
+static bool l1_if_timer(struct vcpu *vcpu, const struct vmcs12 *v)
+{
+	return v->pin_ctls & PIN_PREEMPT_TIMER;
+}
+
+/* --- exceptions --------------------------------------------------------- */
+
+static bool route_page_fault(const struct vmcs12 *v, u32 error)
+{
+	bool bit = v->exception_bitmap & BIT(VEC_PF);
+	bool match = (error & v->pf_error_mask) == v->pf_error_match;
+
+	return bit == match;
+}
+
+bool route_exception(const struct vmcs12 *v, u8 vector, u32 error)
+{
+	if (vector == VEC_PF)
+		return route_page_fault(v, error);
+	return v->exception_bitmap & BIT(vector);
+}
+
+static bool debugger_wants(struct vcpu *vcpu, u8 vector)
+{
+	u32 control = vcpu->debug.control;
+
+	return (vector == VEC_DB &&
+		(control & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP))) ||
+	       (vector == VEC_BP && (control & KVM_GUESTDBG_USE_SW_BP));
+}
+
+static bool route_exception_nmi(struct vcpu *vcpu, const struct vmcs12 *v)
+{
+	u32 info = vcpu->intr_info, error = 0;
+	u8 vector = info & INTR_VECTOR;
+
+	/* NMIs and machine checks of the processor are the host's. */
+	if ((info & INTR_TYPE_MASK) == INTR_TYPE_NMI || vector == VEC_MC ||
+	    debugger_wants(vcpu, vector))
+		return false;
+	if (vector == VEC_PF)
+		error = vmread(VMCS_EXIT_INTR_ERROR);
+	return route_exception(v, vector, error);
+}
+
+/* --- control registers -------------------------------------------------- */
+
+/* Bits that L1 intercepts change their value as L2 sees it. */
+static bool cr_bits_intercepted(u64 mask, u64 shadow, u64 value)
+{
+	return mask & (shadow ^ value);
+}
+
+static bool is_cr3_target(const struct vmcs12 *v, u64 value)
+{
+	return (v->cr3_target_count >= 1 && value == v->cr3_target0) ||
+	       (v->cr3_target_count >= 2 && value == v->cr3_target1) ||
+	       (v->cr3_target_count >= 3 && value == v->cr3_target2) ||
+	       (v->cr3_target_count >= 4 && value == v->cr3_target3);
+}
+
+static bool route_mov_to_cr(const struct vmcs12 *v, u32 cr, u64 value)
+{
+	switch (cr) {
+	case 0:
+		return cr_bits_intercepted(v->cr0_mask, v->cr0_shadow, value);
+	case 3:
+		return (v->proc_ctls & PROC_CR3_LOAD) && !is_cr3_target(v, value);
+	case 4:
+		return cr_bits_intercepted(v->cr4_mask, v->cr4_shadow, value);
+	default:
+		return v->proc_ctls & PROC_CR8_LOAD;
+	}
+}
+
+static bool route_mov_from_cr(const struct vmcs12 *v, u32 cr)
+{
+	return v->proc_ctls & (cr == 3 ? PROC_CR3_STORE : PROC_CR8_STORE);
+}
+
+static bool route_clts(const struct vmcs12 *v)
+{
+	return (v->cr0_mask & CR0_TS) && (v->cr0_shadow & CR0_TS);
+}
+
+/* LMSW writes bits 3:0 and cannot clear PE. */
+static bool route_lmsw(const struct vmcs12 *v, u64 data)
+{
+	u64 mask = v->cr0_mask & 0xf;
+
+	if ((mask & CR0_PE) && (data & CR0_PE) && !(v->cr0_shadow & CR0_PE))
+		return true;
+	return cr_bits_intercepted(mask & ~CR0_PE, v->cr0_shadow, data);
+}
+
+static bool route_cr_access(struct vcpu *vcpu, const struct vmcs12 *v)
+{
+	u64 qual = vcpu_exit_qual(vcpu), value;
+
+	switch (CRQ_TYPE(qual)) {
+	case CRQ_TYPE_TO_CR:
+		value = vcpu_gpr(vcpu, CRQ_GPR(qual));
+		if (!vcpu_64bit(vcpu))
+			value = (u32)value;
+		return route_mov_to_cr(v, CRQ_NUM(qual), value);
+	case CRQ_TYPE_FROM_CR:
+		return route_mov_from_cr(v, CRQ_NUM(qual));
+	case CRQ_TYPE_CLTS:
+		return route_clts(v);
+	default:
+		return route_lmsw(v, CRQ_LMSW_DATA(qual));
+	}
+}
+
+/* --- bitmaps ------------------------------------------------------------ */
+
+/* One byte of L1's bitmap; ones where there is no memory. */
+static u8 bitmap_byte(struct vcpu *vcpu, u64 addr)
+{
+	u8 byte;
+
+	return mem_read(vcpu->vm, addr, &byte, 1) ? 0xff : byte;
+}
+
+static bool port_exits(struct vcpu *vcpu, const struct vmcs12 *v, u16 port)
+{
+	u64 base = port & 0x8000 ? v->io_bitmap_b : v->io_bitmap_a;
+
+	port &= 0x7fff;
+	return bitmap_byte(vcpu, base + port / 8) & BIT(port % 8);
+}
+
+static bool route_io(struct vcpu *vcpu, const struct vmcs12 *v)
+{
+	u64 qual = vcpu_exit_qual(vcpu);
+	u32 port = IOQ_PORT(qual), end = port + IOQ_SIZE(qual);
+
+	if (!(v->proc_ctls & PROC_IO_BITMAPS))
+		return v->proc_ctls & PROC_UNCOND_IO;
+	if (end > 0x10000)
+		return true;
+	for (; port < end; port++)
+		if (port_exits(vcpu, v, port))
+			return true;
+	return false;
+}
+
+static bool msr_exits(struct vcpu *vcpu, const struct vmcs12 *v, bool write)
+{
+	u32 msr = vcpu->gpr[GPR_RCX];
+	int bit;
+
+	if (!(v->proc_ctls & PROC_MSR_BITMAPS))
+		return true;
+	bit = msr_bitmap_bit(msr, write);
+	return bit < 0 || (bitmap_byte(vcpu, v->msr_bitmap + bit / 8) & BIT(bit % 8));
+}
+
+static bool route_rdmsr(struct vcpu *vcpu, const struct vmcs12 *v)
+{
+	return msr_exits(vcpu, v, false);
+}
+
+static bool route_wrmsr(struct vcpu *vcpu, const struct vmcs12 *v)
+{
+	return msr_exits(vcpu, v, true);
+}
+
+/* NULL: L0's always. EPT violations: ept02.c finds out. */
+static const route_fn routes[NR_EXITS] = {
+	[EXIT_EXCEPTION_NMI] = route_exception_nmi,
+	[EXIT_TRIPLE_FAULT] = l1_always,
+	[EXIT_INT_WINDOW] = l1_if_int_window,
+	[EXIT_NMI_WINDOW] = l1_if_nmi_window,
+	[EXIT_TASK_SWITCH] = l1_always,
+	[EXIT_CPUID] = l1_always,
+	[EXIT_GETSEC] = l1_always,
+	[EXIT_HLT] = l1_if_hlt,
+	[EXIT_INVD] = l1_always,
+	[EXIT_INVLPG] = l1_if_invlpg,
+	[EXIT_RDPMC] = l1_if_rdpmc,
+	[EXIT_RDTSC] = l1_if_rdtsc,
+	[EXIT_VMCALL] = l1_always,
+	[EXIT_VMCLEAR] = l1_always,
+	[EXIT_VMLAUNCH] = l1_always,
+	[EXIT_VMPTRLD] = l1_always,
+	[EXIT_VMPTRST] = l1_always,
+	[EXIT_VMREAD] = l1_always,
+	[EXIT_VMRESUME] = l1_always,
+	[EXIT_VMWRITE] = l1_always,
+	[EXIT_VMXOFF] = l1_always,
+	[EXIT_VMXON] = l1_always,
+	[EXIT_CR_ACCESS] = route_cr_access,
+	[EXIT_DR_ACCESS] = l1_if_mov_dr,
+	[EXIT_IO] = route_io,
+	[EXIT_RDMSR] = route_rdmsr,
+	[EXIT_WRMSR] = route_wrmsr,
+	[EXIT_MWAIT] = l1_if_mwait,
+	[EXIT_MTF] = l1_if_mtf,
+	[EXIT_MONITOR] = l1_if_monitor,
+	[EXIT_PAUSE] = l1_if_pause,
+	[EXIT_TPR_BELOW] = l1_if_tpr_shadow,
+	[EXIT_APIC_ACCESS] = l1_if_apic_access,
+	[EXIT_VIRT_EOI] = l1_if_virt_intr,
+	[EXIT_GDTR_IDTR] = l1_if_desc_table,
+	[EXIT_LDTR_TR] = l1_if_desc_table,
+	[EXIT_INVEPT] = l1_always,
+	[EXIT_RDTSCP] = l1_if_rdtsc,
+	[EXIT_PREEMPT_TIMER] = l1_if_timer,
+	[EXIT_INVVPID] = l1_always,
+	[EXIT_WBINVD] = l1_if_wbinvd,
+	[EXIT_XSETBV] = l1_always,
+	[EXIT_APIC_WRITE] = l1_if_apic_reg,
+	[EXIT_RDRAND] = l1_if_rdrand,
+	[EXIT_INVPCID] = l1_if_invlpg,
+	[EXIT_VMFUNC] = l1_always,
+	[EXIT_RDSEED] = l1_if_rdseed,
+	[EXIT_XSAVES] = l1_if_xsaves,
+	[EXIT_XRSTORS] = l1_if_xsaves,
+};
+
+bool nested_wants_exit(struct vcpu *vcpu, u32 reason)
+{
+	route_fn route = NULL;
+
+	if (reason < NR_EXITS)
+		route = routes[reason];
+	return route && route(vcpu, vcpu->nested->v);
+}

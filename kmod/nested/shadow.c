@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VMCS shadowing by the processor: L1's VMREAD and VMWRITE of the fields that
+ * the table marks go to a shadow VMCS without an exit. It is read at L1's VM
+ * entry and written at an exit to L1, where values differ only.
+ *
+ * n->shadow is a copy of what the shadow VMCS holds. Without the feature it
+ * is NULL, and each VMREAD and VMWRITE exits (vmxinsn.c).
+ */
+#include <linux/gfp.h>
+
+#include "hw/caps.h"
+#include "hw/insn.h"
+#include "nested/internal.h"
+
+/* 1 bits: accesses that exit. Shared by all vCPUs. */
+static u8 *read_bitmap, *write_bitmap;
+
+static void allow(u8 *bitmap, u16 enc)
+{
+	bitmap[enc / 8] &= ~BIT(enc % 8);
+	if (vmcs_enc_width(enc) == VMCS_WIDTH_U64)
+		bitmap[(enc + 1) / 8] &= ~BIT((enc + 1) % 8);
+}
+
+static void fill_bitmaps(void)
+{
+	struct vmcs12_fieldset hw;
+	unsigned int i;
+
+	memset(read_bitmap, 0xff, PAGE_SIZE);
+	memset(write_bitmap, 0xff, PAGE_SIZE);
+	vmcs12_fields_of(&hw_caps, &hw);
+	for (i = 0; i < NR_FIELDS; i++) {
+		const struct vmcs12_field *f = &vmcs12_fields[i];
+
+		if (f->shadow != SHADOW_NONE)
+			allow(read_bitmap, f->enc);
+		if (f->shadow == SHADOW_RW)
+			allow(write_bitmap, f->enc);
+	}
+}
+
+int shadow_global_init(void)
+{
+	/* Writing the read-only fields of a shadow VMCS needs VMX_MISC[29]. */
+	if (!hw_has_shadow_vmcs() || !(hw_caps.misc & MISC_VMWRITE_ANY))
+		return 0;
+	read_bitmap = (void *)__get_free_page(GFP_KERNEL);
+	write_bitmap = (void *)__get_free_page(GFP_KERNEL);
+	if (!read_bitmap || !write_bitmap) {
+		shadow_global_exit();
+		return -ENOMEM;
+	}
+	fill_bitmaps();
+	return 0;
+}
+
+void shadow_global_exit(void)
+{
+	free_page((unsigned long)read_bitmap);
+	free_page((unsigned long)write_bitmap);
+	read_bitmap = write_bitmap = NULL;
+}
+
+int shadow_init(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	struct vmcs *vmcs = &vcpu->vmcs01;
+
+	if (!read_bitmap)
+		return 0;
+	n->shadow = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!n->shadow)
+		return -ENOMEM;
+	if (vmcs->shadow)
+		return 0;
+	/* vmcs01 owns it: it is cleared and freed with it. */
+	vmcs->shadow = vmcs_region_alloc(true);
+	if (!vmcs->shadow)
+		return -ENOMEM;
+	preempt_disable();
+	hw_vmclear(__pa(vmcs->shadow));
+	preempt_enable();
+	vmwrite(VMCS_VMREAD_BITMAP, __pa(read_bitmap));
+	vmwrite(VMCS_VMWRITE_BITMAP, __pa(write_bitmap));
+	return 0;
+}
+
+void shadow_free(struct nested *n)
+{
+	free_page((unsigned long)n->shadow);
+	n->shadow = NULL;
+}
+
+/*
+ * Between these two VMREAD and VMWRITE go to the shadow VMCS. vmcs01 must be
+ * active on this CPU, so that both are where they belong.
+ */
+static void shadow_begin(struct vcpu *vcpu)
+{
+	preempt_disable();
+	vmcs_load_shadow(&vcpu->vmcs01);
+}
+
+static void shadow_end(struct vcpu *vcpu)
+{
+	vmcs_switch(vcpu->vmcs);
+	preempt_enable();
+}
+
+/* One line for each field, by its mark in the table. */
+#define READ_NONE(name, member)
+#define READ_RO(name, member)
+#define READ_RW(name, member)                                  \
+	do {                                                   \
+		u64 value = vmread(VMCS_##name);               \
+							       \
+		if (s->member != value) {                      \
+			s->member = value;                     \
+			v->member = value;                     \
+			vmcs12_note_write(n, FIELD_##name);    \
+		}                                              \
+	} while (0);
+
+void shadow_read(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	struct vmcs12 *v = n->v, *s = n->shadow;
+
+	if (!n->shadow_on)
+		return;
+	shadow_begin(vcpu);
+#define F(name, encoding, width, member, offset, role, shadow) READ_##shadow(name, member)
+#include <vmx/vmcs_fields.def>
+#undef F
+	shadow_end(vcpu);
+}
+
+#define WRITE_NONE(name, member)
+#define WRITE_RO(name, member)                              \
+	do {                                                \
+		if (s->member != v->member) {               \
+			s->member = v->member;              \
+			vmwrite(VMCS_##name, s->member);    \
+		}                                           \
+	} while (0);
+#define WRITE_RW(name, member) WRITE_RO(name, member)
+
+/* Context: the shadow VMCS is loaded. */
+static void write_changed(struct nested *n)
+{
+	const struct vmcs12 *v = n->v;
+	struct vmcs12 *s = n->shadow;
+
+#define F(name, encoding, width, member, offset, role, shadow) WRITE_##shadow(name, member)
+#include <vmx/vmcs_fields.def>
+#undef F
+}
+
+#define INVERT_NONE(member)
+#define INVERT_RO(member) s->member = ~v->member;
+#define INVERT_RW(member) s->member = ~v->member;
+
+/* The copy is to differ everywhere, so that everything is written. */
+static void forget_copy(struct nested *n)
+{
+	const struct vmcs12 *v = n->v;
+	struct vmcs12 *s = n->shadow;
+
+#define F(name, encoding, width, member, offset, role, shadow) INVERT_##shadow(member)
+#include <vmx/vmcs_fields.def>
+#undef F
+}
+
+void shadow_write(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	if (!n->shadow_on)
+		return;
+	shadow_begin(vcpu);
+	write_changed(n);
+	shadow_end(vcpu);
+}
+
+/* Context: vmcs01 is current. */
+void shadow_on(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	struct vmcs *vmcs = &vcpu->vmcs01;
+
+	if (!n->shadow)
+		return;
+	vmcs_ctl_set(vmcs, CTL_PROC2, vmcs->ctl[CTL_PROC2] | PROC2_SHADOW_VMCS);
+	vmwrite(VMCS_LINK_POINTER, __pa(vmcs->shadow));
+	n->shadow_on = true;
+	forget_copy(n);
+	shadow_write(vcpu);
+}
+
+void shadow_off(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	struct vmcs *vmcs = &vcpu->vmcs01;
+
+	if (!n->shadow_on)
+		return;
+	vmwrite(VMCS_LINK_POINTER, NO_GPA);
+	vmcs_ctl_set(vmcs, CTL_PROC2, vmcs->ctl[CTL_PROC2] & ~PROC2_SHADOW_VMCS);
+	n->shadow_on = false;
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* KVM_GET_NESTED_STATE and KVM_SET_NESTED_STATE. */
+#include <linux/uaccess.h>
+
+#include "guest/regs.h"
+#include "nested/internal.h"
+
+#define HEADER sizeof(struct kvm_nested_state)
+#define VMCS12_BYTES KVM_STATE_NESTED_VMX_VMCS_SIZE
+
+static u32 state_size(const struct nested *n)
+{
+	return n && n->vmxon && n->vmcs12_ptr != NO_GPA ? HEADER + VMCS12_BYTES : HEADER;
+}
+
+static void fill_header(struct vcpu *vcpu, struct kvm_nested_state *s)
+{
+	struct nested *n = vcpu->nested;
+
+	s->format = KVM_STATE_NESTED_FORMAT_VMX;
+	s->size = state_size(n);
+	s->hdr.vmx.vmxon_pa = NO_GPA;
+	s->hdr.vmx.vmcs12_pa = NO_GPA;
+	if (!n || !n->vmxon)
+		return;
+	s->hdr.vmx.vmxon_pa = n->vmxon_ptr;
+	s->hdr.vmx.vmcs12_pa = n->vmcs12_ptr;
+	if (!vcpu->in_l2)
+		return;
+	s->flags |= KVM_STATE_NESTED_GUEST_MODE;
+	if (n->entering)
+		s->flags |= KVM_STATE_NESTED_RUN_PENDING;
+	if (n->mtf_pending)
+		s->flags |= KVM_STATE_NESTED_MTF_PENDING;
+	if (n->timer_on) {
+		s->hdr.vmx.flags |= KVM_STATE_VMX_PREEMPTION_TIMER_DEADLINE;
+		s->hdr.vmx.preemption_timer_deadline =
+			clock_guest_tsc(vcpu, n->timer_deadline);
+	}
+}
+
+int nested_state_get(struct vcpu *vcpu, struct kvm_nested_state __user *user, u32 user_size)
+{
+	struct kvm_nested_state s = { };
+
+	fill_header(vcpu, &s);
+	if (user_size < s.size) {
+		if (put_user(s.size, &user->size))
+			return -EFAULT;
+		return -E2BIG;
+	}
+	if (copy_to_user(user, &s, HEADER))
+		return -EFAULT;
+	if (s.size == HEADER)
+		return s.size;
+	vmcs12_sync(vcpu);
+	if (copy_to_user(user->data.vmx[0].vmcs12, vcpu->nested->v, VMCS12_BYTES))
+		return -EFAULT;
+	return s.size;
+}
+
+/* --- set ---------------------------------------------------------------- */
+
+#define KNOWN_FLAGS                                                                          \
+	(KVM_STATE_NESTED_GUEST_MODE | KVM_STATE_NESTED_RUN_PENDING | KVM_STATE_NESTED_EVMCS | \
+	 KVM_STATE_NESTED_MTF_PENDING | KVM_STATE_NESTED_GIF_SET)
+
+static bool page_ok(struct vcpu *vcpu, u64 pa)
+{
+	return !(pa & 0xfff) && !(pa >> vcpu->cpuid.maxphyaddr);
+}
+
+/* What holds for all states of a vCPU that is not in VMX operation. */
+static int check_vmxoff(const struct kvm_nested_state *s)
+{
+	if (s->hdr.vmx.vmcs12_pa != NO_GPA || (s->flags & ~(u32)KVM_STATE_NESTED_EVMCS) ||
+	    s->hdr.vmx.smm.flags)
+		return -EINVAL;
+	return 0;
+}
+
+static int check_header(struct vcpu *vcpu, const struct kvm_nested_state *s)
+{
+	bool guest = s->flags & KVM_STATE_NESTED_GUEST_MODE;
+
+	if (s->format != KVM_STATE_NESTED_FORMAT_VMX || (s->flags & ~KNOWN_FLAGS) ||
+	    (s->flags & (KVM_STATE_NESTED_EVMCS | KVM_STATE_NESTED_GIF_SET)))
+		return -EINVAL;
+	if ((s->flags & KVM_STATE_NESTED_RUN_PENDING) && !guest)
+		return -EINVAL;
+	if (s->hdr.vmx.vmxon_pa == NO_GPA)
+		return check_vmxoff(s);
+	if (!vcpu->cpuid.vmx || !vcpu->nested || !page_ok(vcpu, s->hdr.vmx.vmxon_pa))
+		return -EINVAL;
+	if (s->hdr.vmx.smm.flags || (s->hdr.vmx.flags & ~KVM_STATE_VMX_PREEMPTION_TIMER_DEADLINE))
+		return -EINVAL; /* no SMM */
+	return 0;
+}
+
+static int set_vmcs12(struct vcpu *vcpu, const struct kvm_nested_state *s,
+		      struct kvm_nested_state __user *user)
+{
+	struct nested *n = vcpu->nested;
+	u64 pa = s->hdr.vmx.vmcs12_pa;
+
+	if (s->size < HEADER + VMCS12_BYTES)
+		return (s->flags & KVM_STATE_NESTED_GUEST_MODE) || pa != NO_GPA ? -EINVAL : 0;
+	if (pa == NO_GPA)
+		return s->flags & KVM_STATE_NESTED_GUEST_MODE ? -EINVAL : 0;
+	if (pa == n->vmxon_ptr || !page_ok(vcpu, pa))
+		return -EINVAL;
+	if (copy_from_user(n->v, user->data.vmx[0].vmcs12, VMCS12_BYTES))
+		return -EFAULT;
+	if (n->v->revision != VMCS12_REVISION)
+		return -EINVAL;
+	vmcs12_begin(vcpu, pa);
+	return 0;
+}
+
+/* L2 goes on where it was: nothing is loaded but what its registers need. */
+static int resume_l2(struct vcpu *vcpu, const struct kvm_nested_state *s)
+{
+	struct nested *n = vcpu->nested;
+	const struct check *failed;
+	struct check_ctx c;
+	u64 qual;
+
+	nested_check_ctx(vcpu, &c);
+	c.l1_long_mode = n->v->exit_ctls & EXITC_HOST_64;
+	failed = check_controls(&c);
+	if (!failed)
+		failed = check_host(&c);
+	if (!failed) {
+		nested_read_pdptes(vcpu, &c);
+		failed = check_guest(&c, &qual);
+	}
+	if (failed) {
+		report_check(vcpu, failed, "KVM_SET_NESTED_STATE");
+		return -EINVAL;
+	}
+	return nested_resume_l2(vcpu, &c, s->flags & KVM_STATE_NESTED_RUN_PENDING);
+}
+
+static void set_timer(struct vcpu *vcpu, const struct kvm_nested_state *s)
+{
+	struct nested *n = vcpu->nested;
+
+	if (n->timer_on && (s->hdr.vmx.flags & KVM_STATE_VMX_PREEMPTION_TIMER_DEADLINE))
+		n->timer_deadline = s->hdr.vmx.preemption_timer_deadline - vcpu->clock.tsc_offset;
+}
+
+int nested_state_set(struct vcpu *vcpu, struct kvm_nested_state __user *user)
+{
+	struct kvm_nested_state s;
+	struct nested *n = vcpu->nested;
+	int r;
+
+	if (copy_from_user(&s, user, HEADER))
+		return -EFAULT;
+	if (s.size < HEADER)
+		return -EINVAL;
+	r = check_header(vcpu, &s);
+	if (r)
+		return r;
+	nested_leave(vcpu);
+	if (s.hdr.vmx.vmxon_pa == NO_GPA)
+		return 0;
+	r = nested_prepare(vcpu);
+	if (r)
+		return r;
+	n->vmxon = true;
+	n->vmxon_ptr = s.hdr.vmx.vmxon_pa;
+	r = set_vmcs12(vcpu, &s, user);
+	if (!r && (s.flags & KVM_STATE_NESTED_GUEST_MODE)) {
+		r = resume_l2(vcpu, &s);
+		n->mtf_pending = !r && (s.flags & KVM_STATE_NESTED_MTF_PENDING);
+		set_timer(vcpu, &s);
+	}
+	if (r)
+		nested_leave(vcpu);
+	return r;
+}

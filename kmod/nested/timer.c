@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * L1's VMX-preemption timer. It runs in L2 from L1's VM entry on, also while
+ * L0 handles an exit of L2, so what is kept is the host TSC at which it ends.
+ * While L2 runs the processor's own timer watches; while L2 is halted an
+ * hrtimer does.
+ */
+#include <linux/hrtimer.h>
+#include <asm/tsc.h>
+
+#include "nested/internal.h"
+
+/* Timer units are 2^this ticks of the TSC. */
+static int rate(const struct nested *n)
+{
+	return n->caps.misc & MISC_PREEMPT_RATE;
+}
+
+static enum hrtimer_restart wake(struct hrtimer *timer)
+{
+	struct nested *n = container_of(timer, struct nested, timer);
+
+	vcpu_request(n->vcpu, REQ_NESTED);
+	vcpu_request(n->vcpu, REQ_EVENT);
+	vcpu_kick(n->vcpu);
+	return HRTIMER_NORESTART;
+}
+
+void timer_init(struct nested *n, struct vcpu *vcpu)
+{
+	n->vcpu = vcpu;
+	hrtimer_init(&n->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
+	n->timer.function = wake;
+}
+
+void timer_start(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	n->timer_on = n->v->pin_ctls & PIN_PREEMPT_TIMER;
+	if (n->timer_on)
+		n->timer_deadline = rdtsc() + ((u64)n->v->guest_preempt_timer << rate(n));
+}
+
+void timer_stop(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	if (!n->timer_on)
+		return;
+	n->timer_on = false;
+	hrtimer_cancel(&n->timer);
+}
+
+u32 timer_remaining(const struct nested *n)
+{
+	u64 now = rdtsc();
+
+	if (now >= n->timer_deadline)
+		return 0;
+	return min_t(u64, (n->timer_deadline - now) >> rate(n), U32_MAX);
+}
+
+bool timer_expired(const struct nested *n)
+{
+	return n->timer_on && rdtsc() >= n->timer_deadline;
+}
+
+void timer_program(struct vcpu *vcpu)
+{
+	vmwrite(VMCS_GUEST_PREEMPT_TIMER, timer_remaining(vcpu->nested));
+}
+
+void timer_for_halt(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	u64 left, now = rdtsc();
+
+	if (!n->timer_on)
+		return;
+	left = n->timer_deadline > now ? n->timer_deadline - now : 0;
+	/* Ticks at tsc_khz to ns. */
+	hrtimer_start(&n->timer,
+		      ktime_add_ns(ktime_get(), mul_u64_u32_div(left, NSEC_PER_MSEC, tsc_khz)),
+		      HRTIMER_MODE_ABS);
+}

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vmcs02: vmcs12 merged with what L0 insists on. Registers are written when L1
+ * changed them, controls when L1 or L0 did, pages when they were moved.
+ */
+#include "guest/regs.h"
+#include "hw/caps.h"
+#include "nested/bitmaps.h"
+#include "nested/internal.h"
+
+/*
+ * Plain fields: guest state that means in vmcs02 what it means in vmcs12, and
+ * which few L1s look at. They are enumerated by ranges of the table.
+ */
+static const struct {
+	u8 first, last;
+} plain[] = {
+	{ FIELD_GUEST_ES_SEL, FIELD_GUEST_TR_SEL },
+	{ FIELD_GUEST_ES_LIMIT, FIELD_GUEST_TR_AR },
+	{ FIELD_GUEST_SYSENTER_CS, FIELD_GUEST_SYSENTER_CS },
+	{ FIELD_GUEST_ES_BASE, FIELD_GUEST_IDTR_BASE },
+	{ FIELD_GUEST_SYSENTER_ESP, FIELD_GUEST_SYSENTER_EIP },
+};
+
+bool vmcs02_field_is_plain(unsigned int index)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(plain); i++)
+		if (index >= plain[i].first && index <= plain[i].last)
+			return true;
+	return false;
+}
+
+static void copy_to_vmcs02(struct nested *n, unsigned int index)
+{
+	const struct vmcs12_field *f = &vmcs12_fields[index];
+
+	vmwrite(f->enc, vmcs12_get(n->v, f, false));
+}
+
+static void write_plain(struct nested *n)
+{
+	unsigned int i, index;
+
+	for (i = 0; i < ARRAY_SIZE(plain); i++)
+		for (index = plain[i].first; index <= plain[i].last; index++)
+			if (vmcs12_has(&n->dirty, index))
+				copy_to_vmcs02(n, index);
+	n->dirty_plain = false;
+}
+
+void vmcs02_save_plain(struct nested *n)
+{
+	unsigned int i, index;
+
+	for (i = 0; i < ARRAY_SIZE(plain); i++)
+		for (index = plain[i].first; index <= plain[i].last; index++)
+			if (!vmcs12_has(&n->dirty, index))
+				vmcs12_set(n->v, &vmcs12_fields[index], false,
+					   vmread(vmcs12_fields[index].enc));
+	if (l1_uses_ept(n) && vmcs12_pae(n->v))
+		for (index = FIELD_GUEST_PDPTE0; index <= FIELD_GUEST_PDPTE3; index++)
+			vmcs12_set(n->v, &vmcs12_fields[index], false,
+				   vmread(vmcs12_fields[index].enc));
+}
+
+/* --- once --------------------------------------------------------------- */
+
+void vmcs02_init_bitmap_words(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	const u64 *l0 = (const u64 *)vcpu->msr_bitmap;
+	u16 i;
+
+	memset(n->msr_bitmap02, 0xff, BITMAP_SIZE);
+	n->bitmap_words = 0;
+	for (i = 0; i < BITMAP_SIZE / sizeof(u64); i++) {
+		/* The x2APIC MSRs (4 words for reads, 4 for writes) stay with L0. */
+		bool x2apic = i % 256 >= 0x800 / 64 && i % 256 < 0x900 / 64 && i / 128 % 2 == 0;
+
+		if (~l0[i] && !x2apic && n->bitmap_words < BITMAP_WORDS)
+			n->bitmap_word[n->bitmap_words++] = i;
+	}
+}
+
+void vmcs02_setup(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	struct vmcs *vmcs = &n->vmcs02;
+	int i;
+
+	/* A cleared VMCS' fields hold anything. */
+	for (i = 0; i < NR_VMCS_CTLS; i++)
+		vmwrite(vmcs_ctl_field[i], vmcs->ctl[i]);
+	vmwrite(VMCS_CR3_TARGET_COUNT, 0);
+	vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
+	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
+	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
+	vmwrite(VMCS_LINK_POINTER, NO_GPA);
+	vmwrite(VMCS_GUEST_DEBUGCTL, 0);
+	vmwrite(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
+	vmwrite(VMCS_MSR_BITMAP, __pa(n->msr_bitmap02));
+	vmwrite(VMCS_TPR_THRESHOLD, 0);
+	if (n->vpid02)
+		vmwrite(VMCS_VPID, n->vpid02);
+	if (ctl_may(hw_caps.proc2, PROC2_ENCLS))
+		vmwrite(VMCS_ENCLS_BITMAP, ~0ULL);
+	if (hw_has_xsaves())
+		vmwrite(VMCS_XSS_BITMAP, 0);
+	if (hw_has_tsc_scaling())
+		vmwrite(VMCS_TSC_MULTIPLIER, TSC_RATIO_ONE);
+	host_write_constant(vmcs);
+	host_write_cpu(vmcs);
+	n->efer02 = n->pat02 = n->tsc02 = n->eptp02 = ~0ULL;
+	n->dr7_02 = ~0UL;
+}
+
+/* --- registers ---------------------------------------------------------- */
+
+static bool dirty(const struct nested *n, unsigned int index)
+{
+	return vmcs12_has(&n->dirty, index);
+}
+
+static u64 l2_efer(struct vcpu *vcpu)
+{
+	const struct vmcs12 *v = vcpu->nested->v;
+	bool lma = v->entry_ctls & ENTRYC_GUEST_64;
+	u64 efer = vcpu->efer;
+
+	if (v->entry_ctls & ENTRYC_LOAD_EFER)
+		return v->guest_efer;
+	/* SDM: without it LMA follows the control, and LME does if paging is on. */
+	efer = lma ? efer | EFER_BIT_LMA : efer & ~EFER_BIT_LMA;
+	if (v->guest_cr0 & CR0_PG)
+		efer = lma ? efer | EFER_BIT_LME : efer & ~EFER_BIT_LME;
+	return efer;
+}
+
+static void write_efer_pat(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	struct vmcs12 *v = n->v;
+
+	vcpu->efer = l2_efer(vcpu);
+	if (n->efer02 != vcpu->efer)
+		vmwrite(VMCS_GUEST_EFER, vcpu->efer);
+	n->efer02 = vcpu->efer;
+	if (v->entry_ctls & ENTRYC_LOAD_PAT)
+		vcpu->msrs.pat = v->guest_pat;
+	if (n->pat02 != vcpu->msrs.pat)
+		vmwrite(VMCS_GUEST_PAT, vcpu->msrs.pat);
+	n->pat02 = vcpu->msrs.pat;
+}
+
+static void write_crs(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	const struct vmcs12 *v = n->v;
+
+	vcpu->cr0 = v->guest_cr0;
+	vcpu->cr4 = v->guest_cr4;
+	vcpu->cr0_l1 = (struct cr_intercept){ .mask = v->cr0_mask, .shadow = v->cr0_shadow };
+	vcpu->cr4_l1 = (struct cr_intercept){ .mask = v->cr4_mask, .shadow = v->cr4_shadow };
+	if (dirty(n, FIELD_GUEST_CR0) || dirty(n, FIELD_GUEST_CR4) || dirty(n, FIELD_CR0_MASK) ||
+	    dirty(n, FIELD_CR4_MASK) || dirty(n, FIELD_CR0_SHADOW) ||
+	    dirty(n, FIELD_CR4_SHADOW)) {
+		regs_update_masks(vcpu);
+		n->cr0_owned02 = vcpu->cr0_owned;
+		n->cr4_owned02 = vcpu->cr4_owned;
+	}
+	vcpu->cr0_owned = n->cr0_owned02;
+	vcpu->cr4_owned = n->cr4_owned02;
+}
+
+static void write_dr7(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	if (n->v->entry_ctls & ENTRYC_LOAD_DEBUG)
+		vcpu->debug.dr7 = n->v->guest_dr7;
+	if (n->dr7_02 == vcpu->debug.dr7 && !vcpu->debug.control)
+		return;
+	n->dr7_02 = vcpu->debug.dr7;
+	debug_update(vcpu);
+}
+
+static void write_tsc(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	const struct vmcs12 *v = n->v;
+	struct vcpu_clock *c = &vcpu->clock;
+
+	c->l2_offset = v->proc_ctls & PROC_TSC_OFFSET ? v->tsc_offset : 0;
+	if (n->tsc02 == c->tsc_offset + c->l2_offset)
+		return;
+	n->tsc02 = c->tsc_offset + c->l2_offset;
+	clock_write_vmcs(vcpu);
+}
+
+static void write_hot(struct nested *n)
+{
+	static const u8 hot[] = {
+		FIELD_GUEST_RIP,
+		FIELD_GUEST_RSP,
+		FIELD_GUEST_RFLAGS,
+		FIELD_GUEST_CR3,
+		FIELD_GUEST_INTERRUPTIBILITY,
+		FIELD_GUEST_PENDING_DBG,
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(hot); i++)
+		if (dirty(n, hot[i]))
+			copy_to_vmcs02(n, hot[i]);
+}
+
+void vmcs02_write_state(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	n->tsc01 = vcpu->clock.tsc_offset;
+	n->dr7_01 = vcpu->debug.dr7;
+	write_hot(n);
+	if (n->dirty_plain)
+		write_plain(n);
+	write_efer_pat(vcpu);
+	write_crs(vcpu);
+	write_dr7(vcpu);
+	write_tsc(vcpu);
+	memset(&n->dirty, 0, sizeof(n->dirty));
+}
+
+void vmcs02_save_hot(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	struct vmcs12 *v = n->v;
+
+	v->guest_rip = vcpu_rip(vcpu);
+	v->guest_rsp = vcpu_gpr(vcpu, GPR_RSP);
+	v->guest_rflags = vcpu_rflags(vcpu);
+	v->guest_cr0 = vcpu_cr0(vcpu);
+	v->guest_cr3 = vcpu_cr3(vcpu);
+	v->guest_cr4 = vcpu_cr4(vcpu);
+	v->guest_cs_ar = vmread(VMCS_GUEST_CS_AR);
+	v->guest_ss_ar = vmread(VMCS_GUEST_SS_AR);
+	v->guest_interruptibility = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+	v->guest_pending_dbg = vmread(VMCS_GUEST_PENDING_DBG);
+	v->guest_activity = vcpu->mp_state == KVM_MP_STATE_HALTED ? ACTIVITY_HLT : ACTIVITY_ACTIVE;
+	v->entry_ctls &= ~(u32)ENTRYC_GUEST_64;
+	if (vcpu->efer & EFER_BIT_LMA)
+		v->entry_ctls |= ENTRYC_GUEST_64;
+	if (v->exit_ctls & EXITC_SAVE_EFER)
+		v->guest_efer = vcpu->efer;
+	if (v->exit_ctls & EXITC_SAVE_PAT)
+		v->guest_pat = vmread(VMCS_GUEST_PAT);
+	if (v->exit_ctls & EXITC_SAVE_DEBUG)
+		v->guest_dr7 = vcpu->debug.dr7;
+	if (v->exit_ctls & EXITC_SAVE_PREEMPT_TIMER)
+		v->guest_preempt_timer = timer_remaining(n);
+	n->plain_stale = true;
+}
+
+/* --- controls and pages ------------------------------------------------- */
+
+/* L1's page at @gpa for vmcs02; false: not used, or there is none. */
+static bool resolve(struct vcpu *vcpu, bool used, u64 gpa, bool write, struct mem_page *page)
+{
+	if (!used) {
+		page->gpa = NO_GPA;
+		return false;
+	}
+	if (page->gpa == gpa && mem_page_valid(vcpu->vm, page))
+		return true;
+	if (!mem_page_resolve(vcpu->vm, gpa, write, page))
+		return true;
+	page->gpa = NO_GPA;
+	return false;
+}
+
+static void resolve_pages(struct vcpu *vcpu, struct merge_l0 *l0)
+{
+	struct nested *n = vcpu->nested;
+	const struct vmcs12 *v = n->v;
+
+	l0->virt_apic = resolve(vcpu, v->proc_ctls & PROC_TPR_SHADOW, v->virt_apic_addr, true,
+				&n->virt_apic);
+	l0->apic_access = resolve(vcpu, vmcs12_proc2(v) & PROC2_APIC_ACCESS, v->apic_access_addr,
+				  true, &n->apic_access);
+	l0->msr_bitmap = resolve(vcpu, v->proc_ctls & PROC_MSR_BITMAPS, v->msr_bitmap, false,
+				 &n->msr_bitmap12);
+	if (l0->virt_apic)
+		vmwrite(VMCS_VIRT_APIC_ADDR, n->virt_apic.hpa);
+	if (l0->apic_access)
+		vmwrite(VMCS_APIC_ACCESS_ADDR, n->apic_access.hpa);
+	n->bitmap_due = l0->msr_bitmap;
+}
+
+static void l0_part(struct vcpu *vcpu, struct merge_l0 *l0)
+{
+	struct nested *n = vcpu->nested;
+	const u32 *ctl = vcpu->vmcs01.ctl;
+
+	memcpy(n->l0_ctl, ctl, sizeof(n->l0_ctl));
+	l0->pin = ctl[CTL_PIN];
+	l0->proc = ctl[CTL_PROC1];
+	l0->proc2 = ctl[CTL_PROC2] & ~(u32)PROC2_VPID;
+	if (n->vpid02)
+		l0->proc2 |= PROC2_VPID;
+	l0->exit = ctl[CTL_EXIT];
+	l0->entry = ctl[CTL_ENTRY];
+	l0->exceptions = ctl[CTL_EXCEPTIONS];
+}
+
+static void write_ple(const struct vmcs12 *v)
+{
+	vmwrite(VMCS_PLE_GAP, v->ple_gap);
+	vmwrite(VMCS_PLE_WINDOW, v->ple_window);
+}
+
+static void write_merged(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	struct vmcs *vmcs = &n->vmcs02;
+	const struct merged *m = &n->merged;
+
+	vmcs_ctl_set(vmcs, CTL_PIN, m->pin);
+	vmcs_ctl_set(vmcs, CTL_PROC1, m->proc);
+	vmcs_ctl_set(vmcs, CTL_PROC2, m->proc2);
+	vmcs_ctl_set(vmcs, CTL_EXIT, m->exit);
+	vmcs_ctl_set(vmcs, CTL_ENTRY,
+		     (m->entry & ~(u32)ENTRYC_GUEST_64) |
+			     (vcpu->efer & EFER_BIT_LMA ? ENTRYC_GUEST_64 : 0));
+	vmcs_ctl_set(vmcs, CTL_EXCEPTIONS, m->exceptions);
+	vmwrite(VMCS_PF_ERROR_MASK, m->pf_mask);
+	vmwrite(VMCS_PF_ERROR_MATCH, m->pf_match);
+	if (m->proc & PROC_TPR_SHADOW)
+		vmwrite(VMCS_TPR_THRESHOLD, m->tpr_threshold);
+	if (m->proc2 & PROC2_PAUSE_LOOP)
+		write_ple(n->v);
+	if (m->proc2 & PROC2_XSAVES)
+		vmwrite(VMCS_XSS_BITMAP, n->v->xss_bitmap);
+}
+
+static int select_ept(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	u64 eptp;
+	int r;
+
+	if (l1_uses_ept(n)) {
+		r = ept02_select_root(vcpu);
+		if (r)
+			return r;
+		eptp = n->current_root->ept.eptp;
+		vcpu->gpa_translate = ept02_translate;
+	} else {
+		n->current_root = NULL;
+		eptp = vcpu->vm->ept.eptp;
+		vcpu->gpa_translate = NULL;
+	}
+	if (n->eptp02 != eptp)
+		vmwrite(VMCS_EPT_POINTER, eptp);
+	n->eptp02 = eptp;
+	return 0;
+}
+
+/* May sleep; vmcs02 is current. */
+int vmcs02_write_controls(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	struct merge_l0 l0 = { };
+	int r;
+
+	r = select_ept(vcpu);
+	if (r)
+		return r;
+	resolve_pages(vcpu, &l0);
+	l0_part(vcpu, &l0);
+	merge_controls(n->v, &l0, &n->merged);
+	write_merged(vcpu);
+	n->merge_due = false;
+	/* Windows that L0 had asked for are gone: look again. */
+	vcpu_request(vcpu, REQ_EVENT);
+	return 0;
+}

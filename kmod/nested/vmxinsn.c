@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * L1's VMX instructions. Each handler decides on an outcome; finish() alone
+ * writes RFLAGS and the VM-instruction error. Checks come in the SDM's order:
+ * #UD, privilege, operand, then VMfail.
+ */
+#include <asm/processor-flags.h>
+
+#include "exits/exits.h"
+#include "exits/gva.h"
+#include "guest/regs.h"
+#include "irqchip/inject.h"
+#include "nested/internal.h"
+#include "nested/vmxinsn.h"
+
+/* --- outcomes ----------------------------------------------------------- */
+
+#define FLAGS_ARITH                                                                        \
+	(X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | X86_EFLAGS_SF | \
+	 X86_EFLAGS_OF)
+
+static struct vmx_outcome outcome(enum vmx_outcome_kind kind, int value)
+{
+	return (struct vmx_outcome){ .kind = kind, .value = value };
+}
+
+#define SUCCEED outcome(VMX_SUCCEED, 0)
+#define FAIL(error) outcome(VMX_FAIL, VMERR_##error)
+#define FAIL_INVALID outcome(VMX_FAIL_INVALID, 0)
+/* A fault was raised, or an exit given to L1: RIP stays. */
+#define LEFT outcome(VMX_LEFT, 1)
+
+/* From what gva_*() answers when it is not 0. */
+static struct vmx_outcome from_gva(struct vcpu *vcpu, int r, const struct x86_fault *fault)
+{
+	switch (r) {
+	case -EFAULT:
+		fault_inject(vcpu, fault);
+		return LEFT;
+	case -EXDEV:
+		return LEFT;
+	case -ENXIO: /* an operand in a hole of L1's memory, or in a device's */
+		inject_gp(vcpu);
+		return LEFT;
+	default:
+		return outcome(VMX_LEFT, r);
+	}
+}
+
+static unsigned long flags_of(const struct nested *n, struct vmx_outcome o)
+{
+	if (o.kind == VMX_SUCCEED)
+		return 0;
+	if (o.kind == VMX_FAIL_INVALID || n->vmcs12_ptr == NO_GPA)
+		return X86_EFLAGS_CF;
+	return X86_EFLAGS_ZF;
+}
+
+static int finish(struct vcpu *vcpu, struct vmx_outcome o)
+{
+	struct nested *n = vcpu->nested;
+
+	vcpu->stats.vmx_insns++;
+	if (o.kind == VMX_LEFT)
+		return o.value;
+	vcpu_set_rflags(vcpu, (vcpu_rflags(vcpu) & ~FLAGS_ARITH) | flags_of(n, o));
+	if (o.kind == VMX_FAIL && n->vmcs12_ptr != NO_GPA)
+		n->v->insn_error = o.value;
+	return vcpu_skip_insn(vcpu);
+}
+
+/* --- what all have in common -------------------------------------------- */
+
+/* #UD and #GP of every VMX instruction but VMXON. True: may go on. */
+static bool permitted(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	if (!n || !vcpu->cpuid.vmx || !n->vmxon || !(vcpu_cr0(vcpu) & CR0_PE) ||
+	    (vcpu_rflags(vcpu) & X86_EFLAGS_VM) ||
+	    (vcpu_long_mode(vcpu) && !vcpu_64bit(vcpu))) {
+		inject_ud(vcpu);
+		return false;
+	}
+	if (vcpu_cpl(vcpu)) {
+		inject_gp(vcpu);
+		return false;
+	}
+	return true;
+}
+
+static int read_operand(struct vcpu *vcpu, void *buf, u32 size, struct x86_fault *fault)
+{
+	u64 linear;
+	int r;
+
+	r = gva_operand(vcpu, vcpu_exit_qual(vcpu), vmread(VMCS_EXIT_INSN_INFO), size, false, &linear,
+			fault);
+	return r ? r : gva_read(vcpu, linear, buf, size, fault);
+}
+
+static int write_operand(struct vcpu *vcpu, const void *buf, u32 size, struct x86_fault *fault)
+{
+	u64 linear;
+	int r;
+
+	r = gva_operand(vcpu, vcpu_exit_qual(vcpu), vmread(VMCS_EXIT_INSN_INFO), size, true, &linear,
+			fault);
+	return r ? r : gva_write(vcpu, linear, buf, size, fault);
+}
+
+/* A physical address that may hold a VMXON region or a VMCS. */
+static bool region_valid(struct vcpu *vcpu, u64 pa)
+{
+	return !(pa & 0xfff) && !(pa >> vcpu->cpuid.maxphyaddr);
+}
+
+/* Registers are 32 bits wide outside 64-bit mode. */
+static u64 reg_read(struct vcpu *vcpu, enum gpr r)
+{
+	u64 value = vcpu_gpr(vcpu, r);
+
+	return vcpu_64bit(vcpu) ? value : (u32)value;
+}
+
+static void reg_write(struct vcpu *vcpu, enum gpr r, u64 value)
+{
+	vcpu_set_gpr(vcpu, r, vcpu_64bit(vcpu) ? value : (u32)value);
+}
+
+/* --- VMXON, VMXOFF ------------------------------------------------------ */
+
+static bool vmxon_allowed_by_cr(struct vcpu *vcpu)
+{
+	const struct vmx_caps *caps = &vcpu->nested->caps;
+	u64 cr0 = vcpu_cr0(vcpu), cr4 = vcpu_cr4(vcpu);
+
+	return (cr0 & caps->cr0_fixed0) == caps->cr0_fixed0 && !(cr0 & ~caps->cr0_fixed1) &&
+	       (cr4 & caps->cr4_fixed0) == caps->cr4_fixed0 && !(cr4 & ~caps->cr4_fixed1);
+}
+
+/* #UD and #GP of VMXON. */
+static bool vmxon_permitted(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	u64 want = FEATCTL_LOCKED | FEATCTL_VMX;
+
+	if (!n || !vcpu->cpuid.vmx || !(vcpu_cr0(vcpu) & CR0_PE) ||
+	    !(vcpu_cr4(vcpu) & CR4_VMXE) || (vcpu_rflags(vcpu) & X86_EFLAGS_VM) ||
+	    (vcpu_long_mode(vcpu) && !vcpu_64bit(vcpu))) {
+		inject_ud(vcpu);
+		return false;
+	}
+	if (vcpu_cpl(vcpu) ||
+	    (!n->vmxon && (!vmxon_allowed_by_cr(vcpu) || (n->feature_control & want) != want))) {
+		inject_gp(vcpu);
+		return false;
+	}
+	return true;
+}
+
+static struct vmx_outcome do_vmxon(struct vcpu *vcpu, u64 pa)
+{
+	struct nested *n = vcpu->nested;
+	u32 revision;
+	int r;
+
+	if (!region_valid(vcpu, pa) || mem_read(vcpu->vm, pa, &revision, sizeof(revision)) ||
+	    revision != VMCS12_REVISION)
+		return FAIL_INVALID;
+	r = nested_prepare(vcpu);
+	if (r)
+		return outcome(VMX_LEFT, r);
+	n->vmxon = true;
+	n->vmxon_ptr = pa;
+	n->vmcs12_ptr = NO_GPA;
+	/* What VPID02 tagged before an earlier VMXOFF is none of this L2's. */
+	n->last_vpid12_valid = false;
+	ept02_invalidate(vcpu, true, 0);
+	return SUCCEED;
+}
+
+int vmx_vmxon(struct vcpu *vcpu)
+{
+	struct x86_fault fault;
+	u64 pa;
+	int r;
+
+	if (!vmxon_permitted(vcpu))
+		return 1;
+	if (vcpu->nested->vmxon)
+		return finish(vcpu, FAIL(VMXON_IN_ROOT));
+	r = read_operand(vcpu, &pa, sizeof(pa), &fault);
+	return finish(vcpu, r ? from_gva(vcpu, r, &fault) : do_vmxon(vcpu, pa));
+}
+
+int vmx_vmxoff(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	if (!permitted(vcpu))
+		return 1;
+	/* The current VMCS' data stays L0's until now; VMXOFF gives it back. */
+	vmcs12_release(vcpu, false);
+	n->vmxon = false;
+	n->vmxon_ptr = NO_GPA;
+	return finish(vcpu, SUCCEED);
+}
+
+/* --- VMCLEAR, VMPTRLD, VMPTRST ------------------------------------------ */
+
+static struct vmx_outcome do_vmclear(struct vcpu *vcpu, u64 pa)
+{
+	struct nested *n = vcpu->nested;
+	u32 clear = VMCS12_CLEAR;
+
+	if (!region_valid(vcpu, pa))
+		return FAIL(VMCLEAR_BAD_ADDRESS);
+	if (pa == n->vmxon_ptr)
+		return FAIL(VMCLEAR_VMXON_PTR);
+	if (pa == n->vmcs12_ptr)
+		vmcs12_release(vcpu, true);
+	else
+		mem_write(vcpu->vm, pa + offsetof(struct vmcs12, launch_state), &clear, sizeof(clear));
+	return SUCCEED;
+}
+
+static struct vmx_outcome do_vmptrld(struct vcpu *vcpu, u64 pa)
+{
+	int r;
+
+	if (!region_valid(vcpu, pa))
+		return FAIL(VMPTRLD_BAD_ADDRESS);
+	if (pa == vcpu->nested->vmxon_ptr)
+		return FAIL(VMPTRLD_VMXON_PTR);
+	r = vmcs12_make_current(vcpu, pa);
+	if (r < 0)
+		return outcome(VMX_LEFT, r);
+	return r ? outcome(VMX_FAIL, r) : SUCCEED;
+}
+
+/* An instruction whose operand is a physical address in memory. */
+static int with_pointer(struct vcpu *vcpu, struct vmx_outcome (*act)(struct vcpu *vcpu, u64 pa))
+{
+	struct x86_fault fault;
+	u64 pa;
+	int r;
+
+	if (!permitted(vcpu))
+		return 1;
+	r = read_operand(vcpu, &pa, sizeof(pa), &fault);
+	return finish(vcpu, r ? from_gva(vcpu, r, &fault) : act(vcpu, pa));
+}
+
+int vmx_vmclear(struct vcpu *vcpu)
+{
+	return with_pointer(vcpu, do_vmclear);
+}
+
+int vmx_vmptrld(struct vcpu *vcpu)
+{
+	return with_pointer(vcpu, do_vmptrld);
+}
+
+int vmx_vmptrst(struct vcpu *vcpu)
+{
+	struct x86_fault fault;
+	int r;
+
+	if (!permitted(vcpu))
+		return 1;
+	r = write_operand(vcpu, &vcpu->nested->vmcs12_ptr, 8, &fault);
+	return finish(vcpu, r ? from_gva(vcpu, r, &fault) : SUCCEED);
+}
+
+/* --- VMREAD, VMWRITE ---------------------------------------------------- */
+
+/* The field of an encoding that L1's processor has, or NULL. */
+static const struct vmcs12_field *field_for_l1(const struct nested *n, u64 enc)
+{
+	const struct vmcs12_field *f = vmcs12_find(enc);
+
+	return f && vmcs12_has(&n->fields, vmcs12_field_index(f)) ? f : NULL;
+}
+
+/* The register or memory that is not the field's encoding. */
+static int data_write(struct vcpu *vcpu, u32 info, u64 value, struct x86_fault *fault)
+{
+	if (info & INSN_IS_REG) {
+		reg_write(vcpu, INSN_REG1(info), value);
+		return 0;
+	}
+	return write_operand(vcpu, &value, vcpu_64bit(vcpu) ? 8 : 4, fault);
+}
+
+static int data_read(struct vcpu *vcpu, u32 info, u64 *value, struct x86_fault *fault)
+{
+	*value = 0;
+	if (info & INSN_IS_REG) {
+		*value = reg_read(vcpu, INSN_REG1(info));
+		return 0;
+	}
+	return read_operand(vcpu, value, vcpu_64bit(vcpu) ? 8 : 4, fault);
+}
+
+int vmx_vmread(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	const struct vmcs12_field *f;
+	struct x86_fault fault;
+	u32 info;
+	u64 enc;
+	int r;
+
+	if (!permitted(vcpu))
+		return 1;
+	if (n->vmcs12_ptr == NO_GPA)
+		return finish(vcpu, FAIL_INVALID);
+	info = vmread(VMCS_EXIT_INSN_INFO);
+	enc = reg_read(vcpu, INSN_REG2(info));
+	f = field_for_l1(n, enc);
+	if (!f)
+		return finish(vcpu, FAIL(UNSUPPORTED_FIELD));
+	if (vmcs02_field_is_plain(vmcs12_field_index(f)) || f->enc - VMCS_GUEST_PDPTE0 < 8U)
+		vmcs12_pull_plain(vcpu);
+	r = data_write(vcpu, info, vmcs12_get(n->v, f, vmcs_enc_high(enc)), &fault);
+	return finish(vcpu, r ? from_gva(vcpu, r, &fault) : SUCCEED);
+}
+
+static struct vmx_outcome do_vmwrite(struct vcpu *vcpu, u64 enc, u64 value)
+{
+	struct nested *n = vcpu->nested;
+	const struct vmcs12_field *f = field_for_l1(n, enc);
+
+	if (!f)
+		return FAIL(UNSUPPORTED_FIELD);
+	if (f->role == ROLE_EXIT && !(n->caps.misc & MISC_VMWRITE_ANY))
+		return FAIL(READ_ONLY_FIELD);
+	vmcs12_set(n->v, f, vmcs_enc_high(enc), value);
+	vmcs12_note_write(n, vmcs12_field_index(f));
+	if (f->shadow != SHADOW_NONE)
+		shadow_write(vcpu);
+	return SUCCEED;
+}
+
+int vmx_vmwrite(struct vcpu *vcpu)
+{
+	struct x86_fault fault;
+	u64 value;
+	u32 info;
+	int r;
+
+	if (!permitted(vcpu))
+		return 1;
+	if (vcpu->nested->vmcs12_ptr == NO_GPA)
+		return finish(vcpu, FAIL_INVALID);
+	info = vmread(VMCS_EXIT_INSN_INFO);
+	r = data_read(vcpu, info, &value, &fault);
+	if (r)
+		return finish(vcpu, from_gva(vcpu, r, &fault));
+	return finish(vcpu, do_vmwrite(vcpu, reg_read(vcpu, INSN_REG2(info)), value));
+}
+
+/* --- VMLAUNCH, VMRESUME ------------------------------------------------- */
+
+static bool blocked_by_mov_ss(void)
+{
+	return vmread(VMCS_GUEST_INTERRUPTIBILITY) & IRQBLK_MOV_SS;
+}
+
+static int enter(struct vcpu *vcpu, bool launch)
+{
+	struct nested *n = vcpu->nested;
+	int r;
+
+	if (!permitted(vcpu))
+		return 1;
+	if (n->vmcs12_ptr == NO_GPA)
+		return finish(vcpu, FAIL_INVALID);
+	if (blocked_by_mov_ss())
+		return finish(vcpu, FAIL(BLOCKED_BY_MOV_SS));
+	if (launch && n->v->launch_state != VMCS12_CLEAR)
+		return finish(vcpu, FAIL(VMLAUNCH_NOT_CLEAR));
+	if (!launch && n->v->launch_state != VMCS12_LAUNCHED)
+		return finish(vcpu, FAIL(VMRESUME_NOT_LAUNCHED));
+	shadow_read(vcpu);
+	vcpu->stats.vmx_insns++;
+	r = nested_enter(vcpu);
+	if (r >= ENTER_VMFAIL(1)) {
+		vcpu->stats.nested_entry_failed++;
+		return finish(vcpu, outcome(VMX_FAIL, r >> 8));
+	}
+	if (vcpu->in_l2)
+		n->v->launch_state = VMCS12_LAUNCHED;
+	return r;
+}
+
+int vmx_vmlaunch(struct vcpu *vcpu)
+{
+	return enter(vcpu, true);
+}
+
+int vmx_vmresume(struct vcpu *vcpu)
+{
+	return enter(vcpu, false);
+}
+
+/* --- INVEPT, INVVPID, VMFUNC -------------------------------------------- */
+
+static struct vmx_outcome do_invept(struct vcpu *vcpu, u64 type, const u64 desc[2])
+{
+	int r = invept_operand_check(vcpu->nested, type, desc);
+
+	if (r)
+		return outcome(VMX_FAIL, r);
+	ept02_invalidate(vcpu, type == INVEPT_ALL, desc[0]);
+	return SUCCEED;
+}
+
+static struct vmx_outcome do_invvpid(struct vcpu *vcpu, u64 type, const u64 desc[2])
+{
+	int r = invvpid_operand_check(vcpu->nested, type, desc);
+
+	if (r)
+		return outcome(VMX_FAIL, r);
+	tlb_invvpid(vcpu, type, desc[0], desc[1]);
+	return SUCCEED;
+}
+
+static int with_descriptor(struct vcpu *vcpu, u32 control,
+			   struct vmx_outcome (*act)(struct vcpu *vcpu, u64 type, const u64 desc[2]))
+{
+	struct x86_fault fault;
+	u64 desc[2], type;
+	int r;
+
+	if (vcpu->nested && !ctl_may(vcpu->nested->caps.proc2, control)) {
+		inject_ud(vcpu);
+		return 1;
+	}
+	if (!permitted(vcpu))
+		return 1;
+	type = reg_read(vcpu, INSN_REG2(vmread(VMCS_EXIT_INSN_INFO)));
+	r = read_operand(vcpu, desc, sizeof(desc), &fault);
+	return finish(vcpu, r ? from_gva(vcpu, r, &fault) : act(vcpu, type, desc));
+}
+
+int vmx_invept(struct vcpu *vcpu)
+{
+	return with_descriptor(vcpu, PROC2_EPT, do_invept);
+}
+
+int vmx_invvpid(struct vcpu *vcpu)
+{
+	return with_descriptor(vcpu, PROC2_VPID, do_invvpid);
+}
+
+/* Not offered, and outside L2 it faults on every processor. */
+int vmx_vmfunc(struct vcpu *vcpu)
+{
+	inject_ud(vcpu);
+	return 1;
+}
+
+#define CPUID_HYPERVISOR 0x40000000
+
+/*
+ * VMCALL of L1 in VMX root operation has no SMM monitor to call. But an L1 that
+ * was told of a hypervisor below may call that.
+ */
+int vmx_vmcall(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	if (!n || !n->vmxon || vcpu->in_l2 || cpuid_find(vcpu, CPUID_HYPERVISOR, 0))
+		return exit_vmcall(vcpu);
+	if (!permitted(vcpu))
+		return 1;
+	return finish(vcpu, FAIL(VMCALL_IN_ROOT));
+}

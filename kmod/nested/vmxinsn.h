@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a VMX instruction of L1 comes to. SDM: "Conventions" of the VMX instructions. */
+#ifndef NESTED_VMXINSN_H
+#define NESTED_VMXINSN_H
+
+enum vmx_outcome_kind {
+	VMX_SUCCEED,
+	VMX_FAIL, /* VMfailValid with .value, or VMfailInvalid without a current VMCS */
+	VMX_FAIL_INVALID,
+	VMX_LEFT, /* RIP and RFLAGS stay; .value is the exit handler's answer */
+};
+
+struct vmx_outcome {
+	enum vmx_outcome_kind kind;
+	int value;
+};
+
+#endif
