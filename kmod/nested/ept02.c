@@ -168,7 +168,7 @@ static int read_entry(void *ctx, l1_gpa_t at, u64 *entry)
 	return mem_read(vcpu->vm, l1_addr(at), entry, sizeof(*entry));
 }
 
-static int cmpxchg_entry(void *ctx, l1_gpa_t at, u64 old, u64 new)
+static int update_entry(void *ctx, l1_gpa_t at, u64 old, u64 new)
 {
 	struct vcpu *vcpu = ctx;
 
@@ -188,7 +188,7 @@ static void describe(struct vcpu *vcpu, struct ept12 *ept)
 
 static void walk(struct vcpu *vcpu, u64 gpa, u32 access, struct ept12_result *res)
 {
-	const struct ept12_mem mem = { vcpu, read_entry, cmpxchg_entry };
+	const struct ept12_mem mem = { vcpu, read_entry, update_entry };
 	struct ept12 ept;
 
 	describe(vcpu, &ept);

@@ -135,7 +135,7 @@ static int set_flags(struct walk *w)
 			want |= EPTE_D;
 		if (want == w->entry[level])
 			continue;
-		r = w->mem->cmpxchg(w->mem->ctx, w->at[level], w->entry[level], want);
+		r = w->mem->update(w->mem->ctx, w->at[level], w->entry[level], want);
 		if (r)
 			return r;
 		w->entry[level] = want;

@@ -14,7 +14,7 @@ struct ept12_mem {
 	/* Read an aligned entry. 0, or -EFAULT: there is no memory. */
 	int (*read)(void *ctx, l1_gpa_t at, u64 *entry);
 	/* Atomically @old to @new. 0; -EAGAIN: it is not @old; -EFAULT. */
-	int (*cmpxchg)(void *ctx, l1_gpa_t at, u64 old, u64 new);
+	int (*update)(void *ctx, l1_gpa_t at, u64 old, u64 new);
 };
 
 /* The table, as vmcs12 and the capabilities that L1 was offered describe it. */
