@@ -18,6 +18,7 @@
 #include <vmx/exits.h>
 #include <vmx/info.h>
 
+#include "compat/compat.h"
 #include "guest/trace.h"
 #include "guest/vcpu.h"
 #include "hw/entry.h"
@@ -424,7 +425,7 @@ static int host_work(struct vcpu *vcpu)
 {
 	if (!__xfer_to_guest_mode_work_pending() && !READ_ONCE(vcpu->run->immediate_exit))
 		return 1;
-	if (READ_ONCE(vcpu->run->immediate_exit) || xfer_to_guest_mode_handle_work(NULL)) {
+	if (READ_ONCE(vcpu->run->immediate_exit) || compat_guest_work()) {
 		vcpu->run->exit_reason = KVM_EXIT_INTR;
 		vcpu->stats.signal_exits++;
 		return -EINTR;
