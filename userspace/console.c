@@ -41,7 +41,9 @@ static void write_out(struct console *c, const void *from, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
+			/* Nobody reads us any more: end as any other program does. */
 			c->out_closed = true;
+			vm_end(c->vm, ENDING_SIGNAL, SIGPIPE, NULL);
 			return;
 		}
 		next += n;
