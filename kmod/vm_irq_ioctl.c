@@ -48,11 +48,8 @@ static long get_chip(struct irqchip *chip, struct kvm_irqchip *state)
 	case KVM_IRQCHIP_PIC_SLAVE:
 		pic_get_state(chip, state->chip_id == KVM_IRQCHIP_PIC_SLAVE, &state->chip.pic);
 		return 0;
-	case KVM_IRQCHIP_IOAPIC:
-		ioapic_get_state(chip, &state->chip.ioapic);
-		return 0;
-	default:
-		return -EINVAL;
+	case KVM_IRQCHIP_IOAPIC: ioapic_get_state(chip, &state->chip.ioapic); return 0;
+	default: return -EINVAL;
 	}
 }
 
@@ -85,11 +82,8 @@ static long set_chip(struct irqchip *chip, const struct kvm_irqchip *state)
 	case KVM_IRQCHIP_PIC_SLAVE:
 		pic_set_state(chip, state->chip_id == KVM_IRQCHIP_PIC_SLAVE, &state->chip.pic);
 		return 0;
-	case KVM_IRQCHIP_IOAPIC:
-		ioapic_set_state(chip, &state->chip.ioapic);
-		return 0;
-	default:
-		return -EINVAL;
+	case KVM_IRQCHIP_IOAPIC: ioapic_set_state(chip, &state->chip.ioapic); return 0;
+	default: return -EINVAL;
 	}
 }
 
@@ -241,15 +235,13 @@ static int make_route(struct route *route, const struct kvm_irq_routing_entry *e
 	if (entry->flags)
 		return -EINVAL;
 	switch (entry->type) {
-	case KVM_IRQ_ROUTING_IRQCHIP:
-		return chip_route(route, &entry->u.irqchip);
+	case KVM_IRQ_ROUTING_IRQCHIP: return chip_route(route, &entry->u.irqchip);
 	case KVM_IRQ_ROUTING_MSI:
 		route->chip = ROUTE_MSI;
 		route->msi_addr = entry->u.msi.address_lo;
 		route->msi_data = entry->u.msi.data;
 		return 0;
-	default:
-		return -EINVAL;
+	default: return -EINVAL;
 	}
 }
 
@@ -350,15 +342,12 @@ static bool ioeventfd_valid(const struct kvm_ioeventfd *args)
 	if (args->flags & ~known || args->addr + args->len < args->addr)
 		return false;
 	switch (args->len) {
-	case 0:
-		return !(args->flags & KVM_IOEVENTFD_FLAG_DATAMATCH);
+	case 0: return !(args->flags & KVM_IOEVENTFD_FLAG_DATAMATCH);
 	case 1:
 	case 2:
 	case 4:
-	case 8:
-		return true;
-	default:
-		return false;
+	case 8: return true;
+	default: return false;
 	}
 }
 

@@ -164,8 +164,8 @@ static bool dev_covers(const struct bus_device *dev, u64 addr, int len)
 	return addr - dev->addr < dev->len && len <= dev->len - (addr - dev->addr);
 }
 
-static int access_dev(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len,
-		      void *data, bool write)
+static int access_dev(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len, void *data,
+		      bool write)
 {
 	if (write)
 		return dev->ops->write ? dev->ops->write(vcpu, dev, addr, len, data) : -EOPNOTSUPP;

@@ -33,7 +33,7 @@ struct bus_device {
 /* Immutable once published; read under .srcu of struct vm_buses. */
 struct bus {
 	int count;
-	u64 max_len; /* of all devices, at least 1 */
+	u64 max_len;		  /* of all devices, at least 1 */
 	struct bus_device *dev[]; /* sorted by addr */
 };
 
@@ -48,7 +48,7 @@ struct vm_buses {
 	const struct bus_ops *local;
 };
 
-int buses_init(struct vm *vm); /* 0, -ENOMEM */
+int buses_init(struct vm *vm);	   /* 0, -ENOMEM */
 void buses_destroy(struct vm *vm); /* releases what is still registered */
 /* @dev->addr and .len are set. 0; -ENOMEM; -ENOSPC: too many devices. May sleep. */
 int bus_add(struct vm *vm, enum bus_kind kind, struct bus_device *dev);

@@ -69,14 +69,14 @@ struct pit_dev {
 	struct bus_device speaker;
 	struct irqchip *chip;
 	bool has_speaker;
-	bool hpet_legacy; /* the interrupt comes from elsewhere */
+	bool hpet_legacy;  /* the interrupt comes from elsewhere */
 	struct mutex lock; /* .pit, starting and stopping .timer */
 	struct pit pit;
 	struct hrtimer timer;
 	u64 period_ns;
 
 	raw_spinlock_t tick_lock; /* below; held while the pin goes up and down */
-	bool reinject; /* a tick that finds the last one not acknowledged waits */
+	bool reinject;		  /* a tick that finds the last one not acknowledged waits */
 	bool acked;
 	u32 missed;
 };

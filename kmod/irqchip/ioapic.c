@@ -43,12 +43,9 @@ int ioapic_set_irq(struct irqchip *chip, unsigned int pin, enum irq_source sourc
 	result = ioapic_set_pin(&chip->ioapic, pin, source, level, &msg);
 	raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
 	switch (result) {
-	case IOAPIC_DELIVER:
-		return lapic_send_msg(chip, NULL, &msg);
-	case IOAPIC_NOTHING:
-		return 1;
-	default:
-		return result;
+	case IOAPIC_DELIVER: return lapic_send_msg(chip, NULL, &msg);
+	case IOAPIC_NOTHING: return 1;
+	default: return result;
 	}
 }
 

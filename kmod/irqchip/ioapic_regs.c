@@ -69,8 +69,8 @@ static enum ioapic_result pin_rose(struct ioapic_regs *regs, unsigned int pin, b
 	return IOAPIC_DELIVER;
 }
 
-enum ioapic_result ioapic_set_pin(struct ioapic_regs *regs, unsigned int pin, u8 source,
-				  bool level, struct lapic_msg *msg)
+enum ioapic_result ioapic_set_pin(struct ioapic_regs *regs, unsigned int pin, u8 source, bool level,
+				  struct lapic_msg *msg)
 {
 	bool was = regs->irr & BIT(pin);
 
@@ -92,10 +92,8 @@ static u32 read_window(const struct ioapic_regs *regs)
 
 	switch (regs->select) {
 	case INDEX_ID:
-	case INDEX_ARBITRATION:
-		return regs->id << 24;
-	case INDEX_VERSION:
-		return VERSION;
+	case INDEX_ARBITRATION: return regs->id << 24;
+	case INDEX_VERSION: return VERSION;
 	}
 	if (regs->select < INDEX_REDIR || pin >= IOAPIC_PINS)
 		return 0;
@@ -105,12 +103,9 @@ static u32 read_window(const struct ioapic_regs *regs)
 u32 ioapic_regs_read(const struct ioapic_regs *regs, u32 offset)
 {
 	switch (offset) {
-	case REG_SELECT:
-		return regs->select;
-	case REG_WINDOW:
-		return read_window(regs);
-	default:
-		return 0;
+	case REG_SELECT: return regs->select;
+	case REG_WINDOW: return read_window(regs);
+	default: return 0;
 	}
 }
 
@@ -147,13 +142,9 @@ static int write_window(struct ioapic_regs *regs, u32 value)
 int ioapic_regs_write(struct ioapic_regs *regs, u32 offset, u32 value)
 {
 	switch (offset) {
-	case REG_SELECT:
-		regs->select = value;
-		return -1;
-	case REG_WINDOW:
-		return write_window(regs, value);
-	default:
-		return -1;
+	case REG_SELECT: regs->select = value; return -1;
+	case REG_WINDOW: return write_window(regs, value);
+	default: return -1;
 	}
 }
 
@@ -163,8 +154,8 @@ u32 ioapic_pins_of(const struct ioapic_regs *regs, u8 vector)
 	int i;
 
 	for (i = 0; i < IOAPIC_PINS; i++)
-		if ((u8)regs->redir[i] == vector && !(regs->redir[i] & REDIR_MASKED &&
-						      !(regs->redir[i] & REDIR_REMOTE_IRR)))
+		if ((u8)regs->redir[i] == vector &&
+		    !(regs->redir[i] & REDIR_MASKED && !(regs->redir[i] & REDIR_REMOTE_IRR)))
 			pins |= BIT(i);
 	return pins;
 }

@@ -33,14 +33,14 @@ struct ioapic_regs {
 void ioapic_regs_reset(struct ioapic_regs *regs);
 
 enum ioapic_result {
-	IOAPIC_MASKED = -1,  /* or nobody takes it */
-	IOAPIC_PENDING = 0,  /* coalesced with an earlier one */
-	IOAPIC_DELIVER = 1,  /* the message is to be sent */
-	IOAPIC_NOTHING = 2,  /* a pin went low */
+	IOAPIC_MASKED = -1, /* or nobody takes it */
+	IOAPIC_PENDING = 0, /* coalesced with an earlier one */
+	IOAPIC_DELIVER = 1, /* the message is to be sent */
+	IOAPIC_NOTHING = 2, /* a pin went low */
 };
 
-enum ioapic_result ioapic_set_pin(struct ioapic_regs *regs, unsigned int pin, u8 source,
-				  bool level, struct lapic_msg *msg);
+enum ioapic_result ioapic_set_pin(struct ioapic_regs *regs, unsigned int pin, u8 source, bool level,
+				  struct lapic_msg *msg);
 /* A level-triggered pin that is asserted, not masked, not in service: send it. */
 bool ioapic_service_level(struct ioapic_regs *regs, unsigned int pin, struct lapic_msg *msg);
 

@@ -9,7 +9,7 @@
 #include "irqchip/chip.h"
 
 struct ioeventfd {
-	struct bus_device dev; /* .len 0: any length */
+	struct bus_device dev;	/* .len 0: any length */
 	struct bus_device fast; /* its twin for MMIO writes whose data nobody looks at */
 	enum bus_kind kind;
 	bool has_fast;
@@ -33,8 +33,7 @@ static bool data_matches(const struct ioeventfd *io, int len, const void *data)
 	return value == io->datamatch;
 }
 
-static int io_write(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len,
-		    const void *data)
+static int io_write(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len, const void *data)
 {
 	struct ioeventfd *io = of_dev(dev);
 

@@ -139,10 +139,8 @@ static int set_route(struct irqchip *chip, const struct route *route, enum irq_s
 	struct lapic_msg msg;
 
 	switch (route->chip) {
-	case ROUTE_PIC:
-		return pic_set_irq(chip, route->pin, source, level);
-	case ROUTE_IOAPIC:
-		return ioapic_set_irq(chip, route->pin, source, level);
+	case ROUTE_PIC: return pic_set_irq(chip, route->pin, source, level);
+	case ROUTE_IOAPIC: return ioapic_set_irq(chip, route->pin, source, level);
 	default:
 		if (!level)
 			return -1;

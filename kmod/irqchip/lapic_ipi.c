@@ -57,20 +57,14 @@ static int deliver(struct lapic *to, const struct lapic *from, const struct lapi
 {
 	switch (msg->mode) {
 	case DELIVER_FIXED:
-	case DELIVER_LOWEST:
-		return request_from(to, from, msg->vector, msg->level);
-	case DELIVER_NMI:
-		post_nmi(to, from);
-		return 1;
+	case DELIVER_LOWEST: return request_from(to, from, msg->vector, msg->level);
+	case DELIVER_NMI: post_nmi(to, from); return 1;
 	case DELIVER_INIT:
 		if (!msg->level || msg->assert)
 			post_init(to, from);
 		return 1;
-	case DELIVER_STARTUP:
-		post_sipi(to, from, msg->vector);
-		return 1;
-	default: /* SMI isn't offered; the 8259A's own line carries ExtINT */
-		return -1;
+	case DELIVER_STARTUP: post_sipi(to, from, msg->vector); return 1;
+	default: /* SMI isn't offered; the 8259A's own line carries ExtINT */ return -1;
 	}
 }
 
@@ -99,8 +93,8 @@ static bool collect(struct lapic *const *table, unsigned long bits, const struct
 	return true;
 }
 
-static bool collect_logical(struct lapic_map *map, const struct lapic_msg *msg,
-			    struct lapic **to, int *count)
+static bool collect_logical(struct lapic_map *map, const struct lapic_msg *msg, struct lapic **to,
+			    int *count)
 {
 	u32 first;
 
@@ -112,8 +106,8 @@ static bool collect_logical(struct lapic_map *map, const struct lapic_msg *msg,
 	       collect(map->by_id + first, msg->dest & 0xffff, msg, to, count);
 }
 
-static bool collect_physical(struct lapic_map *map, const struct lapic_msg *msg,
-			     struct lapic **to, int *count)
+static bool collect_physical(struct lapic_map *map, const struct lapic_msg *msg, struct lapic **to,
+			     int *count)
 {
 	*count = 1;
 	if (msg->dest >= ARRAY_SIZE(map->by_id))
@@ -141,8 +135,8 @@ static bool send_mapped(struct irqchip *chip, struct lapic *from, const struct l
 
 	if (msg->lowest || is_broadcast(msg) || !smp_load_acquire(&chip->map.usable))
 		return false;
-	if (msg->logical ? !collect_logical(&chip->map, msg, to, &count) :
-			   !collect_physical(&chip->map, msg, to, &count))
+	if (msg->logical ? !collect_logical(&chip->map, msg, to, &count)
+			 : !collect_physical(&chip->map, msg, to, &count))
 		return false;
 	*result = -1;
 	for (i = 0; i < count; i++)
@@ -153,14 +147,10 @@ static bool send_mapped(struct irqchip *chip, struct lapic *from, const struct l
 static bool concerns(struct lapic *lapic, const struct lapic *from, const struct lapic_msg *msg)
 {
 	switch (msg->shorthand) {
-	case TO_SELF:
-		return lapic == from;
-	case TO_ALL:
-		return lapic->regs.mode != LAPIC_DISABLED;
-	case TO_OTHERS:
-		return lapic != from && lapic->regs.mode != LAPIC_DISABLED;
-	default:
-		return lapic_match(&lapic->regs, msg);
+	case TO_SELF: return lapic == from;
+	case TO_ALL: return lapic->regs.mode != LAPIC_DISABLED;
+	case TO_OTHERS: return lapic != from && lapic->regs.mode != LAPIC_DISABLED;
+	default: return lapic_match(&lapic->regs, msg);
 	}
 }
 
@@ -215,8 +205,8 @@ int lapic_send_msg(struct irqchip *chip, struct lapic *from, const struct lapic_
 
 	rcu_read_lock();
 	if (msg->shorthand != TO_DEST || !send_mapped(chip, from, msg, &result))
-		result = msg->lowest ? send_lowest(chip, from, msg) :
-				       send_searching(chip, from, msg);
+		result = msg->lowest ? send_lowest(chip, from, msg)
+				     : send_searching(chip, from, msg);
 	rcu_read_unlock();
 	return result;
 }

@@ -192,12 +192,9 @@ static u32 bitmap_word(const struct lapic_regs *regs, u32 reg)
 	int i = reg >> 4 & 7;
 
 	switch (reg & 0x380) {
-	case LAPIC_ISR:
-		return vecmap_get32(&regs->isr, i);
-	case LAPIC_IRR:
-		return vecmap_get32(&regs->irr, i);
-	default:
-		return READ_ONCE(regs->tmr[i / 2]) >> (i % 2 * 32);
+	case LAPIC_ISR: return vecmap_get32(&regs->isr, i);
+	case LAPIC_IRR: return vecmap_get32(&regs->irr, i);
+	default: return READ_ONCE(regs->tmr[i / 2]) >> (i % 2 * 32);
 	}
 }
 
@@ -213,10 +210,8 @@ static bool readable(const struct lapic_regs *regs, u32 reg)
 	case LAPIC_APR:
 	case LAPIC_DFR:
 	case LAPIC_ICR2:
-	case LAPIC_EOI:
-		return !is_x2apic(regs);
-	default:
-		return !(reg & 0xf);
+	case LAPIC_EOI: return !is_x2apic(regs);
+	default: return !(reg & 0xf);
 	}
 }
 
@@ -234,48 +229,22 @@ bool lapic_regs_read(const struct lapic_regs *regs, u32 reg, u32 *value)
 		return true;
 	}
 	switch (reg) {
-	case LAPIC_ID:
-		*value = is_x2apic(regs) ? regs->id : regs->id << 24;
-		break;
-	case LAPIC_VERSION:
-		*value = LAPIC_VERSION_VALUE;
-		break;
-	case LAPIC_TPR:
-		*value = regs->tpr;
-		break;
-	case LAPIC_PPR:
-		*value = lapic_ppr(regs);
-		break;
-	case LAPIC_LDR:
-		*value = regs->ldr;
-		break;
-	case LAPIC_DFR:
-		*value = regs->dfr;
-		break;
-	case LAPIC_SVR:
-		*value = regs->svr;
-		break;
-	case LAPIC_ESR:
-		*value = regs->esr;
-		break;
-	case LAPIC_ICR:
-		*value = regs->icr;
-		break;
-	case LAPIC_ICR2:
-		*value = regs->icr >> 32;
-		break;
-	case LAPIC_TMICT:
-		*value = regs->tmict;
-		break;
-	case LAPIC_TDCR:
-		*value = regs->tdcr;
-		break;
+	case LAPIC_ID: *value = is_x2apic(regs) ? regs->id : regs->id << 24; break;
+	case LAPIC_VERSION: *value = LAPIC_VERSION_VALUE; break;
+	case LAPIC_TPR: *value = regs->tpr; break;
+	case LAPIC_PPR: *value = lapic_ppr(regs); break;
+	case LAPIC_LDR: *value = regs->ldr; break;
+	case LAPIC_DFR: *value = regs->dfr; break;
+	case LAPIC_SVR: *value = regs->svr; break;
+	case LAPIC_ESR: *value = regs->esr; break;
+	case LAPIC_ICR: *value = regs->icr; break;
+	case LAPIC_ICR2: *value = regs->icr >> 32; break;
+	case LAPIC_TMICT: *value = regs->tmict; break;
+	case LAPIC_TDCR: *value = regs->tdcr; break;
 	case LAPIC_APR:
 	case LAPIC_EOI:
-	case LAPIC_TMCCT:
-		break;
-	default:
-		return false;
+	case LAPIC_TMCCT: break;
+	default: return false;
 	}
 	return true;
 }
@@ -360,18 +329,10 @@ static u32 write_xapic(struct lapic_regs *regs, u32 reg, u32 value)
 	if (is_x2apic(regs))
 		return LAPIC_DO_GP;
 	switch (reg) {
-	case LAPIC_ID:
-		WRITE_ONCE(regs->id, value >> 24);
-		break;
-	case LAPIC_LDR:
-		WRITE_ONCE(regs->ldr, value & 0xff000000);
-		break;
-	case LAPIC_DFR:
-		WRITE_ONCE(regs->dfr, value | DFR_FIXED);
-		break;
-	default:
-		regs->icr = (u32)regs->icr | (u64)(value & 0xff000000) << 32;
-		return 0;
+	case LAPIC_ID: WRITE_ONCE(regs->id, value >> 24); break;
+	case LAPIC_LDR: WRITE_ONCE(regs->ldr, value & 0xff000000); break;
+	case LAPIC_DFR: WRITE_ONCE(regs->dfr, value | DFR_FIXED); break;
+	default: regs->icr = (u32)regs->icr | (u64)(value & 0xff000000) << 32; return 0;
 	}
 	return LAPIC_DO_MAP;
 }
@@ -381,19 +342,13 @@ static u64 reserved_bits(u32 reg)
 {
 	switch (reg) {
 	case LAPIC_TPR:
-	case LAPIC_SELF_IPI:
-		return ~0xffULL;
+	case LAPIC_SELF_IPI: return ~0xffULL;
 	case LAPIC_EOI:
-	case LAPIC_ESR:
-		return ~0ULL;
-	case LAPIC_SVR:
-		return ~(u64)SVR_WRITABLE;
-	case LAPIC_TDCR:
-		return ~(u64)TDCR_WRITABLE;
-	case LAPIC_ICR:
-		return 0;
-	default:
-		return GENMASK_ULL(63, 32);
+	case LAPIC_ESR: return ~0ULL;
+	case LAPIC_SVR: return ~(u64)SVR_WRITABLE;
+	case LAPIC_TDCR: return ~(u64)TDCR_WRITABLE;
+	case LAPIC_ICR: return 0;
+	default: return GENMASK_ULL(63, 32);
 	}
 }
 
@@ -404,31 +359,19 @@ u32 lapic_regs_write(struct lapic_regs *regs, u32 reg, u64 value)
 	if (is_lvt(reg) && !(reg & 0xf))
 		return write_lvt(regs, (reg - LAPIC_LVT) >> 4, value);
 	switch (reg) {
-	case LAPIC_TPR:
-		WRITE_ONCE(regs->tpr, value & 0xff);
-		return LAPIC_DO_EVENT;
-	case LAPIC_EOI:
-		return LAPIC_DO_EOI;
-	case LAPIC_SVR:
-		return write_svr(regs, value);
-	case LAPIC_ESR:
-		return write_esr(regs);
-	case LAPIC_ICR:
-		return write_icr(regs, value);
-	case LAPIC_TMICT:
-		return write_tmict(regs, value);
-	case LAPIC_TDCR:
-		regs->tdcr = value & TDCR_WRITABLE;
-		return LAPIC_DO_TIMER_SCALE;
-	case LAPIC_SELF_IPI:
-		return is_x2apic(regs) ? LAPIC_DO_SELF_IPI : LAPIC_DO_GP;
+	case LAPIC_TPR: WRITE_ONCE(regs->tpr, value & 0xff); return LAPIC_DO_EVENT;
+	case LAPIC_EOI: return LAPIC_DO_EOI;
+	case LAPIC_SVR: return write_svr(regs, value);
+	case LAPIC_ESR: return write_esr(regs);
+	case LAPIC_ICR: return write_icr(regs, value);
+	case LAPIC_TMICT: return write_tmict(regs, value);
+	case LAPIC_TDCR: regs->tdcr = value & TDCR_WRITABLE; return LAPIC_DO_TIMER_SCALE;
+	case LAPIC_SELF_IPI: return is_x2apic(regs) ? LAPIC_DO_SELF_IPI : LAPIC_DO_GP;
 	case LAPIC_ID:
 	case LAPIC_LDR:
 	case LAPIC_DFR:
-	case LAPIC_ICR2:
-		return write_xapic(regs, reg, value);
-	default:
-		return LAPIC_DO_GP;
+	case LAPIC_ICR2: return write_xapic(regs, reg, value);
+	default: return LAPIC_DO_GP;
 	}
 }
 
@@ -447,12 +390,9 @@ static bool match_logical(const struct lapic_regs *regs, u32 dest)
 		return false;
 	ldr >>= 24;
 	switch (READ_ONCE(regs->dfr) >> 28) {
-	case 0xf: /* flat */
-		return ldr & dest;
-	case 0x0: /* cluster */
-		return ldr >> 4 == dest >> 4 && ldr & dest & 0xf;
-	default:
-		return false;
+	case 0xf: /* flat */ return ldr & dest;
+	case 0x0: /* cluster */ return ldr >> 4 == dest >> 4 && ldr & dest & 0xf;
+	default: return false;
 	}
 }
 
@@ -556,8 +496,8 @@ int lapic_regs_load(struct lapic_regs *regs, const u8 page[LAPIC_PAGE_SIZE], u32
 		return -EINVAL;
 	load_vectors(regs, page);
 	WRITE_ONCE(regs->id, id);
-	WRITE_ONCE(regs->ldr, is_x2apic(regs) ? x2apic_ldr(id) :
-						get32(page, LAPIC_LDR) & 0xff000000);
+	WRITE_ONCE(regs->ldr,
+		   is_x2apic(regs) ? x2apic_ldr(id) : get32(page, LAPIC_LDR) & 0xff000000);
 	WRITE_ONCE(regs->dfr, get32(page, LAPIC_DFR) | DFR_FIXED);
 	WRITE_ONCE(regs->tpr, get32(page, LAPIC_TPR) & 0xff);
 	WRITE_ONCE(regs->svr, get32(page, LAPIC_SVR) & SVR_WRITABLE);

@@ -36,7 +36,7 @@ enum lapic_reg {
 	LAPIC_TMICT = 0x380,
 	LAPIC_TMCCT = 0x390,
 	LAPIC_TDCR = 0x3e0,
-	LAPIC_SELF_IPI = 0x3f0, /* x2APIC only */
+	LAPIC_SELF_IPI = 0x3f0,	 /* x2APIC only */
 	LAPIC_PAGE_SIZE = 0x400, /* as far as registers go */
 };
 

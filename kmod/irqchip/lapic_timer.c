@@ -17,8 +17,8 @@ static u64 deadline_ns(struct lapic *lapic)
 {
 	struct vcpu *vcpu = lapic->vcpu;
 
-	return lapic_deadline_ns(READ_ONCE(lapic->deadline),
-				 clock_guest_tsc(vcpu, rdtsc()), vcpu->clock.tsc_khz);
+	return lapic_deadline_ns(READ_ONCE(lapic->deadline), clock_guest_tsc(vcpu, rdtsc()),
+				 vcpu->clock.tsc_khz);
 }
 
 /* Context: hard interrupt. The vCPU's thread waits for its end before it changes anything. */
@@ -76,16 +76,12 @@ void lapic_timer_start_from(struct lapic *lapic, u32 count)
 	hrtimer_cancel(&lapic->timer);
 	lapic->period_ns = 0;
 	switch (lapic_timer_mode(&lapic->regs)) {
-	case TIMER_DEADLINE:
-		start_deadline(lapic);
-		return;
+	case TIMER_DEADLINE: start_deadline(lapic); return;
 	case TIMER_PERIODIC:
 		lapic->period_ns = period ? max_t(u64, period, PERIOD_MIN_NS) : 0;
 		break;
-	case TIMER_ONESHOT:
-		break;
-	default:
-		return;
+	case TIMER_ONESHOT: break;
+	default: return;
 	}
 	if (period && count)
 		arm(lapic, (u64)count << shift);

@@ -186,9 +186,7 @@ static void write_ocw2(struct pic *pic, bool slave, u8 value, struct pic_effect 
 
 	switch (value >> 5) {
 	case 0: /* rotate on automatic EOI: off, on */
-	case 4:
-		chip->rotate_on_auto_eoi = value >> 7;
-		break;
+	case 4: chip->rotate_on_auto_eoi = value >> 7; break;
 	case 1: /* EOI of the highest in service; and rotate */
 	case 5:
 		top = top_priority(chip, chip->isr);
@@ -199,15 +197,9 @@ static void write_ocw2(struct pic *pic, bool slave, u8 value, struct pic_effect 
 			chip->priority_add = (pin + 1) & 7;
 		end_of_interrupt(pic, slave, pin, effect);
 		break;
-	case 7: /* EOI of a pin and rotate */
-		chip->priority_add = (pin + 1) & 7;
-		fallthrough;
-	case 3: /* EOI of a pin */
-		end_of_interrupt(pic, slave, pin, effect);
-		break;
-	case 6: /* set the priorities */
-		chip->priority_add = (pin + 1) & 7;
-		break;
+	case 7: /* EOI of a pin and rotate */ chip->priority_add = (pin + 1) & 7; fallthrough;
+	case 3: /* EOI of a pin */ end_of_interrupt(pic, slave, pin, effect); break;
+	case 6: /* set the priorities */ chip->priority_add = (pin + 1) & 7; break;
 	}
 }
 
@@ -241,10 +233,8 @@ bool pic_port(u16 port)
 	case 0xa0:
 	case 0xa1:
 	case 0x4d0:
-	case 0x4d1:
-		return true;
-	default:
-		return false;
+	case 0x4d1: return true;
+	default: return false;
 	}
 }
 

@@ -17,8 +17,8 @@ static bool gate_pauses(const struct pit_channel *channel)
 
 static u64 elapsed_ns(const struct pit_channel *channel, s64 now)
 {
-	s64 ns = channel->gate || !gate_pauses(channel) ? now - channel->load_ns :
-							  -channel->load_ns;
+	s64 ns = channel->gate || !gate_pauses(channel) ? now - channel->load_ns
+							: -channel->load_ns;
 
 	return ns < 0 ? 0 : ns;
 }
@@ -63,14 +63,9 @@ u16 pit_count(const struct pit_channel *channel, s64 now)
 	u64 left;
 
 	switch (channel->mode) {
-	case 2:
-		left = count - passed % count;
-		break;
-	case 3: /* counts down by two */
-		left = count - passed * 2 % count;
-		break;
-	default: /* goes on below 0 */
-		left = count + modulus - passed % modulus;
+	case 2: left = count - passed % count; break;
+	case 3: /* counts down by two */ left = count - passed * 2 % count; break;
+	default: /* goes on below 0 */ left = count + modulus - passed % modulus;
 	}
 	left %= modulus;
 	return channel->bcd ? to_bcd(left) : left;
@@ -85,14 +80,10 @@ bool pit_out(const struct pit_channel *channel, s64 now)
 		return channel->mode != 0;
 	switch (channel->mode) {
 	case 0:
-	case 1:
-		return passed >= count;
-	case 2:
-		return !channel->gate || passed % count != count - 1;
-	case 3:
-		return !channel->gate || passed % count < (count + 1) / 2;
-	default: /* one tick low at the end */
-		return passed != count;
+	case 1: return passed >= count;
+	case 2: return !channel->gate || passed % count != count - 1;
+	case 3: return !channel->gate || passed % count < (count + 1) / 2;
+	default: /* one tick low at the end */ return passed != count;
 	}
 }
 
@@ -118,9 +109,7 @@ void pit_timer(const struct pit *pit, s64 now, struct pit_timer *timer)
 		break;
 	case 0:
 	case 1:
-	case 4:
-		timer->first_ns = passed < whole ? whole - passed : 0;
-		break;
+	case 4: timer->first_ns = passed < whole ? whole - passed : 0; break;
 	}
 }
 
@@ -214,9 +203,7 @@ static bool write_control(struct pit *pit, u8 value, s64 now)
 static bool write_count(struct pit_channel *channel, u8 value, s64 now)
 {
 	switch (channel->write_state) {
-	case PIT_RW_MSB:
-		load(channel, value << 8, now);
-		return true;
+	case PIT_RW_MSB: load(channel, value << 8, now); return true;
 	case PIT_RW_WORD0:
 		channel->write_latch = value;
 		channel->write_state = PIT_RW_WORD1;
@@ -225,9 +212,7 @@ static bool write_count(struct pit_channel *channel, u8 value, s64 now)
 		channel->write_state = PIT_RW_WORD0;
 		load(channel, channel->write_latch | value << 8, now);
 		return true;
-	default:
-		load(channel, value, now);
-		return true;
+	default: load(channel, value, now); return true;
 	}
 }
 
@@ -244,16 +229,10 @@ bool pit_write(struct pit *pit, unsigned int port, u8 value, s64 now)
 static u8 next_byte(u8 *state, u16 word, enum pit_rw_state after_word)
 {
 	switch (*state) {
-	case PIT_RW_MSB:
-		return word >> 8;
-	case PIT_RW_WORD0:
-		*state = PIT_RW_WORD1;
-		return word;
-	case PIT_RW_WORD1:
-		*state = after_word;
-		return word >> 8;
-	default:
-		return word;
+	case PIT_RW_MSB: return word >> 8;
+	case PIT_RW_WORD0: *state = PIT_RW_WORD1; return word;
+	case PIT_RW_WORD1: *state = after_word; return word >> 8;
+	default: return word;
 	}
 }
 

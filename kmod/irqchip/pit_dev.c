@@ -131,8 +131,7 @@ static int port_write(struct vcpu *vcpu, struct bus_device *bus, u64 addr, int l
 	return 0;
 }
 
-static int speaker_read(struct vcpu *vcpu, struct bus_device *bus, u64 addr, int len,
-			void *data)
+static int speaker_read(struct vcpu *vcpu, struct bus_device *bus, u64 addr, int len, void *data)
 {
 	struct pit_dev *dev = container_of(bus, struct pit_dev, speaker);
 

@@ -7,12 +7,9 @@ static bool route_valid(const struct route *route)
 	if (route->gsi >= ROUTING_MAX_GSI)
 		return false;
 	switch (route->chip) {
-	case ROUTE_PIC:
-		return route->pin < PIC_PINS;
-	case ROUTE_IOAPIC:
-		return route->pin < IOAPIC_PINS;
-	default:
-		return route->chip == ROUTE_MSI;
+	case ROUTE_PIC: return route->pin < PIC_PINS;
+	case ROUTE_IOAPIC: return route->pin < IOAPIC_PINS;
+	default: return route->chip == ROUTE_MSI;
 	}
 }
 

@@ -20,7 +20,7 @@ enum route_chip { ROUTE_PIC, ROUTE_IOAPIC, ROUTE_MSI };
 struct route {
 	u32 gsi;
 	u8 chip; /* enum route_chip */
-	u8 pin;  /* 0 to 15 for the PIC, 8 and up in the slave */
+	u8 pin;	 /* 0 to 15 for the PIC, 8 and up in the slave */
 	u64 msi_addr;
 	u32 msi_data;
 };

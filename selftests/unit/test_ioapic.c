@@ -9,10 +9,12 @@
 
 #include "irqchip/ioapic_regs.h"
 
+#define TEST(name) static void name(void **state __maybe_unused)
+
 static struct ioapic_regs regs;
 static struct lapic_msg msg;
 
-static int setup(void **state)
+static int setup(void **state __maybe_unused)
 {
 	ioapic_regs_reset(&regs);
 	msg = (struct lapic_msg){};
@@ -42,7 +44,7 @@ static int set_pin(unsigned int pin, bool level)
 	return ioapic_set_pin(&regs, pin, 1, level, &msg);
 }
 
-static void registers_after_reset(void **state)
+TEST(registers_after_reset)
 {
 	int pin;
 
@@ -55,21 +57,21 @@ static void registers_after_reset(void **state)
 	}
 }
 
-static void the_id_has_4_bits(void **state)
+TEST(the_id_has_4_bits)
 {
 	assert_int_equal(out(0, 0xffffffff), -1);
 	assert_int_equal(in(0), 0x0f000000);
 	assert_int_equal(in(2), 0x0f000000);
 }
 
-static void an_entry_keeps_what_is_writable(void **state)
+TEST(an_entry_keeps_what_is_writable)
 {
 	set_entry(3, ~0ULL);
 	assert_int_equal(in(0x16), 0x1afff);
 	assert_int_equal(in(0x17), 0xff000000);
 }
 
-static void registers_that_are_not_there(void **state)
+TEST(registers_that_are_not_there)
 {
 	assert_int_equal(out(0x40, ~0), -1);
 	assert_int_equal(in(0x40), 0);
@@ -83,7 +85,7 @@ static void registers_that_are_not_there(void **state)
 	assert_int_equal(ioapic_regs_write(&regs, 0x40, 0), -1);
 }
 
-static void an_edge_is_sent_once(void **state)
+TEST(an_edge_is_sent_once)
 {
 	set_entry(4, 0x0300000000000000ULL | REDIR_LOGICAL | 0x55);
 	assert_int_equal(set_pin(4, true), IOAPIC_DELIVER);
@@ -96,14 +98,14 @@ static void an_edge_is_sent_once(void **state)
 	assert_int_equal(set_pin(4, true), IOAPIC_DELIVER);
 }
 
-static void a_masked_edge_is_lost(void **state)
+TEST(a_masked_edge_is_lost)
 {
 	assert_int_equal(set_pin(4, true), IOAPIC_MASKED);
 	set_entry(4, 0x55);
 	assert_false(ioapic_service_level(&regs, 4, &msg));
 }
 
-static void a_level_waits_for_its_eoi(void **state)
+TEST(a_level_waits_for_its_eoi)
 {
 	set_entry(4, REDIR_LEVEL | 0x55);
 	assert_int_equal(set_pin(4, true), IOAPIC_DELIVER);
@@ -119,7 +121,7 @@ static void a_level_waits_for_its_eoi(void **state)
 	assert_false(ioapic_service_level(&regs, 4, &msg));
 }
 
-static void a_masked_level_is_sent_when_unmasked(void **state)
+TEST(a_masked_level_is_sent_when_unmasked)
 {
 	set_entry(4, REDIR_LEVEL | REDIR_MASKED | 0x55);
 	assert_int_equal(set_pin(4, true), IOAPIC_MASKED);
@@ -128,7 +130,7 @@ static void a_masked_level_is_sent_when_unmasked(void **state)
 	assert_true(ioapic_service_level(&regs, 4, &msg));
 }
 
-static void switching_to_edge_clears_remote_irr(void **state)
+TEST(switching_to_edge_clears_remote_irr)
 {
 	set_entry(4, REDIR_LEVEL | 0x55);
 	set_pin(4, true);
@@ -138,7 +140,7 @@ static void switching_to_edge_clears_remote_irr(void **state)
 	assert_true(ioapic_service_level(&regs, 4, &msg));
 }
 
-static void a_masked_pin_in_service_still_hears_its_eoi(void **state)
+TEST(a_masked_pin_in_service_still_hears_its_eoi)
 {
 	set_entry(4, REDIR_LEVEL | 0x55);
 	set_pin(4, true);
@@ -148,7 +150,7 @@ static void a_masked_pin_in_service_still_hears_its_eoi(void **state)
 	assert_int_equal(ioapic_pins_of(&regs, 0x55), 0);
 }
 
-static void a_pin_is_high_as_long_as_one_source_is(void **state)
+TEST(a_pin_is_high_as_long_as_one_source_is)
 {
 	set_entry(4, REDIR_LEVEL | 0x55);
 	ioapic_set_pin(&regs, 4, 1, true, &msg);
@@ -159,7 +161,7 @@ static void a_pin_is_high_as_long_as_one_source_is(void **state)
 	assert_false(regs.irr & 1 << 4);
 }
 
-static void pins_may_share_a_vector(void **state)
+TEST(pins_may_share_a_vector)
 {
 	set_entry(4, REDIR_LEVEL | 0x55);
 	set_entry(23, 0x55);
@@ -168,7 +170,7 @@ static void pins_may_share_a_vector(void **state)
 	assert_int_equal(ioapic_pins_of(&regs, 0x56), 0);
 }
 
-static void lowest_priority_is_told(void **state)
+TEST(lowest_priority_is_told)
 {
 	set_entry(4, DELIVER_LOWEST << 8 | 0x55);
 	set_pin(4, true);
@@ -176,7 +178,7 @@ static void lowest_priority_is_told(void **state)
 	assert_int_equal(msg.mode, DELIVER_LOWEST);
 }
 
-static void loading_keeps_remote_irr_of_levels_only(void **state)
+TEST(loading_keeps_remote_irr_of_levels_only)
 {
 	ioapic_load_redir(&regs, 4, ~0ULL & ~REDIR_LEVEL);
 	assert_false(regs.redir[4] & REDIR_REMOTE_IRR);
@@ -185,7 +187,7 @@ static void loading_keeps_remote_irr_of_levels_only(void **state)
 	assert_int_equal(regs.redir[4] >> 17 & 0x7fffffffff, 0);
 }
 
-static void hostile_values_do_no_harm(void **state)
+TEST(hostile_values_do_no_harm)
 {
 	unsigned int i, pin;
 	int written;

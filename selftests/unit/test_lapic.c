@@ -9,10 +9,12 @@
 
 #include "irqchip/lapic_regs.h"
 
+#define TEST(name) static void name(void **state __maybe_unused)
+
 static struct lapic_regs regs;
 
 /* Power-up with ID 5, software-enabled as a kernel does it. */
-static int setup(void **state)
+static int setup(void **state __maybe_unused)
 {
 	memset(&regs, 0, sizeof(regs));
 	regs.mode = LAPIC_XAPIC;
@@ -40,7 +42,7 @@ static void enter_x2apic(void)
 	lapic_regs_enter_x2apic(&regs, 5);
 }
 
-static void reset_values_are_the_sdms(void **state)
+TEST(reset_values_are_the_sdms)
 {
 	int i;
 
@@ -56,14 +58,14 @@ static void reset_values_are_the_sdms(void **state)
 		assert_int_equal(read_reg(lvt(i)), LVT_MASKED);
 }
 
-static void init_keeps_the_id(void **state)
+TEST(init_keeps_the_id)
 {
 	lapic_regs_write(&regs, LAPIC_ID, 9u << 24);
 	lapic_regs_reset(&regs, 5, true);
 	assert_int_equal(read_reg(LAPIC_ID), 9u << 24);
 }
 
-static void an_interrupt_goes_through_irr_and_isr(void **state)
+TEST(an_interrupt_goes_through_irr_and_isr)
 {
 	assert_int_equal(lapic_request(&regs, 0x41, false), 1);
 	assert_int_equal(read_reg(LAPIC_IRR + 0x20), 2);
@@ -76,7 +78,7 @@ static void an_interrupt_goes_through_irr_and_isr(void **state)
 	assert_int_equal(read_reg(LAPIC_ISR + 0x20), 0);
 }
 
-static void a_second_request_is_coalesced(void **state)
+TEST(a_second_request_is_coalesced)
 {
 	lapic_request(&regs, 0x41, false);
 	assert_int_equal(lapic_request(&regs, 0x41, false), 0);
@@ -85,7 +87,7 @@ static void a_second_request_is_coalesced(void **state)
 	assert_int_equal(lapic_request(&regs, 0x41, false), 1);
 }
 
-static void every_vector_from_16_is_delivered(void **state)
+TEST(every_vector_from_16_is_delivered)
 {
 	int vector;
 
@@ -100,7 +102,7 @@ static void every_vector_from_16_is_delivered(void **state)
 	}
 }
 
-static void the_highest_vector_goes_first(void **state)
+TEST(the_highest_vector_goes_first)
 {
 	lapic_request(&regs, 0x31, false);
 	lapic_request(&regs, 0xf0, false);
@@ -113,7 +115,7 @@ static void the_highest_vector_goes_first(void **state)
 	assert_int_equal(lapic_accept(&regs), 0x31);
 }
 
-static void a_higher_class_interrupts_a_lower_one(void **state)
+TEST(a_higher_class_interrupts_a_lower_one)
 {
 	lapic_request(&regs, 0x41, false);
 	lapic_accept(&regs);
@@ -126,7 +128,7 @@ static void a_higher_class_interrupts_a_lower_one(void **state)
 	assert_int_equal(lapic_accept(&regs), 0x4f);
 }
 
-static void tpr_holds_back_its_class_and_below(void **state)
+TEST(tpr_holds_back_its_class_and_below)
 {
 	lapic_request(&regs, 0x5f, false);
 	assert_int_equal(lapic_regs_write(&regs, LAPIC_TPR, 0x50), LAPIC_DO_EVENT);
@@ -135,7 +137,7 @@ static void tpr_holds_back_its_class_and_below(void **state)
 	assert_int_equal(lapic_pending(&regs), 0x5f);
 }
 
-static void ppr_is_the_higher_of_tpr_and_what_is_in_service(void **state)
+TEST(ppr_is_the_higher_of_tpr_and_what_is_in_service)
 {
 	lapic_regs_write(&regs, LAPIC_TPR, 0x33);
 	assert_int_equal(read_reg(LAPIC_PPR), 0x33);
@@ -146,12 +148,12 @@ static void ppr_is_the_higher_of_tpr_and_what_is_in_service(void **state)
 	assert_int_equal(read_reg(LAPIC_PPR), 0x62);
 }
 
-static void eoi_with_nothing_in_service_does_nothing(void **state)
+TEST(eoi_with_nothing_in_service_does_nothing)
 {
 	assert_int_equal(lapic_eoi(&regs), -1);
 }
 
-static void software_disabled_takes_none_but_keeps_what_it_has(void **state)
+TEST(software_disabled_takes_none_but_keeps_what_it_has)
 {
 	lapic_request(&regs, 0x41, false);
 	assert_true(lapic_regs_write(&regs, LAPIC_SVR, 0xff) & LAPIC_DO_MAP);
@@ -159,7 +161,7 @@ static void software_disabled_takes_none_but_keeps_what_it_has(void **state)
 	assert_int_equal(lapic_pending(&regs), 0x41);
 }
 
-static void software_disabling_masks_the_lvts(void **state)
+TEST(software_disabling_masks_the_lvts)
 {
 	lapic_regs_write(&regs, lvt(LVT_TIMER), 0x30);
 	lapic_regs_write(&regs, LAPIC_SVR, 0xff);
@@ -168,7 +170,7 @@ static void software_disabling_masks_the_lvts(void **state)
 	assert_int_equal(read_reg(lvt(LVT_TIMER)), LVT_MASKED | 0x31);
 }
 
-static void an_illegal_vector_is_an_error(void **state)
+TEST(an_illegal_vector_is_an_error)
 {
 	lapic_regs_write(&regs, lvt(LVT_ERROR), 0x77);
 	assert_int_equal(lapic_request(&regs, 15, false), 1);
@@ -180,13 +182,13 @@ static void an_illegal_vector_is_an_error(void **state)
 	assert_int_equal(read_reg(LAPIC_ESR), 0);
 }
 
-static void a_masked_error_interrupt_is_silent(void **state)
+TEST(a_masked_error_interrupt_is_silent)
 {
 	assert_int_equal(lapic_request(&regs, 0, false), -1);
 	assert_int_equal(lapic_pending(&regs), -1);
 }
 
-static void read_only_lvt_bits_stay(void **state)
+TEST(read_only_lvt_bits_stay)
 {
 	lapic_regs_write(&regs, lvt(LVT_LINT0), 0xffffffff);
 	assert_int_equal(read_reg(lvt(LVT_LINT0)), 0x1a7ff);
@@ -196,7 +198,7 @@ static void read_only_lvt_bits_stay(void **state)
 	assert_int_equal(read_reg(lvt(LVT_TIMER)), 0x700ff);
 }
 
-static void deadline_mode_needs_cpuid(void **state)
+TEST(deadline_mode_needs_cpuid)
 {
 	regs.has_deadline = false;
 	lapic_regs_write(&regs, lvt(LVT_TIMER), 2u << 17 | 0x40);
@@ -206,7 +208,7 @@ static void deadline_mode_needs_cpuid(void **state)
 	assert_int_equal(lapic_timer_mode(&regs), TIMER_DEADLINE);
 }
 
-static void to_and_from_deadline_mode_stops_the_timer(void **state)
+TEST(to_and_from_deadline_mode_stops_the_timer)
 {
 	assert_int_equal(lapic_regs_write(&regs, LAPIC_TMICT, 1000), LAPIC_DO_TIMER_START);
 	assert_int_equal(lapic_regs_write(&regs, lvt(LVT_TIMER), 1u << 17 | 0x40), 0);
@@ -218,7 +220,7 @@ static void to_and_from_deadline_mode_stops_the_timer(void **state)
 	assert_int_equal(lapic_regs_write(&regs, lvt(LVT_TIMER), 0x40), LAPIC_DO_TIMER_STOP);
 }
 
-static void divisors_are_the_sdms(void **state)
+TEST(divisors_are_the_sdms)
 {
 	static const int shift[16] = { 1, 2, 3, 4, 0, 0, 0, 0, 5, 6, 7, 0 };
 	static const int codes[] = { 0, 1, 2, 3, 8, 9, 10, 11 };
@@ -232,7 +234,7 @@ static void divisors_are_the_sdms(void **state)
 	assert_int_equal(read_reg(LAPIC_TDCR), 0xb);
 }
 
-static void a_deadline_is_converted_without_overflow(void **state)
+TEST(a_deadline_is_converted_without_overflow)
 {
 	assert_int_equal(lapic_deadline_ns(100, 100, 1000), 0);
 	assert_int_equal(lapic_deadline_ns(99, 100, 1000), 0);
@@ -247,14 +249,14 @@ static void a_deadline_is_converted_without_overflow(void **state)
 
 /* x2APIC */
 
-static void x2apic_derives_the_logical_id(void **state)
+TEST(x2apic_derives_the_logical_id)
 {
 	lapic_regs_enter_x2apic(&regs, 0x25);
 	assert_int_equal(read_reg(LAPIC_ID), 0x25);
 	assert_int_equal(read_reg(LAPIC_LDR), 2u << 16 | 1u << 5);
 }
 
-static void x2apic_faults_on_reserved_bits(void **state)
+TEST(x2apic_faults_on_reserved_bits)
 {
 	enter_x2apic();
 	assert_int_equal(lapic_regs_write(&regs, LAPIC_TPR, 0x100), LAPIC_DO_GP);
@@ -270,13 +272,13 @@ static void x2apic_faults_on_reserved_bits(void **state)
 	assert_int_equal(lapic_regs_write(&regs, LAPIC_ICR, 1 << 20), LAPIC_DO_GP);
 }
 
-static void x2apic_lacks_some_registers(void **state)
+TEST(x2apic_lacks_some_registers)
 {
-	static const u32 no_read[] = { LAPIC_DFR, LAPIC_ICR2, LAPIC_APR, LAPIC_EOI,
-				       LAPIC_SELF_IPI, 0, 0x10, 0x2f0, 0x3f0, 0x40 };
-	static const u32 no_write[] = { LAPIC_ID, LAPIC_VERSION, LAPIC_LDR, LAPIC_DFR,
-					LAPIC_ICR2, LAPIC_PPR, LAPIC_ISR, LAPIC_IRR,
-					LAPIC_TMR, LAPIC_TMCCT, 0x2f0, 0x40 };
+	static const u32 no_read[] = { LAPIC_DFR, LAPIC_ICR2, LAPIC_APR, LAPIC_EOI, LAPIC_SELF_IPI,
+				       0,	  0x10,	      0x2f0,	 0x3f0,	    0x40 };
+	static const u32 no_write[] = { LAPIC_ID,   LAPIC_VERSION, LAPIC_LDR, LAPIC_DFR,
+					LAPIC_ICR2, LAPIC_PPR,	   LAPIC_ISR, LAPIC_IRR,
+					LAPIC_TMR,  LAPIC_TMCCT,   0x2f0,     0x40 };
 	unsigned int i;
 	u32 value;
 
@@ -287,7 +289,7 @@ static void x2apic_lacks_some_registers(void **state)
 		assert_int_equal(lapic_regs_write(&regs, no_write[i], 0), LAPIC_DO_GP);
 }
 
-static void x2apic_icr_is_64_bits(void **state)
+TEST(x2apic_icr_is_64_bits)
 {
 	enter_x2apic();
 	assert_int_equal(lapic_regs_write(&regs, LAPIC_ICR, 7ULL << 32 | 0x40fd), LAPIC_DO_SEND);
@@ -295,14 +297,14 @@ static void x2apic_icr_is_64_bits(void **state)
 	assert_int_equal(read_reg(LAPIC_ICR), 0x40fd);
 }
 
-static void self_ipi_is_x2apics_alone(void **state)
+TEST(self_ipi_is_x2apics_alone)
 {
 	assert_int_equal(lapic_regs_write(&regs, LAPIC_SELF_IPI, 0x40), LAPIC_DO_GP);
 	enter_x2apic();
 	assert_int_equal(lapic_regs_write(&regs, LAPIC_SELF_IPI, 0x40), LAPIC_DO_SELF_IPI);
 }
 
-static void base_moves_are_the_sdms(void **state)
+TEST(base_moves_are_the_sdms)
 {
 	const u64 en = 1 << 11, x2 = 1 << 10, reserved = ~0xfffffff00ULL | 0x2ff;
 
@@ -325,11 +327,11 @@ static void base_moves_are_the_sdms(void **state)
 
 static bool matches(u32 dest, bool logical, bool wide)
 {
-	return lapic_match(&regs, &(struct lapic_msg){
-		.dest = dest, .logical = logical, .wide = wide });
+	return lapic_match(&regs,
+			   &(struct lapic_msg){ .dest = dest, .logical = logical, .wide = wide });
 }
 
-static void physical_destinations(void **state)
+TEST(physical_destinations)
 {
 	assert_true(matches(5, false, false));
 	assert_false(matches(4, false, false));
@@ -338,7 +340,7 @@ static void physical_destinations(void **state)
 	assert_true(matches(0xffffffff, false, true));
 }
 
-static void flat_logical_destinations(void **state)
+TEST(flat_logical_destinations)
 {
 	lapic_regs_write(&regs, LAPIC_LDR, 0x04ffffff);
 	assert_int_equal(read_reg(LAPIC_LDR), 0x04000000);
@@ -349,7 +351,7 @@ static void flat_logical_destinations(void **state)
 	assert_true(matches(0xff, true, false));
 }
 
-static void cluster_logical_destinations(void **state)
+TEST(cluster_logical_destinations)
 {
 	lapic_regs_write(&regs, LAPIC_DFR, 0);
 	assert_int_equal(read_reg(LAPIC_DFR), 0x0fffffff);
@@ -360,7 +362,7 @@ static void cluster_logical_destinations(void **state)
 	assert_false(matches(0x34, true, false));
 }
 
-static void x2apic_logical_destinations(void **state)
+TEST(x2apic_logical_destinations)
 {
 	lapic_regs_enter_x2apic(&regs, 0x25);
 	assert_true(matches(2u << 16 | 0x20, true, true));
@@ -374,7 +376,7 @@ static void x2apic_logical_destinations(void **state)
 	assert_true(matches(8, true, false));
 }
 
-static void a_disabled_lapic_matches_nothing(void **state)
+TEST(a_disabled_lapic_matches_nothing)
 {
 	regs.mode = LAPIC_DISABLED;
 	assert_false(matches(5, false, false));
@@ -383,7 +385,7 @@ static void a_disabled_lapic_matches_nothing(void **state)
 	assert_int_equal(lapic_pending(&regs), -1);
 }
 
-static void icr_fields(void **state)
+TEST(icr_fields)
 {
 	struct lapic_msg msg;
 
@@ -400,7 +402,7 @@ static void icr_fields(void **state)
 	assert_false(msg.level); /* IPIs never are */
 }
 
-static void msi_fields(void **state)
+TEST(msi_fields)
 {
 	struct lapic_msg msg;
 
@@ -413,7 +415,7 @@ static void msi_fields(void **state)
 	assert_false(msg.lowest);
 }
 
-static void xapic_icr_has_two_halves(void **state)
+TEST(xapic_icr_has_two_halves)
 {
 	assert_int_equal(lapic_regs_write(&regs, LAPIC_ICR2, 0x03ffffff), 0);
 	assert_int_equal(read_reg(LAPIC_ICR2), 0x03000000);
@@ -422,7 +424,7 @@ static void xapic_icr_has_two_halves(void **state)
 	assert_int_equal(read_reg(LAPIC_ICR), 0xccfff & ~(1u << 12));
 }
 
-static void extint_passes_through_lint0(void **state)
+TEST(extint_passes_through_lint0)
 {
 	assert_false(lapic_accepts_extint(&regs));
 	lapic_regs_write(&regs, lvt(LVT_LINT0), DELIVER_EXTINT << 8);
@@ -435,7 +437,7 @@ static void extint_passes_through_lint0(void **state)
 
 /* State */
 
-static void state_survives_saving_and_loading(void **state)
+TEST(state_survives_saving_and_loading)
 {
 	u8 page[LAPIC_PAGE_SIZE], again[LAPIC_PAGE_SIZE];
 	u32 count;
@@ -461,7 +463,7 @@ static void state_survives_saving_and_loading(void **state)
 	assert_int_equal(lapic_accept(&regs), 0x31);
 }
 
-static void x2apic_state_has_the_xapic_id(void **state)
+TEST(x2apic_state_has_the_xapic_id)
 {
 	u8 page[LAPIC_PAGE_SIZE];
 	u32 count;
@@ -480,7 +482,7 @@ static void x2apic_state_has_the_xapic_id(void **state)
 }
 
 /* Whatever is written or loaded: no crash, and invariants hold. */
-static void hostile_values_do_no_harm(void **state)
+TEST(hostile_values_do_no_harm)
 {
 	u8 page[LAPIC_PAGE_SIZE];
 	u32 i, reg, value, count;

@@ -9,6 +9,8 @@
 
 #include "irqchip/pic.h"
 
+#define TEST(name) static void name(void **state __maybe_unused)
+
 #define SOURCE 1
 
 static struct pic pic;
@@ -33,7 +35,7 @@ static void init_chip(u16 port, u8 base, u8 icw4)
 }
 
 /* As Linux does it: vectors 0x30 and 0x38, nothing masked. */
-static int setup(void **state)
+static int setup(void **state __maybe_unused)
 {
 	pic_init(&pic);
 	init_chip(0x20, 0x30, 1);
@@ -65,7 +67,7 @@ static int ack(void)
 	return pic_ack(&pic, &effect);
 }
 
-static void each_pin_has_its_vector(void **state)
+TEST(each_pin_has_its_vector)
 {
 	int pin;
 
@@ -87,7 +89,7 @@ static void each_pin_has_its_vector(void **state)
 	assert_int_equal(effect.acked, 0xffff);
 }
 
-static void the_lowest_pin_has_priority(void **state)
+TEST(the_lowest_pin_has_priority)
 {
 	pulse(7);
 	pulse(3);
@@ -100,7 +102,7 @@ static void the_lowest_pin_has_priority(void **state)
 	assert_int_equal(ack(), 0x37);
 }
 
-static void the_slave_comes_between_1_and_3(void **state)
+TEST(the_slave_comes_between_1_and_3)
 {
 	pulse(3);
 	pulse(8);
@@ -114,7 +116,7 @@ static void the_slave_comes_between_1_and_3(void **state)
 	assert_int_equal(ack(), 0x33);
 }
 
-static void a_higher_pin_interrupts_a_lower_one(void **state)
+TEST(a_higher_pin_interrupts_a_lower_one)
 {
 	pulse(4);
 	ack();
@@ -125,7 +127,7 @@ static void a_higher_pin_interrupts_a_lower_one(void **state)
 	assert_int_equal(ack(), 0x31);
 }
 
-static void a_masked_pin_waits(void **state)
+TEST(a_masked_pin_waits)
 {
 	out(0x21, 0x10);
 	assert_int_equal(effect.remasked, 0x10);
@@ -137,7 +139,7 @@ static void a_masked_pin_waits(void **state)
 	assert_int_equal(ack(), 0x34);
 }
 
-static void a_second_edge_is_coalesced(void **state)
+TEST(a_second_edge_is_coalesced)
 {
 	pulse(4);
 	assert_int_equal(raise_pin(4), 0);
@@ -147,7 +149,7 @@ static void a_second_edge_is_coalesced(void **state)
 	assert_false(pic.output);
 }
 
-static void a_high_edge_pin_interrupts_once(void **state)
+TEST(a_high_edge_pin_interrupts_once)
 {
 	raise_pin(4);
 	ack();
@@ -157,7 +159,7 @@ static void a_high_edge_pin_interrupts_once(void **state)
 	assert_false(pic.output);
 }
 
-static void a_level_pin_interrupts_while_high(void **state)
+TEST(a_level_pin_interrupts_while_high)
 {
 	out(0x4d0, 0x20);
 	raise_pin(5);
@@ -171,7 +173,7 @@ static void a_level_pin_interrupts_while_high(void **state)
 	assert_false(pic.output);
 }
 
-static void a_pin_is_high_as_long_as_one_source_is(void **state)
+TEST(a_pin_is_high_as_long_as_one_source_is)
 {
 	out(0x4d0, 0x20);
 	pic_set_pin(&pic, 5, 1, true);
@@ -182,7 +184,7 @@ static void a_pin_is_high_as_long_as_one_source_is(void **state)
 	assert_false(pic.output);
 }
 
-static void some_pins_cannot_be_level(void **state)
+TEST(some_pins_cannot_be_level)
 {
 	out(0x4d0, 0xff);
 	out(0x4d1, 0xff);
@@ -190,7 +192,7 @@ static void some_pins_cannot_be_level(void **state)
 	assert_int_equal(in(0x4d1), 0xde);
 }
 
-static void a_level_that_goes_away_is_spurious(void **state)
+TEST(a_level_that_goes_away_is_spurious)
 {
 	out(0x4d0, 0x20);
 	raise_pin(5);
@@ -200,7 +202,7 @@ static void a_level_that_goes_away_is_spurious(void **state)
 	assert_int_equal(pic.chip[0].isr, 0);
 }
 
-static void automatic_eoi_leaves_nothing_in_service(void **state)
+TEST(automatic_eoi_leaves_nothing_in_service)
 {
 	init_chip(0x20, 0x30, 3);
 	effect = (struct pic_effect){};
@@ -210,7 +212,7 @@ static void automatic_eoi_leaves_nothing_in_service(void **state)
 	assert_int_equal(effect.acked, 0x10);
 }
 
-static void a_specific_eoi_ends_its_pin(void **state)
+TEST(a_specific_eoi_ends_its_pin)
 {
 	pulse(4);
 	ack();
@@ -224,7 +226,7 @@ static void a_specific_eoi_ends_its_pin(void **state)
 	assert_int_equal(effect.acked, 0x10);
 }
 
-static void rotation_makes_the_served_pin_last(void **state)
+TEST(rotation_makes_the_served_pin_last)
 {
 	pulse(0);
 	ack();
@@ -236,7 +238,7 @@ static void rotation_makes_the_served_pin_last(void **state)
 	assert_int_equal(ack(), 0x30);
 }
 
-static void priorities_can_be_set(void **state)
+TEST(priorities_can_be_set)
 {
 	out(0x20, 0xc3); /* pin 3 lowest, 4 highest */
 	pulse(3);
@@ -244,7 +246,7 @@ static void priorities_can_be_set(void **state)
 	assert_int_equal(ack(), 0x34);
 }
 
-static void special_mask_mode_lets_lower_pins_through(void **state)
+TEST(special_mask_mode_lets_lower_pins_through)
 {
 	pulse(1);
 	ack();
@@ -258,7 +260,7 @@ static void special_mask_mode_lets_lower_pins_through(void **state)
 	assert_int_equal(pic.chip[0].special_mask, 0);
 }
 
-static void the_special_fully_nested_mode_nests_in_the_slave(void **state)
+TEST(the_special_fully_nested_mode_nests_in_the_slave)
 {
 	pulse(12);
 	ack();
@@ -275,7 +277,7 @@ static void the_special_fully_nested_mode_nests_in_the_slave(void **state)
 	assert_int_equal(ack(), 0x39);
 }
 
-static void polling_acknowledges(void **state)
+TEST(polling_acknowledges)
 {
 	pulse(4);
 	out(0x20, 0x0c);
@@ -286,7 +288,7 @@ static void polling_acknowledges(void **state)
 	assert_int_equal(in(0x20), 0);
 }
 
-static void irr_and_isr_can_be_read(void **state)
+TEST(irr_and_isr_can_be_read)
 {
 	pulse(4);
 	assert_int_equal(in(0x20), 0x10);
@@ -298,7 +300,7 @@ static void irr_and_isr_can_be_read(void **state)
 	assert_int_equal(in(0x20), 0);
 }
 
-static void initialising_forgets_edges_and_tells_who_waited(void **state)
+TEST(initialising_forgets_edges_and_tells_who_waited)
 {
 	pulse(4);
 	pulse(6);
@@ -311,7 +313,7 @@ static void initialising_forgets_edges_and_tells_who_waited(void **state)
 	assert_int_equal(ack(), 0x51);
 }
 
-static void without_icw4_the_sequence_ends_early(void **state)
+TEST(without_icw4_the_sequence_ends_early)
 {
 	out(0x20, 0x10);
 	out(0x21, 0x60);
@@ -322,7 +324,7 @@ static void without_icw4_the_sequence_ends_early(void **state)
 	assert_int_equal(ack(), 0x60);
 }
 
-static void only_six_ports_are_ours(void **state)
+TEST(only_six_ports_are_ours)
 {
 	int port, count = 0;
 
@@ -331,7 +333,7 @@ static void only_six_ports_are_ours(void **state)
 	assert_int_equal(count, 6);
 }
 
-static void hostile_input_does_no_harm(void **state)
+TEST(hostile_input_does_no_harm)
 {
 	static const u16 ports[] = { 0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1 };
 	u8 *bytes = (u8 *)&pic.chip;

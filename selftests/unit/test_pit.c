@@ -9,12 +9,14 @@
 
 #include "irqchip/pit.h"
 
+#define TEST(name) static void name(void **state __maybe_unused)
+
 #define START 1000000000000LL
 
 static struct pit pit;
 static s64 now;
 
-static int setup(void **state)
+static int setup(void **state __maybe_unused)
 {
 	now = START;
 	pit_init(&pit, now);
@@ -51,7 +53,7 @@ static u16 in_word(unsigned int channel)
 	return low | in(channel) << 8;
 }
 
-static void the_pit_is_silent_after_reset(void **state)
+TEST(the_pit_is_silent_after_reset)
 {
 	struct pit_timer timer;
 
@@ -60,7 +62,7 @@ static void the_pit_is_silent_after_reset(void **state)
 	assert_int_equal(timer.period_ns, 0);
 }
 
-static void mode_0_counts_down_and_wraps(void **state)
+TEST(mode_0_counts_down_and_wraps)
 {
 	program(0, 0, 1000);
 	assert_int_equal(in_word(0), 1000);
@@ -74,7 +76,7 @@ static void mode_0_counts_down_and_wraps(void **state)
 	assert_int_equal(in_word(0), 0);
 }
 
-static void mode_0_output_rises_at_the_end(void **state)
+TEST(mode_0_output_rises_at_the_end)
 {
 	struct pit_timer timer;
 
@@ -91,7 +93,7 @@ static void mode_0_output_rises_at_the_end(void **state)
 	assert_int_equal(timer.first_ns, 0);
 }
 
-static void mode_2_is_periodic(void **state)
+TEST(mode_2_is_periodic)
 {
 	struct pit_timer timer;
 
@@ -105,7 +107,7 @@ static void mode_2_is_periodic(void **state)
 	assert_in_range(timer.first_ns, 9973000, 9974000);
 }
 
-static void mode_2_output_is_low_for_the_last_tick(void **state)
+TEST(mode_2_output_is_low_for_the_last_tick)
 {
 	program(0, 2, 100);
 	assert_true(pit_out(&pit.channel[0], now));
@@ -117,7 +119,7 @@ static void mode_2_output_is_low_for_the_last_tick(void **state)
 	assert_true(pit_out(&pit.channel[0], now));
 }
 
-static void mode_3_is_a_square_wave(void **state)
+TEST(mode_3_is_a_square_wave)
 {
 	program(0, 3, 101);
 	wait_ticks(50);
@@ -129,7 +131,7 @@ static void mode_3_is_a_square_wave(void **state)
 	assert_true(pit_out(&pit.channel[0], now));
 }
 
-static void mode_4_strobes_once(void **state)
+TEST(mode_4_strobes_once)
 {
 	program(2, 4, 100);
 	pit_write_speaker(&pit, 1, now);
@@ -140,7 +142,7 @@ static void mode_4_strobes_once(void **state)
 	assert_true(pit_out(&pit.channel[2], now));
 }
 
-static void modes_6_and_7_are_2_and_3(void **state)
+TEST(modes_6_and_7_are_2_and_3)
 {
 	program(0, 6, 100);
 	assert_int_equal(pit.channel[0].mode, 2);
@@ -148,7 +150,7 @@ static void modes_6_and_7_are_2_and_3(void **state)
 	assert_int_equal(pit.channel[0].mode, 3);
 }
 
-static void a_count_of_0_is_65536(void **state)
+TEST(a_count_of_0_is_65536)
 {
 	struct pit_timer timer;
 
@@ -160,7 +162,7 @@ static void a_count_of_0_is_65536(void **state)
 	assert_int_equal(in_word(0), 0xffff);
 }
 
-static void bcd_counts_in_decimal(void **state)
+TEST(bcd_counts_in_decimal)
 {
 	out(3, 0x30 | 0 << 1 | 1);
 	out(0, 0x00);
@@ -177,7 +179,7 @@ static void bcd_counts_in_decimal(void **state)
 	assert_int_equal(in_word(0), 0x9999);
 }
 
-static void single_bytes_can_be_loaded_and_read(void **state)
+TEST(single_bytes_can_be_loaded_and_read)
 {
 	assert_true(out(3, 0x10)); /* channel 0, low byte only */
 	assert_true(out(0, 0x80));
@@ -190,7 +192,7 @@ static void single_bytes_can_be_loaded_and_read(void **state)
 	assert_int_equal(in(0), 0x80);
 }
 
-static void half_a_count_starts_nothing(void **state)
+TEST(half_a_count_starts_nothing)
 {
 	struct pit_timer timer;
 
@@ -203,7 +205,7 @@ static void half_a_count_starts_nothing(void **state)
 	assert_true(timer.first_ns > 0);
 }
 
-static void only_channel_0_interrupts(void **state)
+TEST(only_channel_0_interrupts)
 {
 	assert_false(out(3, 0xb4));
 	assert_false(out(2, 1));
@@ -213,7 +215,7 @@ static void only_channel_0_interrupts(void **state)
 	assert_false(out(1, 1));
 }
 
-static void a_latched_count_stands_still(void **state)
+TEST(a_latched_count_stands_still)
 {
 	program(0, 2, 10000);
 	wait_ticks(100);
@@ -224,7 +226,7 @@ static void a_latched_count_stands_still(void **state)
 	assert_int_equal(in_word(0), 9800);
 }
 
-static void read_back_latches_several(void **state)
+TEST(read_back_latches_several)
 {
 	program(0, 2, 10000);
 	program(1, 2, 5000);
@@ -238,14 +240,14 @@ static void read_back_latches_several(void **state)
 	assert_int_equal(in_word(1), 4800);
 }
 
-static void status_tells_a_count_that_is_not_loaded(void **state)
+TEST(status_tells_a_count_that_is_not_loaded)
 {
 	out(3, 0x30);
 	out(3, 0xe2); /* status of channel 0 */
 	assert_int_equal(in(0), 0x40 | 0x30);
 }
 
-static void the_control_port_reads_0(void **state)
+TEST(the_control_port_reads_0)
 {
 	assert_int_equal(in(3), 0);
 	assert_int_equal(in(1000), 0);
@@ -253,7 +255,7 @@ static void the_control_port_reads_0(void **state)
 }
 
 /* The way in which kernels calibrate the TSC. */
-static void the_speaker_port_shows_channel_2(void **state)
+TEST(the_speaker_port_shows_channel_2)
 {
 	pit_write_speaker(&pit, 1, now);
 	program(2, 0, 1000);
@@ -266,7 +268,7 @@ static void the_speaker_port_shows_channel_2(void **state)
 	assert_int_equal(pit_read_speaker(&pit, now) & 3, 3);
 }
 
-static void the_refresh_bit_toggles(void **state)
+TEST(the_refresh_bit_toggles)
 {
 	u8 first = pit_read_speaker(&pit, 0) & 0x10;
 
@@ -274,7 +276,7 @@ static void the_refresh_bit_toggles(void **state)
 	assert_int_equal(pit_read_speaker(&pit, 32768) & 0x10, first);
 }
 
-static void the_gate_pauses_mode_0(void **state)
+TEST(the_gate_pauses_mode_0)
 {
 	pit_write_speaker(&pit, 1, now);
 	program(2, 0, 1000);
@@ -290,7 +292,7 @@ static void the_gate_pauses_mode_0(void **state)
 	assert_true(pit_out(&pit.channel[2], now));
 }
 
-static void a_rising_gate_restarts_modes_1_and_3(void **state)
+TEST(a_rising_gate_restarts_modes_1_and_3)
 {
 	program(2, 1, 1000);
 	wait_ticks(500);
@@ -311,7 +313,7 @@ static void a_rising_gate_restarts_modes_1_and_3(void **state)
 	assert_int_equal(pit_count(&pit.channel[2], now), 800);
 }
 
-static void hostile_state_and_input_do_no_harm(void **state)
+TEST(hostile_state_and_input_do_no_harm)
 {
 	struct pit_timer timer;
 	unsigned int i, j, c;

@@ -9,6 +9,8 @@
 
 #include "irqchip/routing.h"
 
+#define TEST(name) static void name(void **state __maybe_unused)
+
 static struct routing *table;
 
 static int build(const struct route *routes, u32 count)
@@ -18,7 +20,7 @@ static int build(const struct route *routes, u32 count)
 	return routing_build(table, routes, count);
 }
 
-static int teardown(void **state)
+static int teardown(void **state __maybe_unused)
 {
 	free(table);
 	table = NULL;
@@ -38,7 +40,7 @@ static u32 count_of(u32 gsi)
 	return count;
 }
 
-static void by_default_isa_irqs_go_to_both_chips(void **state)
+TEST(by_default_isa_irqs_go_to_both_chips)
 {
 	const struct route *route;
 	u32 gsi, count;
@@ -58,7 +60,7 @@ static void by_default_isa_irqs_go_to_both_chips(void **state)
 	assert_int_equal(table->gsi_of[ROUTE_PIC][16], NO_GSI);
 }
 
-static void an_empty_table_routes_nothing(void **state)
+TEST(an_empty_table_routes_nothing)
 {
 	assert_int_equal(build(NULL, 0), 0);
 	assert_int_equal(count_of(0), 0);
@@ -66,7 +68,7 @@ static void an_empty_table_routes_nothing(void **state)
 	assert_int_equal(table->gsi_of[ROUTE_IOAPIC][0], NO_GSI);
 }
 
-static void the_timer_may_sit_at_ioapic_pin_2(void **state)
+TEST(the_timer_may_sit_at_ioapic_pin_2)
 {
 	const struct route routes[] = { pin(0, ROUTE_IOAPIC, 2), pin(0, ROUTE_PIC, 0) };
 
@@ -76,13 +78,14 @@ static void the_timer_may_sit_at_ioapic_pin_2(void **state)
 	assert_int_equal(table->gsi_of[ROUTE_IOAPIC][0], NO_GSI);
 }
 
-static void routes_are_found_whatever_their_order(void **state)
+TEST(routes_are_found_whatever_their_order)
 {
 	struct route routes[64];
 	u32 i, count;
 
 	for (i = 0; i < 64; i++)
-		routes[i] = (struct route){ .gsi = (i * 37) % 64 * 3, .chip = ROUTE_MSI,
+		routes[i] = (struct route){ .gsi = (i * 37) % 64 * 3,
+					    .chip = ROUTE_MSI,
 					    .msi_data = (i * 37) % 64 };
 	assert_int_equal(build(routes, 64), 0);
 	for (i = 0; i < 64; i++) {
@@ -94,15 +97,12 @@ static void routes_are_found_whatever_their_order(void **state)
 	}
 }
 
-static void what_is_out_of_range_is_refused(void **state)
+TEST(what_is_out_of_range_is_refused)
 {
 	struct route bad[] = {
-		pin(0, ROUTE_PIC, 16),
-		pin(0, ROUTE_IOAPIC, 24),
-		pin(0, ROUTE_IOAPIC, 255),
-		pin(ROUTING_MAX_GSI, ROUTE_IOAPIC, 0),
-		pin(~0U, ROUTE_MSI, 0),
-		pin(0, 3, 0),
+		pin(0, ROUTE_PIC, 16),	   pin(0, ROUTE_IOAPIC, 24),
+		pin(0, ROUTE_IOAPIC, 255), pin(ROUTING_MAX_GSI, ROUTE_IOAPIC, 0),
+		pin(~0U, ROUTE_MSI, 0),	   pin(0, 3, 0),
 	};
 	u32 i;
 
@@ -110,7 +110,7 @@ static void what_is_out_of_range_is_refused(void **state)
 		assert_int_equal(build(&bad[i], 1), -EINVAL);
 }
 
-static void a_gsi_has_one_pin_of_a_chip_or_one_message(void **state)
+TEST(a_gsi_has_one_pin_of_a_chip_or_one_message)
 {
 	const struct route twice[] = { pin(5, ROUTE_IOAPIC, 1), pin(5, ROUTE_IOAPIC, 2) };
 	const struct route mixed[] = { pin(5, ROUTE_IOAPIC, 1), pin(5, ROUTE_MSI, 0) };
@@ -123,7 +123,7 @@ static void a_gsi_has_one_pin_of_a_chip_or_one_message(void **state)
 	assert_int_equal(build(messages, 2), -EINVAL);
 }
 
-static void a_pin_may_have_many_gsis(void **state)
+TEST(a_pin_may_have_many_gsis)
 {
 	const struct route routes[] = { pin(5, ROUTE_IOAPIC, 1), pin(9, ROUTE_IOAPIC, 1) };
 
@@ -131,7 +131,7 @@ static void a_pin_may_have_many_gsis(void **state)
 	assert_int_equal(table->gsi_of[ROUTE_IOAPIC][1], 9);
 }
 
-static void a_full_table_fits(void **state)
+TEST(a_full_table_fits)
 {
 	struct route *routes = calloc(ROUTING_MAX_ENTRIES + 1, sizeof(*routes));
 	u32 i;
