@@ -14,9 +14,13 @@ static int db(struct vcpu *vcpu)
 	unsigned long dr6;
 	int r = debug_handle_db(vcpu, &dr6);
 
-	if (r > 0)
-		inject_db(vcpu, dr6);
-	return r;
+	if (r <= 0)
+		return r;
+	/* INT1 is a trap: the handler returns to after it. */
+	if ((vcpu->intr_info & INTR_TYPE_MASK) == INTR_TYPE_PRIV_SW_EXC)
+		vcpu_set_rip(vcpu, vcpu_rip(vcpu) + vmread(VMCS_EXIT_INSN_LEN));
+	inject_db(vcpu, dr6);
+	return 1;
 }
 
 static int bp(struct vcpu *vcpu)
