@@ -48,7 +48,7 @@ static inline u8 *guest_memory(struct guest *g, u64 gpa)
 		return g->ram + gpa;
 	if (gpa >= FAST_DEVICE)
 		return g->device + 2 * GUEST_PAGE + gpa % GUEST_PAGE;
-	return g->device + (gpa - DEVICE);
+	return g->device + (gpa - DEVICE) % (2 * GUEST_PAGE);
 }
 
 static inline u64 guest_get_gpr(void *guest, u8 reg)
