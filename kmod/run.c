@@ -72,6 +72,8 @@ static u32 exception_info(struct vcpu *vcpu)
 
 	if (info == VEC_BP || info == VEC_OF)
 		info |= INTR_TYPE_SOFT_EXC;
+	else if (vcpu->inject.exception.int1)
+		info |= INTR_TYPE_PRIV_SW_EXC;
 	else
 		info |= INTR_TYPE_HARD_EXC;
 	if (vcpu->inject.exception.has_error)
@@ -332,6 +334,8 @@ static int enter_once(struct vcpu *vcpu)
 /* Something that ends HLT is there. */
 static bool has_wake_event(struct vcpu *vcpu)
 {
+	if (vcpu->in_l2)
+		return nested_wakes(vcpu);
 	if (vcpu_test_request(vcpu, REQ_NMI) || vcpu_test_request(vcpu, REQ_TRIPLE_FAULT) ||
 	    vcpu_test_request(vcpu, REQ_NESTED))
 		return true;
@@ -339,7 +343,7 @@ static bool has_wake_event(struct vcpu *vcpu)
 		return true;
 	if (vcpu->inject.nmi.pending && inject_nmi_allowed(vcpu))
 		return true;
-	return irq_pending(vcpu) >= 0 && (vcpu->in_l2 || inject_irq_allowed(vcpu));
+	return irq_pending(vcpu) >= 0 && inject_irq_allowed(vcpu);
 }
 
 static bool has_work(struct vcpu *vcpu)
@@ -347,7 +351,7 @@ static bool has_work(struct vcpu *vcpu)
 	if (signal_pending(current) || vcpu_test_request(vcpu, REQ_DEAD) ||
 	    READ_ONCE(vcpu->run->immediate_exit))
 		return true;
-	if (vcpu->lapic && lapic_has_events(vcpu))
+	if (vcpu->lapic && lapic_has_events(vcpu) && !nested_holds_init(vcpu))
 		return true;
 	return vcpu->mp_state == KVM_MP_STATE_HALTED && has_wake_event(vcpu);
 }

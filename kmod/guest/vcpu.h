@@ -69,6 +69,7 @@ struct vcpu_inject {
 		bool injected; /* in the VMCS, or its delivery was cut short by an exit */
 		bool has_error;
 		bool has_payload; /* CR2 or DR6, not yet written */
+		bool int1; /* #DB by the instruction INT1: a software exception */
 		u8 vector;
 		u32 error;
 		u64 payload;

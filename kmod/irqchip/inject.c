@@ -63,6 +63,7 @@ static void raise(struct vcpu *vcpu, u8 vector, bool has_error, u32 error, bool 
 	in->exception.error = error;
 	in->exception.has_payload = has_payload;
 	in->exception.payload = payload;
+	in->exception.int1 = false;
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
@@ -169,6 +170,7 @@ static void recover_exception(struct vcpu *vcpu, u32 info)
 	in->exception.pending = false;
 	in->exception.vector = info & INTR_VECTOR;
 	in->exception.has_payload = false;
+	in->exception.int1 = (info & INTR_TYPE_MASK) == INTR_TYPE_PRIV_SW_EXC;
 	in->exception.has_error = info & INTR_HAS_ERROR;
 	in->exception.error = in->exception.has_error ? vmread(VMCS_IDT_VECTORING_ERROR) : 0;
 	if (intr_type_software(info))

@@ -151,6 +151,7 @@ static void take_event(struct vcpu *vcpu)
 		in->exception.has_error = info & INTR_HAS_ERROR;
 		in->exception.error = v->entry_error_code;
 		in->exception.has_payload = false;
+		in->exception.int1 = type == INTR_TYPE_PRIV_SW_EXC;
 	}
 }
 
@@ -164,13 +165,14 @@ static void write_pdptes(struct nested *n, const struct check_ctx *c)
 		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, c->pdpte[i]);
 }
 
-/* L2 halted by L1: it waits, unless an event is injected. */
+/* L2 is entered inactive: it waits, unless an event is injected. */
 static void take_activity(struct vcpu *vcpu)
 {
 	const struct vmcs12 *v = vcpu->nested->v;
 
-	if (v->guest_activity != ACTIVITY_HLT || (v->entry_intr_info & INTR_VALID))
+	if (v->guest_activity == ACTIVITY_ACTIVE || (v->entry_intr_info & INTR_VALID))
 		return;
+	vcpu->nested->activity = v->guest_activity;
 	vcpu->mp_state = KVM_MP_STATE_HALTED;
 	timer_for_halt(vcpu);
 }

@@ -55,7 +55,8 @@ static bool nmi_for_l1(const struct vcpu *vcpu)
 
 static bool irq_for_l1(struct vcpu *vcpu)
 {
-	return (vcpu->nested->v->pin_ctls & PIN_EXT_INT_EXITING) && irq_pending(vcpu) >= 0;
+	return (vcpu->nested->v->pin_ctls & PIN_EXT_INT_EXITING) &&
+	       vcpu->nested->activity <= ACTIVITY_HLT && irq_pending(vcpu) >= 0;
 }
 
 static int reflect_nmi(struct vcpu *vcpu)
@@ -83,6 +84,50 @@ static bool for_l1(struct vcpu *vcpu)
 	       irq_for_l1(vcpu);
 }
 
+/* INIT and SIPI. 2: neither. */
+static int reflect_init_sipi(struct vcpu *vcpu)
+{
+	bool waits = vcpu->nested->activity == ACTIVITY_SIPI;
+	int vector = lapic_take_sipi(vcpu);
+
+	/* A SIPI that nobody waits for is lost; an INIT in wait-for-SIPI is held back. */
+	if (waits && vector >= 0)
+		return nested_reflect_as(vcpu, EXIT_SIPI, 0, vector);
+	if (!waits && lapic_take_init(vcpu))
+		return nested_reflect_as(vcpu, EXIT_INIT, 0, 0);
+	return 2;
+}
+
+/* Once, when L2 executed HLT itself. */
+static void note_halt(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	if (n->activity != ACTIVITY_ACTIVE)
+		return;
+	n->activity = ACTIVITY_HLT;
+	timer_for_halt(vcpu);
+}
+
+bool nested_wakes(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	note_halt(vcpu);
+	if (vcpu->lapic && lapic_has_events(vcpu))
+		return true;
+	if (n->activity == ACTIVITY_SIPI)
+		return false;
+	if (vcpu_test_request(vcpu, REQ_TRIPLE_FAULT) || vcpu_test_request(vcpu, REQ_NMI) ||
+	    n->mtf_pending || timer_expired(n) || nmi_for_l1(vcpu) || irq_for_l1(vcpu))
+		return true;
+	if (vcpu->inject.nmi.pending && inject_nmi_allowed(vcpu))
+		return true;
+	return n->activity == ACTIVITY_HLT &&
+	       (vcpu->inject.exception.pending ||
+		(irq_pending(vcpu) >= 0 && inject_irq_allowed(vcpu)));
+}
+
 int nested_events(struct vcpu *vcpu, bool *immediate)
 {
 	struct nested *n = vcpu->nested;
@@ -90,6 +135,12 @@ int nested_events(struct vcpu *vcpu, bool *immediate)
 	if (delivery_under_way(vcpu)) {
 		*immediate = for_l1(vcpu);
 		return 1;
+	}
+	if (vcpu->lapic && unlikely(lapic_has_events(vcpu))) {
+		int r = reflect_init_sipi(vcpu);
+
+		if (r != 2)
+			return r;
 	}
 	vcpu->stats.nested_reflected++;
 	if (exception_for_l1(vcpu))

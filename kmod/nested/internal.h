@@ -76,6 +76,7 @@ struct nested {
 	bool bitmap_due; /* L1 may have changed its bitmap since it was merged */
 
 	bool entering; /* VMLAUNCH or VMRESUME is done, and L2 has not run since */
+	u8 activity; /* ACTIVITY_* of L2, until it runs its next instruction */
 	bool mtf_pending; /* injected by L1: an MTF exit before L2's next instruction */
 	bool timer_on;
 	u64 timer_deadline; /* host TSC at which L1's preemption timer expires */

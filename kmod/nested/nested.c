@@ -251,6 +251,8 @@ bool nested_cr4_valid(struct vcpu *vcpu, u64 cr4)
 
 bool nested_holds_init(struct vcpu *vcpu)
 {
+	if (vcpu->in_l2)
+		vcpu_request(vcpu, REQ_EVENT); /* for nested_events() to look at it */
 	return in_vmx_operation(vcpu);
 }
 
@@ -329,5 +331,6 @@ bool nested_entry_stale(struct vcpu *vcpu)
 	if (n->timer_on)
 		timer_program(vcpu);
 	n->entering = false;
+	n->activity = ACTIVITY_ACTIVE;
 	return false;
 }

@@ -55,6 +55,9 @@ bool nested_entry_stale(struct vcpu *vcpu);
 /* L1 is in VMX root operation, which holds INIT back, or L2 runs (then it's an exit). */
 bool nested_holds_init(struct vcpu *vcpu);
 
+/* L2 is halted, shut down or waits for a SIPI: is there what ends that? */
+bool nested_wakes(struct vcpu *vcpu);
+
 /* For vm_create(): what the layers below call. */
 extern const struct nested_ops nested_guest_ops;
 

@@ -58,6 +58,13 @@ static void exit_from_vmcs02(struct vcpu *vcpu, u32 reason, struct l2_exit *x)
 		x->gpa = vmread(VMCS_GUEST_PHYS_ADDR);
 }
 
+static u32 exception_type(const struct vcpu_inject *in)
+{
+	if (in->exception.vector == VEC_BP || in->exception.vector == VEC_OF)
+		return INTR_TYPE_SOFT_EXC;
+	return in->exception.int1 ? INTR_TYPE_PRIV_SW_EXC : INTR_TYPE_HARD_EXC;
+}
+
 /*
  * The event whose delivery this exit cut short, as IDT-vectoring information;
  * it is L1's from here on.
@@ -70,8 +77,7 @@ static void save_vectoring(struct vcpu *vcpu)
 
 	if (in->exception.injected) {
 		info = in->exception.vector | INTR_VALID;
-		info |= in->exception.vector == VEC_BP || in->exception.vector == VEC_OF ?
-				INTR_TYPE_SOFT_EXC : INTR_TYPE_HARD_EXC;
+		info |= exception_type(in);
 		if (in->exception.has_error) {
 			info |= INTR_HAS_ERROR;
 			v->idt_vectoring_error = in->exception.error;
@@ -120,6 +126,7 @@ void l2_switch_to_l1(struct vcpu *vcpu)
 	inject_cancel(vcpu);
 	n->entering = false;
 	n->mtf_pending = false;
+	n->activity = ACTIVITY_ACTIVE;
 	vcpu_switch_vmcs(vcpu, &vcpu->vmcs01);
 	vcpu->in_l2 = false;
 	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;

@@ -20,6 +20,11 @@ static enum hrtimer_restart wake(struct hrtimer *timer)
 {
 	struct nested *n = container_of(timer, struct nested, timer);
 
+	/* The two clocks need not agree to the tick. */
+	if (n->timer_on && !timer_expired(n)) {
+		hrtimer_forward_now(timer, ns_to_ktime(NSEC_PER_USEC));
+		return HRTIMER_RESTART;
+	}
 	vcpu_request(n->vcpu, REQ_NESTED);
 	vcpu_request(n->vcpu, REQ_EVENT);
 	vcpu_kick(n->vcpu);

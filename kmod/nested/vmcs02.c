@@ -248,7 +248,7 @@ void vmcs02_save_hot(struct vcpu *vcpu)
 	v->guest_ss_ar = vmread(VMCS_GUEST_SS_AR);
 	v->guest_interruptibility = vmread(VMCS_GUEST_INTERRUPTIBILITY);
 	v->guest_pending_dbg = vmread(VMCS_GUEST_PENDING_DBG);
-	v->guest_activity = vcpu->mp_state == KVM_MP_STATE_HALTED ? ACTIVITY_HLT : ACTIVITY_ACTIVE;
+	v->guest_activity = n->activity;
 	v->entry_ctls &= ~(u32)ENTRYC_GUEST_64;
 	if (vcpu->efer & EFER_BIT_LMA)
 		v->entry_ctls |= ENTRYC_GUEST_64;

@@ -462,17 +462,12 @@ int vmx_vmfunc(struct vcpu *vcpu)
 	return 1;
 }
 
-#define CPUID_HYPERVISOR 0x40000000
-
-/*
- * VMCALL of L1 in VMX root operation has no SMM monitor to call. But an L1 that
- * was told of a hypervisor below may call that.
- */
+/* VMCALL in VMX root operation has no SMM monitor to call; elsewhere it's a hypercall. */
 int vmx_vmcall(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
-	if (!n || !n->vmxon || vcpu->in_l2 || cpuid_find(vcpu, CPUID_HYPERVISOR, 0))
+	if (!n || !n->vmxon || vcpu->in_l2)
 		return exit_vmcall(vcpu);
 	if (!permitted(vcpu))
 		return 1;
