@@ -288,14 +288,29 @@ static void guest_msrs(void)
 	TRY_OR(GUEST_DR7, BIT_ULL(40), BAD_GUEST);
 	TRY_FIELD(GUEST_SYSENTER_EIP, NON_CANONICAL, BAD_GUEST);
 	TRY_FIELD(GUEST_SYSENTER_ESP, NON_CANONICAL, BAD_GUEST);
+	still_enters();
+}
+
+static void guest_debugctl(void)
+{
+	l1_prepare(l2_end);
 	TRY_OR(GUEST_DEBUGCTL, BIT_ULL(40), BAD_GUEST);
 	still_enters();
 }
 
-static void guest_rip_rflags(void)
+/* A processor that lets it through raises #GP at once: no harm then. */
+static void guest_rip(void)
 {
 	l1_prepare(l2_end);
+	l1_vmwrite(VMCS_EXCEPTION_BITMAP, ~0u);
 	TRY_FIELD(GUEST_RIP, NON_CANONICAL, BAD_GUEST);
+	l1_vmwrite(VMCS_EXCEPTION_BITMAP, 0);
+	still_enters();
+}
+
+static void guest_rflags(void)
+{
+	l1_prepare(l2_end);
 	TRY_FIELD(GUEST_RFLAGS, 0, BAD_GUEST);
 	TRY_OR(GUEST_RFLAGS, BIT_ULL(3), BAD_GUEST);
 	TRY_OR(GUEST_RFLAGS, BIT_ULL(22), BAD_GUEST);
@@ -370,6 +385,7 @@ static void guest_pending_debug(void)
 {
 	l1_prepare(l2_end);
 	TRY_FIELD(GUEST_PENDING_DBG, BIT(4), BAD_GUEST);
+	l1_vmwrite(VMCS_EXCEPTION_BITMAP, ~0u); /* #DB if it enters after all */
 	l1_set(VMCS_GUEST_RFLAGS, RFLAGS_IF | RFLAGS_TF);
 	l1_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, IRQBLK_STI);
 	TRY_FIELD(GUEST_PENDING_DBG, 0, BAD_GUEST); /* TF wants BS */
@@ -377,6 +393,7 @@ static void guest_pending_debug(void)
 	TRY_FIELD(GUEST_PENDING_DBG, DBG_BS, BAD_GUEST);
 	l1_vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
 	l1_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
+	l1_vmwrite(VMCS_EXCEPTION_BITMAP, 0);
 	still_enters();
 }
 
@@ -483,8 +500,10 @@ CLAIMS = {
 	{ host_msrs, "host EFER and PAT: error 8" },
 	{ host_address_size, "host address-space size: error 8" },
 	{ guest_crs, "guest CR0, CR3, CR4: exit 33" },
-	{ guest_msrs, "guest EFER, PAT, DR7, SYSENTER, DEBUGCTL: exit 33" },
-	{ guest_rip_rflags, "guest RIP and RFLAGS: exit 33" },
+	{ guest_msrs, "guest EFER, PAT, DR7, SYSENTER: exit 33" },
+	{ guest_debugctl, "guest DEBUGCTL: exit 33" },
+	{ guest_rip, "guest RIP that is not canonical: exit 33" },
+	{ guest_rflags, "guest RFLAGS: exit 33" },
 	{ guest_segments, "guest segments: exit 33" },
 	{ guest_tables, "guest GDTR and IDTR: exit 33" },
 	{ guest_activity, "activity state: exit 33" },

@@ -449,6 +449,8 @@ static void preemption_runs(void)
 	u64 start;
 
 	l1_use_pin(PIN_PREEMPT_TIMER);
+	/* With IF clear Bochs may keep L0's own interrupts away for ever. */
+	l1_vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	l1_vmwrite(VMCS_GUEST_PREEMPT_TIMER, (2000000 >> shift) + 1);
 	start = rdtsc();
 	EXPECT_EXIT(EXIT_PREEMPT_TIMER);

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What nesting costs a small L1, in TSC ticks (instructions, on Bochs) for
+ * each round trip. Lines "bench NAME COUNT" are for scripts.
+ */
+#include "vmx.h"
+
+#define ROUNDS 200
+#define PAGES 256
+#define TOUCHED 0x2000000ULL
+
+static void report(const char *name, u64 start, u64 rounds)
+{
+	printf("bench %s %lu\n", name, (unsigned long)((rdtsc() - start) / rounds));
+}
+
+static void l2_vmcalls(void)
+{
+	for (;;)
+		asm volatile("vmcall" : : "a"(0) : "memory");
+}
+
+static void shadowed_read(void)
+{
+	u64 start;
+
+	l1_prepare(l2_vmcalls);
+	EXPECT_EXIT(EXIT_VMCALL);
+	start = rdtsc();
+	for (int i = 0; i < ROUNDS * 10; i++)
+		vmread_fast(VMCS_GUEST_RIP);
+	report("l1-vmread-shadowed", start, ROUNDS * 10);
+}
+
+static void unshadowed_write(void)
+{
+	u64 start;
+
+	l1_prepare(l2_vmcalls);
+	EXPECT_EXIT(EXIT_VMCALL);
+	start = rdtsc();
+	for (int i = 0; i < ROUNDS; i++)
+		vmwrite_fast(VMCS_HOST_RSP, i);
+	report("l1-vmwrite-unshadowed", start, ROUNDS);
+}
+
+static void store_and_load(void)
+{
+	u64 start, v = 0;
+
+	l1_prepare(l2_vmcalls);
+	EXPECT_EXIT(EXIT_VMCALL);
+	start = rdtsc();
+	for (int i = 0; i < ROUNDS; i++)
+		asm volatile("vmptrst %0; vmptrld %0" : "+m"(v) : : "cc");
+	report("l1-vmptrst-vmptrld", start, ROUNDS);
+}
+
+static void reflected(void)
+{
+	u64 start;
+
+	l1_prepare(l2_vmcalls);
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EXIT(EXIT_VMCALL);
+		l1_skip_insn();
+	}
+	start = rdtsc();
+	for (int i = 0; i < ROUNDS; i++) {
+		vmresume(l1_vmx());
+		vmwrite_fast(VMCS_GUEST_RIP, vmread_fast(VMCS_GUEST_RIP) + 3);
+	}
+	report("l2-vmcall-reflected", start, ROUNDS);
+	GUEST_EXPECT(l1_vmread(VMCS_EXIT_REASON), EXIT_VMCALL);
+}
+
+static void l2_touches(void)
+{
+	for (u64 i = 0; i < PAGES; i++)
+		*(volatile u8 *)(TOUCHED + i * 4096) = 1;
+	l2_vmcall(0);
+}
+
+static void touch(const char *name, bool small)
+{
+	struct l1_vmx *vmx;
+	u64 start;
+
+	for (u64 i = 0; i < PAGES; i++) /* L1's own first touch does not count */
+		*(volatile u8 *)(TOUCHED + i * 4096) = 1;
+	vmx = l1_prepare(l2_touches);
+	l1_need_ept(0);
+	for (u64 i = 0; small && i < PAGES; i++)
+		(void)l1_ept_entry(vmx, TOUCHED + i * 4096);
+	start = rdtsc();
+	EXPECT_EXIT(EXIT_VMCALL);
+	report(name, start, PAGES);
+}
+
+static void touch_small(void)
+{
+	touch("l2-first-touch-4k", true);
+}
+
+static void touch_large(void)
+{
+	touch("l2-first-touch-2m", false);
+}
+
+static void launch_and_clear(void)
+{
+	struct l1_vmx *vmx = l1_prepare(l2_vmcalls);
+	u64 start;
+
+	EXPECT_EXIT(EXIT_VMCALL);
+	start = rdtsc();
+	for (int i = 0; i < 50; i++) {
+		vmclear((u64)vmx->vmcs);
+		vmptrld((u64)vmx->vmcs);
+		vmlaunch(vmx);
+	}
+	report("l1-vmclear-vmptrld-vmlaunch", start, 50);
+}
+
+CLAIMS = {
+	{ shadowed_read, "VMREAD of a shadowed field" },
+	{ unshadowed_write, "VMWRITE of an unshadowed field" },
+	{ store_and_load, "VMPTRST and VMPTRLD" },
+	{ reflected, "L2's VMCALL, reflected and resumed" },
+	{ touch_small, "L2's first touch of a page that L1 maps by 4 KiB" },
+	{ touch_large, "L2's first touch, each 4 KiB of pages that L1 maps by 2 MiB" },
+	{ launch_and_clear, "VMCLEAR, VMPTRLD, VMLAUNCH, exit" },
+	END_OF_CLAIMS
+};
