@@ -429,7 +429,9 @@ static int host_work(struct vcpu *vcpu)
 {
 	if (!__xfer_to_guest_mode_work_pending() && !READ_ONCE(vcpu->run->immediate_exit))
 		return 1;
-	if (READ_ONCE(vcpu->run->immediate_exit) || compat_guest_work()) {
+	if (READ_ONCE(vcpu->run->immediate_exit))
+		return -EINTR; /* .exit_reason stays: userspace finished the last exit by this */
+	if (compat_guest_work()) {
 		vcpu->run->exit_reason = KVM_EXIT_INTR;
 		vcpu->stats.signal_exits++;
 		return -EINTR;

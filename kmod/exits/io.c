@@ -180,18 +180,24 @@ static int store_ins(struct vcpu *vcpu, const struct pio *pio, u32 count)
 	return ret ? fault_or_give_up(vcpu, ret, &fault) : advance(vcpu, pio, count);
 }
 
+/* Userspace may have set RCX meanwhile. */
+static u32 still_wanted(struct vcpu *vcpu, const struct pio *pio)
+{
+	return pio->rep ? min_t(u64, pio->count, get_masked(vcpu, pio, GPR_RCX)) : pio->count;
+}
+
 static int complete_ins(struct vcpu *vcpu)
 {
 	const struct pio *pio = &vcpu->mmio->pio;
 
-	return still_there(vcpu) ? store_ins(vcpu, pio, pio->count) : 1;
+	return still_there(vcpu) ? store_ins(vcpu, pio, still_wanted(vcpu, pio)) : 1;
 }
 
 static int complete_outs(struct vcpu *vcpu)
 {
 	const struct pio *pio = &vcpu->mmio->pio;
 
-	return still_there(vcpu) ? advance(vcpu, pio, pio->count) : 1;
+	return still_there(vcpu) ? advance(vcpu, pio, still_wanted(vcpu, pio)) : 1;
 }
 
 /* Elements that a device in the kernel took, from the first on. */
@@ -282,6 +288,8 @@ int exit_io(struct vcpu *vcpu)
 	pio->string = qual & IOQ_STRING;
 	pio->rep = qual & IOQ_REP;
 	pio->insn_len = vmread(VMCS_EXIT_INSN_LEN);
+	if (unlikely(vcpu->debug.active))
+		debug_note_io(vcpu, pio->port, pio->size);
 	if (pio->string)
 		return do_string(vcpu, pio);
 	return pio->in ? do_in(vcpu, pio) : do_out(vcpu, pio);

@@ -5,8 +5,10 @@
 #include <asm/processor-flags.h>
 #include <vmx/info.h>
 
+#include "guest/cr_checks.h"
 #include "guest/debug.h"
 #include "guest/vcpu.h"
+#include "guest/vmcs01.h"
 
 static bool debugger_owns_breakpoints(const struct vcpu_debug *d)
 {
@@ -91,6 +93,17 @@ static unsigned long linear_rip(struct vcpu *vcpu)
 	return (u32)(vmread(VMCS_GUEST_CS_BASE) + vcpu_rip(vcpu));
 }
 
+/* The debugger's INT3 must not reach the guest, L1 or L2. */
+static void intercept_bp(struct vcpu *vcpu)
+{
+	u32 bitmap = vcpu->vmcs->ctl[CTL_EXCEPTIONS];
+
+	if (vcpu->vmcs == &vcpu->vmcs01)
+		vmcs01_update_ctls(vcpu);
+	else if (vcpu->debug.control & KVM_GUESTDBG_USE_SW_BP)
+		vmcs_ctl_set(vcpu->vmcs, CTL_EXCEPTIONS, bitmap | BIT(VEC_BP));
+}
+
 #define GUESTDBG_VALID                                                              \
 	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP |   \
 	 KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_INJECT_BP | KVM_GUESTDBG_INJECT_DB | \
@@ -110,6 +123,7 @@ int debug_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
 		d->singlestep_rip = linear_rip(vcpu);
 	debug_set_rflags(vcpu, rflags);
 	debug_update(vcpu);
+	intercept_bp(vcpu);
 	return 0;
 }
 
@@ -139,6 +153,34 @@ int debug_handle_bp(struct vcpu *vcpu)
 	if (!(vcpu->debug.control & KVM_GUESTDBG_USE_SW_BP))
 		return 1;
 	return tell_debugger(vcpu, VEC_BP, 0);
+}
+
+#define DR7_RW_IO 2ul
+
+static bool io_breakpoint_hit(const struct vcpu_debug *d, unsigned long dr7, int n, u16 port,
+			      int size)
+{
+	unsigned long rw = dr7 >> (16 + 4 * n) & 3, len = (dr7 >> (18 + 4 * n) & 3) + 1;
+	unsigned long start = d->eff_db[n] & ~(len - 1);
+
+	return (dr7 >> (2 * n) & 3) && rw == DR7_RW_IO && port < start + len && port + size > start;
+}
+
+/* The instruction exits before the processor looks at breakpoints. */
+void debug_note_io(struct vcpu *vcpu, u16 port, int size)
+{
+	const struct vcpu_debug *d = &vcpu->debug;
+	unsigned long hits = 0;
+	int n;
+
+	if (!(vcpu_cr4(vcpu) & CR4_DE))
+		return;
+	for (n = 0; n < 4; n++)
+		if (io_breakpoint_hit(d, effective_dr7(d), n, port, size))
+			hits |= BIT(n);
+	if (hits)
+		vmwrite(VMCS_GUEST_PENDING_DBG,
+			vmread(VMCS_GUEST_PENDING_DBG) | hits | DBG_ENABLED_BPT);
 }
 
 void debug_deliver_payload(struct vcpu *vcpu, unsigned long payload)

@@ -54,6 +54,8 @@ int debug_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg);
  */
 int debug_handle_db(struct vcpu *vcpu, unsigned long *dr6);
 int debug_handle_bp(struct vcpu *vcpu);
+/* An I/O instruction is emulated: breakpoints on its port are due after it. */
+void debug_note_io(struct vcpu *vcpu, u16 port, int size);
 /* A #DB is being delivered: its payload goes into DR6, and DR7.GD is cleared. */
 void debug_deliver_payload(struct vcpu *vcpu, unsigned long payload);
 
