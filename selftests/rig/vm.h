@@ -41,6 +41,16 @@ int tap_done(void);
 			tap_note("answered %ld, errno %d (%s:%d)", r_, e_, __FILE__, __LINE__); \
 	} while (0)
 
+/* No such ioctl here: KVM itself answers one or the other. */
+#define EXPECT_REFUSED(call, what)                                             \
+	do {                                                                   \
+		errno = 0;                                                     \
+		long r_ = (call);                                              \
+		tap_ok(r_ == -1 && (errno == ENOTTY || errno == EINVAL), "%s is refused", what); \
+		if (r_ != -1)                                                  \
+			tap_note("answered %ld (%s:%d)", r_, __FILE__, __LINE__); \
+	} while (0)
+
 #define EXPECT_OK(call, what)                                                  \
 	do {                                                                   \
 		errno = 0;                                                     \

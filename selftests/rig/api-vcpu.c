@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A vCPU's ioctls: state in and out, and what they refuse. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "vm.h"
+
+static struct vm *vm;
+static int fd;
+
+static void registers(void)
+{
+	struct kvm_regs in, out;
+
+	memset(&in, 0x5a, sizeof(in));
+	in.rip = 0x500;
+	in.rflags = 2;
+	EXPECT_OK(ioctl(fd, KVM_SET_REGS, &in), "KVM_SET_REGS");
+	EXPECT_OK(ioctl(fd, KVM_GET_REGS, &out), "KVM_GET_REGS");
+	tap_ok(!memcmp(&in, &out, sizeof(in)), "registers come back");
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_REGS, NULL), EFAULT, "KVM_SET_REGS from NULL");
+	EXPECT_ERRNO(ioctl(fd, KVM_GET_REGS, NULL), EFAULT, "KVM_GET_REGS to NULL");
+}
+
+static void refuse_sregs(struct kvm_sregs s, const char *what)
+{
+	struct kvm_sregs before, after;
+
+	ioctl(fd, KVM_GET_SREGS, &before);
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_SREGS, &s), EINVAL, what);
+	ioctl(fd, KVM_GET_SREGS, &after);
+	tap_ok(before.cr0 == after.cr0 && before.cr3 == after.cr3 && before.cr4 == after.cr4 &&
+	       before.efer == after.efer, "and changes nothing");
+}
+
+static void special_registers(void)
+{
+	struct kvm_sregs s, bad, out;
+
+	EXPECT_OK(ioctl(fd, KVM_GET_SREGS, &s), "KVM_GET_SREGS");
+	tap_ok(s.cr0 == 0x60000010 && s.cs.selector == 0xf000 && s.cs.base == 0xffff0000 &&
+	       s.efer == 0 && (s.apic_base & ~0x900ull) == 0xfee00000, "state after reset");
+	EXPECT_OK(ioctl(fd, KVM_SET_SREGS, &s), "KVM_SET_SREGS of the same");
+	bad = s;
+	bad.cr4 |= 1ull << 40;
+	refuse_sregs(bad, "a reserved CR4 bit");
+	bad = s;
+	bad.cr0 |= 1ull << 40;
+	refuse_sregs(bad, "a reserved CR0 bit");
+	bad = s;
+	bad.efer |= 1ull << 1;
+	refuse_sregs(bad, "a reserved EFER bit");
+	bad = s;
+	bad.cr0 |= 1u << 31 | 1;
+	bad.efer |= 0x500;
+	refuse_sregs(bad, "long mode without PAE");
+	bad = s;
+	bad.cr3 = 1ull << 60;
+	bad.cr0 |= 1u << 31 | 1;
+	bad.efer |= 0x500;
+	bad.cr4 |= 0x20;
+	refuse_sregs(bad, "a CR3 beyond the physical width in long mode");
+	bad = s;
+	bad.cr4 |= 1u << 13;
+	refuse_sregs(bad, "CR4.VMXE without VMX in CPUID");
+	s.cr2 = 0x1234;
+	s.cr8 = 5;
+	s.gdt.base = 0x8000;
+	s.gdt.limit = 0x77;
+	s.fs.base = 0x12340;
+	EXPECT_OK(ioctl(fd, KVM_SET_SREGS, &s), "KVM_SET_SREGS");
+	ioctl(fd, KVM_GET_SREGS, &out);
+	tap_ok(out.cr2 == 0x1234 && out.cr8 == 5 && out.gdt.base == 0x8000 &&
+	       out.gdt.limit == 0x77 && out.fs.base == 0x12340, "special registers come back");
+	s.cr8 = 0;
+	ioctl(fd, KVM_SET_SREGS, &s);
+}
+
+static struct {
+	struct kvm_cpuid2 head;
+	struct kvm_cpuid_entry2 entries[300];
+} cpuids;
+
+static void cpuid(void)
+{
+	u32 n;
+
+	cpuids.head.nent = 256;
+	ioctl(vm->dev, KVM_GET_SUPPORTED_CPUID, &cpuids);
+	n = cpuids.head.nent;
+	cpuids.head.nent = 257;
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_CPUID2, &cpuids), E2BIG, "257 CPUID entries");
+	cpuids.head.nent = ~0u;
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_CPUID2, &cpuids), E2BIG, "2^32 - 1 CPUID entries");
+	cpuids.head.nent = n;
+	EXPECT_OK(ioctl(fd, KVM_SET_CPUID2, &cpuids), "the supported CPUID");
+	cpuids.head.nent = 1;
+	EXPECT_ERRNO(ioctl(fd, KVM_GET_CPUID2, &cpuids), E2BIG, "CPUID into 1 entry");
+	cpuids.head.nent = 300;
+	EXPECT_OK(ioctl(fd, KVM_GET_CPUID2, &cpuids), "CPUID into 300 entries");
+	tap_ok(cpuids.head.nent == n, "as many as were set");
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_CPUID2, NULL), EFAULT, "CPUID from NULL");
+}
+
+static int msr(unsigned long which, u32 count, u32 index, u64 value)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry[1];
+	} m = { .head.nmsrs = count, .entry[0] = { .index = index, .data = value } };
+
+	return ioctl(fd, which, &m);
+}
+
+static void msrs(void)
+{
+	tap_ok(msr(KVM_SET_MSRS, 1, 0xc0000082, 0xffff800000000000) == 1, "LSTAR");
+	tap_ok(msr(KVM_SET_MSRS, 1, 0xc0000082, 1ull << 63) == 0, "a non-canonical LSTAR is not set");
+	tap_ok(msr(KVM_SET_MSRS, 1, 0x12345678, 0) == 0, "an unknown MSR is not set");
+	tap_ok(msr(KVM_GET_MSRS, 1, 0x12345678, 0) == 0, "an unknown MSR is not read");
+	tap_ok(msr(KVM_SET_MSRS, 1, 0x277, 2) == 0, "a bad PAT is not set");
+	EXPECT_ERRNO(msr(KVM_SET_MSRS, 100000, 0x277, 0), E2BIG, "100000 MSRs");
+	EXPECT_ERRNO(msr(KVM_GET_MSRS, ~0u, 0x277, 0), E2BIG, "2^32 - 1 MSRs");
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_MSRS, NULL), EFAULT, "MSRs from NULL");
+	tap_ok(msr(KVM_SET_MSRS, 0, 0, 0) == 0, "no MSR at all");
+}
+
+static void debug_registers(void)
+{
+	struct kvm_debugregs d, out;
+
+	EXPECT_OK(ioctl(fd, KVM_GET_DEBUGREGS, &d), "KVM_GET_DEBUGREGS");
+	tap_ok(d.dr6 == 0xffff0ff0 && d.dr7 == 0x400, "debug registers after reset");
+	d.db[0] = 0x1234;
+	EXPECT_OK(ioctl(fd, KVM_SET_DEBUGREGS, &d), "KVM_SET_DEBUGREGS");
+	ioctl(fd, KVM_GET_DEBUGREGS, &out);
+	tap_ok(out.db[0] == 0x1234, "DR0 comes back");
+	d.flags = 1;
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_DEBUGREGS, &d), EINVAL, "debug registers with flags");
+	d.flags = 0;
+	d.dr7 = 1ull << 40;
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_DEBUGREGS, &d), EINVAL, "a DR7 that no processor accepts");
+	d.dr7 = 0x400;
+	d.dr6 = 1ull << 40;
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_DEBUGREGS, &d), EINVAL, "a DR6 that no processor accepts");
+}
+
+static void events(void)
+{
+	struct kvm_vcpu_events e, bad;
+
+	EXPECT_OK(ioctl(fd, KVM_GET_VCPU_EVENTS, &e), "KVM_GET_VCPU_EVENTS");
+	EXPECT_OK(ioctl(fd, KVM_SET_VCPU_EVENTS, &e), "KVM_SET_VCPU_EVENTS of the same");
+	bad = e;
+	bad.flags = 1u << 31;
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_VCPU_EVENTS, &bad), EINVAL, "events with unknown flags");
+	bad = e;
+	bad.exception.injected = 1;
+	bad.exception.nr = 32;
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_VCPU_EVENTS, &bad), EINVAL, "exception 32");
+	bad.exception.nr = 2;
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_VCPU_EVENTS, &bad), EINVAL, "exception 2, which is NMI");
+}
+
+static void xsave(void)
+{
+	struct kvm_xcrs x;
+	struct kvm_xsave area;
+	struct kvm_fpu fpu;
+
+	EXPECT_OK(ioctl(fd, KVM_GET_FPU, &fpu), "KVM_GET_FPU");
+	tap_ok(fpu.fcw == 0x37f && fpu.mxcsr == 0x1f80, "FPU state after reset");
+	EXPECT_OK(ioctl(fd, KVM_SET_FPU, &fpu), "KVM_SET_FPU");
+	EXPECT_OK(ioctl(fd, KVM_GET_XSAVE, &area), "KVM_GET_XSAVE");
+	EXPECT_OK(ioctl(fd, KVM_SET_XSAVE, &area), "KVM_SET_XSAVE");
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_XSAVE, NULL), EFAULT, "KVM_SET_XSAVE from NULL");
+	area.region[128] = ~0u; /* XSTATE_BV */
+	area.region[129] = ~0u;
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_XSAVE, &area), EINVAL, "an XSAVE area with unknown components");
+	EXPECT_OK(ioctl(fd, KVM_GET_XCRS, &x), "KVM_GET_XCRS");
+	tap_ok(x.nr_xcrs == 1 && x.xcrs[0].value == 1, "XCR0 is 1");
+	EXPECT_OK(ioctl(fd, KVM_SET_XCRS, &x), "KVM_SET_XCRS");
+	x.flags = 1;
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_XCRS, &x), EINVAL, "XCRs with flags");
+	x.flags = 0;
+	x.nr_xcrs = 1000;
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_XCRS, &x), EINVAL, "1000 XCRs");
+	x.nr_xcrs = 1;
+	x.xcrs[0].value = 2;
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_XCRS, &x), EINVAL, "XCR0 without x87");
+}
+
+static void mp_state(void)
+{
+	struct kvm_mp_state state;
+	struct kvm_lapic_state lapic;
+
+	EXPECT_OK(ioctl(fd, KVM_GET_MP_STATE, &state), "KVM_GET_MP_STATE");
+	tap_ok(state.mp_state == KVM_MP_STATE_RUNNABLE, "the first vCPU is runnable");
+	state.mp_state = 99;
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_MP_STATE, &state), EINVAL, "an unknown MP state");
+	state.mp_state = KVM_MP_STATE_HALTED;
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_MP_STATE, &state), EINVAL, "HALTED without an irqchip");
+	EXPECT_ERRNO(ioctl(fd, KVM_GET_LAPIC, &lapic), EINVAL, "KVM_GET_LAPIC without an irqchip");
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_LAPIC, &lapic), EINVAL, "KVM_SET_LAPIC without an irqchip");
+}
+
+static void interrupts(void)
+{
+	struct kvm_interrupt irq = { .irq = 256 };
+	struct {
+		struct kvm_signal_mask head;
+		u8 set[64];
+	} mask = { .head.len = 5 };
+
+	EXPECT_ERRNO(ioctl(fd, KVM_INTERRUPT, &irq), EINVAL, "interrupt 256");
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_SIGNAL_MASK, &mask), EINVAL, "a signal mask of 5 bytes");
+	EXPECT_OK(ioctl(fd, KVM_SET_SIGNAL_MASK, NULL), "no signal mask");
+}
+
+static void wrong_kind(void)
+{
+	struct kvm_userspace_memory_region region = { 0 };
+
+	EXPECT_REFUSED(ioctl(fd, KVM_SET_USER_MEMORY_REGION, &region), "a VM's ioctl on a vCPU");
+	EXPECT_REFUSED(ioctl(fd, KVM_CREATE_VM, 0), "the device's ioctl on a vCPU");
+	EXPECT_REFUSED(ioctl(fd, _IO(KVMIO, 0xee), 0), "an unknown ioctl");
+	EXPECT_ERRNO(ioctl(fd, KVM_RUN, 1), EINVAL, "KVM_RUN with an argument");
+}
+
+static void other_process(void)
+{
+	int status, pid = fork();
+
+	if (!pid) {
+		struct kvm_regs regs;
+
+		_exit(ioctl(fd, KVM_GET_REGS, &regs) == -1 && errno == EIO ? 0 : 1);
+	}
+	waitpid(pid, &status, 0);
+	tap_ok(WIFEXITED(status) && !WEXITSTATUS(status), "another process gets EIO");
+}
+
+static void immediate_exit(void)
+{
+	struct kvm_run *run = vm->cpu[0].run;
+
+	run->immediate_exit = 1;
+	EXPECT_ERRNO(ioctl(fd, KVM_RUN, 0), EINTR, "KVM_RUN with immediate_exit");
+	run->immediate_exit = 0;
+}
+
+/* State that no processor accepts ends in an exit with a reason, or an errno. */
+static void bad_state(void)
+{
+	struct kvm_run *run = vm->cpu[0].run;
+	struct kvm_sregs s, bad;
+	int ret;
+
+	vm_real_mode(vm, 0, 0x500);
+	memset(vm->ram + 0x500, 0xf4, 16);
+	ioctl(fd, KVM_GET_SREGS, &s);
+	bad = s;
+	bad.tr.type = 1;
+	bad.tr.present = 0;
+	ret = ioctl(fd, KVM_SET_SREGS, &bad);
+	if (!ret)
+		ret = ioctl(fd, KVM_RUN, 0);
+	tap_ok(ret == -1 || run->exit_reason == KVM_EXIT_FAIL_ENTRY ||
+	       run->exit_reason == KVM_EXIT_INTERNAL_ERROR || run->exit_reason == KVM_EXIT_HLT,
+	       "a TR that is not present is refused with a reason");
+	tap_note("answered %d, exit %u, reason %llx", ret, run->exit_reason,
+		 run->fail_entry.hardware_entry_failure_reason);
+	ioctl(fd, KVM_SET_SREGS, &s);
+	vm_real_mode(vm, 0, 0x500);
+	tap_ok(ioctl(fd, KVM_RUN, 0) == 0 && run->exit_reason == KVM_EXIT_HLT,
+	       "with the state from before it runs");
+}
+
+/* CPUID may not change once the vCPU has run; the same again is no change. */
+static void cpuid_after_run(void)
+{
+	EXPECT_OK(ioctl(fd, KVM_SET_CPUID2, &cpuids), "the same CPUID after a run");
+	cpuids.entries[0].ebx ^= 1;
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_CPUID2, &cpuids), EINVAL, "another CPUID after a run");
+	cpuids.entries[0].ebx ^= 1;
+}
+
+static void outlives(void)
+{
+	struct vm *v = vm_new(1 << 20);
+	struct kvm_regs regs;
+	int cpu = vm_add_cpu(v);
+
+	close(v->fd);
+	EXPECT_OK(ioctl(v->cpu[cpu].fd, KVM_GET_REGS, &regs), "a vCPU keeps its VM alive");
+	v->fd = -1;
+	vm_free(v);
+}
+
+int main(void)
+{
+	vm = vm_new(1 << 20);
+	vm_add_cpu(vm);
+	fd = vm->cpu[0].fd;
+	cpuid();
+	registers();
+	special_registers();
+	msrs();
+	debug_registers();
+	events();
+	xsave();
+	mp_state();
+	interrupts();
+	wrong_kind();
+	other_process();
+	immediate_exit();
+	bad_state();
+	cpuid_after_run();
+	outlives();
+	vm_free(vm);
+	return tap_done();
+}

@@ -1,0 +1,114 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# The module comes and goes, and guests end in every way: nothing stays behind.
+dir=$(dirname "$0")
+guests=/lib/abyme/guests
+said=$(mktemp)
+number=0 failed=0
+
+# claim TEXT STATUS
+claim()
+{
+	number=$((number + 1))
+	if [ "$2" = 0 ]; then
+		echo "ok $number - $1"
+	else
+		echo "not ok $number - $1"
+		sed 's/^/# /' "$said"
+		failed=1
+	fi
+}
+
+loaded()
+{
+	grep -q "^abyme " /proc/modules
+}
+
+# The module has no user left; it may take the kernel a moment to free a killed VM.
+idle()
+{
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		[ "$(awk '$1 == "abyme" { print $3 }' /proc/modules)" = 0 ] && return 0
+		sleep 0.2
+	done
+	return 1
+}
+
+guest()
+{
+	"$dir/mini" "$@" >"$said" 2>&1
+}
+
+# --- load and unload
+! loaded || rmmod abyme
+for _ in $(seq 50); do
+	if ! modprobe abyme 2>"$said" || [ ! -c /dev/abyme ] || ! rmmod abyme 2>"$said"; then
+		break
+	fi
+done
+! loaded && [ ! -e /dev/abyme ]
+claim "50 times loaded and unloaded, and the device node with it" $?
+
+# --- one owner of VT-x
+if modprobe kvm_intel 2>/dev/null; then
+	modprobe abyme
+	ABYME_DEV=/dev/kvm guest "$guests/l1-cpuid.elf"
+	claim "kvm_intel without a VM leaves VT-x free, and runs one beside abyme without" $?
+	# An endless guest, and while KVM has VT-x for it abyme refuses.
+	ABYME_DEV=/dev/kvm "$dir/mini" -n "$guests/l1-hlt.elf" >/dev/null 2>&1 &
+	pid=$!
+	sleep 0.05
+	kill -STOP $pid
+	! guest "$guests/l1-cpuid.elf" && dmesg | tail -n 3 | grep -q "in use by another"
+	claim "while KVM runs a VM, abyme refuses and says who has VT-x" $?
+	kill -9 $pid
+	wait $pid 2>/dev/null
+	rmmod abyme
+	rmmod kvm_intel kvm 2>/dev/null
+fi
+modprobe abyme
+
+# --- guests
+guest "$guests/l1-trap.elf"
+claim "a guest runs after all that" $?
+"$dir/mini" -n "$guests/l2-vmcall.elf" >/tmp/one 2>&1 &
+one=$!
+guest -n "$guests/l2-vmcall.elf"
+two=$?
+wait $one && [ $two = 0 ]
+claim "two VMs at once, each with an L2" $?
+
+# --- killed at any time
+for wait in 0.05 0.1 0.15 0.2 0.3 0.4 0.5 0.7; do
+	for image in l2-exits l2-ept l1-smp l1-hlt; do
+		"$dir/mini" -n "$guests/$image.elf" >/dev/null 2>&1 &
+		pid=$!
+		sleep $wait
+		kill -9 $pid 2>/dev/null
+		wait $pid 2>/dev/null
+	done
+done
+idle
+claim "32 guests killed: no use of the module is left" $?
+[ -z "$(ls /sys/kernel/debug/abyme 2>/dev/null)" ]
+claim "and no directory in debugfs" $?
+rmmod abyme 2>"$said"
+claim "and it unloads" $?
+modprobe abyme 2>"$said"
+guest -n "$guests/l2-vmcall.elf"
+claim "and a nested guest runs after loading it again" $?
+
+# --- processors come and go
+if [ -w /sys/devices/system/cpu/cpu1/online ]; then
+	(for _ in 1 2 3 4 5; do
+		echo 0 >/sys/devices/system/cpu/cpu1/online
+		echo 1 >/sys/devices/system/cpu/cpu1/online
+	done) &
+	guest -n "$guests/l2-exits.elf"
+	r=$?
+	wait
+	claim "a nested guest runs on while a processor comes and goes" $r
+fi
+rm -f "$said"
+echo "1..$number"
+exit $failed
