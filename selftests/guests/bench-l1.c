@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What an exit of L1 costs, in TSC ticks (instructions, on Bochs) for each
- * round trip. Lines "bench NAME COUNT" are for scripts.
+ * round trip. Lines "count NAME NUMBER" are for scripts.
  */
 #include "irqchip.h"
 #include "vmx.h"
@@ -10,7 +10,7 @@
 
 static void report(const char *name, u64 start, u64 rounds)
 {
-	printf("bench %s %lu\n", name, (unsigned long)((rdtsc() - start) / rounds));
+	printf("count %s %lu\n", name, (unsigned long)((rdtsc() - start) / rounds));
 }
 
 static void cpuid_exit(void)
@@ -21,7 +21,7 @@ static void cpuid_exit(void)
 	start = rdtsc();
 	for (int i = 0; i < ROUNDS; i++)
 		cpuid(0);
-	report("l1-cpuid", start, ROUNDS);
+	report("L1: CPUID", start, ROUNDS);
 }
 
 static void vmcall_exit(void)
@@ -36,7 +36,7 @@ static void vmcall_exit(void)
 
 		asm volatile("vmcall" : "+a"(rax) : : "memory");
 	}
-	report("l1-vmcall", start, ROUNDS);
+	report("L1: VMCALL", start, ROUNDS);
 }
 
 static void port_kernel(void)
@@ -47,7 +47,7 @@ static void port_kernel(void)
 	start = rdtsc();
 	for (int i = 0; i < ROUNDS; i++)
 		inb(0x21);
-	report("l1-in-kernel", start, ROUNDS);
+	report("L1: IN, answered by the kernel", start, ROUNDS);
 }
 
 static void port_user(void)
@@ -58,7 +58,7 @@ static void port_user(void)
 	start = rdtsc();
 	for (int i = 0; i < ROUNDS; i++)
 		inb(0x3fd);
-	report("l1-in-user", start, ROUNDS);
+	report("L1: IN, answered by userspace", start, ROUNDS);
 }
 
 static volatile u32 taken;
@@ -87,7 +87,7 @@ static void self_ipis(const char *name)
 static void self_ipi(void)
 {
 	apic_enable();
-	self_ipis("l1-self-ipi-xapic");
+	self_ipis("L1: self-IPI, xAPIC");
 }
 
 static void self_ipi_x2(void)
@@ -95,7 +95,7 @@ static void self_ipi_x2(void)
 	if (!(cpuid(1).ecx & BIT(21)))
 		claim_skip("no x2APIC");
 	apic_enable_x2apic();
-	self_ipis("l1-self-ipi-x2apic");
+	self_ipis("L1: self-IPI, x2APIC");
 }
 
 static void mmio(void)
@@ -107,7 +107,7 @@ static void mmio(void)
 	start = rdtsc();
 	for (int i = 0; i < ROUNDS; i++)
 		(void)*select;
-	report("l1-mmio-read", start, ROUNDS);
+	report("L1: read of the IOAPIC", start, ROUNDS);
 }
 
 static void first_touch(void)
@@ -117,7 +117,7 @@ static void first_touch(void)
 
 	for (u64 i = 0; i < 1024; i++)
 		*(volatile u8 *)(memory + i * 4096) = 1;
-	report("l1-first-touch-4k", start, 1024);
+	report("L1: first touch of memory, per 4 KiB", start, 1024);
 }
 
 CLAIMS = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What nesting costs a small L1, in TSC ticks (instructions, on Bochs) for
- * each round trip. Lines "bench NAME COUNT" are for scripts.
+ * each round trip. Lines "count NAME NUMBER" are for scripts.
  */
 #include "vmx.h"
 
@@ -11,7 +11,7 @@
 
 static void report(const char *name, u64 start, u64 rounds)
 {
-	printf("bench %s %lu\n", name, (unsigned long)((rdtsc() - start) / rounds));
+	printf("count %s %lu\n", name, (unsigned long)((rdtsc() - start) / rounds));
 }
 
 static void l2_vmcalls(void)
@@ -29,7 +29,7 @@ static void shadowed_read(void)
 	start = rdtsc();
 	for (int i = 0; i < ROUNDS * 10; i++)
 		vmread_fast(VMCS_GUEST_RIP);
-	report("l1-vmread-shadowed", start, ROUNDS * 10);
+	report("L1: VMREAD of a shadowed field", start, ROUNDS * 10);
 }
 
 static void unshadowed_write(void)
@@ -41,7 +41,7 @@ static void unshadowed_write(void)
 	start = rdtsc();
 	for (int i = 0; i < ROUNDS; i++)
 		vmwrite_fast(VMCS_HOST_RSP, i);
-	report("l1-vmwrite-unshadowed", start, ROUNDS);
+	report("L1: VMWRITE of an unshadowed field", start, ROUNDS);
 }
 
 static void store_and_load(void)
@@ -53,7 +53,7 @@ static void store_and_load(void)
 	start = rdtsc();
 	for (int i = 0; i < ROUNDS; i++)
 		asm volatile("vmptrst %0; vmptrld %0" : "+m"(v) : : "cc");
-	report("l1-vmptrst-vmptrld", start, ROUNDS);
+	report("L1: VMPTRST and VMPTRLD", start, ROUNDS);
 }
 
 static void reflected(void)
@@ -70,7 +70,7 @@ static void reflected(void)
 		vmresume(l1_vmx());
 		vmwrite_fast(VMCS_GUEST_RIP, vmread_fast(VMCS_GUEST_RIP) + 3);
 	}
-	report("l2-vmcall-reflected", start, ROUNDS);
+	report("L2: VMCALL, reflected and resumed", start, ROUNDS);
 	GUEST_EXPECT(l1_vmread(VMCS_EXIT_REASON), EXIT_VMCALL);
 }
 
@@ -99,12 +99,12 @@ static void touch(const char *name, bool small)
 
 static void touch_small(void)
 {
-	touch("l2-first-touch-4k", true);
+	touch("L2: first touch, per 4 KiB page of EPT12", true);
 }
 
 static void touch_large(void)
 {
-	touch("l2-first-touch-2m", false);
+	touch("L2: first touch, per 4 KiB of a 2 MiB page of EPT12", false);
 }
 
 static void launch_and_clear(void)
@@ -119,7 +119,7 @@ static void launch_and_clear(void)
 		vmptrld((u64)vmx->vmcs);
 		vmlaunch(vmx);
 	}
-	report("l1-vmclear-vmptrld-vmlaunch", start, 50);
+	report("L1: VMCLEAR, VMPTRLD, VMLAUNCH to an exit", start, 50);
 }
 
 CLAIMS = {

@@ -5,6 +5,9 @@
 
 #include "guest.h"
 
+/* RAX of the VMCALL by which an L2 ends the claim. */
+#define L2_GAVE_UP 0x6a7e0b90ULL
+
 void console_init(void);
 void claims_run(void);
 void __attribute__((noreturn)) claim_abort(void);

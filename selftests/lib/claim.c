@@ -19,14 +19,19 @@ void expect_failed(const char *file, int line, const char *what, u64 got, u64 wa
 	       (unsigned long)got, (unsigned long)want, this_cpu()->is_l2 ? " (in L2)" : "");
 }
 
-/* An end of the claim in the middle of it; other CPUs and L2 can only stop. */
+/*
+ * An end of the claim in the middle of it. L2 leaves it to its L1, which must
+ * run on the first CPU; another CPU can only stop everything.
+ */
 void claim_abort(void)
 {
 	struct cpu *cpu = this_cpu();
 
-	if (!cpu->is_l2 && !cpu->index)
+	if (cpu->is_l2)
+		asm volatile("vmcall" : : "a"(L2_GAVE_UP));
+	else if (!cpu->index)
 		jump_back(claim_jump, 1);
-	printf("Bail out! a trap that nobody expected, %s\n", cpu->is_l2 ? "in L2" : "on a second CPU");
+	printf("Bail out! the end on CPU %u\n", cpu->index);
 	machine_exit(63);
 }
 

@@ -50,6 +50,8 @@ static u64 enter(struct l1_vmx *vmx, bool resume)
 
 	if (!how) {
 		vmread(VMCS_EXIT_REASON, &reason);
+		if (reason == EXIT_VMCALL && vmx->regs[GPR_RAX] == L2_GAVE_UP)
+			claim_fail("L2 gave up");
 		return reason;
 	}
 	return vmx_outcome(how == 3 ? this_cpu()->trap_vector : NO_TRAP, how == 1, how == 2);
