@@ -12,8 +12,6 @@
 
 #define CPUID_APIC_ENABLE BIT_ULL(11) /* IA32_APIC_BASE */
 
-static const u32 class_base[NR_CPUID_CLASSES] = { 0, 0x40000000, 0x80000000 };
-
 /* --- search ------------------------------------------------------------- */
 
 static int class_of(u32 function)
@@ -238,18 +236,44 @@ static void derive(struct vcpu *vcpu)
 	c->xss_supported = 0;
 }
 
+void cpuid_get(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries)
+{
+	int i;
+
+	for (i = 0; i < vcpu->cpuid.count; i++) {
+		entries[i] = vcpu->cpuid.entry[i];
+		fill_dynamic(vcpu, &entries[i]);
+	}
+}
+
+/* But for what follows from the vCPU's state anyhow. */
+static bool same_entries(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, int count)
+{
+	struct kvm_cpuid_entry2 a, b;
+	int i;
+
+	if (count != vcpu->cpuid.count)
+		return false;
+	for (i = 0; i < count; i++) {
+		a = vcpu->cpuid.entry[i];
+		b = entries[i];
+		fill_dynamic(vcpu, &a);
+		fill_dynamic(vcpu, &b);
+		if (memcmp(&a, &b, sizeof(a)))
+			return false;
+	}
+	return true;
+}
+
 static int check_entries(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, int count)
 {
-	const struct vcpu_cpuid *c = &vcpu->cpuid;
 	int i;
 
 	if (count > CPUID_MAX_ENTRIES)
 		return -E2BIG;
 	/* What the guest has looked at does not change under it. */
 	if (vcpu->first_run_done)
-		return count == c->count && !memcmp(entries, c->entry, count * sizeof(*entries))
-			       ? 0
-			       : -EINVAL;
+		return same_entries(vcpu, entries, count) ? 0 : -EINVAL;
 	for (i = 0; i < count; i++) {
 		u32 width = entries[i].eax >> 8 & 0xff;
 

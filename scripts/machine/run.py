@@ -177,6 +177,7 @@ class Machine:
                 keep = len(pending) if keep < 0 else keep
                 out.write(pending[:keep])
                 out.flush()
+                self.progress.feed(data.decode("utf-8", "replace"))
                 pending = pending[keep:]
                 if match:
                     return int(match.group(1))
