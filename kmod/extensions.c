@@ -3,6 +3,7 @@
 
 #include <linux/kvm.h>
 
+#include "guest/debug.h"
 #include "guest/vm.h"
 #include "hw/caps.h"
 #include "dev.h"
@@ -58,6 +59,11 @@ static const struct extension extensions[] = {
 	{ KVM_CAP_TSC_DEADLINE_TIMER, 1 },
 	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
 	{ KVM_CAP_SET_GUEST_DEBUG, 1 },
+	{ KVM_CAP_SET_GUEST_DEBUG2, DEBUG_CONTROL_VALID },
+	{ KVM_CAP_EXCEPTION_PAYLOAD, 1 },
+	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1 },
+	{ KVM_CAP_MSR_PLATFORM_INFO, 1 },
+	{ KVM_CAP_X86_USER_SPACE_MSR, 1 },
 	{ KVM_CAP_X86_ROBUST_SINGLESTEP, 1 },
 	{ KVM_CAP_SET_BOOT_CPU_ID, 1 },
 	{ KVM_CAP_IMMEDIATE_EXIT, 1 },

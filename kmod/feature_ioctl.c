@@ -68,7 +68,9 @@ long vcpu_get_cpuid2(struct vcpu *vcpu, void __user *arg)
 {
 	struct kvm_cpuid2 __user *user = arg;
 	const struct vcpu_cpuid *c = &vcpu->cpuid;
+	struct kvm_cpuid_entry2 *entries;
 	struct kvm_cpuid2 head;
+	long r = 0;
 
 	if (copy_from_user(&head, user, sizeof(head)))
 		return -EFAULT;
@@ -76,7 +78,14 @@ long vcpu_get_cpuid2(struct vcpu *vcpu, void __user *arg)
 		return -EFAULT;
 	if (head.nent < c->count)
 		return -E2BIG;
-	return copy_to_user(user->entries, c->entry, c->count * sizeof(*c->entry)) ? -EFAULT : 0;
+	entries = kvcalloc(c->count ?: 1, sizeof(*entries), GFP_KERNEL);
+	if (!entries)
+		return -ENOMEM;
+	cpuid_get(vcpu, entries);
+	if (copy_to_user(user->entries, entries, c->count * sizeof(*entries)))
+		r = -EFAULT;
+	kvfree(entries);
+	return r;
 }
 
 /* --- MSRs --------------------------------------------------------------- */

@@ -444,8 +444,7 @@ static bool window_open_for_user(struct vcpu *vcpu)
 {
 	if (vcpu->lapic || !vcpu->run->request_interrupt_window)
 		return false;
-	if (vcpu->inject.irq.injected || vcpu->inject.exception.injected ||
-	    !inject_irq_allowed(vcpu))
+	if (!irq_window_open(vcpu))
 		return false;
 	vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
 	vcpu->stats.request_irq_exits++;
@@ -466,6 +465,7 @@ int vcpu_run(struct vcpu *vcpu)
 {
 	int r;
 
+	vcpu->first_run_done = true;
 	fpu_load_guest(vcpu);
 	r = finish_last_exit(vcpu);
 	if (r > 0)

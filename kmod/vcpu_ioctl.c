@@ -51,6 +51,7 @@ static long run(void *object, unsigned long arg)
 	if (vcpu->sigset_active)
 		sigprocmask(SIG_SETMASK, &vcpu->sigset, &saved);
 	r = vcpu_run(vcpu);
+	irq_state_to_run(vcpu);
 	state_to_run(vcpu);
 	if (vcpu->sigset_active)
 		sigprocmask(SIG_SETMASK, &saved, NULL);
@@ -82,11 +83,13 @@ static long set_signal_mask(struct vcpu *vcpu, void __user *arg)
 static long get_nested_state(struct vcpu *vcpu, void __user *arg)
 {
 	struct kvm_nested_state __user *user = arg;
+	long r;
 	u32 size;
 
 	if (get_user(size, &user->size))
 		return -EFAULT;
-	return nested_state_get(vcpu, user, size);
+	r = nested_state_get(vcpu, user, size);
+	return r < 0 ? r : 0;
 }
 
 static long set_nested_state(struct vcpu *vcpu, void __user *arg)

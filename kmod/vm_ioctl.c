@@ -63,6 +63,21 @@ static long disable_exits(struct vm *vm, u64 flags)
 	return 0;
 }
 
+/* Which refused accesses go to userspace; there are no filters. */
+static long user_space_msr(struct vm *vm, u64 reasons)
+{
+	if (reasons & ~(u64)(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN))
+		return -EINVAL;
+	vm->msr_to_user_mask = reasons;
+	return 0;
+}
+
+static long enable_switch(bool *what, u64 on)
+{
+	*what = on;
+	return 0;
+}
+
 /* KVM_ENABLE_CAP on a VM. -EINVAL: no such capability, or bad flags or arguments. */
 static long enable_cap(struct vm *vm, void __user *arg)
 {
@@ -80,6 +95,18 @@ static long enable_cap(struct vm *vm, void __user *arg)
 		break;
 	case KVM_CAP_X86_DISABLE_EXITS:
 		r = disable_exits(vm, cap.args[0]);
+		break;
+	case KVM_CAP_X86_USER_SPACE_MSR:
+		r = user_space_msr(vm, cap.args[0]);
+		break;
+	case KVM_CAP_EXCEPTION_PAYLOAD:
+		r = enable_switch(&vm->exception_payload, cap.args[0]);
+		break;
+	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
+		r = enable_switch(&vm->triple_fault_event, cap.args[0]);
+		break;
+	case KVM_CAP_MSR_PLATFORM_INFO:
+		r = enable_switch(&vm->platform_info_hidden, !cap.args[0]);
 		break;
 	}
 	mutex_unlock(&vm->lock);

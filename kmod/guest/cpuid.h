@@ -50,6 +50,8 @@ const struct kvm_cpuid_entry2 *cpuid_find(struct vcpu *vcpu, u32 function, u32 i
  * the vCPU has run.
  */
 int cpuid_set(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, int count);
+/* KVM_GET_CPUID2: as the guest would see it now; @entries has room for .count. */
+void cpuid_get(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries);
 void cpuid_free(struct vcpu *vcpu);
 /* The instruction: in and out in the four registers. */
 void cpuid_execute(struct vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);

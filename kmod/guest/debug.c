@@ -49,8 +49,24 @@ static void load_breakpoints(struct vcpu_debug *d)
 	set_debugreg(d->eff_db[3], 3);
 }
 
+/*
+ * The debugger has seen the trap after STI or MOV SS. The processor would take
+ * the shadow with the trap flag for a trap that is yet to come.
+ */
+static void end_shadow(void)
+{
+	u32 block = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+
+	if (!(block & (IRQBLK_STI | IRQBLK_MOV_SS)))
+		return;
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, block & ~(IRQBLK_STI | IRQBLK_MOV_SS));
+	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
+}
+
 void debug_enter(struct vcpu *vcpu)
 {
+	if (unlikely(vcpu->debug.control & KVM_GUESTDBG_SINGLESTEP))
+		end_shadow();
 	if (unlikely(vcpu->debug.active))
 		load_breakpoints(&vcpu->debug);
 	else if (unlikely(hw_breakpoint_active()))
@@ -104,17 +120,17 @@ static void intercept_bp(struct vcpu *vcpu)
 		vmcs_ctl_set(vcpu->vmcs, CTL_EXCEPTIONS, bitmap | BIT(VEC_BP));
 }
 
-#define GUESTDBG_VALID                                                              \
-	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP |   \
-	 KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_INJECT_BP | KVM_GUESTDBG_INJECT_DB | \
-	 KVM_GUESTDBG_BLOCKIRQ)
+bool debug_blocks_irq(struct vcpu *vcpu)
+{
+	return unlikely(vcpu->debug.control & KVM_GUESTDBG_BLOCKIRQ);
+}
 
 int debug_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
 {
 	struct vcpu_debug *d = &vcpu->debug;
 	unsigned long rflags = debug_visible_rflags(vcpu);
 
-	d->control = dbg->control & KVM_GUESTDBG_ENABLE ? dbg->control & GUESTDBG_VALID : 0;
+	d->control = dbg->control & KVM_GUESTDBG_ENABLE ? dbg->control & DEBUG_CONTROL_VALID : 0;
 	if (debugger_owns_breakpoints(d)) {
 		memcpy(d->host_db, dbg->arch.debugreg, sizeof(d->host_db));
 		d->host_dr7 = (dbg->arch.debugreg[7] & DEBUG_DR7_WRITABLE) | DEBUG_DR7_INIT;

@@ -34,6 +34,12 @@ struct vcpu_debug {
 	bool active;	   /* breakpoints are on: load eff_db around the entry */
 };
 
+/* What KVM_SET_GUEST_DEBUG knows. */
+#define DEBUG_CONTROL_VALID                                                         \
+	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP |   \
+	 KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_INJECT_BP | KVM_GUESTDBG_INJECT_DB | \
+	 KVM_GUESTDBG_BLOCKIRQ)
+
 void debug_reset(struct vcpu *vcpu);
 /* Around the entry, interrupts off; after it the host's breakpoints are back. */
 void debug_enter(struct vcpu *vcpu);
@@ -44,6 +50,9 @@ unsigned long debug_get_dr(struct vcpu *vcpu, int dr);
 int debug_set_dr(struct vcpu *vcpu, int dr, unsigned long value);
 /* After any change to .db, .dr7 or .control: DR7 into the current VMCS. */
 void debug_update(struct vcpu *vcpu);
+
+/* KVM_GUESTDBG_BLOCKIRQ: a debugger that steps wants no handler in between. */
+bool debug_blocks_irq(struct vcpu *vcpu);
 
 /* KVM_SET_GUEST_DEBUG but for what is injected. vCPU loaded. 0, -EINVAL. */
 int debug_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg);

@@ -115,7 +115,7 @@ void inject_cancel(struct vcpu *vcpu)
 
 bool inject_irq_allowed(struct vcpu *vcpu)
 {
-	return (vcpu_rflags(vcpu) & X86_EFLAGS_IF) &&
+	return (vcpu_rflags(vcpu) & X86_EFLAGS_IF) && !debug_blocks_irq(vcpu) &&
 	       !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & (IRQBLK_STI | IRQBLK_MOV_SS));
 }
 
