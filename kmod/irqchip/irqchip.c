@@ -3,6 +3,7 @@
 #include <linux/slab.h>
 
 #include "irqchip/chip.h"
+#include "irqchip/inject.h"
 
 static struct routing *new_routing(u32 count)
 {
@@ -246,4 +247,22 @@ int irq_ack(struct vcpu *vcpu)
 	if (unlikely(pic_has_irq(lapic->chip)) && lapic_accepts_extint(&lapic->regs))
 		return pic_ack_irq(lapic->chip);
 	return lapic_accept(&lapic->regs);
+}
+
+bool irq_window_open(struct vcpu *vcpu)
+{
+	const struct vcpu_inject *in = &vcpu->inject;
+
+	return !in->user_irq && !in->irq.injected && !in->exception.injected &&
+	       inject_irq_allowed(vcpu);
+}
+
+void irq_state_to_run(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->if_flag = !!(vcpu_rflags(vcpu) & X86_EFLAGS_IF);
+	run->cr8 = lapic_get_tpr(vcpu);
+	run->apic_base = vcpu->msrs.apic_base;
+	run->ready_for_interrupt_injection = vcpu->lapic || irq_window_open(vcpu);
 }

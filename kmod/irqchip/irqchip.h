@@ -46,6 +46,10 @@ void lapic_set_tsc_deadline(struct vcpu *vcpu, u64 value);
 int irq_pending(struct vcpu *vcpu);
 /* Take it: it becomes in service. The vector, or -1 if it is gone. Interrupts may be off. */
 int irq_ack(struct vcpu *vcpu);
+/* Without an irqchip: would an interrupt from KVM_INTERRUPT be taken at once? vCPU loaded. */
+bool irq_window_open(struct vcpu *vcpu);
+/* At the end of KVM_RUN: what kvm_run tells of interrupts. vCPU loaded. */
+void irq_state_to_run(struct vcpu *vcpu);
 /*
  * INIT and SIPI that wait. Moves the vCPU's mp_state; resets it. vCPU loaded.
  * Return: 1 go on, 0 still waiting.
