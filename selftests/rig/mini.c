@@ -63,8 +63,13 @@ static u32 load_image(const char *path)
 
 static void out(u16 port, const u8 *data, int size, u32 count)
 {
-	if (port == 0x3f8) {
-		fwrite(data, size, count, stdout);
+	static bool divisor_latch;
+
+	if (port == 0x3fb) {
+		divisor_latch = data[0] & 0x80;
+	} else if (port == 0x3f8) {
+		if (!divisor_latch)
+			fwrite(data, size, count, stdout);
 	} else if (port == 0xf4) {
 		fflush(stdout);
 		_exit(data[0]);

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The host is found as it was left: a process's own registers, FPU state,
+ * segment bases and debug registers, and the processor's MSRs, before, between
+ * and after runs of a guest that changes all of its own.
+ */
+#include <asm/prctl.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "vm.h"
+
+struct state {
+	u64 msr[16];
+	u32 mxcsr;
+	u16 fcw;
+	u64 fs, gs;
+	u16 sel[6];
+	u8 gdt[10], idt[10];
+	u64 xcr0;
+	u64 flags;
+};
+
+static const struct {
+	u32 index;
+	const char *name;
+} msrs[] = {
+	{ 0xc0000080, "EFER" },
+	{ 0xc0000081, "STAR" },
+	{ 0xc0000082, "LSTAR" },
+	{ 0xc0000083, "CSTAR" },
+	{ 0xc0000084, "FMASK" },
+	{ 0x174, "SYSENTER_CS" },
+	{ 0x175, "SYSENTER_ESP" },
+	{ 0x176, "SYSENTER_EIP" },
+	{ 0x277, "PAT" },
+	{ 0x1b, "APIC_BASE" },
+	{ 0xc0000103, "TSC_AUX" },
+	{ 0x3a, "FEATURE_CONTROL" },
+};
+
+static int msr_fd = -1;
+
+static void read_msrs(struct state *s)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(msrs); i++) {
+		s->msr[i] = 0;
+		if (msr_fd >= 0 && pread(msr_fd, &s->msr[i], 8, msrs[i].index) != 8)
+			s->msr[i] = ~0ull;
+	}
+}
+
+static void read_state(struct state *s)
+{
+	u32 lo, hi, flags_c;
+
+	memset(s, 0, sizeof(*s));
+	read_msrs(s);
+	asm volatile("fnstcw %0; stmxcsr %1" : "=m"(s->fcw), "=m"(s->mxcsr));
+	syscall(SYS_arch_prctl, ARCH_GET_FS, &s->fs);
+	syscall(SYS_arch_prctl, ARCH_GET_GS, &s->gs);
+	asm volatile("mov %%cs, %0; mov %%ds, %1; mov %%es, %2; mov %%fs, %3; mov %%gs, %4; mov %%ss, %5"
+		     : "=r"(s->sel[0]), "=r"(s->sel[1]), "=r"(s->sel[2]), "=r"(s->sel[3]),
+		       "=r"(s->sel[4]), "=r"(s->sel[5]));
+	asm volatile("sgdt %0; sidt %1" : "=m"(s->gdt), "=m"(s->idt));
+	asm volatile("cpuid" : "=c"(flags_c) : "a"(1), "c"(0) : "ebx", "edx");
+	if (flags_c & 1 << 27) {
+		asm volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+		s->xcr0 = lo | (u64)hi << 32;
+	}
+	asm volatile("pushfq; popq %0" : "=r"(s->flags));
+	s->flags &= ~0x8d5ull;
+}
+
+static void compare(const struct state *a, const struct state *b, const char *when)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(msrs); i++) {
+		if (msr_fd < 0)
+			tap_skip("no /dev/cpu/0/msr", "%s, %s", msrs[i].name, when);
+		else
+			tap_ok(a->msr[i] == b->msr[i], "%s, %s", msrs[i].name, when);
+	}
+	tap_ok(a->fcw == b->fcw && a->mxcsr == b->mxcsr, "FCW and MXCSR, %s", when);
+	tap_ok(a->fs == b->fs && a->gs == b->gs, "FS and GS bases, %s", when);
+	tap_ok(!memcmp(a->sel, b->sel, sizeof(a->sel)), "selectors, %s", when);
+	tap_ok(!memcmp(a->gdt, b->gdt, 10), "GDTR with its limit, %s", when);
+	tap_ok(!memcmp(a->idt, b->idt, 10), "IDTR with its limit, %s", when);
+	tap_ok(a->xcr0 == b->xcr0, "XCR0, %s", when);
+	tap_ok(a->flags == b->flags, "RFLAGS, %s", when);
+}
+
+/* A 64-bit guest that changes every register that an exit does not switch. */
+static const u8 code[] = {
+	0xb9, 0x82, 0x00, 0x00, 0xc0,		/* mov $LSTAR, %ecx */
+	0xb8, 0x78, 0x56, 0x34, 0x12,		/* mov $0x12345678, %eax */
+	0x31, 0xd2,				/* xor %edx, %edx */
+	0x0f, 0x30,				/* wrmsr */
+	0xb9, 0x84, 0x00, 0x00, 0xc0,		/* mov $FMASK, %ecx */
+	0x0f, 0x30,				/* wrmsr */
+	0xb9, 0x81, 0x00, 0x00, 0xc0,		/* mov $STAR, %ecx */
+	0x0f, 0x30,				/* wrmsr */
+	0xb9, 0x02, 0x01, 0x00, 0xc0,		/* mov $KERNEL_GS_BASE, %ecx */
+	0x0f, 0x30,				/* wrmsr */
+	0x66, 0x0f, 0xef, 0xc0,			/* pxor %xmm0, %xmm0 */
+	0x66, 0x0f, 0xef, 0xff,			/* pxor %xmm7, %xmm7 */
+	0x0f, 0x23, 0xc0,			/* mov %eax, %dr0 */
+	0xe7, 0x80,				/* out %eax, $0x80 */
+	0xf4,					/* hlt */
+};
+
+static struct vm *small_guest(void)
+{
+	struct vm *vm = vm_new(1 << 20);
+	struct kvm_sregs s;
+
+	vm_add_cpu(vm);
+	vm_set_cpuid(vm, 0, false);
+	vm_flat_mode(vm, 0, 0x1000);
+	ioctl(vm->cpu[0].fd, KVM_GET_SREGS, &s);
+	s.cr4 |= 0x200; /* OSFXSR */
+	s.cr0 &= ~0x4ull;
+	ioctl(vm->cpu[0].fd, KVM_SET_SREGS, &s);
+	memcpy(vm->ram + 0x1000, code, sizeof(code));
+	return vm;
+}
+
+/* KVM_RUN between a load and a store of XMM registers that nothing else touches. */
+static void run_with_xmm(struct vm *vm, u32 want)
+{
+	static const u64 in[2] __attribute__((aligned(16))) = { 0x1122334455667788, 0x99aabbccddeeff00 };
+	u64 out[3][2] __attribute__((aligned(16)));
+	long ret;
+
+	asm volatile("movdqa %2, %%xmm0; movdqa %2, %%xmm7; movdqa %2, %%xmm15; syscall;"
+		     "movdqa %%xmm0, %1; movdqa %%xmm7, 16+%1; movdqa %%xmm15, 32+%1"
+		     : "=a"(ret), "=m"(out)
+		     : "m"(in), "a"(SYS_ioctl), "D"(vm->cpu[0].fd), "S"(KVM_RUN), "d"(0)
+		     : "rcx", "r11", "memory", "xmm0", "xmm7", "xmm15");
+	tap_ok(!ret && vm->cpu[0].run->exit_reason == want, "the guest has changed its registers");
+	if (ret || vm->cpu[0].run->exit_reason != want)
+		tap_note("answered %ld, exit %u", ret, vm->cpu[0].run->exit_reason);
+	for (int i = 0; i < 3; i++)
+		tap_ok(!memcmp(out[i], in, 16), "an XMM register survives KVM_RUN");
+}
+
+/* A data breakpoint of a traced process hits before and after its KVM_RUN. */
+static volatile u64 watched;
+
+static int traced(void)
+{
+	struct vm *vm;
+
+	ptrace(PTRACE_TRACEME, 0, 0, 0);
+	raise(SIGSTOP);
+	watched = 1;
+	vm = small_guest();
+	ioctl(vm->cpu[0].fd, KVM_RUN, 0);
+	watched = 2;
+	ioctl(vm->cpu[0].fd, KVM_RUN, 0);
+	watched = 3;
+	return 0;
+}
+
+static void debug_registers(void)
+{
+	int status, hits = 0, pid = fork();
+
+	if (!pid)
+		_exit(traced());
+	waitpid(pid, &status, 0);
+	if (ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, u_debugreg[0]), &watched) ||
+	    ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, u_debugreg[7]), 0xd0001ul)) {
+		ptrace(PTRACE_KILL, pid, 0, 0);
+		waitpid(pid, &status, 0);
+		tap_skip("no debug registers here", "breakpoints of the host's processes");
+		return;
+	}
+	ptrace(PTRACE_CONT, pid, 0, 0);
+	while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
+		hits += WSTOPSIG(status) == SIGTRAP;
+		ptrace(PTRACE_CONT, pid, 0, WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status));
+	}
+	tap_ok(hits == 3, "a process's data breakpoint hits before and after KVM_RUN");
+	if (hits != 3)
+		tap_note("%d hits", hits);
+}
+
+int main(void)
+{
+	struct state before, during, after;
+	struct vm *vm;
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+	msr_fd = open("/dev/cpu/0/msr", O_RDONLY);
+	dev_open();
+	read_state(&before);
+	vm = small_guest();
+	run_with_xmm(vm, KVM_EXIT_IO);
+	read_state(&during);
+	run_with_xmm(vm, KVM_EXIT_HLT);
+	vm_free(vm);
+	read_state(&after);
+	compare(&before, &during, "with a vCPU loaded");
+	compare(&before, &after, "after the VM is gone");
+	debug_registers();
+	return tap_done();
+}
