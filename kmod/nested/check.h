@@ -53,7 +53,8 @@ struct check {
  * check_controls: VMfailValid(7). check_host: VMfailValid(8). The others: VM
  * exit 33, with the exit qualification in the name's comment. Those of the
  * guest come in parts, so that what L1 did not change since it last passed
- * need not be checked again. check_guest_flow is RIP and RFLAGS.
+ * need not be checked again. check_guest_flow is
+ * CR3, RIP and RFLAGS.
  */
 const struct check *check_controls(const struct check_ctx *c);
 const struct check *check_host(const struct check_ctx *c);

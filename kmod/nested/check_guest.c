@@ -67,8 +67,6 @@ C(guest_long_pae, GUEST_CR4, REGS, \
 C(guest_pcide, GUEST_CR4, REGS, \
   "the guest is not to be in IA-32e mode, but guest CR4.PCIDE is 1", \
   guest_64(v) || !(v->guest_cr4 & CR4_PCIDE)) \
-C(guest_cr3_width, GUEST_CR3, REGS, \
-  "guest CR3 is beyond the physical-address width", !(v->guest_cr3 >> c->maxphyaddr)) \
 C(guest_dr7, GUEST_DR7, REGS, \
   "guest DR7 is to be loaded and has bits 63:32 set", \
   !has_entry(v, ENTRYC_LOAD_DEBUG) || !(v->guest_dr7 >> 32)) \
@@ -99,6 +97,8 @@ C(guest_idtr_limit, GUEST_IDTR_LIMIT, TABLES, \
 
 /* What every entry may change. */
 #define FLOW_CHECKS(C) \
+C(guest_cr3_width, GUEST_CR3, REGS, \
+  "guest CR3 is beyond the physical-address width", !(v->guest_cr3 >> c->maxphyaddr)) \
 C(guest_rip, GUEST_RIP, FLAGS, \
   "guest RIP has bits set above its mode's linear addresses", guest_rip_valid(v)) \
 C(guest_rflags_reserved, GUEST_RFLAGS, FLAGS, \

@@ -24,6 +24,7 @@ static bool for_guest_checks(const struct vmcs12_field *f)
 	case VMCS_GUEST_RIP:
 	case VMCS_GUEST_RSP:
 	case VMCS_GUEST_RFLAGS:
+	case VMCS_GUEST_CR3:
 	case VMCS_GUEST_INTERRUPTIBILITY:
 	case VMCS_GUEST_ACTIVITY:
 	case VMCS_GUEST_PREEMPT_TIMER:
@@ -80,10 +81,13 @@ void vmcs12_sync(struct vcpu *vcpu)
 
 	if (n->vmcs12_ptr == NO_GPA)
 		return;
-	if (vcpu->in_l2)
+	if (vcpu->in_l2) {
 		vmcs02_save_hot(vcpu);
-	else
+		if (!n->entering)
+			n->v->entry_intr_info &= ~(u32)INTR_VALID; /* it has entered L2 */
+	} else {
 		shadow_read(vcpu);
+	}
 	vmcs12_pull_plain(vcpu);
 }
 

@@ -88,6 +88,7 @@ struct nested {
 
 	struct vmcs12 *shadow; /* what the shadow VMCS holds of shadowed fields, or NULL */
 	bool shadow_on; /* linked to vmcs01 */
+	bool shadow_due; /* L1 goes on, and the shadow VMCS is not up to date */
 
 	const struct check *failed; /* the check that failed last */
 };
@@ -162,6 +163,8 @@ void shadow_on(struct vcpu *vcpu);
 void shadow_off(struct vcpu *vcpu);
 void shadow_read(struct vcpu *vcpu); /* L1's writes into the snapshot */
 void shadow_write(struct vcpu *vcpu); /* the snapshot for L1 to read */
+/* From vmcs02 to vmcs01, by way of the shadow VMCS if that can be. True: written. */
+bool shadow_write_on_the_way(struct vcpu *vcpu);
 
 /* ept02.c */
 int ept02_select_root(struct vcpu *vcpu); /* 0, -ENOMEM */

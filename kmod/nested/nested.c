@@ -148,8 +148,10 @@ void nested_leave(struct vcpu *vcpu)
 	timer_stop(vcpu);
 	n->mtf_pending = false;
 	n->entering = false;
-	if (vcpu->in_l2)
+	if (vcpu->in_l2) {
 		l2_switch_to_l1(vcpu);
+		host_state_load(vcpu, false);
+	}
 	if (n->ready)
 		shadow_off(vcpu);
 	n->vmcs12_ptr = NO_GPA;

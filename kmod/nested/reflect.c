@@ -123,11 +123,10 @@ void l2_switch_to_l1(struct vcpu *vcpu)
 	struct nested *n = vcpu->nested;
 
 	timer_stop(vcpu);
-	inject_cancel(vcpu);
 	n->entering = false;
 	n->mtf_pending = false;
 	n->activity = ACTIVITY_ACTIVE;
-	vcpu_switch_vmcs(vcpu, &vcpu->vmcs01);
+	n->shadow_due = !shadow_write_on_the_way(vcpu);
 	vcpu->in_l2 = false;
 	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 	vcpu->gpa_translate = NULL;
@@ -161,7 +160,8 @@ static int resume_l1(struct vcpu *vcpu, bool nmi)
 	if (abort)
 		nested_abort(vcpu, abort);
 	tlb_after_l2(vcpu);
-	shadow_write(vcpu);
+	if (n->shadow_due)
+		shadow_write(vcpu);
 	return 1;
 }
 
@@ -202,6 +202,7 @@ int l2_entry_failure(struct vcpu *vcpu, u32 reason, u64 qual, bool in_vmcs02)
 		vcpu_lazy_flush(vcpu);
 		n->tsc01 = vcpu->clock.tsc_offset;
 		n->dr7_01 = vcpu->debug.dr7;
+		n->shadow_due = true;
 	}
 	return resume_l1(vcpu, false);
 }

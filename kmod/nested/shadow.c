@@ -184,6 +184,24 @@ void shadow_write(struct vcpu *vcpu)
 	shadow_end(vcpu);
 }
 
+bool shadow_write_on_the_way(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	struct vmcs *vmcs = &vcpu->vmcs01;
+	bool here;
+
+	preempt_disable();
+	here = n->shadow_on && vmcs->cpu == smp_processor_id();
+	if (here) {
+		vcpu_lazy_flush(vcpu);
+		vmcs_load_shadow(vmcs);
+		write_changed(n);
+	}
+	vcpu_switch_vmcs(vcpu, vmcs);
+	preempt_enable();
+	return here;
+}
+
 /* Context: vmcs01 is current. */
 void shadow_on(struct vcpu *vcpu)
 {

@@ -178,10 +178,11 @@ static void write_crs(struct vcpu *vcpu)
 static void write_dr7(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
+	unsigned long old = vcpu->debug.dr7;
 
 	if (n->v->entry_ctls & ENTRYC_LOAD_DEBUG)
 		vcpu->debug.dr7 = n->v->guest_dr7;
-	if (n->dr7_02 == vcpu->debug.dr7 && !vcpu->debug.control)
+	if (n->dr7_02 == vcpu->debug.dr7 && old == vcpu->debug.dr7 && !vcpu->debug.control)
 		return;
 	n->dr7_02 = vcpu->debug.dr7;
 	debug_update(vcpu);
