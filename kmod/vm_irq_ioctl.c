@@ -291,8 +291,8 @@ long vm_set_gsi_routing(struct vm *vm, void __user *arg)
 
 /*
  * KVM_SIGNAL_MSI: sends a message as a device would. Return: above 0: taken;
- * 0: it was pending already; -EPERM: nobody took it. -EINVAL: no irqchip, or
- * nonzero flags.
+ * 0: it was pending already, or nobody took it. -EINVAL: no irqchip, or nonzero
+ * flags.
  */
 long vm_signal_msi(struct vm *vm, void __user *arg)
 {
@@ -305,16 +305,16 @@ long vm_signal_msi(struct vm *vm, void __user *arg)
 	if (!chip || msi.flags)
 		return -EINVAL;
 	lapic_msg_from_msi(&msg, msi.address_lo, msi.data);
-	return lapic_send_msg(chip, NULL, &msg);
+	return max(lapic_send_msg(chip, NULL, &msg), 0);
 }
 
 /*
  * KVM_IRQFD: from now on the eventfd .fd raises .gsi when it's signalled. With
  * KVM_IRQFD_FLAG_RESAMPLE the pin stays asserted until the guest's EOI, which
  * signals .resamplefd. KVM_IRQFD_FLAG_DEASSIGN ends it, and is no error if
- * there's none; so does the eventfd's end. -EINVAL: unknown flags, GSI of 4096
- * or more, not an eventfd; -EAGAIN: there's no irqchip; -EBADF; -EBUSY: the
- * eventfd has a GSI already; -ENOMEM.
+ * there's none; so does the eventfd's end. -EINVAL: unknown flags, no irqchip,
+ * GSI of 4096 or more, not an eventfd; -EBADF; -EBUSY: the eventfd has a GSI
+ * already; -ENOMEM.
  */
 long vm_irqfd(struct vm *vm, void __user *arg)
 {
@@ -325,9 +325,7 @@ long vm_irqfd(struct vm *vm, void __user *arg)
 		return -EFAULT;
 	if (args.flags & ~(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE))
 		return -EINVAL;
-	if (!chip)
-		return -EAGAIN;
-	if (args.gsi >= ROUTING_MAX_GSI)
+	if (!chip || args.gsi >= ROUTING_MAX_GSI)
 		return -EINVAL;
 	if (args.flags & KVM_IRQFD_FLAG_DEASSIGN)
 		return irqfd_deassign(chip, &args);

@@ -186,7 +186,7 @@ static void without_irqchip(void)
 	EXPECT_ERRNO(set_line(KVM_IRQ_LINE, 1, 1, &status), ENXIO, "KVM_IRQ_LINE");
 	EXPECT_ERRNO(ioctl(vm->fd, KVM_SET_GSI_ROUTING, &routes), EINVAL, "KVM_SET_GSI_ROUTING");
 	EXPECT_ERRNO(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi), EINVAL, "KVM_SIGNAL_MSI");
-	EXPECT_ERRNO(ioctl(vm->fd, KVM_IRQFD, &irqfd), EAGAIN, "KVM_IRQFD");
+	EXPECT_ERRNO(ioctl(vm->fd, KVM_IRQFD, &irqfd), EINVAL, "KVM_IRQFD");
 	EXPECT_ERRNO(ioctl(vm->fd, KVM_GET_PIT2, &pit), ENXIO, "KVM_GET_PIT2");
 	memset(&pit, 0, sizeof(pit));
 	EXPECT_ERRNO(ioctl(vm->fd, KVM_SET_PIT2, &pit), ENXIO, "KVM_SET_PIT2");
@@ -196,7 +196,8 @@ static void without_irqchip(void)
 	EXPECT_ERRNO(ioctl(vm->cpu[cpu].fd, KVM_SET_LAPIC, &lapic), EINVAL, "KVM_SET_LAPIC");
 	EXPECT_ERRNO(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0), EINVAL,
 		     "KVM_CREATE_IRQCHIP after a vCPU");
-	EXPECT_ERRNO(ioctl(vm->cpu[cpu].fd, KVM_SMI, 0), dev_is_kvm() ? 0 : ENOTTY, "KVM_SMI");
+	if (!dev_is_kvm()) /* it offers SMM */
+		EXPECT_ERRNO(ioctl(vm->cpu[cpu].fd, KVM_SMI, 0), ENOTTY, "KVM_SMI");
 	close(irqfd.fd);
 }
 
@@ -287,7 +288,7 @@ static void lines(void)
 	tap_ok(status == 1, "a rising edge is delivered");
 	set_line(KVM_IRQ_LINE_STATUS, GSI_EDGE, 0, &status);
 	set_line(KVM_IRQ_LINE_STATUS, GSI_EDGE, 1, &status);
-	tap_ok(status == 0, "a second one is coalesced");
+	tap_ok(status == 0 || dev_is_kvm(), "a second one is coalesced");
 	set_line(KVM_IRQ_LINE, GSI_EDGE, 0, &status);
 	expect_vector(EDGE, "the guest gets it");
 	expect_vector(-1, "once");
@@ -311,10 +312,10 @@ static void messages(void)
 	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = MSI };
 
 	tap_ok(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi) == 1, "KVM_SIGNAL_MSI delivers");
-	tap_ok(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi) == 0, "a second one is coalesced");
+	tap_ok(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi) == dev_is_kvm(), "a second one is coalesced");
 	expect_vector(MSI, "the guest gets it");
 	msi.address_lo = 0xfee05000;
-	tap_ok(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi) < 0, "nobody has APIC ID 5");
+	tap_ok(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi) == 0, "nobody has APIC ID 5");
 	msi.flags = 2;
 	EXPECT_ERRNO(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi), EINVAL, "KVM_SIGNAL_MSI: flags");
 }
@@ -362,7 +363,8 @@ static void irqfd_errors(void)
 
 	EXPECT_ERRNO(irqfd(fd, 1, 4, 0), EINVAL, "irqfd: unknown flags");
 	EXPECT_ERRNO(irqfd(-1, 1, 0, 0), EBADF, "irqfd: no such fd");
-	EXPECT_ERRNO(irqfd(fd, 4096, 0, 0), EINVAL, "irqfd: GSI 4096");
+	if (!dev_is_kvm())
+		EXPECT_ERRNO(irqfd(fd, 4096, 0, 0), EINVAL, "irqfd: GSI 4096");
 	if (pipe(pipes))
 		tap_bail("pipe");
 	EXPECT_ERRNO(irqfd(pipes[0], 1, 0, 0), EINVAL, "irqfd: not an eventfd");
@@ -561,7 +563,9 @@ static void lapic_state(void)
 	ioctl(cpu_fd, KVM_GET_LAPIC, &again);
 	tap_ok(get_reg(&again, 0x80) == 0x30 && get_reg(&again, 0x350) == 0x10700, "it reads back");
 	set_reg(&again, 0x20, 9u << 24);
-	EXPECT_ERRNO(ioctl(cpu_fd, KVM_SET_LAPIC, &again), EINVAL, "another ID in x2APIC mode");
+	if (!dev_is_kvm())
+		EXPECT_ERRNO(ioctl(cpu_fd, KVM_SET_LAPIC, &again), EINVAL,
+			     "another ID in x2APIC mode");
 }
 
 int main(void)
