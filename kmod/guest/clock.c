@@ -2,6 +2,7 @@
 /* The guest's TSC: offset, scaling, and keeping the vCPUs of a VM in step. */
 #include <linux/ktime.h>
 #include <linux/kvm_para.h>
+#include <linux/sched.h>
 #include <asm/tsc.h>
 
 #include "guest/clock.h"
@@ -159,6 +160,7 @@ void clock_moved(struct vcpu *vcpu)
 
 void clock_resumed(struct vcpu *vcpu)
 {
-	if (vcpu->clock.steal_time_msr & KVM_MSR_ENABLED)
+	if (unlikely(vcpu->clock.steal_time_msr & KVM_MSR_ENABLED) &&
+	    current->sched_info.run_delay != vcpu->clock.steal_last)
 		vcpu_request(vcpu, REQ_STEAL_UPDATE);
 }

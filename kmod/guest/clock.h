@@ -51,7 +51,7 @@ void clock_init_vcpu(struct vcpu *vcpu);
 void clock_write_vmcs(struct vcpu *vcpu);
 /* The vCPU came to a CPU where it did not run last. Preemption off. */
 void clock_moved(struct vcpu *vcpu);
-/* Its thread runs again after others did. Preemption off. */
+/* Its thread may have waited for a CPU since: then that is told. Preemption off. */
 void clock_resumed(struct vcpu *vcpu);
 
 /* L1's TSC when the host's is @host_tsc. */

@@ -140,6 +140,7 @@ int debug_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
 	debug_set_rflags(vcpu, rflags);
 	debug_update(vcpu);
 	intercept_bp(vcpu);
+	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
 }
 

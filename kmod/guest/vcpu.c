@@ -26,6 +26,7 @@ static void on_cpu(struct vcpu *vcpu)
 		vcpu_request(vcpu, REQ_TLB_FLUSH);
 		clock_moved(vcpu);
 	}
+	clock_resumed(vcpu);
 }
 
 static void off_cpu(struct vcpu *vcpu)
@@ -37,10 +38,7 @@ static void off_cpu(struct vcpu *vcpu)
 
 static void sched_in(struct preempt_notifier *n, int cpu)
 {
-	struct vcpu *vcpu = container_of(n, struct vcpu, notifier);
-
-	on_cpu(vcpu);
-	clock_resumed(vcpu);
+	on_cpu(container_of(n, struct vcpu, notifier));
 }
 
 static void sched_out(struct preempt_notifier *n, struct task_struct *next)
