@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* How a run ended, in words. */
+#include <ctype.h>
 #include <inttypes.h>
 #include <linux/kvm.h>
 #include <string.h>
@@ -101,15 +102,52 @@ static void failed_entry(const struct vm *vm)
 	    vm->ended_by->id, entry_failure_text(reason), reason);
 }
 
+/*
+ * Past the instruction's bytes the hypervisor may tell more; abyme's module
+ * puts a sentence there, others numbers, which don't look like one.
+ */
+static const char *emulation_reason(const struct kvm_run *run)
+{
+	const char *text = (const char *)&run->internal.data[3];
+	size_t room = sizeof(run->internal.data) - 3 * sizeof(run->internal.data[0]);
+	size_t len = strnlen(text, room);
+
+	if (run->internal.ndata <= 3 || len < 4 || len == room)
+		return "";
+	for (size_t i = 0; i < len; i++)
+		if (!isprint((unsigned char)text[i]))
+			return "";
+	return text;
+}
+
+static void emulation_failed(const struct vm *vm)
+{
+	const struct kvm_run *run = vm->ended_by->run;
+	const char *reason = emulation_reason(run);
+	char bytes[3 * 16 + 1] = "";
+	unsigned int size = 0;
+
+	if (run->internal.ndata >= 3 &&
+	    (run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES))
+		size = run->emulation_failure.insn_size;
+	for (unsigned int i = 0; i < size && i < sizeof(run->emulation_failure.insn_bytes); i++)
+		snprintf(bytes + 3 * i, 4, " %02x", run->emulation_failure.insn_bytes[i]);
+	say("%s gave up on vCPU %u: %s%s%s%s%s; its state follows.", vm->device.path,
+	    vm->ended_by->id, internal_error_text(KVM_INTERNAL_ERROR_EMULATION), *bytes ? ":" : "",
+	    bytes, *reason ? ": " : "", reason);
+}
+
 static void internal_error(const struct vm *vm)
 {
 	const struct kvm_run *run = vm->ended_by->run;
 	uint32_t suberror = run->internal.suberror;
 
-	if (suberror == KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON && run->internal.ndata)
-		say("%s gave up on vCPU %u: %s: %s (0x%llx).", vm->device.path, vm->ended_by->id,
-		    internal_error_text(suberror), exit_text(run->internal.data[0]),
-		    (unsigned long long)run->internal.data[0]);
+	if (suberror == KVM_INTERNAL_ERROR_EMULATION)
+		emulation_failed(vm);
+	else if (suberror == KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON && run->internal.ndata)
+		say("%s gave up on vCPU %u: %s: %s (0x%llx); its state follows.", vm->device.path,
+		    vm->ended_by->id, internal_error_text(suberror),
+		    exit_text(run->internal.data[0]), (unsigned long long)run->internal.data[0]);
 	else
 		say("%s gave up on vCPU %u: %s (suberror %u); its state follows.", vm->device.path,
 		    vm->ended_by->id, internal_error_text(suberror), suberror);
