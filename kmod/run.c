@@ -49,8 +49,10 @@ static int handle_requests(struct vcpu *vcpu)
 		return 1;
 	if (vcpu_test_request(vcpu, REQ_DEAD))
 		return -EIO;
-	if (vcpu_take_request(vcpu, REQ_CLOCK_UPDATE))
+	if (vcpu_take_request(vcpu, REQ_CLOCK_UPDATE)) {
 		clock_update(vcpu);
+		lapic_timer_sync(vcpu);
+	}
 	if (vcpu_take_request(vcpu, REQ_STEAL_UPDATE))
 		clock_update_steal(vcpu);
 	if (vcpu_take_request(vcpu, REQ_NMI) && vcpu->inject.nmi.pending < 2)
@@ -180,7 +182,8 @@ static int deliver_events(struct vcpu *vcpu, bool *immediate)
 	}
 	if (vcpu->inject.nmi.pending)
 		inject_nmi_window(vcpu, true);
-	if (irq_pending(vcpu) >= 0 || vcpu->run->request_interrupt_window)
+	if ((irq_pending(vcpu) >= 0 && !debug_blocks_irq(vcpu)) ||
+	    vcpu->run->request_interrupt_window)
 		inject_irq_window(vcpu, true);
 	return 1;
 }
@@ -466,6 +469,7 @@ int vcpu_run(struct vcpu *vcpu)
 	int r;
 
 	vcpu->first_run_done = true;
+	lapic_timer_sync(vcpu); /* userspace may have set the TSC */
 	fpu_load_guest(vcpu);
 	r = finish_last_exit(vcpu);
 	if (r > 0)

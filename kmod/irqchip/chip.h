@@ -51,8 +51,9 @@ struct lapic {
 
 	/* Changed by the vCPU's thread with the timer stopped, and by the timer. */
 	struct hrtimer timer;
-	u64 period_ns; /* 0: one shot */
-	u64 deadline;  /* in the guest's TSC; 0: none */
+	u64 period_ns;	  /* 0: one shot */
+	u64 deadline;	  /* in the guest's TSC; 0: none */
+	u64 armed_offset; /* of the guest's TSC, when the deadline was armed */
 };
 
 /* Finds the LAPICs that a message is for without asking each. */

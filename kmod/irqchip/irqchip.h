@@ -60,7 +60,7 @@ bool lapic_has_events(struct vcpu *vcpu); /* INIT or SIPI latched */
 bool lapic_take_init(struct vcpu *vcpu);
 int lapic_take_sipi(struct vcpu *vcpu); /* the vector */
 /*
- * The guest's TSC jumped (offset or rate changed): arm the TSC deadline anew.
+ * The guest's TSC may have jumped: arm the TSC deadline anew if so. Cheap.
  * Timers need nothing else: they deliver on their own.
  */
 void lapic_timer_sync(struct vcpu *vcpu);

@@ -59,6 +59,7 @@ static void start_deadline(struct lapic *lapic)
 
 	if (!lapic->deadline)
 		return;
+	lapic->armed_offset = lapic->vcpu->clock.tsc_offset;
 	ns = deadline_ns(lapic);
 	if (ns) {
 		arm(lapic, ns);
@@ -124,12 +125,11 @@ void lapic_timer_scale(struct lapic *lapic, int old_shift)
 		lapic_timer_start_from(lapic, count);
 }
 
-/* The guest's TSC was changed: its deadline comes at another time. */
 void lapic_timer_sync(struct vcpu *vcpu)
 {
 	struct lapic *lapic = vcpu->lapic;
 
-	if (lapic && READ_ONCE(lapic->deadline))
+	if (lapic && READ_ONCE(lapic->deadline) && lapic->armed_offset != vcpu->clock.tsc_offset)
 		lapic_timer_start(lapic);
 }
 
