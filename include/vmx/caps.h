@@ -17,7 +17,7 @@ struct vmx_ctl_caps {
 
 struct vmx_caps {
 	u64 basic;
-	struct vmx_ctl_caps pin;   /* these from the TRUE MSRs */
+	struct vmx_ctl_caps pin; /* these from the TRUE MSRs */
 	struct vmx_ctl_caps proc;
 	struct vmx_ctl_caps proc2; /* all 0 without secondary controls */
 	struct vmx_ctl_caps exit;

@@ -103,7 +103,7 @@ static inline u32 ar_dpl(u32 ar)
 }
 
 /* Exit qualification: control-register accesses */
-#define CRQ_NUM(q) ((u32)(q) & 0xf)
+#define CRQ_NUM(q) ((u32)(q)&0xf)
 #define CRQ_TYPE(q) (((u32)(q) >> 4) & 3)
 #define CRQ_TYPE_TO_CR 0
 #define CRQ_TYPE_FROM_CR 1
@@ -114,12 +114,12 @@ static inline u32 ar_dpl(u32 ar)
 #define CRQ_LMSW_DATA(q) (((u64)(q) >> 16) & 0xffff)
 
 /* Exit qualification: MOV DR */
-#define DRQ_NUM(q) ((u32)(q) & 7)
+#define DRQ_NUM(q) ((u32)(q)&7)
 #define DRQ_FROM_DR BIT_ULL(4)
 #define DRQ_GPR(q) (((u32)(q) >> 8) & 0xf)
 
 /* Exit qualification: I/O instructions */
-#define IOQ_SIZE(q) (((u32)(q) & 7) + 1) /* in bytes */
+#define IOQ_SIZE(q) (((u32)(q)&7) + 1) /* in bytes */
 #define IOQ_IN BIT_ULL(3)
 #define IOQ_STRING BIT_ULL(4)
 #define IOQ_REP BIT_ULL(5)
@@ -136,14 +136,14 @@ static inline u32 ar_dpl(u32 ar)
 #define EPTQ_CAN_EXEC BIT_ULL(5)
 #define EPTQ_CAN_SHIFT 3
 #define EPTQ_LINEAR_VALID BIT_ULL(7)
-#define EPTQ_FINAL BIT_ULL(8) /* of the address, not of a paging structure */
-#define EPTQ_USER_PAGE BIT_ULL(9)  /* with advanced exit information */
+#define EPTQ_FINAL BIT_ULL(8)	  /* of the address, not of a paging structure */
+#define EPTQ_USER_PAGE BIT_ULL(9) /* with advanced exit information */
 #define EPTQ_WRITE_PAGE BIT_ULL(10)
 #define EPTQ_NX_PAGE BIT_ULL(11)
 #define EPTQ_NMI_UNBLOCK BIT_ULL(12)
 
 /* Exit qualification: APIC accesses */
-#define APICQ_OFFSET(q) ((u32)(q) & 0xfff)
+#define APICQ_OFFSET(q) ((u32)(q)&0xfff)
 #define APICQ_TYPE(q) (((u32)(q) >> 12) & 0xf)
 #define APICQ_TYPE_READ 0
 #define APICQ_TYPE_WRITE 1
@@ -153,7 +153,7 @@ static inline u32 ar_dpl(u32 ar)
 #define APICQ_TYPE_PHYS 15
 
 /* Exit qualification: task switches */
-#define TSQ_SELECTOR(q) ((u32)(q) & 0xffff)
+#define TSQ_SELECTOR(q) ((u32)(q)&0xffff)
 #define TSQ_SOURCE(q) (((u32)(q) >> 30) & 3)
 #define TSQ_SOURCE_CALL 0
 #define TSQ_SOURCE_IRET 1
@@ -170,7 +170,7 @@ static inline u32 ar_dpl(u32 ar)
  * VM-exit instruction information of the VMX instructions and of others with
  * a memory operand. SDM: "Information for VM Exits Due to Instruction Execution".
  */
-#define INSN_SCALE(i) ((i) & 3)
+#define INSN_SCALE(i) ((i)&3)
 #define INSN_REG1(i) (((i) >> 3) & 0xf)
 #define INSN_ADDR_SIZE(i) (((i) >> 7) & 7) /* 0: 16, 1: 32, 2: 64 bits */
 #define INSN_IS_REG BIT(10)

@@ -6,8 +6,7 @@
 #include <vmx/types.h>
 
 enum vmcs_enc {
-#define F(name, encoding, width, member, offset, role, shadow) \
-	VMCS_##name = encoding,
+#define F(name, encoding, width, member, offset, role, shadow) VMCS_##name = encoding,
 #include <vmx/vmcs_fields.def>
 #undef F
 };

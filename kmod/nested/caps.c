@@ -10,34 +10,32 @@
 
 #define OFFER_PIN (PIN_EXT_INT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS | PIN_PREEMPT_TIMER)
 
-#define OFFER_PROC                                                                       \
-	(PROC_INT_WINDOW | PROC_TSC_OFFSET | PROC_HLT | PROC_INVLPG | PROC_MWAIT |       \
-	 PROC_RDPMC | PROC_RDTSC | PROC_CR3_LOAD | PROC_CR3_STORE | PROC_CR8_LOAD |      \
-	 PROC_CR8_STORE | PROC_TPR_SHADOW | PROC_NMI_WINDOW | PROC_MOV_DR |              \
-	 PROC_UNCOND_IO | PROC_IO_BITMAPS | PROC_MTF | PROC_MSR_BITMAPS | PROC_MONITOR | \
-	 PROC_PAUSE | PROC_SECONDARY)
+#define OFFER_PROC                                                                              \
+	(PROC_INT_WINDOW | PROC_TSC_OFFSET | PROC_HLT | PROC_INVLPG | PROC_MWAIT | PROC_RDPMC | \
+	 PROC_RDTSC | PROC_CR3_LOAD | PROC_CR3_STORE | PROC_CR8_LOAD | PROC_CR8_STORE |         \
+	 PROC_TPR_SHADOW | PROC_NMI_WINDOW | PROC_MOV_DR | PROC_UNCOND_IO | PROC_IO_BITMAPS |   \
+	 PROC_MTF | PROC_MSR_BITMAPS | PROC_MONITOR | PROC_PAUSE | PROC_SECONDARY)
 
-#define OFFER_PROC2                                                                  \
-	(PROC2_APIC_ACCESS | PROC2_EPT | PROC2_DESC_TABLE | PROC2_RDTSCP |           \
-	 PROC2_X2APIC | PROC2_VPID | PROC2_WBINVD | PROC2_UNRESTRICTED |             \
-	 PROC2_PAUSE_LOOP | PROC2_RDRAND | PROC2_INVPCID | PROC2_RDSEED | PROC2_XSAVES)
+#define OFFER_PROC2                                                                         \
+	(PROC2_APIC_ACCESS | PROC2_EPT | PROC2_DESC_TABLE | PROC2_RDTSCP | PROC2_X2APIC |   \
+	 PROC2_VPID | PROC2_WBINVD | PROC2_UNRESTRICTED | PROC2_PAUSE_LOOP | PROC2_RDRAND | \
+	 PROC2_INVPCID | PROC2_RDSEED | PROC2_XSAVES)
 
-#define OFFER_EXIT                                                                       \
-	(EXITC_SAVE_DEBUG | EXITC_HOST_64 | EXITC_ACK_INT | EXITC_SAVE_PAT |             \
-	 EXITC_LOAD_PAT | EXITC_SAVE_EFER | EXITC_LOAD_EFER | EXITC_SAVE_PREEMPT_TIMER)
+#define OFFER_EXIT                                                                            \
+	(EXITC_SAVE_DEBUG | EXITC_HOST_64 | EXITC_ACK_INT | EXITC_SAVE_PAT | EXITC_LOAD_PAT | \
+	 EXITC_SAVE_EFER | EXITC_LOAD_EFER | EXITC_SAVE_PREEMPT_TIMER)
 
 #define OFFER_ENTRY (ENTRYC_LOAD_DEBUG | ENTRYC_GUEST_64 | ENTRYC_LOAD_PAT | ENTRYC_LOAD_EFER)
 
-#define OFFER_MISC                                                                    \
-	(MISC_PREEMPT_RATE | MISC_SAVE_EFER_LMA | MISC_ACTIVITY_HLT |                 \
-	 MISC_ACTIVITY_SHUTDOWN | MISC_ACTIVITY_SIPI | MISC_CR3_TARGETS |             \
-	 MISC_VMWRITE_ANY | MISC_ZERO_INSN_LEN)
+#define OFFER_MISC                                                                             \
+	(MISC_PREEMPT_RATE | MISC_SAVE_EFER_LMA | MISC_ACTIVITY_HLT | MISC_ACTIVITY_SHUTDOWN | \
+	 MISC_ACTIVITY_SIPI | MISC_CR3_TARGETS | MISC_VMWRITE_ANY | MISC_ZERO_INSN_LEN)
 
-#define OFFER_EPT_VPID                                                                      \
-	(EPTCAP_EXEC_ONLY | EPTCAP_WALK_4 | EPTCAP_UC | EPTCAP_WB | EPTCAP_2M | EPTCAP_1G | \
-	 EPTCAP_INVEPT | EPTCAP_AD | EPTCAP_EXIT_INFO | EPTCAP_INVEPT_SINGLE |              \
-	 EPTCAP_INVEPT_ALL | EPTCAP_INVVPID | EPTCAP_INVVPID_ADDR | EPTCAP_INVVPID_SINGLE | \
-	 EPTCAP_INVVPID_ALL | EPTCAP_INVVPID_NON_GLOBAL)
+#define OFFER_EPT_VPID                                                                             \
+	(EPTCAP_EXEC_ONLY | EPTCAP_WALK_4 | EPTCAP_UC | EPTCAP_WB | EPTCAP_2M | EPTCAP_1G |        \
+	 EPTCAP_INVEPT | EPTCAP_AD | EPTCAP_EXIT_INFO | EPTCAP_INVEPT_SINGLE | EPTCAP_INVEPT_ALL | \
+	 EPTCAP_INVVPID | EPTCAP_INVVPID_ADDR | EPTCAP_INVVPID_SINGLE | EPTCAP_INVVPID_ALL |       \
+	 EPTCAP_INVVPID_NON_GLOBAL)
 
 #define OFFER_BASIC (BASIC_INS_OUTS | BASIC_NO_ERROR_CODE)
 
@@ -88,9 +86,9 @@ static u64 plain_ctl(struct vmx_ctl_caps c, u32 default1)
 
 /* How an MSR is kept, and how a value from userspace is judged. */
 enum cap_kind {
-	CAP_CTL,   /* must and may: no bit may be gained, no must lost */
-	CAP_PLAIN, /* the older form of a TRUE MSR: read-only, derived */
-	CAP_BITS,  /* each bit is a feature: no bit may be gained */
+	CAP_CTL,    /* must and may: no bit may be gained, no must lost */
+	CAP_PLAIN,  /* the older form of a TRUE MSR: read-only, derived */
+	CAP_BITS,   /* each bit is a feature: no bit may be gained */
 	CAP_FIXED0, /* bits that must be 1: all of ours must be there */
 	CAP_BASIC,
 	CAP_MISC,
@@ -104,9 +102,9 @@ struct cap_msr {
 	u8 kind;
 };
 
-#define CAP(msr_, kind_, member, default1_)                                   \
-	{                                                                     \
-		.msr = VMX_MSR_##msr_, .kind = CAP_##kind_,                   \
+#define CAP(msr_, kind_, member, default1_)                                        \
+	{                                                                          \
+		.msr = VMX_MSR_##msr_, .kind = CAP_##kind_,                        \
 		.offset = offsetof(struct vmx_caps, member), .default1 = default1_ \
 	}
 
@@ -145,14 +143,10 @@ static const struct cap_msr *cap_find(u32 msr)
 static bool cap_exists(const struct vmx_caps *caps, u32 msr)
 {
 	switch (msr) {
-	case VMX_MSR_PROC2:
-		return ctl_may(caps->proc, PROC_SECONDARY);
-	case VMX_MSR_EPT_VPID:
-		return caps->proc2.may & (PROC2_EPT | PROC2_VPID);
-	case VMX_MSR_VMFUNC:
-		return ctl_may(caps->proc2, PROC2_VMFUNC);
-	default:
-		return true;
+	case VMX_MSR_PROC2: return ctl_may(caps->proc, PROC_SECONDARY);
+	case VMX_MSR_EPT_VPID: return caps->proc2.may & (PROC2_EPT | PROC2_VPID);
+	case VMX_MSR_VMFUNC: return ctl_may(caps->proc2, PROC2_VMFUNC);
+	default: return true;
 	}
 }
 
@@ -199,16 +193,11 @@ static bool basic_within(u64 value, u64 max)
 static bool value_within(u8 kind, u64 value, u64 max)
 {
 	switch (kind) {
-	case CAP_BITS:
-		return !(value & ~max);
-	case CAP_FIXED0:
-		return !(max & ~value);
-	case CAP_BASIC:
-		return basic_within(value, max);
-	case CAP_MISC:
-		return misc_within(value, max);
-	default:
-		return value <= max;
+	case CAP_BITS: return !(value & ~max);
+	case CAP_FIXED0: return !(max & ~value);
+	case CAP_BASIC: return basic_within(value, max);
+	case CAP_MISC: return misc_within(value, max);
+	default: return value <= max;
 	}
 }
 

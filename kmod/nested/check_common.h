@@ -18,23 +18,31 @@
 /* LBR, BTF, TR, BTS..., FREEZE_*, FREEZE_WHILE_SMM, RTM */
 #define DEBUGCTL_KNOWN 0xdfc3ull
 
-/* A table's rows, as an enum and as descriptions, from its macro of rows. */
+/* Titles of the SDM's sections. */
+#define SDM_EXECUTION "VM-Execution Control Fields"
+#define SDM_EXIT "VM-Exit Control Fields"
+#define SDM_ENTRY "VM-Entry Control Fields"
+#define SDM_HOST_REGS "Checks on Host Control Registers, MSRs, and SSP"
+#define SDM_HOST_SEGS "Checks on Host Segment and Descriptor-Table Registers"
+#define SDM_HOST_SIZE "Checks Related to Address-Space Size"
+#define SDM_GUEST_REGS "Checks on Guest Control Registers, Debug Registers, and MSRs"
+#define SDM_GUEST_SEGS "Checks on Guest Segment Registers"
+#define SDM_GUEST_TABLES "Checks on Guest Descriptor-Table Registers"
+#define SDM_GUEST_FLAGS "Checks on Guest RIP, RFLAGS, and SSP"
+#define SDM_GUEST_NONREG "Checks on Guest Non-Register State"
+#define SDM_GUEST_PDPTES "Checks on Guest Page-Directory-Pointer-Table Entries"
+
+/*
+ * What C() is while a table of checks/ is included: the enumeration of its
+ * rows, their descriptions by that, or the evaluation, in a function with c
+ * and v that returns a struct check.
+ */
 #define CHECK_ENUM(id, field, section, message, predicate) CHECK_##id,
 #define CHECK_DESC(id_, field_, section_, message_, predicate_) \
 	[CHECK_##id_] = { #id_, section_, message_, VMCS_##field_ },
-/* The evaluation, in a function with c and v that returns a struct check. */
 #define CHECK_EVAL(id, field, section, message, predicate) \
 	if (unlikely(!(predicate)))                        \
 		return &checks[CHECK_##id];
-
-#define DEFINE_CHECK(name, ROWS)                              \
-	const struct check *name(const struct check_ctx *c)   \
-	{                                                     \
-		const struct vmcs12 *v __maybe_unused = c->v; \
-							      \
-		ROWS(CHECK_EVAL)                              \
-		return NULL;                                  \
-	}
 
 static inline bool has_pin(const struct vmcs12 *v, u32 bits)
 {

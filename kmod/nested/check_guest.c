@@ -43,87 +43,16 @@ static bool guest_rip_valid(const struct vmcs12 *v)
 	return !high || high == 0xffff;
 }
 
-#define REGS "Checks on Guest Control Registers, Debug Registers, and MSRs"
-#define TABLES "Checks on Guest Descriptor-Table Registers"
-#define FLAGS "Checks on Guest RIP, RFLAGS, and SSP"
-#define REG_CHECKS(C) \
-C(guest_cr0_fixed, GUEST_CR0, REGS, \
-  "guest CR0 has a bit that VMX operation fixes otherwise", \
-  cr_fixed_valid(v->guest_cr0, guest_cr0_fixed0(c), c->caps->cr0_fixed1)) \
-C(guest_cr0_paging, GUEST_CR0, REGS, \
-  "guest CR0.PG is 1 with CR0.PE 0", !(v->guest_cr0 & CR0_PG) || (v->guest_cr0 & CR0_PE)) \
-C(guest_cr4_fixed, GUEST_CR4, REGS, \
-  "guest CR4 has a bit that VMX operation fixes otherwise", \
-  cr_fixed_valid(v->guest_cr4, c->caps->cr4_fixed0, c->caps->cr4_fixed1)) \
-C(guest_debugctl, GUEST_DEBUGCTL, REGS, \
-  "guest IA32_DEBUGCTL is to be loaded and has reserved bits set", \
-  !has_entry(v, ENTRYC_LOAD_DEBUG) || !(v->guest_debugctl & ~DEBUGCTL_KNOWN)) \
-C(guest_long_paging, GUEST_CR0, REGS, \
-  "the guest is to be in IA-32e mode, but guest CR0.PG is 0", \
-  !guest_64(v) || (v->guest_cr0 & CR0_PG)) \
-C(guest_long_pae, GUEST_CR4, REGS, \
-  "the guest is to be in IA-32e mode, but guest CR4.PAE is 0", \
-  !guest_64(v) || (v->guest_cr4 & CR4_PAE)) \
-C(guest_pcide, GUEST_CR4, REGS, \
-  "the guest is not to be in IA-32e mode, but guest CR4.PCIDE is 1", \
-  guest_64(v) || !(v->guest_cr4 & CR4_PCIDE)) \
-C(guest_dr7, GUEST_DR7, REGS, \
-  "guest DR7 is to be loaded and has bits 63:32 set", \
-  !has_entry(v, ENTRYC_LOAD_DEBUG) || !(v->guest_dr7 >> 32)) \
-C(guest_sysenter_esp, GUEST_SYSENTER_ESP, REGS, \
-  "guest IA32_SYSENTER_ESP is not canonical", canonical(v->guest_sysenter_esp)) \
-C(guest_sysenter_eip, GUEST_SYSENTER_EIP, REGS, \
-  "guest IA32_SYSENTER_EIP is not canonical", canonical(v->guest_sysenter_eip)) \
-C(guest_pat, GUEST_PAT, REGS, \
-  "guest IA32_PAT is to be loaded and holds a value that is no memory type", \
-  !has_entry(v, ENTRYC_LOAD_PAT) || pat_valid(v->guest_pat)) \
-C(guest_efer_reserved, GUEST_EFER, REGS, \
-  "guest IA32_EFER is to be loaded and has reserved bits set", \
-  !has_entry(v, ENTRYC_LOAD_EFER) || !(v->guest_efer & c->efer_reserved)) \
-C(guest_efer_lma, GUEST_EFER, REGS, \
-  "guest IA32_EFER is to be loaded, and its LMA differs from the IA-32e-mode-guest control", \
-  !has_entry(v, ENTRYC_LOAD_EFER) || guest_efer_lma_valid(v)) \
-C(guest_efer_lme, GUEST_EFER, REGS, \
-  "guest IA32_EFER is to be loaded with paging on, and its LMA and LME differ", \
-  !has_entry(v, ENTRYC_LOAD_EFER) || guest_efer_lme_valid(v)) \
-C(guest_gdtr_base, GUEST_GDTR_BASE, TABLES, \
-  "guest GDTR base is not canonical", canonical(v->guest_gdtr_base)) \
-C(guest_idtr_base, GUEST_IDTR_BASE, TABLES, \
-  "guest IDTR base is not canonical", canonical(v->guest_idtr_base)) \
-C(guest_gdtr_limit, GUEST_GDTR_LIMIT, TABLES, \
-  "guest GDTR limit is more than 0xffff", v->guest_gdtr_limit <= 0xffff) \
-C(guest_idtr_limit, GUEST_IDTR_LIMIT, TABLES, \
-  "guest IDTR limit is more than 0xffff", v->guest_idtr_limit <= 0xffff)
-
 /* What every entry may change. */
-#define FLOW_CHECKS(C) \
-C(guest_cr3_width, GUEST_CR3, REGS, \
-  "guest CR3 is beyond the physical-address width", !(v->guest_cr3 >> c->maxphyaddr)) \
-C(guest_rip, GUEST_RIP, FLAGS, \
-  "guest RIP has bits set above its mode's linear addresses", guest_rip_valid(v)) \
-C(guest_rflags_reserved, GUEST_RFLAGS, FLAGS, \
-  "guest RFLAGS has reserved bits set, or bit 1 clear", \
-  !(v->guest_rflags & ~0x3f7fd7ull) && (v->guest_rflags & BIT_ULL(1))) \
-C(guest_rflags_vm, GUEST_RFLAGS, FLAGS, \
-  "guest RFLAGS.VM is 1 in IA-32e mode or with CR0.PE 0", \
-  !(v->guest_rflags & RFLAGS_VM) || (!guest_64(v) && (v->guest_cr0 & CR0_PE))) \
-C(guest_rflags_if, GUEST_RFLAGS, FLAGS, \
-  "an external interrupt is injected with guest RFLAGS.IF 0", \
-  !injecting(v, INTR_TYPE_EXT) || (v->guest_rflags & RFLAGS_IF))
 
 static bool activity_known(const struct check_ctx *c)
 {
 	switch (c->v->guest_activity) {
-	case ACTIVITY_ACTIVE:
-		return true;
-	case ACTIVITY_HLT:
-		return c->caps->misc & MISC_ACTIVITY_HLT;
-	case ACTIVITY_SHUTDOWN:
-		return c->caps->misc & MISC_ACTIVITY_SHUTDOWN;
-	case ACTIVITY_SIPI:
-		return c->caps->misc & MISC_ACTIVITY_SIPI;
-	default:
-		return false;
+	case ACTIVITY_ACTIVE: return true;
+	case ACTIVITY_HLT: return c->caps->misc & MISC_ACTIVITY_HLT;
+	case ACTIVITY_SHUTDOWN: return c->caps->misc & MISC_ACTIVITY_SHUTDOWN;
+	case ACTIVITY_SIPI: return c->caps->misc & MISC_ACTIVITY_SIPI;
+	default: return false;
 	}
 }
 
@@ -160,50 +89,6 @@ static bool pending_bs_valid(const struct check_ctx *c)
 	return !(v->guest_pending_dbg & DBG_BS) == !step;
 }
 
-#define NONREG "Checks on Guest Non-Register State"
-#define NONREG_CHECKS(C) \
-C(activity_known, GUEST_ACTIVITY, NONREG, \
-  "the activity state is not one that IA32_VMX_MISC[8:6] offers", activity_known(c)) \
-C(activity_hlt_dpl, GUEST_ACTIVITY, NONREG, \
-  "the activity state is HLT, but the DPL of SS is not 0", \
-  v->guest_activity != ACTIVITY_HLT || !ar_dpl(v->guest_ss_ar)) \
-C(activity_blocked, GUEST_ACTIVITY, NONREG, \
-  "the activity state is not active, with blocking by STI or MOV SS", \
-  v->guest_activity == ACTIVITY_ACTIVE || !blocked(v, IRQBLK_STI | IRQBLK_MOV_SS)) \
-C(activity_injection, GUEST_ACTIVITY, NONREG, \
-  "an event is injected that does not end this activity state", activity_injection_valid(v)) \
-C(blocking_reserved, GUEST_INTERRUPTIBILITY, NONREG, \
-  "the interruptibility state has bits 31:4 set", \
-  !(v->guest_interruptibility & ~0xfu)) \
-C(blocking_both, GUEST_INTERRUPTIBILITY, NONREG, \
-  "blocking by STI and by MOV SS are both 1", \
-  !blocked(v, IRQBLK_STI) || !blocked(v, IRQBLK_MOV_SS)) \
-C(blocking_sti_if, GUEST_INTERRUPTIBILITY, NONREG, \
-  "blocking by STI is 1 with RFLAGS.IF 0", \
-  !blocked(v, IRQBLK_STI) || (v->guest_rflags & RFLAGS_IF)) \
-C(blocking_ext_int, GUEST_INTERRUPTIBILITY, NONREG, \
-  "an external interrupt is injected with blocking by STI or MOV SS", \
-  !injecting(v, INTR_TYPE_EXT) || !blocked(v, IRQBLK_STI | IRQBLK_MOV_SS)) \
-C(blocking_nmi_mov_ss, GUEST_INTERRUPTIBILITY, NONREG, \
-  "an NMI is injected with blocking by MOV SS", \
-  !injecting(v, INTR_TYPE_NMI) || !blocked(v, IRQBLK_MOV_SS)) \
-C(blocking_smi, GUEST_INTERRUPTIBILITY, NONREG, \
-  "blocking by SMI is 1 outside SMM", !blocked(v, IRQBLK_SMI)) \
-C(blocking_virtual_nmi, GUEST_INTERRUPTIBILITY, NONREG, \
-  "an NMI is injected with virtual NMIs on, and blocking by NMI is 1", \
-  !injecting(v, INTR_TYPE_NMI) || !has_pin(v, PIN_VIRTUAL_NMIS) || !blocked(v, IRQBLK_NMI)) \
-C(pending_reserved, GUEST_PENDING_DBG, NONREG, \
-  "the pending debug exceptions have reserved bits set", \
-  !(v->guest_pending_dbg & ~(DBG_BPT_MASK | DBG_ENABLED_BPT | DBG_BS))) \
-C(pending_bs, GUEST_PENDING_DBG, NONREG, \
-  "with blocking by STI or MOV SS, or in HLT, pending BS differs from RFLAGS.TF without DEBUGCTL.BTF", \
-  pending_bs_valid(c))
-
-#define NMI_CHECKS(C) \
-C(blocking_nmi_sti, GUEST_INTERRUPTIBILITY, NONREG, \
-  "an NMI is injected with blocking by STI", \
-  !injecting(v, INTR_TYPE_NMI) || !blocked(v, IRQBLK_STI))
-
 static bool link_used(const struct vmcs12 *v)
 {
 	return v->link_pointer != NO_GPA;
@@ -215,17 +100,6 @@ static u32 link_revision_wanted(const struct check_ctx *c)
 
 	return (c->caps->basic & BASIC_REVISION) | shadow;
 }
-
-#define LINK_CHECKS(C) \
-C(link_address, LINK_POINTER, NONREG, \
-  "the VMCS link pointer is not all ones, and is not page-aligned or too wide", \
-  !link_used(v) || page_valid(c, v->link_pointer)) \
-C(link_revision, LINK_POINTER, NONREG, \
-  "the VMCS link pointer names a region whose first word is not the revision with the shadow bit due", \
-  !link_used(v) || (c->link_readable && c->link_revision == link_revision_wanted(c))) \
-C(link_current, LINK_POINTER, NONREG, \
-  "the VMCS link pointer names the current VMCS", \
-  !link_used(v) || v->link_pointer != c->current_vmcs)
 
 /* A present PDPTE has bits 2:1, 8:5 and those above the width 0. */
 static bool pdpte_valid(const struct check_ctx *c, int i)
@@ -239,25 +113,75 @@ static bool pdpte_valid(const struct check_ctx *c, int i)
 	return !(c->pdpte[i] & 1) || !(c->pdpte[i] & reserved);
 }
 
-#define PDPTES "Checks on Guest Page-Directory-Pointer-Table Entries"
-#define PDPTE_CHECKS(C) \
-C(pdpte0, GUEST_PDPTE0, PDPTES, "PDPTE0 is present with reserved bits set", pdpte_valid(c, 0)) \
-C(pdpte1, GUEST_PDPTE1, PDPTES, "PDPTE1 is present with reserved bits set", pdpte_valid(c, 1)) \
-C(pdpte2, GUEST_PDPTE2, PDPTES, "PDPTE2 is present with reserved bits set", pdpte_valid(c, 2)) \
-C(pdpte3, GUEST_PDPTE3, PDPTES, "PDPTE3 is present with reserved bits set", pdpte_valid(c, 3))
+#define C CHECK_ENUM
+enum {
+#include "nested/checks/guest_regs.def"
+#include "nested/checks/guest_flow.def"
+#include "nested/checks/guest_nonreg.def"
+#include "nested/checks/guest_nmi.def"
+#include "nested/checks/guest_link.def"
+#include "nested/checks/guest_pdptes.def"
+};
+#undef C
 
-#define GUEST_CHECKS(C) \
-	REG_CHECKS(C) FLOW_CHECKS(C) NONREG_CHECKS(C) NMI_CHECKS(C) LINK_CHECKS(C) PDPTE_CHECKS(C)
+#define C CHECK_DESC
+static const struct check checks[] = {
+#include "nested/checks/guest_regs.def"
+#include "nested/checks/guest_flow.def"
+#include "nested/checks/guest_nonreg.def"
+#include "nested/checks/guest_nmi.def"
+#include "nested/checks/guest_link.def"
+#include "nested/checks/guest_pdptes.def"
+};
+#undef C
 
-enum { GUEST_CHECKS(CHECK_ENUM) };
-static const struct check checks[] = { GUEST_CHECKS(CHECK_DESC) };
+#define C CHECK_EVAL
+const struct check *check_guest_regs(const struct check_ctx *c)
+{
+	const struct vmcs12 *v = c->v;
 
-DEFINE_CHECK(check_guest_regs, REG_CHECKS)
-DEFINE_CHECK(check_guest_flow, FLOW_CHECKS)
-DEFINE_CHECK(check_guest_nonreg, NONREG_CHECKS)
-DEFINE_CHECK(check_guest_nmi, NMI_CHECKS)
-DEFINE_CHECK(check_guest_link, LINK_CHECKS)
-DEFINE_CHECK(check_guest_pdptes, PDPTE_CHECKS)
+#include "nested/checks/guest_regs.def"
+	return NULL;
+}
+
+const struct check *check_guest_flow(const struct check_ctx *c)
+{
+	const struct vmcs12 *v = c->v;
+
+#include "nested/checks/guest_flow.def"
+	return NULL;
+}
+
+const struct check *check_guest_nonreg(const struct check_ctx *c)
+{
+	const struct vmcs12 *v = c->v;
+
+#include "nested/checks/guest_nonreg.def"
+	return NULL;
+}
+
+const struct check *check_guest_nmi(const struct check_ctx *c)
+{
+	const struct vmcs12 *v = c->v;
+
+#include "nested/checks/guest_nmi.def"
+	return NULL;
+}
+
+const struct check *check_guest_link(const struct check_ctx *c)
+{
+	const struct vmcs12 *v = c->v;
+
+#include "nested/checks/guest_link.def"
+	return NULL;
+}
+
+const struct check *check_guest_pdptes(const struct check_ctx *c)
+{
+#include "nested/checks/guest_pdptes.def"
+	return NULL;
+}
+#undef C
 
 const struct check *check_guest(const struct check_ctx *c, u64 *qual)
 {
@@ -265,12 +189,9 @@ const struct check *check_guest(const struct check_ctx *c, u64 *qual)
 		const struct check *(*check)(const struct check_ctx *c);
 		u64 qual;
 	} part[] = {
-		{ check_guest_regs, ENTRYQ_DEFAULT },
-		{ check_guest_flow, ENTRYQ_DEFAULT },
-		{ check_guest_segments, ENTRYQ_DEFAULT },
-		{ check_guest_nonreg, ENTRYQ_DEFAULT },
-		{ check_guest_nmi, ENTRYQ_NMI },
-		{ check_guest_link, ENTRYQ_LINK },
+		{ check_guest_regs, ENTRYQ_DEFAULT },	  { check_guest_flow, ENTRYQ_DEFAULT },
+		{ check_guest_segments, ENTRYQ_DEFAULT }, { check_guest_nonreg, ENTRYQ_DEFAULT },
+		{ check_guest_nmi, ENTRYQ_NMI },	  { check_guest_link, ENTRYQ_LINK },
 		{ check_guest_pdptes, ENTRYQ_PDPTE },
 	};
 	const struct check *failed = NULL;

@@ -18,8 +18,7 @@ static bool for_guest_checks(const struct vmcs12_field *f)
 	case VMCS_ENTRY_CTLS:
 	case VMCS_PROC_CTLS:
 	case VMCS_PROC2_CTLS:
-	case VMCS_PIN_CTLS:
-		return true;
+	case VMCS_PIN_CTLS: return true;
 	/* These change with every entry, and their checks are made at every entry. */
 	case VMCS_GUEST_RIP:
 	case VMCS_GUEST_RSP:
@@ -27,10 +26,8 @@ static bool for_guest_checks(const struct vmcs12_field *f)
 	case VMCS_GUEST_CR3:
 	case VMCS_GUEST_INTERRUPTIBILITY:
 	case VMCS_GUEST_ACTIVITY:
-	case VMCS_GUEST_PREEMPT_TIMER:
-		return false;
-	default:
-		return f->role == ROLE_GUEST;
+	case VMCS_GUEST_PREEMPT_TIMER: return false;
+	default: return f->role == ROLE_GUEST;
 	}
 }
 

@@ -40,14 +40,15 @@ void nested_read_pdptes(struct vcpu *vcpu, struct check_ctx *c)
 		c->pdpte_readable = true;
 		return;
 	}
-	c->pdpte_readable = !mem_read(vcpu->vm, v->guest_cr3 & 0xffffffe0, c->pdpte,
-				      sizeof(c->pdpte));
+	c->pdpte_readable =
+		!mem_read(vcpu->vm, v->guest_cr3 & 0xffffffe0, c->pdpte, sizeof(c->pdpte));
 }
 
 /* What the processor takes of EFER, and L1's CPUID offers. */
 static u64 efer_reserved(struct vcpu *vcpu)
 {
-	return vcpu->cpuid.efer_reserved | ~(EFER_BIT_SCE | EFER_BIT_LME | EFER_BIT_LMA | EFER_BIT_NX);
+	return vcpu->cpuid.efer_reserved |
+	       ~(EFER_BIT_SCE | EFER_BIT_LME | EFER_BIT_LMA | EFER_BIT_NX);
 }
 
 void nested_check_ctx(struct vcpu *vcpu, struct check_ctx *c)
@@ -138,12 +139,8 @@ static void take_event(struct vcpu *vcpu)
 		in->irq.vector = info & INTR_VECTOR;
 		in->irq.soft = type == INTR_TYPE_SOFT_INT;
 		break;
-	case INTR_TYPE_NMI:
-		in->nmi.injected = true;
-		break;
-	case INTR_TYPE_OTHER:
-		vcpu->nested->mtf_pending = true;
-		break;
+	case INTR_TYPE_NMI: in->nmi.injected = true; break;
+	case INTR_TYPE_OTHER: vcpu->nested->mtf_pending = true; break;
 	default:
 		in->exception.injected = true;
 		in->exception.pending = false;

@@ -390,7 +390,7 @@ static u32 access_of(const struct nested *n, u64 qual)
 	return access;
 }
 
-#define QUAL_FROM_CPU                                                                     \
+#define QUAL_FROM_CPU                                                                       \
 	(EPTQ_LINEAR_VALID | EPTQ_FINAL | EPTQ_USER_PAGE | EPTQ_WRITE_PAGE | EPTQ_NX_PAGE | \
 	 EPTQ_NMI_UNBLOCK)
 

@@ -163,7 +163,11 @@ void ept12_walk(const struct ept12 *ept, const struct ept12_mem *mem, l2_gpa_t g
 		struct ept12_result *out)
 {
 	struct walk w = {
-		.ept = ept, .mem = mem, .out = out, .gpa = l2_addr(gpa), .access = access,
+		.ept = ept,
+		.mem = mem,
+		.out = out,
+		.gpa = l2_addr(gpa),
+		.access = access,
 	};
 	bool again;
 	int i;

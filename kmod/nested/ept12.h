@@ -29,20 +29,20 @@ enum ept12_outcome {
 	EPT12_OK,
 	EPT12_VIOLATION,
 	EPT12_MISCONFIG,
-	EPT12_AGAIN, /* L1 changes the entries all the time: let L2 try again */
+	EPT12_AGAIN,	 /* L1 changes the entries all the time: let L2 try again */
 	EPT12_NO_MEMORY, /* an entry lies outside L1's memory */
 };
 
 struct ept12_result {
 	enum ept12_outcome outcome;
-	l1_gpa_t gpa; /* what the address means to L1 */
-	u8 level;     /* of the leaf: 1 is 4 KiB, 2 2 MiB, 3 1 GiB; or where the walk ended */
-	u8 rights;    /* EPTE_RWX common to all levels walked */
-	u8 memtype;   /* of the leaf, with the ignore-PAT bit: bits 6:3 in place */
+	l1_gpa_t gpa;	  /* what the address means to L1 */
+	u8 level;	  /* of the leaf: 1 is 4 KiB, 2 2 MiB, 3 1 GiB; or where the walk ended */
+	u8 rights;	  /* EPTE_RWX common to all levels walked */
+	u8 memtype;	  /* of the leaf, with the ignore-PAT bit: bits 6:3 in place */
 	l1_gpa_t leaf_at; /* where the leaf entry lies */
 	u8 parent_rights; /* EPTE_RWX common to the levels above the leaf */
-	bool dirty;   /* a write needs no update of EPT12: mapping it writable is right */
-	u64 qual;     /* of a violation: bits 5:0 of the exit qualification */
+	bool dirty;	  /* a write needs no update of EPT12: mapping it writable is right */
+	u64 qual;	  /* of a violation: bits 5:0 of the exit qualification */
 };
 
 /*

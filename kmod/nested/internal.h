@@ -23,9 +23,9 @@
 #define EPT02_ROOTS 4
 
 struct ept02_root {
-	struct ept ept; /* .root: NULL until first used */
-	u64 eptp12;	/* address, and the bits that are its role: A/D */
-	u64 stamp;	/* larger: used later; 0: holds nothing */
+	struct ept ept;		/* .root: NULL until first used */
+	u64 eptp12;		/* address, and the bits that are its role: A/D */
+	u64 stamp;		/* larger: used later; 0: holds nothing */
 	u64 first_gfn, end_gfn; /* L1's frames in it lie in this range */
 };
 
@@ -34,15 +34,15 @@ struct ept02_root {
 
 struct nested {
 	struct vcpu *vcpu;
-	struct vmx_caps caps; /* offered to L1 */
+	struct vmx_caps caps;	       /* offered to L1 */
 	struct vmcs12_fieldset fields; /* that L1 has */
 	u64 feature_control;
 
 	bool vmxon;
-	bool ready; /* what VMXON allocates is there */
-	u64 vmxon_ptr; /* NO_GPA outside VMX operation */
-	u64 vmcs12_ptr; /* NO_GPA: no current VMCS */
-	struct vmcs12 *v; /* snapshot of the current VMCS */
+	bool ready;	      /* what VMXON allocates is there */
+	u64 vmxon_ptr;	      /* NO_GPA outside VMX operation */
+	u64 vmcs12_ptr;	      /* NO_GPA: no current VMCS */
+	struct vmcs12 *v;     /* snapshot of the current VMCS */
 	struct vmcs12 *spare; /* where the next one is read to */
 
 	struct vmcs vmcs02;
@@ -75,11 +75,11 @@ struct nested {
 	int bitmap_words;
 	bool bitmap_due; /* L1 may have changed its bitmap since it was merged */
 
-	bool entering; /* VMLAUNCH or VMRESUME is done, and L2 has not run since */
-	u8 activity; /* ACTIVITY_* of L2, until it runs its next instruction */
+	bool entering;	  /* VMLAUNCH or VMRESUME is done, and L2 has not run since */
+	u8 activity;	  /* ACTIVITY_* of L2, until it runs its next instruction */
 	bool mtf_pending; /* injected by L1: an MTF exit before L2's next instruction */
 	bool timer_on;
-	u64 timer_deadline; /* host TSC at which L1's preemption timer expires */
+	u64 timer_deadline;   /* host TSC at which L1's preemption timer expires */
 	struct hrtimer timer; /* for it while L2 is halted */
 
 	struct ept02_root root[EPT02_ROOTS];
@@ -87,8 +87,8 @@ struct nested {
 	u64 root_stamp;
 
 	struct vmcs12 *shadow; /* what the shadow VMCS holds of shadowed fields, or NULL */
-	bool shadow_on; /* linked to vmcs01 */
-	bool shadow_due; /* L1 goes on, and the shadow VMCS is not up to date */
+	bool shadow_on;	       /* linked to vmcs01 */
+	bool shadow_due;       /* L1 goes on, and the shadow VMCS is not up to date */
 
 	const struct check *failed; /* the check that failed last */
 };
@@ -116,15 +116,15 @@ int nested_prepare(struct vcpu *vcpu); /* at VMXON: 0, -ENOMEM */
 
 /* current.c: the current VMCS, its snapshot and L1's memory */
 int vmcs12_make_current(struct vcpu *vcpu, u64 ptr); /* 0, VMERR_*, or -errno */
-void vmcs12_release(struct vcpu *vcpu, bool clear); /* write it back; none is current then */
-void vmcs12_sync(struct vcpu *vcpu); /* the snapshot becomes complete and up to date */
+void vmcs12_release(struct vcpu *vcpu, bool clear);  /* write it back; none is current then */
+void vmcs12_sync(struct vcpu *vcpu);	       /* the snapshot becomes complete and up to date */
 void vmcs12_begin(struct vcpu *vcpu, u64 ptr); /* n->v was filled: it is current now */
 /* L1 writes a field / reads one that may be stale. */
 void vmcs12_note_write(struct nested *n, unsigned int index);
 void vmcs12_pull_plain(struct vcpu *vcpu);
 
 /* vmcs02.c */
-void vmcs02_setup(struct vcpu *vcpu); /* vmcs02 is current */
+void vmcs02_setup(struct vcpu *vcpu);	    /* vmcs02 is current */
 void vmcs02_write_state(struct vcpu *vcpu); /* L2's registers; vmcs02 is current */
 int vmcs02_write_controls(struct vcpu *vcpu);
 void vmcs02_save_hot(struct vcpu *vcpu);
@@ -161,7 +161,7 @@ int shadow_init(struct vcpu *vcpu);
 void shadow_free(struct nested *n);
 void shadow_on(struct vcpu *vcpu);
 void shadow_off(struct vcpu *vcpu);
-void shadow_read(struct vcpu *vcpu); /* L1's writes into the snapshot */
+void shadow_read(struct vcpu *vcpu);  /* L1's writes into the snapshot */
 void shadow_write(struct vcpu *vcpu); /* the snapshot for L1 to read */
 /* From vmcs02 to vmcs01, by way of the shadow VMCS if that can be. True: written. */
 bool shadow_write_on_the_way(struct vcpu *vcpu);
@@ -189,7 +189,7 @@ void timer_start(struct vcpu *vcpu);
 void timer_stop(struct vcpu *vcpu);
 bool timer_expired(const struct nested *n);
 u32 timer_remaining(const struct nested *n);
-void timer_program(struct vcpu *vcpu); /* interrupts off, vmcs02 current */
+void timer_program(struct vcpu *vcpu);	/* interrupts off, vmcs02 current */
 void timer_for_halt(struct vcpu *vcpu); /* L2 halts: have it woken */
 
 /* report.c */

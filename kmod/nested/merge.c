@@ -15,24 +15,24 @@
 /* Handled by L0 for all guests alike, whatever L1 says. */
 #define PROC_L0_ONLY (PROC_TSC_OFFSET | PROC_IO_BITMAPS | PROC_MSR_BITMAPS | PROC_SECONDARY)
 
-#define PROC2_L1_ONLY                                                                     \
-	(PROC2_APIC_ACCESS | PROC2_RDTSCP | PROC2_X2APIC | PROC2_UNRESTRICTED |           \
-	 PROC2_APIC_REG_VIRT | PROC2_VIRT_INTR | PROC2_PAUSE_LOOP | PROC2_INVPCID |       \
-	 PROC2_VMFUNC | PROC2_SHADOW_VMCS | PROC2_PML | PROC2_EPT_VE | PROC2_XSAVES |     \
-	 PROC2_MODE_EXEC | PROC2_USER_WAIT)
+#define PROC2_L1_ONLY                                                                              \
+	(PROC2_APIC_ACCESS | PROC2_RDTSCP | PROC2_X2APIC | PROC2_UNRESTRICTED |                    \
+	 PROC2_APIC_REG_VIRT | PROC2_VIRT_INTR | PROC2_PAUSE_LOOP | PROC2_INVPCID | PROC2_VMFUNC | \
+	 PROC2_SHADOW_VMCS | PROC2_PML | PROC2_EPT_VE | PROC2_XSAVES | PROC2_MODE_EXEC |           \
+	 PROC2_USER_WAIT)
 
 /* What of them vmcs02 can hold; the rest is emulated or not offered. */
-#define PROC2_PASSED                                                                    \
-	(PROC2_APIC_ACCESS | PROC2_DESC_TABLE | PROC2_RDTSCP | PROC2_X2APIC |           \
-	 PROC2_WBINVD | PROC2_UNRESTRICTED | PROC2_PAUSE_LOOP | PROC2_RDRAND |          \
-	 PROC2_INVPCID | PROC2_RDSEED | PROC2_XSAVES)
+#define PROC2_PASSED                                                                           \
+	(PROC2_APIC_ACCESS | PROC2_DESC_TABLE | PROC2_RDTSCP | PROC2_X2APIC | PROC2_WBINVD |   \
+	 PROC2_UNRESTRICTED | PROC2_PAUSE_LOOP | PROC2_RDRAND | PROC2_INVPCID | PROC2_RDSEED | \
+	 PROC2_XSAVES)
 
 static u32 merge_pin(const struct vmcs12 *v, const struct merge_l0 *l0)
 {
 	/* The timer runs for L1 only if it asks; L0 has no use for it in L2. */
 	return (l0->pin & ~(u32)(PIN_PREEMPT_TIMER | PIN_POSTED_INTR)) |
-	       (v->pin_ctls & (PIN_EXT_INT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS |
-			       PIN_PREEMPT_TIMER));
+	       (v->pin_ctls &
+		(PIN_EXT_INT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS | PIN_PREEMPT_TIMER));
 }
 
 static u32 merge_proc(const struct vmcs12 *v, const struct merge_l0 *l0)

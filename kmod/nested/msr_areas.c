@@ -16,8 +16,7 @@ static bool load_one(struct vcpu *vcpu, u64 addr)
 	struct msr_list_entry e;
 
 	return !mem_read(vcpu->vm, addr, &e, sizeof(e)) &&
-	       msr_load_allowed(&e, x2apic_mode(vcpu)) &&
-	       !msr_write(vcpu, e.index, false, e.value);
+	       msr_load_allowed(&e, x2apic_mode(vcpu)) && !msr_write(vcpu, e.index, false, e.value);
 }
 
 u32 msr_area_load(struct vcpu *vcpu, u64 addr, u32 count)

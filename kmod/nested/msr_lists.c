@@ -26,10 +26,8 @@ bool msr_load_allowed(const struct msr_list_entry *e, bool x2apic)
 	case MSR_GS_BASE:
 	case MSR_SMM_MONITOR_CTL: /* only in SMM */
 	case MSR_BIOS_UPDT_TRIG:
-	case MSR_BIOS_SIGN_ID:
-		return false;
-	default:
-		return common_allowed(e, x2apic);
+	case MSR_BIOS_SIGN_ID: return false;
+	default: return common_allowed(e, x2apic);
 	}
 }
 

@@ -303,7 +303,8 @@ static void merge_tpr(struct nested *n, bool write)
 	bool virtualized = n->merged.proc2 & PROC2_X2APIC;
 
 	msr_bitmap_set(n->msr_bitmap02, MSR_X2APIC_TPR, write,
-		       !virtualized || msr_bitmap_exits(n->msr_bitmap12.kva, MSR_X2APIC_TPR, write));
+		       !virtualized ||
+			       msr_bitmap_exits(n->msr_bitmap12.kva, MSR_X2APIC_TPR, write));
 }
 
 static void merge_msr_bitmap(struct nested *n, const u8 *l0)

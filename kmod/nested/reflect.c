@@ -27,10 +27,8 @@ static bool has_insn_info(u32 reason)
 	case EXIT_RDRAND:
 	case EXIT_RDSEED:
 	case EXIT_XSAVES:
-	case EXIT_XRSTORS:
-		return true;
-	default:
-		return false;
+	case EXIT_XRSTORS: return true;
+	default: return false;
 	}
 }
 
@@ -130,7 +128,7 @@ void l2_switch_to_l1(struct vcpu *vcpu)
 	vcpu->in_l2 = false;
 	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 	vcpu->gpa_translate = NULL;
-	vcpu->cr0_l1 = vcpu->cr4_l1 = (struct cr_intercept){ };
+	vcpu->cr0_l1 = vcpu->cr4_l1 = (struct cr_intercept){};
 	vcpu->clock.l2_offset = 0;
 	if (n->tsc01 != vcpu->clock.tsc_offset)
 		clock_write_vmcs(vcpu);
@@ -225,8 +223,9 @@ int nested_reflect_as(struct vcpu *vcpu, u32 reason, u32 intr_info, u64 qual)
 int nested_entry_refused(struct vcpu *vcpu, u32 reason, u32 error)
 {
 	vcpu->stats.nested_entry_refused++;
-	pr_warn_ratelimited("abyme: the processor refused an entry to L2 that passed all checks: reason 0x%x, error %u, qualification 0x%llx\n",
-			    reason, error, vcpu_exit_qual(vcpu));
+	pr_warn_ratelimited(
+		"abyme: the processor refused an entry to L2 that passed all checks: reason 0x%x, error %u, qualification 0x%llx\n",
+		reason, error, vcpu_exit_qual(vcpu));
 	/* Of the state that was refused nothing is known to be right: write all of it next time. */
 	memset(&vcpu->nested->dirty, 0xff, sizeof(vcpu->nested->dirty));
 	vcpu->nested->dirty_plain = true;

@@ -12,15 +12,15 @@ static bool l1_always(struct vcpu *vcpu, const struct vmcs12 *v)
 }
 
 /* A function for each control bit: "L1 set it". */
-#define IF_PROC(name, bits)                                                   \
-	static bool l1_if_##name(struct vcpu *vcpu, const struct vmcs12 *v)    \
-	{                                                                     \
-		return v->proc_ctls & (bits);                                 \
+#define IF_PROC(name, bits)                                                 \
+	static bool l1_if_##name(struct vcpu *vcpu, const struct vmcs12 *v) \
+	{                                                                   \
+		return v->proc_ctls & (bits);                               \
 	}
-#define IF_PROC2(name, bits)                                                  \
-	static bool l1_if_##name(struct vcpu *vcpu, const struct vmcs12 *v)    \
-	{                                                                     \
-		return vmcs12_proc2(v) & (bits);                              \
+#define IF_PROC2(name, bits)                                                \
+	static bool l1_if_##name(struct vcpu *vcpu, const struct vmcs12 *v) \
+	{                                                                   \
+		return vmcs12_proc2(v) & (bits);                            \
 	}
 
 IF_PROC(int_window, PROC_INT_WINDOW)
@@ -112,14 +112,10 @@ static bool is_cr3_target(const struct vmcs12 *v, u64 value)
 static bool route_mov_to_cr(const struct vmcs12 *v, u32 cr, u64 value)
 {
 	switch (cr) {
-	case 0:
-		return cr_bits_intercepted(v->cr0_mask, v->cr0_shadow, value);
-	case 3:
-		return (v->proc_ctls & PROC_CR3_LOAD) && !is_cr3_target(v, value);
-	case 4:
-		return cr_bits_intercepted(v->cr4_mask, v->cr4_shadow, value);
-	default:
-		return v->proc_ctls & PROC_CR8_LOAD;
+	case 0: return cr_bits_intercepted(v->cr0_mask, v->cr0_shadow, value);
+	case 3: return (v->proc_ctls & PROC_CR3_LOAD) && !is_cr3_target(v, value);
+	case 4: return cr_bits_intercepted(v->cr4_mask, v->cr4_shadow, value);
+	default: return v->proc_ctls & PROC_CR8_LOAD;
 	}
 }
 
@@ -153,12 +149,9 @@ static bool route_cr_access(struct vcpu *vcpu, const struct vmcs12 *v)
 		if (!vcpu_64bit(vcpu))
 			value = (u32)value;
 		return route_mov_to_cr(v, CRQ_NUM(qual), value);
-	case CRQ_TYPE_FROM_CR:
-		return route_mov_from_cr(v, CRQ_NUM(qual));
-	case CRQ_TYPE_CLTS:
-		return route_clts(v);
-	default:
-		return route_lmsw(v, CRQ_LMSW_DATA(qual));
+	case CRQ_TYPE_FROM_CR: return route_mov_from_cr(v, CRQ_NUM(qual));
+	case CRQ_TYPE_CLTS: return route_clts(v);
+	default: return route_lmsw(v, CRQ_LMSW_DATA(qual));
 	}
 }
 

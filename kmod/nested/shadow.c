@@ -112,15 +112,15 @@ static void shadow_end(struct vcpu *vcpu)
 /* One line for each field, by its mark in the table. */
 #define READ_NONE(name, member)
 #define READ_RO(name, member)
-#define READ_RW(name, member)                                  \
-	do {                                                   \
-		u64 value = vmread(VMCS_##name);               \
-							       \
-		if (s->member != value) {                      \
-			s->member = value;                     \
-			v->member = value;                     \
-			vmcs12_note_write(n, FIELD_##name);    \
-		}                                              \
+#define READ_RW(name, member)                               \
+	do {                                                \
+		u64 value = vmread(VMCS_##name);            \
+                                                            \
+		if (s->member != value) {                   \
+			s->member = value;                  \
+			v->member = value;                  \
+			vmcs12_note_write(n, FIELD_##name); \
+		}                                           \
 	} while (0);
 
 void shadow_read(struct vcpu *vcpu)
@@ -138,12 +138,12 @@ void shadow_read(struct vcpu *vcpu)
 }
 
 #define WRITE_NONE(name, member)
-#define WRITE_RO(name, member)                              \
-	do {                                                \
-		if (s->member != v->member) {               \
-			s->member = v->member;              \
-			vmwrite(VMCS_##name, s->member);    \
-		}                                           \
+#define WRITE_RO(name, member)                           \
+	do {                                             \
+		if (s->member != v->member) {            \
+			s->member = v->member;           \
+			vmwrite(VMCS_##name, s->member); \
+		}                                        \
 	} while (0);
 #define WRITE_RW(name, member) WRITE_RO(name, member)
 

@@ -34,14 +34,13 @@ static void fill_header(struct vcpu *vcpu, struct kvm_nested_state *s)
 		s->flags |= KVM_STATE_NESTED_MTF_PENDING;
 	if (n->timer_on) {
 		s->hdr.vmx.flags |= KVM_STATE_VMX_PREEMPTION_TIMER_DEADLINE;
-		s->hdr.vmx.preemption_timer_deadline =
-			clock_guest_tsc(vcpu, n->timer_deadline);
+		s->hdr.vmx.preemption_timer_deadline = clock_guest_tsc(vcpu, n->timer_deadline);
 	}
 }
 
 int nested_state_get(struct vcpu *vcpu, struct kvm_nested_state __user *user, u32 user_size)
 {
-	struct kvm_nested_state s = { };
+	struct kvm_nested_state s = {};
 
 	fill_header(vcpu, &s);
 	if (user_size < s.size) {
@@ -61,7 +60,7 @@ int nested_state_get(struct vcpu *vcpu, struct kvm_nested_state __user *user, u3
 
 /* --- set ---------------------------------------------------------------- */
 
-#define KNOWN_FLAGS                                                                          \
+#define KNOWN_FLAGS                                                                            \
 	(KVM_STATE_NESTED_GUEST_MODE | KVM_STATE_NESTED_RUN_PENDING | KVM_STATE_NESTED_EVMCS | \
 	 KVM_STATE_NESTED_MTF_PENDING | KVM_STATE_NESTED_GIF_SET)
 

@@ -165,8 +165,7 @@ static void write_crs(struct vcpu *vcpu)
 	vcpu->cr0_l1 = (struct cr_intercept){ .mask = v->cr0_mask, .shadow = v->cr0_shadow };
 	vcpu->cr4_l1 = (struct cr_intercept){ .mask = v->cr4_mask, .shadow = v->cr4_shadow };
 	if (dirty(n, FIELD_GUEST_CR0) || dirty(n, FIELD_GUEST_CR4) || dirty(n, FIELD_CR0_MASK) ||
-	    dirty(n, FIELD_CR4_MASK) || dirty(n, FIELD_CR0_SHADOW) ||
-	    dirty(n, FIELD_CR4_SHADOW)) {
+	    dirty(n, FIELD_CR4_MASK) || dirty(n, FIELD_CR0_SHADOW) || dirty(n, FIELD_CR4_SHADOW)) {
 		regs_update_masks(vcpu);
 		n->cr0_owned02 = vcpu->cr0_owned;
 		n->cr4_owned02 = vcpu->cr4_owned;
@@ -372,7 +371,7 @@ static int select_ept(struct vcpu *vcpu)
 int vmcs02_write_controls(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
-	struct merge_l0 l0 = { };
+	struct merge_l0 l0 = {};
 	int r;
 
 	r = select_ept(vcpu);

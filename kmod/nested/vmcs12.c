@@ -25,7 +25,7 @@ const struct vmcs12_field vmcs12_fields[NR_FIELDS] = {
 
 /* Width, type and the low bits of the index, packed: ten bits. */
 #define INDEX_BITS 6
-#define KEY(enc) \
+#define KEY(enc)                                                                       \
 	((((enc) >> 13) & 3) << (INDEX_BITS + 2) | (((enc) >> 10) & 3) << INDEX_BITS | \
 	 (((enc) >> 1) & ((1 << INDEX_BITS) - 1)))
 #define ENC_KNOWN_BITS 0x6c7full /* what KEY() and bit 0 cover */

@@ -71,7 +71,7 @@ struct vmcs12_field {
 	u16 enc;
 	u16 offset;
 	u8 bytes;
-	u8 role; /* enum vmcs12_role */
+	u8 role;   /* enum vmcs12_role */
 	u8 shadow; /* enum vmcs12_shadow */
 };
 

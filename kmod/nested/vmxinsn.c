@@ -15,7 +15,7 @@
 
 /* --- outcomes ----------------------------------------------------------- */
 
-#define FLAGS_ARITH                                                                        \
+#define FLAGS_ARITH                                                                      \
 	(X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | X86_EFLAGS_SF | \
 	 X86_EFLAGS_OF)
 
@@ -34,16 +34,12 @@ static struct vmx_outcome outcome(enum vmx_outcome_kind kind, int value)
 static struct vmx_outcome from_gva(struct vcpu *vcpu, int r, const struct x86_fault *fault)
 {
 	switch (r) {
-	case -EFAULT:
-		fault_inject(vcpu, fault);
-		return LEFT;
-	case -EXDEV:
-		return LEFT;
+	case -EFAULT: fault_inject(vcpu, fault); return LEFT;
+	case -EXDEV: return LEFT;
 	case -ENXIO: /* an operand in a hole of L1's memory, or in a device's */
 		inject_gp(vcpu);
 		return LEFT;
-	default:
-		return outcome(VMX_LEFT, r);
+	default: return outcome(VMX_LEFT, r);
 	}
 }
 
@@ -77,8 +73,7 @@ static bool permitted(struct vcpu *vcpu)
 	struct nested *n = vcpu->nested;
 
 	if (!n || !vcpu->cpuid.vmx || !n->vmxon || !(vcpu_cr0(vcpu) & CR0_PE) ||
-	    (vcpu_rflags(vcpu) & X86_EFLAGS_VM) ||
-	    (vcpu_long_mode(vcpu) && !vcpu_64bit(vcpu))) {
+	    (vcpu_rflags(vcpu) & X86_EFLAGS_VM) || (vcpu_long_mode(vcpu) && !vcpu_64bit(vcpu))) {
 		inject_ud(vcpu);
 		return false;
 	}
@@ -94,8 +89,8 @@ static int read_operand(struct vcpu *vcpu, void *buf, u32 size, struct x86_fault
 	u64 linear;
 	int r;
 
-	r = gva_operand(vcpu, vcpu_exit_qual(vcpu), vmread(VMCS_EXIT_INSN_INFO), size, false, &linear,
-			fault);
+	r = gva_operand(vcpu, vcpu_exit_qual(vcpu), vmread(VMCS_EXIT_INSN_INFO), size, false,
+			&linear, fault);
 	return r ? r : gva_read(vcpu, linear, buf, size, fault);
 }
 
@@ -104,8 +99,8 @@ static int write_operand(struct vcpu *vcpu, const void *buf, u32 size, struct x8
 	u64 linear;
 	int r;
 
-	r = gva_operand(vcpu, vcpu_exit_qual(vcpu), vmread(VMCS_EXIT_INSN_INFO), size, true, &linear,
-			fault);
+	r = gva_operand(vcpu, vcpu_exit_qual(vcpu), vmread(VMCS_EXIT_INSN_INFO), size, true,
+			&linear, fault);
 	return r ? r : gva_write(vcpu, linear, buf, size, fault);
 }
 
@@ -145,9 +140,8 @@ static bool vmxon_permitted(struct vcpu *vcpu)
 	struct nested *n = vcpu->nested;
 	u64 want = FEATCTL_LOCKED | FEATCTL_VMX;
 
-	if (!n || !vcpu->cpuid.vmx || !(vcpu_cr0(vcpu) & CR0_PE) ||
-	    !(vcpu_cr4(vcpu) & CR4_VMXE) || (vcpu_rflags(vcpu) & X86_EFLAGS_VM) ||
-	    (vcpu_long_mode(vcpu) && !vcpu_64bit(vcpu))) {
+	if (!n || !vcpu->cpuid.vmx || !(vcpu_cr0(vcpu) & CR0_PE) || !(vcpu_cr4(vcpu) & CR4_VMXE) ||
+	    (vcpu_rflags(vcpu) & X86_EFLAGS_VM) || (vcpu_long_mode(vcpu) && !vcpu_64bit(vcpu))) {
 		inject_ud(vcpu);
 		return false;
 	}
@@ -221,7 +215,8 @@ static struct vmx_outcome do_vmclear(struct vcpu *vcpu, u64 pa)
 	if (pa == n->vmcs12_ptr)
 		vmcs12_release(vcpu, true);
 	else
-		mem_write(vcpu->vm, pa + offsetof(struct vmcs12, launch_state), &clear, sizeof(clear));
+		mem_write(vcpu->vm, pa + offsetof(struct vmcs12, launch_state), &clear,
+			  sizeof(clear));
 	return SUCCEED;
 }
 
@@ -428,7 +423,8 @@ static struct vmx_outcome do_invvpid(struct vcpu *vcpu, u64 type, const u64 desc
 }
 
 static int with_descriptor(struct vcpu *vcpu, u32 control,
-			   struct vmx_outcome (*act)(struct vcpu *vcpu, u64 type, const u64 desc[2]))
+			   struct vmx_outcome (*act)(struct vcpu *vcpu, u64 type,
+						     const u64 desc[2]))
 {
 	struct x86_fault fault;
 	u64 desc[2], type;
