@@ -47,8 +47,6 @@ static int handle_requests(struct vcpu *vcpu)
 {
 	if (likely(!READ_ONCE(vcpu->requests)))
 		return 1;
-	if (vcpu_test_request(vcpu, REQ_DEAD))
-		return -EIO;
 	if (vcpu_take_request(vcpu, REQ_CLOCK_UPDATE)) {
 		clock_update(vcpu);
 		lapic_timer_sync(vcpu);
@@ -59,8 +57,6 @@ static int handle_requests(struct vcpu *vcpu)
 		vcpu->inject.nmi.pending++;
 	vcpu_take_request(vcpu, REQ_MEM_EPOCH);
 	vcpu_take_request(vcpu, REQ_NESTED);
-	vcpu_take_request(vcpu, REQ_SCAN_IOAPIC);
-	vcpu_take_request(vcpu, REQ_KICK);
 	if (vcpu_take_request(vcpu, REQ_TRIPLE_FAULT))
 		return triple_fault(vcpu);
 	return 1;
@@ -121,8 +117,9 @@ static bool reinject(struct vcpu *vcpu)
 	else if (in->nmi.injected)
 		inject_write(vcpu, VEC_NMI | INTR_TYPE_NMI, 0, 0);
 	else if (in->irq.injected)
-		inject_write(vcpu, in->irq.vector |
-			     (in->irq.soft ? INTR_TYPE_SOFT_INT : INTR_TYPE_EXT), 0, in->insn_len);
+		inject_write(vcpu,
+			     in->irq.vector | (in->irq.soft ? INTR_TYPE_SOFT_INT : INTR_TYPE_EXT),
+			     0, in->insn_len);
 	else
 		return false;
 	return true;
@@ -351,8 +348,7 @@ static bool has_wake_event(struct vcpu *vcpu)
 
 static bool has_work(struct vcpu *vcpu)
 {
-	if (signal_pending(current) || vcpu_test_request(vcpu, REQ_DEAD) ||
-	    READ_ONCE(vcpu->run->immediate_exit))
+	if (signal_pending(current) || READ_ONCE(vcpu->run->immediate_exit))
 		return true;
 	if (vcpu->lapic && lapic_has_events(vcpu) && !nested_holds_init(vcpu))
 		return true;
@@ -456,7 +452,7 @@ static bool window_open_for_user(struct vcpu *vcpu)
 
 static int finish_last_exit(struct vcpu *vcpu)
 {
-	int (*complete)(struct vcpu *vcpu) = vcpu->complete;
+	int (*complete)(struct vcpu * vcpu) = vcpu->complete;
 
 	if (!complete)
 		return 1;

@@ -34,7 +34,7 @@ static void note_thread(struct vcpu *vcpu)
 
 /*
  * KVM_RUN. @arg must be 0. -EINTR: a signal, or immediate_exit; -EINVAL;
- * -EFAULT: guest memory without memory behind it; -ENOEXEC: not initialised.
+ * -EFAULT: guest memory without memory behind it.
  */
 static long run(void *object, unsigned long arg)
 {
@@ -183,7 +183,7 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct vcpu *vcpu = file->private_data;
 	long r;
 
-	if (vcpu->vm->mm != current->mm || vcpu_test_request(vcpu, REQ_DEAD))
+	if (vcpu->vm->mm != current->mm)
 		return -EIO;
 	if (!row)
 		return -ENOTTY;
@@ -249,8 +249,8 @@ static int equip(struct vcpu *vcpu)
 	mutex_lock(&vcpu->lock);
 	vcpu_load(vcpu);
 	vcpu_reset(vcpu, false);
-	vcpu->mp_state = vcpu->lapic && vcpu->id != vcpu->vm->bsp_id ? KVM_MP_STATE_UNINITIALIZED :
-								       KVM_MP_STATE_RUNNABLE;
+	vcpu->mp_state = vcpu->lapic && vcpu->id != vcpu->vm->bsp_id ? KVM_MP_STATE_UNINITIALIZED
+								     : KVM_MP_STATE_RUNNABLE;
 	vcpu_put(vcpu);
 	mutex_unlock(&vcpu->lock);
 	return 0;

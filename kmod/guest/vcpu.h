@@ -48,9 +48,6 @@ enum vcpu_req {
 	REQ_NMI,
 	REQ_STEAL_UPDATE,
 	REQ_NESTED, /* nested/ has something to do before the entry */
-	REQ_SCAN_IOAPIC,
-	REQ_KICK, /* nothing but: leave the guest once */
-	REQ_DEAD, /* the VM is broken or its memory goes: KVM_RUN gives -EIO */
 };
 
 /* VMCS-backed registers that have a lazily filled software copy. */
