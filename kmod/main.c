@@ -7,6 +7,7 @@
 #include <linux/module.h>
 
 #include "exits/msr.h"
+#include "guest/clock.h"
 #include "guest/cpuid.h"
 #include "guest/fpu.h"
 #include "guest/msrs.h"
@@ -40,6 +41,7 @@ static int __init abyme_init(void)
 	host_setup();
 	fpu_setup();
 	cpuid_setup();
+	clock_setup();
 	exits_msr_setup();
 	vmxop_before_off = msrs_restore_host;
 	nested_setup();
@@ -50,6 +52,7 @@ static int __init abyme_init(void)
 		pr_err("/dev/%s can't be made: error %d. Is the name taken? Choose another with devname=.\n",
 		       devname, r);
 		stats_teardown();
+		clock_teardown();
 	}
 	return r;
 }
@@ -58,6 +61,7 @@ static void __exit abyme_exit(void)
 {
 	misc_deregister(&device);
 	stats_teardown();
+	clock_teardown();
 }
 
 module_init(abyme_init);

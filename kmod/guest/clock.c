@@ -3,6 +3,7 @@
 #include <linux/ktime.h>
 #include <linux/kvm_para.h>
 #include <linux/sched.h>
+#include <linux/syscore_ops.h>
 #include <asm/tsc.h>
 
 #include "guest/clock.h"
@@ -17,6 +18,33 @@
 u32 clock_host_khz(void)
 {
 	return tsc_khz;
+}
+
+/* --- VMs, and suspends of the host --------------------------------------- */
+
+static LIST_HEAD(clocks);
+static DEFINE_RAW_SPINLOCK(clocks_lock);
+
+void clock_init_vm(struct vm *vm)
+{
+	struct vm_clock *c = &vm->clock;
+	unsigned long flags;
+
+	raw_spin_lock_init(&c->lock);
+	c->default_khz = tsc_khz;
+	clock_rebase(vm, 0);
+	raw_spin_lock_irqsave(&clocks_lock, flags);
+	list_add(&c->node, &clocks);
+	raw_spin_unlock_irqrestore(&clocks_lock, flags);
+}
+
+void clock_destroy_vm(struct vm *vm)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&clocks_lock, flags);
+	list_del(&vm->clock.node);
+	raw_spin_unlock_irqrestore(&clocks_lock, flags);
 }
 
 static u64 scale(u64 tsc, u64 ratio)
@@ -152,8 +180,60 @@ void clock_init_vcpu(struct vcpu *vcpu)
 	c->tsc_offset = offset_for(vcpu, 0);
 }
 
+/* The TSC was @delta less after the suspend: guests are not to see that. */
+static void hide_step(struct vm *vm, u64 delta)
+{
+	struct vcpu *vcpu;
+	int i;
+
+	vm->clock.written = false;
+	clock_rebase(vm, ktime_get_boottime_ns() + vm->clock.offset_ns);
+	vm_for_each_vcpu(vm, i, vcpu) {
+		vcpu->clock.tsc_offset += scale(delta, vcpu->clock.tsc_ratio);
+		vcpu_request(vcpu, REQ_CLOCK_UPDATE);
+	}
+}
+
+static u64 tsc_before;
+
+/* Context of both: one CPU, interrupts off, no vCPU's thread runs. */
+static int host_suspends(void)
+{
+	tsc_before = rdtsc();
+	return 0;
+}
+
+static void host_resumes(void)
+{
+	struct vm_clock *c;
+	u64 now = rdtsc();
+
+	if (now >= tsc_before)
+		return;
+	list_for_each_entry(c, &clocks, node)
+		hide_step(container_of(c, struct vm, clock), tsc_before - now);
+}
+
+static struct syscore_ops pm_ops = {
+	.suspend = host_suspends,
+	.resume = host_resumes,
+};
+
+void clock_setup(void)
+{
+	register_syscore_ops(&pm_ops);
+}
+
+void clock_teardown(void)
+{
+	unregister_syscore_ops(&pm_ops);
+}
+
+/* --- a vCPU comes to a CPU ------------------------------------------------ */
+
 void clock_moved(struct vcpu *vcpu)
 {
+	clock_write_vmcs(vcpu);
 	if (unlikely(!pvclock_stable()) && (vcpu->clock.system_time_msr & KVM_MSR_ENABLED))
 		vcpu_request(vcpu, REQ_CLOCK_UPDATE);
 }

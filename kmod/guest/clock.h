@@ -4,6 +4,7 @@
 #define GUEST_CLOCK_H
 
 #include <linux/kvm.h>
+#include <linux/list.h>
 #include <linux/spinlock.h>
 #include <vmx/types.h>
 
@@ -29,6 +30,7 @@ struct vm_clock {
 	bool written;
 	u32 default_khz; /* of new vCPUs */
 	u64 wall_clock_msr;
+	struct list_head node; /* in the list of all VMs' clocks */
 };
 
 struct vcpu_clock {
@@ -44,7 +46,14 @@ struct vcpu_clock {
 	u64 steal_last;
 };
 
+/* Over the module's life: what a suspend of the host does to its TSC stays hidden. */
+void clock_setup(void);
+void clock_teardown(void);
+
 void clock_init_vm(struct vm *vm);
+void clock_destroy_vm(struct vm *vm);
+/* The host's TSC is another than before: a new base, with the same kvmclock and real time. */
+void clock_rebase(struct vm *vm, u64 ns);
 /* In step with the VM's other vCPUs. Context: no VMCS needed yet. */
 void clock_init_vcpu(struct vcpu *vcpu);
 /* TSC offset and multiplier into the current VMCS. vCPU loaded. */

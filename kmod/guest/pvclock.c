@@ -51,7 +51,7 @@ static u64 clock_ns(struct vm_clock *c, u64 host_tsc)
 	return ktime_get_boottime_ns() + c->offset_ns;
 }
 
-static void clock_rebase(struct vm *vm, u64 ns)
+void clock_rebase(struct vm *vm, u64 ns)
 {
 	struct vm_clock *c = &vm->clock;
 	unsigned long flags;
@@ -61,13 +61,6 @@ static void clock_rebase(struct vm *vm, u64 ns)
 	c->base_ns = ns;
 	c->offset_ns = ns - ktime_get_boottime_ns();
 	raw_spin_unlock_irqrestore(&c->lock, flags);
-}
-
-void clock_init_vm(struct vm *vm)
-{
-	raw_spin_lock_init(&vm->clock.lock);
-	vm->clock.default_khz = tsc_khz;
-	clock_rebase(vm, 0);
 }
 
 u32 clock_flags(void)

@@ -69,6 +69,7 @@ put_vmx:
 	preempt_notifier_dec();
 	vmxop_put();
 free:
+	clock_destroy_vm(vm);
 	kfree(vm);
 	return ERR_PTR(r);
 }
@@ -95,6 +96,7 @@ static void vm_free(struct kref *refs)
 	ept_destroy(&vm->ept);
 	mmdrop(vm->mm);
 	mutex_destroy(&vm->lock);
+	clock_destroy_vm(vm);
 	kfree(vm);
 	preempt_notifier_dec();
 	vmxop_put();
