@@ -80,7 +80,16 @@ void vmcs01_ctls(struct vcpu *vcpu, struct vmcs01_ctls *out)
 	out->ctl[CTL_EXCEPTIONS] = exceptions(vcpu);
 }
 
-void vmcs01_update_ctls(struct vcpu *vcpu)
+/* IA-32e mode is L1's, also while L2 runs. */
+static u32 entry_mode(struct vcpu *vcpu)
+{
+	if (vcpu->in_l2)
+		return vcpu->vmcs01.ctl[CTL_ENTRY] & ENTRYC_GUEST_64;
+	return vcpu->efer & EFER_LMA ? ENTRYC_GUEST_64 : 0;
+}
+
+/* Context: vmcs01 is current. */
+static void update_ctls(struct vcpu *vcpu)
 {
 	struct vmcs *vmcs = &vcpu->vmcs01;
 	struct vmcs01_ctls c;
@@ -94,9 +103,19 @@ void vmcs01_update_ctls(struct vcpu *vcpu)
 	vmcs_ctl_set(vmcs, CTL_PROC1, c.ctl[CTL_PROC1] | (vmcs->ctl[CTL_PROC1] & proc_keep));
 	vmcs_ctl_set(vmcs, CTL_PROC2, c.ctl[CTL_PROC2] | (vmcs->ctl[CTL_PROC2] & proc2_keep));
 	vmcs_ctl_set(vmcs, CTL_EXIT, c.ctl[CTL_EXIT]);
-	vmcs_ctl_set(vmcs, CTL_ENTRY,
-		     c.ctl[CTL_ENTRY] | (vcpu->efer & EFER_LMA ? ENTRYC_GUEST_64 : 0));
+	vmcs_ctl_set(vmcs, CTL_ENTRY, c.ctl[CTL_ENTRY] | entry_mode(vcpu));
 	vmcs_ctl_set(vmcs, CTL_EXCEPTIONS, c.ctl[CTL_EXCEPTIONS]);
+}
+
+void vmcs01_update_ctls(struct vcpu *vcpu)
+{
+	struct vmcs *now = vcpu->vmcs;
+
+	if (now != &vcpu->vmcs01)
+		vcpu_switch_vmcs(vcpu, &vcpu->vmcs01);
+	update_ctls(vcpu);
+	if (now != &vcpu->vmcs01)
+		vcpu_switch_vmcs(vcpu, now);
 }
 
 static void write_tables(struct vcpu *vcpu)

@@ -15,8 +15,8 @@ void vmcs01_setup(struct vcpu *vcpu);
 
 /*
  * The controls that follow from the vCPU's CPUID, debugging and features; what
- * changes from one entry to the next (windows) is kept. The caller has vmcs01
- * current.
+ * changes from one entry to the next (windows) is kept. vCPU
+ * loaded, whichever VMCS is current.
  */
 void vmcs01_update_ctls(struct vcpu *vcpu);
 

@@ -9,12 +9,18 @@
 
 #define VTPR 0x80 /* offset in the virtual-APIC page */
 
+/* The TPR threshold is compared with the virtual-APIC page, which L1 may have written. */
+static bool tpr_is_checked(const struct vmcs12 *v)
+{
+	return (v->proc_ctls & PROC_TPR_SHADOW) &&
+	       !(vmcs12_proc2(v) & (PROC2_APIC_ACCESS | PROC2_VIRT_INTR));
+}
+
 static void read_vtpr(struct vcpu *vcpu, struct check_ctx *c)
 {
 	const struct vmcs12 *v = c->v;
 
-	if (!(v->proc_ctls & PROC_TPR_SHADOW) ||
-	    (vmcs12_proc2(v) & (PROC2_APIC_ACCESS | PROC2_VIRT_INTR)))
+	if (!tpr_is_checked(v))
 		return;
 	c->vtpr_known = !mem_read(vcpu->vm, v->virt_apic_addr + VTPR, &c->vtpr, 1);
 }
@@ -71,7 +77,7 @@ static int check_ctls_and_host(struct vcpu *vcpu, struct check_ctx *c)
 	struct nested *n = vcpu->nested;
 	const struct check *failed;
 
-	if (n->check_ctls || (n->v->proc_ctls & PROC_TPR_SHADOW)) {
+	if (n->check_ctls || tpr_is_checked(n->v)) {
 		read_vtpr(vcpu, c);
 		failed = check_controls(c);
 		if (failed) {
@@ -222,12 +228,16 @@ static int begin_l2(struct vcpu *vcpu, const struct check_ctx *c)
 
 int nested_enter(struct vcpu *vcpu)
 {
+	struct nested *n = vcpu->nested;
 	const struct check *failed;
 	struct check_ctx c;
 	u64 qual;
 	int error;
 
 	nested_check_ctx(vcpu, &c);
+	if (n->l1_long_mode != c.l1_long_mode)
+		n->check_host = true;
+	n->l1_long_mode = c.l1_long_mode;
 	error = check_ctls_and_host(vcpu, &c);
 	if (error)
 		return ENTER_VMFAIL(error);

@@ -59,6 +59,7 @@ struct nested {
 	bool dirty_plain; /* a bit of .dirty is set for a plain field */
 	bool plain_stale;
 	bool check_ctls, check_host, check_guest; /* changed since they last passed */
+	bool l1_long_mode; /* when the host's checks passed last */
 	bool merge_due;
 	struct merged merged;
 
@@ -128,6 +129,7 @@ void vmcs02_setup(struct vcpu *vcpu);	    /* vmcs02 is current */
 void vmcs02_write_state(struct vcpu *vcpu); /* L2's registers; vmcs02 is current */
 int vmcs02_write_controls(struct vcpu *vcpu);
 void vmcs02_save_hot(struct vcpu *vcpu);
+void vmcs02_note_written(struct vcpu *vcpu); /* what L0 wrote to vmcs02 for L2 itself */
 void vmcs02_save_plain(struct nested *n);
 bool vmcs02_field_is_plain(unsigned int index);
 void vmcs02_init_bitmap_words(struct vcpu *vcpu);

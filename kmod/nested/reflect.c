@@ -121,6 +121,7 @@ void l2_switch_to_l1(struct vcpu *vcpu)
 	struct nested *n = vcpu->nested;
 
 	timer_stop(vcpu);
+	vmcs02_note_written(vcpu);
 	n->entering = false;
 	n->mtf_pending = false;
 	n->activity = ACTIVITY_ACTIVE;

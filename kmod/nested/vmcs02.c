@@ -233,6 +233,16 @@ void vmcs02_write_state(struct vcpu *vcpu)
 	memset(&n->dirty, 0, sizeof(n->dirty));
 }
 
+void vmcs02_note_written(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	n->efer02 = vcpu->efer;
+	n->pat02 = vcpu->msrs.pat;
+	n->dr7_02 = vcpu->debug.dr7;
+	n->tsc02 = vcpu->clock.tsc_offset + vcpu->clock.l2_offset;
+}
+
 void vmcs02_save_hot(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
