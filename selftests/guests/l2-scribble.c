@@ -37,6 +37,8 @@ static void scribble(void *arg)
 {
 	u64 s = 88172645463325252ULL;
 
+	/* With IF clear a loop without exits may keep L0's interrupts away on Bochs. */
+	irqs_on();
 	while (!stop) {
 		s ^= s << 13;
 		s ^= s >> 7;
@@ -48,6 +50,7 @@ static void scribble(void *arg)
 
 		*(volatile u8 *)byte = s >> 48;
 	}
+	irqs_off();
 }
 
 static void l2_busy(void)

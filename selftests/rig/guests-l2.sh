@@ -1,4 +1,4 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # The images that are guest hypervisors; see guests-l1.sh.
-exec sh "${0%/*}/guests-l1.sh" l2 "$@"
+exec sh "$(dirname "$0")/guests-l1.sh" l2 "$@"
