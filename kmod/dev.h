@@ -34,11 +34,11 @@ const struct ioctl_row *ioctl_find(const struct ioctl_row *rows, int count, unsi
  * Defines a row's function from a handler that takes a typed object and a user
  * pointer.
  */
-#define IOCTL_ROW_FN(name, type, handler)                       \
-	static long name(void *object, unsigned long arg)       \
-	{                                                       \
-		type *o = object;                               \
-		return handler(o, (void __user *)arg);          \
+#define IOCTL_ROW_FN(name, type, handler)                 \
+	static long name(void *object, unsigned long arg) \
+	{                                                 \
+		type *o = object;                         \
+		return handler(o, (void __user *)arg);    \
 	}
 
 #endif

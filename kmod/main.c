@@ -20,7 +20,9 @@
 
 static char *devname = "abyme";
 module_param(devname, charp, 0444);
-MODULE_PARM_DESC(devname, "name of the device node in /dev (\"kvm\" serves clients that know no other, where kvm.ko is absent)");
+MODULE_PARM_DESC(
+	devname,
+	"name of the device node in /dev (\"kvm\" serves clients that know no other, where kvm.ko is absent)");
 
 static struct miscdevice device = {
 	.minor = MISC_DYNAMIC_MINOR,

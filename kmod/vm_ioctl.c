@@ -90,15 +90,9 @@ static long enable_cap(struct vm *vm, void __user *arg)
 		return -EINVAL;
 	mutex_lock(&vm->lock);
 	switch (cap.cap) {
-	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
-		r = enable_dirty_protect(vm, cap.args[0]);
-		break;
-	case KVM_CAP_X86_DISABLE_EXITS:
-		r = disable_exits(vm, cap.args[0]);
-		break;
-	case KVM_CAP_X86_USER_SPACE_MSR:
-		r = user_space_msr(vm, cap.args[0]);
-		break;
+	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: r = enable_dirty_protect(vm, cap.args[0]); break;
+	case KVM_CAP_X86_DISABLE_EXITS: r = disable_exits(vm, cap.args[0]); break;
+	case KVM_CAP_X86_USER_SPACE_MSR: r = user_space_msr(vm, cap.args[0]); break;
 	case KVM_CAP_EXCEPTION_PAYLOAD:
 		r = enable_switch(&vm->exception_payload, cap.args[0]);
 		break;

@@ -42,13 +42,9 @@ int exit_exception_nmi(struct vcpu *vcpu)
 		return 1;
 	vcpu->stats.exceptions++;
 	switch (info & INTR_VECTOR) {
-	case VEC_DB:
-		return db(vcpu);
-	case VEC_BP:
-		return bp(vcpu);
-	case VEC_AC:
-		inject_exception_err(vcpu, VEC_AC, vmread(VMCS_EXIT_INTR_ERROR));
-		return 1;
+	case VEC_DB: return db(vcpu);
+	case VEC_BP: return bp(vcpu);
+	case VEC_AC: inject_exception_err(vcpu, VEC_AC, vmread(VMCS_EXIT_INTR_ERROR)); return 1;
 	}
 	return exit_unexpected(vcpu);
 }

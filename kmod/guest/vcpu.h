@@ -33,16 +33,16 @@ struct mmio_op;
 
 /* Where a vCPU is; read by those who want it to leave the guest. */
 enum vcpu_mode {
-	VCPU_OUTSIDE, /* in L0's code: will look at .requests before it enters */
+	VCPU_OUTSIDE,  /* in L0's code: will look at .requests before it enters */
 	VCPU_IN_GUEST, /* in the guest, or about to be with interrupts off: needs an IPI */
-	VCPU_EXITING, /* was sent one */
+	VCPU_EXITING,  /* was sent one */
 };
 
 /* Bits of .requests: set by anyone (vcpu_request), taken by the vCPU before it enters. */
 enum vcpu_req {
-	REQ_EVENT, /* something may have become deliverable */
-	REQ_TLB_FLUSH, /* flush the translations of the current VPID and EPTP */
-	REQ_MEM_EPOCH, /* vm->mem.epoch rose: cached struct mem_pages are stale */
+	REQ_EVENT,	  /* something may have become deliverable */
+	REQ_TLB_FLUSH,	  /* flush the translations of the current VPID and EPTP */
+	REQ_MEM_EPOCH,	  /* vm->mem.epoch rose: cached struct mem_pages are stale */
 	REQ_CLOCK_UPDATE, /* kvmclock's page is to be written */
 	REQ_TRIPLE_FAULT,
 	REQ_NMI,
@@ -62,11 +62,11 @@ enum vcpu_lazy {
 /* What is to be delivered to the guest at the next entry. */
 struct vcpu_inject {
 	struct {
-		bool pending; /* raised, not yet given to hardware: L1 may still intercept it */
+		bool pending;  /* raised, not yet given to hardware: L1 may still intercept it */
 		bool injected; /* in the VMCS, or its delivery was cut short by an exit */
 		bool has_error;
 		bool has_payload; /* CR2 or DR6, not yet written */
-		bool int1; /* #DB by the instruction INT1: a software exception */
+		bool int1;	  /* #DB by the instruction INT1: a software exception */
 		u8 vector;
 		u32 error;
 		u64 payload;
@@ -94,11 +94,11 @@ struct cr_intercept {
 
 struct vcpu {
 	struct vm *vm;
-	u32 id; /* and initial APIC id */
+	u32 id;	 /* and initial APIC id */
 	int cpu; /* where loaded; -1 */
 	struct mutex lock;
 	struct kvm_run *run; /* page 0 of the mapping */
-	void *pio_data; /* page 1 */
+	void *pio_data;	     /* page 1 */
 	struct preempt_notifier notifier;
 	struct pid __rcu *pid; /* of the thread that ran it last */
 
@@ -110,14 +110,14 @@ struct vcpu {
 	struct vmcs vmcs01;
 	struct vmcs *vmcs; /* the active one: &vmcs01, or vmcs02 while L2 is to run */
 	bool in_l2;
-	u16 vpid; /* 0: none could be had */
+	u16 vpid;	/* 0: none could be had */
 	u8 *msr_bitmap; /* of vmcs01; a page */
 	struct host_saved host;
 
 	unsigned long gpr[NR_GPRS];
-	unsigned long rip, rflags, cr3; /* lazy copies */
-	u32 lazy_avail, lazy_dirty; /* BIT(enum vcpu_lazy) */
-	unsigned long cr0, cr4; /* what the guest that runs (L1 or L2) has, real bits */
+	unsigned long rip, rflags, cr3;	    /* lazy copies */
+	u32 lazy_avail, lazy_dirty;	    /* BIT(enum vcpu_lazy) */
+	unsigned long cr0, cr4;		    /* what the guest that runs (L1 or L2) has, real bits */
 	unsigned long cr0_owned, cr4_owned; /* bits the guest changes without an exit */
 	struct cr_intercept cr0_l1, cr4_l1; /* while L2 runs; 0 while L1 does */
 	unsigned long cr2;
@@ -125,14 +125,14 @@ struct vcpu {
 
 	/* The exit being handled. */
 	u32 exit_reason; /* basic reason, and bit 31 for a failed entry */
-	u32 intr_info; /* VM-exit interruption information; read for EXCEPTION_NMI only */
+	u32 intr_info;	 /* VM-exit interruption information; read for EXCEPTION_NMI only */
 	u32 idt_vectoring;
 	u64 exit_qual; /* read lazily: vcpu_exit_qual() */
 	bool exit_qual_read;
 
 	struct vcpu_inject inject;
 	bool nmi_masked; /* software copy, for when virtual NMIs do not track it */
-	u32 mp_state; /* KVM_MP_STATE_* */
+	u32 mp_state;	 /* KVM_MP_STATE_* */
 	u32 sipi_vector;
 	bool first_run_done;
 
@@ -144,7 +144,7 @@ struct vcpu {
 	struct vcpu_clock clock;
 	struct ept_cache ept_cache;
 	struct nested *nested; /* NULL: the VM does not have VMX */
-	struct mmio_op *mmio; /* the emulation that waits for userspace, or NULL */
+	struct mmio_op *mmio;  /* the emulation that waits for userspace, or NULL */
 	/* Called at the next KVM_RUN to finish what an exit to userspace began. */
 	int (*complete)(struct vcpu *vcpu);
 	/*
@@ -312,7 +312,7 @@ unsigned long vcpu_cr0(struct vcpu *vcpu);
 unsigned long vcpu_cr4(struct vcpu *vcpu);
 int vcpu_cpl(struct vcpu *vcpu);
 bool vcpu_long_mode(struct vcpu *vcpu); /* EFER.LMA */
-bool vcpu_64bit(struct vcpu *vcpu); /* LMA and CS.L */
+bool vcpu_64bit(struct vcpu *vcpu);	/* LMA and CS.L */
 void vcpu_get_segment(struct vcpu *vcpu, enum segreg seg, struct kvm_segment *out);
 void vcpu_set_segment(struct vcpu *vcpu, enum segreg seg, const struct kvm_segment *in);
 

@@ -135,8 +135,7 @@ static void collect_in_guest(struct vm *vm, int req, struct cpumask *cpus)
 		vcpu_request(v, req);
 		smp_mb__after_atomic(); /* the request before the mode: pairs with vcpu entry */
 		cpu = READ_ONCE(v->cpu);
-		if (cpu >= 0 && cpu != smp_processor_id() &&
-		    READ_ONCE(v->mode) != VCPU_OUTSIDE) {
+		if (cpu >= 0 && cpu != smp_processor_id() && READ_ONCE(v->mode) != VCPU_OUTSIDE) {
 			cmpxchg(&v->mode, VCPU_IN_GUEST, VCPU_EXITING);
 			cpumask_set_cpu(cpu, cpus);
 		}

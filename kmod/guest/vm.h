@@ -20,9 +20,9 @@ struct vcpu;
 #define VM_MAX_VCPUS 64
 
 struct vm {
-	struct kref refs; /* the VM's fd, each vCPU's fd, each stats fd */
-	struct mm_struct *mm; /* of the process that made it; other callers get -EIO */
-	struct mutex lock; /* creation of vCPUs and devices; caps */
+	struct kref refs;		 /* the VM's fd, each vCPU's fd, each stats fd */
+	struct mm_struct *mm;		 /* of the process that made it; other callers get -EIO */
+	struct mutex lock;		 /* creation of vCPUs and devices; caps */
 	struct vcpu *vcpu[VM_MAX_VCPUS]; /* by order of creation; published with release */
 	int nr_vcpus;
 	u32 bsp_id; /* KVM_SET_BOOT_CPU_ID */
@@ -35,12 +35,12 @@ struct vm {
 
 	struct vm_coalesced coalesced;
 	u64 tss_addr, identity_map_addr; /* stored, unused: unrestricted guest needs neither */
-	u32 disabled_exits; /* KVM_X86_DISABLE_EXITS_* */
-	bool msr_to_user;   /* KVM_CAP_X86_USER_SPACE_MSR; mask below */
+	u32 disabled_exits;		 /* KVM_X86_DISABLE_EXITS_* */
+	bool msr_to_user;		 /* KVM_CAP_X86_USER_SPACE_MSR; mask below */
 	u64 msr_to_user_mask;
 	bool platform_info_hidden; /* from the guest: KVM_CAP_MSR_PLATFORM_INFO off */
-	bool exception_payload; /* KVM_CAP_EXCEPTION_PAYLOAD */
-	bool triple_fault_event; /* KVM_CAP_X86_TRIPLE_FAULT_EVENT */
+	bool exception_payload;	   /* KVM_CAP_EXCEPTION_PAYLOAD */
+	bool triple_fault_event;   /* KVM_CAP_X86_TRIPLE_FAULT_EVENT */
 	const struct nested_ops *nested_ops;
 	/* Set by who adds devices: stops timers and eventfds, before the vCPUs are freed. */
 	void (*destroy_devices)(struct vm *vm);

@@ -15,13 +15,12 @@
  * takes them when interrupts are on again.
  */
 #define PIN_WANT (PIN_EXT_INT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS)
-#define PROC_WANT                                                                        \
-	(PROC_HLT | PROC_TSC_OFFSET | PROC_MSR_BITMAPS | PROC_UNCOND_IO | PROC_MWAIT |    \
-	 PROC_MONITOR | PROC_RDPMC | PROC_CR8_LOAD | PROC_CR8_STORE | PROC_MOV_DR |       \
+#define PROC_WANT                                                                      \
+	(PROC_HLT | PROC_TSC_OFFSET | PROC_MSR_BITMAPS | PROC_UNCOND_IO | PROC_MWAIT | \
+	 PROC_MONITOR | PROC_RDPMC | PROC_CR8_LOAD | PROC_CR8_STORE | PROC_MOV_DR |    \
 	 PROC_SECONDARY)
-#define PROC2_WANT \
-	(PROC2_EPT | PROC2_UNRESTRICTED | PROC2_WBINVD | PROC2_PAUSE_LOOP | PROC2_ENCLS)
-#define EXITC_WANT                                                                        \
+#define PROC2_WANT (PROC2_EPT | PROC2_UNRESTRICTED | PROC2_WBINVD | PROC2_PAUSE_LOOP | PROC2_ENCLS)
+#define EXITC_WANT                                                                             \
 	(EXITC_HOST_64 | EXITC_SAVE_EFER | EXITC_LOAD_EFER | EXITC_SAVE_PAT | EXITC_LOAD_PAT | \
 	 EXITC_SAVE_DEBUG)
 #define ENTRYC_WANT (ENTRYC_LOAD_EFER | ENTRYC_LOAD_PAT | ENTRYC_LOAD_DEBUG)

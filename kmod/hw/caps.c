@@ -11,7 +11,6 @@
 
 struct vmx_caps hw_caps;
 
-
 static u64 have_pin(void)
 {
 	return hw_caps.pin.may;

@@ -18,7 +18,7 @@
 #include "hw/vmcs.h"
 
 static bool flush_buffers; /* MDS: VERW before entry */
-static bool flush_l1d; /* L1TF: flush the L1 data cache before entry */
+static bool flush_l1d;	   /* L1TF: flush the L1 data cache before entry */
 
 void host_setup(void)
 {
@@ -62,8 +62,7 @@ void host_write_cpu(struct vmcs *vmcs)
 
 	vmwrite(VMCS_HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
 	vmwrite(VMCS_HOST_GDTR_BASE, (unsigned long)get_current_gdt_ro());
-	vmwrite(VMCS_HOST_SYSENTER_ESP,
-		(unsigned long)(cpu_entry_stack(cpu) + 1));
+	vmwrite(VMCS_HOST_SYSENTER_ESP, (unsigned long)(cpu_entry_stack(cpu) + 1));
 	vmwrite(VMCS_HOST_GS_BASE, cpu_kernelmode_gs_base(cpu));
 }
 

@@ -13,8 +13,11 @@
 static inline int hw_vmxon(u64 pa)
 {
 	asm goto("1: vmxon %[pa]\n\t"
-		 "jna %l[fail]\n" _ASM_EXTABLE(1b, %l[fault])
-		 : : [pa] "m"(pa) : "cc", "memory" : fail, fault);
+		 "jna %l[fail]\n" _ASM_EXTABLE(1b, % l[fault])
+		 :
+		 : [pa] "m"(pa)
+		 : "cc", "memory"
+		 : fail, fault);
 	return 0;
 fail:
 	return -EINVAL;
@@ -25,8 +28,11 @@ fault:
 static inline int hw_vmxoff(void)
 {
 	asm goto("1: vmxoff\n\t"
-		 "jna %l[fail]\n" _ASM_EXTABLE(1b, %l[fault])
-		 : : : "cc", "memory" : fail, fault);
+		 "jna %l[fail]\n" _ASM_EXTABLE(1b, % l[fault])
+		 :
+		 :
+		 : "cc", "memory"
+		 : fail, fault);
 	return 0;
 fail:
 	return -EINVAL;
@@ -37,8 +43,11 @@ fault:
 static inline int hw_vmclear(u64 pa)
 {
 	asm goto("1: vmclear %[pa]\n\t"
-		 "jna %l[fail]\n" _ASM_EXTABLE(1b, %l[fault])
-		 : : [pa] "m"(pa) : "cc", "memory" : fail, fault);
+		 "jna %l[fail]\n" _ASM_EXTABLE(1b, % l[fault])
+		 :
+		 : [pa] "m"(pa)
+		 : "cc", "memory"
+		 : fail, fault);
 	return 0;
 fail:
 	return -EINVAL;
@@ -49,8 +58,11 @@ fault:
 static inline int hw_vmptrld(u64 pa)
 {
 	asm goto("1: vmptrld %[pa]\n\t"
-		 "jna %l[fail]\n" _ASM_EXTABLE(1b, %l[fault])
-		 : : [pa] "m"(pa) : "cc", "memory" : fail, fault);
+		 "jna %l[fail]\n" _ASM_EXTABLE(1b, % l[fault])
+		 :
+		 : [pa] "m"(pa)
+		 : "cc", "memory"
+		 : fail, fault);
 	return 0;
 fail:
 	return -EINVAL;
@@ -65,8 +77,11 @@ static inline int hw_invept(unsigned long type, u64 eptp)
 	} desc = { eptp, 0 };
 
 	asm goto("1: invept %[desc], %[type]\n\t"
-		 "jna %l[fail]\n" _ASM_EXTABLE(1b, %l[fault])
-		 : : [desc] "m"(desc), [type] "r"(type) : "cc", "memory" : fail, fault);
+		 "jna %l[fail]\n" _ASM_EXTABLE(1b, % l[fault])
+		 :
+		 : [desc] "m"(desc), [type] "r"(type)
+		 : "cc", "memory"
+		 : fail, fault);
 	return 0;
 fail:
 	return -EINVAL;
@@ -81,8 +96,11 @@ static inline int hw_invvpid(unsigned long type, u16 vpid, u64 gva)
 	} desc = { vpid, gva };
 
 	asm goto("1: invvpid %[desc], %[type]\n\t"
-		 "jna %l[fail]\n" _ASM_EXTABLE(1b, %l[fault])
-		 : : [desc] "m"(desc), [type] "r"(type) : "cc", "memory" : fail, fault);
+		 "jna %l[fail]\n" _ASM_EXTABLE(1b, % l[fault])
+		 :
+		 : [desc] "m"(desc), [type] "r"(type)
+		 : "cc", "memory"
+		 : fail, fault);
 	return 0;
 fail:
 	return -EINVAL;

@@ -41,9 +41,9 @@ struct vmcs_host {
 struct vmcs {
 	struct vmcs_region *region;
 	struct vmcs_region *shadow; /* whose address the link pointer holds, or NULL */
-	int cpu; /* where it is active; -1: cleared, in memory only */
-	bool launched; /* VMRESUME, not VMLAUNCH, enters it */
-	struct list_head node; /* in the list of VMCSs active on .cpu */
+	int cpu;		    /* where it is active; -1: cleared, in memory only */
+	bool launched;		    /* VMRESUME, not VMLAUNCH, enters it */
+	struct list_head node;	    /* in the list of VMCSs active on .cpu */
 	u32 ctl[NR_VMCS_CTLS];
 	struct vmcs_host host;
 };
@@ -99,7 +99,7 @@ void vmwrite_failed(unsigned long field, u64 value);
 static __always_inline void vmwrite(unsigned long field, u64 value)
 {
 	asm goto("1: vmwrite %[value], %[field]\n\t"
-		 "jna %l[failed]\n" _ASM_EXTABLE(1b, %l[failed])
+		 "jna %l[failed]\n" _ASM_EXTABLE(1b, % l[failed])
 		 :
 		 : [field] "r"(field), [value] "rm"(value)
 		 : "cc"

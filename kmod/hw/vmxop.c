@@ -22,7 +22,7 @@
 #include "hw/vmxop.h"
 
 struct vmx_cpu {
-	struct list_head active; /* VMCSs that are active here; interrupts off */
+	struct list_head active;   /* VMCSs that are active here; interrupts off */
 	struct vmcs_region *vmxon; /* VMXON region */
 	bool on;
 };
@@ -129,7 +129,8 @@ static int hp_online(unsigned int cpu)
 		pr_err("VT-x is in use by another hypervisor on CPU %u. Stop its VMs and unload it (modprobe -r kvm_intel) and try again.\n",
 		       cpu);
 	else if (r)
-		pr_err("the processor refused VMXON on CPU %u. 'abyme doctor' may know why.\n", cpu);
+		pr_err("the processor refused VMXON on CPU %u. 'abyme doctor' may know why.\n",
+		       cpu);
 	return r;
 }
 

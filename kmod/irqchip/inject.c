@@ -13,16 +13,13 @@ enum exc_class { EXC_BENIGN, EXC_CONTRIBUTORY, EXC_PAGE_FAULT };
 static enum exc_class class_of(u8 vector)
 {
 	switch (vector) {
-	case VEC_PF:
-		return EXC_PAGE_FAULT;
+	case VEC_PF: return EXC_PAGE_FAULT;
 	case VEC_DE:
 	case VEC_TS:
 	case VEC_NP:
 	case VEC_SS:
-	case VEC_GP:
-		return EXC_CONTRIBUTORY;
-	default:
-		return EXC_BENIGN;
+	case VEC_GP: return EXC_CONTRIBUTORY;
+	default: return EXC_BENIGN;
 	}
 }
 
@@ -126,8 +123,7 @@ bool inject_nmi_masked(struct vcpu *vcpu)
 
 bool inject_nmi_allowed(struct vcpu *vcpu)
 {
-	return !(vmread(VMCS_GUEST_INTERRUPTIBILITY) &
-		 (IRQBLK_STI | IRQBLK_MOV_SS | IRQBLK_NMI));
+	return !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & (IRQBLK_STI | IRQBLK_MOV_SS | IRQBLK_NMI));
 }
 
 void inject_set_nmi_masked(struct vcpu *vcpu, bool masked)
@@ -196,12 +192,8 @@ void inject_recover(struct vcpu *vcpu)
 		break;
 	case INTR_TYPE_HARD_EXC:
 	case INTR_TYPE_SOFT_EXC:
-	case INTR_TYPE_PRIV_SW_EXC:
-		recover_exception(vcpu, info);
-		break;
-	case INTR_TYPE_SOFT_INT:
-		in->insn_len = vmread(VMCS_EXIT_INSN_LEN);
-		fallthrough;
+	case INTR_TYPE_PRIV_SW_EXC: recover_exception(vcpu, info); break;
+	case INTR_TYPE_SOFT_INT: in->insn_len = vmread(VMCS_EXIT_INSN_LEN); fallthrough;
 	case INTR_TYPE_EXT:
 		in->irq.injected = true;
 		in->irq.vector = info & INTR_VECTOR;

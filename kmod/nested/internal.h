@@ -59,7 +59,7 @@ struct nested {
 	bool dirty_plain; /* a bit of .dirty is set for a plain field */
 	bool plain_stale;
 	bool check_ctls, check_host, check_guest; /* changed since they last passed */
-	bool l1_long_mode; /* when the host's checks passed last */
+	bool l1_long_mode;			  /* when the host's checks passed last */
 	bool merge_due;
 	struct merged merged;
 
