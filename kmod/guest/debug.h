@@ -30,7 +30,6 @@ struct vcpu_debug {
 	unsigned long host_db[4]; /* the debugger's */
 	unsigned long host_dr7;
 	unsigned long singlestep_rip;
-	bool guest_loaded; /* DR exits are off: never, see above */
 	bool active;	   /* breakpoints are on: load eff_db around the entry */
 };
 

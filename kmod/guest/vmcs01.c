@@ -96,8 +96,6 @@ static void update_ctls(struct vcpu *vcpu)
 	u32 proc2_keep = PROC2_SHADOW_VMCS;
 
 	vmcs01_ctls(vcpu, &c);
-	if (vcpu->debug.guest_loaded)
-		c.ctl[CTL_PROC1] &= ~PROC_MOV_DR;
 	vmcs_ctl_set(vmcs, CTL_PIN, c.ctl[CTL_PIN]);
 	vmcs_ctl_set(vmcs, CTL_PROC1, c.ctl[CTL_PROC1] | (vmcs->ctl[CTL_PROC1] & proc_keep));
 	vmcs_ctl_set(vmcs, CTL_PROC2, c.ctl[CTL_PROC2] | (vmcs->ctl[CTL_PROC2] & proc2_keep));
