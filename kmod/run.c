@@ -230,7 +230,8 @@ static void read_exit(struct vcpu *vcpu)
 {
 	u32 reason = vmread(VMCS_EXIT_REASON);
 
-	vcpu->vmcs->launched = true;
+	if (likely(!(reason & EXIT_ENTRY_FAILED)))
+		vcpu->vmcs->launched = true;
 	vcpu->exit_reason = reason;
 	vcpu->exit_qual_read = false;
 	vcpu->idt_vectoring = vmread(VMCS_IDT_VECTORING_INFO);
