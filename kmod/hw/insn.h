@@ -9,12 +9,13 @@
 #include <asm/asm.h>
 #include <vmx/types.h>
 
-/* clang-format off: it tears the labels of asm goto apart */
+/* clang-format off: it takes the % of a label for an operator */
+
 /* Each: 0; -EINVAL when the processor answered VMfail; -EIO on a fault. */
 static inline int hw_vmxon(u64 pa)
 {
 	asm goto("1: vmxon %[pa]\n\t"
-		 "jna %l[fail]\n" _ASM_EXTABLE(1b, % l[fault])
+		 "jna %l[fail]\n" _ASM_EXTABLE(1b, %l[fault])
 		 :
 		 : [pa] "m"(pa)
 		 : "cc", "memory"
@@ -29,7 +30,7 @@ fault:
 static inline int hw_vmxoff(void)
 {
 	asm goto("1: vmxoff\n\t"
-		 "jna %l[fail]\n" _ASM_EXTABLE(1b, % l[fault])
+		 "jna %l[fail]\n" _ASM_EXTABLE(1b, %l[fault])
 		 :
 		 :
 		 : "cc", "memory"
@@ -44,7 +45,7 @@ fault:
 static inline int hw_vmclear(u64 pa)
 {
 	asm goto("1: vmclear %[pa]\n\t"
-		 "jna %l[fail]\n" _ASM_EXTABLE(1b, % l[fault])
+		 "jna %l[fail]\n" _ASM_EXTABLE(1b, %l[fault])
 		 :
 		 : [pa] "m"(pa)
 		 : "cc", "memory"
@@ -59,7 +60,7 @@ fault:
 static inline int hw_vmptrld(u64 pa)
 {
 	asm goto("1: vmptrld %[pa]\n\t"
-		 "jna %l[fail]\n" _ASM_EXTABLE(1b, % l[fault])
+		 "jna %l[fail]\n" _ASM_EXTABLE(1b, %l[fault])
 		 :
 		 : [pa] "m"(pa)
 		 : "cc", "memory"
@@ -78,7 +79,7 @@ static inline int hw_invept(unsigned long type, u64 eptp)
 	} desc = { eptp, 0 };
 
 	asm goto("1: invept %[desc], %[type]\n\t"
-		 "jna %l[fail]\n" _ASM_EXTABLE(1b, % l[fault])
+		 "jna %l[fail]\n" _ASM_EXTABLE(1b, %l[fault])
 		 :
 		 : [desc] "m"(desc), [type] "r"(type)
 		 : "cc", "memory"
@@ -97,7 +98,7 @@ static inline int hw_invvpid(unsigned long type, u16 vpid, u64 gva)
 	} desc = { vpid, gva };
 
 	asm goto("1: invvpid %[desc], %[type]\n\t"
-		 "jna %l[fail]\n" _ASM_EXTABLE(1b, % l[fault])
+		 "jna %l[fail]\n" _ASM_EXTABLE(1b, %l[fault])
 		 :
 		 : [desc] "m"(desc), [type] "r"(type)
 		 : "cc", "memory"
