@@ -20,7 +20,7 @@ RELEASE := $(if $(KDIR),$(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' \
 module_dir := $(B)/$(or $(VARIANT),$(RELEASE))
 MODULE := $(module_dir)/abyme.ko
 
-CC := $(shell command -v $(CC) 2>/dev/null)
+override CC := $(shell command -v $(CC) 2>/dev/null)
 need_cc = $(if $(CC),,$(error no C compiler; run scripts/setup or install gcc))
 need_headers = $(if $(RELEASE),,$(error no kernel headers in '$(KDIR)'; \
 	run scripts/setup, install linux-headers-cloud-amd64, or give KDIR=DIRECTORY))
