@@ -9,7 +9,11 @@
 #include <asm/asm.h>
 #include <vmx/types.h>
 
-/* clang-format off: it takes the % of a label for an operator */
+/* The formatter takes the % of a label for an operator. */
+/* clang-format off */
+
+/* The formatter would tear the labels of asm goto apart. */
+/* clang-format off */
 
 /* Each: 0; -EINVAL when the processor answered VMfail; -EIO on a fault. */
 static inline int hw_vmxon(u64 pa)
@@ -109,6 +113,8 @@ fail:
 fault:
 	return -EIO;
 }
+
+/* clang-format on */
 
 /* clang-format on */
 

@@ -96,15 +96,18 @@ static __always_inline u64 vmread(unsigned long field)
 
 void vmwrite_failed(unsigned long field, u64 value);
 
-/* clang-format off: it takes the % of a label for an operator */
+/* The formatter takes the % of a label for an operator. */
+/* clang-format off */
 static __always_inline void vmwrite(unsigned long field, u64 value)
 {
+	/* clang-format off */
 	asm goto("1: vmwrite %[value], %[field]\n\t"
 		 "jna %l[failed]\n" _ASM_EXTABLE(1b, %l[failed])
 		 :
 		 : [field] "r"(field), [value] "rm"(value)
 		 : "cc"
 		 : failed);
+	/* clang-format on */
 	return;
 failed:
 	vmwrite_failed(field, value);
