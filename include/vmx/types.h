@@ -58,25 +58,37 @@ typedef int64_t s64;
 #define GENMASK_ULL(h, l) (((~0ULL) >> (63 - (h))) & ((~0ULL) << (l)))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define offsetofend(t, m) (offsetof(t, m) + sizeof(((t *)0)->m))
-#define container_of(p, t, m) ((t *)((char *)(p) - offsetof(t, m)))
+#define container_of(p, t, m) ((t *)((char *)(p)-offsetof(t, m)))
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
 #define min_t(t, a, b) ((t)(a) < (t)(b) ? (t)(a) : (t)(b))
 #define max_t(t, a, b) ((t)(a) > (t)(b) ? (t)(a) : (t)(b))
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
-#define ALIGN_DOWN(x, a) ((x) & ~((__typeof__(x))(a) - 1))
-#define IS_ALIGNED(x, a) (((x) & ((__typeof__(x))(a) - 1)) == 0)
+#define ALIGN_DOWN(x, a) ((x) & ~((__typeof__(x))(a)-1))
+#define IS_ALIGNED(x, a) (((x) & ((__typeof__(x))(a)-1)) == 0)
 
 #define hweight64(x) __builtin_popcountll(x)
 #define hweight32(x) __builtin_popcount(x)
 /* Index of the lowest set bit; x must not be 0. */
 #define __ffs(x) ((unsigned long)__builtin_ctzl(x))
 /* Index of the highest set bit, from 1; 0 for 0. */
-static inline int fls(u32 x) { return x ? 32 - __builtin_clz(x) : 0; }
-static inline int fls64(u64 x) { return x ? 64 - __builtin_clzll(x) : 0; }
-static inline u64 div_u64(u64 a, u32 b) { return a / b; }
-static inline u64 div64_u64(u64 a, u64 b) { return a / b; }
+static inline int fls(u32 x)
+{
+	return x ? 32 - __builtin_clz(x) : 0;
+}
+static inline int fls64(u64 x)
+{
+	return x ? 64 - __builtin_clzll(x) : 0;
+}
+static inline u64 div_u64(u64 a, u32 b)
+{
+	return a / b;
+}
+static inline u64 div64_u64(u64 a, u64 b)
+{
+	return a / b;
+}
 static inline u64 mul_u64_u64_div_u64(u64 a, u64 b, u64 c)
 {
 	return (unsigned __int128)a * b / c;
@@ -90,10 +102,22 @@ static inline u64 mul_u64_u64_div_u64(u64 a, u64 b, u64 c)
 typedef u64 __bitwise l1_gpa_t; /* what L1 calls physical */
 typedef u64 __bitwise l2_gpa_t; /* what L2 calls physical */
 
-static inline l1_gpa_t l1_gpa(u64 a) { return (__force l1_gpa_t)a; }
-static inline l2_gpa_t l2_gpa(u64 a) { return (__force l2_gpa_t)a; }
-static inline u64 l1_addr(l1_gpa_t a) { return (__force u64)a; }
-static inline u64 l2_addr(l2_gpa_t a) { return (__force u64)a; }
+static inline l1_gpa_t l1_gpa(u64 a)
+{
+	return (__force l1_gpa_t)a;
+}
+static inline l2_gpa_t l2_gpa(u64 a)
+{
+	return (__force l2_gpa_t)a;
+}
+static inline u64 l1_addr(l1_gpa_t a)
+{
+	return (__force u64)a;
+}
+static inline u64 l2_addr(l2_gpa_t a)
+{
+	return (__force u64)a;
+}
 
 /* "No address": what the SDM has VMPTRST store when there is no current VMCS. */
 #define NO_GPA (~0ULL)

@@ -120,14 +120,12 @@ static void first_touch(void)
 	report("L1: first touch of memory, per 4 KiB", start, 1024);
 }
 
-CLAIMS = {
-	{ cpuid_exit, "CPUID" },
-	{ vmcall_exit, "VMCALL" },
-	{ port_kernel, "IN from a port of L0's kernel" },
-	{ port_user, "IN from a port of L0's userspace" },
-	{ self_ipi, "self-IPI, xAPIC" },
-	{ self_ipi_x2, "self-IPI, x2APIC" },
-	{ mmio, "read of a device in memory" },
-	{ first_touch, "first touch of memory, each 4 KiB" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { cpuid_exit, "CPUID" },
+	   { vmcall_exit, "VMCALL" },
+	   { port_kernel, "IN from a port of L0's kernel" },
+	   { port_user, "IN from a port of L0's userspace" },
+	   { self_ipi, "self-IPI, xAPIC" },
+	   { self_ipi_x2, "self-IPI, x2APIC" },
+	   { mmio, "read of a device in memory" },
+	   { first_touch, "first touch of memory, each 4 KiB" },
+	   END_OF_CLAIMS };

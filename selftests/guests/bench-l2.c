@@ -122,13 +122,11 @@ static void launch_and_clear(void)
 	report("L1: VMCLEAR, VMPTRLD, VMLAUNCH to an exit", start, 50);
 }
 
-CLAIMS = {
-	{ shadowed_read, "VMREAD of a shadowed field" },
-	{ unshadowed_write, "VMWRITE of an unshadowed field" },
-	{ store_and_load, "VMPTRST and VMPTRLD" },
-	{ reflected, "L2's VMCALL, reflected and resumed" },
-	{ touch_small, "L2's first touch of a page that L1 maps by 4 KiB" },
-	{ touch_large, "L2's first touch, each 4 KiB of pages that L1 maps by 2 MiB" },
-	{ launch_and_clear, "VMCLEAR, VMPTRLD, VMLAUNCH, exit" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { shadowed_read, "VMREAD of a shadowed field" },
+	   { unshadowed_write, "VMWRITE of an unshadowed field" },
+	   { store_and_load, "VMPTRST and VMPTRLD" },
+	   { reflected, "L2's VMCALL, reflected and resumed" },
+	   { touch_small, "L2's first touch of a page that L1 maps by 4 KiB" },
+	   { touch_large, "L2's first touch, each 4 KiB of pages that L1 maps by 2 MiB" },
+	   { launch_and_clear, "VMCLEAR, VMPTRLD, VMLAUNCH, exit" },
+	   END_OF_CLAIMS };

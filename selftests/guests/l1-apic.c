@@ -251,13 +251,13 @@ static void logical(void)
 	GUEST_EXPECT(count[LOW], 1);
 }
 
-#define X2APIC(name)                                                           \
-	static void x2_##name(void)                                            \
-	{                                                                      \
-		if (!(cpuid(1).ecx & BIT(21)))                                 \
-			claim_skip("no x2APIC");                               \
-		apic_enable_x2apic();                                          \
-		name();                                                        \
+#define X2APIC(name)                             \
+	static void x2_##name(void)              \
+	{                                        \
+		if (!(cpuid(1).ecx & BIT(21)))   \
+			claim_skip("no x2APIC"); \
+		apic_enable_x2apic();            \
+		name();                          \
 	}
 X2APIC(registers)
 X2APIC(self_ipi)
@@ -276,15 +276,15 @@ static void x2_faults(void)
 	if (!(cpuid(1).ecx & BIT(21)))
 		claim_skip("no x2APIC");
 	apic_enable_x2apic();
-	GUEST_EXPECT(try_wrmsr(0x802, 0), VEC_GP);	/* ID is read-only */
-	GUEST_EXPECT(try_wrmsr(0x808, 0x100), VEC_GP);	/* TPR has 8 bits */
+	GUEST_EXPECT(try_wrmsr(0x802, 0), VEC_GP);     /* ID is read-only */
+	GUEST_EXPECT(try_wrmsr(0x808, 0x100), VEC_GP); /* TPR has 8 bits */
 	GUEST_EXPECT(try_wrmsr(0x808, 1ULL << 32), VEC_GP);
-	GUEST_EXPECT(try_rdmsr(0x80e, &v), VEC_GP);	/* there is no DFR */
-	GUEST_EXPECT(try_rdmsr(0x831, &v), VEC_GP);	/* nor a second ICR */
-	GUEST_EXPECT(try_rdmsr(0x80b, &v), VEC_GP);	/* EOI is write-only */
-	GUEST_EXPECT(try_wrmsr(0x80b, 1), VEC_GP);	/* and takes only 0 */
-	GUEST_EXPECT(try_rdmsr(0x83f, &v), VEC_GP);	/* so is SELF IPI */
-	GUEST_EXPECT(try_wrmsr(0x828, 1), VEC_GP);	/* ESR takes only 0 */
+	GUEST_EXPECT(try_rdmsr(0x80e, &v), VEC_GP); /* there is no DFR */
+	GUEST_EXPECT(try_rdmsr(0x831, &v), VEC_GP); /* nor a second ICR */
+	GUEST_EXPECT(try_rdmsr(0x80b, &v), VEC_GP); /* EOI is write-only */
+	GUEST_EXPECT(try_wrmsr(0x80b, 1), VEC_GP);  /* and takes only 0 */
+	GUEST_EXPECT(try_rdmsr(0x83f, &v), VEC_GP); /* so is SELF IPI */
+	GUEST_EXPECT(try_wrmsr(0x828, 1), VEC_GP);  /* ESR takes only 0 */
 	v = rdmsr(MSR_APIC_BASE);
 	GUEST_EXPECT(try_wrmsr(MSR_APIC_BASE, v & ~APIC_BASE_X2APIC), VEC_GP);
 	GUEST_EXPECT(try_wrmsr(MSR_APIC_BASE, v & ~APIC_BASE_ENABLE), VEC_GP);
@@ -309,29 +309,28 @@ static void xapic_msrs(void)
 	GUEST_EXPECT(try_wrmsr(0x808, 0), VEC_GP);
 }
 
-CLAIMS = {
-	{ registers, "xAPIC: ID, version, TPR and CR8, PPR, LINT0" },
-	{ self_ipi, "xAPIC: IPIs to itself by every shorthand" },
-	{ priorities, "xAPIC: the higher vector first, none below TPR" },
-	{ nesting, "xAPIC: only a higher class interrupts a handler" },
-	{ one_shot, "xAPIC: the timer counts down and fires once" },
-	{ periodic, "xAPIC: the periodic timer goes on until its count is 0" },
-	{ masked_timer, "xAPIC: a masked timer is silent" },
-	{ tsc_deadline, "xAPIC: the TSC deadline fires at its time, at once when past, not when cleared" },
-	{ software_disable, "xAPIC: software disable masks the LVTs" },
-	{ illegal_vector, "xAPIC: vector 5 in ICR is an error in ESR" },
-	{ logical, "xAPIC: logical destination, flat" },
-	{ xapic_msrs, "xAPIC: the x2APIC MSRs raise #GP" },
-	{ x2_registers, "x2APIC: ID, version, TPR and CR8, PPR, LINT0" },
-	{ x2_self_ipi, "x2APIC: IPIs to itself by every shorthand" },
-	{ x2_self_ipi_register, "x2APIC: the SELF IPI register" },
-	{ x2_priorities, "x2APIC: the higher vector first, none below TPR" },
-	{ x2_nesting, "x2APIC: only a higher class interrupts a handler" },
-	{ x2_one_shot, "x2APIC: the timer counts down and fires once" },
-	{ x2_periodic, "x2APIC: the periodic timer goes on until its count is 0" },
-	{ x2_tsc_deadline, "x2APIC: the TSC deadline fires at its time" },
-	{ x2_software_disable, "x2APIC: software disable masks the LVTs" },
-	{ x2_logical, "x2APIC: logical destination" },
-	{ x2_faults, "x2APIC: reserved bits, absent and one-way registers raise #GP" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { registers, "xAPIC: ID, version, TPR and CR8, PPR, LINT0" },
+	   { self_ipi, "xAPIC: IPIs to itself by every shorthand" },
+	   { priorities, "xAPIC: the higher vector first, none below TPR" },
+	   { nesting, "xAPIC: only a higher class interrupts a handler" },
+	   { one_shot, "xAPIC: the timer counts down and fires once" },
+	   { periodic, "xAPIC: the periodic timer goes on until its count is 0" },
+	   { masked_timer, "xAPIC: a masked timer is silent" },
+	   { tsc_deadline,
+	     "xAPIC: the TSC deadline fires at its time, at once when past, not when cleared" },
+	   { software_disable, "xAPIC: software disable masks the LVTs" },
+	   { illegal_vector, "xAPIC: vector 5 in ICR is an error in ESR" },
+	   { logical, "xAPIC: logical destination, flat" },
+	   { xapic_msrs, "xAPIC: the x2APIC MSRs raise #GP" },
+	   { x2_registers, "x2APIC: ID, version, TPR and CR8, PPR, LINT0" },
+	   { x2_self_ipi, "x2APIC: IPIs to itself by every shorthand" },
+	   { x2_self_ipi_register, "x2APIC: the SELF IPI register" },
+	   { x2_priorities, "x2APIC: the higher vector first, none below TPR" },
+	   { x2_nesting, "x2APIC: only a higher class interrupts a handler" },
+	   { x2_one_shot, "x2APIC: the timer counts down and fires once" },
+	   { x2_periodic, "x2APIC: the periodic timer goes on until its count is 0" },
+	   { x2_tsc_deadline, "x2APIC: the TSC deadline fires at its time" },
+	   { x2_software_disable, "x2APIC: software disable masks the LVTs" },
+	   { x2_logical, "x2APIC: logical destination" },
+	   { x2_faults, "x2APIC: reserved bits, absent and one-way registers raise #GP" },
+	   END_OF_CLAIMS };

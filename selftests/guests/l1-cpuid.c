@@ -101,15 +101,13 @@ static void at_cpl3(void)
 	GUEST_EXPECT(user_call(user_cpuid, 0), 0x756e6547);
 }
 
-CLAIMS = {
-	{ vendor, "leaf 0 names an Intel processor with leaf 0xd at least" },
-	{ upper_halves, "CPUID clears the upper halves of its four registers" },
-	{ required, "a processor for 64-bit code has APIC, FXSR, NX and long mode" },
-	{ address_sizes, "leaf 0x80000008 has 36 to 52 physical and 48 linear bits" },
-	{ osxsave, "OSXSAVE follows CR4.OSXSAVE" },
-	{ xsave_size, "leaf 0xd's size follows XCR0" },
-	{ apic_bit_follows, "the APIC bit follows IA32_APIC_BASE" },
-	{ beyond_maximum, "a leaf beyond the maximum answers as the highest basic leaf" },
-	{ at_cpl3, "CPUID works at CPL 3" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { vendor, "leaf 0 names an Intel processor with leaf 0xd at least" },
+	   { upper_halves, "CPUID clears the upper halves of its four registers" },
+	   { required, "a processor for 64-bit code has APIC, FXSR, NX and long mode" },
+	   { address_sizes, "leaf 0x80000008 has 36 to 52 physical and 48 linear bits" },
+	   { osxsave, "OSXSAVE follows CR4.OSXSAVE" },
+	   { xsave_size, "leaf 0xd's size follows XCR0" },
+	   { apic_bit_follows, "the APIC bit follows IA32_APIC_BASE" },
+	   { beyond_maximum, "a leaf beyond the maximum answers as the highest basic leaf" },
+	   { at_cpl3, "CPUID works at CPL 3" },
+	   END_OF_CLAIMS };

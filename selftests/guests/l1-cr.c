@@ -95,12 +95,9 @@ static void cr4_follows_cpuid(void)
 		u64 bit;
 		bool there;
 	} bits[] = {
-		{ CR4_VMXE, one.ecx & BIT(5) },
-		{ CR4_SMXE, one.ecx & BIT(6) },
-		{ CR4_PCIDE, one.ecx & BIT(17) },
-		{ CR4_OSXSAVE, one.ecx & BIT(26) },
-		{ CR4_FSGSBASE, seven.ebx & BIT(0) },
-		{ CR4_SMAP, seven.ebx & BIT(20) },
+		{ CR4_VMXE, one.ecx & BIT(5) },	      { CR4_SMXE, one.ecx & BIT(6) },
+		{ CR4_PCIDE, one.ecx & BIT(17) },     { CR4_OSXSAVE, one.ecx & BIT(26) },
+		{ CR4_FSGSBASE, seven.ebx & BIT(0) }, { CR4_SMAP, seven.ebx & BIT(20) },
 		{ CR4_UMIP, seven.ecx & BIT(2) },
 	};
 
@@ -162,8 +159,19 @@ static u64 user_crs(u64 arg)
 {
 	u64 v;
 
-	return TRY("mov %%cr0, %0", : "=r"(v) :) | TRY("mov %%cr8, %0", : "=r"(v) :) << 8 |
-	       TRY("clts", : :) << 16 | TRY("invlpg (%0)", : : "r"(arg)) << 24;
+	return TRY("mov %%cr0, %0",
+		   : "=r"(v)
+		   :) |
+	       TRY("mov %%cr8, %0",
+		   : "=r"(v)
+		   :) << 8 |
+	       TRY("clts",
+		   :
+		   :) << 16 |
+	       TRY("invlpg (%0)",
+		   :
+		   : "r"(arg))
+		       << 24;
 }
 
 static void at_cpl3(void)
@@ -177,19 +185,17 @@ static void no_such_register(void)
 	GUEST_EXPECT(TRY(".byte 0x0f, 0x20, 0xf8", : : : "rax"), VEC_UD); /* CR7 */
 }
 
-CLAIMS = {
-	{ cr0_refuses, "CR0 refuses PG without PE, NW without CD, upper bits" },
-	{ cr0_keeps, "CR0 keeps each other bit; ET is always 1" },
-	{ write_protect, "CR0.WP decides whether a supervisor may write a read-only page" },
-	{ lmsw_smsw, "LMSW sets and cannot clear PE, SMSW reads, CLTS clears TS" },
-	{ cr4_refuses, "CR4 refuses reserved bits, and clearing PAE in long mode" },
-	{ cr4_keeps, "CR4 keeps each allowed bit" },
-	{ cr4_follows_cpuid, "a CR4 bit is reserved exactly when CPUID lacks its feature" },
-	{ cr3_keeps, "CR3 refuses bits above the physical width, keeps PWT and PCD" },
-	{ pcid, "CR4.PCIDE wants PCID 0, then CR3 takes PCIDs" },
-	{ cr8, "CR8 holds four bits" },
-	{ cr2, "CR2 holds any value" },
-	{ at_cpl3, "control registers are not for CPL 3" },
-	{ no_such_register, "CR1 and CR7 raise #UD" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { cr0_refuses, "CR0 refuses PG without PE, NW without CD, upper bits" },
+	   { cr0_keeps, "CR0 keeps each other bit; ET is always 1" },
+	   { write_protect, "CR0.WP decides whether a supervisor may write a read-only page" },
+	   { lmsw_smsw, "LMSW sets and cannot clear PE, SMSW reads, CLTS clears TS" },
+	   { cr4_refuses, "CR4 refuses reserved bits, and clearing PAE in long mode" },
+	   { cr4_keeps, "CR4 keeps each allowed bit" },
+	   { cr4_follows_cpuid, "a CR4 bit is reserved exactly when CPUID lacks its feature" },
+	   { cr3_keeps, "CR3 refuses bits above the physical width, keeps PWT and PCD" },
+	   { pcid, "CR4.PCIDE wants PCID 0, then CR3 takes PCIDs" },
+	   { cr8, "CR8 holds four bits" },
+	   { cr2, "CR2 holds any value" },
+	   { at_cpl3, "control registers are not for CPL 3" },
+	   { no_such_register, "CR1 and CR7 raise #UD" },
+	   END_OF_CLAIMS };

@@ -84,7 +84,9 @@ static void execute(void)
 	start(on_db_fault);
 	asm volatile("lea 1f(%%rip), %0; mov %0, %%dr0; mov %1, %%dr7; nop; 1: nop;"
 		     "mov %2, %%dr7"
-		     : "=&r"(at) : "r"(dr7(0, DR7_EXEC, 0)), "r"(0x400ULL) : "memory");
+		     : "=&r"(at)
+		     : "r"(dr7(0, DR7_EXEC, 0)), "r"(0x400ULL)
+		     : "memory");
 	GUEST_EXPECT(hits, 1);
 	GUEST_EXPECT(hit_rip[0], at);
 	GUEST_EXPECT(hit_dr6 & 0xf00f, 1);
@@ -98,7 +100,8 @@ static void execute_cpuid(void)
 	start(on_db_fault);
 	asm volatile("lea 1f(%%rip), %0; mov %0, %%dr1; mov %1, %%dr7; xor %%eax, %%eax;"
 		     "1: cpuid; mov %2, %%dr7"
-		     : "=&S"(at) : "r"(dr7(1, DR7_EXEC, 0)), "r"(0x400ULL)
+		     : "=&S"(at)
+		     : "r"(dr7(1, DR7_EXEC, 0)), "r"(0x400ULL)
 		     : "memory", "eax", "ebx", "ecx", "edx");
 	GUEST_EXPECT(hits, 1);
 	GUEST_EXPECT(hit_rip[0], at);
@@ -134,8 +137,8 @@ static void general_detect(void)
 	GUEST_EXPECT(read_dr7() & DR7_GD, 0);
 }
 
-#define STEP(insns, ...)                                                       \
-	asm volatile("pushfq; orq $0x100, (%%rsp); popfq;" insns               \
+#define STEP(insns, ...)                                         \
+	asm volatile("pushfq; orq $0x100, (%%rsp); popfq;" insns \
 		     "; pushfq; andq $~0x100, (%%rsp); popfq" __VA_ARGS__)
 
 static void step(void)
@@ -157,7 +160,9 @@ static void step_cpuid(void)
 	u64 at;
 
 	start(on_db);
-	STEP("lea 1f(%%rip), %0; xor %%eax, %%eax; 1: cpuid", : "=&S"(at) :
+	STEP("lea 1f(%%rip), %0; xor %%eax, %%eax; 1: cpuid",
+	     : "=&S"(at)
+	     :
 	     : "memory", "cc", "eax", "ebx", "ecx", "edx");
 	GUEST_EXPECT(hits, 6);
 	GUEST_EXPECT(hit_rip[1], at);
@@ -169,8 +174,10 @@ static void step_io(void)
 	u64 at;
 
 	start(on_db);
-	STEP("lea 1f(%%rip), %0; 1: outb %%al, %%dx; inb %%dx, %%al", : "=&S"(at) : "a"(0),
-	     "d"(0x80) : "memory", "cc");
+	STEP("lea 1f(%%rip), %0; 1: outb %%al, %%dx; inb %%dx, %%al",
+	     : "=&S"(at)
+	     : "a"(0), "d"(0x80)
+	     : "memory", "cc");
 	GUEST_EXPECT(hits, 6);
 	GUEST_EXPECT(hit_rip[0], at);
 	GUEST_EXPECT(hit_rip[1], at + 1);
@@ -182,8 +189,10 @@ static void step_mmio(void)
 	u64 at;
 
 	start(on_db);
-	STEP("lea 1f(%%rip), %0; 1: movl $0, (%1); movl (%1), %%eax", : "=&S"(at) :
-	     "r"(0xfec00000ULL) : "memory", "cc", "eax");
+	STEP("lea 1f(%%rip), %0; 1: movl $0, (%1); movl (%1), %%eax",
+	     : "=&S"(at)
+	     : "r"(0xfec00000ULL)
+	     : "memory", "cc", "eax");
 	GUEST_EXPECT(hits, 6);
 	GUEST_EXPECT(hit_rip[0], at);
 	GUEST_EXPECT(hit_rip[1], at + 6);
@@ -195,7 +204,9 @@ static void step_msr(void)
 	u64 at;
 
 	start(on_db);
-	STEP("lea 1f(%%rip), %0; 1: rdmsr; wrmsr", : "=&S"(at) : "c"(MSR_PAT)
+	STEP("lea 1f(%%rip), %0; 1: rdmsr; wrmsr",
+	     : "=&S"(at)
+	     : "c"(MSR_PAT)
 	     : "memory", "cc", "eax", "edx");
 	GUEST_EXPECT(hits, 6);
 	GUEST_EXPECT(hit_rip[1], at + 2);
@@ -207,7 +218,9 @@ static void mov_ss(void)
 	u64 at;
 
 	start(on_db);
-	STEP("lea 1f(%%rip), %0; mov %%ss, %%eax; 1: mov %%eax, %%ss; nop; nop", : "=&S"(at) :
+	STEP("lea 1f(%%rip), %0; mov %%ss, %%eax; 1: mov %%eax, %%ss; nop; nop",
+	     : "=&S"(at)
+	     :
 	     : "memory", "cc", "eax");
 	/* No trap between MOV SS and the instruction after it. */
 	GUEST_EXPECT(hits, 7);
@@ -241,20 +254,18 @@ static void io_breakpoint(void)
 	GUEST_EXPECT(hit_dr6 & 0xf, 8);
 }
 
-CLAIMS = {
-	{ keeps, "DR0 to DR3 keep values; DR6 and DR7 have fixed and reserved bits" },
-	{ dr4_dr5, "DR5 is DR7, or #UD under CR4.DE" },
-	{ execute, "an instruction breakpoint hits before its instruction" },
-	{ execute_cpuid, "an instruction breakpoint on CPUID hits" },
-	{ watch, "data breakpoints on write and on access" },
-	{ general_detect, "DR7.GD guards the debug registers" },
-	{ step, "single step stops after each instruction" },
-	{ step_cpuid, "single step over CPUID" },
-	{ step_io, "single step over OUT and IN" },
-	{ step_mmio, "single step over accesses to a device" },
-	{ step_msr, "single step over RDMSR and WRMSR" },
-	{ mov_ss, "MOV SS holds the single-step trap for one instruction" },
-	{ icebp, "INT1 raises #DB after itself" },
-	{ io_breakpoint, "an I/O breakpoint hits after OUT" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { keeps, "DR0 to DR3 keep values; DR6 and DR7 have fixed and reserved bits" },
+	   { dr4_dr5, "DR5 is DR7, or #UD under CR4.DE" },
+	   { execute, "an instruction breakpoint hits before its instruction" },
+	   { execute_cpuid, "an instruction breakpoint on CPUID hits" },
+	   { watch, "data breakpoints on write and on access" },
+	   { general_detect, "DR7.GD guards the debug registers" },
+	   { step, "single step stops after each instruction" },
+	   { step_cpuid, "single step over CPUID" },
+	   { step_io, "single step over OUT and IN" },
+	   { step_mmio, "single step over accesses to a device" },
+	   { step_msr, "single step over RDMSR and WRMSR" },
+	   { mov_ss, "MOV SS holds the single-step trap for one instruction" },
+	   { icebp, "INT1 raises #DB after itself" },
+	   { io_breakpoint, "an I/O breakpoint hits after OUT" },
+	   END_OF_CLAIMS };

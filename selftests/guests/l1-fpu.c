@@ -40,7 +40,8 @@ static void control_words(void)
 	asm volatile("ldmxcsr %0; fninit" : : "m"(mxcsr));
 }
 
-#define FOR_REGS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+#define FOR_REGS(X) \
+	X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 
 static u64 in[16][4] __aligned(32), out[16][4] __aligned(32);
 
@@ -130,7 +131,8 @@ static void simd_exception(void)
 
 	write_cr4(read_cr4() | 1 << 10);
 	asm volatile("ldmxcsr %0; movaps %1, %%xmm0; movaps %2, %%xmm1"
-		     : : "m"(mxcsr), "m"(one), "m"(zero));
+		     :
+		     : "m"(mxcsr), "m"(one), "m"(zero));
 	GUEST_EXPECT(TRY("divss %%xmm1, %%xmm0", : :), VEC_XM);
 	mxcsr = 0x1f80;
 	asm volatile("ldmxcsr %0" : : "m"(mxcsr));
@@ -146,13 +148,11 @@ static void x87_exception(void)
 	asm volatile("fninit");
 }
 
-CLAIMS = {
-	{ x87, "an x87 register survives exits" },
-	{ control_words, "FCW and MXCSR survive exits" },
-	{ sse, "sixteen XMM registers survive exits" },
-	{ avx, "sixteen YMM registers survive exits" },
-	{ xsetbv_refuses, "XSETBV refuses bad values, CPL 3 and CR4.OSXSAVE=0" },
-	{ simd_exception, "an unmasked SSE exception raises #XM" },
-	{ x87_exception, "an unmasked x87 exception raises #MF" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { x87, "an x87 register survives exits" },
+	   { control_words, "FCW and MXCSR survive exits" },
+	   { sse, "sixteen XMM registers survive exits" },
+	   { avx, "sixteen YMM registers survive exits" },
+	   { xsetbv_refuses, "XSETBV refuses bad values, CPL 3 and CR4.OSXSAVE=0" },
+	   { simd_exception, "an unmasked SSE exception raises #XM" },
+	   { x87_exception, "an unmasked x87 exception raises #MF" },
+	   END_OF_CLAIMS };

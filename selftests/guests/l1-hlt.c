@@ -93,12 +93,10 @@ static void at_cpl3(void)
 	GUEST_EXPECT(user_call(user_hlt, 0), VEC_GP);
 }
 
-CLAIMS = {
-	{ timer_wakes, "the APIC timer wakes HLT" },
-	{ pending_wakes, "an interrupt that is pending already wakes HLT" },
-	{ sti_shadow, "the interrupt after STI; HLT arrives after HLT" },
-	{ many, "fifty sleeps end in fifty interrupts" },
-	{ masked_stays, "an interrupt below TPR does not wake, and is not lost" },
-	{ at_cpl3, "HLT at CPL 3 raises #GP" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { timer_wakes, "the APIC timer wakes HLT" },
+	   { pending_wakes, "an interrupt that is pending already wakes HLT" },
+	   { sti_shadow, "the interrupt after STI; HLT arrives after HLT" },
+	   { many, "fifty sleeps end in fifty interrupts" },
+	   { masked_stays, "an interrupt below TPR does not wake, and is not lost" },
+	   { at_cpl3, "HLT at CPL 3 raises #GP" },
+	   END_OF_CLAIMS };

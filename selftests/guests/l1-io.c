@@ -177,16 +177,14 @@ static void at_cpl3(void)
 	write_flags(flags);
 }
 
-CLAIMS = {
-	{ widths, "IN changes 1, 2 or 4 bytes; 4 clear the upper half" },
-	{ immediate, "IN and OUT with the port in the instruction" },
-	{ string_in, "REP INSB across a page boundary stores all and nothing else" },
-	{ string_in_long, "REP INSB of more than two pages" },
-	{ string_in_down, "REP INSB with DF set goes downward" },
-	{ string_in_nothing, "REP INSB with RCX 0 does nothing" },
-	{ string_in_32, "REP INSB with 32-bit addresses uses ECX and EDI" },
-	{ string_out, "OUTS of each width moves RSI" },
-	{ string_fault, "REP INSB onto a missing page stops there with #PF" },
-	{ at_cpl3, "IN at CPL 3 needs IOPL 3 when the TSS has no bitmap" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { widths, "IN changes 1, 2 or 4 bytes; 4 clear the upper half" },
+	   { immediate, "IN and OUT with the port in the instruction" },
+	   { string_in, "REP INSB across a page boundary stores all and nothing else" },
+	   { string_in_long, "REP INSB of more than two pages" },
+	   { string_in_down, "REP INSB with DF set goes downward" },
+	   { string_in_nothing, "REP INSB with RCX 0 does nothing" },
+	   { string_in_32, "REP INSB with 32-bit addresses uses ECX and EDI" },
+	   { string_out, "OUTS of each width moves RSI" },
+	   { string_fault, "REP INSB onto a missing page stops there with #PF" },
+	   { at_cpl3, "IN at CPL 3 needs IOPL 3 when the TSS has no bitmap" },
+	   END_OF_CLAIMS };

@@ -111,12 +111,10 @@ static void nmi_delivery(void)
 	on_trap(VEC_NMI, NULL);
 }
 
-CLAIMS = {
-	{ registers, "version, 24 pins, and an ID that can be set" },
-	{ redirection, "an entry keeps its bits but the read-only ones" },
-	{ pit_interrupts, "the PIT interrupts through its pin, and not when masked" },
-	{ logical_destination, "an entry with a logical destination" },
-	{ level, "a level entry whose pin is low has no remote IRR" },
-	{ nmi_delivery, "an entry that delivers an NMI" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { registers, "version, 24 pins, and an ID that can be set" },
+	   { redirection, "an entry keeps its bits but the read-only ones" },
+	   { pit_interrupts, "the PIT interrupts through its pin, and not when masked" },
+	   { logical_destination, "an entry with a logical destination" },
+	   { level, "a level entry whose pin is low has no remote IRR" },
+	   { nmi_delivery, "an entry that delivers an NMI" },
+	   END_OF_CLAIMS };

@@ -32,7 +32,9 @@ static void mov_high_registers(void)
 	start();
 	asm volatile("mov %1, %%r13; mov $0x12, %%r15d; movl %%r15d, (%%r13);"
 		     "xor %%r9d, %%r9d; movl (%%r13), %%r9d; mov %%r9d, %0"
-		     : "=r"(v) : "r"(select) : "r9", "r13", "r15", "memory");
+		     : "=r"(v)
+		     : "r"(select)
+		     : "r9", "r13", "r15", "memory");
 	GUEST_EXPECT(v, 0x12);
 }
 
@@ -42,7 +44,10 @@ static void mov_accumulator(void)
 
 	start();
 	asm volatile("mov $0x13, %%eax; movabs %%eax, 0xfec00000; xor %%eax, %%eax;"
-		     "movabs 0xfec00000, %%eax" : "+a"(v) : : "memory");
+		     "movabs 0xfec00000, %%eax"
+		     : "+a"(v)
+		     :
+		     : "memory");
 	GUEST_EXPECT(v, 0x13);
 }
 
@@ -59,14 +64,22 @@ static void addressing(void)
 	u32 v;
 
 	start();
-	asm volatile("movl $0x15, 0x10(%0, %1, 4)" : : "r"((u64)IOAPIC_PAGE - 0x90), "r"(0x20ULL)
+	asm volatile("movl $0x15, 0x10(%0, %1, 4)"
+		     :
+		     : "r"((u64)IOAPIC_PAGE - 0x90), "r"(0x20ULL)
 		     : "memory");
 	GUEST_EXPECT(*select, 0x15);
 	asm volatile("movl $0x16, (%k0)" : : "r"((u64)select | 0x1234ULL << 32) : "memory");
 	GUEST_EXPECT(*select, 0x16);
-	asm volatile("movl -0x7ffffff0(%1), %0" : "=r"(v) : "r"((u64)select + 0x7ffffff0) : "memory");
+	asm volatile("movl -0x7ffffff0(%1), %0"
+		     : "=r"(v)
+		     : "r"((u64)select + 0x7ffffff0)
+		     : "memory");
 	GUEST_EXPECT(v, 0x16);
-	asm volatile("push %%rbp; mov %1, %%rbp; movl 0(%%rbp), %0; pop %%rbp" : "=a"(v) : "c"(select) : "memory");
+	asm volatile("push %%rbp; mov %1, %%rbp; movl 0(%%rbp), %0; pop %%rbp"
+		     : "=a"(v)
+		     : "c"(select)
+		     : "memory");
 	GUEST_EXPECT(v, 0x16);
 }
 
@@ -252,22 +265,20 @@ static void split_instruction(void)
 	invlpg(va + 4096);
 }
 
-CLAIMS = {
-	{ mov_register, "MOV between a register and a device" },
-	{ mov_high_registers, "MOV with R8 to R15" },
-	{ mov_accumulator, "MOV with a 64-bit absolute address" },
-	{ mov_immediate, "MOV of an immediate" },
-	{ addressing, "base, index, scale, displacement and 32-bit addresses" },
-	{ segment_base, "FS's base counts" },
-	{ extend, "MOVZX, MOVSX, MOVSXD and single bytes, AH too" },
-	{ test_and_compare, "TEST, CMP and BT set the flags" },
-	{ modify, "OR, AND, XOR, ADD, SUB, INC, DEC on a device" },
-	{ load_and_operate, "OR, AND, SUB from a device" },
-	{ exchange, "XCHG" },
-	{ store_string, "STOS moves RDI" },
-	{ move_string, "MOVS to and from a device" },
-	{ at_cpl3, "a device that is mapped for CPL 3" },
-	{ remapped, "a device at another linear address" },
-	{ split_instruction, "an instruction across two unrelated pages" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { mov_register, "MOV between a register and a device" },
+	   { mov_high_registers, "MOV with R8 to R15" },
+	   { mov_accumulator, "MOV with a 64-bit absolute address" },
+	   { mov_immediate, "MOV of an immediate" },
+	   { addressing, "base, index, scale, displacement and 32-bit addresses" },
+	   { segment_base, "FS's base counts" },
+	   { extend, "MOVZX, MOVSX, MOVSXD and single bytes, AH too" },
+	   { test_and_compare, "TEST, CMP and BT set the flags" },
+	   { modify, "OR, AND, XOR, ADD, SUB, INC, DEC on a device" },
+	   { load_and_operate, "OR, AND, SUB from a device" },
+	   { exchange, "XCHG" },
+	   { store_string, "STOS moves RDI" },
+	   { move_string, "MOVS to and from a device" },
+	   { at_cpl3, "a device that is mapped for CPL 3" },
+	   { remapped, "a device at another linear address" },
+	   { split_instruction, "an instruction across two unrelated pages" },
+	   END_OF_CLAIMS };

@@ -99,14 +99,12 @@ static void real_exits(void)
 	GUEST_EXPECT(REAL(real_string), 0xffffffff);
 }
 
-CLAIMS = {
-	{ flat, "32-bit code without paging" },
-	{ paging_32, "32-bit paging with 4 KiB pages" },
-	{ paging_32_large, "32-bit paging with a 4 MiB page" },
-	{ paging_pae, "PAE paging" },
-	{ real_mode, "real mode runs 16-bit code" },
-	{ real_segment_bases, "real-mode segments have their bases" },
-	{ real_interrupt, "INT n and IRET through the real-mode vector table" },
-	{ real_exits, "CPUID and REP INSB in real mode" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { flat, "32-bit code without paging" },
+	   { paging_32, "32-bit paging with 4 KiB pages" },
+	   { paging_32_large, "32-bit paging with a 4 MiB page" },
+	   { paging_pae, "PAE paging" },
+	   { real_mode, "real mode runs 16-bit code" },
+	   { real_segment_bases, "real-mode segments have their bases" },
+	   { real_interrupt, "INT n and IRET through the real-mode vector table" },
+	   { real_exits, "CPUID and REP INSB in real mode" },
+	   END_OF_CLAIMS };

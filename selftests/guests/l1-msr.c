@@ -165,18 +165,16 @@ static void tsc_adjust(void)
 	wrmsr(MSR_TSC_ADJUST, 0);
 }
 
-CLAIMS = {
-	{ syscall_msrs, "SYSCALL's MSRs keep their values and refuse non-canonical ones" },
-	{ sysenter_msrs, "SYSENTER's MSRs keep their values and refuse non-canonical ones" },
-	{ bases, "FS, GS and kernel GS base keep their values; SWAPGS swaps" },
-	{ efer, "EFER refuses reserved bits and LME's change under paging" },
-	{ pat, "PAT keeps valid types and refuses reserved ones" },
-	{ unknown, "unknown MSRs raise #GP(0)" },
-	{ mtrrs, "MTRRCAP is read-only; the default type refuses reserved types" },
-	{ apic_base, "IA32_APIC_BASE names the first CPU and refuses reserved bits" },
-	{ tsc, "the TSC goes on from what was written" },
-	{ tsc_aux, "RDTSCP returns TSC_AUX, whose upper half is reserved" },
-	{ at_cpl3, "RDMSR at CPL 3 raises #GP" },
-	{ tsc_adjust, "TSC_ADJUST moves the TSC by its change" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { syscall_msrs, "SYSCALL's MSRs keep their values and refuse non-canonical ones" },
+	   { sysenter_msrs, "SYSENTER's MSRs keep their values and refuse non-canonical ones" },
+	   { bases, "FS, GS and kernel GS base keep their values; SWAPGS swaps" },
+	   { efer, "EFER refuses reserved bits and LME's change under paging" },
+	   { pat, "PAT keeps valid types and refuses reserved ones" },
+	   { unknown, "unknown MSRs raise #GP(0)" },
+	   { mtrrs, "MTRRCAP is read-only; the default type refuses reserved types" },
+	   { apic_base, "IA32_APIC_BASE names the first CPU and refuses reserved bits" },
+	   { tsc, "the TSC goes on from what was written" },
+	   { tsc_aux, "RDTSCP returns TSC_AUX, whose upper half is reserved" },
+	   { at_cpl3, "RDMSR at CPL 3 raises #GP" },
+	   { tsc_adjust, "TSC_ADJUST moves the TSC by its change" },
+	   END_OF_CLAIMS };

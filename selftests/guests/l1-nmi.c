@@ -80,10 +80,8 @@ static void int2(void)
 	on_trap(VEC_NMI, NULL);
 }
 
-CLAIMS = {
-	{ arrives, "an NMI by IPI to itself arrives with IF clear" },
-	{ blocked, "an NMI in the NMI handler waits for IRET" },
-	{ wakes_hlt, "an NMI wakes HLT with IF clear" },
-	{ int2, "INT 2 calls the handler and blocks nothing" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { arrives, "an NMI by IPI to itself arrives with IF clear" },
+	   { blocked, "an NMI in the NMI handler waits for IRET" },
+	   { wakes_hlt, "an NMI wakes HLT with IF clear" },
+	   { int2, "INT 2 calls the handler and blocks nothing" },
+	   END_OF_CLAIMS };

@@ -53,13 +53,11 @@ static void instructions(void)
 	EXPECT_OUTCOME(invept(1, &d), VM_TRAP(VEC_UD));
 	EXPECT_OUTCOME(invvpid(1, &d), VM_TRAP(VEC_UD));
 	GUEST_EXPECT(TRY(".byte 0x0f, 0x01, 0xd4", : : "a"(0), "c"(0)), VEC_UD); /* VMFUNC */
-	GUEST_EXPECT(TRY(".byte 0x0f, 0x37", : : "a"(0)), VEC_UD); /* GETSEC */
+	GUEST_EXPECT(TRY(".byte 0x0f, 0x37", : : "a"(0)), VEC_UD);		 /* GETSEC */
 }
 
-CLAIMS = {
-	{ cr4_vmxe, "CR4.VMXE is reserved" },
-	{ msrs, "the VMX capability MSRs raise #GP" },
-	{ feature_control, "IA32_FEATURE_CONTROL does not allow VMX" },
-	{ instructions, "every VMX instruction but VMCALL raises #UD" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { cr4_vmxe, "CR4.VMXE is reserved" },
+	   { msrs, "the VMX capability MSRs raise #GP" },
+	   { feature_control, "IA32_FEATURE_CONTROL does not allow VMX" },
+	   { instructions, "every VMX instruction but VMCALL raises #UD" },
+	   END_OF_CLAIMS };

@@ -158,16 +158,14 @@ static void gate_stops(void)
 	GUEST_EXPECT(inb(0x61) & 0x20, 0);
 }
 
-CLAIMS = {
-	{ mask_register, "both interrupt mask registers keep their bits" },
-	{ periodic, "the PIT in mode 2 interrupts through the PIC again and again" },
-	{ square, "the PIT in mode 3 does too" },
-	{ one_shot, "the PIT in mode 0 interrupts once" },
-	{ masked, "a masked IRQ waits in IRR" },
-	{ isr, "ISR shows the IRQ being served until EOI" },
-	{ counts_down, "the latched count goes down" },
-	{ read_back, "read-back tells mode and access" },
-	{ speaker_channel, "channel 2's output shows in port 0x61" },
-	{ gate_stops, "channel 2 stands while its gate is low" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { mask_register, "both interrupt mask registers keep their bits" },
+	   { periodic, "the PIT in mode 2 interrupts through the PIC again and again" },
+	   { square, "the PIT in mode 3 does too" },
+	   { one_shot, "the PIT in mode 0 interrupts once" },
+	   { masked, "a masked IRQ waits in IRR" },
+	   { isr, "ISR shows the IRQ being served until EOI" },
+	   { counts_down, "the latched count goes down" },
+	   { read_back, "read-back tells mode and access" },
+	   { speaker_channel, "channel 2's output shows in port 0x61" },
+	   { gate_stops, "channel 2 stands while its gate is low" },
+	   END_OF_CLAIMS };

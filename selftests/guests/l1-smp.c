@@ -256,16 +256,14 @@ static void init_again(void)
 	ids();
 }
 
-CLAIMS = {
-	{ up, "INIT-SIPI-SIPI brings the other CPUs up" },
-	{ ids, "each CPU has its APIC ID" },
-	{ atomics, "locked additions of all CPUs add up" },
-	{ physical, "an IPI with a physical destination reaches that CPU only" },
-	{ wakes, "an IPI wakes a CPU from HLT" },
-	{ shorthands, "the shorthands reach all, or all but the sender" },
-	{ nmi, "an NMI reaches another CPU" },
-	{ ping_pong, "two hundred IPIs there and back" },
-	{ tsc_agrees, "the TSCs of two CPUs agree on before and after" },
-	{ init_again, "INIT stops a busy CPU, SIPI starts it again" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { up, "INIT-SIPI-SIPI brings the other CPUs up" },
+	   { ids, "each CPU has its APIC ID" },
+	   { atomics, "locked additions of all CPUs add up" },
+	   { physical, "an IPI with a physical destination reaches that CPU only" },
+	   { wakes, "an IPI wakes a CPU from HLT" },
+	   { shorthands, "the shorthands reach all, or all but the sender" },
+	   { nmi, "an NMI reaches another CPU" },
+	   { ping_pong, "two hundred IPIs there and back" },
+	   { tsc_agrees, "the TSCs of two CPUs agree on before and after" },
+	   { init_again, "INIT stops a busy CPU, SIPI starts it again" },
+	   END_OF_CLAIMS };

@@ -109,8 +109,7 @@ static u64 user_unaligned(u64 arg)
 	u32 v;
 
 	asm volatile("pushfq; orq $0x40000, (%%rsp); popfq" : : : "cc", "memory");
-	return TRY("mov (%1), %0", : "=r"(v) : "r"(arg)) |
-	       (u64)this_cpu()->trap_error << 8;
+	return TRY("mov (%1), %0", : "=r"(v) : "r"(arg)) | (u64)this_cpu()->trap_error << 8;
 }
 
 static void alignment_check(void)
@@ -160,16 +159,17 @@ static void device_not_available(void)
 	write_cr0(cr0);
 }
 
-CLAIMS = {
-	{ divide_error, "division by zero raises #DE" },
-	{ undefined_opcode, "UD2 and a wrong LOCK raise #UD" },
-	{ general_protection, "a bad selector raises #GP with the selector, a non-canonical address with 0" },
-	{ not_present_segment, "a segment that is not present raises #NP, #SS when it is for SS" },
-	{ page_fault, "#PF tells present, write and reserved bits, and CR2 the address" },
-	{ no_execute, "a fetch from an NX page raises #PF with the fetch bit" },
-	{ from_user, "at CPL 3 CLI raises #GP, and a supervisor page #PF with the user bit" },
-	{ alignment_check, "an unaligned access at CPL 3 with AC and CR0.AM raises #AC" },
-	{ software_traps, "INT3 and INT n push the address after themselves" },
-	{ device_not_available, "x87 instructions raise #NM under CR0.TS and CR0.EM; CLTS ends it" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { divide_error, "division by zero raises #DE" },
+	   { undefined_opcode, "UD2 and a wrong LOCK raise #UD" },
+	   { general_protection,
+	     "a bad selector raises #GP with the selector, a non-canonical address with 0" },
+	   { not_present_segment,
+	     "a segment that is not present raises #NP, #SS when it is for SS" },
+	   { page_fault, "#PF tells present, write and reserved bits, and CR2 the address" },
+	   { no_execute, "a fetch from an NX page raises #PF with the fetch bit" },
+	   { from_user, "at CPL 3 CLI raises #GP, and a supervisor page #PF with the user bit" },
+	   { alignment_check, "an unaligned access at CPL 3 with AC and CR0.AM raises #AC" },
+	   { software_traps, "INT3 and INT n push the address after themselves" },
+	   { device_not_available,
+	     "x87 instructions raise #NM under CR0.TS and CR0.EM; CLTS ends it" },
+	   END_OF_CLAIMS };

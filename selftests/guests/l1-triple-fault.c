@@ -14,7 +14,4 @@ static void triple(void)
 	asm volatile("lidt %0; ud2" : : "m"(none));
 }
 
-CLAIMS = {
-	{ triple, "the guest ends before this line" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { triple, "the guest ends before this line" }, END_OF_CLAIMS };

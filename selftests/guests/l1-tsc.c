@@ -74,10 +74,8 @@ static void in_sleep(void)
 	GUEST_ASSERT(slept < spun * 8);
 }
 
-CLAIMS = {
-	{ forward, "RDTSC and the MSR never go back" },
-	{ rdtscp_too, "RDTSCP reads the same counter" },
-	{ disabled, "CR4.TSD keeps RDTSC from CPL 3 only" },
-	{ in_sleep, "the TSC counts while HLT sleeps" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { forward, "RDTSC and the MSR never go back" },
+	   { rdtscp_too, "RDTSCP reads the same counter" },
+	   { disabled, "CR4.TSD keeps RDTSC from CPL 3 only" },
+	   { in_sleep, "the TSC counts while HLT sleeps" },
+	   END_OF_CLAIMS };

@@ -89,8 +89,8 @@ static bool map_access_page(void (*l2)(void))
 	access = page_alloc();
 	l1_vmwrite(VMCS_APIC_ACCESS_ADDR, (u64)access);
 	if (vmx->ept_pml4)
-		*l1_ept_entry(vmx, ACCESS_GPA) =
-			(u64)access | EPTE_RWX | EPTP_MEMTYPE_WB << EPTE_MEMTYPE_SHIFT;
+		*l1_ept_entry(vmx, ACCESS_GPA) = (u64)access | EPTE_RWX |
+						 EPTP_MEMTYPE_WB << EPTE_MEMTYPE_SHIFT;
 	return true;
 }
 
@@ -249,17 +249,15 @@ static void virtual_interrupt(void)
 	on_trap(0x61, NULL);
 }
 
-CLAIMS = {
-	{ tpr_shadow, "CR8 reads and writes the virtual TPR" },
-	{ threshold, "a TPR below its threshold exits" },
-	{ cr8_unshadowed, "without the shadow CR8 is L1's own TPR" },
-	{ access_page, "the APIC-access page exits with offset and kind" },
-	{ access_page_tpr, "the TPR through the APIC-access page is the virtual one" },
-	{ access_page_l1, "for L1 the APIC-access page is memory" },
-	{ x2apic_mode, "x2APIC mode virtualizes the TPR's MSR" },
-	{ xapic_of_l1, "L2 reaches L1's xAPIC through an identity map" },
-	{ register_virtualization, "APIC-register virtualization reads the virtual-APIC page" },
-	{ virtual_interrupt, "virtual-interrupt delivery" },
-	{ x2apic_of_l1, "an x2APIC MSR that passes is L1's" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { tpr_shadow, "CR8 reads and writes the virtual TPR" },
+	   { threshold, "a TPR below its threshold exits" },
+	   { cr8_unshadowed, "without the shadow CR8 is L1's own TPR" },
+	   { access_page, "the APIC-access page exits with offset and kind" },
+	   { access_page_tpr, "the TPR through the APIC-access page is the virtual one" },
+	   { access_page_l1, "for L1 the APIC-access page is memory" },
+	   { x2apic_mode, "x2APIC mode virtualizes the TPR's MSR" },
+	   { xapic_of_l1, "L2 reaches L1's xAPIC through an identity map" },
+	   { register_virtualization, "APIC-register virtualization reads the virtual-APIC page" },
+	   { virtual_interrupt, "virtual-interrupt delivery" },
+	   { x2apic_of_l1, "an x2APIC MSR that passes is L1's" },
+	   END_OF_CLAIMS };

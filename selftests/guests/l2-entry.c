@@ -192,11 +192,14 @@ static void injection(void)
 	TRY_FIELD(ENTRY_INTR_INFO, INTR_VALID | 1 << 8, BAD_CONTROLS); /* reserved type */
 	TRY_FIELD(ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_NMI | 3, BAD_CONTROLS);
 	TRY_FIELD(ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_HARD_EXC | 32, BAD_CONTROLS);
-	TRY_FIELD(ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_HARD_EXC | INTR_HAS_ERROR | VEC_UD, BAD_CONTROLS);
-	TRY_FIELD(ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_EXT | INTR_HAS_ERROR | 0x50, BAD_CONTROLS);
+	TRY_FIELD(ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_HARD_EXC | INTR_HAS_ERROR | VEC_UD,
+		  BAD_CONTROLS);
+	TRY_FIELD(ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_EXT | INTR_HAS_ERROR | 0x50,
+		  BAD_CONTROLS);
 	TRY_FIELD(ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_EXT | BIT(13) | 0x50, BAD_CONTROLS);
 	l1_vmwrite(VMCS_ENTRY_ERROR_CODE, 0x10000);
-	TRY_FIELD(ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_HARD_EXC | INTR_HAS_ERROR | VEC_GP, BAD_CONTROLS);
+	TRY_FIELD(ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_HARD_EXC | INTR_HAS_ERROR | VEC_GP,
+		  BAD_CONTROLS);
 	l1_vmwrite(VMCS_ENTRY_ERROR_CODE, 0);
 	l1_vmwrite(VMCS_ENTRY_INSN_LEN, 16);
 	TRY_FIELD(ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_SOFT_INT | 0x50, BAD_CONTROLS);
@@ -330,8 +333,8 @@ static void guest_segments(void)
 	TRY_FIELD(GUEST_TR_LIMIT, 0x100067, BAD_GUEST); /* G is 0 */
 	TRY_NOT(GUEST_CS_AR, AR_P, BAD_GUEST);
 	TRY_NOT(GUEST_CS_AR, AR_S, BAD_GUEST);
-	TRY_NOT(GUEST_CS_AR, 8, BAD_GUEST); /* data */
-	TRY_NOT(GUEST_CS_AR, 1, BAD_GUEST); /* not accessed */
+	TRY_NOT(GUEST_CS_AR, 8, BAD_GUEST);    /* data */
+	TRY_NOT(GUEST_CS_AR, 1, BAD_GUEST);    /* not accessed */
 	TRY_OR(GUEST_CS_AR, AR_DB, BAD_GUEST); /* with L */
 	TRY_OR(GUEST_CS_AR, BIT(17), BAD_GUEST);
 	TRY_OR(GUEST_SS_AR, BIT(9), BAD_GUEST);
@@ -483,36 +486,35 @@ static void many_failures(void)
 	still_enters();
 }
 
-CLAIMS = {
-	{ reserved_controls, "each reserved control bit: error 7" },
-	{ secondary_off, "secondary controls count only when activated" },
-	{ addresses, "bitmap addresses: error 7" },
-	{ ept_pointer, "EPT pointer: error 7" },
-	{ vpid_zero, "VPID 0: error 7" },
-	{ needs_other, "controls that need another: error 7" },
-	{ cr3_target_count, "CR3-target count: error 7" },
-	{ tpr_shadow, "virtual-APIC page, TPR threshold, APIC-access page: error 7" },
-	{ msr_list_addresses, "MSR lists' addresses, when their count is not 0: error 7" },
-	{ injection, "event injection: error 7" },
-	{ host_crs, "host CR0, CR3, CR4: error 8" },
-	{ host_segments, "host selectors: error 8" },
-	{ host_bases, "host bases and RIP: error 8" },
-	{ host_msrs, "host EFER and PAT: error 8" },
-	{ host_address_size, "host address-space size: error 8" },
-	{ guest_crs, "guest CR0, CR3, CR4: exit 33" },
-	{ guest_msrs, "guest EFER, PAT, DR7, SYSENTER: exit 33" },
-	{ guest_debugctl, "guest DEBUGCTL: exit 33" },
-	{ guest_rip, "guest RIP that is not canonical: exit 33" },
-	{ guest_rflags, "guest RFLAGS: exit 33" },
-	{ guest_segments, "guest segments: exit 33" },
-	{ guest_tables, "guest GDTR and IDTR: exit 33" },
-	{ guest_activity, "activity state: exit 33" },
-	{ guest_interruptibility, "interruptibility state: exit 33" },
-	{ guest_pending_debug, "pending debug exceptions: exit 33" },
-	{ link_pointer, "VMCS link pointer: exit 33, qualification 4" },
-	{ bad_pdpte, "a reserved bit in a PDPTE: exit 33, qualification 2" },
-	{ msr_load, "MSR-load list: exit 34 with the entry's number" },
-	{ host_state_after, "after exit 33 L1's state is the host state, the VMCS is not launched" },
-	{ many_failures, "600 failed entries, then one that enters" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { reserved_controls, "each reserved control bit: error 7" },
+	   { secondary_off, "secondary controls count only when activated" },
+	   { addresses, "bitmap addresses: error 7" },
+	   { ept_pointer, "EPT pointer: error 7" },
+	   { vpid_zero, "VPID 0: error 7" },
+	   { needs_other, "controls that need another: error 7" },
+	   { cr3_target_count, "CR3-target count: error 7" },
+	   { tpr_shadow, "virtual-APIC page, TPR threshold, APIC-access page: error 7" },
+	   { msr_list_addresses, "MSR lists' addresses, when their count is not 0: error 7" },
+	   { injection, "event injection: error 7" },
+	   { host_crs, "host CR0, CR3, CR4: error 8" },
+	   { host_segments, "host selectors: error 8" },
+	   { host_bases, "host bases and RIP: error 8" },
+	   { host_msrs, "host EFER and PAT: error 8" },
+	   { host_address_size, "host address-space size: error 8" },
+	   { guest_crs, "guest CR0, CR3, CR4: exit 33" },
+	   { guest_msrs, "guest EFER, PAT, DR7, SYSENTER: exit 33" },
+	   { guest_debugctl, "guest DEBUGCTL: exit 33" },
+	   { guest_rip, "guest RIP that is not canonical: exit 33" },
+	   { guest_rflags, "guest RFLAGS: exit 33" },
+	   { guest_segments, "guest segments: exit 33" },
+	   { guest_tables, "guest GDTR and IDTR: exit 33" },
+	   { guest_activity, "activity state: exit 33" },
+	   { guest_interruptibility, "interruptibility state: exit 33" },
+	   { guest_pending_debug, "pending debug exceptions: exit 33" },
+	   { link_pointer, "VMCS link pointer: exit 33, qualification 4" },
+	   { bad_pdpte, "a reserved bit in a PDPTE: exit 33, qualification 2" },
+	   { msr_load, "MSR-load list: exit 34 with the entry's number" },
+	   { host_state_after,
+	     "after exit 33 L1's state is the host state, the VMCS is not launched" },
+	   { many_failures, "600 failed entries, then one that enters" },
+	   END_OF_CLAIMS };

@@ -330,8 +330,8 @@ static void many_pages(void)
 	l1_need_ept(0);
 	playground(vmx, page);
 	for (u64 i = 0; i < 512; i++)
-		*l1_ept_entry(vmx, PLAYGROUND + i * 4096) =
-			(0x800000 + i * 4096) | EPTE_RWX | EPTP_MEMTYPE_WB << EPTE_MEMTYPE_SHIFT;
+		*l1_ept_entry(vmx, PLAYGROUND + i * 4096) = (0x800000 + i * 4096) | EPTE_RWX |
+							    EPTP_MEMTYPE_WB << EPTE_MEMTYPE_SHIFT;
 	expect_end();
 	for (u64 i = 0; i < 512; i++)
 		GUEST_EXPECT(*(volatile u64 *)(0x800000 + i * 4096), i);
@@ -378,23 +378,21 @@ static void nowhere(void)
 	GUEST_EXPECT(l2_value, ~0ULL);
 }
 
-CLAIMS = {
-	{ remap, "L2's memory is where L1's EPT says" },
-	{ not_present, "a missing page exits with address and access" },
-	{ read_only, "a write to a read-only page exits with the page's rights" },
-	{ no_execute, "a fetch from a page without execute exits" },
-	{ execute_only, "an execute-only page executes and cannot be read" },
-	{ misconfigurations, "wrong rights, memory types and reserved bits of a page" },
-	{ misconfigured_levels, "wrong bits in upper levels" },
-	{ large_to_small, "a 2 MiB page, then 4 KiB pages, then again" },
-	{ retarget, "after INVEPT of either type L2 sees the new page" },
-	{ accessed_dirty, "accessed and dirty bits are set, and again after they were cleared" },
-	{ no_accessed_dirty, "without the EPTP bit there are none" },
-	{ table_walk, "a violation on L2's page table says so" },
-	{ vectoring, "a violation in delivering an event has it as vectoring information" },
-	{ device, "L2 reaches a device of L1's machine" },
-	{ many_pages, "512 pages of 4 KiB" },
-	{ two_roots, "two EPT pointers in turn" },
-	{ nowhere, "a page where L1 has no memory reads as all ones" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { remap, "L2's memory is where L1's EPT says" },
+	   { not_present, "a missing page exits with address and access" },
+	   { read_only, "a write to a read-only page exits with the page's rights" },
+	   { no_execute, "a fetch from a page without execute exits" },
+	   { execute_only, "an execute-only page executes and cannot be read" },
+	   { misconfigurations, "wrong rights, memory types and reserved bits of a page" },
+	   { misconfigured_levels, "wrong bits in upper levels" },
+	   { large_to_small, "a 2 MiB page, then 4 KiB pages, then again" },
+	   { retarget, "after INVEPT of either type L2 sees the new page" },
+	   { accessed_dirty, "accessed and dirty bits are set, and again after they were cleared" },
+	   { no_accessed_dirty, "without the EPTP bit there are none" },
+	   { table_walk, "a violation on L2's page table says so" },
+	   { vectoring, "a violation in delivering an event has it as vectoring information" },
+	   { device, "L2 reaches a device of L1's machine" },
+	   { many_pages, "512 pages of 4 KiB" },
+	   { two_roots, "two EPT pointers in turn" },
+	   { nowhere, "a page where L1 has no memory reads as all ones" },
+	   END_OF_CLAIMS };

@@ -154,7 +154,8 @@ static void all_of_them(void)
 		EXPECT_EXIT(EXIT_EXCEPTION_NMI);
 		GUEST_EXPECT(l1_vmread(VMCS_EXIT_INTR_INFO) & INTR_VECTOR, want[i]);
 		/* Give it to L2 after all. */
-		l1_vmwrite(VMCS_ENTRY_INTR_INFO, l1_vmread(VMCS_EXIT_INTR_INFO) & ~INTR_NMI_UNBLOCK);
+		l1_vmwrite(VMCS_ENTRY_INTR_INFO,
+			   l1_vmread(VMCS_EXIT_INTR_INFO) & ~INTR_NMI_UNBLOCK);
 		l1_vmwrite(VMCS_ENTRY_ERROR_CODE, l1_vmread(VMCS_EXIT_INTR_ERROR));
 	}
 	expect_end(VEC_DE + VEC_NP + VEC_SS + VEC_NM);
@@ -200,8 +201,7 @@ static void vectoring_exception(void)
 	EXPECT_EXIT(EXIT_EXCEPTION_NMI);
 	GUEST_EXPECT(l1_vmread(VMCS_EXIT_INTR_INFO) & INTR_VECTOR, VEC_GP);
 	GUEST_EXPECT(l1_vmread(VMCS_EXIT_INTR_ERROR), VEC_UD * 8 + 2 + 1);
-	GUEST_EXPECT(l1_vmread(VMCS_IDT_VECTORING_INFO),
-		     INTR_VALID | INTR_TYPE_HARD_EXC | VEC_UD);
+	GUEST_EXPECT(l1_vmread(VMCS_IDT_VECTORING_INFO), INTR_VALID | INTR_TYPE_HARD_EXC | VEC_UD);
 }
 
 static void l2_int(void)
@@ -237,19 +237,18 @@ static void debug_exception(void)
 	expect_end(3);
 }
 
-CLAIMS = {
-	{ own_exceptions, "an exception that L1 does not intercept is L2's" },
-	{ invalid_opcode, "#UD exits when intercepted" },
-	{ error_code, "#GP exits with its error code" },
-	{ software, "INT3 exits as a software exception with its length" },
-	{ page_fault, "#PF exits with its address, and CR2 as it was" },
-	{ page_fault_own, "L2's own #PF loads CR2" },
-	{ page_fault_match, "#PF by mask and match, in both senses" },
-	{ all_of_them, "#DE, #NP, #SS, #NM exit, and go back by injection" },
-	{ triple_fault, "a triple fault of L2 is an exit, and L1 goes on" },
-	{ double_fault, "a fault in delivering #GP exits as #DF when that is intercepted" },
-	{ vectoring_exception, "a fault in delivering #UD exits with #UD as vectoring information" },
-	{ vectoring_software, "a fault in delivering INT n exits with it and its length" },
-	{ debug_exception, "a single step exits with BS in the qualification" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { own_exceptions, "an exception that L1 does not intercept is L2's" },
+	   { invalid_opcode, "#UD exits when intercepted" },
+	   { error_code, "#GP exits with its error code" },
+	   { software, "INT3 exits as a software exception with its length" },
+	   { page_fault, "#PF exits with its address, and CR2 as it was" },
+	   { page_fault_own, "L2's own #PF loads CR2" },
+	   { page_fault_match, "#PF by mask and match, in both senses" },
+	   { all_of_them, "#DE, #NP, #SS, #NM exit, and go back by injection" },
+	   { triple_fault, "a triple fault of L2 is an exit, and L1 goes on" },
+	   { double_fault, "a fault in delivering #GP exits as #DF when that is intercepted" },
+	   { vectoring_exception,
+	     "a fault in delivering #UD exits with #UD as vectoring information" },
+	   { vectoring_software, "a fault in delivering INT n exits with it and its length" },
+	   { debug_exception, "a single step exits with BS in the qualification" },
+	   END_OF_CLAIMS };

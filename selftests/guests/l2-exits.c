@@ -9,11 +9,11 @@
 static u64 l2_result[4];
 
 /* Run an L2 of one instruction, then VMCALL. */
-#define L2(name, ...)                                                          \
-	static void l2_##name(void)                                            \
-	{                                                                      \
-		__VA_ARGS__;                                                   \
-		l2_vmcall(0x600d);                                             \
+#define L2(name, ...)               \
+	static void l2_##name(void) \
+	{                           \
+		__VA_ARGS__;        \
+		l2_vmcall(0x600d);  \
 	}
 
 static void expect_end(void)
@@ -223,7 +223,11 @@ static void t_sgdt(void)
 	GUEST_EXPECT(l2_result[0], l1_vmread(VMCS_GUEST_GDTR_BASE));
 }
 
-L2(lidt, struct table_pointer p; asm volatile("sidt %0" : "=m"(p)); asm volatile("lidt %0" : : "m"(p)))
+L2(lidt, struct table_pointer p; asm volatile("sidt %0"
+					      : "=m"(p));
+   asm volatile("lidt %0"
+		:
+		: "m"(p)))
 static void t_lidt(void)
 {
 	l1_prepare(l2_lidt);
@@ -317,8 +321,9 @@ static void t_vmx_insn_info(void)
 
 L2(out, outb(0x80, 0x5a))
 L2(in_word, l2_result[0] = inw(0x5f0))
-L2(string_out, u64 rsi = (u64)l2_result; u64 rcx = 3;
-   asm volatile("rep outsb" : "+S"(rsi), "+c"(rcx) : "d"(0x80)))
+L2(string_out, u64 rsi = (u64)l2_result; u64 rcx = 3; asm volatile("rep outsb"
+								   : "+S"(rsi), "+c"(rcx)
+								   : "d"(0x80)))
 
 static void t_io_all(void)
 {
@@ -471,7 +476,8 @@ static void t_cr3_target(void)
 	EXPECT_EXIT(EXIT_CR_ACCESS);
 }
 
-L2(cr0, l2_result[0] = read_cr0(); write_cr0(l2_result[0] ^ CR0_TS ^ CR0_MP); l2_result[1] = read_cr0())
+L2(cr0, l2_result[0] = read_cr0(); write_cr0(l2_result[0] ^ CR0_TS ^ CR0_MP);
+   l2_result[1] = read_cr0())
 static void t_cr0_mask(void)
 {
 	l1_prepare(l2_cr0);
@@ -582,43 +588,41 @@ static void t_dr_own(void)
 	write_dr0(0);
 }
 
-CLAIMS = {
-	{ t_cpuid, "CPUID exits always" },
-	{ t_hlt, "HLT" },
-	{ t_invlpg, "INVLPG with its address" },
-	{ t_rdtsc, "RDTSC exits, or runs" },
-	{ t_tsc_offset, "the TSC offset adds to RDTSC, also a negative one" },
-	{ t_tsc_msr_offset, "the TSC offset adds to RDMSR of the TSC" },
-	{ t_rdtscp, "RDTSCP exits with RDTSC exiting" },
-	{ t_rdtscp_off, "RDTSCP raises #UD in L2 when L1 does not enable it" },
-	{ t_rdpmc, "RDPMC" },
-	{ t_pause, "PAUSE exits, or runs" },
-	{ t_monitor, "MONITOR" },
-	{ t_mwait, "MWAIT" },
-	{ t_wbinvd, "WBINVD exits, or runs" },
-	{ t_invd, "INVD exits always" },
-	{ t_xsetbv, "XSETBV exits always" },
-	{ t_getsec, "GETSEC exits always" },
-	{ t_sgdt, "SGDT with descriptor-table exiting" },
-	{ t_lidt, "LIDT (SIDT first) with descriptor-table exiting" },
-	{ t_str, "STR with descriptor-table exiting" },
-	{ t_invpcid, "INVPCID exits with INVLPG exiting" },
-	{ t_rdrand, "RDRAND" },
-	{ t_vmx_insns, "every VMX instruction in L2 exits to L1" },
-	{ t_vmx_insn_info, "VMREAD's instruction information names its register" },
-	{ t_io_all, "unconditional I/O exiting, with port and size" },
-	{ t_io_bitmap, "I/O bitmap A, changed between entries; every byte of a port counts" },
-	{ t_io_bitmap_b, "I/O bitmap B" },
-	{ t_io_string, "REP OUTSB exits with its linear address" },
-	{ t_msr_all, "without MSR bitmaps every RDMSR exits" },
-	{ t_msr_bitmap, "MSR bitmaps, changed between entries; MSRs beyond them exit" },
-	{ t_cr3, "CR3 loads and stores" },
-	{ t_cr3_target, "CR3 targets load without an exit" },
-	{ t_cr0_mask, "CR0 mask and shadow" },
-	{ t_clts_lmsw, "CLTS and LMSW under CR0's mask" },
-	{ t_cr4_mask, "CR4 mask and shadow" },
-	{ t_cr8, "CR8 loads and stores" },
-	{ t_dr, "MOV DR" },
-	{ t_dr_own, "L2's DR7 is its own, DR0 is shared as on the processor" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { t_cpuid, "CPUID exits always" },
+	   { t_hlt, "HLT" },
+	   { t_invlpg, "INVLPG with its address" },
+	   { t_rdtsc, "RDTSC exits, or runs" },
+	   { t_tsc_offset, "the TSC offset adds to RDTSC, also a negative one" },
+	   { t_tsc_msr_offset, "the TSC offset adds to RDMSR of the TSC" },
+	   { t_rdtscp, "RDTSCP exits with RDTSC exiting" },
+	   { t_rdtscp_off, "RDTSCP raises #UD in L2 when L1 does not enable it" },
+	   { t_rdpmc, "RDPMC" },
+	   { t_pause, "PAUSE exits, or runs" },
+	   { t_monitor, "MONITOR" },
+	   { t_mwait, "MWAIT" },
+	   { t_wbinvd, "WBINVD exits, or runs" },
+	   { t_invd, "INVD exits always" },
+	   { t_xsetbv, "XSETBV exits always" },
+	   { t_getsec, "GETSEC exits always" },
+	   { t_sgdt, "SGDT with descriptor-table exiting" },
+	   { t_lidt, "LIDT (SIDT first) with descriptor-table exiting" },
+	   { t_str, "STR with descriptor-table exiting" },
+	   { t_invpcid, "INVPCID exits with INVLPG exiting" },
+	   { t_rdrand, "RDRAND" },
+	   { t_vmx_insns, "every VMX instruction in L2 exits to L1" },
+	   { t_vmx_insn_info, "VMREAD's instruction information names its register" },
+	   { t_io_all, "unconditional I/O exiting, with port and size" },
+	   { t_io_bitmap, "I/O bitmap A, changed between entries; every byte of a port counts" },
+	   { t_io_bitmap_b, "I/O bitmap B" },
+	   { t_io_string, "REP OUTSB exits with its linear address" },
+	   { t_msr_all, "without MSR bitmaps every RDMSR exits" },
+	   { t_msr_bitmap, "MSR bitmaps, changed between entries; MSRs beyond them exit" },
+	   { t_cr3, "CR3 loads and stores" },
+	   { t_cr3_target, "CR3 targets load without an exit" },
+	   { t_cr0_mask, "CR0 mask and shadow" },
+	   { t_clts_lmsw, "CLTS and LMSW under CR0's mask" },
+	   { t_cr4_mask, "CR4 mask and shadow" },
+	   { t_cr8, "CR8 loads and stores" },
+	   { t_dr, "MOV DR" },
+	   { t_dr_own, "L2's DR7 is its own, DR0 is shared as on the processor" },
+	   END_OF_CLAIMS };

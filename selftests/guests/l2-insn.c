@@ -88,13 +88,34 @@ static void vmxon_in_root(void)
 	EXPECT_OUTCOME(vmxon(0x123), VM_FAIL_VALID(VMERR_VMXON_IN_ROOT));
 }
 
-static u64 user_vmxon(u64 pa) { return vmxon(pa); }
-static u64 user_vmxoff(u64 arg) { return vmxoff(); }
-static u64 user_vmclear(u64 pa) { return vmclear(pa); }
-static u64 user_vmptrst(u64 to) { return vmptrst((u64 *)to); }
-static u64 user_vmwrite(u64 v) { return vmwrite(VMCS_GUEST_RIP, v); }
-static u64 user_vmcall(u64 v) { return vmcall_root(); }
-static u64 user_invept(u64 d) { return invept(INVEPT_ALL, (void *)d); }
+static u64 user_vmxon(u64 pa)
+{
+	return vmxon(pa);
+}
+static u64 user_vmxoff(u64 arg)
+{
+	return vmxoff();
+}
+static u64 user_vmclear(u64 pa)
+{
+	return vmclear(pa);
+}
+static u64 user_vmptrst(u64 to)
+{
+	return vmptrst((u64 *)to);
+}
+static u64 user_vmwrite(u64 v)
+{
+	return vmwrite(VMCS_GUEST_RIP, v);
+}
+static u64 user_vmcall(u64 v)
+{
+	return vmcall_root();
+}
+static u64 user_invept(u64 d)
+{
+	return invept(INVEPT_ALL, (void *)d);
+}
 
 static void at_cpl3(void)
 {
@@ -131,8 +152,10 @@ static void memory_operands(void)
 	EXPECT_OUTCOME(VMX_INSN("vmptrld (%2)", "r"(hole)), VM_TRAP(VEC_PF));
 	GUEST_EXPECT(this_cpu()->trap_error, 0);
 	EXPECT_OUTCOME(VMX_INSN("vmclear (%2)", "r"(hole + 8)), VM_TRAP(VEC_PF));
-	EXPECT_OUTCOME(VMX_INSN("vmwrite (%2), %3", "r"(hole), "r"((u64)VMCS_GUEST_RIP)), VM_TRAP(VEC_PF));
-	EXPECT_OUTCOME(VMX_INSN("vmread %3, (%2)", "r"(hole), "r"((u64)VMCS_GUEST_RIP)), VM_TRAP(VEC_PF));
+	EXPECT_OUTCOME(VMX_INSN("vmwrite (%2), %3", "r"(hole), "r"((u64)VMCS_GUEST_RIP)),
+		       VM_TRAP(VEC_PF));
+	EXPECT_OUTCOME(VMX_INSN("vmread %3, (%2)", "r"(hole), "r"((u64)VMCS_GUEST_RIP)),
+		       VM_TRAP(VEC_PF));
 	EXPECT_OUTCOME(VMX_INSN("vmptrld (%2)", "r"(1ULL << 63)), VM_TRAP(VEC_GP));
 	*entry = hole | 7;
 	invlpg(hole);
@@ -231,7 +254,8 @@ static void fields(void)
 	EXPECT_OUTCOME(vmread(0x0fff0, &v), VM_FAIL_VALID(VMERR_UNSUPPORTED_FIELD));
 	GUEST_EXPECT(v, 0x5555);
 	EXPECT_OUTCOME(vmwrite(0x6fff, 0), VM_FAIL_VALID(VMERR_UNSUPPORTED_FIELD));
-	EXPECT_OUTCOME(vmwrite(1ULL << 32 | VMCS_GUEST_RIP, 0), VM_FAIL_VALID(VMERR_UNSUPPORTED_FIELD));
+	EXPECT_OUTCOME(vmwrite(1ULL << 32 | VMCS_GUEST_RIP, 0),
+		       VM_FAIL_VALID(VMERR_UNSUPPORTED_FIELD));
 	EXPECT_OUTCOME(vmread(VMCS_GUEST_RIP | 1, &v), VM_FAIL_VALID(VMERR_UNSUPPORTED_FIELD));
 	if (!(vmx->caps.misc & MISC_VMWRITE_ANY))
 		EXPECT_OUTCOME(vmwrite(VMCS_EXIT_REASON, 0), VM_FAIL_VALID(VMERR_READ_ONLY_FIELD));
@@ -251,25 +275,70 @@ static void fields(void)
 static void all_fields_keep(void)
 {
 	static const u32 fields[] = {
-		VMCS_GUEST_ES_SEL, VMCS_GUEST_TR_SEL, VMCS_HOST_CS_SEL, VMCS_HOST_TR_SEL,
-		VMCS_IO_BITMAP_A, VMCS_IO_BITMAP_B, VMCS_MSR_BITMAP, VMCS_EXIT_MSR_STORE_ADDR,
-		VMCS_EXIT_MSR_LOAD_ADDR, VMCS_ENTRY_MSR_LOAD_ADDR, VMCS_TSC_OFFSET,
-		VMCS_LINK_POINTER, VMCS_GUEST_DEBUGCTL, VMCS_PIN_CTLS, VMCS_PROC_CTLS,
-		VMCS_EXCEPTION_BITMAP, VMCS_PF_ERROR_MASK, VMCS_PF_ERROR_MATCH,
-		VMCS_CR3_TARGET_COUNT, VMCS_EXIT_CTLS, VMCS_EXIT_MSR_STORE_COUNT,
-		VMCS_EXIT_MSR_LOAD_COUNT, VMCS_ENTRY_CTLS, VMCS_ENTRY_MSR_LOAD_COUNT,
-		VMCS_ENTRY_INTR_INFO, VMCS_ENTRY_ERROR_CODE, VMCS_ENTRY_INSN_LEN,
-		VMCS_GUEST_ES_LIMIT, VMCS_GUEST_GDTR_LIMIT, VMCS_GUEST_IDTR_LIMIT,
-		VMCS_GUEST_INTERRUPTIBILITY, VMCS_GUEST_ACTIVITY, VMCS_GUEST_SYSENTER_CS,
-		VMCS_HOST_SYSENTER_CS, VMCS_CR0_MASK, VMCS_CR4_MASK, VMCS_CR0_SHADOW,
-		VMCS_CR4_SHADOW, VMCS_GUEST_CR0,
-		VMCS_GUEST_CR3, VMCS_GUEST_CR4, VMCS_GUEST_ES_BASE, VMCS_GUEST_TR_BASE,
-		VMCS_GUEST_GDTR_BASE, VMCS_GUEST_IDTR_BASE, VMCS_GUEST_DR7, VMCS_GUEST_RSP,
-		VMCS_GUEST_RIP, VMCS_GUEST_RFLAGS, VMCS_GUEST_PENDING_DBG,
-		VMCS_GUEST_SYSENTER_ESP, VMCS_GUEST_SYSENTER_EIP, VMCS_HOST_CR0, VMCS_HOST_CR3,
-		VMCS_HOST_CR4, VMCS_HOST_FS_BASE, VMCS_HOST_GS_BASE, VMCS_HOST_TR_BASE,
-		VMCS_HOST_GDTR_BASE, VMCS_HOST_IDTR_BASE, VMCS_HOST_SYSENTER_ESP,
-		VMCS_HOST_SYSENTER_EIP, VMCS_HOST_RSP, VMCS_HOST_RIP,
+		VMCS_GUEST_ES_SEL,
+		VMCS_GUEST_TR_SEL,
+		VMCS_HOST_CS_SEL,
+		VMCS_HOST_TR_SEL,
+		VMCS_IO_BITMAP_A,
+		VMCS_IO_BITMAP_B,
+		VMCS_MSR_BITMAP,
+		VMCS_EXIT_MSR_STORE_ADDR,
+		VMCS_EXIT_MSR_LOAD_ADDR,
+		VMCS_ENTRY_MSR_LOAD_ADDR,
+		VMCS_TSC_OFFSET,
+		VMCS_LINK_POINTER,
+		VMCS_GUEST_DEBUGCTL,
+		VMCS_PIN_CTLS,
+		VMCS_PROC_CTLS,
+		VMCS_EXCEPTION_BITMAP,
+		VMCS_PF_ERROR_MASK,
+		VMCS_PF_ERROR_MATCH,
+		VMCS_CR3_TARGET_COUNT,
+		VMCS_EXIT_CTLS,
+		VMCS_EXIT_MSR_STORE_COUNT,
+		VMCS_EXIT_MSR_LOAD_COUNT,
+		VMCS_ENTRY_CTLS,
+		VMCS_ENTRY_MSR_LOAD_COUNT,
+		VMCS_ENTRY_INTR_INFO,
+		VMCS_ENTRY_ERROR_CODE,
+		VMCS_ENTRY_INSN_LEN,
+		VMCS_GUEST_ES_LIMIT,
+		VMCS_GUEST_GDTR_LIMIT,
+		VMCS_GUEST_IDTR_LIMIT,
+		VMCS_GUEST_INTERRUPTIBILITY,
+		VMCS_GUEST_ACTIVITY,
+		VMCS_GUEST_SYSENTER_CS,
+		VMCS_HOST_SYSENTER_CS,
+		VMCS_CR0_MASK,
+		VMCS_CR4_MASK,
+		VMCS_CR0_SHADOW,
+		VMCS_CR4_SHADOW,
+		VMCS_GUEST_CR0,
+		VMCS_GUEST_CR3,
+		VMCS_GUEST_CR4,
+		VMCS_GUEST_ES_BASE,
+		VMCS_GUEST_TR_BASE,
+		VMCS_GUEST_GDTR_BASE,
+		VMCS_GUEST_IDTR_BASE,
+		VMCS_GUEST_DR7,
+		VMCS_GUEST_RSP,
+		VMCS_GUEST_RIP,
+		VMCS_GUEST_RFLAGS,
+		VMCS_GUEST_PENDING_DBG,
+		VMCS_GUEST_SYSENTER_ESP,
+		VMCS_GUEST_SYSENTER_EIP,
+		VMCS_HOST_CR0,
+		VMCS_HOST_CR3,
+		VMCS_HOST_CR4,
+		VMCS_HOST_FS_BASE,
+		VMCS_HOST_GS_BASE,
+		VMCS_HOST_TR_BASE,
+		VMCS_HOST_GDTR_BASE,
+		VMCS_HOST_IDTR_BASE,
+		VMCS_HOST_SYSENTER_ESP,
+		VMCS_HOST_SYSENTER_EIP,
+		VMCS_HOST_RSP,
+		VMCS_HOST_RIP,
 	};
 	static const u64 masks[] = { 0xffff, ~0ULL, 0xffffffff, ~0ULL };
 	struct l1_vmx *vmx = l1_vmxon();
@@ -327,7 +396,9 @@ static void mov_ss_blocks(void)
 
 	l1_prepare(l2_vmcall_once);
 	asm volatile("mov %%ss, %%eax; mov %%eax, %%ss; vmlaunch"
-		     : "=@ccc"(cf), "=@ccz"(zf) : : "eax", "memory");
+		     : "=@ccc"(cf), "=@ccz"(zf)
+		     :
+		     : "eax", "memory");
 	EXPECT_OUTCOME(vmx_outcome(NO_TRAP, cf, zf), VM_FAIL_VALID(VMERR_BLOCKED_BY_MOV_SS));
 }
 
@@ -362,7 +433,8 @@ static void invvpid_errors(void)
 	d.first = 0;
 	EXPECT_OUTCOME(invvpid(INVVPID_ADDR, &d), VM_FAIL_VALID(VMERR_BAD_INV_OPERAND));
 	EXPECT_OUTCOME(invvpid(INVVPID_SINGLE, &d), VM_FAIL_VALID(VMERR_BAD_INV_OPERAND));
-	EXPECT_OUTCOME(invvpid(INVVPID_SINGLE_NON_GLOBAL, &d), VM_FAIL_VALID(VMERR_BAD_INV_OPERAND));
+	EXPECT_OUTCOME(invvpid(INVVPID_SINGLE_NON_GLOBAL, &d),
+		       VM_FAIL_VALID(VMERR_BAD_INV_OPERAND));
 	EXPECT_OUTCOME(invvpid(INVVPID_ALL, &d), VM_OK);
 	d.first = 1 | 1 << 16;
 	EXPECT_OUTCOME(invvpid(INVVPID_SINGLE, &d), VM_FAIL_VALID(VMERR_BAD_INV_OPERAND));
@@ -395,36 +467,41 @@ static void flags(void)
 
 	l1_new_vmcs(vmx);
 	asm volatile("pushq %1; popfq; vmread %2, %3; pushfq; popq %0"
-		     : "=&r"(all) : "i"(0x8d5 | 2), "r"((u64)VMCS_GUEST_RIP), "r"(v) : "cc");
+		     : "=&r"(all)
+		     : "i"(0x8d5 | 2), "r"((u64)VMCS_GUEST_RIP), "r"(v)
+		     : "cc");
 	GUEST_EXPECT(all & RFLAGS_ARITH, 0);
 	asm volatile("pushq %1; popfq; vmread %2, %3; pushfq; popq %0"
-		     : "=&r"(all) : "i"(0x8d5 | 2), "r"(0x6fffULL), "r"(v) : "cc");
+		     : "=&r"(all)
+		     : "i"(0x8d5 | 2), "r"(0x6fffULL), "r"(v)
+		     : "cc");
 	GUEST_EXPECT(all & RFLAGS_ARITH, RFLAGS_ZF);
 	vmclear((u64)vmx->vmcs);
 	asm volatile("pushq %1; popfq; vmread %2, %3; pushfq; popq %0"
-		     : "=&r"(all) : "i"(0x8d5 | 2), "r"(0x6fffULL), "r"(v) : "cc");
+		     : "=&r"(all)
+		     : "i"(0x8d5 | 2), "r"(0x6fffULL), "r"(v)
+		     : "cc");
 	GUEST_EXPECT(all & RFLAGS_ARITH, RFLAGS_CF);
 }
 
-CLAIMS = {
-	{ without_vmxe, "outside VMX operation the instructions raise #UD" },
-	{ vmxon_addresses, "VMXON wants an aligned page of memory with the revision: else VMfailInvalid" },
-	{ vmxon_conditions, "VMXON wants CR0's fixed bits, and they stay: else #GP" },
-	{ vmxon_in_root, "VMXON in VMX operation: VMfail, 15 with a current VMCS" },
-	{ at_cpl3, "at CPL 3 #GP in VMX operation, #UD outside" },
-	{ memory_operands, "operands that fault raise #PF and #GP" },
-	{ operand_forms, "operands in every form, across a page, with a segment base" },
-	{ vmclear_errors, "VMCLEAR: 2 for a bad address, 3 for the VMXON pointer" },
-	{ vmptrld_errors, "VMPTRLD: 9, 10, 11, and the current VMCS stays" },
-	{ no_current, "without a current VMCS: VMfailInvalid, VMPTRST stores all ones" },
-	{ fields, "VMREAD, VMWRITE: 12, 13, widths and upper halves" },
-	{ all_fields_keep, "each of two VMCSs keeps the fields written to it" },
-	{ launch_state, "VMLAUNCH: 4 when launched, VMRESUME: 5 when not" },
-	{ vmcall_in_root, "VMCALL in root operation: 1" },
-	{ mov_ss_blocks, "VMLAUNCH under MOV SS: 26" },
-	{ invept_errors, "INVEPT: 28 for wrong types and EPT pointers" },
-	{ invvpid_errors, "INVVPID: 28 for wrong types, VPIDs and addresses" },
-	{ vmxoff_and_again, "VMXOFF forgets the current VMCS; the memory keeps it" },
-	{ flags, "success clears the six flags, failure sets ZF or CF alone" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { without_vmxe, "outside VMX operation the instructions raise #UD" },
+	   { vmxon_addresses,
+	     "VMXON wants an aligned page of memory with the revision: else VMfailInvalid" },
+	   { vmxon_conditions, "VMXON wants CR0's fixed bits, and they stay: else #GP" },
+	   { vmxon_in_root, "VMXON in VMX operation: VMfail, 15 with a current VMCS" },
+	   { at_cpl3, "at CPL 3 #GP in VMX operation, #UD outside" },
+	   { memory_operands, "operands that fault raise #PF and #GP" },
+	   { operand_forms, "operands in every form, across a page, with a segment base" },
+	   { vmclear_errors, "VMCLEAR: 2 for a bad address, 3 for the VMXON pointer" },
+	   { vmptrld_errors, "VMPTRLD: 9, 10, 11, and the current VMCS stays" },
+	   { no_current, "without a current VMCS: VMfailInvalid, VMPTRST stores all ones" },
+	   { fields, "VMREAD, VMWRITE: 12, 13, widths and upper halves" },
+	   { all_fields_keep, "each of two VMCSs keeps the fields written to it" },
+	   { launch_state, "VMLAUNCH: 4 when launched, VMRESUME: 5 when not" },
+	   { vmcall_in_root, "VMCALL in root operation: 1" },
+	   { mov_ss_blocks, "VMLAUNCH under MOV SS: 26" },
+	   { invept_errors, "INVEPT: 28 for wrong types and EPT pointers" },
+	   { invvpid_errors, "INVVPID: 28 for wrong types, VPIDs and addresses" },
+	   { vmxoff_and_again, "VMXOFF forgets the current VMCS; the memory keeps it" },
+	   { flags, "success clears the six flags, failure sets ZF or CF alone" },
+	   END_OF_CLAIMS };

@@ -172,9 +172,18 @@ static void without(u32 flags)
 	invlpg(0x3f700000);
 }
 
-static void without_ept(void) { without(L1_NO_EPT); }
-static void without_vpid(void) { without(L1_NO_VPID); }
-static void without_both(void) { without(L1_NO_EPT | L1_NO_VPID); }
+static void without_ept(void)
+{
+	without(L1_NO_EPT);
+}
+static void without_vpid(void)
+{
+	without(L1_NO_VPID);
+}
+static void without_both(void)
+{
+	without(L1_NO_EPT | L1_NO_VPID);
+}
 
 static void l2_new_tables(void)
 {
@@ -206,14 +215,12 @@ static void own_cr3(void)
 	GUEST_EXPECT(l2_sum, 0x7e57);
 }
 
-CLAIMS = {
-	{ real_mode, "L2 in real mode, with exits" },
-	{ unpaged, "L2 in protected mode without paging" },
-	{ paging_pae, "L2 with PAE paging; PDPTEs are loaded and saved" },
-	{ compatibility, "L2 in compatibility mode" },
-	{ without_ept, "L2 without EPT" },
-	{ without_vpid, "L2 without VPID" },
-	{ without_both, "L2 without EPT and VPID" },
-	{ own_cr3, "L2 without EPT changes its page tables" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { real_mode, "L2 in real mode, with exits" },
+	   { unpaged, "L2 in protected mode without paging" },
+	   { paging_pae, "L2 with PAE paging; PDPTEs are loaded and saved" },
+	   { compatibility, "L2 in compatibility mode" },
+	   { without_ept, "L2 without EPT" },
+	   { without_vpid, "L2 without VPID" },
+	   { without_both, "L2 without EPT and VPID" },
+	   { own_cr3, "L2 without EPT changes its page tables" },
+	   END_OF_CLAIMS };

@@ -195,13 +195,11 @@ static void host_segments(void)
 	wrmsr(MSR_GS_BASE, 0);
 }
 
-CLAIMS = {
-	{ lists, "entry loads, exit stores and exit loads by the three lists" },
-	{ long_list, "lists of 300 entries, in order" },
-	{ pat_and_efer, "PAT and EFER by their controls" },
-	{ pat_not_switched, "PAT is shared without the controls" },
-	{ segment_and_sysenter, "FS, GS and SYSENTER MSRs are always switched" },
-	{ passed_through, "MSRs that the bitmap passes still fault as they should" },
-	{ host_segments, "descriptor tables, selectors, DR7 and RFLAGS after an exit" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { lists, "entry loads, exit stores and exit loads by the three lists" },
+	   { long_list, "lists of 300 entries, in order" },
+	   { pat_and_efer, "PAT and EFER by their controls" },
+	   { pat_not_switched, "PAT is shared without the controls" },
+	   { segment_and_sysenter, "FS, GS and SYSENTER MSRs are always switched" },
+	   { passed_through, "MSRs that the bitmap passes still fault as they should" },
+	   { host_segments, "descriptor tables, selectors, DR7 and RFLAGS after an exit" },
+	   END_OF_CLAIMS };

@@ -87,8 +87,9 @@ static void enter_often(struct l1_vmx *vmx, u32 rounds)
 		/* L1's own way back must stay right, else it is L1 that dies. */
 		l1_fill_vmcs(vmx, l2_busy);
 		vmwrite(VMCS_EXCEPTION_BITMAP, ~0u);
-		vmwrite(VMCS_PIN_CTLS, ctl_adjust(vmx->caps.pin,
-			PIN_PREEMPT_TIMER | PIN_EXT_INT_EXITING | PIN_NMI_EXITING));
+		vmwrite(VMCS_PIN_CTLS,
+			ctl_adjust(vmx->caps.pin,
+				   PIN_PREEMPT_TIMER | PIN_EXT_INT_EXITING | PIN_NMI_EXITING));
 		vmwrite(VMCS_GUEST_PREEMPT_TIMER, 20000);
 		vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	}
@@ -180,11 +181,9 @@ static void current_vmcs(void)
 	finish();
 }
 
-CLAIMS = {
-	{ bitmaps, "random MSR and I/O bitmaps" },
-	{ ept_leaves, "random EPT entries of pages" },
-	{ msr_lists, "random MSR lists" },
-	{ ept_tables, "random EPT tables of all levels" },
-	{ current_vmcs, "random bytes over the current VMCS" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { bitmaps, "random MSR and I/O bitmaps" },
+	   { ept_leaves, "random EPT entries of pages" },
+	   { msr_lists, "random MSR lists" },
+	   { ept_tables, "random EPT tables of all levels" },
+	   { current_vmcs, "random bytes over the current VMCS" },
+	   END_OF_CLAIMS };

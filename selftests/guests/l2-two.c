@@ -163,11 +163,9 @@ static void migrates(void)
 	}
 }
 
-CLAIMS = {
-	{ in_turn, "two VMCSs in turn, twenty times" },
-	{ cleared_and_again, "VMCLEAR, VMPTRLD, VMLAUNCH go on where L2 was" },
-	{ reload_same, "VMPTRLD of the current VMCS before each entry" },
-	{ on_each_cpu, "an L2 on each of two CPUs at once" },
-	{ migrates, "a VMCS goes to the other CPU and back" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { in_turn, "two VMCSs in turn, twenty times" },
+	   { cleared_and_again, "VMCLEAR, VMPTRLD, VMLAUNCH go on where L2 was" },
+	   { reload_same, "VMPTRLD of the current VMCS before each entry" },
+	   { on_each_cpu, "an L2 on each of two CPUs at once" },
+	   { migrates, "a VMCS goes to the other CPU and back" },
+	   END_OF_CLAIMS };

@@ -48,8 +48,10 @@ static void l2_registers(void)
 		     "add %%r8, %%rax; add %%r9, %%rax; add %%r10, %%rax; add %%r11, %%rax;"
 		     "add %%r12, %%rax; add %%r13, %%rax; add %%r14, %%rax; add %%r15, %%rax;"
 		     "add %%rcx, %%rax; add %%rdx, %%rax"
-		     : "=a"(sum) : : "rbx", "rcx", "rdx", "rbp", "rsi", "rdi", "r8", "r9", "r10",
-		     "r11", "r12", "r13", "r14", "r15", "cc", "memory");
+		     : "=a"(sum)
+		     :
+		     : "rbx", "rcx", "rdx", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12",
+		       "r13", "r14", "r15", "cc", "memory");
 	l2_vmcall(sum);
 }
 
@@ -115,11 +117,9 @@ static void host_state(void)
 	GUEST_EXPECT(l1_vmread(VMCS_GUEST_PAT), 0x0606060606060606);
 }
 
-CLAIMS = {
-	{ one, "L2's VMCALL exits to L1 with its register and length" },
-	{ hundred, "L2 resumes after each of a hundred VMCALLs" },
-	{ registers, "all general registers pass from L2 to L1 and back" },
-	{ prints, "L2 reaches the console through L0" },
-	{ host_state, "an exit loads L1's control registers and MSRs, and saves L2's" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { one, "L2's VMCALL exits to L1 with its register and length" },
+	   { hundred, "L2 resumes after each of a hundred VMCALLs" },
+	   { registers, "all general registers pass from L2 to L1 and back" },
+	   { prints, "L2 reaches the console through L0" },
+	   { host_state, "an exit loads L1's control registers and MSRs, and saves L2's" },
+	   END_OF_CLAIMS };

@@ -15,8 +15,8 @@ unsigned int claim_failures(void)
 void expect_failed(const char *file, int line, const char *what, u64 got, u64 want)
 {
 	__atomic_add_fetch(&failures, 1, __ATOMIC_RELAXED);
-	printf("# %s:%d: %s is 0x%lx, expected 0x%lx%s\n", file, line, what,
-	       (unsigned long)got, (unsigned long)want, this_cpu()->is_l2 ? " (in L2)" : "");
+	printf("# %s:%d: %s is 0x%lx, expected 0x%lx%s\n", file, line, what, (unsigned long)got,
+	       (unsigned long)want, this_cpu()->is_l2 ? " (in L2)" : "");
 }
 
 /*

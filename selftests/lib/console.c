@@ -93,22 +93,15 @@ static const char *emit_conversion(struct out *o, const char *f, va_list *ap)
 	for (; *f == 'l'; f++)
 		longs++;
 	switch (*f) {
-	case 'd':
-		emit_signed(o, longs ? va_arg(*ap, long) : va_arg(*ap, int), width, pad);
-		break;
+	case 'd': emit_signed(o, longs ? va_arg(*ap, long) : va_arg(*ap, int), width, pad); break;
 	case 'u':
 	case 'x':
 		emit_number(o, longs ? va_arg(*ap, unsigned long) : va_arg(*ap, unsigned int),
 			    *f == 'u' ? 10 : 16, width, pad, false);
 		break;
-	case 's':
-		emit_string(o, va_arg(*ap, const char *), width);
-		break;
-	case 'c':
-		emit(o, va_arg(*ap, int));
-		break;
-	default:
-		emit(o, *f);
+	case 's': emit_string(o, va_arg(*ap, const char *), width); break;
+	case 'c': emit(o, va_arg(*ap, int)); break;
+	default: emit(o, *f);
 	}
 	return f + 1;
 }
@@ -142,11 +135,11 @@ int printf(const char *fmt, ...)
 
 static void uart_setup(u16 base)
 {
-	outb(base + 3, 0x80);	/* divisor latch: 115200 baud */
+	outb(base + 3, 0x80); /* divisor latch: 115200 baud */
 	outb(base + 0, 1);
 	outb(base + 1, 0);
-	outb(base + 3, 3);	/* 8 bits, no parity; no divisor latch */
-	outb(base + 2, 7);	/* FIFOs on and empty */
+	outb(base + 3, 3); /* 8 bits, no parity; no divisor latch */
+	outb(base + 2, 7); /* FIFOs on and empty */
 }
 
 void console_init(void)

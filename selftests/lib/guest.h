@@ -23,7 +23,10 @@ struct claim {
 
 extern const struct claim claims[];
 #define CLAIMS const struct claim claims[]
-#define END_OF_CLAIMS { NULL, NULL }
+#define END_OF_CLAIMS      \
+	{                  \
+		NULL, NULL \
+	}
 
 void expect_failed(const char *file, int line, const char *what, u64 got, u64 want);
 /* End the claim as skipped. Only from the first CPU, outside L2. */
@@ -33,10 +36,10 @@ void __attribute__((noreturn)) claim_fail(const char *why);
 unsigned int claim_failures(void);
 
 /* Fails the claim unless @got equals @want. */
-#define GUEST_EXPECT(got, want)                                                \
-	do {                                                                   \
-		u64 got_ = (u64)(got), want_ = (u64)(want);                    \
-		if (got_ != want_)                                             \
+#define GUEST_EXPECT(got, want)                                                    \
+	do {                                                                       \
+		u64 got_ = (u64)(got), want_ = (u64)(want);                        \
+		if (got_ != want_)                                                 \
 			expect_failed(__FILE_NAME__, __LINE__, #got, got_, want_); \
 	} while (0)
 
@@ -91,20 +94,19 @@ static inline struct cpu *this_cpu(void)
 /* Handler of a vector, NULL to remove it. Exceptions and interrupts alike. */
 trap_handler_t on_trap(u8 vector, trap_handler_t handler);
 
-#define CATCH_ENTRY(from, to)                                                  \
+#define CATCH_ENTRY(from, to) \
 	".pushsection .catch_table, \"a\"\n .quad " #from ", " #to "\n .popsection\n"
 
 /*
  * Run one instruction that may fault, with GCC's operands after it.
  * Value: the vector, or NO_TRAP.
  */
-#define TRY(insn, ...)                                                         \
-	({                                                                     \
-		this_cpu()->trap_vector = NO_TRAP;                             \
-		asm volatile("771: " insn "\n772:\n" CATCH_ENTRY(771b, 772b)   \
-			     __VA_ARGS__);                                     \
-		barrier();                                                     \
-		this_cpu()->trap_vector;                                       \
+#define TRY(insn, ...)                                                                     \
+	({                                                                                 \
+		this_cpu()->trap_vector = NO_TRAP;                                         \
+		asm volatile("771: " insn "\n772:\n" CATCH_ENTRY(771b, 772b) __VA_ARGS__); \
+		barrier();                                                                 \
+		this_cpu()->trap_vector;                                                   \
 	})
 
 /* Run @fn(@arg); value: the vector of the trap that ended it, or NO_TRAP. */

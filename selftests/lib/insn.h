@@ -86,8 +86,10 @@ static inline struct cpuid_regs cpuid_count(u32 leaf, u32 index)
 {
 	struct cpuid_regs r;
 
-	asm volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
-			     : "a"(leaf), "c"(index) : "memory");
+	asm volatile("cpuid"
+		     : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+		     : "a"(leaf), "c"(index)
+		     : "memory");
 	return r;
 }
 
@@ -117,31 +119,31 @@ static inline void wrmsr(u32 msr, u64 v)
 	asm volatile("wrmsr" : : "c"(msr), "a"((u32)v), "d"((u32)(v >> 32)) : "memory");
 }
 
-#define PORT_IO(suffix, type)                                                  \
-	static inline type in##suffix(u16 port)                                \
-	{                                                                      \
-		type v;                                                        \
-		asm volatile("in" #suffix " %1, %0" : "=a"(v) : "Nd"(port));   \
-		return v;                                                      \
-	}                                                                      \
-	static inline void out##suffix(u16 port, type v)                       \
-	{                                                                      \
-		asm volatile("out" #suffix " %0, %1" : : "a"(v), "Nd"(port));  \
+#define PORT_IO(suffix, type)                                                 \
+	static inline type in##suffix(u16 port)                               \
+	{                                                                     \
+		type v;                                                       \
+		asm volatile("in" #suffix " %1, %0" : "=a"(v) : "Nd"(port));  \
+		return v;                                                     \
+	}                                                                     \
+	static inline void out##suffix(u16 port, type v)                      \
+	{                                                                     \
+		asm volatile("out" #suffix " %0, %1" : : "a"(v), "Nd"(port)); \
 	}
 PORT_IO(b, u8)
 PORT_IO(w, u16)
 PORT_IO(l, u32)
 
-#define CONTROL_REG(name)                                                      \
-	static inline u64 read_##name(void)                                    \
-	{                                                                      \
-		u64 v;                                                         \
-		asm volatile("mov %%" #name ", %0" : "=r"(v) : : "memory");    \
-		return v;                                                      \
-	}                                                                      \
-	static inline void write_##name(u64 v)                                 \
-	{                                                                      \
-		asm volatile("mov %0, %%" #name : : "r"(v) : "memory");        \
+#define CONTROL_REG(name)                                                   \
+	static inline u64 read_##name(void)                                 \
+	{                                                                   \
+		u64 v;                                                      \
+		asm volatile("mov %%" #name ", %0" : "=r"(v) : : "memory"); \
+		return v;                                                   \
+	}                                                                   \
+	static inline void write_##name(u64 v)                              \
+	{                                                                   \
+		asm volatile("mov %0, %%" #name : : "r"(v) : "memory");     \
 	}
 CONTROL_REG(cr0)
 CONTROL_REG(cr2)
@@ -181,10 +183,22 @@ static inline void xsetbv(u32 index, u64 v)
 	asm volatile("xsetbv" : : "c"(index), "a"((u32)v), "d"((u32)(v >> 32)));
 }
 
-static inline void irqs_on(void) { asm volatile("sti" : : : "memory"); }
-static inline void irqs_off(void) { asm volatile("cli" : : : "memory"); }
-static inline void cpu_pause(void) { asm volatile("pause" : : : "memory"); }
-static inline void invlpg(u64 va) { asm volatile("invlpg (%0)" : : "r"(va) : "memory"); }
+static inline void irqs_on(void)
+{
+	asm volatile("sti" : : : "memory");
+}
+static inline void irqs_off(void)
+{
+	asm volatile("cli" : : : "memory");
+}
+static inline void cpu_pause(void)
+{
+	asm volatile("pause" : : : "memory");
+}
+static inline void invlpg(u64 va)
+{
+	asm volatile("invlpg (%0)" : : "r"(va) : "memory");
+}
 
 /* Sleep until an interrupt; there is no gap between STI and HLT. */
 static inline void irqs_on_and_halt(void)

@@ -101,9 +101,8 @@ static const struct catch_entry *find_catch(u64 rip)
 static void report(const struct trap_frame *frame)
 {
 	printf("# trap %lu, error 0x%lx at 0x%lx:0x%lx, flags 0x%lx, rsp 0x%lx, cr2 0x%lx\n",
-	       (unsigned long)frame->vector, (unsigned long)frame->error,
-	       (unsigned long)frame->cs, (unsigned long)frame->rip,
-	       (unsigned long)frame->rflags, (unsigned long)frame->rsp,
+	       (unsigned long)frame->vector, (unsigned long)frame->error, (unsigned long)frame->cs,
+	       (unsigned long)frame->rip, (unsigned long)frame->rflags, (unsigned long)frame->rsp,
 	       (unsigned long)read_cr2());
 }
 

@@ -91,8 +91,8 @@ static void exit_text(void)
 	vmread(VMCS_IDT_VECTORING_INFO, &idt);
 	vmread(VMCS_GUEST_PHYS_ADDR, &gpa);
 	printf("#   qualification 0x%lx, RIP 0x%lx, interruption 0x%lx, vectoring 0x%lx, gpa 0x%lx\n",
-	       (unsigned long)qual, (unsigned long)rip, (unsigned long)info,
-	       (unsigned long)idt, (unsigned long)gpa);
+	       (unsigned long)qual, (unsigned long)rip, (unsigned long)info, (unsigned long)idt,
+	       (unsigned long)gpa);
 }
 
 void expect_outcome(const char *file, int line, const char *what, u64 got, u64 want)
@@ -262,11 +262,26 @@ static void need(bool there)
 		claim_skip("this VT-x does not offer it");
 }
 
-void l1_need_pin(u32 bits) { need(ctl_may(l1_vmx()->caps.pin, bits)); }
-void l1_need_proc(u32 bits) { need(ctl_may(l1_vmx()->caps.proc, bits)); }
-void l1_need_proc2(u32 bits) { need(ctl_may(l1_vmx()->caps.proc2, bits)); }
-void l1_need_exit(u32 bits) { need(ctl_may(l1_vmx()->caps.exit, bits)); }
-void l1_need_entry(u32 bits) { need(ctl_may(l1_vmx()->caps.entry, bits)); }
+void l1_need_pin(u32 bits)
+{
+	need(ctl_may(l1_vmx()->caps.pin, bits));
+}
+void l1_need_proc(u32 bits)
+{
+	need(ctl_may(l1_vmx()->caps.proc, bits));
+}
+void l1_need_proc2(u32 bits)
+{
+	need(ctl_may(l1_vmx()->caps.proc2, bits));
+}
+void l1_need_exit(u32 bits)
+{
+	need(ctl_may(l1_vmx()->caps.exit, bits));
+}
+void l1_need_entry(u32 bits)
+{
+	need(ctl_may(l1_vmx()->caps.entry, bits));
+}
 
 void l1_need_ept(u64 cap)
 {

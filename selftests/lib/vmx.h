@@ -56,27 +56,53 @@ struct msr_entry {
 
 u64 vmx_outcome(u32 trap, bool cf, bool zf);
 
-#define VMX_INSN(insn, ...)                                                    \
-	({                                                                     \
-		bool cf_, zf_;                                                 \
-		u32 trap_ = TRY(insn, : "=@ccc"(cf_), "=@ccz"(zf_)             \
-				: __VA_ARGS__ : "memory");                     \
-		vmx_outcome(trap_, cf_, zf_);                                  \
+#define VMX_INSN(insn, ...)                                                                   \
+	({                                                                                    \
+		bool cf_, zf_;                                                                \
+		u32 trap_ = TRY(insn, : "=@ccc"(cf_), "=@ccz"(zf_) : __VA_ARGS__ : "memory"); \
+		vmx_outcome(trap_, cf_, zf_);                                                 \
 	})
 
 struct inv_desc {
 	u64 first, second;
 };
 
-static inline u64 vmxon(u64 pa) { return VMX_INSN("vmxon %2", "m"(pa)); }
-static inline u64 vmxoff(void) { return VMX_INSN("vmxoff", "m"(*(char *)0)); }
-static inline u64 vmclear(u64 pa) { return VMX_INSN("vmclear %2", "m"(pa)); }
-static inline u64 vmptrld(u64 pa) { return VMX_INSN("vmptrld %2", "m"(pa)); }
-static inline u64 vmptrst(u64 *pa) { return VMX_INSN("vmptrst (%2)", "r"(pa)); }
-static inline u64 vmwrite(u64 field, u64 v) { return VMX_INSN("vmwrite %3, %2", "r"(field), "rm"(v)); }
-static inline u64 invept(u64 type, const struct inv_desc *d) { return VMX_INSN("invept (%3), %2", "r"(type), "r"(d)); }
-static inline u64 invvpid(u64 type, const struct inv_desc *d) { return VMX_INSN("invvpid (%3), %2", "r"(type), "r"(d)); }
-static inline u64 vmcall_root(void) { return VMX_INSN("vmcall", "m"(*(char *)0)); }
+static inline u64 vmxon(u64 pa)
+{
+	return VMX_INSN("vmxon %2", "m"(pa));
+}
+static inline u64 vmxoff(void)
+{
+	return VMX_INSN("vmxoff", "m"(*(char *)0));
+}
+static inline u64 vmclear(u64 pa)
+{
+	return VMX_INSN("vmclear %2", "m"(pa));
+}
+static inline u64 vmptrld(u64 pa)
+{
+	return VMX_INSN("vmptrld %2", "m"(pa));
+}
+static inline u64 vmptrst(u64 *pa)
+{
+	return VMX_INSN("vmptrst (%2)", "r"(pa));
+}
+static inline u64 vmwrite(u64 field, u64 v)
+{
+	return VMX_INSN("vmwrite %3, %2", "r"(field), "rm"(v));
+}
+static inline u64 invept(u64 type, const struct inv_desc *d)
+{
+	return VMX_INSN("invept (%3), %2", "r"(type), "r"(d));
+}
+static inline u64 invvpid(u64 type, const struct inv_desc *d)
+{
+	return VMX_INSN("invvpid (%3), %2", "r"(type), "r"(d));
+}
+static inline u64 vmcall_root(void)
+{
+	return VMX_INSN("vmcall", "m"(*(char *)0));
+}
 u64 vmread(u64 field, u64 *v);
 /* The current VMCS as it is; enter.S saves and loads all registers. */
 u64 vmlaunch(struct l1_vmx *vmx);

@@ -17,10 +17,12 @@ static void fill_controls(struct l1_vmx *vmx)
 		proc2 |= PROC2_VPID;
 	l1_vmwrite(VMCS_PIN_CTLS, ctl_adjust(c->pin, 0));
 	l1_vmwrite(VMCS_PROC_CTLS, ctl_adjust(c->proc, proc));
-	l1_vmwrite(VMCS_EXIT_CTLS, ctl_adjust(c->exit, EXITC_HOST_64 | EXITC_SAVE_DEBUG | EXITC_SAVE_EFER |
-		   EXITC_LOAD_EFER | EXITC_SAVE_PAT | EXITC_LOAD_PAT));
-	l1_vmwrite(VMCS_ENTRY_CTLS, ctl_adjust(c->entry, ENTRYC_GUEST_64 | ENTRYC_LOAD_DEBUG | ENTRYC_LOAD_EFER |
-		   ENTRYC_LOAD_PAT));
+	l1_vmwrite(VMCS_EXIT_CTLS,
+		   ctl_adjust(c->exit, EXITC_HOST_64 | EXITC_SAVE_DEBUG | EXITC_SAVE_EFER |
+					       EXITC_LOAD_EFER | EXITC_SAVE_PAT | EXITC_LOAD_PAT));
+	l1_vmwrite(VMCS_ENTRY_CTLS,
+		   ctl_adjust(c->entry, ENTRYC_GUEST_64 | ENTRYC_LOAD_DEBUG | ENTRYC_LOAD_EFER |
+						ENTRYC_LOAD_PAT));
 	if (ctl_may(c->proc, PROC_SECONDARY))
 		l1_vmwrite(VMCS_PROC2_CTLS, ctl_adjust(c->proc2, proc2));
 	if (ctl_may(c->proc2, PROC2_XSAVES))

@@ -11,9 +11,12 @@ static int dev;
 static void versions(void)
 {
 	tap_ok(ioctl(dev, KVM_GET_API_VERSION, 0) == 12, "API version 12");
-	EXPECT_ERRNO(ioctl(dev, KVM_GET_API_VERSION, 1), EINVAL, "KVM_GET_API_VERSION with an argument");
-	tap_ok(ioctl(dev, KVM_GET_VCPU_MMAP_SIZE, 0) >= 8192, "a vCPU's mapping has two pages at least");
-	EXPECT_ERRNO(ioctl(dev, KVM_GET_VCPU_MMAP_SIZE, 1), EINVAL, "KVM_GET_VCPU_MMAP_SIZE with an argument");
+	EXPECT_ERRNO(ioctl(dev, KVM_GET_API_VERSION, 1), EINVAL,
+		     "KVM_GET_API_VERSION with an argument");
+	tap_ok(ioctl(dev, KVM_GET_VCPU_MMAP_SIZE, 0) >= 8192,
+	       "a vCPU's mapping has two pages at least");
+	EXPECT_ERRNO(ioctl(dev, KVM_GET_VCPU_MMAP_SIZE, 1), EINVAL,
+		     "KVM_GET_VCPU_MMAP_SIZE with an argument");
 }
 
 static void capabilities(void)
@@ -57,7 +60,8 @@ static void wrong_kind(void)
 	struct kvm_userspace_memory_region region = { 0 };
 	struct kvm_regs regs;
 
-	EXPECT_REFUSED(ioctl(dev, KVM_SET_USER_MEMORY_REGION, &region), "a VM's ioctl on the device");
+	EXPECT_REFUSED(ioctl(dev, KVM_SET_USER_MEMORY_REGION, &region),
+		       "a VM's ioctl on the device");
 	EXPECT_REFUSED(ioctl(dev, KVM_GET_REGS, &regs), "a vCPU's ioctl on the device");
 	EXPECT_REFUSED(ioctl(dev, KVM_RUN, 0), "KVM_RUN on the device");
 	EXPECT_REFUSED(ioctl(dev, _IO(KVMIO, 0xee), 0), "an unknown ioctl");
@@ -74,19 +78,23 @@ static void cpuid(void)
 	} c;
 
 	memset(&c, 0, sizeof(c));
-	EXPECT_ERRNO(ioctl(dev, KVM_GET_SUPPORTED_CPUID, &c), E2BIG, "supported CPUID into 0 entries");
+	EXPECT_ERRNO(ioctl(dev, KVM_GET_SUPPORTED_CPUID, &c), E2BIG,
+		     "supported CPUID into 0 entries");
 	c.head.nent = 1;
-	EXPECT_ERRNO(ioctl(dev, KVM_GET_SUPPORTED_CPUID, &c), E2BIG, "supported CPUID into 1 entry");
+	EXPECT_ERRNO(ioctl(dev, KVM_GET_SUPPORTED_CPUID, &c), E2BIG,
+		     "supported CPUID into 1 entry");
 	c.head.nent = 300;
 	EXPECT_OK(ioctl(dev, KVM_GET_SUPPORTED_CPUID, &c), "supported CPUID into 300 entries");
 	tap_ok(c.head.nent > 10 && c.head.nent <= 256, "it says how many there are");
 	EXPECT_ERRNO(ioctl(dev, KVM_GET_SUPPORTED_CPUID, NULL), EFAULT, "supported CPUID to NULL");
-	EXPECT_ERRNO(ioctl(dev, KVM_GET_SUPPORTED_CPUID, (void *)-4096L), EFAULT, "supported CPUID to a kernel address");
+	EXPECT_ERRNO(ioctl(dev, KVM_GET_SUPPORTED_CPUID, (void *)-4096L), EFAULT,
+		     "supported CPUID to a kernel address");
 }
 
 static void msr_lists(void)
 {
-	static const unsigned long which[] = { KVM_GET_MSR_INDEX_LIST, KVM_GET_MSR_FEATURE_INDEX_LIST };
+	static const unsigned long which[] = { KVM_GET_MSR_INDEX_LIST,
+					       KVM_GET_MSR_FEATURE_INDEX_LIST };
 	struct kvm_msr_list small, *all;
 
 	for (size_t i = 0; i < ARRAY_SIZE(which); i++) {

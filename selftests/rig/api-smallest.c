@@ -9,13 +9,13 @@
 #include "vm.h"
 
 static const u8 code[16] = {
-	0xb8, 0x34, 0x12,	/* mov $0x1234, %ax */
-	0xba, 0x80, 0x00,	/* mov $0x80, %dx */
-	0xef,			/* out %ax, %dx */
-	0xa3, 0x00, 0x06,	/* mov %ax, 0x600 */
-	0xed,			/* in %dx, %ax */
-	0xa3, 0x02, 0x06,	/* mov %ax, 0x602 */
-	0xf4,			/* hlt */
+	0xb8, 0x34, 0x12, /* mov $0x1234, %ax */
+	0xba, 0x80, 0x00, /* mov $0x80, %dx */
+	0xef,		  /* out %ax, %dx */
+	0xa3, 0x00, 0x06, /* mov %ax, 0x600 */
+	0xed,		  /* in %dx, %ax */
+	0xa3, 0x02, 0x06, /* mov %ax, 0x602 */
+	0xf4,		  /* hlt */
 	0x90,
 };
 
@@ -36,7 +36,8 @@ int main(void)
 	if (run->exit_reason != KVM_EXIT_IO)
 		tap_note("exit %u, hardware %llx", run->exit_reason, run->hw.hardware_exit_reason);
 	tap_ok(run->io.port == 0x80 && run->io.size == 2 && run->io.count == 1 &&
-	       run->io.direction == KVM_EXIT_IO_OUT, "OUT of a word to port 0x80");
+		       run->io.direction == KVM_EXIT_IO_OUT,
+	       "OUT of a word to port 0x80");
 	tap_ok(*(u16 *)((u8 *)run + run->io.data_offset) == 0x1234, "it wrote 0x1234");
 	tap_ok(*(u16 *)(vm->ram + 0x600) == 0, "the guest has not gone on");
 

@@ -31,7 +31,8 @@ static void refuse_sregs(struct kvm_sregs s, const char *what)
 	EXPECT_ERRNO(ioctl(fd, KVM_SET_SREGS, &s), EINVAL, what);
 	ioctl(fd, KVM_GET_SREGS, &after);
 	tap_ok(before.cr0 == after.cr0 && before.cr3 == after.cr3 && before.cr4 == after.cr4 &&
-	       before.efer == after.efer, "and changes nothing");
+		       before.efer == after.efer,
+	       "and changes nothing");
 }
 
 static void special_registers(void)
@@ -40,7 +41,8 @@ static void special_registers(void)
 
 	EXPECT_OK(ioctl(fd, KVM_GET_SREGS, &s), "KVM_GET_SREGS");
 	tap_ok(s.cr0 == 0x60000010 && s.cs.selector == 0xf000 && s.cs.base == 0xffff0000 &&
-	       s.efer == 0, "state after reset");
+		       s.efer == 0,
+	       "state after reset");
 	tap_note("cr0 %llx, cs %x at %llx, efer %llx, APIC base %llx", s.cr0, s.cs.selector,
 		 s.cs.base, s.efer, s.apic_base);
 	EXPECT_OK(ioctl(fd, KVM_SET_SREGS, &s), "KVM_SET_SREGS of the same");
@@ -75,7 +77,8 @@ static void special_registers(void)
 	EXPECT_OK(ioctl(fd, KVM_SET_SREGS, &s), "KVM_SET_SREGS");
 	ioctl(fd, KVM_GET_SREGS, &out);
 	tap_ok(out.cr2 == 0x1234 && out.cr8 == 5 && out.gdt.base == 0x8000 &&
-	       out.gdt.limit == 0x77 && out.fs.base == 0x12340, "special registers come back");
+		       out.gdt.limit == 0x77 && out.fs.base == 0x12340,
+	       "special registers come back");
 	s.cr8 = 0;
 	ioctl(fd, KVM_SET_SREGS, &s);
 }
@@ -124,7 +127,8 @@ static int msr(unsigned long which, u32 count, u32 index, u64 value)
 static void msrs(void)
 {
 	tap_ok(msr(KVM_SET_MSRS, 1, 0xc0000082, 0xffff800000000000) == 1, "LSTAR");
-	tap_ok(msr(KVM_SET_MSRS, 1, 0xc0000082, 1ull << 63) == 0, "a non-canonical LSTAR is not set");
+	tap_ok(msr(KVM_SET_MSRS, 1, 0xc0000082, 1ull << 63) == 0,
+	       "a non-canonical LSTAR is not set");
 	tap_ok(msr(KVM_SET_MSRS, 1, 0x12345678, 0) == 0, "an unknown MSR is not set");
 	tap_ok(msr(KVM_GET_MSRS, 1, 0x12345678, 0) == 0, "an unknown MSR is not read");
 	tap_ok(msr(KVM_SET_MSRS, 1, 0x277, 2) == 0, "a bad PAT is not set");
@@ -185,7 +189,8 @@ static void xsave(void)
 	EXPECT_ERRNO(ioctl(fd, KVM_SET_XSAVE, NULL), EFAULT, "KVM_SET_XSAVE from NULL");
 	area.region[128] = ~0u; /* XSTATE_BV */
 	area.region[129] = ~0u;
-	EXPECT_ERRNO(ioctl(fd, KVM_SET_XSAVE, &area), EINVAL, "an XSAVE area with unknown components");
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_XSAVE, &area), EINVAL,
+		     "an XSAVE area with unknown components");
 	EXPECT_OK(ioctl(fd, KVM_GET_XCRS, &x), "KVM_GET_XCRS");
 	tap_ok(x.nr_xcrs == 1 && x.xcrs[0].value == 1, "XCR0 is 1");
 	EXPECT_OK(ioctl(fd, KVM_SET_XCRS, &x), "KVM_SET_XCRS");
@@ -276,7 +281,8 @@ static void bad_state(void)
 	if (!ret)
 		ret = ioctl(fd, KVM_RUN, 0);
 	tap_ok(ret == -1 || run->exit_reason == KVM_EXIT_FAIL_ENTRY ||
-	       run->exit_reason == KVM_EXIT_INTERNAL_ERROR || run->exit_reason == KVM_EXIT_HLT,
+		       run->exit_reason == KVM_EXIT_INTERNAL_ERROR ||
+		       run->exit_reason == KVM_EXIT_HLT,
 	       "a TR that is not present is refused with a reason");
 	tap_note("answered %d, exit %u, reason %llx", ret, run->exit_reason,
 		 run->fail_entry.hardware_entry_failure_reason);

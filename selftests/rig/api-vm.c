@@ -22,30 +22,44 @@ static void memslots(void)
 	int fd = vm->fd, slots = vm_cap(vm->dev, KVM_CAP_NR_MEMSLOTS);
 
 	EXPECT_OK(vm_set_region(fd, 1, 0, 16 * MIB, MIB, host), "a memslot");
-	EXPECT_ERRNO(vm_set_region(fd, 2, 0, 32 * MIB + 1, MIB, host), EINVAL, "unaligned guest address");
+	EXPECT_ERRNO(vm_set_region(fd, 2, 0, 32 * MIB + 1, MIB, host), EINVAL,
+		     "unaligned guest address");
 	EXPECT_ERRNO(vm_set_region(fd, 2, 0, 32 * MIB, MIB + 1, host), EINVAL, "unaligned size");
-	EXPECT_ERRNO(vm_set_region(fd, 2, 0, 32 * MIB, MIB, host + 1), EINVAL, "unaligned host address");
-	EXPECT_ERRNO(vm_set_region(fd, 2, 0, -4096ull, 2 * MIB, host), EINVAL, "a guest address that wraps");
+	EXPECT_ERRNO(vm_set_region(fd, 2, 0, 32 * MIB, MIB, host + 1), EINVAL,
+		     "unaligned host address");
+	EXPECT_ERRNO(vm_set_region(fd, 2, 0, -4096ull, 2 * MIB, host), EINVAL,
+		     "a guest address that wraps");
 	EXPECT_ERRNO(vm_set_region(fd, 2, 0, 0, 1ull << 62, host), EINVAL, "a size of 2^62");
-	EXPECT_ERRNO(vm_set_region(fd, 2, 0, 32 * MIB, MIB, (void *)-4096l), EINVAL, "a host address of the kernel");
+	EXPECT_ERRNO(vm_set_region(fd, 2, 0, 32 * MIB, MIB, (void *)-4096l), EINVAL,
+		     "a host address of the kernel");
 	EXPECT_ERRNO(vm_set_region(fd, 2, 0x80, 32 * MIB, MIB, host), EINVAL, "unknown flags");
-	EXPECT_ERRNO(vm_set_region(fd, slots, 0, 32 * MIB, MIB, host), EINVAL, "the first slot number too many");
-	EXPECT_ERRNO(vm_set_region(fd, 0x7fff0002, 0, 32 * MIB, MIB, host), EINVAL, "a second address space");
+	EXPECT_ERRNO(vm_set_region(fd, slots, 0, 32 * MIB, MIB, host), EINVAL,
+		     "the first slot number too many");
+	EXPECT_ERRNO(vm_set_region(fd, 0x7fff0002, 0, 32 * MIB, MIB, host), EINVAL,
+		     "a second address space");
 	EXPECT_ERRNO(vm_set_region(fd, 2, 0, 16 * MIB, MIB, host), EEXIST, "the same place twice");
-	EXPECT_ERRNO(vm_set_region(fd, 2, 0, 15 * MIB, 2 * MIB, host), EEXIST, "an overlap at its end");
-	EXPECT_ERRNO(vm_set_region(fd, 2, 0, 17 * MIB - 4096, MIB, host), EEXIST, "an overlap at its start");
+	EXPECT_ERRNO(vm_set_region(fd, 2, 0, 15 * MIB, 2 * MIB, host), EEXIST,
+		     "an overlap at its end");
+	EXPECT_ERRNO(vm_set_region(fd, 2, 0, 17 * MIB - 4096, MIB, host), EEXIST,
+		     "an overlap at its start");
 	EXPECT_ERRNO(vm_set_region(fd, 2, 0, 8 * MIB, 32 * MIB, host), EEXIST, "one around it");
-	EXPECT_ERRNO(vm_set_region(fd, 2, 0, 0, 0, host), EINVAL, "deletion of a slot that is not there");
+	EXPECT_ERRNO(vm_set_region(fd, 2, 0, 0, 0, host), EINVAL,
+		     "deletion of a slot that is not there");
 	EXPECT_ERRNO(vm_set_region(fd, 1, 0, 16 * MIB, 2 * MIB, host), EINVAL, "another size");
-	EXPECT_ERRNO(vm_set_region(fd, 1, 0, 16 * MIB, MIB, host + MIB), EINVAL, "another host address");
+	EXPECT_ERRNO(vm_set_region(fd, 1, 0, 16 * MIB, MIB, host + MIB), EINVAL,
+		     "another host address");
 	EXPECT_OK(vm_set_region(fd, 2, 0, 17 * MIB, MIB, host + MIB), "a neighbour");
-	EXPECT_ERRNO(vm_set_region(fd, 1, 0, 17 * MIB, MIB, host), EEXIST, "a move onto the neighbour");
+	EXPECT_ERRNO(vm_set_region(fd, 1, 0, 17 * MIB, MIB, host), EEXIST,
+		     "a move onto the neighbour");
 	EXPECT_OK(vm_set_region(fd, 1, 0, 64 * MIB, MIB, host), "a move");
-	EXPECT_OK(vm_set_region(fd, 1, KVM_MEM_LOG_DIRTY_PAGES, 64 * MIB, MIB, host), "dirty logging on");
+	EXPECT_OK(vm_set_region(fd, 1, KVM_MEM_LOG_DIRTY_PAGES, 64 * MIB, MIB, host),
+		  "dirty logging on");
 	EXPECT_OK(vm_set_region(fd, 1, 0, 64 * MIB, MIB, host), "dirty logging off");
 	if (vm_cap(vm->dev, KVM_CAP_READONLY_MEM) > 0) {
-		EXPECT_ERRNO(vm_set_region(fd, 1, KVM_MEM_READONLY, 64 * MIB, MIB, host), EINVAL, "read-only afterwards");
-		EXPECT_OK(vm_set_region(fd, 3, KVM_MEM_READONLY, 80 * MIB, MIB, host), "a read-only slot");
+		EXPECT_ERRNO(vm_set_region(fd, 1, KVM_MEM_READONLY, 64 * MIB, MIB, host), EINVAL,
+			     "read-only afterwards");
+		EXPECT_OK(vm_set_region(fd, 3, KVM_MEM_READONLY, 80 * MIB, MIB, host),
+			  "a read-only slot");
 		EXPECT_OK(vm_set_region(fd, 3, 0, 80 * MIB, 0, host), "and its deletion");
 	}
 	EXPECT_OK(vm_set_region(fd, 1, 0, 64 * MIB, 0, host), "deletion");
@@ -61,9 +75,11 @@ static void dirty_log(void)
 
 	EXPECT_ERRNO(ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log), ENOENT, "dirty log of no slot");
 	vm_set_region(vm->fd, 5, 0, 96 * MIB, MIB, host);
-	EXPECT_ERRNO(ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log), ENOENT, "dirty log of a slot without one");
+	EXPECT_ERRNO(ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log), ENOENT,
+		     "dirty log of a slot without one");
 	log.slot = 0x7fff;
-	EXPECT_ERRNO(ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log), EINVAL, "dirty log of a slot number too high");
+	EXPECT_ERRNO(ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log), EINVAL,
+		     "dirty log of a slot number too high");
 	log.slot = 5;
 	vm_set_region(vm->fd, 5, KVM_MEM_LOG_DIRTY_PAGES, 96 * MIB, MIB, host);
 	EXPECT_OK(ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log), "dirty log");
@@ -92,10 +108,14 @@ static void before_irqchip(void)
 	struct kvm_irq_routing routing = { .nr = 0 };
 
 	EXPECT_ERRNO(ioctl(vm->fd, KVM_IRQ_LINE, &level), ENXIO, "KVM_IRQ_LINE without an irqchip");
-	EXPECT_ERRNO(ioctl(vm->fd, KVM_GET_IRQCHIP, &chip), ENXIO, "KVM_GET_IRQCHIP without an irqchip");
-	EXPECT_ERRNO(ioctl(vm->fd, KVM_SET_IRQCHIP, &chip), ENXIO, "KVM_SET_IRQCHIP without an irqchip");
-	EXPECT_ERRNO(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi), EINVAL, "KVM_SIGNAL_MSI without an irqchip");
-	EXPECT_ERRNO(ioctl(vm->fd, KVM_SET_GSI_ROUTING, &routing), EINVAL, "KVM_SET_GSI_ROUTING without an irqchip");
+	EXPECT_ERRNO(ioctl(vm->fd, KVM_GET_IRQCHIP, &chip), ENXIO,
+		     "KVM_GET_IRQCHIP without an irqchip");
+	EXPECT_ERRNO(ioctl(vm->fd, KVM_SET_IRQCHIP, &chip), ENXIO,
+		     "KVM_SET_IRQCHIP without an irqchip");
+	EXPECT_ERRNO(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi), EINVAL,
+		     "KVM_SIGNAL_MSI without an irqchip");
+	EXPECT_ERRNO(ioctl(vm->fd, KVM_SET_GSI_ROUTING, &routing), EINVAL,
+		     "KVM_SET_GSI_ROUTING without an irqchip");
 }
 
 static void irqchip(void)
@@ -117,7 +137,8 @@ static void irqchip(void)
 	}
 	EXPECT_OK(ioctl(vm->fd, KVM_GET_PIT2, &state), "KVM_GET_PIT2");
 	EXPECT_OK(ioctl(vm->fd, KVM_SET_PIT2, &state), "KVM_SET_PIT2");
-	tap_ok(ioctl(vm->fd, KVM_IRQ_LINE, &level) <= 0, "an IRQ line without a route does no harm");
+	tap_ok(ioctl(vm->fd, KVM_IRQ_LINE, &level) <= 0,
+	       "an IRQ line without a route does no harm");
 }
 
 static int set_routing(u32 nr, u32 flags, struct kvm_irq_routing_entry entry)
@@ -142,7 +163,9 @@ static void routing(void)
 {
 	struct kvm_irq_routing_entry msi = { .gsi = 24, .type = KVM_IRQ_ROUTING_MSI };
 	struct kvm_irq_routing_entry chip = {
-		.gsi = 4, .type = KVM_IRQ_ROUTING_IRQCHIP, .u.irqchip = { .irqchip = 2, .pin = 4 },
+		.gsi = 4,
+		.type = KVM_IRQ_ROUTING_IRQCHIP,
+		.u.irqchip = { .irqchip = 2, .pin = 4 },
 	};
 	struct kvm_irq_routing_entry bad;
 
@@ -180,16 +203,22 @@ static void ioeventfds(void)
 	int fd = eventfd(0, 0), other = eventfd(0, 0);
 
 	EXPECT_OK(set_ioeventfd(fd, 0x600, 2, KVM_IOEVENTFD_FLAG_PIO), "an ioeventfd on a port");
-	EXPECT_ERRNO(set_ioeventfd(other, 0x600, 2, KVM_IOEVENTFD_FLAG_PIO), EEXIST, "another on the same port");
-	EXPECT_OK(set_ioeventfd(fd, 0x600, 2, KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DEASSIGN), "its end");
-	EXPECT_ERRNO(set_ioeventfd(fd, 0x600, 2, KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DEASSIGN), ENOENT, "its end twice");
+	EXPECT_ERRNO(set_ioeventfd(other, 0x600, 2, KVM_IOEVENTFD_FLAG_PIO), EEXIST,
+		     "another on the same port");
+	EXPECT_OK(set_ioeventfd(fd, 0x600, 2, KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DEASSIGN),
+		  "its end");
+	EXPECT_ERRNO(set_ioeventfd(fd, 0x600, 2,
+				   KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DEASSIGN),
+		     ENOENT, "its end twice");
 	EXPECT_OK(set_ioeventfd(fd, 0xd0000000, 4, 0), "an ioeventfd in memory");
 	EXPECT_ERRNO(set_ioeventfd(fd, 0xd0001000, 3, 0), EINVAL, "an ioeventfd of 3 bytes");
 	EXPECT_ERRNO(set_ioeventfd(fd, 0xd0001000, 4, 0x100), EINVAL, "unknown ioeventfd flags");
 	EXPECT_ERRNO(set_ioeventfd(fd, ~0ull, 4, 0), EINVAL, "an ioeventfd that wraps");
-	EXPECT_ERRNO(set_ioeventfd(-1, 0xd0001000, 4, 0), EBADF, "an ioeventfd without a descriptor");
+	EXPECT_ERRNO(set_ioeventfd(-1, 0xd0001000, 4, 0), EBADF,
+		     "an ioeventfd without a descriptor");
 	tap_ok(set_ioeventfd(vm->fd, 0xd0001000, 4, 0) == -1, "an ioeventfd of something else");
-	EXPECT_OK(set_ioeventfd(fd, 0xd0000000, 4, KVM_IOEVENTFD_FLAG_DEASSIGN), "the end of that in memory");
+	EXPECT_OK(set_ioeventfd(fd, 0xd0000000, 4, KVM_IOEVENTFD_FLAG_DEASSIGN),
+		  "the end of that in memory");
 	close(fd);
 	close(other);
 }
@@ -221,7 +250,8 @@ static void vcpus(void)
 
 	EXPECT_OK(ioctl(vm->fd, KVM_CREATE_VCPU, 0), "a vCPU");
 	EXPECT_ERRNO(ioctl(vm->fd, KVM_CREATE_VCPU, 0), EEXIST, "the same vCPU twice");
-	EXPECT_ERRNO(ioctl(vm->fd, KVM_CREATE_VCPU, max > max_id ? max : max_id), EINVAL, "a vCPU number too high");
+	EXPECT_ERRNO(ioctl(vm->fd, KVM_CREATE_VCPU, max > max_id ? max : max_id), EINVAL,
+		     "a vCPU number too high");
 	EXPECT_ERRNO(ioctl(vm->fd, KVM_CREATE_VCPU, -1), EINVAL, "vCPU -1");
 	tap_ok(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) == -1, "an irqchip after a vCPU");
 }
@@ -231,7 +261,8 @@ static void irqchip_after_vcpu(void)
 	struct vm *late = vm_new(MIB);
 
 	vm_add_cpu(late);
-	EXPECT_ERRNO(ioctl(late->fd, KVM_CREATE_IRQCHIP, 0), EINVAL, "KVM_CREATE_IRQCHIP after KVM_CREATE_VCPU");
+	EXPECT_ERRNO(ioctl(late->fd, KVM_CREATE_IRQCHIP, 0), EINVAL,
+		     "KVM_CREATE_IRQCHIP after KVM_CREATE_VCPU");
 	vm_free(late);
 }
 
@@ -243,7 +274,8 @@ static void capabilities(void)
 	cap.cap = KVM_CAP_SPLIT_IRQCHIP;
 	cap.flags = 1;
 	EXPECT_ERRNO(ioctl(vm->fd, KVM_ENABLE_CAP, &cap), EINVAL, "enabling with flags");
-	tap_ok(ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_USER_MEMORY) > 0, "KVM_CHECK_EXTENSION on a VM");
+	tap_ok(ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_USER_MEMORY) > 0,
+	       "KVM_CHECK_EXTENSION on a VM");
 	tap_ok(ioctl(vm->fd, KVM_SET_TSS_ADDR, -1ul) == -1, "a TSS address too high");
 }
 
@@ -253,12 +285,14 @@ static void clock(void)
 
 	EXPECT_OK(ioctl(vm->fd, KVM_GET_CLOCK, &data), "KVM_GET_CLOCK");
 	data.flags = 0x80000000;
-	EXPECT_ERRNO(ioctl(vm->fd, KVM_SET_CLOCK, &data), EINVAL, "KVM_SET_CLOCK with unknown flags");
+	EXPECT_ERRNO(ioctl(vm->fd, KVM_SET_CLOCK, &data), EINVAL,
+		     "KVM_SET_CLOCK with unknown flags");
 	data.flags = 0;
 	data.clock = 1000000000;
 	EXPECT_OK(ioctl(vm->fd, KVM_SET_CLOCK, &data), "KVM_SET_CLOCK");
 	EXPECT_OK(ioctl(vm->fd, KVM_GET_CLOCK, &data), "KVM_GET_CLOCK again");
-	tap_ok(data.clock >= 1000000000 && data.clock < 60000000000ull, "the clock goes on from there");
+	tap_ok(data.clock >= 1000000000 && data.clock < 60000000000ull,
+	       "the clock goes on from there");
 }
 
 int main(void)

@@ -32,18 +32,10 @@ static const struct {
 	u32 index;
 	const char *name;
 } msrs[] = {
-	{ 0xc0000080, "EFER" },
-	{ 0xc0000081, "STAR" },
-	{ 0xc0000082, "LSTAR" },
-	{ 0xc0000083, "CSTAR" },
-	{ 0xc0000084, "FMASK" },
-	{ 0x174, "SYSENTER_CS" },
-	{ 0x175, "SYSENTER_ESP" },
-	{ 0x176, "SYSENTER_EIP" },
-	{ 0x277, "PAT" },
-	{ 0x1b, "APIC_BASE" },
-	{ 0xc0000103, "TSC_AUX" },
-	{ 0x3a, "FEATURE_CONTROL" },
+	{ 0xc0000080, "EFER" },	   { 0xc0000081, "STAR" },    { 0xc0000082, "LSTAR" },
+	{ 0xc0000083, "CSTAR" },   { 0xc0000084, "FMASK" },   { 0x174, "SYSENTER_CS" },
+	{ 0x175, "SYSENTER_ESP" }, { 0x176, "SYSENTER_EIP" }, { 0x277, "PAT" },
+	{ 0x1b, "APIC_BASE" },	   { 0xc0000103, "TSC_AUX" }, { 0x3a, "FEATURE_CONTROL" },
 };
 
 static int msr_fd = -1;
@@ -66,9 +58,10 @@ static void read_state(struct state *s)
 	asm volatile("fnstcw %0; stmxcsr %1" : "=m"(s->fcw), "=m"(s->mxcsr));
 	syscall(SYS_arch_prctl, ARCH_GET_FS, &s->fs);
 	syscall(SYS_arch_prctl, ARCH_GET_GS, &s->gs);
-	asm volatile("mov %%cs, %0; mov %%ds, %1; mov %%es, %2; mov %%fs, %3; mov %%gs, %4; mov %%ss, %5"
-		     : "=r"(s->sel[0]), "=r"(s->sel[1]), "=r"(s->sel[2]), "=r"(s->sel[3]),
-		       "=r"(s->sel[4]), "=r"(s->sel[5]));
+	asm volatile(
+		"mov %%cs, %0; mov %%ds, %1; mov %%es, %2; mov %%fs, %3; mov %%gs, %4; mov %%ss, %5"
+		: "=r"(s->sel[0]), "=r"(s->sel[1]), "=r"(s->sel[2]), "=r"(s->sel[3]),
+		  "=r"(s->sel[4]), "=r"(s->sel[5]));
 	asm volatile("sgdt %0; sidt %1" : "=m"(s->gdt), "=m"(s->idt));
 	asm volatile("cpuid" : "=c"(flags_c) : "a"(1), "c"(0) : "ebx", "edx");
 	if (flags_c & 1 << 27) {
@@ -98,21 +91,21 @@ static void compare(const struct state *a, const struct state *b, const char *wh
 
 /* A 64-bit guest that changes every register that an exit does not switch. */
 static const u8 code[] = {
-	0xb9, 0x82, 0x00, 0x00, 0xc0,		/* mov $LSTAR, %ecx */
-	0xb8, 0x78, 0x56, 0x34, 0x12,		/* mov $0x12345678, %eax */
-	0x31, 0xd2,				/* xor %edx, %edx */
-	0x0f, 0x30,				/* wrmsr */
-	0xb9, 0x84, 0x00, 0x00, 0xc0,		/* mov $FMASK, %ecx */
-	0x0f, 0x30,				/* wrmsr */
-	0xb9, 0x81, 0x00, 0x00, 0xc0,		/* mov $STAR, %ecx */
-	0x0f, 0x30,				/* wrmsr */
-	0xb9, 0x02, 0x01, 0x00, 0xc0,		/* mov $KERNEL_GS_BASE, %ecx */
-	0x0f, 0x30,				/* wrmsr */
-	0x66, 0x0f, 0xef, 0xc0,			/* pxor %xmm0, %xmm0 */
-	0x66, 0x0f, 0xef, 0xff,			/* pxor %xmm7, %xmm7 */
-	0x0f, 0x23, 0xc0,			/* mov %eax, %dr0 */
-	0xe7, 0x80,				/* out %eax, $0x80 */
-	0xf4,					/* hlt */
+	0xb9, 0x82, 0x00, 0x00, 0xc0, /* mov $LSTAR, %ecx */
+	0xb8, 0x78, 0x56, 0x34, 0x12, /* mov $0x12345678, %eax */
+	0x31, 0xd2,		      /* xor %edx, %edx */
+	0x0f, 0x30,		      /* wrmsr */
+	0xb9, 0x84, 0x00, 0x00, 0xc0, /* mov $FMASK, %ecx */
+	0x0f, 0x30,		      /* wrmsr */
+	0xb9, 0x81, 0x00, 0x00, 0xc0, /* mov $STAR, %ecx */
+	0x0f, 0x30,		      /* wrmsr */
+	0xb9, 0x02, 0x01, 0x00, 0xc0, /* mov $KERNEL_GS_BASE, %ecx */
+	0x0f, 0x30,		      /* wrmsr */
+	0x66, 0x0f, 0xef, 0xc0,	      /* pxor %xmm0, %xmm0 */
+	0x66, 0x0f, 0xef, 0xff,	      /* pxor %xmm7, %xmm7 */
+	0x0f, 0x23, 0xc0,	      /* mov %eax, %dr0 */
+	0xe7, 0x80,		      /* out %eax, $0x80 */
+	0xf4,			      /* hlt */
 };
 
 static struct vm *small_guest(void)
@@ -134,7 +127,8 @@ static struct vm *small_guest(void)
 /* KVM_RUN between a load and a store of XMM registers that nothing else touches. */
 static void run_with_xmm(struct vm *vm, u32 want)
 {
-	static const u64 in[2] __attribute__((aligned(16))) = { 0x1122334455667788, 0x99aabbccddeeff00 };
+	static const u64 in[2]
+		__attribute__((aligned(16))) = { 0x1122334455667788, 0x99aabbccddeeff00 };
 	u64 out[3][2] __attribute__((aligned(16)));
 	long ret;
 

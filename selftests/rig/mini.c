@@ -110,9 +110,7 @@ static void unexpected(struct kvm_run *run, int cpu)
 static void handle(struct kvm_run *run, int cpu)
 {
 	switch (run->exit_reason) {
-	case KVM_EXIT_IO:
-		handle_io(run);
-		break;
+	case KVM_EXIT_IO: handle_io(run); break;
 	case KVM_EXIT_MMIO:
 		if (!run->mmio.is_write)
 			memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
@@ -121,8 +119,7 @@ static void handle(struct kvm_run *run, int cpu)
 		fflush(stdout);
 		fprintf(stderr, "mini: triple fault\n");
 		_exit(STATUS_TRIPLE_FAULT);
-	default:
-		unexpected(run, cpu);
+	default: unexpected(run, cpu);
 	}
 }
 

@@ -31,32 +31,32 @@ void __attribute__((noreturn)) tap_bail(const char *what);
 int tap_done(void);
 
 /* The call failed with this errno and nothing else. */
-#define EXPECT_ERRNO(call, want, what)                                         \
-	do {                                                                   \
-		errno = 0;                                                     \
-		long r_ = (call);                                              \
-		int e_ = errno;                                                \
-		tap_ok(r_ == -1 && e_ == (want), "%s: %s", what, #want);       \
-		if (r_ != -1 || e_ != (want))                                  \
+#define EXPECT_ERRNO(call, want, what)                                                          \
+	do {                                                                                    \
+		errno = 0;                                                                      \
+		long r_ = (call);                                                               \
+		int e_ = errno;                                                                 \
+		tap_ok(r_ == -1 && e_ == (want), "%s: %s", what, #want);                        \
+		if (r_ != -1 || e_ != (want))                                                   \
 			tap_note("answered %ld, errno %d (%s:%d)", r_, e_, __FILE__, __LINE__); \
 	} while (0)
 
 /* No such ioctl here: KVM itself answers one or the other. */
-#define EXPECT_REFUSED(call, what)                                             \
-	do {                                                                   \
-		errno = 0;                                                     \
-		long r_ = (call);                                              \
+#define EXPECT_REFUSED(call, what)                                                               \
+	do {                                                                                     \
+		errno = 0;                                                                       \
+		long r_ = (call);                                                                \
 		tap_ok(r_ == -1 && (errno == ENOTTY || errno == EINVAL), "%s is refused", what); \
-		if (r_ != -1)                                                  \
-			tap_note("answered %ld (%s:%d)", r_, __FILE__, __LINE__); \
+		if (r_ != -1)                                                                    \
+			tap_note("answered %ld (%s:%d)", r_, __FILE__, __LINE__);                \
 	} while (0)
 
-#define EXPECT_OK(call, what)                                                  \
-	do {                                                                   \
-		errno = 0;                                                     \
-		long r_ = (call);                                              \
-		tap_ok(r_ >= 0, "%s", what);                                   \
-		if (r_ < 0)                                                    \
+#define EXPECT_OK(call, what)                                                    \
+	do {                                                                     \
+		errno = 0;                                                       \
+		long r_ = (call);                                                \
+		tap_ok(r_ >= 0, "%s", what);                                     \
+		if (r_ < 0)                                                      \
 			tap_note("errno %d (%s:%d)", errno, __FILE__, __LINE__); \
 	} while (0)
 

@@ -148,8 +148,8 @@ int vm_add_cpu(struct vm *vm)
 	vm->cpu[n].fd = ioctl(vm->fd, KVM_CREATE_VCPU, n);
 	if (vm->cpu[n].fd < 0)
 		tap_bail("KVM_CREATE_VCPU");
-	vm->cpu[n].run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-			      vm->cpu[n].fd, 0);
+	vm->cpu[n].run =
+		mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vm->cpu[n].fd, 0);
 	if (vm->cpu[n].run == MAP_FAILED)
 		tap_bail("mmap of a vCPU");
 	return n;
