@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Where things are, and the small helpers that everything here needs."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -32,6 +33,23 @@ def need_file(path, package):
     if not os.path.exists(path):
         raise RigError(f"{path} is missing; run scripts/setup or install {package}")
     return path
+
+
+def make(kernel, *targets):
+    """Bring targets up to date for a kernel; copies of us wait for each other."""
+    argv = ["make", "-s", "-C", TOP, *targets]
+    if kernel.directory:
+        argv.append(f"KDIR={kernel.build}")
+    environment = {key: value for key, value in os.environ.items()
+                   if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    os.makedirs(BUILD, exist_ok=True)
+    with open(os.path.join(BUILD, ".lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        run = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True, env=environment, check=False)
+    if run.returncode:
+        sys.stderr.write(run.stdout)
+        raise RigError("the build failed")
 
 
 class Kernel:
