@@ -265,6 +265,7 @@ static void external_while_running(void)
 	apic_enable();
 	l1_prepare(l2_spins);
 	l1_use_pin(PIN_EXT_INT_EXITING);
+	l1_vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF); /* see preemption_runs() */
 	apic_write(APIC_TIMER_DIVIDE, 0xb);
 	apic_write(APIC_LVT_TIMER, VECTOR);
 	for (u32 i = 1; i <= 20; i++) {
@@ -449,7 +450,7 @@ static void preemption_runs(void)
 	u64 start;
 
 	l1_use_pin(PIN_PREEMPT_TIMER);
-	/* With IF clear Bochs may keep L0's own interrupts away for ever. */
+	/* While IF is clear Bochs keeps interrupts from exiting, L0's own too. */
 	l1_vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	l1_vmwrite(VMCS_GUEST_PREEMPT_TIMER, (2000000 >> shift) + 1);
 	start = rdtsc();

@@ -6,8 +6,10 @@
 #
 # GROUP is l1 (the default), l2 or bench; IMAGE a name without .elf. DEVICE says
 # on what: /dev/abyme, or /dev/kvm for comparison. RUN replaces the launcher.
+# On the build machine DEVICE=bare GUESTS=build/selftests/guests runs them on the
+# bare emulated processor, the oracle.
 # An image passes when each planned claim is ok; a claim that is known to differ
-# on KVM (see differs() below) is no failure there.
+# on KVM or Bochs (see differs() below) is no failure there.
 group=l1
 case $1 in
 l1|l2|bench)
@@ -21,12 +23,13 @@ out=$(mktemp)
 number=0 failed=0
 trap 'rm -f "$out"' EXIT
 
-[ -c "$device" ] || { echo "no $device"; exit 4; }
+[ "$device" = bare ] || [ -c "$device" ] || { echo "no $device"; exit 4; }
 
 options()
 {
-	case $1 in
-	l2-*|bench-*) echo --nested ;;
+	case $device-$1 in
+	bare-*) ;;
+	*-l2-*|*-bench-*) echo --nested ;;
 	esac
 	case $1 in
 	l1-smp) echo --cpus 4 ;;
@@ -40,22 +43,51 @@ expected()
 {
 	case $1 in
 	l1-triple-fault) echo 8 ;;
-	*) echo 1 ;;
+	*) [ "$device" = bare ] && echo 0 || echo 1 ;;
+	esac
+}
+
+# Images that end the bare emulated processor: VMCALL is not implemented there,
+# and what is scribbled over the current VMCS it believes.
+unfit()
+{
+	[ "$device" = bare ] || return 1
+	case $1 in
+	l2-vmcall-root|l2-scribble) ;;
+	*) return 1 ;;
+	esac
+}
+
+# Claims, by number, in which Bochs is not like the processor.
+bochs_differs()
+{
+	case $1 in
+	l1-msr) echo 6 10 ;;		# unknown MSRs read 0; TSC_AUX keeps 64 bits
+	l2-events) echo 10 16 24 ;;	# see preemption_runs() there; NMI; HLT
+	l2-entry) echo 18 19 25 ;;	# DEBUGCTL, RIP, pending debug exceptions
 	esac
 }
 
 # Claims, by number, in which KVM is not like the processor.
-differs()
+kvm_differs()
 {
-	[ "$device" = /dev/kvm ] || return
 	case $1 in
 	l1-apic) echo 10 23 ;;		# no ESR; EOI takes any value in x2APIC mode
 	l1-debug) echo 14 ;;		# no I/O breakpoints
 	l1-pic-pit) echo 10 ;;		# channel 2 counts with its gate low
 	l2-insn) echo 5 14 ;;		# VMCALL in root operation is a hypercall
+	l2-vmcall-root) echo 1 ;;
 	l2-events) echo 6 24 ;;		# INT1's injection; HLT as activity state
 	l2-entry) echo 19 21 ;;		# not checked by KVM nor by Bochs
 	l2-apic) echo 10 ;;
+	esac
+}
+
+differs()
+{
+	case $device in
+	bare) bochs_differs "$1" ;;
+	/dev/kvm) kvm_differs "$1" ;;
 	esac
 }
 
@@ -81,9 +113,10 @@ verdict()
 run_image()
 {
 	number=$((number + 1))
-	# shellcheck disable=SC2046,SC2086 # words on purpose
-	timeout "$limit" ${RUN:-abyme run --device "$device" --memory 128M} $(options "$1") \
-		"$guests/$1.elf" </dev/null >"$out" 2>&1
+	run=${RUN:-abyme run --device $device --memory 128M}
+	[ "$device" != bare ] || run="scripts/rig --quiet --timeout $limit $(options "$1") --bare"
+	[ "$device" = bare ] || run="timeout $limit $run $(options "$1")"
+	$run "$guests/$1.elf" </dev/null >"$out" 2>&1
 	wrong=$(verdict "$1" $?)
 	grep -E '^not ok |^#|^count |SKIP|^Bail|^abyme' "$out" | sed 's/^/    /'
 	if [ -z "$wrong" ]; then
@@ -101,7 +134,7 @@ else
 	images=$(cd "$guests" && for f in "$group"-*.elf; do echo "${f%.elf}"; done)
 fi
 for image in $images; do
-	run_image "$image"
+	unfit "$image" || run_image "$image"
 done
 echo "1..$number"
 exit $failed
