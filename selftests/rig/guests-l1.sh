@@ -33,7 +33,7 @@ options()
 	esac
 	case $1 in
 	l1-smp) echo --cpus 4 ;;
-	l2-two|l2-scribble) echo --cpus 2 ;;
+	l2-two|l2-scribble|l2-init) echo --cpus 2 ;;
 	esac
 }
 
@@ -48,12 +48,13 @@ expected()
 }
 
 # Images that mean nothing on the bare emulated processor, or end it: VMCALL is
-# not implemented there, and what is scribbled over the current VMCS it believes.
+# not implemented there, what is scribbled over the current VMCS it believes, and
+# INIT does not exit.
 unfit()
 {
 	[ "$device" = bare ] || return 1
 	case $1 in
-	l1-no-vmx|l1-triple-fault|l2-vmcall-root|l2-scribble) ;;
+	l1-no-vmx|l1-triple-fault|l2-vmcall-root|l2-scribble|l2-init) ;;
 	*) return 1 ;;
 	esac
 }

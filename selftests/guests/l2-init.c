@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * INIT and SIPI for a CPU in VMX operation: an exit from L2, wait-for-SIPI as
+ * L2's activity state, and INIT blocked in root operation.
+ * SDM: "INIT signal" and "Start-up IPIs" of "Other Causes of VM Exits",
+ * "Restrictions on VMX Operation".
+ */
+#include "irqchip.h"
+#include "vmx.h"
+
+#define PATIENCE 400000000ULL
+
+static volatile u32 running, finished;
+static volatile u64 outcome, qualification;
+
+static void need_two(void)
+{
+	if (!vmx_offered())
+		claim_skip("no VMX");
+	if (cpus_start(2) < 2)
+		claim_skip("one CPU only");
+	l1_prepare(l2_unreachable); /* the pool's mark, so that CPU 1 may allocate */
+	l1_vmxoff();
+	running = finished = 0;
+	apic_enable();
+}
+
+static void l2_spins(void)
+{
+	running = 1;
+	for (;;)
+		cpu_pause();
+}
+
+/* On CPU 1: L2 until it exits, and out of VMX operation. */
+static void run_spinning(void *arg)
+{
+	l1_prepare(l2_spins);
+	l1_vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	outcome = l1_run();
+	qualification = l1_vmread(VMCS_EXIT_QUAL);
+	l1_vmxoff();
+	finished = 1;
+}
+
+static void init_exits(void)
+{
+	need_two();
+	cpu_run(1, run_spinning, NULL);
+	if (!wait_for(&running, 1, PATIENCE))
+		claim_fail("L2 does not run");
+	apic_icr(1, ICR_INIT | ICR_ASSERT | ICR_LEVEL);
+	GUEST_ASSERT(wait_for(&finished, 1, PATIENCE));
+	EXPECT_OUTCOME(outcome, EXIT_INIT);
+	cpu_wait(1);
+}
+
+static void run_waiting(void *arg)
+{
+	struct l1_vmx *vmx = l1_prepare(l2_spins);
+
+	outcome = 0;
+	if (vmx->caps.misc & MISC_ACTIVITY_SIPI) {
+		l1_vmwrite(VMCS_GUEST_ACTIVITY, ACTIVITY_SIPI);
+		running = 1;
+		outcome = l1_run();
+		qualification = l1_vmread(VMCS_EXIT_QUAL);
+	}
+	l1_vmxoff();
+	finished = 1;
+}
+
+static void sipi_exits(void)
+{
+	need_two();
+	if (!(l1_vmx()->caps.misc & MISC_ACTIVITY_SIPI))
+		claim_skip("no wait-for-SIPI activity state");
+	cpu_run(1, run_waiting, NULL);
+	if (!wait_for(&running, 1, PATIENCE))
+		claim_fail("CPU 1 does not enter");
+	spin(1000000);
+	GUEST_EXPECT(finished, 0);
+	apic_icr(1, ICR_SIPI | ICR_ASSERT | 0x12);
+	GUEST_ASSERT(wait_for(&finished, 1, PATIENCE));
+	EXPECT_OUTCOME(outcome, EXIT_SIPI);
+	GUEST_EXPECT(qualification, 0x12);
+	cpu_wait(1);
+}
+
+static volatile u32 leave;
+
+static void stay_in_root(void *arg)
+{
+	l1_vmxon();
+	running = 1;
+	while (!leave)
+		cpu_pause();
+	outcome = 1;
+	finished = 1;
+	l1_vmxoff(); /* the INIT that waits is taken here */
+	for (;;)
+		cpu_pause();
+}
+
+static void init_blocked(void)
+{
+	need_two();
+	leave = 0;
+	outcome = 0;
+	cpu_run(1, stay_in_root, NULL);
+	if (!wait_for(&running, 1, PATIENCE))
+		claim_fail("CPU 1 does not run");
+	apic_icr(1, ICR_INIT | ICR_ASSERT | ICR_LEVEL);
+	spin(1000000);
+	leave = 1;
+	GUEST_ASSERT(wait_for(&finished, 1, PATIENCE));
+	GUEST_EXPECT(outcome, 1);
+	GUEST_EXPECT(cpu_restart(1), true);
+}
+
+CLAIMS = {
+	{ init_exits, "INIT exits from L2" },
+	{ sipi_exits, "SIPI exits from an L2 that waits for it, with its vector" },
+	{ init_blocked, "INIT waits while a CPU is in root operation" },
+	END_OF_CLAIMS
+};
