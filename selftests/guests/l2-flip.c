@@ -18,27 +18,49 @@ struct field {
 	const char *name;
 };
 
-#define FIELD(name) { VMCS_##name, #name }
-#define SEGMENT(s) FIELD(GUEST_##s##_SEL), FIELD(GUEST_##s##_LIMIT), FIELD(GUEST_##s##_AR), FIELD(GUEST_##s##_BASE)
+#define FIELD(name)                \
+	{                          \
+		VMCS_##name, #name \
+	}
+#define SEGMENT(s)                                                               \
+	FIELD(GUEST_##s##_SEL), FIELD(GUEST_##s##_LIMIT), FIELD(GUEST_##s##_AR), \
+		FIELD(GUEST_##s##_BASE)
 
 static const struct field control_fields[] = {
-	FIELD(PIN_CTLS), FIELD(PROC_CTLS), FIELD(PROC2_CTLS), FIELD(EXIT_CTLS), FIELD(ENTRY_CTLS),
-	FIELD(ENTRY_INTR_INFO), FIELD(CR3_TARGET_COUNT), FIELD(VPID), FIELD(EPT_POINTER),
-	FIELD(MSR_BITMAP), FIELD(ENTRY_INSN_LEN),
+	FIELD(PIN_CTLS),    FIELD(PROC_CTLS),	    FIELD(PROC2_CTLS),	     FIELD(EXIT_CTLS),
+	FIELD(ENTRY_CTLS),  FIELD(ENTRY_INTR_INFO), FIELD(CR3_TARGET_COUNT), FIELD(VPID),
+	FIELD(EPT_POINTER), FIELD(MSR_BITMAP),	    FIELD(ENTRY_INSN_LEN),
 };
 static const struct field host_fields[] = {
-	FIELD(HOST_ES_SEL), FIELD(HOST_DS_SEL), FIELD(HOST_FS_SEL), FIELD(HOST_GS_SEL),
-	FIELD(HOST_FS_BASE), FIELD(HOST_GS_BASE), FIELD(HOST_SYSENTER_ESP),
-	FIELD(HOST_SYSENTER_EIP), FIELD(HOST_PAT),
+	FIELD(HOST_ES_SEL),	  FIELD(HOST_DS_SEL),	    FIELD(HOST_FS_SEL),
+	FIELD(HOST_GS_SEL),	  FIELD(HOST_FS_BASE),	    FIELD(HOST_GS_BASE),
+	FIELD(HOST_SYSENTER_ESP), FIELD(HOST_SYSENTER_EIP), FIELD(HOST_PAT),
 };
 static const struct field guest_fields[] = {
-	SEGMENT(ES), SEGMENT(CS), SEGMENT(SS), SEGMENT(DS), SEGMENT(FS), SEGMENT(GS),
-	SEGMENT(LDTR), SEGMENT(TR),
-	FIELD(GUEST_CR0), FIELD(GUEST_CR4), FIELD(GUEST_EFER), FIELD(GUEST_PAT),
-	FIELD(GUEST_DR7), FIELD(GUEST_DEBUGCTL), FIELD(GUEST_RFLAGS),
-	FIELD(GUEST_INTERRUPTIBILITY), FIELD(GUEST_ACTIVITY), FIELD(GUEST_PENDING_DBG),
-	FIELD(GUEST_SYSENTER_ESP), FIELD(GUEST_SYSENTER_EIP), FIELD(GUEST_GDTR_BASE),
-	FIELD(GUEST_IDTR_BASE), FIELD(GUEST_GDTR_LIMIT), FIELD(GUEST_IDTR_LIMIT),
+	SEGMENT(ES),
+	SEGMENT(CS),
+	SEGMENT(SS),
+	SEGMENT(DS),
+	SEGMENT(FS),
+	SEGMENT(GS),
+	SEGMENT(LDTR),
+	SEGMENT(TR),
+	FIELD(GUEST_CR0),
+	FIELD(GUEST_CR4),
+	FIELD(GUEST_EFER),
+	FIELD(GUEST_PAT),
+	FIELD(GUEST_DR7),
+	FIELD(GUEST_DEBUGCTL),
+	FIELD(GUEST_RFLAGS),
+	FIELD(GUEST_INTERRUPTIBILITY),
+	FIELD(GUEST_ACTIVITY),
+	FIELD(GUEST_PENDING_DBG),
+	FIELD(GUEST_SYSENTER_ESP),
+	FIELD(GUEST_SYSENTER_EIP),
+	FIELD(GUEST_GDTR_BASE),
+	FIELD(GUEST_IDTR_BASE),
+	FIELD(GUEST_GDTR_LIMIT),
+	FIELD(GUEST_IDTR_LIMIT),
 	FIELD(LINK_POINTER),
 };
 
@@ -112,13 +134,20 @@ static void flip_all(const struct field *fields, u32 count)
 	EXPECT_EXIT(EXIT_VMCALL);
 }
 
-static void controls(void) { flip_all(control_fields, ARRAY_SIZE(control_fields)); }
-static void host(void) { flip_all(host_fields, ARRAY_SIZE(host_fields)); }
-static void guest(void) { flip_all(guest_fields, ARRAY_SIZE(guest_fields)); }
+static void controls(void)
+{
+	flip_all(control_fields, ARRAY_SIZE(control_fields));
+}
+static void host(void)
+{
+	flip_all(host_fields, ARRAY_SIZE(host_fields));
+}
+static void guest(void)
+{
+	flip_all(guest_fields, ARRAY_SIZE(guest_fields));
+}
 
-CLAIMS = {
-	{ controls, "each bit of the controls" },
-	{ host, "each bit of host state that L1 survives" },
-	{ guest, "each bit of guest state" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { controls, "each bit of the controls" },
+	   { host, "each bit of host state that L1 survives" },
+	   { guest, "each bit of guest state" },
+	   END_OF_CLAIMS };

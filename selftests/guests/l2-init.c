@@ -118,9 +118,7 @@ static void init_blocked(void)
 	GUEST_EXPECT(cpu_restart(1), true);
 }
 
-CLAIMS = {
-	{ init_exits, "INIT exits from L2" },
-	{ sipi_exits, "SIPI exits from an L2 that waits for it, with its vector" },
-	{ init_blocked, "INIT waits while a CPU is in root operation" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { init_exits, "INIT exits from L2" },
+	   { sipi_exits, "SIPI exits from an L2 that waits for it, with its vector" },
+	   { init_blocked, "INIT waits while a CPU is in root operation" },
+	   END_OF_CLAIMS };

@@ -14,7 +14,4 @@ static void in_root(void)
 	GUEST_EXPECT(l1_vmread(VMCS_INSN_ERROR), VMERR_VMCALL_IN_ROOT);
 }
 
-CLAIMS = {
-	{ in_root, "VMCALL in root operation: 1" },
-	END_OF_CLAIMS
-};
+CLAIMS = { { in_root, "VMCALL in root operation: 1" }, END_OF_CLAIMS };

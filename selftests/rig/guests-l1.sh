@@ -6,10 +6,9 @@
 #
 # GROUP is l1 (the default), l2 or bench; IMAGE a name without .elf. DEVICE says
 # on what: /dev/abyme, or /dev/kvm for comparison. RUN replaces the launcher.
-# On the build machine DEVICE=bare GUESTS=build/selftests/guests runs them on the
-# bare emulated processor, the oracle.
 # An image passes when each planned claim is ok; a claim that is known to differ
-# on KVM or Bochs (see differs() below) is no failure there.
+# on KVM (see kvm_differs() below) is no failure there. scripts/check-bare runs the
+# same images on the emulated processor itself.
 group=l1
 case $1 in
 l1|l2|bench)
@@ -23,13 +22,12 @@ out=$(mktemp)
 number=0 failed=0
 trap 'rm -f "$out"' EXIT
 
-[ "$device" = bare ] || [ -c "$device" ] || { echo "no $device"; exit 4; }
+[ -c "$device" ] || { echo "no $device"; exit 4; }
 
 options()
 {
-	case $device-$1 in
-	bare-*) ;;
-	*-l2-*|*-bench-*) echo --nested ;;
+	case $1 in
+	l2-*|bench-*) echo --nested ;;
 	esac
 	case $1 in
 	l1-smp) echo --cpus 4 ;;
@@ -43,36 +41,14 @@ expected()
 {
 	case $1 in
 	l1-triple-fault) echo 8 ;;
-	*) [ "$device" = bare ] && echo 0 || echo 1 ;;
-	esac
-}
-
-# Images that mean nothing on the bare emulated processor, or end it: VMCALL is
-# not implemented there, what is scribbled over the current VMCS it believes, and
-# INIT does not exit.
-unfit()
-{
-	[ "$device" = bare ] || return 1
-	case $1 in
-	l1-no-vmx|l1-triple-fault|l2-vmcall-root|l2-scribble|l2-init) ;;
-	*) return 1 ;;
-	esac
-}
-
-# Claims, by number, in which Bochs is not like the processor.
-bochs_differs()
-{
-	case $1 in
-	l1-apic) echo 8 9 10 20 21 ;;	# the deadline's MSR stays; a disabled APIC listens; no ESR
-	l1-msr) echo 6 10 ;;		# unknown MSRs read 0; TSC_AUX keeps 64 bits
-	l2-events) echo 10 16 24 ;;	# see preemption_runs() there; NMI; HLT
-	l2-entry) echo 18 19 25 ;;	# DEBUGCTL, RIP, pending debug exceptions
+	*) echo 1 ;;
 	esac
 }
 
 # Claims, by number, in which KVM is not like the processor.
 kvm_differs()
 {
+	[ "$device" = /dev/kvm ] || return
 	case $1 in
 	l1-apic) echo 10 23 ;;		# no ESR; EOI takes any value in x2APIC mode
 	l1-debug) echo 14 ;;		# no I/O breakpoints
@@ -85,18 +61,10 @@ kvm_differs()
 	esac
 }
 
-differs()
-{
-	case $device in
-	bare) bochs_differs "$1" ;;
-	/dev/kvm) kvm_differs "$1" ;;
-	esac
-}
-
 # verdict IMAGE STATUS: print what is wrong, if anything.
 verdict()
 {
-	known=" $(differs "$1" | tr '\n' ' ') "
+	known=" $(kvm_differs "$1" | tr '\n' ' ') "
 	awk -v known="$known" -v status="$2" -v want="$(expected "$1")" '
 	/^1\.\./ { plan = substr($0, 4) + 0 }
 	/^ok / { seen++; if (/# SKIP/) skipped++ }
@@ -115,10 +83,9 @@ verdict()
 run_image()
 {
 	number=$((number + 1))
-	run=${RUN:-abyme run --device $device --memory 128M}
-	[ "$device" != bare ] || run="scripts/rig --quiet --timeout $limit $(options "$1") --bare"
-	[ "$device" = bare ] || run="timeout $limit $run $(options "$1")"
-	$run "$guests/$1.elf" </dev/null >"$out" 2>&1
+	run="${RUN:-abyme run --device $device --memory 128M} $(options "$1")"
+	# shellcheck disable=SC2086 # words on purpose
+	timeout "$limit" $run "$guests/$1.elf" </dev/null >"$out" 2>&1
 	wrong=$(verdict "$1" $?)
 	grep -E '^not ok |^#|^count |SKIP|^Bail|^abyme' "$out" | sed 's/^/    /'
 	if [ -z "$wrong" ]; then
@@ -136,7 +103,7 @@ else
 	images=$(cd "$guests" && for f in "$group"-*.elf; do echo "${f%.elf}"; done)
 fi
 for image in $images; do
-	unfit "$image" || run_image "$image"
+	run_image "$image"
 done
 echo "1..$number"
 exit $failed
