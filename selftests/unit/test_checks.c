@@ -73,9 +73,14 @@ static int valid(void **state)
 	memset(v, 0, sizeof(*v));
 	all_caps();
 	ctx = (struct check_ctx){
-		.v = v, .caps = &caps, .maxphyaddr = 40, .l1_long_mode = true,
-		.efer_reserved = ~0xd01ull, .current_vmcs = 0x5000,
-		.link_readable = true, .link_revision = 0x11e57ed0,
+		.v = v,
+		.caps = &caps,
+		.maxphyaddr = 40,
+		.l1_long_mode = true,
+		.efer_reserved = ~0xd01ull,
+		.current_vmcs = 0x5000,
+		.link_readable = true,
+		.link_revision = 0x11e57ed0,
 	};
 	v->pin_ctls = caps.pin.must;
 	v->proc_ctls = caps.proc.must;
@@ -162,6 +167,7 @@ struct breakage {
 };
 
 /* One function a row: B(id, statements). */
+/* clang-format off */
 #define BREAKAGES(B) \
 B(pin_allowed, v->pin_ctls |= BIT(8)) \
 B(proc_allowed, v->proc_ctls &= ~2u) \
@@ -325,6 +331,7 @@ BREAKAGES(BREAK_FN)
 
 #define BREAK_ROW(id, ...) { #id, break_##id },
 static const struct breakage breakages[] = { BREAKAGES(BREAK_ROW) };
+/* clang-format on */
 
 static const struct check *first_failed(void)
 {
