@@ -45,7 +45,9 @@ expected()
 	esac
 }
 
-# Claims, by number, in which KVM is not like the processor.
+# Claims, by number, in which KVM is not like the processor. Two images it does
+# not end well: l2-entry, where an entry into HLT under STI's shadow is let
+# through and sleeps for ever, and l2-flip, where KVM_RUN answers EIO.
 kvm_differs()
 {
 	[ "$device" = /dev/kvm ] || return
@@ -57,7 +59,6 @@ kvm_differs()
 	l2-vmcall-root) echo 1 ;;
 	l2-events) echo 6 24 ;;		# INT1's injection; HLT as activity state
 	l2-entry) echo 19 21 ;;		# not checked by KVM nor by Bochs
-	l2-apic) echo 10 ;;
 	esac
 }
 
