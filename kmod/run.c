@@ -144,7 +144,7 @@ static bool deliver_irq(struct vcpu *vcpu)
 	struct vcpu_inject *in = &vcpu->inject;
 	int vector;
 
-	if (!inject_irq_allowed(vcpu))
+	if (nested_takes_irqs(vcpu) || !inject_irq_allowed(vcpu))
 		return false;
 	vector = irq_ack(vcpu);
 	if (vector < 0)
@@ -325,6 +325,8 @@ static int enter_once(struct vcpu *vcpu)
 		smp_send_reschedule(smp_processor_id());
 	trace_abyme_entry(vcpu);
 	failed = cross(vcpu);
+	if (unlikely(immediate))
+		vcpu_request(vcpu, REQ_EVENT); /* what L1 is due is still there */
 	fpu_exit(vcpu);
 	debug_exit(vcpu);
 	return after_exit(vcpu, failed);

@@ -53,6 +53,11 @@ static bool nmi_for_l1(const struct vcpu *vcpu)
 	return vcpu->inject.nmi.pending && (vcpu->nested->v->pin_ctls & PIN_NMI_EXITING);
 }
 
+bool nested_takes_irqs(struct vcpu *vcpu)
+{
+	return vcpu->in_l2 && (vcpu->nested->v->pin_ctls & PIN_EXT_INT_EXITING);
+}
+
 static bool irq_for_l1(struct vcpu *vcpu)
 {
 	return (vcpu->nested->v->pin_ctls & PIN_EXT_INT_EXITING) &&

@@ -52,6 +52,12 @@ int nested_before_entry(struct vcpu *vcpu);
 int nested_events(struct vcpu *vcpu, bool *immediate);
 bool nested_entry_stale(struct vcpu *vcpu);
 
+/*
+ * L2 runs, and L1 wants external interrupts: none goes to L2, not even one
+ * that came after nested_events() looked.
+ */
+bool nested_takes_irqs(struct vcpu *vcpu);
+
 /* L1 is in VMX root operation, which holds INIT back, or L2 runs (then it's an exit). */
 bool nested_holds_init(struct vcpu *vcpu);
 
