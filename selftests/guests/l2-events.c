@@ -488,7 +488,7 @@ static void halt_wakes_l1(void)
 	l1_use_pin(PIN_EXT_INT_EXITING);
 	apic_write(APIC_TIMER_DIVIDE, 0xb);
 	apic_write(APIC_LVT_TIMER, VECTOR);
-	apic_write(APIC_TIMER_INITIAL, 200000);
+	apic_write(APIC_TIMER_INITIAL, 20000000); /* L2 halts long before */
 	EXPECT_EXIT(EXIT_EXT_INT);
 	GUEST_EXPECT(l1_vmread(VMCS_GUEST_ACTIVITY), ACTIVITY_HLT);
 	irqs_on();
