@@ -40,6 +40,7 @@ help:
 #: make check-long      Linux as L2 in every variant of kvm_intel as L1
 #: make check-debug     the same tests on a kernel with KASAN and lockdep
 #: make bench           counts of instructions and exits
+#: make docs            docs/ pages that are made from the module's tables
 #: make install         module, launcher, manual pages (PREFIX=, DESTDIR=)
 #: make uninstall       and away again
 #: make clean           remove build/
@@ -90,6 +91,9 @@ check-long:
 check-debug:
 	@scripts/check --debug $(CHECK_OPTIONS)
 
+docs: | need-cc
+	@CC=$(CC) scripts/gen-docs
+
 bench:
 	@scripts/bench $(BENCH_OPTIONS)
 
@@ -122,5 +126,5 @@ clean:
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: all help module need-headers need-cc launcher selftests rig-parts run check \
-	check-long check-debug bench install uninstall clean
+	check-long check-debug bench docs install uninstall clean
 -include $(user_objects:.o=.d)

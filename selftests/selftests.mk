@@ -65,7 +65,9 @@ $(S)/unit/obj/%.o: %.c | need-cc
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(unit_cflags) -c -o $@ $<
 
+# The pages that are made from the tables are made from the same pure sources.
 unit: unit-tests
+	@CC=$(CC) scripts/gen-docs --check
 	@scripts/run-unit $(S)/unit $(notdir $(unit_programs))
 
 .PHONY: selftests guests rig-tests unit-tests unit

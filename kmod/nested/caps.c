@@ -8,52 +8,44 @@
 #include "nested/caps.h"
 #include "nested/vmcs12.h"
 
-#define OFFER_PIN (PIN_EXT_INT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS | PIN_PREEMPT_TIMER)
+static const struct {
+	u8 word; /* enum offer_word */
+	u8 how;	 /* enum offer_how */
+	u64 bits;
+} offers[] = {
+#define O(word, bits, title, how, note) { OFFER_##word, OFFER_##how, bits },
+#include "nested/offer.def"
+#undef O
+};
 
-#define OFFER_PROC                                                                              \
-	(PROC_INT_WINDOW | PROC_TSC_OFFSET | PROC_HLT | PROC_INVLPG | PROC_MWAIT | PROC_RDPMC | \
-	 PROC_RDTSC | PROC_CR3_LOAD | PROC_CR3_STORE | PROC_CR8_LOAD | PROC_CR8_STORE |         \
-	 PROC_TPR_SHADOW | PROC_NMI_WINDOW | PROC_MOV_DR | PROC_UNCOND_IO | PROC_IO_BITMAPS |   \
-	 PROC_MTF | PROC_MSR_BITMAPS | PROC_MONITOR | PROC_PAUSE | PROC_SECONDARY)
+static u64 bits_of(enum offer_word word, enum offer_how how)
+{
+	u64 bits = 0;
+	size_t i;
 
-#define OFFER_PROC2                                                                         \
-	(PROC2_APIC_ACCESS | PROC2_EPT | PROC2_DESC_TABLE | PROC2_RDTSCP | PROC2_X2APIC |   \
-	 PROC2_VPID | PROC2_WBINVD | PROC2_UNRESTRICTED | PROC2_PAUSE_LOOP | PROC2_RDRAND | \
-	 PROC2_INVPCID | PROC2_RDSEED | PROC2_XSAVES)
+	for (i = 0; i < ARRAY_SIZE(offers); i++)
+		if (offers[i].word == word && offers[i].how == how)
+			bits |= offers[i].bits;
+	return bits;
+}
 
-#define OFFER_EXIT                                                                            \
-	(EXITC_SAVE_DEBUG | EXITC_HOST_64 | EXITC_ACK_INT | EXITC_SAVE_PAT | EXITC_LOAD_PAT | \
-	 EXITC_SAVE_EFER | EXITC_LOAD_EFER | EXITC_SAVE_PREEMPT_TIMER)
-
-#define OFFER_ENTRY (ENTRYC_LOAD_DEBUG | ENTRYC_GUEST_64 | ENTRYC_LOAD_PAT | ENTRYC_LOAD_EFER)
-
-#define OFFER_MISC                                                                             \
-	(MISC_PREEMPT_RATE | MISC_SAVE_EFER_LMA | MISC_ACTIVITY_HLT | MISC_ACTIVITY_SHUTDOWN | \
-	 MISC_ACTIVITY_SIPI | MISC_CR3_TARGETS | MISC_VMWRITE_ANY | MISC_ZERO_INSN_LEN)
-
-#define OFFER_EPT_VPID                                                                             \
-	(EPTCAP_EXEC_ONLY | EPTCAP_WALK_4 | EPTCAP_UC | EPTCAP_WB | EPTCAP_2M | EPTCAP_1G |        \
-	 EPTCAP_INVEPT | EPTCAP_AD | EPTCAP_EXIT_INFO | EPTCAP_INVEPT_SINGLE | EPTCAP_INVEPT_ALL | \
-	 EPTCAP_INVVPID | EPTCAP_INVVPID_ADDR | EPTCAP_INVVPID_SINGLE | EPTCAP_INVVPID_ALL |       \
-	 EPTCAP_INVVPID_NON_GLOBAL)
-
-#define OFFER_BASIC (BASIC_INS_OUTS | BASIC_NO_ERROR_CODE)
-
-/* What the walker of EPT12 and the emulation do whatever the processor has. */
-#define OWN_MISC (MISC_VMWRITE_ANY | MISC_ACTIVITY_SHUTDOWN | MISC_ACTIVITY_SIPI)
-#define OWN_EPT (EPTCAP_1G | EPTCAP_INVVPID_ADDR | EPTCAP_INVVPID_NON_GLOBAL)
+/* What L1 gets of a word of which the processor has @cpu. */
+static u64 offered(enum offer_word word, u64 cpu)
+{
+	return (cpu & bits_of(word, OFFER_HAS)) | bits_of(word, OFFER_OWN);
+}
 
 /* The reserved bits that the processor wants 1 stay so; they mean nothing. */
-static struct vmx_ctl_caps offer_ctl(struct vmx_ctl_caps cpu, u32 offer)
+static struct vmx_ctl_caps offer_ctl(enum offer_word word, struct vmx_ctl_caps cpu)
 {
-	return (struct vmx_ctl_caps){ .must = cpu.must, .may = (cpu.may & offer) | cpu.must };
+	return (struct vmx_ctl_caps){ .must = cpu.must, .may = offered(word, cpu.may) | cpu.must };
 }
 
 static u64 offer_basic(const struct vmx_caps *cpu)
 {
 	return VMCS12_REVISION | (u64)VMCS12_SIZE << BASIC_SIZE_SHIFT |
 	       (u64)EPTP_MEMTYPE_WB << BASIC_MEMTYPE_SHIFT | BASIC_TRUE_CTLS |
-	       (cpu->basic & OFFER_BASIC);
+	       offered(OFFER_BASIC, cpu->basic);
 }
 
 void caps_offer(const struct vmx_caps *cpu, struct vmx_caps *l1)
@@ -62,16 +54,16 @@ void caps_offer(const struct vmx_caps *cpu, struct vmx_caps *l1)
 
 	*l1 = *cpu;
 	l1->basic = offer_basic(cpu);
-	l1->pin = offer_ctl(cpu->pin, OFFER_PIN);
-	l1->proc = offer_ctl(cpu->proc, OFFER_PROC);
-	l1->proc2 = offer_ctl(cpu->proc2, OFFER_PROC2);
-	l1->exit = offer_ctl(cpu->exit, OFFER_EXIT);
-	l1->entry = offer_ctl(cpu->entry, OFFER_ENTRY);
+	l1->pin = offer_ctl(OFFER_PIN, cpu->pin);
+	l1->proc = offer_ctl(OFFER_PROC, cpu->proc);
+	l1->proc2 = offer_ctl(OFFER_PROC2, cpu->proc2);
+	l1->exit = offer_ctl(OFFER_EXIT, cpu->exit);
+	l1->entry = offer_ctl(OFFER_ENTRY, cpu->entry);
 	if (!ctl_may(l1->pin, PIN_PREEMPT_TIMER))
 		l1->exit.may &= ~(u32)EXITC_SAVE_PREEMPT_TIMER;
-	l1->misc = (cpu->misc | OWN_MISC) & OFFER_MISC;
-	l1->ept_vpid = (cpu->ept_vpid | OWN_EPT) & OFFER_EPT_VPID;
-	l1->vmfunc = 0;
+	l1->misc = offered(OFFER_MISC, cpu->misc);
+	l1->ept_vpid = offered(OFFER_EPT_VPID, cpu->ept_vpid);
+	l1->vmfunc = offered(OFFER_VMFUNC, cpu->vmfunc);
 	vmcs12_fields_of(l1, &set);
 	l1->vmcs_enum = vmcs12_enum(&set);
 }
@@ -185,7 +177,7 @@ static bool misc_within(u64 value, u64 max)
 
 static bool basic_within(u64 value, u64 max)
 {
-	u64 features = OFFER_BASIC | BASIC_TRUE_CTLS;
+	u64 features = bits_of(OFFER_BASIC, OFFER_HAS) | BASIC_TRUE_CTLS;
 
 	return (value & ~features) == (max & ~features) && !(value & ~max & features);
 }

@@ -6,6 +6,26 @@
 #include <vmx/caps.h>
 #include <vmx/types.h>
 
+/* Columns of nested/offer.def. */
+enum offer_word {
+	OFFER_BASIC,
+	OFFER_PIN,
+	OFFER_PROC,
+	OFFER_PROC2,
+	OFFER_EXIT,
+	OFFER_ENTRY,
+	OFFER_MISC,
+	OFFER_EPT_VPID,
+	OFFER_VMFUNC,
+	NR_OFFER_WORDS,
+};
+
+enum offer_how {
+	OFFER_NOT,
+	OFFER_HAS,
+	OFFER_OWN,
+};
+
 /*
  * The capabilities that abyme can give L1 on a processor with those of @cpu:
  * what the processor has and abyme implements.

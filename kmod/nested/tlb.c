@@ -47,7 +47,9 @@ void tlb_invvpid(struct vcpu *vcpu, u32 type, u16 vpid, u64 gla)
 	if (!n->vpid02 || !n->last_vpid12_valid || (type != INVVPID_ALL && vpid != n->last_vpid12))
 		return;
 	preempt_disable();
-	hw_invvpid(type == INVVPID_ALL ? INVVPID_SINGLE : type, n->vpid02, gla);
+	/* A processor that lacks the type has all of the VPID flushed. */
+	if (hw_invvpid(type == INVVPID_ALL ? INVVPID_SINGLE : type, n->vpid02, gla))
+		hw_invvpid(INVVPID_SINGLE, n->vpid02, 0);
 	preempt_enable();
 }
 
