@@ -30,6 +30,13 @@ static struct miscdevice device = {
 	.fops = &dev_fops,
 };
 
+static void teardown(void)
+{
+	stats_teardown();
+	clock_teardown();
+	nested_teardown();
+}
+
 static int __init abyme_init(void)
 {
 	int r;
@@ -40,21 +47,22 @@ static int __init abyme_init(void)
 	r = vmxop_check_free();
 	if (r)
 		return r;
+	r = nested_setup();
+	if (r)
+		return r;
 	host_setup();
 	fpu_setup();
 	cpuid_setup();
 	clock_setup();
 	exits_msr_setup();
 	vmxop_before_off = msrs_restore_host;
-	nested_setup();
 	stats_setup();
 	device.name = devname;
 	r = misc_register(&device);
 	if (r) {
 		pr_err("/dev/%s can't be made: error %d. Is the name taken? Choose another with devname=.\n",
 		       devname, r);
-		stats_teardown();
-		clock_teardown();
+		teardown();
 	}
 	return r;
 }
@@ -62,8 +70,7 @@ static int __init abyme_init(void)
 static void __exit abyme_exit(void)
 {
 	misc_deregister(&device);
-	stats_teardown();
-	clock_teardown();
+	teardown();
 }
 
 module_init(abyme_init);

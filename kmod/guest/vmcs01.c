@@ -149,7 +149,6 @@ void vmcs01_setup(struct vcpu *vcpu)
 	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
 	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
 	host_write_constant(vmcs);
-	host_write_cpu(vmcs);
 	write_tables(vcpu);
 	vmcs01_update_ctls(vcpu);
 }

@@ -48,12 +48,25 @@ void vmcs_region_free(struct vmcs_region *region)
 		   get_order((hw_caps.basic & BASIC_SIZE) >> BASIC_SIZE_SHIFT));
 }
 
+struct vmcs_region *vmcs_region_cleared(bool shadow)
+{
+	struct vmcs_region *region = vmcs_region_alloc(shadow);
+
+	if (!region)
+		return NULL;
+	/* SDM: before its first VMPTRLD, whatever its bytes are. */
+	preempt_disable();
+	hw_vmclear(__pa(region));
+	preempt_enable();
+	return region;
+}
+
 int vmcs_init(struct vmcs *vmcs)
 {
 	memset(vmcs, 0, sizeof(*vmcs));
 	INIT_LIST_HEAD(&vmcs->node);
 	vmcs->cpu = -1;
-	vmcs->region = vmcs_region_alloc(false);
+	vmcs->region = vmcs_region_cleared(false);
 	return vmcs->region ? 0 : -ENOMEM;
 }
 

@@ -51,8 +51,13 @@ struct vmcs {
 int vmcs_init(struct vmcs *vmcs);
 void vmcs_destroy(struct vmcs *vmcs);
 
-/* Memory for a shadow VMCS; the caller links it (vmcs->shadow, VMCS_LINK_POINTER). */
+/* Memory with the processor's revision in it: a VMXON region as it is. */
 struct vmcs_region *vmcs_region_alloc(bool shadow);
+/*
+ * The same as a VMCS in the clear state. Who makes a shadow VMCS links it
+ * (vmcs->shadow, VMCS_LINK_POINTER). Context: may sleep, in VMX operation.
+ */
+struct vmcs_region *vmcs_region_cleared(bool shadow);
 void vmcs_region_free(struct vmcs_region *region);
 
 /*

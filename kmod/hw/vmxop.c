@@ -125,6 +125,10 @@ static int hp_online(unsigned int cpu)
 	local_irq_save(flags);
 	r = enable_here();
 	local_irq_restore(flags);
+	if (r) {
+		vmcs_region_free(c->vmxon);
+		c->vmxon = NULL;
+	}
 	if (r == -EBUSY)
 		pr_err("VT-x is in use by another hypervisor on CPU %u. Stop its VMs and unload it (modprobe -r kvm_intel) and try again.\n",
 		       cpu);

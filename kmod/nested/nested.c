@@ -17,11 +17,16 @@ static int nested_feature_msr(u32 index, u64 *value)
 	return caps_get(&offered, index, value) ? 0 : 1;
 }
 
-void nested_setup(void)
+int nested_setup(void)
 {
 	caps_offer(&hw_caps, &offered);
 	msrs_set_feature_source(nested_feature_msr);
-	shadow_global_init();
+	return shadow_global_init();
+}
+
+void nested_teardown(void)
+{
+	shadow_global_exit();
 }
 
 /* --- life --------------------------------------------------------------- */

@@ -10,7 +10,6 @@
 #include <linux/gfp.h>
 
 #include "hw/caps.h"
-#include "hw/insn.h"
 #include "nested/internal.h"
 
 /* 1 bits: accesses that exit. Shared by all vCPUs. */
@@ -76,12 +75,9 @@ int shadow_init(struct vcpu *vcpu)
 	if (vmcs->shadow)
 		return 0;
 	/* vmcs01 owns it: it is cleared and freed with it. */
-	vmcs->shadow = vmcs_region_alloc(true);
+	vmcs->shadow = vmcs_region_cleared(true);
 	if (!vmcs->shadow)
 		return -ENOMEM;
-	preempt_disable();
-	hw_vmclear(__pa(vmcs->shadow));
-	preempt_enable();
 	vmwrite(VMCS_VMREAD_BITMAP, __pa(read_bitmap));
 	vmwrite(VMCS_VMWRITE_BITMAP, __pa(write_bitmap));
 	return 0;

@@ -112,7 +112,6 @@ void vmcs02_setup(struct vcpu *vcpu)
 	if (hw_has_tsc_scaling())
 		vmwrite(VMCS_TSC_MULTIPLIER, TSC_RATIO_ONE);
 	host_write_constant(vmcs);
-	host_write_cpu(vmcs);
 	n->efer02 = n->pat02 = n->tsc02 = n->eptp02 = ~0ULL;
 	n->dr7_02 = ~0UL;
 }
