@@ -148,6 +148,16 @@ clock: sync=none
         del job
         return socket.create_connection(("127.0.0.1", self.port))
 
+    def screen(self, job):
+        """
+        The terminal that Bochs draws the machine's display on, or None as long as
+        it has none. Bochs makes it itself, and stops for ever once it is full of
+        what nobody read.
+        """
+        with open(job.path("stderr"), encoding="utf-8", errors="replace") as file:
+            found = re.search(r'^Bochs connected to screen "(/dev/[^"]+)"$', file.read(), re.M)
+        return found and found[1]
+
     def refusals(self, log):
         """Why VM entries failed, out of Bochs' log: "ticks severity[CPUn] why"."""
         pattern = re.compile(r"\[(CPU\d+) *\] (VMFAIL.*|VMENTER.*|VMENTRY.*|VMEXIT:.*[Ff]ailed.*)")

@@ -99,7 +99,8 @@ class Machine:
         self.job = job
         self.deadline = time.monotonic() + timeout
         self.process = None
-        self.master = None
+        self.terminals = []  # what the backend draws on, to be read and thrown away
+        self.screen = None
         self.console = b""
         self.progress = Progress(backend.name, quiet)
 
@@ -109,7 +110,8 @@ class Machine:
             streams = {"stdin": subprocess.DEVNULL, "stdout": errors, "stderr": errors}
             slave = None
             if self.backend.wants_terminal:
-                self.master, slave = pty.openpty()
+                master, slave = pty.openpty()
+                self.terminals.append(master)
                 termios.tcsetwinsize(slave, (25, 80))
                 streams = {"stdin": slave, "stdout": slave, "stderr": errors}
             # pylint: disable=subprocess-popen-preexec-fn
@@ -126,21 +128,31 @@ class Machine:
             except ProcessLookupError:
                 pass
             self.process.wait()
-        if self.master is not None:
-            os.close(self.master)
-            self.master = None
+        while self.terminals:
+            os.close(self.terminals.pop())
+
+    def find_screen(self):
+        """Some backends make a terminal for the machine's display."""
+        if not self.terminals or self.screen:
+            return
+        self.screen = self.backend.screen(self.job)
+        if self.screen:
+            screen = os.open(self.screen, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+            self.terminals.append(screen)
+            tty.setraw(screen)
 
     def drain(self):
         """Throw away what the backend draws, waiting a moment for it."""
-        if self.master is None:
-            time.sleep(POLL_SECONDS)
-            return
-        if select.select([self.master], [], [], POLL_SECONDS)[0]:
+        self.find_screen()
+        ready = select.select(self.terminals, [], [], POLL_SECONDS)[0]
+        for terminal in ready:
             try:
-                os.read(self.master, 65536)
-                time.sleep(POLL_SECONDS / 2)
+                os.read(terminal, 65536)
             except OSError:
-                time.sleep(POLL_SECONDS)
+                self.terminals.remove(terminal)
+                os.close(terminal)
+        if ready:
+            time.sleep(POLL_SECONDS / 2)
 
     def ended(self):
         return self.process.poll() is not None
@@ -277,12 +289,13 @@ class Relay:
 
     def run(self):
         machine, status = self.machine, None
-        sources = [self.connection] + ([machine.master] if machine.master is not None else [])
         while status is None:
-            ready = select.select(sources + ([0] if self.saved else []), [], [], 0.2)[0]
+            machine.find_screen()
+            sources = [self.connection, *machine.terminals] + ([0] if self.saved else [])
+            ready = select.select(sources, [], [], 0.2)[0]
             if not self.saved:
                 machine.progress.tick()
-            if machine.master in ready:
+            if set(ready) & set(machine.terminals):
                 machine.drain()
             if 0 in ready:
                 self.connection.sendall(os.read(0, 4096))
