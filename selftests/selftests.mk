@@ -8,7 +8,7 @@ selftests: guests rig-tests unit-tests
 # Guest images: their own Makefile knows how.
 guests: | need-cc
 	@mkdir -p $(S)/guests
-	@flock $(S)/guests/.lock $(MAKE) -C selftests/guests O=$(S)/guests
+	@flock $(S)/guests/.lock $(MAKE) --no-print-directory -C selftests/guests O=$(S)/guests
 
 # Rig tests: static programs and shell scripts that run in L0.
 rig_cflags := -std=gnu11 -O2 -g -Wall -Wextra -D_GNU_SOURCE \

@@ -65,6 +65,10 @@ int bzimage_parse(const struct image *image, struct bzimage *out)
 		return fail("kernel image %s is cut off: its header promises %llu bytes, the file "
 			    "has %zu; copy it again.",
 			    image->path, (unsigned long long)(setup + payload), image->size);
+	if (payload > UINT32_MAX)
+		return fail("kernel image %s has a damaged header (%s of code); build or copy it "
+			    "again.",
+			    image->path, size_text(payload).text);
 	if (setup + payload > image->size)
 		payload = image->size - setup;
 	*out = (struct bzimage){

@@ -17,6 +17,8 @@
 
 #include "console.h"
 #include "err.h"
+#include "output.h"
+#include "ports.h"
 #include "term.h"
 
 #define PART_OF_LINE_NS 10000000
@@ -25,30 +27,24 @@
 static const char help_text[] = "\r\nabyme: Ctrl-a x quits, Ctrl-a h shows this, "
 				"Ctrl-a Ctrl-a sends Ctrl-a to the guest.\r\n";
 
+/* Signals that end a program unless it says otherwise, and that one may wait for. */
+static const int ending_signals[] = {
+	SIGINT,	   SIGTERM, SIGHUP,  SIGQUIT, SIGUSR2, SIGALRM,
+	SIGVTALRM, SIGPROF, SIGXCPU, SIGPWR,  SIGIO,
+};
+
+/* With the PC's lock held. */
 static void write_out(struct console *c, const void *from, size_t len)
 {
-	const uint8_t *next = from;
+	int error = c->out_closed ? 0 : output_write(c->out_fd, c->signal_fd, from, len);
 
-	while (len && !c->out_closed) {
-		ssize_t n = write(STDOUT_FILENO, next, len);
-
-		if (n < 0 && errno == EAGAIN) {
-			struct pollfd out = { STDOUT_FILENO, POLLOUT, 0 };
-
-			poll(&out, 1, -1);
-			continue;
-		}
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			/* Nobody reads us any more: end as any other program does. */
-			c->out_closed = true;
-			vm_end(c->vm, ENDING_SIGNAL, SIGPIPE, NULL);
-			return;
-		}
-		next += n;
-		len -= n;
-	}
+	if (!error)
+		return;
+	c->out_closed = true;
+	if (error == EPIPE) /* nobody reads us any more: end as any other program does */
+		vm_end(c->vm, ENDING_SIGNAL, SIGPIPE, NULL);
+	else if (error != EINTR) /* else it's for whoever takes the signal */
+		vm_end(c->vm, ENDING_OUTPUT_FAILED, error, NULL);
 }
 
 static void set_timer(struct console *c, bool on)
@@ -84,7 +80,7 @@ static void set_irq(void *context, bool level)
 {
 	struct console *c = context;
 
-	vm_set_irq(c->vm, 4, level);
+	vm_set_irq(c->vm, COM1_IRQ, level);
 }
 
 static void wake(int fd)
@@ -112,29 +108,61 @@ void console_flush(struct console *c)
 	pthread_mutex_unlock(&c->vm->pc.lock);
 }
 
+static bool is_ignored(int number)
+{
+	struct sigaction action;
+
+	return !sigaction(number, NULL, &action) && action.sa_handler == SIG_IGN;
+}
+
+/* What nohup or a shell had us ignore stays ignored. */
+static sigset_t signals_to_wait_for(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(ending_signals) / sizeof(ending_signals[0]); i++)
+		if (!is_ignored(ending_signals[i]))
+			sigaddset(&set, ending_signals[i]);
+	return set;
+}
+
 static int open_signals(void)
 {
-	sigset_t ends;
+	sigset_t set = signals_to_wait_for();
 
-	sigemptyset(&ends);
-	sigaddset(&ends, SIGINT);
-	sigaddset(&ends, SIGTERM);
-	sigaddset(&ends, SIGHUP);
-	sigaddset(&ends, SIGQUIT);
-	pthread_sigmask(SIG_BLOCK, &ends, NULL);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	/* A write tells the same by its errno. */
 	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
+	signal(SIGXFSZ, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+void console_close(void)
+{
+	sigset_t set = signals_to_wait_for();
+
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
 int console_init(struct console *c, struct vm *vm)
 {
 	*c = (struct console){ .vm = vm, .input_open = true };
+	c->out_fd = output_open(STDOUT_FILENO);
 	c->signal_fd = open_signals();
 	c->room_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	c->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (c->signal_fd < 0 || c->room_fd < 0 || c->timer_fd < 0)
 		return fail("no file descriptors for the console: %s.", strerror(errno));
 	return 0;
+}
+
+static void show_help(struct console *c)
+{
+	pthread_mutex_lock(&c->vm->pc.lock);
+	flush(c);
+	write_out(c, help_text, sizeof(help_text) - 1);
+	pthread_mutex_unlock(&c->vm->pc.lock);
 }
 
 /* Ctrl-a and the key after it are ours. Return: how many bytes of keys[] go to the guest. */
@@ -153,7 +181,7 @@ static size_t take_escapes(struct console *c, uint8_t *keys, size_t len)
 		if (keys[i] == 'x')
 			vm_end(c->vm, ENDING_QUIT, 0, NULL);
 		else if (keys[i] == 'h' || keys[i] == '?')
-			write_out(c, help_text, sizeof(help_text) - 1);
+			show_help(c);
 		else if (keys[i] == KEY_ESCAPE || keys[i] == 'a')
 			keys[kept++] = KEY_ESCAPE;
 	}

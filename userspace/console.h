@@ -18,6 +18,7 @@ struct console {
 	uint8_t out[CONSOLE_BUFFER];
 	size_t out_len;
 	bool timer_armed;
+	int out_fd;
 	bool out_closed; /* nobody reads our output any more */
 	int timer_fd;	 /* fires when a part of a line waited long enough */
 	int room_fd;	 /* the guest read all input and can have more */
@@ -37,5 +38,8 @@ void console_run(struct console *console);
 
 /* What the guest wrote and we still hold. */
 void console_flush(struct console *console);
+
+/* After the last output: a signal that still waits ends us now. */
+void console_close(void);
 
 #endif

@@ -27,6 +27,8 @@ struct facts {
 	char kvm_nested;       /* 'Y', 'N', 0 unknown */
 	char other_module[16]; /* another hypervisor's module; "" none */
 
+	uint64_t memory_total, memory_free; /* bytes; free: 0 unknown */
+
 	int device_error;      /* errno of opening it */
 	char device_text[600]; /* the sentence that goes with it */
 	int vm_error;	       /* errno of creating a VM; 0 fine, -1 not tried */

@@ -12,6 +12,7 @@
 #include "device.h"
 #include "doctor.h"
 #include "err.h"
+#include "memory.h"
 
 #define ECX_VMX (1u << 5)
 #define ECX_HYPERVISOR (1u << 31)
@@ -182,6 +183,14 @@ static void gather_device(struct facts *f)
 	close(device.fd);
 }
 
+static void gather_memory(struct facts *f)
+{
+	struct host_memory host = host_memory();
+
+	f->memory_total = host.total;
+	f->memory_free = host.available;
+}
+
 void facts_gather(struct facts *f, const char *device)
 {
 	const char *slash = strrchr(device, '/');
@@ -192,5 +201,6 @@ void facts_gather(struct facts *f, const char *device)
 	gather_cpuinfo(f);
 	gather_feature_control(f);
 	gather_modules(f);
+	gather_memory(f);
 	gather_device(f);
 }

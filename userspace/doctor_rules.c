@@ -9,6 +9,7 @@
 
 #include "guest_cpuid.h"
 #include "doctor.h"
+#include "units.h"
 
 #define FEATURE_LOCKED 0x1
 #define FEATURE_VMX 0x4 /* outside SMX */
@@ -87,6 +88,8 @@ static enum verdict check_vtx(const struct facts *facts, struct finding *f)
 		SAY(f, "the processor has VT-x");
 		return VERDICT_OK;
 	}
+	if (!facts->hypervisor && !is_intel(facts))
+		return VERDICT_SKIP; /* nothing that firmware could turn on */
 	if (!facts->hypervisor) {
 		SAY(f, "this processor shows no VT-x");
 		MEND(f,
@@ -132,8 +135,17 @@ static enum verdict check_firmware(const struct facts *facts, struct finding *f)
 }
 
 /* What abyme can't do without, as /proc/cpuinfo names it. */
-static const char *const required_flags[] = { " ept ", " ept_ad ", " vpid ", " invvpid ",
-					      " unrestricted_guest " };
+static const char *const required_flags[] = { "ept", "ept_ad", "vpid", "invvpid",
+					      "unrestricted_guest" };
+
+/* @flags: words with a space before and after each. */
+static bool has_flag(const char *flags, const char *word)
+{
+	char spaced[32];
+
+	snprintf(spaced, sizeof(spaced), " %s ", word);
+	return strstr(flags, spaced);
+}
 
 static enum verdict check_features(const struct facts *facts, struct finding *f)
 {
@@ -148,8 +160,9 @@ static enum verdict check_features(const struct facts *facts, struct finding *f)
 		return VERDICT_UNKNOWN;
 	}
 	for (size_t i = 0; i < sizeof(required_flags) / sizeof(required_flags[0]); i++)
-		if (!strstr(facts->vmx_flags, required_flags[i]))
-			strcat(missing, required_flags[i]);
+		if (!has_flag(facts->vmx_flags, required_flags[i]))
+			snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing),
+				 " %s", required_flags[i]);
 	if (!missing[0]) {
 		SAY(f, "VT-x has EPT with A/D flags, VPID and unrestricted guest");
 		return VERDICT_OK;
@@ -166,7 +179,7 @@ static enum verdict check_shadowing(const struct facts *facts, struct finding *f
 {
 	if (facts->device_is_kvm || !facts->vmx_flags[0])
 		return VERDICT_SKIP;
-	if (strstr(facts->vmx_flags, " shadow_vmcs "))
+	if (has_flag(facts->vmx_flags, "shadow_vmcs"))
 		SAY(f, "VMCS shadowing is there: guest hypervisors run at their best");
 	else
 		SAY(f, "there is no VMCS shadowing: guest hypervisors work, but slower");
@@ -262,6 +275,21 @@ static enum verdict check_nesting(const struct facts *facts, struct finding *f)
 	return VERDICT_BAD;
 }
 
+/* What abyme run gives when it isn't told. */
+#define MEMORY_USUAL (512 * MIB)
+
+static enum verdict check_memory(const struct facts *facts, struct finding *f)
+{
+	if (!facts->memory_free)
+		return VERDICT_SKIP;
+	SAY(f, "%s of this machine's %s are free; a guest's --memory holds its own guests too",
+	    size_text(facts->memory_free).text, size_text(facts->memory_total).text);
+	if (facts->memory_free < MEMORY_USUAL)
+		MEND(f, "give this machine more memory, or the guest less than the usual %s",
+		     size_text(MEMORY_USUAL).text);
+	return VERDICT_NOTE;
+}
+
 static const struct {
 	const char *id;
 	enum blocks blocks;
@@ -279,6 +307,7 @@ static const struct {
 	{ "device", BLOCKS_RUN, BLOCKS_RUN, check_device },
 	{ "vm", BLOCKS_RUN, BLOCKS_RUN, check_vm },
 	{ "nesting", BLOCKS_NEST, BLOCKS_NEST, check_nesting },
+	{ "memory", BLOCKS_NOTHING, BLOCKS_NOTHING, check_memory },
 };
 
 _Static_assert(sizeof(rules) / sizeof(rules[0]) <= FINDINGS_MAX, "raise FINDINGS_MAX");

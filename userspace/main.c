@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* abyme: a launcher for virtual machines whose guests can be hypervisors. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "err.h"
@@ -46,12 +49,25 @@ static int unknown(const char *word)
 	return EXIT_USAGE;
 }
 
-int main(int argc, char **argv)
+/* Where one of them is closed, a device that we open must not take its place. */
+static void open_standard_files(void)
 {
-	if (argc < 2) {
-		help(stderr);
-		return EXIT_USAGE;
-	}
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			_exit(EXIT_SETUP);
+}
+
+/* A full disk is no success. */
+static int finish(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	say("standard output can't be written: %s.", strerror(errno));
+	return EXIT_OUTPUT;
+}
+
+static int dispatch(int argc, char **argv)
+{
 	for (size_t i = 0; i < NR_COMMANDS; i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].main(argc - 1, argv + 1);
@@ -64,4 +80,14 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	return unknown(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+	open_standard_files();
+	if (argc < 2) {
+		help(stderr);
+		return EXIT_USAGE;
+	}
+	return finish(dispatch(argc, argv));
 }

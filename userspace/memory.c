@@ -2,6 +2,7 @@
 /* Guest memory: where it lies, and how the guest is told. */
 #include <emmintrin.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,19 +12,40 @@
 
 #define HUGE_PAGE (2 * MIB)
 
-static int check_size(uint64_t size)
+/* A row of /proc/meminfo, in bytes; 0 when it isn't there. */
+static uint64_t meminfo(const char *row)
 {
-	uint64_t page = sysconf(_SC_PAGESIZE), host = sysconf(_SC_PHYS_PAGES) * page;
+	FILE *file = fopen("/proc/meminfo", "re");
+	unsigned long long kib = 0, number;
+	char name[32];
 
-	if (size < MEM_MIN)
-		return fail("--memory %s is too little for any guest; give at least %s.",
-			    size ? size_text(size).text : "0", size_text(MEM_MIN).text);
-	if (size > host)
+	while (file && fscanf(file, "%31s %llu%*[^\n]", name, &number) == 2)
+		if (!strcmp(name, row))
+			kib = number;
+	if (file)
+		fclose(file);
+	return kib * KIB;
+}
+
+struct host_memory host_memory(void)
+{
+	return (struct host_memory){
+		.total = (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE),
+		.available = meminfo("MemAvailable:"),
+	};
+}
+
+static int check_host(uint64_t size)
+{
+	struct host_memory host = host_memory();
+
+	if (size > host.total)
 		return fail("--memory %s is more than this machine has (%s); ask for less.",
-			    size_text(size).text, size_text(host).text);
-	if (size % page)
-		return fail("--memory must be a multiple of %s; write for example --memory 512M.",
-			    size_text(page).text);
+			    size_text(size).text, size_text(host.total).text);
+	if (host.available && size > host.available)
+		say("--memory %s is more than the %s that this machine has free; should the guest "
+		    "use all of it, the machine runs out of memory.",
+		    size_text(size).text, size_text(host.available).text);
 	return 0;
 }
 
@@ -31,7 +53,7 @@ int memory_create(struct guest_memory *memory, uint64_t size)
 {
 	uint8_t *map;
 
-	if (check_size(size))
+	if (check_host(size))
 		return -1;
 	map = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -14,6 +14,7 @@
 #define MEM_LOW_MAX (3 * GIB)
 #define MEM_HIGH_START (4 * GIB)
 #define MEM_MIN (2 * MIB)
+#define GUEST_PAGE (4 * KIB)
 
 /* What lies in the first MiB, wherever the image goes. */
 #define LOW_RAM_END 0x9fc00 /* where a PC's extended BIOS data area would begin */
@@ -30,6 +31,14 @@ struct guest_memory {
 	uint64_t size;
 };
 
+/* What this machine has, and how much of it is free without swapping (0: unknown). */
+struct host_memory {
+	uint64_t total, available;
+};
+
+struct host_memory host_memory(void);
+
+/* @size: at least MEM_MIN, whole pages. Return: 0, or -1 after fail(). */
 int memory_create(struct guest_memory *memory, uint64_t size);
 
 uint64_t memory_low_size(const struct guest_memory *memory);

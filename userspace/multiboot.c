@@ -147,6 +147,10 @@ int multiboot_parse(const struct image *image, struct multiboot *out)
 	*out = (struct multiboot){ 0 };
 	if (at < 0)
 		return damaged(image, "it has no multiboot header");
+	if (image->size > UINT32_MAX)
+		return fail("multiboot image %s has %s, more than its 32-bit addresses reach; give "
+			    "a smaller one.",
+			    image->path, size_text(image->size).text);
 	out->flags = header.flags;
 	if (header.flags & FLAGS_REQUIRED & ~FLAGS_KNOWN)
 		return fail("multiboot image %s asks for more than memory information and aligned "

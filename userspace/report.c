@@ -174,6 +174,9 @@ static bool say_ending(const struct vm *vm)
 		    "follows.",
 		    id, vm->ending_value);
 		return true;
+	case ENDING_OUTPUT_FAILED:
+		say("standard output can't be written: %s.", strerror(vm->ending_value));
+		return false;
 	case ENDING_RUN_FAILED:
 		say("KVM_RUN of vCPU %u failed: %s; the kernel log may say more.", id,
 		    strerror(vm->ending_value));
@@ -191,6 +194,7 @@ static int exit_status(const struct vm *vm)
 	case ENDING_TRIPLE_FAULT: return EXIT_TRIPLE_FAULT;
 	case ENDING_FAILED_ENTRY: return EXIT_FAILED_ENTRY;
 	case ENDING_QUIT: return EXIT_QUIT;
+	case ENDING_OUTPUT_FAILED: return EXIT_OUTPUT;
 	default: return EXIT_INTERNAL;
 	}
 }

@@ -133,6 +133,7 @@ static int run(struct vm *vm)
 	vcpus_stop(vm);
 	console_flush(&console);
 	term_restore();
+	console_close();
 	return 0;
 }
 

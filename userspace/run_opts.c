@@ -19,6 +19,9 @@ static int set_memory(void *into, const char *value)
 		return fail(
 			"--memory %s is too little for any guest; give at least 2M, for Linux 64M.",
 			value);
+	if (opts->memory % GUEST_PAGE)
+		return fail("--memory %s is no multiple of 4K; write for example --memory 512M.",
+			    value);
 	return 0;
 }
 

@@ -119,11 +119,11 @@ int counters_read(struct counters *counters, const char *dir)
 	return 0;
 }
 
-uint64_t counters_delta(const struct counters *before, const struct counter *now)
+int64_t counters_delta(const struct counters *before, const struct counter *now)
 {
 	for (unsigned int i = 0; i < before->count; i++)
 		if (!strcmp(before->counter[i].name, now->name))
-			return now->value - before->counter[i].value;
+			return (int64_t)(now->value - before->counter[i].value);
 	return 0;
 }
 
@@ -178,7 +178,7 @@ static void print_vm(struct shown *vm, const struct counters *now, const struct 
 			continue;
 		printf("%-28s %16" PRIu64, c->name, c->value);
 		if (rates)
-			printf(" %12" PRIu64, counters_delta(&vm->before, c) / opts->interval);
+			printf(" %12" PRId64, counters_delta(&vm->before, c) / opts->interval);
 		putchar('\n');
 	}
 	putchar('\n');
@@ -188,12 +188,18 @@ static void print_vm(struct shown *vm, const struct counters *now, const struct 
 static void show_vm(const char *top, const char *name, const struct stat_opts *opts)
 {
 	static struct counters now;
+	static struct shown spare; /* no place left: it has no rates */
 	struct shown *vm = find_shown(name);
 	char dir[512];
 
 	snprintf(dir, sizeof(dir), "%s/%s", top, name);
-	if (!vm || counters_read(&now, dir))
+	if (counters_read(&now, dir))
 		return; /* it ended meanwhile */
+	if (!vm) {
+		vm = &spare;
+		vm->before.count = 0;
+		snprintf(vm->name, sizeof(vm->name), "%.31s", name);
+	}
 	vm->seen = true;
 	print_vm(vm, &now, opts);
 }

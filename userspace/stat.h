@@ -20,8 +20,8 @@ struct counters {
 /* Read every counter of a directory, one file each. Return: 0, or -1 when it isn't there. */
 int counters_read(struct counters *counters, const char *dir);
 
-/* How much @now grew since @before; 0 when it wasn't there. */
-uint64_t counters_delta(const struct counters *before, const struct counter *now);
+/* How much @now grew since @before, less than 0 for what can shrink; 0 when it wasn't there. */
+int64_t counters_delta(const struct counters *before, const struct counter *now);
 
 unsigned int stat_dir_pid(const char *name);
 

@@ -39,7 +39,14 @@ static void on_stop(int signal)
 {
 	(void)signal;
 	term_restore();
-	kill(getpid(), SIGSTOP); /* SIGCONT goes on from here */
+	kill(getpid(), SIGSTOP);
+}
+
+/* Whoever stopped us, the terminal is another's while we are in the background. */
+static void on_continue(int signal)
+{
+	(void)signal;
+	raw = 0;
 	if (tcgetpgrp(STDIN_FILENO) == getpgrp())
 		set_raw();
 }
@@ -49,10 +56,12 @@ static void catch_signals(void)
 	static const int crashes[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
 	struct sigaction crash = { .sa_handler = on_crash, .sa_flags = SA_RESETHAND | SA_NODEFER };
 	struct sigaction stop = { .sa_handler = on_stop, .sa_flags = SA_RESTART };
+	struct sigaction go_on = { .sa_handler = on_continue, .sa_flags = SA_RESTART };
 
 	for (size_t i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++)
 		sigaction(crashes[i], &crash, NULL);
 	sigaction(SIGTSTP, &stop, NULL);
+	sigaction(SIGCONT, &go_on, NULL);
 }
 
 bool term_raw(void)

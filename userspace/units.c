@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Numbers and sizes as people write them. */
 #include <ctype.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,16 +27,18 @@ static uint64_t unit_bytes(const char *name)
 	return 0;
 }
 
-/* Decimal digits only: no sign, no space, no 0x. Returns where they end, or NULL. */
+/*
+ * Decimal digits only: no sign, no space, no 0x. What is too big for 64 bits
+ * becomes their biggest. Returns where they end, or NULL.
+ */
 static const char *parse_digits(const char *text, uint64_t *value)
 {
 	char *end;
 
 	if (!isdigit((unsigned char)*text))
 		return NULL;
-	errno = 0;
 	*value = strtoull(text, &end, 10);
-	return errno ? NULL : end;
+	return end;
 }
 
 int parse_size(const char *text, const char *what, uint64_t *bytes)

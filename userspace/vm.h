@@ -21,8 +21,9 @@ enum ending_kind {
 	ENDING_TRIPLE_FAULT,
 	ENDING_FAILED_ENTRY,
 	ENDING_INTERNAL_ERROR,
-	ENDING_UNKNOWN_EXIT, /* value: KVM's exit reason */
-	ENDING_RUN_FAILED,   /* value: errno of KVM_RUN */
+	ENDING_UNKNOWN_EXIT,  /* value: KVM's exit reason */
+	ENDING_RUN_FAILED,    /* value: errno of KVM_RUN */
+	ENDING_OUTPUT_FAILED, /* value: errno */
 	ENDING_QUIT,
 	ENDING_SIGNAL, /* value: the signal */
 };

@@ -121,6 +121,11 @@ static void a_huge_promise_is_refused(void **state)
 	(void)state;
 	header->syssize = 0xffffffff;
 	refused(bzimage_parse(&image, &bz), "cut off");
+	/* Nor is it kept modulo 4 GiB by a file that has as much. */
+	fail_clear();
+	header->syssize = 0x10000000 + PAYLOAD / 16;
+	image.size = 8 * GIB;
+	refused(bzimage_parse(&image, &bz), "damaged header (4096 MiB");
 }
 
 static void kernels_without_64_bit_entry_are_refused(void **state)

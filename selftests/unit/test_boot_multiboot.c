@@ -145,6 +145,14 @@ static void cut_off_images_are_refused(void **state)
 	refused(multiboot_parse(&image, &parsed), "no multiboot header");
 }
 
+/* Its size would be taken modulo 4 GiB. */
+static void huge_images_are_refused(void **state)
+{
+	(void)state;
+	image.size = 4 * GIB + 64 * KIB;
+	refused(multiboot_parse(&image, &parsed), "more than its 32-bit addresses reach");
+}
+
 static void damaged_elf_headers_are_refused(void **state)
 {
 	(void)state;
@@ -271,6 +279,7 @@ int main(void)
 		cmocka_unit_test_setup(addresses_in_the_header_win, setup),
 		cmocka_unit_test_setup(wrong_addresses_are_refused, setup),
 		cmocka_unit_test_setup(cut_off_images_are_refused, setup),
+		cmocka_unit_test_setup(huge_images_are_refused, setup),
 		cmocka_unit_test_setup(damaged_elf_headers_are_refused, setup),
 		cmocka_unit_test_setup(other_elf_kinds_name_the_way_out, setup),
 		cmocka_unit_test_setup(our_own_tables_are_protected, setup),

@@ -63,6 +63,17 @@ static void all_options_are_taken(void **state)
 	free((char *)opts.module[0].path);
 }
 
+/* What the documentation promises to scripts. */
+static void the_kernel_may_be_named_by_an_option(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--kernel", "k", "--initrd", "i", "--append", "a", "--memory", "96",
+			       "--cpus", "2", "--nested", "--device", "/dev/kvm"),
+			 OPTIONS_OK);
+	assert_string_equal(opts.image, "k");
+	assert_int_equal(opts.memory, 96 * MIB);
+}
+
 static void help_is_asked_for(void **state)
 {
 	(void)state;
@@ -77,10 +88,18 @@ static void wrong_memory_is_refused(void **state)
 	REFUSED("at least 2M", "--memory", "1M", "k");
 	REFUSED("not a size", "--memory", "much", "k");
 	REFUSED("not a size", "--memory", "-5", "k");
+	REFUSED("not a size", "--memory", "+5", "k");
+	REFUSED("not a size", "--memory", " 5", "k");
+	REFUSED("unknown unit '.5G'", "--memory", "1.5G", "k");
+	REFUSED("unknown unit ' M'", "--memory", "512 M", "k");
+	REFUSED("unknown unit 'x200'", "--memory", "0x200", "k");
+	REFUSED("no multiple of 4K", "--memory", "4097K", "k");
 	REFUSED("not a size", "--memory", "", "k");
 	REFUSED("unknown unit 'Q'", "--memory", "5Q", "k");
 	REFUSED("more than any machine", "--memory", "99999999999999999G", "k");
 	REFUSED("more than any machine", "--memory", "18446744073709551615", "k");
+	REFUSED("more than any machine", "--memory", "18446744073709551616", "k");
+	REFUSED("more than any machine", "--memory", "99999999999999999999999K", "k");
 	REFUSED("needs a value", "--memory");
 }
 
@@ -89,6 +108,8 @@ static void wrong_cpus_are_refused(void **state)
 	(void)state;
 	REFUSED("1 to 254", "--cpus", "0", "k");
 	REFUSED("1 to 254", "--cpus", "255", "k");
+	REFUSED("1 to 254", "--cpus", "4294967297", "k");
+	REFUSED("1 to 254", "--cpus", "99999999999999999999999", "k");
 	REFUSED("not a whole number", "--cpus", "two", "k");
 	REFUSED("not a whole number", "--cpus", "1.5", "k");
 	REFUSED("not a whole number", "--cpus", "-1", "k");
@@ -177,6 +198,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_are_small),
 		cmocka_unit_test(all_options_are_taken),
+		cmocka_unit_test(the_kernel_may_be_named_by_an_option),
 		cmocka_unit_test(help_is_asked_for),
 		cmocka_unit_test(wrong_memory_is_refused),
 		cmocka_unit_test(wrong_cpus_are_refused),

@@ -76,6 +76,8 @@ static void a_reset_is_no_power_off(void **state)
 	assert_int_equal(report(ENDING_RESET, 0), EXIT_RESET);
 	assert_string_equal(said, "abyme: the guest reset itself.\n");
 	assert_int_equal(report(ENDING_QUIT, 0), EXIT_QUIT);
+	assert_int_equal(report(ENDING_OUTPUT_FAILED, ENOSPC), EXIT_OUTPUT);
+	assert_non_null(strstr(said, "output can't be written: No space left"));
 }
 
 static void a_triple_fault_shows_registers(void **state)
