@@ -17,16 +17,13 @@ import subprocess
 
 from .paths import RigError, need, need_file
 
+# Our name: Bochs' name, and what the model needs from Linux to live with its CPUID.
 BOCHS_MODELS = {
-    "haswell": "corei7_haswell_4770",
-    "skylake-x": "corei7_skylake_x",
-    "broadwell": "broadwell_ult",
-}
-# What a model needs from Linux to live with its CPUID.
-MODEL_ARGUMENTS = {
-    "skylake-x": "noxsaves clearcpuid=xsavec,xsaves",
-    "tigerlake": "noxsave",
-    "icelake_u": "noxsave",
+    "haswell": ("corei7_haswell_4770", ""),
+    "broadwell": ("broadwell_ult", ""),
+    "skylake-x": ("corei7_skylake_x", "noxsaves clearcpuid=xsavec,xsaves"),
+    "icelake": ("corei7_icelake_u", "noxsave"),
+    "tigerlake": ("tigerlake", "noxsave"),
 }
 KERNEL_ARGUMENTS = ("console=ttyS0,115200 panic=-1 mitigations=off tsc=reliable "
                     "cryptomgr.notests nokaslr")
@@ -35,6 +32,7 @@ SYSLINUX = "/usr/lib/syslinux/modules/bios"
 # hundreds of instructions an exit. DEBUGCTL, MPERF, APERF.
 MISSING_MSRS = ("0x1d9", "0xe7", "0xe8")
 BOCHS_MEMORY_LIMIT = 2048
+BOCHS_CPUS_LIMIT = 8
 
 
 class Job:
@@ -67,8 +65,22 @@ class Bochs:
     def default_memory(self):
         return BOCHS_MEMORY_LIMIT
 
+    def _model(self, name):
+        """Bochs' name and Linux' arguments for a name of ours or of Bochs'."""
+        rows = {**{row[0]: row for row in BOCHS_MODELS.values()}, **BOCHS_MODELS}
+        return rows.get(name or "haswell", (name, ""))
+
+    def _check_model(self, model):
+        """Bochs itself would only say that a line of its configuration is malformed."""
+        known = subprocess.run([need("bochs", "bochs and bochs-term"), "-help", "cpu"],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, text=True, check=False).stderr.split()
+        if model not in known:
+            raise RigError(f"--model {model}: there are {', '.join(BOCHS_MODELS)}, and what "
+                           "'bochs -help cpu' lists")
+
     def model_arguments(self, model):
-        return MODEL_ARGUMENTS.get(model or "haswell", "")
+        return self._model(model)[1]
 
     def _iso(self, job):
         """An El Torito image with isolinux and what it shall boot."""
@@ -109,8 +121,11 @@ class Bochs:
     def command(self, job):
         if job.memory > BOCHS_MEMORY_LIMIT:
             raise RigError(f"--memory: Bochs has at most {BOCHS_MEMORY_LIMIT} MiB")
+        if job.cpus > BOCHS_CPUS_LIMIT:
+            raise RigError(f"--cpus: Bochs has at most {BOCHS_CPUS_LIMIT}")
+        self._check_model(self._model(job.model)[0])
         self._iso(job)
-        model = BOCHS_MODELS.get(job.model or "haswell", job.model)
+        model = self._model(job.model)[0]
         with open(job.path("msrs"), "w", encoding="ascii") as file:
             for msr in MISSING_MSRS:
                 file.write(f"{msr} 0 " + "00000000 " * 5 + "00000000\n")

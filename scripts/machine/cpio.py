@@ -47,11 +47,15 @@ class Archive:
         self._entry(name, stat.S_IFCHR | 0o600, rdev=(major, minor))
 
     def copy(self, source, name):
-        """Copy a file, a link or a whole directory."""
+        """Copy a file, or a directory with the files, directories and links in it."""
         if os.path.isdir(source):
             self.directory(name)
             for child in sorted(os.listdir(source)):
-                self.copy(os.path.join(source, child), f"{name.rstrip('/')}/{child}")
+                path, target = os.path.join(source, child), f"{name.rstrip('/')}/{child}"
+                if os.path.islink(path):
+                    self.link(target, os.readlink(path))
+                elif os.path.isdir(path) or os.path.isfile(path):
+                    self.copy(path, target)
             return
         mode = 0o755 if os.access(source, os.X_OK) else 0o644
         with open(source, "rb") as file:

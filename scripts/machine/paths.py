@@ -3,6 +3,7 @@
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 
@@ -35,6 +36,44 @@ def need_file(path, package):
     return path
 
 
+def _interrupted(number, _frame):
+    ignore_signals()
+    raise SystemExit(128 + number)
+
+
+def heed_signals():
+    """Let the signals that end us unwind what we have begun."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupted)
+
+
+def ignore_signals():
+    """A second Ctrl-C doesn't stop us from cleaning up after the first."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def no_reader():
+    """Nobody reads our output any more: the status of a program that SIGPIPE ended."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 128 + signal.SIGPIPE
+
+
+def run_group(argv, **options):
+    """
+    Run a command that has children of its own. When we are interrupted they
+    are ended with it, and waited for. Return: its status and what it wrote.
+    """
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                          process_group=0, **options) as process:
+        try:
+            output = process.communicate()[0]
+        except BaseException:
+            os.killpg(process.pid, signal.SIGTERM)
+            raise
+    return process.returncode, output
+
+
 def make(kernel, *targets):
     """Bring targets up to date for a kernel; copies of us wait for each other."""
     argv = ["make", "-s", "-C", TOP, *targets]
@@ -45,10 +84,9 @@ def make(kernel, *targets):
     os.makedirs(BUILD, exist_ok=True)
     with open(os.path.join(BUILD, ".lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        run = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, text=True, env=environment, check=False)
-    if run.returncode:
-        sys.stderr.write(run.stdout)
+        status, output = run_group(argv, stderr=subprocess.STDOUT, env=environment)
+    if status:
+        sys.stderr.write(output)
         raise RigError("the build failed")
 
 
@@ -63,11 +101,10 @@ class Kernel:
             if not os.path.isfile(self.image):
                 raise RigError(f"no kernel image {name}")
             return
-        run = subprocess.run([os.path.join(TOP, "scripts", "kernel"), name],
-                             stdout=subprocess.PIPE, text=True, check=False)
-        if run.returncode:
+        status, output = run_group([os.path.join(TOP, "scripts", "kernel"), name])
+        if status:
             raise RigError(f"no kernel {name!r}")
-        self.directory = run.stdout.strip()
+        self.directory = output.strip()
         self.image = os.path.join(self.directory, "vmlinuz")
         with open(os.path.join(self.directory, "release"), encoding="ascii") as file:
             self.release = file.read().strip()

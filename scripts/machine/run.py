@@ -3,6 +3,7 @@
 
 import codecs
 import ctypes
+import math
 import os
 import pty
 import re
@@ -17,6 +18,7 @@ import tty
 
 TIMEOUT_STATUS = 124
 BROKEN_STATUS = 125
+USUAL_TIMEOUT = 600
 POLL_SECONDS = 0.05
 QUIET_REPORT_SECONDS = 30
 CONNECT_SECONDS = 20
@@ -95,9 +97,11 @@ class Machine:
     """A running backend."""
 
     def __init__(self, backend, job, timeout, quiet=False):
+        """timeout: seconds; None for the usual ones until it is up, and for a command."""
         self.backend = backend
         self.job = job
-        self.deadline = time.monotonic() + timeout
+        self.deadline = time.monotonic() + (timeout or USUAL_TIMEOUT)
+        self.endless_when_up = not timeout
         self.process = None
         self.terminals = []  # what the backend draws on, to be read and thrown away
         self.screen = None
@@ -276,6 +280,8 @@ class Relay:
             self.machine.progress.feed(self.decoder.decode(data))
             if _UP not in self.pending:
                 return None
+            if self.machine.endless_when_up:
+                self.machine.deadline = math.inf
             data = self.pending[self.pending.index(_UP) + len(_UP):]
             self.pending = b""
             self.raw()
@@ -298,7 +304,10 @@ class Relay:
             if set(ready) & set(machine.terminals):
                 machine.drain()
             if 0 in ready:
-                self.connection.sendall(os.read(0, 4096))
+                keys = os.read(0, 4096)
+                if not keys:
+                    return 128 + signal.SIGHUP
+                self.connection.sendall(keys)
             if self.connection in ready:
                 data = self.connection.recv(65536)
                 if not data:
