@@ -51,8 +51,9 @@ help:
 module: | need-headers need-cc
 	@mkdir -p $(module_dir) $(addprefix $(module_dir)/,$(shell find kmod -type d))
 	@printf 'src := %s\ninclude %s/Kbuild\n' $(TOP) $(TOP) >$(module_dir)/Kbuild.new
-	@mv $(module_dir)/Kbuild.new $(module_dir)/Kbuild
-	@flock $(module_dir)/.lock $(MAKE) -C $(KDIR) M=$(module_dir) modules
+	@cmp -s $(module_dir)/Kbuild.new $(module_dir)/Kbuild && rm $(module_dir)/Kbuild.new || \
+		mv $(module_dir)/Kbuild.new $(module_dir)/Kbuild
+	@flock $(module_dir)/.lock $(MAKE) --no-print-directory -C $(KDIR) M=$(module_dir) modules
 
 need-headers:
 	$(need_headers)@:
@@ -67,7 +68,7 @@ user_objects := $(patsubst %.c,$(B)/%.o,$(wildcard userspace/*.c))
 launcher: $(if $(wildcard userspace/main.c),$(B)/abyme)
 
 $(B)/abyme: $(user_objects)
-	$(call quiet,LD)$(CC) -static -o $@.new $^ -lpthread && mv $@.new $@
+	$(call quiet,LD)$(CC) -static -o $@.$$$$ $^ -lpthread && mv $@.$$$$ $@
 
 $(B)/userspace/%.o: userspace/%.c | need-cc
 	@mkdir -p $(@D)
@@ -107,16 +108,15 @@ moduledir := $(DESTDIR)/lib/modules/$(RELEASE)/updates
 
 install: module launcher
 	install -D -m 755 $(B)/abyme $(bindir)/abyme
-	for page in $(wildcard docs/*.1); do install -D -m 644 $$page $(man1dir)/$${page##*/}; done
-	for page in $(wildcard docs/*.4); do install -D -m 644 $$page $(man4dir)/$${page##*/}; done
-	for file in $(wildcard docs/completions/abyme); do \
-		install -D -m 644 $$file $(completiondir)/abyme; done
+	install -D -m 644 docs/abyme.1 $(man1dir)/abyme.1
+	install -D -m 644 docs/abyme.4 $(man4dir)/abyme.4
+	install -D -m 644 docs/completions/abyme $(completiondir)/abyme
 	install -D -m 644 scripts/60-abyme.rules $(udevdir)/60-abyme.rules
 	install -D -m 644 $(MODULE) $(moduledir)/abyme.ko
 	$(if $(DESTDIR),,depmod $(RELEASE))
 
 uninstall:
-	rm -f $(bindir)/abyme $(man1dir)/abyme*.1 $(man4dir)/abyme.4 $(completiondir)/abyme \
+	rm -f $(bindir)/abyme $(man1dir)/abyme.1 $(man4dir)/abyme.4 $(completiondir)/abyme \
 		$(udevdir)/60-abyme.rules $(moduledir)/abyme.ko
 	$(if $(DESTDIR),,depmod $(RELEASE))
 

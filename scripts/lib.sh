@@ -29,15 +29,13 @@ newest()
 
 # unpack PACKAGE DIR: fetch a package and unpack it there, installing nothing.
 unpack()
-{
-	local tmp
+(
 	tmp=$(mktemp -d)
-	if (cd "$tmp" && apt-get -q download "$1") >"$tmp/log" 2>&1 &&
-	   dpkg -x "$tmp"/*.deb "$2"; then
-		rm -rf "$tmp"
-		return
+	trap 'rm -rf "$tmp"' EXIT
+	chmod 755 "$tmp" # as root apt downloads as its own user
+	if ! (cd "$tmp" && apt-get -q download "$1") >"$tmp/log" 2>&1 ||
+	   ! dpkg -x "$tmp"/*.deb "$2" 2>>"$tmp/log"; then
+		cat "$tmp/log" >&2
+		die "cannot fetch the package $1; try: apt-get update"
 	fi
-	cat "$tmp/log" >&2
-	rm -rf "$tmp"
-	die "cannot fetch the package $1; try: apt-get update"
-}
+)
