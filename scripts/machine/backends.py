@@ -235,33 +235,41 @@ _CPUID_ENTRIES = 256
 _ECX_VMX = 1 << 5
 
 
-def kvm_offers_vmx(device="/dev/kvm"):
-    """Whether KVM here would show VT-x to a guest: nothing less will do."""
+def why_no_kvm(device="/dev/kvm"):
+    """Why KVM here would show no VT-x to a guest, and nothing less will do; "" when it does."""
     try:
         with open(device, "r+b", buffering=0) as kvm:
             if fcntl.ioctl(kvm, _KVM_API_VERSION) != 12:
-                return False
+                return f"{device} speaks another version of the API"
             buffer = bytearray(struct.pack("II", _CPUID_ENTRIES, 0) + bytes(40 * _CPUID_ENTRIES))
             fcntl.ioctl(kvm, _KVM_SUPPORTED_CPUID, buffer)
-    except OSError:
-        return False
+    except FileNotFoundError:
+        return f"there is no {device}; sudo modprobe kvm_intel makes it on an Intel processor"
+    except PermissionError:
+        return f"you may not open {device}; join the group kvm (sudo adduser $USER kvm)"
+    except OSError as error:
+        return f"{device}: {error.strerror}"
     count = struct.unpack_from("I", buffer)[0]
     leaves = {}
     for number in range(count):
         leaf, _, _, *registers = struct.unpack_from("7I", buffer, 8 + 40 * number)
         leaves.setdefault(leaf, registers)
     if 0 not in leaves or 1 not in leaves:
-        return False
+        return f"{device} offers no usable CPUID"
     vendor = struct.pack("3I", leaves[0][1], leaves[0][3], leaves[0][2])
-    return vendor == b"GenuineIntel" and bool(leaves[1][2] & _ECX_VMX)
+    if vendor != b"GenuineIntel":
+        return "this processor is not Intel's, so KVM has no VT-x to offer"
+    if not leaves[1][2] & _ECX_VMX:
+        return f"{device} offers no VT-x to guests; load it with: sudo modprobe kvm_intel nested=1"
+    return ""
 
 
 def choose(name):
-    if name == "kvm" and not kvm_offers_vmx():
-        raise RigError("--backend kvm: /dev/kvm here offers no VT-x to a guest "
-                       "(missing, not permitted, or without nested VMX)")
+    why_not = why_no_kvm() if name in ("kvm", "auto") else ""
+    if name == "kvm" and why_not:
+        raise RigError(f"--backend kvm: {why_not}")
     if name in ("kvm", "tcg"):
         return Qemu(name)
-    if name == "bochs" or not (kvm_offers_vmx() and shutil.which("qemu-system-x86_64")):
+    if name == "bochs" or why_not or not shutil.which("qemu-system-x86_64"):
         return Bochs()
     return Qemu("kvm")
