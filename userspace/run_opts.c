@@ -123,6 +123,7 @@ const struct command run_command = {
 		"In a terminal: Ctrl-a x quits, Ctrl-a h helps, Ctrl-a Ctrl-a sends Ctrl-a.\n\n"
 		"Exit status: 0 powered off; 2 wrong usage; 4 not started; 6 reset; 8 triple fault;\n"
 		"10 entry refused by the processor; 12 internal error; 14 quit by Ctrl-a x;\n"
+		"16 standard output can't be written;\n"
 		"odd: (V << 1) | 1 for a guest that wrote V to port 0xf4.",
 	.options = run_options,
 	.operand = set_image,
