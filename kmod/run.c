@@ -355,6 +355,8 @@ static bool has_work(struct vcpu *vcpu)
 		return true;
 	if (vcpu->lapic && lapic_has_events(vcpu) && !nested_holds_init(vcpu))
 		return true;
+	if (vcpu->in_l2 && nested_halt_changed(vcpu))
+		return true;
 	return vcpu->mp_state == KVM_MP_STATE_HALTED && has_wake_event(vcpu);
 }
 
@@ -405,6 +407,8 @@ static int block(struct vcpu *vcpu)
 {
 	u64 start;
 
+	if (vcpu->in_l2)
+		nested_halted(vcpu);
 	if (!poll(vcpu)) {
 		start = ktime_get_ns();
 		sleep_until_work(vcpu);

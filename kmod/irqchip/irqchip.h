@@ -46,6 +46,10 @@ void lapic_set_tsc_deadline(struct vcpu *vcpu, u64 value);
 int irq_pending(struct vcpu *vcpu);
 /* Take it: it becomes in service. The vector, or -1 if it is gone. Interrupts may be off. */
 int irq_ack(struct vcpu *vcpu);
+/* Is the LAPIC's @vector what irq_ack() would take? Interrupts may be off. */
+bool lapic_is_next(struct vcpu *vcpu, u8 vector);
+/* Take what the LAPIC has next, and end it at once. There is one. */
+void lapic_take_and_end(struct vcpu *vcpu);
 /* Without an irqchip: would an interrupt from KVM_INTERRUPT be taken at once? vCPU loaded. */
 bool irq_window_open(struct vcpu *vcpu);
 /* At the end of KVM_RUN: what kvm_run tells of interrupts. vCPU loaded. */

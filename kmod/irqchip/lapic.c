@@ -162,6 +162,18 @@ static void end_of_interrupt(struct lapic *lapic)
 	want_event(lapic);
 }
 
+bool lapic_is_next(struct vcpu *vcpu, u8 vector)
+{
+	return vcpu->lapic && !pic_has_irq(vcpu->lapic->chip) &&
+	       lapic_pending(&vcpu->lapic->regs) == vector;
+}
+
+void lapic_take_and_end(struct vcpu *vcpu)
+{
+	if (lapic_accept(&vcpu->lapic->regs) >= 0)
+		end_of_interrupt(vcpu->lapic);
+}
+
 static void self_ipi(struct lapic *lapic, u8 vector)
 {
 	if (lapic_request(&lapic->regs, vector, false) > 0)

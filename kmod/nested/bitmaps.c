@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* SDM: "I/O-Bitmap Addresses", "MSR-Bitmap Address". */
+#include <vmx/controls.h>
+
 #include "nested/bitmaps.h"
 
 #define MSR_LOW_MAX 0x1fffu
@@ -8,6 +10,8 @@
 #define MSR_X2APIC_FIRST 0x800u
 #define MSR_X2APIC_LAST 0x8ffu
 #define MSR_X2APIC_TPR 0x808u
+#define MSR_X2APIC_EOI 0x80bu
+#define MSR_X2APIC_SELF_IPI 0x83fu
 
 /* The four quarters of an MSR bitmap, 1 KiB each. */
 #define QUARTER 1024
@@ -68,21 +72,37 @@ void msr_bitmap_set(u8 *bitmap, u32 msr, bool write, bool exits)
 		bitmap[bit / 8] &= ~(1u << bit % 8);
 }
 
-void msr_bitmap_merge(u8 *to, const u8 *l0, const u8 *l1, bool x2apic_tpr)
+bool x2apic_virtualized(u32 msr, bool write, u32 proc2)
 {
-	const u64 *a = (const u64 *)l0, *b = (const u64 *)l1;
-	u64 *out = (u64 *)to;
-	size_t i;
-	u32 first = MSR_X2APIC_FIRST / 8, len = (MSR_X2APIC_LAST + 1) / 8 - first;
+	if (!(proc2 & PROC2_X2APIC) || msr < MSR_X2APIC_FIRST || msr > MSR_X2APIC_LAST)
+		return false;
+	if (msr == MSR_X2APIC_TPR)
+		return true;
+	if (!write)
+		return proc2 & PROC2_APIC_REG_VIRT;
+	return (proc2 & PROC2_VIRT_INTR) && (msr == MSR_X2APIC_EOI || msr == MSR_X2APIC_SELF_IPI);
+}
 
-	for (i = 0; i < BITMAP_SIZE / sizeof(u64); i++)
-		out[i] = a[i] | b[i];
-	memset(to + first, 0xff, len);
-	memset(to + QUARTER_WRITE * QUARTER + first, 0xff, len);
-	if (x2apic_tpr) {
-		msr_bitmap_set(to, MSR_X2APIC_TPR, false,
-			       msr_bitmap_exits(l1, MSR_X2APIC_TPR, false));
-		msr_bitmap_set(to, MSR_X2APIC_TPR, true,
-			       msr_bitmap_exits(l1, MSR_X2APIC_TPR, true));
-	}
+static void merge_x2apic_msr(u8 *to, const u8 *l1, u32 msr, bool write, u32 proc2)
+{
+	msr_bitmap_set(to, msr, write,
+		       !x2apic_virtualized(msr, write, proc2) || msr_bitmap_exits(l1, msr, write));
+}
+
+#define X2APIC_WORD (MSR_X2APIC_FIRST / 64)
+#define X2APIC_WORDS ((MSR_X2APIC_LAST + 1) / 64 - X2APIC_WORD)
+
+void msr_bitmap_merge_x2apic(u8 *to, const u8 *l1, u32 proc2)
+{
+	u64 *reads = (u64 *)to + X2APIC_WORD;
+	const u64 *l1_reads = (const u64 *)l1 + X2APIC_WORD;
+	bool virtualized = (proc2 & PROC2_X2APIC) && (proc2 & PROC2_APIC_REG_VIRT);
+	u32 i;
+
+	for (i = 0; i < X2APIC_WORDS; i++)
+		reads[i] = virtualized ? READ_ONCE(l1_reads[i]) : ~0ull;
+	merge_x2apic_msr(to, l1, MSR_X2APIC_TPR, false, proc2);
+	merge_x2apic_msr(to, l1, MSR_X2APIC_TPR, true, proc2);
+	merge_x2apic_msr(to, l1, MSR_X2APIC_EOI, true, proc2);
+	merge_x2apic_msr(to, l1, MSR_X2APIC_SELF_IPI, true, proc2);
 }

@@ -21,10 +21,16 @@ bool msr_bitmap_exits(const u8 *bitmap, u32 msr, bool write);
 void msr_bitmap_set(u8 *bitmap, u32 msr, bool write, bool exits);
 
 /*
- * @to gets an exit for each MSR for which @l0 or @l1 has one. The x2APIC MSRs
- * are L0's always, as @l0 may pass through what belongs to L1's own APIC;
- * @x2apic_tpr: the TPR alone (808H) follows @l1, as it is virtualized.
+ * Does vmcs02 with @proc2 virtualize the access to an x2APIC MSR on L1's
+ * virtual-APIC page? Without, the MSR is one of L1's own APIC, which L0 emulates.
+ * SDM: "Virtualizing MSR-Based APIC Accesses".
  */
-void msr_bitmap_merge(u8 *to, const u8 *l0, const u8 *l1, bool x2apic_tpr);
+bool x2apic_virtualized(u32 msr, bool write, u32 proc2);
+
+/*
+ * The x2APIC MSRs of vmcs02's bitmap @to, where all writes exit so far: L1's
+ * bitmap decides on those that are virtualized, the others exit.
+ */
+void msr_bitmap_merge_x2apic(u8 *to, const u8 *l1, u32 proc2);
 
 #endif

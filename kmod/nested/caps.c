@@ -59,6 +59,8 @@ void caps_offer(const struct vmx_caps *cpu, struct vmx_caps *l1)
 	l1->proc2 = offer_ctl(OFFER_PROC2, cpu->proc2);
 	l1->exit = offer_ctl(OFFER_EXIT, cpu->exit);
 	l1->entry = offer_ctl(OFFER_ENTRY, cpu->entry);
+	if (!ctl_may(l1->proc2, PROC2_VIRT_INTR))
+		l1->pin.may &= ~(u32)PIN_POSTED_INTR;
 	if (!ctl_may(l1->pin, PIN_PREEMPT_TIMER))
 		l1->exit.may &= ~(u32)EXITC_SAVE_PREEMPT_TIMER;
 	l1->misc = offered(OFFER_MISC, cpu->misc);

@@ -26,6 +26,7 @@ static bool for_guest_checks(const struct vmcs12_field *f)
 	case VMCS_GUEST_CR3:
 	case VMCS_GUEST_INTERRUPTIBILITY:
 	case VMCS_GUEST_ACTIVITY:
+	case VMCS_GUEST_INTR_STATUS: /* any value is valid */
 	case VMCS_GUEST_PREEMPT_TIMER: return false;
 	default: return f->role == ROLE_GUEST;
 	}

@@ -6,8 +6,7 @@
 #include "guest/regs.h"
 #include "guest/trace.h"
 #include "nested/internal.h"
-
-#define VTPR 0x80 /* offset in the virtual-APIC page */
+#include "nested/vapic.h"
 
 /* The TPR threshold is compared with the virtual-APIC page, which L1 may have written. */
 static bool tpr_is_checked(const struct vmcs12 *v)
@@ -22,7 +21,7 @@ static void read_vtpr(struct vcpu *vcpu, struct check_ctx *c)
 
 	if (!tpr_is_checked(v))
 		return;
-	c->vtpr_known = !mem_read(vcpu->vm, v->virt_apic_addr + VTPR, &c->vtpr, 1);
+	c->vtpr_known = !mem_read(vcpu->vm, v->virt_apic_addr + VAPIC_TPR, &c->vtpr, 1);
 }
 
 static void read_link(struct vcpu *vcpu, struct check_ctx *c)

@@ -61,7 +61,8 @@ bool nested_takes_irqs(struct vcpu *vcpu)
 static bool irq_for_l1(struct vcpu *vcpu)
 {
 	return (vcpu->nested->v->pin_ctls & PIN_EXT_INT_EXITING) &&
-	       vcpu->nested->activity <= ACTIVITY_HLT && irq_pending(vcpu) >= 0;
+	       vcpu->nested->activity <= ACTIVITY_HLT && irq_pending(vcpu) >= 0 &&
+	       !posted_notified(vcpu);
 }
 
 static int reflect_nmi(struct vcpu *vcpu)
@@ -114,11 +115,30 @@ static void note_halt(struct vcpu *vcpu)
 	timer_for_halt(vcpu);
 }
 
+void nested_halted(struct vcpu *vcpu)
+{
+	note_halt(vcpu);
+	posted_process(vcpu);
+	vcpu->nested->virt_irq = virt_intr_pending(vcpu);
+}
+
+bool nested_halt_changed(struct vcpu *vcpu)
+{
+	return posted_notified(vcpu);
+}
+
+/* An interrupt that L2 itself takes. */
+static bool irq_for_l2(struct vcpu *vcpu)
+{
+	bool pending = nested_takes_irqs(vcpu) ? vcpu->nested->virt_irq : irq_pending(vcpu) >= 0;
+
+	return pending && inject_irq_allowed(vcpu);
+}
+
 bool nested_wakes(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
-	note_halt(vcpu);
 	if (vcpu->lapic && lapic_has_events(vcpu))
 		return true;
 	if (n->activity == ACTIVITY_SIPI)
@@ -128,15 +148,14 @@ bool nested_wakes(struct vcpu *vcpu)
 		return true;
 	if (vcpu->inject.nmi.pending && inject_nmi_allowed(vcpu))
 		return true;
-	return n->activity == ACTIVITY_HLT &&
-	       (vcpu->inject.exception.pending ||
-		(irq_pending(vcpu) >= 0 && inject_irq_allowed(vcpu)));
+	return n->activity == ACTIVITY_HLT && (vcpu->inject.exception.pending || irq_for_l2(vcpu));
 }
 
 int nested_events(struct vcpu *vcpu, bool *immediate)
 {
 	struct nested *n = vcpu->nested;
 
+	posted_process(vcpu);
 	if (delivery_under_way(vcpu)) {
 		*immediate = for_l1(vcpu);
 		return 1;

@@ -77,6 +77,7 @@ struct nested {
 	bool bitmap_due; /* L1 may have changed its bitmap since it was merged */
 
 	bool entering;	  /* VMLAUNCH or VMRESUME is done, and L2 has not run since */
+	bool virt_irq;	  /* while L2 is halted: a virtual interrupt waits */
 	u8 activity;	  /* ACTIVITY_* of L2, until it runs its next instruction */
 	bool mtf_pending; /* injected by L1: an MTF exit before L2's next instruction */
 	bool timer_on;
@@ -193,6 +194,11 @@ bool timer_expired(const struct nested *n);
 u32 timer_remaining(const struct nested *n);
 void timer_program(struct vcpu *vcpu);	/* interrupts off, vmcs02 current */
 void timer_for_halt(struct vcpu *vcpu); /* L2 halts: have it woken */
+
+/* virt_intr.c. Context: L2 is next, vmcs02 current; may sleep, but posted_notified() doesn't. */
+bool posted_notified(struct vcpu *vcpu);   /* L1's notification of posted interrupts is there */
+void posted_process(struct vcpu *vcpu);	   /* take it, and what was posted */
+bool virt_intr_pending(struct vcpu *vcpu); /* L2 would take one if it had interrupts on */
 
 /* report.c */
 void report_check(struct vcpu *vcpu, const struct check *failed, const char *what);

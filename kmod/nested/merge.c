@@ -21,10 +21,13 @@
 	 PROC2_SHADOW_VMCS | PROC2_PML | PROC2_EPT_VE | PROC2_XSAVES | PROC2_MODE_EXEC |           \
 	 PROC2_USER_WAIT)
 
+/* These act on the virtual-APIC page, and need the TPR shadow, which names it. */
+#define PROC2_ON_VIRT_APIC (PROC2_X2APIC | PROC2_APIC_REG_VIRT | PROC2_VIRT_INTR)
+
 /* What of them vmcs02 can hold; the rest is emulated or not offered. */
-#define PROC2_PASSED                                                                           \
-	(PROC2_APIC_ACCESS | PROC2_DESC_TABLE | PROC2_RDTSCP | PROC2_X2APIC | PROC2_WBINVD |   \
-	 PROC2_UNRESTRICTED | PROC2_PAUSE_LOOP | PROC2_RDRAND | PROC2_INVPCID | PROC2_RDSEED | \
+#define PROC2_PASSED                                                                               \
+	(PROC2_APIC_ACCESS | PROC2_DESC_TABLE | PROC2_RDTSCP | PROC2_ON_VIRT_APIC | PROC2_WBINVD | \
+	 PROC2_UNRESTRICTED | PROC2_PAUSE_LOOP | PROC2_RDRAND | PROC2_INVPCID | PROC2_RDSEED |     \
 	 PROC2_XSAVES)
 
 static u32 merge_pin(const struct vmcs12 *v, const struct merge_l0 *l0)
@@ -63,8 +66,8 @@ static u32 merge_proc2(const struct vmcs12 *v, const struct merge_l0 *l0, u32 pr
 	proc2 |= PROC2_EPT;
 	if (!l0->apic_access)
 		proc2 &= ~(u32)PROC2_APIC_ACCESS;
-	if (!(proc & PROC_TPR_SHADOW) || (proc2 & PROC2_APIC_ACCESS))
-		proc2 &= ~(u32)PROC2_X2APIC;
+	if (!(proc & PROC_TPR_SHADOW))
+		proc2 &= ~(u32)PROC2_ON_VIRT_APIC;
 	return proc2;
 }
 

@@ -301,17 +301,6 @@ int nested_before_entry(struct vcpu *vcpu)
 	return vmcs02_write_controls(vcpu) ?: 1;
 }
 
-#define MSR_X2APIC_TPR 0x808
-
-static void merge_tpr(struct nested *n, bool write)
-{
-	bool virtualized = n->merged.proc2 & PROC2_X2APIC;
-
-	msr_bitmap_set(n->msr_bitmap02, MSR_X2APIC_TPR, write,
-		       !virtualized ||
-			       msr_bitmap_exits(n->msr_bitmap12.kva, MSR_X2APIC_TPR, write));
-}
-
 static void merge_msr_bitmap(struct nested *n, const u8 *l0)
 {
 	const u64 *a = (const u64 *)l0, *b = n->msr_bitmap12.kva;
@@ -320,9 +309,7 @@ static void merge_msr_bitmap(struct nested *n, const u8 *l0)
 
 	for (i = 0; i < n->bitmap_words; i++)
 		to[n->bitmap_word[i]] = a[n->bitmap_word[i]] | READ_ONCE(b[n->bitmap_word[i]]);
-	/* The TPR is virtualized on L1's page; else it is an MSR of L1's own APIC. */
-	merge_tpr(n, false);
-	merge_tpr(n, true);
+	msr_bitmap_merge_x2apic(n->msr_bitmap02, n->msr_bitmap12.kva, n->merged.proc2);
 	n->bitmap_due = false;
 }
 

@@ -62,7 +62,13 @@ bool nested_takes_irqs(struct vcpu *vcpu);
 /* L1 is in VMX root operation, which holds INIT back, or L2 runs (then it's an exit). */
 bool nested_holds_init(struct vcpu *vcpu);
 
-/* L2 is halted, shut down or waits for a SIPI: is there what ends that? */
+/*
+ * L2 is halted, shut down or waits for a SIPI. nested_wakes(): is there what
+ * ends that? nested_halted() comes first, whenever L2 halts, and again when
+ * nested_halt_changed(); it may sleep, the others don't.
+ */
+void nested_halted(struct vcpu *vcpu);
+bool nested_halt_changed(struct vcpu *vcpu);
 bool nested_wakes(struct vcpu *vcpu);
 
 /* For vm_create(): what the layers below call. */

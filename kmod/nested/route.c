@@ -39,7 +39,7 @@ IF_PROC2(wbinvd, PROC2_WBINVD)
 IF_PROC2(rdrand, PROC2_RDRAND)
 IF_PROC2(rdseed, PROC2_RDSEED)
 IF_PROC2(apic_access, PROC2_APIC_ACCESS)
-IF_PROC2(apic_reg, PROC2_APIC_REG_VIRT)
+IF_PROC2(apic_write, PROC2_APIC_REG_VIRT | PROC2_VIRT_INTR)
 IF_PROC2(virt_intr, PROC2_VIRT_INTR)
 IF_PROC2(xsaves, PROC2_XSAVES)
 
@@ -253,7 +253,7 @@ static const route_fn routes[NR_EXITS] = {
 	[EXIT_INVVPID] = l1_always,
 	[EXIT_WBINVD] = l1_if_wbinvd,
 	[EXIT_XSETBV] = l1_always,
-	[EXIT_APIC_WRITE] = l1_if_apic_reg,
+	[EXIT_APIC_WRITE] = l1_if_apic_write,
 	[EXIT_RDRAND] = l1_if_rdrand,
 	[EXIT_INVPCID] = l1_if_invlpg,
 	[EXIT_VMFUNC] = l1_always,

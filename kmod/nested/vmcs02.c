@@ -214,6 +214,8 @@ static void write_hot(struct nested *n)
 	for (i = 0; i < ARRAY_SIZE(hot); i++)
 		if (dirty(n, hot[i]))
 			copy_to_vmcs02(n, hot[i]);
+	if (dirty(n, FIELD_GUEST_INTR_STATUS) && vmcs12_has(&n->fields, FIELD_GUEST_INTR_STATUS))
+		copy_to_vmcs02(n, FIELD_GUEST_INTR_STATUS);
 }
 
 void vmcs02_write_state(struct vcpu *vcpu)
@@ -269,6 +271,8 @@ void vmcs02_save_hot(struct vcpu *vcpu)
 		v->guest_dr7 = vcpu->debug.dr7;
 	if (v->exit_ctls & EXITC_SAVE_PREEMPT_TIMER)
 		v->guest_preempt_timer = timer_remaining(n);
+	if (vmcs12_proc2(v) & PROC2_VIRT_INTR)
+		v->guest_intr_status = vmread(VMCS_GUEST_INTR_STATUS);
 	n->plain_stale = true;
 }
 
@@ -329,6 +333,14 @@ static void write_ple(const struct vmcs12 *v)
 	vmwrite(VMCS_PLE_WINDOW, v->ple_window);
 }
 
+static void write_eoi_bitmaps(struct nested *n)
+{
+	unsigned int index;
+
+	for (index = FIELD_EOI_BITMAP0; index <= FIELD_EOI_BITMAP3; index++)
+		copy_to_vmcs02(n, index);
+}
+
 static void write_merged(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -347,6 +359,8 @@ static void write_merged(struct vcpu *vcpu)
 	vmwrite(VMCS_PF_ERROR_MATCH, m->pf_match);
 	if (m->proc & PROC_TPR_SHADOW)
 		vmwrite(VMCS_TPR_THRESHOLD, m->tpr_threshold);
+	if (m->proc2 & PROC2_VIRT_INTR)
+		write_eoi_bitmaps(n);
 	if (m->proc2 & PROC2_PAUSE_LOOP)
 		write_ple(n->v);
 	if (m->proc2 & PROC2_XSAVES)

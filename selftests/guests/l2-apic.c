@@ -200,55 +200,6 @@ static void xapic_of_l1(void)
 	apic_write(APIC_TPR, 0);
 }
 
-/* --- APIC-register virtualization, virtual interrupts ------------------------ */
-
-static void l2_reads_version(void)
-{
-	l2_value[0] = *(volatile u32 *)(ACCESS_GPA + APIC_VERSION);
-	l2_vmcall(0x600d);
-}
-
-static void register_virtualization(void)
-{
-	map_access_page(l2_reads_version);
-	l1_use_proc2(PROC2_APIC_REG_VIRT);
-	*(u32 *)(vapic + APIC_VERSION) = 0xcafe;
-	expect_end();
-	GUEST_EXPECT(l2_value[0], 0xcafe);
-}
-
-static volatile u32 l2_irqs;
-
-static void on_virtual(struct trap_frame *frame)
-{
-	l2_irqs += this_cpu()->is_l2;
-}
-
-static void l2_opens(void)
-{
-	irqs_on();
-	cpu_pause();
-	irqs_off();
-	l2_vmcall(0x600d);
-}
-
-static void virtual_interrupt(void)
-{
-	l2_irqs = 0;
-	on_trap(0x61, on_virtual);
-	map_access_page(l2_opens);
-	l1_use_pin(PIN_EXT_INT_EXITING);
-	l1_use_proc2(PROC2_APIC_REG_VIRT | PROC2_VIRT_INTR);
-	for (u32 i = 0; i < 4; i++)
-		l1_vmwrite(VMCS_EOI_BITMAP0 + 2 * i, 0);
-	*(u32 *)(vapic + APIC_IRR + (0x61 / 32) * 16) = 1u << (0x61 % 32);
-	l1_vmwrite(VMCS_GUEST_INTR_STATUS, 0x61);
-	expect_end();
-	GUEST_EXPECT(l2_irqs, 1);
-	GUEST_EXPECT(l1_vmread(VMCS_GUEST_INTR_STATUS), 0x6100);
-	on_trap(0x61, NULL);
-}
-
 CLAIMS = { { tpr_shadow, "CR8 reads and writes the virtual TPR" },
 	   { threshold, "a TPR below its threshold exits" },
 	   { cr8_unshadowed, "without the shadow CR8 is L1's own TPR" },
@@ -257,7 +208,5 @@ CLAIMS = { { tpr_shadow, "CR8 reads and writes the virtual TPR" },
 	   { access_page_l1, "for L1 the APIC-access page is memory" },
 	   { x2apic_mode, "x2APIC mode virtualizes the TPR's MSR" },
 	   { xapic_of_l1, "L2 reaches L1's xAPIC through an identity map" },
-	   { register_virtualization, "APIC-register virtualization reads the virtual-APIC page" },
-	   { virtual_interrupt, "virtual-interrupt delivery" },
 	   { x2apic_of_l1, "an x2APIC MSR that passes is L1's" },
 	   END_OF_CLAIMS };

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include <vmx/controls.h>
+
 #include "nested/bitmaps.h"
 #include "nested/msr_lists.h"
 
@@ -79,27 +81,50 @@ static void msr_bitmaps(void **state)
 	assert_true(msr_bitmap_exits(NULL, 0x10, true));
 }
 
-static void merging_joins_exits_and_keeps_x2apic(void **state)
+/* Does the merged bitmap pass what L1's own passes? */
+static bool passes(u32 msr, bool write, u32 proc2)
 {
+	memset(to, 0xff, sizeof(to));
+	msr_bitmap_merge_x2apic(to, a, proc2);
+	return !msr_bitmap_exits(to, msr, write);
+}
+
+static void x2apic_passes_only_what_is_virtualized(void **state)
+{
+	const u32 all = PROC2_X2APIC | PROC2_APIC_REG_VIRT | PROC2_VIRT_INTR;
+	u32 msr;
+
 	(void)state;
 	memset(a, 0, sizeof(a));
-	memset(b, 0, sizeof(b));
-	msr_bitmap_set(a, 0x10, true, true);
-	msr_bitmap_set(b, 0xc0000080, false, true);
-	msr_bitmap_merge(to, a, b, false);
-	assert_true(msr_bitmap_exits(to, 0x10, true));
-	assert_true(msr_bitmap_exits(to, 0xc0000080, false));
-	assert_false(msr_bitmap_exits(to, 0x11, false));
-	assert_true(msr_bitmap_exits(to, 0x800, false));
-	assert_true(msr_bitmap_exits(to, 0x808, true));
-	assert_true(msr_bitmap_exits(to, 0x8ff, true));
-	assert_false(msr_bitmap_exits(to, 0x7ff, true));
-	assert_false(msr_bitmap_exits(to, 0x900, false));
-	msr_bitmap_set(b, 0x808, true, true);
-	msr_bitmap_merge(to, a, b, true);
-	assert_false(msr_bitmap_exits(to, 0x808, false));
-	assert_true(msr_bitmap_exits(to, 0x808, true));
-	assert_true(msr_bitmap_exits(to, 0x80b, true));
+	for (msr = 0x7ff; msr <= 0x900; msr++) {
+		bool apic = msr >= 0x800 && msr < 0x900;
+
+		assert_false(passes(msr, false, all & ~(u32)PROC2_X2APIC));
+		assert_false(passes(msr, true, all & ~(u32)PROC2_X2APIC));
+		assert_int_equal(passes(msr, false, PROC2_X2APIC), msr == 0x808);
+		assert_int_equal(passes(msr, true, PROC2_X2APIC | PROC2_APIC_REG_VIRT),
+				 msr == 0x808);
+		assert_int_equal(passes(msr, false, all), apic);
+		assert_int_equal(passes(msr, true, all),
+				 msr == 0x808 || msr == 0x80b || msr == 0x83f);
+	}
+}
+
+static void x2apic_exits_where_l1_wants(void **state)
+{
+	const u32 all = PROC2_X2APIC | PROC2_APIC_REG_VIRT | PROC2_VIRT_INTR;
+
+	(void)state;
+	memset(a, 0, sizeof(a));
+	msr_bitmap_set(a, 0x802, false, true);
+	msr_bitmap_set(a, 0x808, true, true);
+	msr_bitmap_set(a, 0x80b, true, true);
+	assert_false(passes(0x802, false, all));
+	assert_true(passes(0x803, false, all));
+	assert_true(passes(0x808, false, all));
+	assert_false(passes(0x808, true, all));
+	assert_false(passes(0x80b, true, all));
+	assert_true(passes(0x83f, true, all));
 }
 
 int main(void)
@@ -109,7 +134,8 @@ int main(void)
 		cmocka_unit_test(store_area),
 		cmocka_unit_test(io_bitmaps),
 		cmocka_unit_test(msr_bitmaps),
-		cmocka_unit_test(merging_joins_exits_and_keeps_x2apic),
+		cmocka_unit_test(x2apic_passes_only_what_is_virtualized),
+		cmocka_unit_test(x2apic_exits_where_l1_wants),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,8 +41,8 @@ static void offers_only_what_is_done(void **state)
 
 	(void)state;
 	caps_offer(&all, &l1);
-	assert_false(ctl_may(l1.pin, PIN_POSTED_INTR));
-	assert_false(ctl_may(l1.proc2, PROC2_VIRT_INTR));
+	assert_false(ctl_may(l1.proc, PROC_TERTIARY));
+	assert_false(ctl_may(l1.proc2, PROC2_USER_WAIT));
 	assert_false(ctl_may(l1.exit, EXITC_LOAD_PERF_GLOBAL));
 	assert_true(ctl_may(l1.proc2, PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED));
 	assert_false(caps_get(&l1, VMX_MSR_VMFUNC, &value));
@@ -62,6 +62,20 @@ static void offers_nothing_that_the_processor_lacks(void **state)
 	assert_false(ctl_may(l1.exit, EXITC_SAVE_PREEMPT_TIMER));
 	assert_false(ctl_may(l1.proc2, PROC2_RDSEED));
 	assert_false(l1.ept_vpid & EPTCAP_EXEC_ONLY);
+}
+
+static void posted_interrupts_need_delivery_alone(void **state)
+{
+	struct vmx_caps cpu = all, l1;
+
+	(void)state;
+	cpu.pin.may &= ~(u32)PIN_POSTED_INTR;
+	caps_offer(&cpu, &l1);
+	assert_true(ctl_may(l1.pin, PIN_POSTED_INTR));
+	cpu = all;
+	cpu.proc2.may &= ~(u32)PROC2_VIRT_INTR;
+	caps_offer(&cpu, &l1);
+	assert_false(ctl_may(l1.pin, PIN_POSTED_INTR));
 }
 
 static void must_bits_may_be_set(void **state)
@@ -99,8 +113,7 @@ static void userspace_may_take_away_but_not_add(void **state)
 	caps_offer(&all, &max);
 	caps = max;
 	pin = get(&max, VMX_MSR_TRUE_PIN);
-	assert_int_equal(caps_set(&caps, &max, VMX_MSR_TRUE_PIN, pin | PIN_POSTED_INTR << 32),
-			 -EINVAL);
+	assert_int_equal(caps_set(&caps, &max, VMX_MSR_TRUE_PIN, pin | BIT_ULL(63)), -EINVAL);
 	pin &= ~((u64)PIN_PREEMPT_TIMER << 32);
 	assert_int_equal(caps_set(&caps, &max, VMX_MSR_TRUE_PIN, pin), 0);
 	assert_false(ctl_may(caps.pin, PIN_PREEMPT_TIMER));
@@ -135,6 +148,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(offers_only_what_is_done),
 		cmocka_unit_test(offers_nothing_that_the_processor_lacks),
+		cmocka_unit_test(posted_interrupts_need_delivery_alone),
 		cmocka_unit_test(must_bits_may_be_set),
 		cmocka_unit_test(plain_msrs_keep_the_default_1_bits),
 		cmocka_unit_test(userspace_may_take_away_but_not_add),

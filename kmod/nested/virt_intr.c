@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Virtual interrupts of L2 where the processor does not handle them: posted
+ * ones, whose notification comes to L1's APIC and so to L0, and those that end
+ * L2's HLT, which L0 executes. SDM: "Posted-Interrupt Processing".
+ */
+#include "irqchip/irqchip.h"
+#include "nested/internal.h"
+#include "nested/vapic.h"
+
+bool posted_notified(struct vcpu *vcpu)
+{
+	const struct vmcs12 *v = vcpu->nested->v;
+
+	return (v->pin_ctls & PIN_POSTED_INTR) && vcpu->nested->activity <= ACTIVITY_HLT &&
+	       lapic_is_next(vcpu, v->posted_intr_vector);
+}
+
+/* Zero a word that other vCPUs of L1 set bits in. Return: what it was. */
+static u64 take_word(struct vcpu *vcpu, u64 gpa)
+{
+	u64 word;
+	int r;
+
+	do {
+		if (mem_read(vcpu->vm, gpa, &word, sizeof(word)) || !word)
+			return 0;
+		r = mem_cmpxchg(vcpu->vm, gpa, word, 0, sizeof(word));
+	} while (r == -EAGAIN);
+	return r ? 0 : word;
+}
+
+static void clear_on(struct vcpu *vcpu, u64 gpa)
+{
+	u32 word;
+
+	do {
+		if (mem_read(vcpu->vm, gpa, &word, sizeof(word)))
+			return;
+	} while (mem_cmpxchg(vcpu->vm, gpa, word, word & ~(u32)POSTED_ON, sizeof(word)) == -EAGAIN);
+}
+
+/* Requests join the virtual IRR, on which nobody else works while L2 does not run. */
+static void request_vectors(struct vcpu *vcpu, u8 first, u32 vectors)
+{
+	u64 at = vcpu->nested->v->virt_apic_addr + vapic_reg(VAPIC_IRR, first);
+	u32 irr;
+
+	if (!vectors || mem_read(vcpu->vm, at, &irr, sizeof(irr)))
+		return;
+	irr |= vectors;
+	mem_write(vcpu->vm, at, &irr, sizeof(irr));
+}
+
+void posted_process(struct vcpu *vcpu)
+{
+	u64 desc = vcpu->nested->v->posted_intr_desc, pir[PIR_WORDS];
+	int i;
+
+	while (posted_notified(vcpu)) {
+		lapic_take_and_end(vcpu);
+		clear_on(vcpu, desc + POSTED_ON_OFFSET);
+		for (i = 0; i < PIR_WORDS; i++) {
+			pir[i] = take_word(vcpu, desc + i * sizeof(u64));
+			request_vectors(vcpu, i * 64, pir[i]);
+			request_vectors(vcpu, i * 64 + 32, pir[i] >> 32);
+		}
+		vmwrite(VMCS_GUEST_INTR_STATUS, vapic_request(pir, vmread(VMCS_GUEST_INTR_STATUS)));
+	}
+}
+
+bool virt_intr_pending(struct vcpu *vcpu)
+{
+	const struct vmcs12 *v = vcpu->nested->v;
+	u8 vtpr;
+
+	/* While L1 waits for the window the processor recognizes none. */
+	if (!(vmcs12_proc2(v) & PROC2_VIRT_INTR) || (v->proc_ctls & PROC_INT_WINDOW))
+		return false;
+	return !mem_read(vcpu->vm, v->virt_apic_addr + VAPIC_TPR, &vtpr, 1) &&
+	       vapic_irq_pending(vtpr, vmread(VMCS_GUEST_INTR_STATUS));
+}
