@@ -79,9 +79,11 @@ static void enter_often(struct l1_vmx *vmx, u32 rounds)
 			vmx->launched = true;
 		if (how >= VM_OK || i % 8 == 7) {
 			vmclear((u64)vmx->vmcs);
-			*(u32 *)vmx->vmcs = vmx->caps.basic & BASIC_REVISION;
 			*((u32 *)vmx->vmcs + 1) = 0;
-			vmptrld((u64)vmx->vmcs);
+			/* The revision may be scribbled over before it is read. */
+			do
+				*(volatile u32 *)vmx->vmcs = vmx->caps.basic & BASIC_REVISION;
+			while (vmptrld((u64)vmx->vmcs) != VM_OK);
 			vmx->launched = false;
 		}
 		/* L1's own way back must stay right, else it is L1 that dies. */
