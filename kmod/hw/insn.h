@@ -9,71 +9,40 @@
 #include <asm/asm.h>
 #include <vmx/types.h>
 
-/* The formatter takes the % of a label for an operator. */
+/*
+ * The whole body of a function: 0; -EINVAL when the processor answered VMfail;
+ * -EIO on a fault. The formatter takes the % of a label for an operator.
+ */
 /* clang-format off */
+#define VMX_INSN(insn, ...)                                                   \
+	asm goto("1: " insn "\n\t"                                            \
+		 "jna %l[fail]\n" _ASM_EXTABLE(1b, %l[fault])                 \
+		 : : __VA_ARGS__ : "cc", "memory" : fail, fault);             \
+	return 0;                                                             \
+fail:                                                                         \
+	return -EINVAL;                                                       \
+fault:                                                                        \
+	return -EIO
+/* clang-format on */
 
-/* The formatter would tear the labels of asm goto apart. */
-/* clang-format off */
-
-/* Each: 0; -EINVAL when the processor answered VMfail; -EIO on a fault. */
 static inline int hw_vmxon(u64 pa)
 {
-	asm goto("1: vmxon %[pa]\n\t"
-		 "jna %l[fail]\n" _ASM_EXTABLE(1b, %l[fault])
-		 :
-		 : [pa] "m"(pa)
-		 : "cc", "memory"
-		 : fail, fault);
-	return 0;
-fail:
-	return -EINVAL;
-fault:
-	return -EIO;
+	VMX_INSN("vmxon %[pa]", [pa] "m"(pa));
 }
 
 static inline int hw_vmxoff(void)
 {
-	asm goto("1: vmxoff\n\t"
-		 "jna %l[fail]\n" _ASM_EXTABLE(1b, %l[fault])
-		 :
-		 :
-		 : "cc", "memory"
-		 : fail, fault);
-	return 0;
-fail:
-	return -EINVAL;
-fault:
-	return -EIO;
+	VMX_INSN("vmxoff");
 }
 
 static inline int hw_vmclear(u64 pa)
 {
-	asm goto("1: vmclear %[pa]\n\t"
-		 "jna %l[fail]\n" _ASM_EXTABLE(1b, %l[fault])
-		 :
-		 : [pa] "m"(pa)
-		 : "cc", "memory"
-		 : fail, fault);
-	return 0;
-fail:
-	return -EINVAL;
-fault:
-	return -EIO;
+	VMX_INSN("vmclear %[pa]", [pa] "m"(pa));
 }
 
 static inline int hw_vmptrld(u64 pa)
 {
-	asm goto("1: vmptrld %[pa]\n\t"
-		 "jna %l[fail]\n" _ASM_EXTABLE(1b, %l[fault])
-		 :
-		 : [pa] "m"(pa)
-		 : "cc", "memory"
-		 : fail, fault);
-	return 0;
-fail:
-	return -EINVAL;
-fault:
-	return -EIO;
+	VMX_INSN("vmptrld %[pa]", [pa] "m"(pa));
 }
 
 static inline int hw_invept(unsigned long type, u64 eptp)
@@ -82,17 +51,7 @@ static inline int hw_invept(unsigned long type, u64 eptp)
 		u64 eptp, zero;
 	} desc = { eptp, 0 };
 
-	asm goto("1: invept %[desc], %[type]\n\t"
-		 "jna %l[fail]\n" _ASM_EXTABLE(1b, %l[fault])
-		 :
-		 : [desc] "m"(desc), [type] "r"(type)
-		 : "cc", "memory"
-		 : fail, fault);
-	return 0;
-fail:
-	return -EINVAL;
-fault:
-	return -EIO;
+	VMX_INSN("invept %[desc], %[type]", [desc] "m"(desc), [type] "r"(type));
 }
 
 static inline int hw_invvpid(unsigned long type, u16 vpid, u64 gva)
@@ -101,21 +60,7 @@ static inline int hw_invvpid(unsigned long type, u16 vpid, u64 gva)
 		u64 vpid, gva;
 	} desc = { vpid, gva };
 
-	asm goto("1: invvpid %[desc], %[type]\n\t"
-		 "jna %l[fail]\n" _ASM_EXTABLE(1b, %l[fault])
-		 :
-		 : [desc] "m"(desc), [type] "r"(type)
-		 : "cc", "memory"
-		 : fail, fault);
-	return 0;
-fail:
-	return -EINVAL;
-fault:
-	return -EIO;
+	VMX_INSN("invvpid %[desc], %[type]", [desc] "m"(desc), [type] "r"(type));
 }
-
-/* clang-format on */
-
-/* clang-format on */
 
 #endif
