@@ -8,7 +8,7 @@ import tempfile
 from .cpio import Archive
 from .paths import BUILD, RigError, need, need_file
 
-MODULES = ("kvm_intel", "kvm", "irqbypass")
+MODULES = ("kvm_intel", "kvm", "irqbypass", "msr")
 BUSYBOX_PACKAGE = "busybox-static"
 
 
