@@ -4,6 +4,7 @@
 #include <linux/kvm.h>
 
 #include "guest/debug.h"
+#include "guest/msrs.h"
 #include "guest/vm.h"
 #include "hw/caps.h"
 #include "dev.h"
@@ -51,6 +52,7 @@ static const struct extension extensions[] = {
 	{ KVM_CAP_VCPU_EVENTS, 1 },
 	{ KVM_CAP_DEBUGREGS, 1 },
 	{ KVM_CAP_XSAVE, 1 },
+	{ KVM_CAP_XSAVE2, sizeof(struct kvm_xsave) },
 	{ KVM_CAP_XCRS, 1 },
 	{ KVM_CAP_SREGS2, 1 },
 	{ KVM_CAP_GET_TSC_KHZ, 1 },
@@ -63,6 +65,8 @@ static const struct extension extensions[] = {
 	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1 },
 	{ KVM_CAP_MSR_PLATFORM_INFO, 1 },
 	{ KVM_CAP_X86_USER_SPACE_MSR, 1 },
+	{ KVM_CAP_X86_MSR_FILTER, 1 },
+	{ KVM_CAP_MCE, MCE_MAX_BANKS },
 	{ KVM_CAP_X86_ROBUST_SINGLESTEP, 1 },
 	{ KVM_CAP_SET_BOOT_CPU_ID, 1 },
 	{ KVM_CAP_IMMEDIATE_EXIT, 1 },

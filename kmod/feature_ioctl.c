@@ -3,9 +3,11 @@
 #include <linux/kvm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <vmx/info.h>
 
 #include "guest/cr_checks.h"
 #include "guest/vcpu.h"
+#include "irqchip/inject.h"
 #include "vcpu_state_ioctl.h"
 
 #define MAX_MSRS 256 /* in one ioctl */
@@ -190,6 +192,27 @@ long vcpu_setup_mce(struct vcpu *vcpu, void __user *arg)
 	if (copy_from_user(&cap, arg, sizeof(cap)))
 		return -EFAULT;
 	return msrs_setup_mce(vcpu, cap);
+}
+
+/*
+ * KVM_X86_SET_MCE: an error in a bank, and #MC if it is not a corrected one.
+ * -EFAULT; -EINVAL: no such bank, or a status that is not valid.
+ */
+long vcpu_set_mce(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_x86_mce mce;
+	int r;
+
+	if (copy_from_user(&mce, arg, sizeof(mce)))
+		return -EFAULT;
+	r = mce_report(vcpu, &mce);
+	if (r < 0)
+		return r;
+	if (r == MCE_EXCEPTION)
+		inject_exception(vcpu, VEC_MC);
+	else if (r == MCE_SHUTDOWN)
+		vcpu_request(vcpu, REQ_TRIPLE_FAULT);
+	return 0;
 }
 
 /* --- FPU ---------------------------------------------------------------- */

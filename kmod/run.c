@@ -55,6 +55,10 @@ static int handle_requests(struct vcpu *vcpu)
 		clock_update_steal(vcpu);
 	if (vcpu_take_request(vcpu, REQ_NMI) && vcpu->inject.nmi.pending < 2)
 		vcpu->inject.nmi.pending++;
+	if (vcpu_take_request(vcpu, REQ_MSR_FILTER)) {
+		msrs_init_bitmap(vcpu);
+		nested_msr_bitmap_changed(vcpu);
+	}
 	vcpu_take_request(vcpu, REQ_MEM_EPOCH);
 	vcpu_take_request(vcpu, REQ_NESTED);
 	if (vcpu_take_request(vcpu, REQ_TRIPLE_FAULT))

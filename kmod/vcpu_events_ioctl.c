@@ -135,6 +135,7 @@ int events_set(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 
 	if (!events_ok(vcpu, e))
 		return -EINVAL;
+	vcpu->l2_by_user |= vcpu->in_l2;
 	take_nmi_requests(vcpu);
 	set_exception(vcpu, e);
 	in->irq.injected = e->interrupt.injected;
@@ -189,12 +190,17 @@ long vcpu_set_mp_state(struct vcpu *vcpu, void __user *arg)
 	case KVM_MP_STATE_UNINITIALIZED:
 	case KVM_MP_STATE_HALTED:
 	case KVM_MP_STATE_INIT_RECEIVED:
+	case KVM_MP_STATE_SIPI_RECEIVED:
 		if (!vcpu->lapic)
 			return -EINVAL;
 		break;
 	default: return -EINVAL;
 	}
 	vcpu->mp_state = state.mp_state;
+	if (state.mp_state == KVM_MP_STATE_SIPI_RECEIVED) {
+		vcpu->mp_state = KVM_MP_STATE_INIT_RECEIVED;
+		lapic_latch_sipi(vcpu, vcpu->sipi_vector);
+	}
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
 }

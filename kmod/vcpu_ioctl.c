@@ -132,6 +132,7 @@ VCPU_FN(vcpu_get_mp_state)
 VCPU_FN(vcpu_set_mp_state)
 VCPU_FN(vcpu_translate)
 VCPU_FN(vcpu_setup_mce)
+VCPU_FN(vcpu_set_mce)
 VCPU_FN(vcpu_get_lapic)
 VCPU_FN(vcpu_set_lapic)
 VCPU_FN(vcpu_interrupt)
@@ -152,6 +153,7 @@ static const struct ioctl_row rows[] = {
 	{ KVM_SET_FPU, row_vcpu_set_fpu },
 	{ KVM_GET_XSAVE, row_vcpu_get_xsave },
 	{ KVM_SET_XSAVE, row_vcpu_set_xsave },
+	{ KVM_GET_XSAVE2, row_vcpu_get_xsave }, /* no component needs more than 4096 bytes */
 	{ KVM_GET_XCRS, row_vcpu_get_xcrs },
 	{ KVM_SET_XCRS, row_vcpu_set_xcrs },
 	{ KVM_GET_MSRS, row_vcpu_get_msrs },
@@ -167,6 +169,7 @@ static const struct ioctl_row rows[] = {
 	{ KVM_SET_MP_STATE, row_vcpu_set_mp_state },
 	{ KVM_TRANSLATE, row_vcpu_translate },
 	{ KVM_X86_SETUP_MCE, row_vcpu_setup_mce },
+	{ KVM_X86_SET_MCE, row_vcpu_set_mce },
 	{ KVM_SET_TSC_KHZ, vcpu_set_tsc_khz },
 	{ KVM_GET_TSC_KHZ, vcpu_get_tsc_khz },
 	{ KVM_KVMCLOCK_CTRL, vcpu_kvmclock_ctrl },

@@ -46,6 +46,7 @@ static void regs_put(struct vcpu *vcpu, const struct kvm_regs *in)
 {
 	unsigned long *gpr = vcpu->gpr;
 
+	vcpu->l2_by_user |= vcpu->in_l2;
 	gpr[GPR_RAX] = in->rax;
 	gpr[GPR_RBX] = in->rbx;
 	gpr[GPR_RCX] = in->rcx;
@@ -164,6 +165,7 @@ static int sregs_set_common(struct vcpu *vcpu, const struct kvm_sregs2 *in)
 	if (in->apic_base != vcpu->msrs.apic_base &&
 	    msr_write(vcpu, MSR_IA32_APICBASE, true, in->apic_base))
 		return -EINVAL;
+	vcpu->l2_by_user |= vcpu->in_l2;
 	sregs_set_segments(vcpu, in);
 	vcpu->cr2 = in->cr2;
 	vcpu_set_cr3(vcpu, in->cr3);

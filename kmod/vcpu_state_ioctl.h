@@ -48,6 +48,7 @@ long vcpu_set_msrs(struct vcpu *vcpu, void __user *arg);
 long vcpu_get_cpuid2(struct vcpu *vcpu, void __user *arg);
 long vcpu_set_cpuid2(struct vcpu *vcpu, void __user *arg);
 long vcpu_setup_mce(struct vcpu *vcpu, void __user *arg);
+long vcpu_set_mce(struct vcpu *vcpu, void __user *arg);
 long vcpu_set_tsc_khz(void *vcpu, unsigned long khz);
 long vcpu_get_tsc_khz(void *vcpu, unsigned long arg);
 long vcpu_kvmclock_ctrl(void *vcpu, unsigned long arg);

@@ -13,6 +13,7 @@
 #include "irqchip/irqchip.h"
 #include "nested/nested.h"
 #include "dev.h"
+#include "msr_filter_ioctl.h"
 #include "vcpu_state_ioctl.h"
 #include "vm_irq_ioctl.h"
 #include "vm_mem_ioctl.h"
@@ -63,10 +64,11 @@ static long disable_exits(struct vm *vm, u64 flags)
 	return 0;
 }
 
-/* Which refused accesses go to userspace; there are no filters. */
+/* Which refused accesses go to userspace. */
 static long user_space_msr(struct vm *vm, u64 reasons)
 {
-	if (reasons & ~(u64)(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN))
+	if (reasons & ~(u64)(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN |
+			     KVM_MSR_EXIT_REASON_FILTER))
 		return -EINVAL;
 	vm->msr_to_user_mask = reasons;
 	return 0;
@@ -163,6 +165,7 @@ VM_FN(vm_irqfd)
 VM_FN(vm_ioeventfd)
 VM_FN(vm_register_coalesced_mmio)
 VM_FN(vm_unregister_coalesced_mmio)
+VM_FN(vm_set_msr_filter)
 VM_FN(vm_get_clock)
 VM_FN(vm_set_clock)
 
@@ -192,6 +195,7 @@ static const struct ioctl_row rows[] = {
 	{ KVM_IOEVENTFD, row_vm_ioeventfd },
 	{ KVM_REGISTER_COALESCED_MMIO, row_vm_register_coalesced_mmio },
 	{ KVM_UNREGISTER_COALESCED_MMIO, row_vm_unregister_coalesced_mmio },
+	{ KVM_X86_SET_MSR_FILTER, row_vm_set_msr_filter },
 	{ KVM_GET_CLOCK, row_vm_get_clock },
 	{ KVM_SET_CLOCK, row_vm_set_clock },
 };

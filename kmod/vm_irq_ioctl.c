@@ -41,16 +41,43 @@ long vm_create_irqchip(struct vm *vm, void __user *arg)
 	return ret;
 }
 
-static long get_chip(struct irqchip *chip, struct kvm_irqchip *state)
+static long chip_state(struct irqchip *chip, struct kvm_irqchip *state, bool set)
 {
+	bool slave = state->chip_id == KVM_IRQCHIP_PIC_SLAVE;
+
 	switch (state->chip_id) {
 	case KVM_IRQCHIP_PIC_MASTER:
 	case KVM_IRQCHIP_PIC_SLAVE:
-		pic_get_state(chip, state->chip_id == KVM_IRQCHIP_PIC_SLAVE, &state->chip.pic);
+		if (set)
+			pic_set_state(chip, slave, &state->chip.pic);
+		else
+			pic_get_state(chip, slave, &state->chip.pic);
 		return 0;
-	case KVM_IRQCHIP_IOAPIC: ioapic_get_state(chip, &state->chip.ioapic); return 0;
+	case KVM_IRQCHIP_IOAPIC:
+		if (set)
+			ioapic_set_state(chip, &state->chip.ioapic);
+		else
+			ioapic_get_state(chip, &state->chip.ioapic);
+		return 0;
 	default: return -EINVAL;
 	}
+}
+
+static long move_chip_state(struct vm *vm, void __user *arg, bool set)
+{
+	struct irqchip *chip = chip_of(vm);
+	struct kvm_irqchip *state;
+	long ret = -ENXIO;
+
+	state = memdup_user(arg, sizeof(*state));
+	if (IS_ERR(state))
+		return PTR_ERR(state);
+	if (chip)
+		ret = chip_state(chip, state, set);
+	if (!ret && !set && copy_to_user(arg, state, sizeof(*state)))
+		ret = -EFAULT;
+	kfree(state);
+	return ret;
 }
 
 /*
@@ -60,66 +87,45 @@ static long get_chip(struct irqchip *chip, struct kvm_irqchip *state)
  */
 long vm_get_irqchip(struct vm *vm, void __user *arg)
 {
-	struct irqchip *chip = chip_of(vm);
-	struct kvm_irqchip *state;
-	long ret = -ENXIO;
-
-	state = memdup_user(arg, sizeof(*state));
-	if (IS_ERR(state))
-		return PTR_ERR(state);
-	if (chip)
-		ret = get_chip(chip, state);
-	if (!ret && copy_to_user(arg, state, sizeof(*state)))
-		ret = -EFAULT;
-	kfree(state);
-	return ret;
-}
-
-static long set_chip(struct irqchip *chip, const struct kvm_irqchip *state)
-{
-	switch (state->chip_id) {
-	case KVM_IRQCHIP_PIC_MASTER:
-	case KVM_IRQCHIP_PIC_SLAVE:
-		pic_set_state(chip, state->chip_id == KVM_IRQCHIP_PIC_SLAVE, &state->chip.pic);
-		return 0;
-	case KVM_IRQCHIP_IOAPIC: ioapic_set_state(chip, &state->chip.ioapic); return 0;
-	default: return -EINVAL;
-	}
+	return move_chip_state(vm, arg, false);
 }
 
 /* KVM_SET_IRQCHIP: the counterpart, with the same errors. Bits that a chip lacks are dropped. */
 long vm_set_irqchip(struct vm *vm, void __user *arg)
 {
-	struct irqchip *chip = chip_of(vm);
-	struct kvm_irqchip *state;
-	long ret = -ENXIO;
+	return move_chip_state(vm, arg, true);
+}
 
-	state = memdup_user(arg, sizeof(*state));
-	if (IS_ERR(state))
-		return PTR_ERR(state);
-	if (chip)
-		ret = set_chip(chip, state);
-	kfree(state);
-	return ret;
+/* Without an irqchip the PIT waits for it, which cannot come once there are vCPUs. */
+static long create_pit(struct vm *vm, u32 flags)
+{
+	if (vm->irqchip)
+		return pit_create(vm->irqchip, flags);
+	if (vm->nr_vcpus)
+		return -ENXIO;
+	if (vm->early_pit)
+		return -EEXIST;
+	vm->early_pit = EARLY_PIT | flags;
+	return 0;
 }
 
 /*
  * KVM_CREATE_PIT2: an 8254 in the kernel, at GSI 0; with KVM_PIT_SPEAKER_DUMMY
- * port 0x61 too. -EINVAL: unknown flags; -ENXIO: there's no irqchip; -EEXIST:
- * there is one; -ENOMEM.
+ * port 0x61 too. Before KVM_CREATE_IRQCHIP (kvmtool does it in this order) it
+ * comes with the irqchip. -EINVAL: unknown flags; -ENXIO: there are vCPUs and no
+ * irqchip; -EEXIST: there is one; -ENOMEM.
  */
 long vm_create_pit2(struct vm *vm, void __user *arg)
 {
 	struct kvm_pit_config config;
-	long ret = -ENXIO;
+	long ret;
 
 	if (copy_from_user(&config, arg, sizeof(config)))
 		return -EFAULT;
 	if (config.flags & ~KVM_PIT_SPEAKER_DUMMY)
 		return -EINVAL;
 	mutex_lock(&vm->lock);
-	if (vm->irqchip)
-		ret = pit_create(vm->irqchip, config.flags);
+	ret = create_pit(vm, config.flags);
 	mutex_unlock(&vm->lock);
 	return ret;
 }

@@ -93,8 +93,12 @@ static int finish_user_wrmsr(struct vcpu *vcpu)
 /* #GP, unless userspace has asked to decide (KVM_CAP_X86_USER_SPACE_MSR). */
 static int refused(struct vcpu *vcpu, int result, u32 exit_reason, u64 value)
 {
-	u64 reason = result == MSR_UNKNOWN ? KVM_MSR_EXIT_REASON_UNKNOWN
-					   : KVM_MSR_EXIT_REASON_INVAL;
+	static const u32 reasons[] = {
+		[MSR_FAULT] = KVM_MSR_EXIT_REASON_INVAL,
+		[MSR_UNKNOWN] = KVM_MSR_EXIT_REASON_UNKNOWN,
+		[MSR_FILTERED] = KVM_MSR_EXIT_REASON_FILTER,
+	};
+	u32 reason = reasons[result];
 	struct kvm_run *run = vcpu->run;
 
 	if (!(vcpu->vm->msr_to_user_mask & reason)) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Machine-check banks: a guest finds them working and without an error, ever. */
+/* Machine-check banks: without an error, but for what userspace reports (KVM_X86_SET_MCE). */
+#include <linux/kvm.h>
+#include <linux/nospec.h>
 #include <asm/mce.h>
 #include <asm/msr-index.h>
 
@@ -83,4 +85,43 @@ int msrs_setup_mce(struct vcpu *vcpu, u64 mcg_cap)
 	for (i = 0; i < banks; i++)
 		m->mce_banks[4 * i] = ~0ULL;
 	return 0;
+}
+
+/* SDM: "Overwrite Rules for Machine Check Overflow". */
+static void record(u64 *bank, const struct kvm_x86_mce *mce)
+{
+	u64 status = mce->status;
+
+	if (bank[1] & MCI_STATUS_VAL) {
+		if (!(status & MCI_STATUS_UC) && (bank[1] & MCI_STATUS_UC)) {
+			bank[1] |= MCI_STATUS_OVER;
+			return;
+		}
+		status |= MCI_STATUS_OVER;
+	}
+	bank[1] = status;
+	bank[2] = mce->addr;
+	bank[3] = mce->misc;
+}
+
+int mce_report(struct vcpu *vcpu, const struct kvm_x86_mce *mce)
+{
+	struct vcpu_msrs *m = &vcpu->msrs;
+	u64 *bank;
+
+	if (mce->bank >= (m->mcg_cap & MCG_BANKCNT_MASK) || !(mce->status & MCI_STATUS_VAL))
+		return -EINVAL;
+	bank = &m->mce_banks[4 * array_index_nospec(mce->bank, MCE_MAX_BANKS)];
+	if (!(mce->status & MCI_STATUS_UC)) {
+		record(bank, mce);
+		return MCE_LOGGED;
+	}
+	/* The guest has switched the reporting off. */
+	if (((m->mcg_cap & MCG_CTL_P) && m->mcg_ctl != ~0ULL) || bank[0] != ~0ULL)
+		return MCE_LOGGED;
+	if ((m->mcg_status & MCG_STATUS_MCIP) || !(vcpu_cr4(vcpu) & X86_CR4_MCE))
+		return MCE_SHUTDOWN;
+	record(bank, mce);
+	m->mcg_status = mce->mcg_status;
+	return MCE_EXCEPTION;
 }

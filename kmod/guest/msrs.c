@@ -5,10 +5,12 @@
  */
 #include <linux/bsearch.h>
 #include <linux/kvm_para.h>
+#include <linux/slab.h>
 #include <asm/cpufeature.h>
 #include <asm/msr-index.h>
 
 #include "guest/cr_checks.h"
+#include "guest/msr_filter.h"
 #include "guest/msr_rows.h"
 #include "guest/regs.h"
 #include "guest/vcpu.h"
@@ -271,7 +273,15 @@ KEPT(misc_enable, misc_enable)
 KEPT(ucode, ucode_rev)
 KEPT(misc_features, misc_features)
 KEPT(xss, xss)
+KEPT(power_ctl, power_ctl)
 #undef KEPT
+
+/* C1E and its like: kept for whoever writes it; nothing is behind it. */
+static int power_ctl_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
+{
+	vcpu->msrs.power_ctl = value;
+	return MSR_OK;
+}
 
 static int cstar_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
@@ -313,6 +323,7 @@ static const struct msr_row rows[] = {
 	{ ONE(MSR_IA32_MISC_ENABLE), MSR_SAVED, misc_enable_read, misc_enable_write },
 	{ ONE(MSR_IA32_DEBUGCTLMSR), 0, constant_read, debugctl_write },
 	{ MSR_IA32_LASTBRANCHFROMIP, MSR_IA32_LASTINTTOIP, 0, constant_read, NULL },
+	{ ONE(MSR_IA32_POWER_CTL), MSR_SAVED, power_ctl_read, power_ctl_write },
 	{ 0x200, 0x200 + 2 * MTRR_NR_VARIABLE - 1, 0, mtrr_read, mtrr_write },
 	{ ONE(MSR_MTRRfix64K_00000), 0, mtrr_read, mtrr_write },
 	{ MSR_MTRRfix16K_80000, MSR_MTRRfix16K_A0000, 0, mtrr_read, mtrr_write },
@@ -368,11 +379,37 @@ static const struct msr_row *find_row(u32 index)
 	return bsearch(&index, rows, ARRAY_SIZE(rows), sizeof(rows[0]), compare);
 }
 
+void msr_filter_free(struct msr_filter *filter)
+{
+	int i;
+
+	for (i = 0; filter && i < filter->count; i++)
+		kfree(filter->range[i].allowed);
+	kfree(filter);
+}
+
+/* Does userspace let the guest? Any number of vCPUs may ask, and the filter go meanwhile. */
+static bool filter_allows(struct vm *vm, u32 index, u32 access)
+{
+	const struct msr_filter *filter;
+	bool allowed;
+
+	if (likely(!rcu_access_pointer(vm->msr_filter)))
+		return true;
+	rcu_read_lock();
+	filter = rcu_dereference(vm->msr_filter);
+	allowed = !filter || msr_filter_allows(filter, index, access);
+	rcu_read_unlock();
+	return allowed;
+}
+
 int msr_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 {
 	const struct msr_row *row = find_row(index);
 
 	*value = 0;
+	if (!host && !filter_allows(vcpu->vm, index, MSR_FILTER_READ))
+		return MSR_FILTERED;
 	if (!row)
 		return MSR_UNKNOWN;
 	return row->read(vcpu, index, host, value);
@@ -382,6 +419,8 @@ int msr_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
 	const struct msr_row *row = find_row(index);
 
+	if (!host && !filter_allows(vcpu->vm, index, MSR_FILTER_WRITE))
+		return MSR_FILTERED;
 	if (!row)
 		return MSR_UNKNOWN;
 	return row->write ? row->write(vcpu, index, host, value) : MSR_FAULT;
@@ -492,23 +531,25 @@ void msrs_reset(struct vcpu *vcpu, bool init)
 	m->xss = 0;
 	m->misc_enable = MISC_ENABLE_DEFAULT;
 	m->misc_features = 0;
+	m->power_ctl = 0;
 	m->mtrr_def_type = 0;
 	memset(m->mtrr_fixed, 0, sizeof(m->mtrr_fixed));
 	memset(m->mtrr_var, 0, sizeof(m->mtrr_var));
 	pat_write(vcpu, MSR_IA32_CR_PAT, true, PAT_RESET);
 }
 
-static void pass(u8 *bitmap, u32 index, bool write)
+static void pass(struct vcpu *vcpu, u32 index, u32 access)
 {
+	u8 *read = vcpu->msr_bitmap + (index & 0xc0000000 ? 1024 : 0), *write = read + 2048;
 	u32 bit = index & 0x1fff;
-	u8 *read = bitmap + (index & 0xc0000000 ? 1024 : 0);
 
-	read[bit / 8] &= ~BIT(bit % 8);
-	if (write)
-		read[2048 + bit / 8] &= ~BIT(bit % 8);
+	if ((access & MSR_FILTER_READ) && filter_allows(vcpu->vm, index, MSR_FILTER_READ))
+		read[bit / 8] &= ~BIT(bit % 8);
+	if ((access & MSR_FILTER_WRITE) && filter_allows(vcpu->vm, index, MSR_FILTER_WRITE))
+		write[bit / 8] &= ~BIT(bit % 8);
 }
 
-void msrs_init_bitmap(u8 *bitmap)
+void msrs_init_bitmap(struct vcpu *vcpu)
 {
 	static const u32 both[] = {
 		MSR_FS_BASE,	      MSR_GS_BASE,	     MSR_KERNEL_GS_BASE,
@@ -516,8 +557,8 @@ void msrs_init_bitmap(u8 *bitmap)
 	};
 	int i;
 
-	memset(bitmap, 0xff, PAGE_SIZE);
+	memset(vcpu->msr_bitmap, 0xff, PAGE_SIZE);
 	for (i = 0; i < ARRAY_SIZE(both); i++)
-		pass(bitmap, both[i], true);
-	pass(bitmap, MSR_IA32_TSC, false);
+		pass(vcpu, both[i], MSR_FILTER_READ | MSR_FILTER_WRITE);
+	pass(vcpu, MSR_IA32_TSC, MSR_FILTER_READ);
 }

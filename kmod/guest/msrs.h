@@ -40,12 +40,14 @@ struct vcpu_msrs {
 	u64 tsc_adjust;
 	u64 platform_info, ucode_rev, arch_capabilities;
 	u64 smbase;
+	u64 power_ctl;
 	u64 poll_control; /* bit 0: L0 may poll before the vCPU sleeps in HLT */
 };
 
 #define MSR_OK 0
-#define MSR_FAULT 1   /* the guest gets #GP */
-#define MSR_UNKNOWN 2 /* the same, as there is no such MSR */
+#define MSR_FAULT 1    /* the guest gets #GP */
+#define MSR_UNKNOWN 2  /* the same, as there is no such MSR */
+#define MSR_FILTERED 3 /* the same, as userspace has filtered it */
 
 /* 0; positive: the guest gets #GP. @host: KVM_SET_MSRS and the like. May sleep. */
 int msr_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
@@ -89,10 +91,18 @@ void msr_set_kernel_gs_base(struct vcpu *vcpu, u64 value);
 void msrs_restore_host(void);
 
 /* Passes through in L1's MSR bitmap what needs no exit. */
-void msrs_init_bitmap(u8 *bitmap);
+void msrs_init_bitmap(struct vcpu *vcpu);
 
 /* KVM_X86_SETUP_MCE: 0, -EINVAL. */
 #define MCE_CAP_SUPPORTED (BIT_ULL(8) | BIT_ULL(24)) /* MCG_CTL_P, MCG_SER_P */
 int msrs_setup_mce(struct vcpu *vcpu, u64 mcg_cap);
+
+/* KVM_X86_SET_MCE: what becomes of an error, or -EINVAL. */
+enum mce_effect {
+	MCE_LOGGED,
+	MCE_EXCEPTION, /* the guest is due #MC */
+	MCE_SHUTDOWN,  /* the same, and cannot take it */
+};
+int mce_report(struct vcpu *vcpu, const struct kvm_x86_mce *mce);
 
 #endif

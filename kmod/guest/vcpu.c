@@ -218,7 +218,7 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 	cpuid_init(vcpu);
 	msrs_init(vcpu);
 	clock_init_vcpu(vcpu);
-	msrs_init_bitmap(vcpu->msr_bitmap);
+	msrs_init_bitmap(vcpu);
 	first_load(vcpu);
 	return vcpu;
 

@@ -47,7 +47,8 @@ enum vcpu_req {
 	REQ_TRIPLE_FAULT,
 	REQ_NMI,
 	REQ_STEAL_UPDATE,
-	REQ_NESTED, /* nested/ has something to do before the entry */
+	REQ_MSR_FILTER, /* vm->msr_filter is another: MSR bitmaps follow it */
+	REQ_NESTED,	/* nested/ has something to do before the entry */
 };
 
 /* VMCS-backed registers that have a lazily filled software copy. */
@@ -68,7 +69,7 @@ struct vcpu_inject {
 		bool has_payload; /* CR2 or DR6, not yet written */
 		bool int1;	  /* #DB by the instruction INT1: a software exception */
 		u8 vector;
-		u32 error;
+		u32 error; /* its low 16 bits are delivered; userspace may set others */
 		u64 payload;
 	} exception;
 	struct {
@@ -135,6 +136,7 @@ struct vcpu {
 	u32 mp_state;	 /* KVM_MP_STATE_* */
 	u32 sipi_vector;
 	bool first_run_done;
+	bool l2_by_user; /* userspace has set L2's registers since L1's VM entry */
 
 	struct lapic *lapic; /* NULL: no in-kernel irqchip */
 	struct vcpu_cpuid cpuid;

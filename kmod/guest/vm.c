@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 #include <linux/smp.h>
 
+#include "guest/msr_filter.h"
 #include "guest/vcpu.h"
 #include "guest/vm.h"
 #include "hw/vmxop.h"
@@ -95,6 +96,7 @@ static void vm_free(struct kref *refs)
 	vm_mem_destroy(vm);
 	ept_destroy(&vm->ept);
 	mmdrop(vm->mm);
+	msr_filter_free(rcu_access_pointer(vm->msr_filter));
 	mutex_destroy(&vm->lock);
 	clock_destroy_vm(vm);
 	kfree(vm);

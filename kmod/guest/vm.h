@@ -15,9 +15,11 @@
 #include "guest/mem.h"
 
 struct irqchip;
+struct msr_filter;
 struct vcpu;
 
 #define VM_MAX_VCPUS 64
+#define EARLY_PIT BIT(31)
 
 struct vm {
 	struct kref refs;		 /* the VM's fd, each vCPU's fd, each stats fd */
@@ -34,13 +36,14 @@ struct vm {
 	struct irqchip *irqchip; /* NULL: none was created; published with release */
 
 	struct vm_coalesced coalesced;
-	u64 tss_addr, identity_map_addr; /* stored, unused: unrestricted guest needs neither */
-	u32 disabled_exits;		 /* KVM_X86_DISABLE_EXITS_* */
-	bool msr_to_user;		 /* KVM_CAP_X86_USER_SPACE_MSR; mask below */
-	u64 msr_to_user_mask;
-	bool platform_info_hidden; /* from the guest: KVM_CAP_MSR_PLATFORM_INFO off */
-	bool exception_payload;	   /* KVM_CAP_EXCEPTION_PAYLOAD */
-	bool triple_fault_event;   /* KVM_CAP_X86_TRIPLE_FAULT_EVENT */
+	u32 early_pit; /* EARLY_PIT | flags: KVM_CREATE_PIT2 came before the irqchip; or 0 */
+	u64 tss_addr, identity_map_addr;     /* stored, unused: unrestricted guest needs neither */
+	u32 disabled_exits;		     /* KVM_X86_DISABLE_EXITS_* */
+	u64 msr_to_user_mask;		     /* KVM_MSR_EXIT_REASON_*: KVM_CAP_X86_USER_SPACE_MSR */
+	struct msr_filter __rcu *msr_filter; /* or NULL; replaced under .lock */
+	bool platform_info_hidden;	     /* from the guest: KVM_CAP_MSR_PLATFORM_INFO off */
+	bool exception_payload;		     /* KVM_CAP_EXCEPTION_PAYLOAD */
+	bool triple_fault_event;	     /* KVM_CAP_X86_TRIPLE_FAULT_EVENT */
 	const struct nested_ops *nested_ops;
 	/* Set by who adds devices: stops timers and eventfds, before the vCPUs are freed. */
 	void (*destroy_devices)(struct vm *vm);

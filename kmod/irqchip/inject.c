@@ -96,7 +96,7 @@ void inject_write(struct vcpu *vcpu, u32 info, u32 error, u32 insn_len)
 	if (info & INTR_HAS_ERROR) {
 		/* In real mode no exception pushes an error code. */
 		if (vcpu_cr0(vcpu) & X86_CR0_PE)
-			vmwrite(VMCS_ENTRY_ERROR_CODE, error);
+			vmwrite(VMCS_ENTRY_ERROR_CODE, (u16)error);
 		else
 			info &= ~INTR_HAS_ERROR;
 	}

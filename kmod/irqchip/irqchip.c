@@ -86,10 +86,16 @@ int irqchip_create(struct vm *vm)
 	ret = ioapic_create(chip);
 	if (ret)
 		goto destroy_pic;
+	if (vm->early_pit)
+		ret = pit_create(chip, vm->early_pit & ~EARLY_PIT);
+	if (ret)
+		goto destroy_ioapic;
 	WRITE_ONCE(vm->buses.local, &lapic_bus_ops);
 	smp_store_release(&vm->irqchip, chip);
 	return 0;
 
+destroy_ioapic:
+	ioapic_destroy(chip);
 destroy_pic:
 	pic_destroy(chip);
 free_routing:

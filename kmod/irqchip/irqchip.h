@@ -63,6 +63,7 @@ bool lapic_has_events(struct vcpu *vcpu); /* INIT or SIPI latched */
 /* The same events for nested/, which gives them to L1 as exits. False, -1: none. */
 bool lapic_take_init(struct vcpu *vcpu);
 int lapic_take_sipi(struct vcpu *vcpu); /* the vector */
+void lapic_latch_sipi(struct vcpu *vcpu, u8 vector);
 /*
  * The guest's TSC may have jumped: arm the TSC deadline anew if so. Cheap.
  * Timers need nothing else: they deliver on their own.

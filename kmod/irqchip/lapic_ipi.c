@@ -52,6 +52,11 @@ static void post_sipi(struct lapic *to, const struct lapic *from, u8 vector)
 	post(to, from);
 }
 
+void lapic_latch_sipi(struct vcpu *vcpu, u8 vector)
+{
+	post_sipi(vcpu->lapic, vcpu->lapic, vector);
+}
+
 /* Return: 1: taken; 0: coalesced; -1: not taken. */
 static int deliver(struct lapic *to, const struct lapic *from, const struct lapic_msg *msg)
 {

@@ -296,8 +296,8 @@ static u32 write_icr(struct lapic_regs *regs, u64 value)
 			return LAPIC_DO_GP;
 		regs->icr = value & ~(u64)ICR_STATUS;
 	} else {
-		regs->icr = (regs->icr & GENMASK_ULL(63, 32)) |
-			    ((u32)value & ~(u32)(ICR_STATUS | ICR_RESERVED));
+		/* Reserved bits mean nothing, and are read as they were written. */
+		regs->icr = (regs->icr & GENMASK_ULL(63, 32)) | ((u32)value & ~(u32)ICR_STATUS);
 	}
 	return LAPIC_DO_SEND;
 }

@@ -31,7 +31,7 @@ static int reflect_exception(struct vcpu *vcpu)
 	}
 	if (in->exception.has_error) {
 		x.intr_info |= INTR_HAS_ERROR;
-		x.intr_error = in->exception.error;
+		x.intr_error = (u16)in->exception.error;
 	}
 	/* CR2 and DR6 are not changed: their values go into the qualification. */
 	if (in->exception.has_payload)

@@ -301,6 +301,14 @@ int nested_before_entry(struct vcpu *vcpu)
 	return vmcs02_write_controls(vcpu) ?: 1;
 }
 
+void nested_msr_bitmap_changed(struct vcpu *vcpu)
+{
+	if (!vcpu->nested || !vcpu->nested->ready)
+		return;
+	vmcs02_init_bitmap_words(vcpu);
+	vcpu->nested->merge_due = true;
+}
+
 static void merge_msr_bitmap(struct nested *n, const u8 *l0)
 {
 	const u64 *a = (const u64 *)l0, *b = n->msr_bitmap12.kva;

@@ -53,6 +53,9 @@ int nested_before_entry(struct vcpu *vcpu);
 int nested_events(struct vcpu *vcpu, bool *immediate);
 bool nested_entry_stale(struct vcpu *vcpu);
 
+/* vmcs01's MSR bitmap lets other MSRs through than before. */
+void nested_msr_bitmap_changed(struct vcpu *vcpu);
+
 /*
  * L2 runs, and L1 wants external interrupts: none goes to L2, not even one
  * that came after nested_events() looked.
@@ -87,7 +90,8 @@ int nested_reflect_as(struct vcpu *vcpu, u32 reason, u32 intr_info, u64 qual);
 
 /*
  * The processor refused the entry to L2 (an entry failure's exit, or VMfail
- * with the number @error, else 0), although all checks had passed.
+ * with the number @error, else 0): userspace has set L2's registers to what no
+ * processor takes, which L1 sees as a triple fault of L2, or else a check is missing.
  */
 int nested_entry_refused(struct vcpu *vcpu, u32 reason, u32 error);
 

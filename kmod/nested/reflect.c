@@ -78,7 +78,7 @@ static void save_vectoring(struct vcpu *vcpu)
 		info |= exception_type(in);
 		if (in->exception.has_error) {
 			info |= INTR_HAS_ERROR;
-			v->idt_vectoring_error = in->exception.error;
+			v->idt_vectoring_error = (u16)in->exception.error;
 		}
 	} else if (in->nmi.injected) {
 		info = VEC_NMI | INTR_TYPE_NMI | INTR_VALID;
@@ -122,6 +122,9 @@ void l2_switch_to_l1(struct vcpu *vcpu)
 
 	timer_stop(vcpu);
 	vmcs02_note_written(vcpu);
+	/* What userspace has set no check has seen: L1's next entry makes them all. */
+	n->check_guest |= vcpu->l2_by_user;
+	vcpu->l2_by_user = false;
 	n->entering = false;
 	n->mtf_pending = false;
 	n->activity = ACTIVITY_ACTIVE;
@@ -223,6 +226,10 @@ int nested_reflect_as(struct vcpu *vcpu, u32 reason, u32 intr_info, u64 qual)
 
 int nested_entry_refused(struct vcpu *vcpu, u32 reason, u32 error)
 {
+	inject_cancel(vcpu); /* nothing was delivered, and the VMCS would keep it */
+	/* L2 cannot go on from the state that userspace gave it, which is not L1's doing. */
+	if (vcpu->l2_by_user)
+		return nested_reflect_as(vcpu, EXIT_TRIPLE_FAULT, 0, 0);
 	vcpu->stats.nested_entry_refused++;
 	pr_warn_ratelimited(
 		"abyme: the processor refused an entry to L2 that passed all checks: reason 0x%x, error %u, qualification 0x%llx\n",

@@ -169,6 +169,15 @@ static void events(void)
 	EXPECT_ERRNO(ioctl(fd, KVM_SET_VCPU_EVENTS, &bad), EINVAL, "events with unknown flags");
 	bad = e;
 	bad.exception.injected = 1;
+	bad.exception.nr = 12;
+	bad.exception.has_error_code = 1;
+	bad.exception.error_code = 0xdeadbeef;
+	EXPECT_OK(ioctl(fd, KVM_SET_VCPU_EVENTS, &bad), "an error code of 32 bits");
+	ioctl(fd, KVM_GET_VCPU_EVENTS, &bad);
+	tap_ok(bad.exception.error_code == 0xdeadbeef, "is kept as it is");
+	ioctl(fd, KVM_SET_VCPU_EVENTS, &e);
+	bad = e;
+	bad.exception.injected = 1;
 	bad.exception.nr = 32;
 	EXPECT_ERRNO(ioctl(fd, KVM_SET_VCPU_EVENTS, &bad), EINVAL, "exception 32");
 	bad.exception.nr = 2;
@@ -178,7 +187,7 @@ static void events(void)
 static void xsave(void)
 {
 	struct kvm_xcrs x;
-	struct kvm_xsave area;
+	struct kvm_xsave area, again;
 	struct kvm_fpu fpu;
 
 	EXPECT_OK(ioctl(fd, KVM_GET_FPU, &fpu), "KVM_GET_FPU");
@@ -187,6 +196,11 @@ static void xsave(void)
 	EXPECT_OK(ioctl(fd, KVM_GET_XSAVE, &area), "KVM_GET_XSAVE");
 	EXPECT_OK(ioctl(fd, KVM_SET_XSAVE, &area), "KVM_SET_XSAVE");
 	EXPECT_ERRNO(ioctl(fd, KVM_SET_XSAVE, NULL), EFAULT, "KVM_SET_XSAVE from NULL");
+	tap_ok(vm_cap(vm->fd, KVM_CAP_XSAVE2) == sizeof(area), "KVM_GET_XSAVE2 needs 4096 bytes");
+	memset(&again, 0x5a, sizeof(again));
+	EXPECT_OK(ioctl(fd, KVM_GET_XSAVE2, &again), "KVM_GET_XSAVE2");
+	tap_ok(!memcmp(&area, &again, sizeof(area)), "gives what KVM_GET_XSAVE does");
+	EXPECT_ERRNO(ioctl(fd, KVM_GET_XSAVE2, NULL), EFAULT, "KVM_GET_XSAVE2 to NULL");
 	area.region[128] = ~0u; /* XSTATE_BV */
 	area.region[129] = ~0u;
 	EXPECT_ERRNO(ioctl(fd, KVM_SET_XSAVE, &area), EINVAL,
@@ -217,6 +231,75 @@ static void mp_state(void)
 	EXPECT_ERRNO(ioctl(fd, KVM_SET_MP_STATE, &state), EINVAL, "HALTED without an irqchip");
 	EXPECT_ERRNO(ioctl(fd, KVM_GET_LAPIC, &lapic), EINVAL, "KVM_GET_LAPIC without an irqchip");
 	EXPECT_ERRNO(ioctl(fd, KVM_SET_LAPIC, &lapic), EINVAL, "KVM_SET_LAPIC without an irqchip");
+}
+
+static int set_mce(u8 bank, u64 status)
+{
+	struct kvm_x86_mce mce = { .bank = bank, .status = status, .addr = 0x1234, .misc = 0x8c };
+
+	mce.mcg_status = 5; /* RIPV, MCIP */
+	return ioctl(fd, KVM_X86_SET_MCE, &mce);
+}
+
+static u64 get_msr(u32 index)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry[1];
+	} m = { .head.nmsrs = 1, .entry[0].index = index };
+
+	return ioctl(fd, KVM_GET_MSRS, &m) == 1 ? m.entry[0].data : ~0ull;
+}
+
+#define MCI_VAL (1ull << 63)
+#define MCI_OVER (1ull << 62)
+#define MCI_UC (1ull << 61)
+#define MC1_STATUS 0x405u
+
+static void machine_checks(void)
+{
+	struct kvm_vcpu_events e;
+	struct kvm_sregs s, with_mce;
+	u64 cap = 2 | 1 << 8, bad = 33; /* banks, MCG_CTL_P */
+
+	tap_ok(vm_cap(vm->dev, KVM_CAP_MCE) == 32, "KVM_CAP_MCE: 32 banks");
+	EXPECT_ERRNO(ioctl(fd, KVM_X86_SETUP_MCE, &bad), EINVAL, "33 banks");
+	bad = 2 | 1ull << 40;
+	EXPECT_ERRNO(ioctl(fd, KVM_X86_SETUP_MCE, &bad), EINVAL, "an unknown bit of MCG_CAP");
+	EXPECT_OK(ioctl(fd, KVM_X86_SETUP_MCE, &cap), "KVM_X86_SETUP_MCE");
+	EXPECT_ERRNO(ioctl(fd, KVM_X86_SET_MCE, NULL), EFAULT, "KVM_X86_SET_MCE from NULL");
+	EXPECT_ERRNO(set_mce(2, MCI_VAL), EINVAL, "a third bank of two");
+	EXPECT_ERRNO(set_mce(255, MCI_VAL), EINVAL, "bank 255");
+	EXPECT_ERRNO(set_mce(1, MCI_UC), EINVAL, "an error that is not valid");
+	EXPECT_OK(set_mce(1, MCI_VAL | 0x11), "a corrected error");
+	tap_ok(get_msr(MC1_STATUS) == (MCI_VAL | 0x11) && get_msr(MC1_STATUS + 1) == 0x1234 &&
+		       get_msr(MC1_STATUS + 2) == 0x8c,
+	       "is in its bank");
+	ioctl(fd, KVM_GET_VCPU_EVENTS, &e);
+	tap_ok(!e.exception.injected, "and raises nothing");
+
+	ioctl(fd, KVM_GET_SREGS, &s);
+	with_mce = s;
+	with_mce.cr4 |= 1 << 6;
+	EXPECT_OK(ioctl(fd, KVM_SET_SREGS, &with_mce), "CR4.MCE");
+	EXPECT_OK(set_mce(1, MCI_VAL | MCI_UC | 0x22), "an uncorrected one");
+	tap_ok(get_msr(MC1_STATUS) == (MCI_VAL | MCI_OVER | MCI_UC | 0x22) && get_msr(0x17a) == 5,
+	       "replaces it, and says that it did");
+	ioctl(fd, KVM_GET_VCPU_EVENTS, &e);
+	tap_ok(e.exception.injected && e.exception.nr == 18, "and raises #MC");
+	e.exception.injected = 0;
+	ioctl(fd, KVM_SET_VCPU_EVENTS, &e);
+	set_mce(1, MCI_VAL | 0x33);
+	tap_ok(get_msr(MC1_STATUS) == (MCI_VAL | MCI_OVER | MCI_UC | 0x22),
+	       "a corrected one does not replace it");
+	set_mce(0, MCI_VAL | MCI_UC);
+	EXPECT_OK(ioctl(fd, KVM_RUN, 0), "an uncorrected one while the last is in work");
+	tap_ok(vm->cpu[0].run->exit_reason == KVM_EXIT_SHUTDOWN, "shuts the guest down");
+	msr(KVM_SET_MSRS, 1, 0x17a, 0);
+	ioctl(fd, KVM_SET_SREGS, &s);
+	set_mce(0, MCI_VAL | MCI_UC);
+	EXPECT_OK(ioctl(fd, KVM_RUN, 0), "one without CR4.MCE");
+	tap_ok(vm->cpu[0].run->exit_reason == KVM_EXIT_SHUTDOWN, "shuts it down as well");
 }
 
 static void interrupts(void)
@@ -334,6 +417,7 @@ int main(void)
 	immediate_exit();
 	bad_state();
 	cpuid_after_run();
+	machine_checks();
 	outlives();
 	vm_free(vm);
 	return tap_done();

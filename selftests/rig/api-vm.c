@@ -256,6 +256,54 @@ static void vcpus(void)
 	tap_ok(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) == -1, "an irqchip after a vCPU");
 }
 
+/* In the order of kvmtool. */
+static void pit_before_irqchip(void)
+{
+	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY }, bad = { .flags = 2 };
+	struct vm *v = vm_new(MIB);
+	struct kvm_pit_state2 state;
+
+	EXPECT_ERRNO(ioctl(v->fd, KVM_CREATE_PIT2, &bad), EINVAL, "a PIT with unknown flags");
+	EXPECT_ERRNO(ioctl(v->fd, KVM_CREATE_PIT2, NULL), EFAULT, "a PIT from NULL");
+	EXPECT_OK(ioctl(v->fd, KVM_CREATE_PIT2, &pit), "KVM_CREATE_PIT2 before KVM_CREATE_IRQCHIP");
+	EXPECT_ERRNO(ioctl(v->fd, KVM_CREATE_PIT2, &pit), EEXIST, "twice");
+	EXPECT_OK(ioctl(v->fd, KVM_CREATE_IRQCHIP, 0), "then KVM_CREATE_IRQCHIP");
+	EXPECT_OK(ioctl(v->fd, KVM_GET_PIT2, &state), "the PIT is there");
+	EXPECT_ERRNO(ioctl(v->fd, KVM_CREATE_PIT2, &pit), EEXIST, "another");
+	vm_free(v);
+	if (dev_is_kvm()) /* whose PIT needs no irqchip */
+		return;
+	v = vm_new(MIB);
+	vm_add_cpu(v);
+	EXPECT_ERRNO(ioctl(v->fd, KVM_CREATE_PIT2, &pit), ENXIO,
+		     "a PIT for a VM that can have no irqchip any more");
+	vm_free(v);
+}
+
+/* A vCPU set to "SIPI received" starts at the vector that the events name. */
+static void sipi_received(void)
+{
+	struct kvm_mp_state sipi = { KVM_MP_STATE_SIPI_RECEIVED };
+	struct vm *v = vm_new(MIB);
+	struct kvm_vcpu_events e;
+	int fd;
+
+	ioctl(v->fd, KVM_CREATE_IRQCHIP, 0);
+	vm_add_cpu(v);
+	fd = v->cpu[vm_add_cpu(v)].fd;
+	vm_set_cpuid(v, 1, false);
+	ioctl(fd, KVM_GET_VCPU_EVENTS, &e);
+	e.sipi_vector = 0x12;
+	e.flags |= KVM_VCPUEVENT_VALID_SIPI_VECTOR;
+	ioctl(fd, KVM_SET_VCPU_EVENTS, &e);
+	EXPECT_OK(ioctl(fd, KVM_SET_MP_STATE, &sipi), "KVM_MP_STATE_SIPI_RECEIVED");
+	memcpy(v->ram + 0x12000, (u8[]){ 0xe6, 0x10 }, 2); /* out %al,$0x10 */
+	EXPECT_OK(ioctl(fd, KVM_RUN, 0), "it runs");
+	tap_ok(v->cpu[1].run->exit_reason == KVM_EXIT_IO && v->cpu[1].run->io.port == 0x10,
+	       "from where its SIPI sent it");
+	vm_free(v);
+}
+
 static void irqchip_after_vcpu(void)
 {
 	struct vm *late = vm_new(MIB);
@@ -309,6 +357,8 @@ int main(void)
 	irqfds();
 	vcpus();
 	irqchip_after_vcpu();
+	pit_before_irqchip();
+	sipi_received();
 	clock();
 	vm_free(vm);
 	return tap_done();
