@@ -13,7 +13,8 @@ enum exc_class { EXC_BENIGN, EXC_CONTRIBUTORY, EXC_PAGE_FAULT };
 static enum exc_class class_of(u8 vector)
 {
 	switch (vector) {
-	case VEC_PF: return EXC_PAGE_FAULT;
+	case VEC_PF:
+	case VEC_VE: return EXC_PAGE_FAULT;
 	case VEC_DE:
 	case VEC_TS:
 	case VEC_NP:

@@ -66,6 +66,8 @@ void caps_offer(const struct vmx_caps *cpu, struct vmx_caps *l1)
 	l1->misc = offered(OFFER_MISC, cpu->misc);
 	l1->ept_vpid = offered(OFFER_EPT_VPID, cpu->ept_vpid);
 	l1->vmfunc = offered(OFFER_VMFUNC, cpu->vmfunc);
+	if (!ctl_may(l1->proc2, PROC2_VMFUNC))
+		l1->vmfunc = 0;
 	vmcs12_fields_of(l1, &set);
 	l1->vmcs_enum = vmcs12_enum(&set);
 }

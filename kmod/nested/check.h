@@ -69,6 +69,9 @@ const struct check *check_guest_pdptes(const struct check_ctx *c);   /* 2 */
 /* All guest checks in order; *@qual becomes the exit qualification. */
 const struct check *check_guest(const struct check_ctx *c, u64 *qual);
 
+/* Whether a VM entry of L1 would take the EPT pointer. */
+bool check_eptp(const struct vmx_caps *caps, u8 maxphyaddr, u64 eptp);
+
 /* Whether L2 uses PAE paging, and so has PDPTEs to load. */
 static inline bool vmcs12_pae(const struct vmcs12 *v)
 {

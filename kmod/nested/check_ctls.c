@@ -5,18 +5,34 @@
  */
 #include "nested/check_common.h"
 
-/* The reserved bits of an EPT pointer, by what L1 was offered. */
-static bool eptp_memtype_valid(const struct check_ctx *c)
+static bool eptp_memtype_valid(const struct vmx_caps *caps, u64 eptp)
 {
-	u64 type = c->v->ept_pointer & EPTP_MEMTYPE;
+	u64 type = eptp & EPTP_MEMTYPE;
 
-	return (type == EPTP_MEMTYPE_WB && (c->caps->ept_vpid & EPTCAP_WB)) ||
-	       (type == EPTP_MEMTYPE_UC && (c->caps->ept_vpid & EPTCAP_UC));
+	return (type == EPTP_MEMTYPE_WB && (caps->ept_vpid & EPTCAP_WB)) ||
+	       (type == EPTP_MEMTYPE_UC && (caps->ept_vpid & EPTCAP_UC));
 }
 
-static bool eptp_ad_valid(const struct check_ctx *c)
+static bool eptp_walk_valid(u64 eptp)
 {
-	return !(c->v->ept_pointer & EPTP_AD) || (c->caps->ept_vpid & EPTCAP_AD);
+	return (eptp & EPTP_WALK) == EPTP_WALK_4;
+}
+
+static bool eptp_ad_valid(const struct vmx_caps *caps, u64 eptp)
+{
+	return !(eptp & EPTP_AD) || (caps->ept_vpid & EPTCAP_AD);
+}
+
+/* Bits 11:7, and those beyond the width. */
+static bool eptp_reserved_valid(u8 maxphyaddr, u64 eptp)
+{
+	return !(eptp & GENMASK_ULL(11, 7)) && !(eptp >> maxphyaddr);
+}
+
+bool check_eptp(const struct vmx_caps *caps, u8 maxphyaddr, u64 eptp)
+{
+	return eptp_memtype_valid(caps, eptp) && eptp_walk_valid(eptp) &&
+	       eptp_ad_valid(caps, eptp) && eptp_reserved_valid(maxphyaddr, eptp);
 }
 
 /* The TPR threshold stands alone only if nothing else virtualizes the APIC. */

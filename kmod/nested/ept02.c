@@ -15,6 +15,7 @@
 
 /* Bits of an EPTP12 that make it another translation. */
 #define ROLE_BITS (GENMASK_ULL(51, 12) | EPTP_AD)
+#define PML_ENTRIES 512
 /* So many pages around one that faulted are mapped with it. */
 #define PREFILL 16
 
@@ -175,6 +176,23 @@ static int update_entry(void *ctx, l1_gpa_t at, u64 old, u64 new)
 	return mem_cmpxchg(vcpu->vm, l1_addr(at), old, new, sizeof(old));
 }
 
+/* SDM: "Page-Modification Logging": the index counts down, and wraps. */
+static bool pml_full(const struct vmcs12 *v)
+{
+	return (vmcs12_proc2(v) & PROC2_PML) && v->pml_index >= PML_ENTRIES;
+}
+
+static void pml_log(struct vcpu *vcpu, u64 l2_gpa)
+{
+	struct vmcs12 *v = vcpu->nested->v;
+	u64 entry = l2_gpa & PAGE_MASK;
+
+	if (!(vmcs12_proc2(v) & PROC2_PML))
+		return;
+	mem_write(vcpu->vm, v->pml_addr + v->pml_index * sizeof(entry), &entry, sizeof(entry));
+	v->pml_index--;
+}
+
 static void describe(struct vcpu *vcpu, struct ept12 *ept)
 {
 	struct nested *n = vcpu->nested;
@@ -183,6 +201,7 @@ static void describe(struct vcpu *vcpu, struct ept12 *ept)
 		.eptp = n->v->ept_pointer,
 		.ept_caps = n->caps.ept_vpid,
 		.maxphyaddr = vcpu->cpuid.maxphyaddr,
+		.log_full = pml_full(n->v),
 	};
 }
 
@@ -193,21 +212,30 @@ static void walk(struct vcpu *vcpu, u64 gpa, u32 access, struct ept12_result *re
 
 	describe(vcpu, &ept);
 	ept12_walk(&ept, &mem, l2_gpa(gpa), access, res);
+	if (res->dirtied)
+		pml_log(vcpu, gpa);
 }
 
 /*
- * L1 gets the EPT violation or misconfiguration that @res is. @info: what of
- * the exit qualification EPT12 does not decide.
+ * L1 gets the EPT violation, misconfiguration or full log that @res is, or L2 a
+ * virtualization exception. @info: what of the exit qualification EPT12 does
+ * not decide.
  */
 static int reflect(struct vcpu *vcpu, const struct ept12_result *res, u64 gpa, u64 gla, u64 info)
 {
 	struct l2_exit x = { .gpa = gpa, .gla = gla };
 
-	if (res->outcome == EPT12_VIOLATION) {
+	switch (res->outcome) {
+	case EPT12_VIOLATION:
 		x.reason = EXIT_EPT_VIOLATION;
 		x.qual = res->qual | info;
-	} else {
-		x.reason = EXIT_EPT_MISCONFIG;
+		if (!res->suppress_ve && ve_raise(vcpu, &x))
+			return 1;
+		break;
+	case EPT12_LOG_FULL:
+		x = (struct l2_exit){ .reason = EXIT_PML_FULL, .qual = info & EPTQ_NMI_UNBLOCK };
+		break;
+	default: x.reason = EXIT_EPT_MISCONFIG;
 	}
 	vcpu->stats.nested_reflected++;
 	return l2_leave(vcpu, &x);

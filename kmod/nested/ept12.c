@@ -77,6 +77,7 @@ static bool misconfigured(const struct ept12 *ept, u64 entry, int level)
 static enum ept12_outcome violation(struct walk *w, u32 rights)
 {
 	w->out->qual = w->access | (u64)rights << EPTQ_CAN_SHIFT;
+	w->out->suppress_ve = w->entry[w->out->level] & EPTE_SUPPRESS_VE;
 	w->out->rights = rights;
 	return EPT12_VIOLATION;
 }
@@ -138,10 +139,17 @@ static int set_flags(struct walk *w)
 		r = w->mem->update(w->mem->ctx, w->at[level], w->entry[level], want);
 		if (r)
 			return r;
+		if (want & ~w->entry[level] & EPTE_D)
+			w->out->dirtied = true;
 		w->entry[level] = want;
 	}
 	w->out->dirty = w->entry[w->out->level] & EPTE_D;
 	return 0;
+}
+
+static bool sets_dirty(const struct walk *w)
+{
+	return (w->access & EPTE_W) && !(w->entry[w->out->level] & EPTE_D);
 }
 
 static enum ept12_outcome walk_once(struct walk *w, bool *again)
@@ -152,6 +160,9 @@ static enum ept12_outcome walk_once(struct walk *w, bool *again)
 	*again = false;
 	if (outcome != EPT12_OK || !(w->ept->eptp & EPTP_AD))
 		return outcome;
+	/* SDM: "Page-Modification Logging": then no flag is set. */
+	if (w->ept->log_full && sets_dirty(w))
+		return EPT12_LOG_FULL;
 	r = set_flags(w);
 	*again = r == -EAGAIN;
 	if (*again)

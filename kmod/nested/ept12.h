@@ -23,12 +23,14 @@ struct ept12 {
 	u64 ept_caps; /* IA32_VMX_EPT_VPID_CAP */
 	u8 maxphyaddr;
 	bool mode_exec; /* bit 10 is execute for user-mode addresses */
+	bool log_full;	/* page-modification logging is on and has no room */
 };
 
 enum ept12_outcome {
 	EPT12_OK,
 	EPT12_VIOLATION,
 	EPT12_MISCONFIG,
+	EPT12_LOG_FULL,	 /* a dirty flag is to be set, and cannot be logged */
 	EPT12_AGAIN,	 /* L1 changes the entries all the time: let L2 try again */
 	EPT12_NO_MEMORY, /* an entry lies outside L1's memory */
 };
@@ -42,7 +44,9 @@ struct ept12_result {
 	l1_gpa_t leaf_at; /* where the leaf entry lies */
 	u8 parent_rights; /* EPTE_RWX common to the levels above the leaf */
 	bool dirty;	  /* a write needs no update of EPT12: mapping it writable is right */
+	bool dirtied;	  /* the walk has set the dirty flag */
 	u64 qual;	  /* of a violation: bits 5:0 of the exit qualification */
+	bool suppress_ve; /* of a violation: bit 63 of the entry that decided */
 };
 
 /*

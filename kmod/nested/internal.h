@@ -29,6 +29,11 @@ struct ept02_root {
 	u64 first_gfn, end_gfn; /* L1's frames in it lie in this range */
 };
 
+/* Of what L2's TSC in vmcs02 is made. */
+struct tsc02 {
+	u64 l1_offset, l2_offset, l2_ratio;
+};
+
 /* Words of the MSR bitmap in which L0 passes anything through. */
 #define BITMAP_WORDS 32
 
@@ -64,7 +69,8 @@ struct nested {
 	struct merged merged;
 
 	/* Copies of what vmcs02 and vmcs01 hold, to write changes only. */
-	u64 efer02, pat02, tsc02, tsc01, eptp02;
+	u64 efer02, pat02, tsc01, eptp02;
+	struct tsc02 tsc02;
 	unsigned long dr7_02, dr7_01;
 	unsigned long cr0_owned02, cr4_owned02;
 	u32 l0_ctl[NR_VMCS_CTLS]; /* vmcs01's controls when they were merged */
@@ -175,6 +181,15 @@ void ept02_free_roots(struct nested *n);
 void ept02_invalidate(struct vcpu *vcpu, bool all, u64 eptp12);
 bool ept02_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn);
 int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u32 access, u64 *gpa);
+
+/*
+ * ve.c: the EPT violation as a virtualization exception of L2, if L1 wants that
+ * and it may be one. False: it is an exit.
+ */
+bool ve_raise(struct vcpu *vcpu, const struct l2_exit *violation);
+
+/* vmfunc.c */
+int vmfunc_l2(struct vcpu *vcpu);
 
 /* tlb.c */
 void tlb_before_l2(struct vcpu *vcpu); /* vmcs02 is current */

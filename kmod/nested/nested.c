@@ -53,11 +53,18 @@ static struct nested *nested_alloc(struct vcpu *vcpu)
 	return n;
 }
 
-/* The CR4 bits that VMX operation allows follow from CPUID. */
+/* Controls that let L2 use an instruction: L1 must have it. */
+#define PROC2_OF_CPUID (PROC2_RDTSCP | PROC2_INVPCID | PROC2_XSAVES)
+
+/*
+ * What follows from CPUID: controls, by what vmcs01 gives L1, and the CR4 bits
+ * that VMX operation allows. A control that is lost does not come back.
+ */
 static void refresh_caps(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
+	n->caps.proc2.may &= ~(u32)PROC2_OF_CPUID | vcpu->vmcs01.ctl[CTL_PROC2];
 	n->caps.cr4_fixed1 = (hw_caps.cr4_fixed1 & ~(u64)vcpu->cpuid.cr4_reserved) | CR4_VMXE;
 	vmcs12_fields_of(&n->caps, &n->fields);
 }

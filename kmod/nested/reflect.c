@@ -134,6 +134,7 @@ void l2_switch_to_l1(struct vcpu *vcpu)
 	vcpu->gpa_translate = NULL;
 	vcpu->cr0_l1 = vcpu->cr4_l1 = (struct cr_intercept){};
 	vcpu->clock.l2_offset = 0;
+	vcpu->clock.l2_ratio = TSC_RATIO_ONE;
 	if (n->tsc01 != vcpu->clock.tsc_offset)
 		clock_write_vmcs(vcpu);
 	vcpu_request(vcpu, REQ_EVENT);

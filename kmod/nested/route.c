@@ -209,7 +209,7 @@ static bool route_wrmsr(struct vcpu *vcpu, const struct vmcs12 *v)
 	return msr_exits(vcpu, v, true);
 }
 
-/* NULL: L0's always. EPT violations: ept02.c finds out. */
+/* NULL: L0's always. EPT violations and VMFUNC: ept02.c and vmfunc.c find out. */
 static const route_fn routes[NR_EXITS] = {
 	[EXIT_EXCEPTION_NMI] = route_exception_nmi,
 	[EXIT_TRIPLE_FAULT] = l1_always,
@@ -256,7 +256,6 @@ static const route_fn routes[NR_EXITS] = {
 	[EXIT_APIC_WRITE] = l1_if_apic_write,
 	[EXIT_RDRAND] = l1_if_rdrand,
 	[EXIT_INVPCID] = l1_if_invlpg,
-	[EXIT_VMFUNC] = l1_always,
 	[EXIT_RDSEED] = l1_if_rdseed,
 	[EXIT_XSAVES] = l1_if_xsaves,
 	[EXIT_XRSTORS] = l1_if_xsaves,

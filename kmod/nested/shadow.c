@@ -14,6 +14,8 @@
 
 /* 1 bits: accesses that exit. Shared by all vCPUs. */
 static u8 *read_bitmap, *write_bitmap;
+/* Of the fields marked RW_VI and RW_PML: a shadow VMCS has them. */
+static bool has_vi, has_pml;
 
 static void allow(u8 *bitmap, u16 enc)
 {
@@ -33,9 +35,10 @@ static void fill_bitmaps(void)
 	for (i = 0; i < NR_FIELDS; i++) {
 		const struct vmcs12_field *f = &vmcs12_fields[i];
 
-		if (f->shadow != SHADOW_NONE)
-			allow(read_bitmap, f->enc);
-		if (f->shadow == SHADOW_RW)
+		if (f->shadow == SHADOW_NONE || !vmcs12_has(&hw, i))
+			continue;
+		allow(read_bitmap, f->enc);
+		if (f->shadow != SHADOW_RO)
 			allow(write_bitmap, f->enc);
 	}
 }
@@ -52,6 +55,8 @@ int shadow_global_init(void)
 		return -ENOMEM;
 	}
 	fill_bitmaps();
+	has_vi = ctl_may(hw_caps.proc2, PROC2_VIRT_INTR);
+	has_pml = ctl_may(hw_caps.proc2, PROC2_PML);
 	return 0;
 }
 
@@ -119,6 +124,13 @@ static void shadow_end(struct vcpu *vcpu)
 		}                                           \
 	} while (0);
 
+#define READ_RW_VI(name, member) \
+	if (has_vi)              \
+	READ_RW(name, member)
+#define READ_RW_PML(name, member) \
+	if (has_pml)              \
+	READ_RW(name, member)
+
 void shadow_read(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -142,6 +154,12 @@ void shadow_read(struct vcpu *vcpu)
 		}                                        \
 	} while (0);
 #define WRITE_RW(name, member) WRITE_RO(name, member)
+#define WRITE_RW_VI(name, member) \
+	if (has_vi)               \
+	WRITE_RO(name, member)
+#define WRITE_RW_PML(name, member) \
+	if (has_pml)               \
+	WRITE_RO(name, member)
 
 /* Context: the shadow VMCS is loaded. */
 static void write_changed(struct nested *n)
@@ -157,6 +175,8 @@ static void write_changed(struct nested *n)
 #define INVERT_NONE(member)
 #define INVERT_RO(member) s->member = ~v->member;
 #define INVERT_RW(member) s->member = ~v->member;
+#define INVERT_RW_VI(member) INVERT_RW(member)
+#define INVERT_RW_PML(member) INVERT_RW(member)
 
 /* The copy is to differ everywhere, so that everything is written. */
 static void forget_copy(struct nested *n)

@@ -111,8 +111,11 @@ void vmcs02_setup(struct vcpu *vcpu)
 		vmwrite(VMCS_XSS_BITMAP, 0);
 	if (hw_has_tsc_scaling())
 		vmwrite(VMCS_TSC_MULTIPLIER, TSC_RATIO_ONE);
+	/* Each VMFUNC exits: L0 does what L1 allows. */
+	if (ctl_may(hw_caps.proc2, PROC2_VMFUNC))
+		vmwrite(VMCS_VMFUNC_CTLS, 0);
 	host_write_constant(vmcs);
-	n->efer02 = n->pat02 = n->tsc02 = n->eptp02 = ~0ULL;
+	n->efer02 = n->pat02 = n->tsc02.l1_offset = n->eptp02 = ~0ULL;
 	n->dr7_02 = ~0UL;
 }
 
@@ -186,16 +189,28 @@ static void write_dr7(struct vcpu *vcpu)
 	debug_update(vcpu);
 }
 
+static struct tsc02 tsc_of(const struct vcpu_clock *c)
+{
+	return (struct tsc02){ c->tsc_offset, c->l2_offset, c->l2_ratio };
+}
+
 static void write_tsc(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 	const struct vmcs12 *v = n->v;
 	struct vcpu_clock *c = &vcpu->clock;
+	struct tsc02 now;
 
-	c->l2_offset = v->proc_ctls & PROC_TSC_OFFSET ? v->tsc_offset : 0;
-	if (n->tsc02 == c->tsc_offset + c->l2_offset)
+	/* Without TSC offsetting there is no scaling either. */
+	if (v->proc_ctls & PROC_TSC_OFFSET) {
+		c->l2_offset = v->tsc_offset;
+		if (vmcs12_proc2(v) & PROC2_TSC_SCALING)
+			c->l2_ratio = v->tsc_multiplier;
+	}
+	now = tsc_of(c);
+	if (!memcmp(&now, &n->tsc02, sizeof(now)))
 		return;
-	n->tsc02 = c->tsc_offset + c->l2_offset;
+	n->tsc02 = now;
 	clock_write_vmcs(vcpu);
 }
 
@@ -241,7 +256,7 @@ void vmcs02_note_written(struct vcpu *vcpu)
 	n->efer02 = vcpu->efer;
 	n->pat02 = vcpu->msrs.pat;
 	n->dr7_02 = vcpu->debug.dr7;
-	n->tsc02 = vcpu->clock.tsc_offset + vcpu->clock.l2_offset;
+	n->tsc02 = tsc_of(&vcpu->clock);
 }
 
 void vmcs02_save_hot(struct vcpu *vcpu)

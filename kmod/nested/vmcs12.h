@@ -56,6 +56,8 @@ enum vmcs12_shadow {
 	SHADOW_NONE,
 	SHADOW_RO,
 	SHADOW_RW,
+	SHADOW_RW_VI,
+	SHADOW_RW_PML,
 };
 
 /* Numbers of the fields: their place in the table. */

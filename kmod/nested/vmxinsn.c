@@ -451,9 +451,11 @@ int vmx_invvpid(struct vcpu *vcpu)
 	return with_descriptor(vcpu, PROC2_VPID, do_invvpid);
 }
 
-/* Not offered, and outside L2 it faults on every processor. */
+/* Outside L2 it faults on every processor. */
 int vmx_vmfunc(struct vcpu *vcpu)
 {
+	if (vcpu->in_l2)
+		return vmfunc_l2(vcpu);
 	inject_ud(vcpu);
 	return 1;
 }

@@ -419,6 +419,21 @@ static void unrestricted_real_mode_passes(void **state)
 	assert_null(first_failed());
 }
 
+/* EPTP switching takes what an entry takes. */
+static void ept_pointers_alone(void **state)
+{
+	(void)state;
+	assert_true(check_eptp(&caps, ctx.maxphyaddr, 0x1e));
+	assert_true(check_eptp(&caps, ctx.maxphyaddr, BAD_PA - 0x1000 + 0x1e));
+	assert_false(check_eptp(&caps, ctx.maxphyaddr, 0x18));
+	assert_false(check_eptp(&caps, ctx.maxphyaddr, 0x26));
+	assert_false(check_eptp(&caps, ctx.maxphyaddr, 0x5e));
+	assert_false(check_eptp(&caps, ctx.maxphyaddr, 0x9e));
+	assert_false(check_eptp(&caps, ctx.maxphyaddr, BAD_PA | 0x1e));
+	caps.ept_vpid |= EPTCAP_AD;
+	assert_true(check_eptp(&caps, ctx.maxphyaddr, 0x5e));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -427,6 +442,7 @@ int main(void)
 		cmocka_unit_test_setup(qualification_follows_the_part, valid),
 		cmocka_unit_test_setup(borders_pass, valid),
 		cmocka_unit_test_setup(unrestricted_real_mode_passes, valid),
+		cmocka_unit_test_setup(ept_pointers_alone, valid),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

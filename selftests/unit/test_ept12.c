@@ -208,6 +208,56 @@ static void a_race_is_walked_again(void **state)
 	assert_int_equal(walk(GPA, EPTE_R), EPT12_AGAIN);
 }
 
+static void dirty_flag_is_told_once(void **state)
+{
+	(void)state;
+	ept.eptp |= EPTP_AD;
+	assert_int_equal(walk(GPA, EPTE_R), EPT12_OK);
+	assert_false(res.dirtied);
+	assert_int_equal(walk(GPA, EPTE_W), EPT12_OK);
+	assert_true(res.dirtied);
+	assert_int_equal(walk(GPA, EPTE_W), EPT12_OK);
+	assert_false(res.dirtied);
+	ept.eptp &= ~EPTP_AD;
+	*entry(1) &= ~EPTE_D;
+	assert_int_equal(walk(GPA, EPTE_W), EPT12_OK);
+	assert_false(res.dirtied);
+}
+
+static void full_log_leaves_flags_alone(void **state)
+{
+	(void)state;
+	ept.eptp |= EPTP_AD;
+	ept.log_full = true;
+	assert_int_equal(walk(GPA, EPTE_W), EPT12_LOG_FULL);
+	assert_false(*entry(1) & (EPTE_A | EPTE_D));
+	assert_false(*entry(4) & EPTE_A);
+	assert_int_equal(walk(GPA, EPTE_R), EPT12_OK);
+	*entry(1) |= EPTE_D;
+	assert_int_equal(walk(GPA, EPTE_W), EPT12_OK);
+	/* A violation goes before the log. */
+	*entry(1) &= ~(EPTE_D | EPTE_W);
+	assert_int_equal(walk(GPA, EPTE_W), EPT12_VIOLATION);
+}
+
+static void entry_that_decides_may_suppress_ve(void **state)
+{
+	(void)state;
+	*entry(1) = EPTE_SUPPRESS_VE;
+	assert_int_equal(walk(GPA, EPTE_R), EPT12_VIOLATION);
+	assert_true(res.suppress_ve);
+	*entry(1) = 0;
+	assert_int_equal(walk(GPA, EPTE_R), EPT12_VIOLATION);
+	assert_false(res.suppress_ve);
+	/* Of a present table the bit means nothing. */
+	*entry(2) |= EPTE_SUPPRESS_VE;
+	assert_int_equal(walk(GPA, EPTE_R), EPT12_VIOLATION);
+	assert_false(res.suppress_ve);
+	*entry(1) = 0x7000 | EPTE_R | EPTE_SUPPRESS_VE;
+	assert_int_equal(walk(GPA, EPTE_W), EPT12_VIOLATION);
+	assert_true(res.suppress_ve);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +272,9 @@ int main(void)
 		cmocka_unit_test_setup(flags_are_set_once, setup),
 		cmocka_unit_test_setup(flags_stay_clear_on_a_violation, setup),
 		cmocka_unit_test_setup(a_race_is_walked_again, setup),
+		cmocka_unit_test_setup(dirty_flag_is_told_once, setup),
+		cmocka_unit_test_setup(full_log_leaves_flags_alone, setup),
+		cmocka_unit_test_setup(entry_that_decides_may_suppress_ve, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,6 +107,44 @@ static void secondary_controls_need_their_switch(void **state)
 	assert_false(m.proc2 & PROC2_WBINVD);
 }
 
+static void the_apic_is_virtualized_on_a_page_that_is_there(void **state)
+{
+	const u32 bits = PROC2_X2APIC | PROC2_APIC_REG_VIRT | PROC2_VIRT_INTR;
+
+	(void)state;
+	v.proc_ctls = PROC_SECONDARY | PROC_TPR_SHADOW;
+	v.proc2_ctls = bits | PROC2_APIC_ACCESS;
+	merge_controls(&v, &l0, &m);
+	assert_false(m.proc2 & (bits | PROC2_APIC_ACCESS));
+	l0.virt_apic = true;
+	merge_controls(&v, &l0, &m);
+	assert_int_equal(m.proc2 & bits, bits);
+	assert_false(m.proc2 & PROC2_APIC_ACCESS);
+	assert_true(m.pin & PIN_EXT_INT_EXITING);
+	v.proc_ctls &= ~(u32)PROC_TPR_SHADOW;
+	merge_controls(&v, &l0, &m);
+	assert_false(m.proc2 & bits);
+}
+
+static void what_l0_emulates_stays_out(void **state)
+{
+	(void)state;
+	v.pin_ctls = PIN_POSTED_INTR;
+	v.proc_ctls = PROC_SECONDARY;
+	v.proc2_ctls = PROC2_PML | PROC2_EPT_VE | PROC2_SHADOW_VMCS | PROC2_MODE_EXEC |
+		       PROC2_VMFUNC | PROC2_TSC_SCALING;
+	merge_controls(&v, &l0, &m);
+	assert_false(m.pin & PIN_POSTED_INTR);
+	assert_false(m.proc2 & (PROC2_PML | PROC2_EPT_VE | PROC2_SHADOW_VMCS | PROC2_MODE_EXEC));
+	assert_true(m.proc2 & PROC2_VMFUNC);
+	assert_true(m.proc2 & PROC2_TSC_SCALING);
+	/* L0's own scaling of L1's TSC goes on for L2. */
+	v.proc2_ctls = 0;
+	l0.proc2 |= PROC2_TSC_SCALING;
+	merge_controls(&v, &l0, &m);
+	assert_true(m.proc2 & PROC2_TSC_SCALING);
+}
+
 static void io_and_msr_bitmaps_are_l0_s(void **state)
 {
 	(void)state;
@@ -152,6 +190,8 @@ int main(void)
 		cmocka_unit_test_setup(cr8_exits_without_a_tpr_shadow, setup),
 		cmocka_unit_test_setup(exits_are_joined, setup),
 		cmocka_unit_test_setup(secondary_controls_need_their_switch, setup),
+		cmocka_unit_test_setup(the_apic_is_virtualized_on_a_page_that_is_there, setup),
+		cmocka_unit_test_setup(what_l0_emulates_stays_out, setup),
 		cmocka_unit_test_setup(io_and_msr_bitmaps_are_l0_s, setup),
 		cmocka_unit_test_setup(all_page_faults_exit_if_l0_wants_them, setup),
 		cmocka_unit_test_setup(cr_bits_read_as_l1_and_l2_left_them, setup),

@@ -37,7 +37,6 @@ static u64 get(const struct vmx_caps *caps, u32 msr)
 static void offers_only_what_is_done(void **state)
 {
 	struct vmx_caps l1;
-	u64 value;
 
 	(void)state;
 	caps_offer(&all, &l1);
@@ -45,22 +44,25 @@ static void offers_only_what_is_done(void **state)
 	assert_false(ctl_may(l1.proc2, PROC2_USER_WAIT));
 	assert_false(ctl_may(l1.exit, EXITC_LOAD_PERF_GLOBAL));
 	assert_true(ctl_may(l1.proc2, PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED));
-	assert_false(caps_get(&l1, VMX_MSR_VMFUNC, &value));
+	assert_int_equal(get(&l1, VMX_MSR_VMFUNC), VMFUNC_EPTP_SWITCHING);
 	assert_int_equal(l1.misc & MISC_MSR_LIST, 0);
 }
 
 static void offers_nothing_that_the_processor_lacks(void **state)
 {
 	struct vmx_caps cpu = all, l1;
+	u64 value;
 
 	(void)state;
 	cpu.pin.may &= ~(u32)PIN_PREEMPT_TIMER;
-	cpu.proc2.may &= ~(u32)PROC2_RDSEED;
+	cpu.proc2.may &= ~(u32)(PROC2_RDSEED | PROC2_VMFUNC);
 	cpu.ept_vpid &= ~EPTCAP_EXEC_ONLY;
 	caps_offer(&cpu, &l1);
 	assert_false(ctl_may(l1.pin, PIN_PREEMPT_TIMER));
 	assert_false(ctl_may(l1.exit, EXITC_SAVE_PREEMPT_TIMER));
 	assert_false(ctl_may(l1.proc2, PROC2_RDSEED));
+	assert_false(caps_get(&l1, VMX_MSR_VMFUNC, &value));
+	assert_int_equal(l1.vmfunc, 0);
 	assert_false(l1.ept_vpid & EPTCAP_EXEC_ONLY);
 }
 

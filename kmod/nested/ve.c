@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* EPT violations of L2 that are exceptions for it. SDM: "Virtualization Exceptions". */
+#include "irqchip/inject.h"
+#include "nested/internal.h"
+
+/* SDM: "Virtualization-Exception Information". */
+struct ve_info {
+	u32 reason;
+	u32 busy; /* all ones until L2 clears it: no other #VE meanwhile */
+	u64 qual, gla, gpa;
+	u16 eptp_index;
+} __packed;
+
+/* SDM: "Convertible EPT Violations" and what then decides; the entry's bit 63 is ept02.c's. */
+static bool can_raise(struct vcpu *vcpu)
+{
+	const struct vmcs12 *v = vcpu->nested->v;
+	u32 busy;
+
+	if (!(vmcs12_proc2(v) & PROC2_EPT_VE) || !(vcpu_cr0(vcpu) & X86_CR0_PE) ||
+	    (vcpu->idt_vectoring & INTR_VALID))
+		return false;
+	return !mem_read(vcpu->vm, v->ve_info_addr + offsetof(struct ve_info, busy), &busy,
+			 sizeof(busy)) &&
+	       !busy;
+}
+
+bool ve_raise(struct vcpu *vcpu, const struct l2_exit *violation)
+{
+	const struct vmcs12 *v = vcpu->nested->v;
+	struct ve_info info = {
+		.reason = violation->reason,
+		.busy = ~0u,
+		.qual = violation->qual,
+		.gla = violation->gla,
+		.gpa = violation->gpa,
+		.eptp_index = v->eptp_index,
+	};
+
+	if (!can_raise(vcpu) || mem_write(vcpu->vm, v->ve_info_addr, &info, sizeof(info)))
+		return false;
+	inject_exception(vcpu, VEC_VE);
+	return true;
+}
