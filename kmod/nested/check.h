@@ -44,7 +44,9 @@ struct check {
 	const char *id;
 	const char *section;
 	const char *message;
-	u32 field; /* encoding */
+	const char *operand; /* what the message is about; NULL: the field */
+	u32 field;	     /* encoding */
+	u8 error;	     /* of an instruction's: its VMERR_*, 0: VMfailInvalid */
 };
 
 /*

@@ -31,6 +31,17 @@
 #define SDM_GUEST_FLAGS "Checks on Guest RIP, RFLAGS, and SSP"
 #define SDM_GUEST_NONREG "Checks on Guest Non-Register State"
 #define SDM_GUEST_PDPTES "Checks on Guest Page-Directory-Pointer-Table Entries"
+#define SDM_LOADING_MSRS "Loading MSRs"
+#define SDM_SAVING_MSRS "Saving MSRs"
+#define SDM_VMXON "VMXON - Enter VMX Operation"
+#define SDM_VMCLEAR "VMCLEAR - Clear Virtual-Machine Control Structure"
+#define SDM_VMPTRLD "VMPTRLD - Load Pointer to Virtual-Machine Control Structure"
+#define SDM_VMREAD "VMREAD - Read Field from Virtual-Machine Control Structure"
+#define SDM_VMWRITE "VMWRITE - Write Field to Virtual-Machine Control Structure"
+#define SDM_VMLAUNCH "VMLAUNCH/VMRESUME - Launch/Resume Virtual Machine"
+#define SDM_INVEPT "INVEPT - Invalidate Translations Derived from EPT"
+#define SDM_INVVPID "INVVPID - Invalidate Translations Based on VPID"
+#define SDM_VMCALL "VMCALL - Call to VM Monitor"
 
 /*
  * What C() is while a table of checks/ is included: the enumeration of its
@@ -39,7 +50,12 @@
  */
 #define CHECK_ENUM(id, field, section, message, predicate) CHECK_##id,
 #define CHECK_DESC(id_, field_, section_, message_, predicate_) \
-	[CHECK_##id_] = { #id_, section_, message_, VMCS_##field_ },
+	[CHECK_##id_] = {                                       \
+		.id = #id_,                                     \
+		.section = (section_),                          \
+		.message = (message_),                          \
+		.field = VMCS_##field_,                         \
+	},
 #define CHECK_EVAL(id, field, section, message, predicate) \
 	if (unlikely(!(predicate)))                        \
 		return &checks[CHECK_##id];
@@ -67,6 +83,11 @@ static inline bool has_entry(const struct vmcs12 *v, u32 bits)
 static inline bool has_exit(const struct vmcs12 *v, u32 bits)
 {
 	return v->exit_ctls & bits;
+}
+
+static inline bool guest_64(const struct vmcs12 *v)
+{
+	return has_entry(v, ENTRYC_GUEST_64);
 }
 
 /* @a is a physical address within the width, aligned to @align. */

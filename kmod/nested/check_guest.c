@@ -5,11 +5,6 @@
  */
 #include "nested/check_common.h"
 
-static bool guest_64(const struct vmcs12 *v)
-{
-	return has_entry(v, ENTRYC_GUEST_64);
-}
-
 static bool injecting(const struct vmcs12 *v, u32 type)
 {
 	return (v->entry_intr_info & INTR_VALID) && (v->entry_intr_info & INTR_TYPE_MASK) == type;
@@ -32,14 +27,16 @@ static bool guest_efer_lme_valid(const struct vmcs12 *v)
 	       !(v->guest_efer & EFER_LMA_BIT) == !(v->guest_efer & EFER_LME_BIT);
 }
 
-/* Outside 64-bit mode 32 bits; in it the bits above the linear address are equal. */
-static bool guest_rip_valid(const struct vmcs12 *v)
+static bool guest_code_64(const struct vmcs12 *v)
 {
-	u64 high;
+	return guest_64(v) && (v->guest_cs_ar & AR_L);
+}
 
-	if (!guest_64(v) || !(v->guest_cs_ar & AR_L))
-		return !(v->guest_rip >> 32);
-	high = v->guest_rip >> 48;
+/* The bits above a linear address are equal; that is less than canonical. */
+static bool guest_rip_linear(const struct vmcs12 *v)
+{
+	u64 high = v->guest_rip >> 48;
+
 	return !high || high == 0xffff;
 }
 
@@ -108,7 +105,7 @@ static bool pdpte_valid(const struct check_ctx *c, int i)
 
 	if (!vmcs12_pae(c->v))
 		return true;
-	if (!c->pdpte_readable)
+	if (!c->pdpte_readable) /* no memory: it reads as ones */
 		return false;
 	return !(c->pdpte[i] & 1) || !(c->pdpte[i] & reserved);
 }

@@ -5,10 +5,7 @@
  */
 #include "nested/check_common.h"
 
-static bool guest_64(const struct vmcs12 *v)
-{
-	return has_entry(v, ENTRYC_GUEST_64);
-}
+#define AR_VM86 0xf3 /* access rights of every segment there */
 
 static bool vm86(const struct vmcs12 *v)
 {
@@ -35,23 +32,12 @@ static u32 rpl(u16 sel)
 	return sel & 3;
 }
 
-static bool vm86_valid(u16 sel, u64 base, u32 limit, u32 ar)
-{
-	return base == (u64)sel << 4 && limit == 0xffff && ar == 0xf3;
-}
-
 /* G may be 1 only if the limit's low bits are all ones, and must if it has high ones. */
 static bool granularity_valid(u32 ar, u32 limit)
 {
 	if (ar & AR_G)
 		return (limit & 0xfff) == 0xfff;
 	return !(limit >> 20);
-}
-
-/* What holds for each of CS to GS that is usable, outside virtual-8086 mode. */
-static bool seg_common_valid(u32 ar, u32 limit)
-{
-	return (ar & AR_S) && (ar & AR_P) && !(ar & AR_RESERVED) && granularity_valid(ar, limit);
 }
 
 static bool cs_type_valid(const struct vmcs12 *v)
@@ -73,13 +59,9 @@ static bool cs_dpl_valid(const struct vmcs12 *v)
 	}
 }
 
-static bool ss_dpl_valid(const struct vmcs12 *v)
+static bool ss_dpl_may_be_set(const struct vmcs12 *v)
 {
-	u32 dpl = ar_dpl(v->guest_ss_ar);
-
-	if (!unrestricted(v) && dpl != rpl(v->guest_ss_sel))
-		return false;
-	return !dpl || (ar_type(v->guest_cs_ar) != 3 && (v->guest_cr0 & CR0_PE));
+	return ar_type(v->guest_cs_ar) != 3 && (v->guest_cr0 & CR0_PE);
 }
 
 /* Accessed, and readable if it is code. */
@@ -99,12 +81,6 @@ static bool tr_type_valid(const struct vmcs12 *v)
 	u32 type = ar_type(v->guest_tr_ar);
 
 	return type == 11 || (type == 3 && !guest_64(v));
-}
-
-/* A system segment: S 0, present, no reserved bits, granularity. */
-static bool system_valid(u32 ar, u32 limit)
-{
-	return !(ar & AR_S) && (ar & AR_P) && !(ar & AR_RESERVED) && granularity_valid(ar, limit);
 }
 
 #define C CHECK_ENUM

@@ -120,7 +120,7 @@ int vmcs12_make_current(struct vcpu *vcpu, u64 ptr)
 	if (ptr == n->vmcs12_ptr)
 		return 0;
 	if (mem_read(vcpu->vm, ptr, n->spare, sizeof(*n->spare)))
-		return VMERR_VMPTRLD_BAD_REVISION; /* no memory: it reads as ones */
+		n->spare->revision = ~0u; /* no memory: it reads as ones */
 	if (n->spare->revision != VMCS12_REVISION)
 		return VMERR_VMPTRLD_BAD_REVISION;
 	vmcs12_release(vcpu, false);

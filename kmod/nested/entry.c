@@ -209,10 +209,11 @@ static int begin_l2(struct vcpu *vcpu, const struct check_ctx *c)
 {
 	struct nested *n = vcpu->nested;
 	const struct vmcs12 *v = n->v;
+	struct msr_failure why;
 	u32 bad;
 
 	load_l2(vcpu, c);
-	bad = msr_area_load(vcpu, v->entry_msr_load_addr, v->entry_msr_load_count);
+	bad = msr_area_load(vcpu, v->entry_msr_load_addr, v->entry_msr_load_count, &why);
 	if (bad)
 		return l2_entry_failure(vcpu, EXIT_BAD_MSR_LOAD, bad, true);
 	n->entering = true;

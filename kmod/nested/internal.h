@@ -159,9 +159,13 @@ void l2_switch_to_l1(struct vcpu *vcpu);
 /* host_state.c: L1 as vmcs12 wants it after an exit. 0, or an abort's indicator. */
 int host_state_load(struct vcpu *vcpu, bool nmi);
 
-/* msr_areas.c: 0, or the number of the entry that failed, from 1. */
-u32 msr_area_load(struct vcpu *vcpu, u64 addr, u32 count);
-u32 msr_area_store(struct vcpu *vcpu, u64 addr, u32 count);
+/* msr_areas.c: 0, or the number of the entry that failed, from 1, and why. */
+struct msr_failure {
+	const struct check *check;
+	u32 index; /* of the MSR */
+};
+u32 msr_area_load(struct vcpu *vcpu, u64 addr, u32 count, struct msr_failure *why);
+u32 msr_area_store(struct vcpu *vcpu, u64 addr, u32 count, struct msr_failure *why);
 
 /* shadow.c */
 int shadow_global_init(void);
@@ -195,8 +199,6 @@ int vmfunc_l2(struct vcpu *vcpu);
 void tlb_before_l2(struct vcpu *vcpu); /* vmcs02 is current */
 void tlb_after_l2(struct vcpu *vcpu);
 void tlb_invvpid(struct vcpu *vcpu, u32 type, u16 vpid, u64 gla);
-int invept_operand_check(const struct nested *n, u64 type, const u64 desc[2]);
-int invvpid_operand_check(const struct nested *n, u64 type, const u64 desc[2]);
 
 /* route.c: does L1 intercept the exception? */
 bool route_exception(const struct vmcs12 *v, u8 vector, u32 error);

@@ -6,47 +6,69 @@
 #include "nested/internal.h"
 #include "nested/msr_lists.h"
 
-static bool x2apic_mode(struct vcpu *vcpu)
+/* Entry @i, from 0; one beyond the limit is not read. */
+static struct msr_ctx read_entry(struct vcpu *vcpu, u64 addr, u32 i)
 {
-	return vcpu->msrs.apic_base & X2APIC_ENABLE;
+	struct msr_ctx c = {
+		.number = i + 1,
+		.x2apic = vcpu->msrs.apic_base & X2APIC_ENABLE,
+	};
+
+	addr += (u64)i * sizeof(c.e);
+	c.readable = i < MSR_LIST_MAX && !mem_read(vcpu->vm, addr, &c.e, sizeof(c.e));
+	return c;
 }
 
-static bool load_one(struct vcpu *vcpu, u64 addr)
+static u32 failure(const struct msr_ctx *c, const struct check *failed, struct msr_failure *why)
 {
-	struct msr_list_entry e;
-
-	return !mem_read(vcpu->vm, addr, &e, sizeof(e)) &&
-	       msr_load_allowed(&e, x2apic_mode(vcpu)) && !msr_write(vcpu, e.index, false, e.value);
+	*why = (struct msr_failure){ failed, c->e.index };
+	return c->number;
 }
 
-u32 msr_area_load(struct vcpu *vcpu, u64 addr, u32 count)
+u32 msr_area_load(struct vcpu *vcpu, u64 addr, u32 count, struct msr_failure *why)
 {
 	u32 i;
 
-	for (i = 0; i < count; i++)
-		if (i >= MSR_LIST_MAX || !load_one(vcpu, addr + i * sizeof(struct msr_list_entry)))
-			return i + 1;
+	for (i = 0; i < count; i++) {
+		struct msr_ctx c = read_entry(vcpu, addr, i);
+		const struct check *failed = check_msr_load(&c);
+
+		if (!failed && msr_write(vcpu, c.e.index, false, c.e.value)) {
+			c.refused = true;
+			failed = check_msr_load(&c);
+		}
+		if (failed)
+			return failure(&c, failed, why);
+	}
 	return 0;
 }
 
-static bool store_one(struct vcpu *vcpu, u64 addr)
+/* Read the MSR and write its value into the entry; what failed goes into @c. */
+static void store_value(struct vcpu *vcpu, u64 addr, struct msr_ctx *c)
 {
-	u64 at = addr + offsetof(struct msr_list_entry, value);
-	struct msr_list_entry e;
+	u64 at =
+		addr + (u64)(c->number - 1) * sizeof(c->e) + offsetof(struct msr_list_entry, value);
 	u64 value;
 
-	return !mem_read(vcpu->vm, addr, &e, sizeof(e)) &&
-	       msr_store_allowed(&e, x2apic_mode(vcpu)) &&
-	       !msr_read(vcpu, e.index, false, &value) &&
-	       !mem_write(vcpu->vm, at, &value, sizeof(value));
+	c->refused = msr_read(vcpu, c->e.index, false, &value);
+	if (!c->refused)
+		c->readable = !mem_write(vcpu->vm, at, &value, sizeof(value));
 }
 
-u32 msr_area_store(struct vcpu *vcpu, u64 addr, u32 count)
+u32 msr_area_store(struct vcpu *vcpu, u64 addr, u32 count, struct msr_failure *why)
 {
 	u32 i;
 
-	for (i = 0; i < count; i++)
-		if (i >= MSR_LIST_MAX || !store_one(vcpu, addr + i * sizeof(struct msr_list_entry)))
-			return i + 1;
+	for (i = 0; i < count; i++) {
+		struct msr_ctx c = read_entry(vcpu, addr, i);
+		const struct check *failed = check_msr_store(&c);
+
+		if (!failed) {
+			store_value(vcpu, addr, &c);
+			failed = check_msr_store(&c);
+		}
+		if (failed)
+			return failure(&c, failed, why);
+	}
 	return 0;
 }

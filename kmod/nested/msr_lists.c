@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* SDM: "Loading MSRs", "Saving MSRs". */
 #include "nested/msr_lists.h"
+#include "nested/check_common.h"
 
 #define MSR_SMM_MONITOR_CTL 0x9b
 #define MSR_SMBASE 0x9e
@@ -14,24 +15,38 @@ static bool is_x2apic(u32 msr)
 	return msr >> 8 == 8;
 }
 
-static bool common_allowed(const struct msr_list_entry *e, bool x2apic)
+#define M(id, section, message, predicate) CHECK_##id,
+enum {
+#include "nested/checks/msr_load.def"
+#include "nested/checks/msr_store.def"
+};
+#undef M
+
+#define M(id_, section_, message_, predicate_) \
+	[CHECK_##id_] = {                      \
+		.id = #id_,                    \
+		.section = (section_),         \
+		.message = (message_),         \
+		.operand = "MSR",              \
+	},
+static const struct check checks[] = {
+#include "nested/checks/msr_load.def"
+#include "nested/checks/msr_store.def"
+};
+#undef M
+
+#define M(id, section, message, predicate) \
+	if (unlikely(!(predicate)))        \
+		return &checks[CHECK_##id];
+const struct check *check_msr_load(const struct msr_ctx *c)
 {
-	return !e->reserved && !(x2apic && is_x2apic(e->index));
+#include "nested/checks/msr_load.def"
+	return NULL;
 }
 
-bool msr_load_allowed(const struct msr_list_entry *e, bool x2apic)
+const struct check *check_msr_store(const struct msr_ctx *c)
 {
-	switch (e->index) {
-	case MSR_FS_BASE:
-	case MSR_GS_BASE:
-	case MSR_SMM_MONITOR_CTL: /* only in SMM */
-	case MSR_BIOS_UPDT_TRIG:
-	case MSR_BIOS_SIGN_ID: return false;
-	default: return common_allowed(e, x2apic);
-	}
+#include "nested/checks/msr_store.def"
+	return NULL;
 }
-
-bool msr_store_allowed(const struct msr_list_entry *e, bool x2apic)
-{
-	return e->index != MSR_SMBASE && common_allowed(e, x2apic);
-}
+#undef M

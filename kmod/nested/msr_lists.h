@@ -5,6 +5,8 @@
 
 #include <vmx/types.h>
 
+#include "nested/check.h"
+
 /* SDM: "VM-Exit Controls for MSRs". */
 struct msr_list_entry {
 	u32 index;
@@ -18,12 +20,21 @@ struct msr_list_entry {
  */
 #define MSR_LIST_MAX 512u
 
+/* One entry, on its way. */
+struct msr_ctx {
+	u32 number;    /* from 1 */
+	bool x2apic;   /* L1's local APIC is in x2APIC mode */
+	bool readable; /* .e was read from L1's memory, or written there */
+	bool refused;  /* reading or writing the MSR raised #GP */
+	struct msr_list_entry e;
+};
+
 /*
- * May an entry stand in a load area (of VM entry and VM exit alike) or in a
- * store area? Whether the MSR exists and takes the value is asked by loading.
- * @x2apic: L1's local APIC is in x2APIC mode.
+ * The first rule that an entry of a load area (of VM entry and VM exit alike)
+ * or of a store area breaks, or NULL. Ask again after the access with what it
+ * said in .refused.
  */
-bool msr_load_allowed(const struct msr_list_entry *e, bool x2apic);
-bool msr_store_allowed(const struct msr_list_entry *e, bool x2apic);
+const struct check *check_msr_load(const struct msr_ctx *c);
+const struct check *check_msr_store(const struct msr_ctx *c);
 
 #endif

@@ -155,10 +155,11 @@ static int resume_l1(struct vcpu *vcpu, bool nmi)
 {
 	struct nested *n = vcpu->nested;
 	const struct vmcs12 *v = n->v;
+	struct msr_failure why;
 	int abort;
 
 	abort = host_state_load(vcpu, nmi);
-	if (!abort && msr_area_load(vcpu, v->exit_msr_load_addr, v->exit_msr_load_count))
+	if (!abort && msr_area_load(vcpu, v->exit_msr_load_addr, v->exit_msr_load_count, &why))
 		abort = VMABORT_LOAD_MSR;
 	if (abort)
 		nested_abort(vcpu, abort);
@@ -174,6 +175,7 @@ int l2_leave(struct vcpu *vcpu, const struct l2_exit *x)
 	struct vmcs12 *v = n->v;
 	bool nmi = x->reason == EXIT_EXCEPTION_NMI &&
 		   (x->intr_info & INTR_TYPE_MASK) == INTR_TYPE_NMI;
+	struct msr_failure why;
 	bool store_failed;
 
 	trace_abyme_nested_exit(vcpu->id, x->reason, vcpu_rip(vcpu), x->qual, 0, x->intr_info,
@@ -182,7 +184,7 @@ int l2_leave(struct vcpu *vcpu, const struct l2_exit *x)
 	save_exit(vcpu, x);
 	save_vectoring(vcpu);
 	forget_events(vcpu);
-	store_failed = msr_area_store(vcpu, v->exit_msr_store_addr, v->exit_msr_store_count);
+	store_failed = msr_area_store(vcpu, v->exit_msr_store_addr, v->exit_msr_store_count, &why);
 	l2_switch_to_l1(vcpu);
 	if (store_failed)
 		nested_abort(vcpu, VMABORT_SAVE_MSR);

@@ -6,7 +6,6 @@
  * Where a vCPU ran before, old translations are flushed when it comes back
  * (vcpu_switch_vmcs, vcpu_load), so acting on this CPU is enough.
  */
-#include "exits/segaddr.h"
 #include "hw/insn.h"
 #include "nested/internal.h"
 
@@ -51,37 +50,4 @@ void tlb_invvpid(struct vcpu *vcpu, u32 type, u16 vpid, u64 gla)
 	if (hw_invvpid(type == INVVPID_ALL ? INVVPID_SINGLE : type, n->vpid02, gla))
 		hw_invvpid(INVVPID_SINGLE, n->vpid02, 0);
 	preempt_enable();
-}
-
-int invept_operand_check(const struct nested *n, u64 type, const u64 desc[2])
-{
-	u64 caps = n->caps.ept_vpid;
-	bool known = (type == INVEPT_SINGLE && (caps & EPTCAP_INVEPT_SINGLE)) ||
-		     (type == INVEPT_ALL && (caps & EPTCAP_INVEPT_ALL));
-
-	if (!known || desc[1])
-		return VMERR_BAD_INV_OPERAND;
-	/* A single context must be an EPT pointer that VM entry would take. */
-	if (type == INVEPT_SINGLE && ((desc[0] & EPTP_WALK) != EPTP_WALK_4 || (desc[0] & 0xf80) ||
-				      (desc[0] >> n->vcpu->cpuid.maxphyaddr)))
-		return VMERR_BAD_INV_OPERAND;
-	return 0;
-}
-
-int invvpid_operand_check(const struct nested *n, u64 type, const u64 desc[2])
-{
-	static const u64 needs[] = {
-		[INVVPID_ADDR] = EPTCAP_INVVPID_ADDR,
-		[INVVPID_SINGLE] = EPTCAP_INVVPID_SINGLE,
-		[INVVPID_ALL] = EPTCAP_INVVPID_ALL,
-		[INVVPID_SINGLE_NON_GLOBAL] = EPTCAP_INVVPID_NON_GLOBAL,
-	};
-
-	if (type >= ARRAY_SIZE(needs) || !(n->caps.ept_vpid & needs[type]) || (desc[0] >> 16))
-		return VMERR_BAD_INV_OPERAND;
-	if (type != INVVPID_ALL && !desc[0])
-		return VMERR_BAD_INV_OPERAND;
-	if (type == INVVPID_ADDR && !is_canonical(desc[1]))
-		return VMERR_BAD_INV_OPERAND;
-	return 0;
 }

@@ -10,6 +10,7 @@
 #include "exits/gva.h"
 #include "guest/regs.h"
 #include "irqchip/inject.h"
+#include "nested/check_insn.h"
 #include "nested/internal.h"
 #include "nested/vmxinsn.h"
 
@@ -25,10 +26,39 @@ static struct vmx_outcome outcome(enum vmx_outcome_kind kind, int value)
 }
 
 #define SUCCEED outcome(VMX_SUCCEED, 0)
-#define FAIL(error) outcome(VMX_FAIL, VMERR_##error)
-#define FAIL_INVALID outcome(VMX_FAIL_INVALID, 0)
 /* A fault was raised, or an exit given to L1: RIP stays. */
 #define LEFT outcome(VMX_LEFT, 1)
+
+/* What the rules' tables look at of this vCPU; the operand is still to come. */
+static struct insn_ctx insn_ctx(struct vcpu *vcpu)
+{
+	const struct nested *n = vcpu->nested;
+
+	return (struct insn_ctx){
+		.caps = &n->caps,
+		.maxphyaddr = vcpu->cpuid.maxphyaddr,
+		.vmxon_ptr = n->vmxon_ptr,
+		.vmcs12_ptr = n->vmcs12_ptr,
+	};
+}
+
+static struct vmx_outcome broken(const struct check *failed, const struct insn_ctx *c)
+{
+	return (struct vmx_outcome){
+		.kind = failed->error ? VMX_FAIL : VMX_FAIL_INVALID,
+		.value = failed->error,
+		.check = failed,
+		.shown = c->shown,
+	};
+}
+
+/* The outcome of an instruction that has nothing to do but to pass its rules. */
+static struct vmx_outcome checked(enum vmx_exit insn, struct insn_ctx *c)
+{
+	const struct check *failed = check_insn(insn, c);
+
+	return failed ? broken(failed, c) : SUCCEED;
+}
 
 /* From what gva_*() answers when it is not 0. */
 static struct vmx_outcome from_gva(struct vcpu *vcpu, int r, const struct x86_fault *fault)
@@ -104,12 +134,6 @@ static int write_operand(struct vcpu *vcpu, const void *buf, u32 size, struct x8
 	return r ? r : gva_write(vcpu, linear, buf, size, fault);
 }
 
-/* A physical address that may hold a VMXON region or a VMCS. */
-static bool region_valid(struct vcpu *vcpu, u64 pa)
-{
-	return !(pa & 0xfff) && !(pa >> vcpu->cpuid.maxphyaddr);
-}
-
 /* Registers are 32 bits wide outside 64-bit mode. */
 static u64 reg_read(struct vcpu *vcpu, enum gpr r)
 {
@@ -156,12 +180,16 @@ static bool vmxon_permitted(struct vcpu *vcpu)
 static struct vmx_outcome do_vmxon(struct vcpu *vcpu, u64 pa)
 {
 	struct nested *n = vcpu->nested;
-	u32 revision;
+	struct insn_ctx c = insn_ctx(vcpu);
+	struct vmx_outcome o;
 	int r;
 
-	if (!region_valid(vcpu, pa) || mem_read(vcpu->vm, pa, &revision, sizeof(revision)) ||
-	    revision != VMCS12_REVISION)
-		return FAIL_INVALID;
+	c.pa = pa;
+	if (mem_read(vcpu->vm, pa, &c.revision, sizeof(c.revision)))
+		c.revision = ~0u;
+	o = checked(EXIT_VMXON, &c);
+	if (o.kind != VMX_SUCCEED)
+		return o;
 	r = nested_prepare(vcpu);
 	if (r)
 		return outcome(VMX_LEFT, r);
@@ -182,8 +210,11 @@ int vmx_vmxon(struct vcpu *vcpu)
 
 	if (!vmxon_permitted(vcpu))
 		return 1;
-	if (vcpu->nested->vmxon)
-		return finish(vcpu, FAIL(VMXON_IN_ROOT));
+	if (vcpu->nested->vmxon) {
+		struct insn_ctx c = insn_ctx(vcpu);
+
+		return finish(vcpu, checked(EXIT_VMXON, &c));
+	}
 	r = read_operand(vcpu, &pa, sizeof(pa), &fault);
 	return finish(vcpu, r ? from_gva(vcpu, r, &fault) : do_vmxon(vcpu, pa));
 }
@@ -206,12 +237,14 @@ int vmx_vmxoff(struct vcpu *vcpu)
 static struct vmx_outcome do_vmclear(struct vcpu *vcpu, u64 pa)
 {
 	struct nested *n = vcpu->nested;
+	struct insn_ctx c = insn_ctx(vcpu);
 	u32 clear = VMCS12_CLEAR;
+	struct vmx_outcome o;
 
-	if (!region_valid(vcpu, pa))
-		return FAIL(VMCLEAR_BAD_ADDRESS);
-	if (pa == n->vmxon_ptr)
-		return FAIL(VMCLEAR_VMXON_PTR);
+	c.pa = pa;
+	o = checked(EXIT_VMCLEAR, &c);
+	if (o.kind != VMX_SUCCEED)
+		return o;
 	if (pa == n->vmcs12_ptr)
 		vmcs12_release(vcpu, true);
 	else
@@ -222,16 +255,20 @@ static struct vmx_outcome do_vmclear(struct vcpu *vcpu, u64 pa)
 
 static struct vmx_outcome do_vmptrld(struct vcpu *vcpu, u64 pa)
 {
+	struct insn_ctx c = insn_ctx(vcpu);
+	struct vmx_outcome o;
 	int r;
 
-	if (!region_valid(vcpu, pa))
-		return FAIL(VMPTRLD_BAD_ADDRESS);
-	if (pa == vcpu->nested->vmxon_ptr)
-		return FAIL(VMPTRLD_VMXON_PTR);
+	c.pa = pa;
+	c.revision = VMCS12_REVISION; /* not yet read */
+	o = checked(EXIT_VMPTRLD, &c);
+	if (o.kind != VMX_SUCCEED)
+		return o;
 	r = vmcs12_make_current(vcpu, pa);
-	if (r < 0)
-		return outcome(VMX_LEFT, r);
-	return r ? outcome(VMX_FAIL, r) : SUCCEED;
+	if (r <= 0)
+		return r ? outcome(VMX_LEFT, r) : SUCCEED;
+	c.revision = vcpu->nested->spare->revision;
+	return checked(EXIT_VMPTRLD, &c);
 }
 
 /* An instruction whose operand is a physical address in memory. */
@@ -302,23 +339,25 @@ int vmx_vmread(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 	const struct vmcs12_field *f;
+	const struct check *failed;
 	struct x86_fault fault;
+	struct insn_ctx c;
 	u32 info;
-	u64 enc;
 	int r;
 
 	if (!permitted(vcpu))
 		return 1;
-	if (n->vmcs12_ptr == NO_GPA)
-		return finish(vcpu, FAIL_INVALID);
+	c = insn_ctx(vcpu);
 	info = vmread(VMCS_EXIT_INSN_INFO);
-	enc = reg_read(vcpu, INSN_REG2(info));
-	f = field_for_l1(n, enc);
-	if (!f)
-		return finish(vcpu, FAIL(UNSUPPORTED_FIELD));
+	c.enc = reg_read(vcpu, INSN_REG2(info));
+	f = field_for_l1(n, c.enc);
+	c.known = f;
+	failed = check_insn(EXIT_VMREAD, &c);
+	if (failed)
+		return finish(vcpu, broken(failed, &c));
 	if (vmcs02_field_is_plain(vmcs12_field_index(f)) || f->enc - VMCS_GUEST_PDPTE0 < 8U)
 		vmcs12_pull_plain(vcpu);
-	r = data_write(vcpu, info, vmcs12_get(n->v, f, vmcs_enc_high(enc)), &fault);
+	r = data_write(vcpu, info, vmcs12_get(n->v, f, vmcs_enc_high(c.enc)), &fault);
 	return finish(vcpu, r ? from_gva(vcpu, r, &fault) : SUCCEED);
 }
 
@@ -326,11 +365,15 @@ static struct vmx_outcome do_vmwrite(struct vcpu *vcpu, u64 enc, u64 value)
 {
 	struct nested *n = vcpu->nested;
 	const struct vmcs12_field *f = field_for_l1(n, enc);
+	struct insn_ctx c = insn_ctx(vcpu);
+	const struct check *failed;
 
-	if (!f)
-		return FAIL(UNSUPPORTED_FIELD);
-	if (f->role == ROLE_EXIT && !(n->caps.misc & MISC_VMWRITE_ANY))
-		return FAIL(READ_ONLY_FIELD);
+	c.enc = enc;
+	c.known = f;
+	c.read_only = f && f->role == ROLE_EXIT;
+	failed = check_insn(EXIT_VMWRITE, &c);
+	if (failed)
+		return broken(failed, &c);
 	vmcs12_set(n->v, f, vmcs_enc_high(enc), value);
 	vmcs12_note_write(n, vmcs12_field_index(f));
 	if (f->shadow != SHADOW_NONE)
@@ -347,9 +390,9 @@ int vmx_vmwrite(struct vcpu *vcpu)
 
 	if (!permitted(vcpu))
 		return 1;
-	if (vcpu->nested->vmcs12_ptr == NO_GPA)
-		return finish(vcpu, FAIL_INVALID);
 	info = vmread(VMCS_EXIT_INSN_INFO);
+	if (vcpu->nested->vmcs12_ptr == NO_GPA) /* before its operand is read */
+		return finish(vcpu, do_vmwrite(vcpu, reg_read(vcpu, INSN_REG2(info)), 0));
 	r = data_read(vcpu, info, &value, &fault);
 	if (r)
 		return finish(vcpu, from_gva(vcpu, r, &fault));
@@ -358,26 +401,21 @@ int vmx_vmwrite(struct vcpu *vcpu)
 
 /* --- VMLAUNCH, VMRESUME ------------------------------------------------- */
 
-static bool blocked_by_mov_ss(void)
-{
-	return vmread(VMCS_GUEST_INTERRUPTIBILITY) & IRQBLK_MOV_SS;
-}
-
-static int enter(struct vcpu *vcpu, bool launch)
+static int enter(struct vcpu *vcpu, enum vmx_exit insn)
 {
 	struct nested *n = vcpu->nested;
+	const struct check *failed;
+	struct insn_ctx c;
 	int r;
 
 	if (!permitted(vcpu))
 		return 1;
-	if (n->vmcs12_ptr == NO_GPA)
-		return finish(vcpu, FAIL_INVALID);
-	if (blocked_by_mov_ss())
-		return finish(vcpu, FAIL(BLOCKED_BY_MOV_SS));
-	if (launch && n->v->launch_state != VMCS12_CLEAR)
-		return finish(vcpu, FAIL(VMLAUNCH_NOT_CLEAR));
-	if (!launch && n->v->launch_state != VMCS12_LAUNCHED)
-		return finish(vcpu, FAIL(VMRESUME_NOT_LAUNCHED));
+	c = insn_ctx(vcpu);
+	c.blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+	c.launch_state = n->v->launch_state;
+	failed = check_insn(insn, &c);
+	if (failed)
+		return finish(vcpu, broken(failed, &c));
 	shadow_read(vcpu);
 	vcpu->stats.vmx_insns++;
 	r = nested_enter(vcpu);
@@ -392,32 +430,40 @@ static int enter(struct vcpu *vcpu, bool launch)
 
 int vmx_vmlaunch(struct vcpu *vcpu)
 {
-	return enter(vcpu, true);
+	return enter(vcpu, EXIT_VMLAUNCH);
 }
 
 int vmx_vmresume(struct vcpu *vcpu)
 {
-	return enter(vcpu, false);
+	return enter(vcpu, EXIT_VMRESUME);
 }
 
 /* --- INVEPT, INVVPID, VMFUNC -------------------------------------------- */
 
 static struct vmx_outcome do_invept(struct vcpu *vcpu, u64 type, const u64 desc[2])
 {
-	int r = invept_operand_check(vcpu->nested, type, desc);
+	struct insn_ctx c = insn_ctx(vcpu);
+	const struct check *failed;
 
-	if (r)
-		return outcome(VMX_FAIL, r);
+	c.type = type;
+	memcpy(c.desc, desc, sizeof(c.desc));
+	failed = check_insn(EXIT_INVEPT, &c);
+	if (failed)
+		return broken(failed, &c);
 	ept02_invalidate(vcpu, type == INVEPT_ALL, desc[0]);
 	return SUCCEED;
 }
 
 static struct vmx_outcome do_invvpid(struct vcpu *vcpu, u64 type, const u64 desc[2])
 {
-	int r = invvpid_operand_check(vcpu->nested, type, desc);
+	struct insn_ctx c = insn_ctx(vcpu);
+	const struct check *failed;
 
-	if (r)
-		return outcome(VMX_FAIL, r);
+	c.type = type;
+	memcpy(c.desc, desc, sizeof(c.desc));
+	failed = check_insn(EXIT_INVVPID, &c);
+	if (failed)
+		return broken(failed, &c);
 	tlb_invvpid(vcpu, type, desc[0], desc[1]);
 	return SUCCEED;
 }
@@ -464,10 +510,12 @@ int vmx_vmfunc(struct vcpu *vcpu)
 int vmx_vmcall(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
+	struct insn_ctx c;
 
 	if (!n || !n->vmxon || vcpu->in_l2)
 		return exit_vmcall(vcpu);
 	if (!permitted(vcpu))
 		return 1;
-	return finish(vcpu, FAIL(VMCALL_IN_ROOT));
+	c = insn_ctx(vcpu);
+	return finish(vcpu, checked(EXIT_VMCALL, &c));
 }

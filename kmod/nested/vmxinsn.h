@@ -3,6 +3,8 @@
 #ifndef NESTED_VMXINSN_H
 #define NESTED_VMXINSN_H
 
+#include "nested/check.h"
+
 enum vmx_outcome_kind {
 	VMX_SUCCEED,
 	VMX_FAIL, /* VMfailValid with .value, or VMfailInvalid without a current VMCS */
@@ -13,6 +15,8 @@ enum vmx_outcome_kind {
 struct vmx_outcome {
 	enum vmx_outcome_kind kind;
 	int value;
+	const struct check *check; /* the rule that was broken, or NULL */
+	u64 shown;		   /* the value that goes with it */
 };
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* MSR areas of vmcs12; I/O and MSR bitmaps. */
-/* sources: kmod/nested/msr_lists.c kmod/nested/bitmaps.c */
+/* sources: kmod/nested/msr_lists.c kmod/nested/bitmaps.c kmod/nested/vmcs12.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -13,9 +13,14 @@
 
 static bool loads(u32 index, u32 reserved, bool x2apic)
 {
-	const struct msr_list_entry e = { .index = index, .reserved = reserved };
+	const struct msr_ctx c = {
+		.number = 1,
+		.readable = true,
+		.x2apic = x2apic,
+		.e = { .index = index, .reserved = reserved },
+	};
 
-	return msr_load_allowed(&e, x2apic);
+	return !check_msr_load(&c);
 }
 
 static void load_area(void **state)
@@ -35,14 +40,15 @@ static void load_area(void **state)
 
 static void store_area(void **state)
 {
-	struct msr_list_entry e = { .index = 0xc0000100 };
+	struct msr_ctx c = { .number = 1, .readable = true, .x2apic = true };
 
 	(void)state;
-	assert_true(msr_store_allowed(&e, true)); /* FS base may be stored */
-	e.index = 0x9e;
-	assert_false(msr_store_allowed(&e, false));
-	e = (struct msr_list_entry){ .index = 0x10, .reserved = 1 };
-	assert_false(msr_store_allowed(&e, false));
+	c.e.index = 0xc0000100;
+	assert_null(check_msr_store(&c)); /* FS base may be stored */
+	c.e.index = 0x9e;
+	assert_non_null(check_msr_store(&c));
+	c.e = (struct msr_list_entry){ .index = 0x10, .reserved = 1 };
+	assert_non_null(check_msr_store(&c));
 }
 
 static u8 a[BITMAP_SIZE] __aligned(8), b[BITMAP_SIZE] __aligned(8), to[BITMAP_SIZE] __aligned(8);
