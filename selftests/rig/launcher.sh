@@ -84,6 +84,7 @@ died()
 	[ $? = $((128 + $1)) ]
 }
 
+lines=$(dmesg | wc -l)
 : >in
 image debug-exit '\260\003\346\364\364'				# out 3, 0xf4
 image keyboard '\260\376\346\144\364'				# out 0xfe, 0x64
@@ -261,6 +262,8 @@ claim "abyme doctor finds that guests run here" $?
 abyme doctor --device "$device" --json >said 2>&1
 [ $? = $status ] && grep -q '"can_run": true' said
 claim "and says so to programs" $?
+! dmesg | tail -n +$((lines + 1)) | grep ' abyme: ' >said
+claim "nothing of all that is in the kernel log" $?
 for command in run doctor stat; do
 	abyme $command --help >out 2>said && grep -q "^Usage: abyme $command" out
 	claim "abyme $command has help" $?
