@@ -74,6 +74,8 @@ int exit_handle(struct vcpu *vcpu)
 
 	if (vcpu->in_l2) {
 		vcpu->stats.nested_exits++;
+		if (unlikely(vcpu->watched))
+			nested_note_exit(vcpu, reason);
 		if (nested_wants_exit(vcpu, reason)) {
 			vcpu->stats.nested_reflected++;
 			return nested_reflect(vcpu, reason);

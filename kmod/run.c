@@ -63,6 +63,10 @@ static int handle_requests(struct vcpu *vcpu)
 	vcpu_take_request(vcpu, REQ_NESTED);
 	if (vcpu_take_request(vcpu, REQ_TRIPLE_FAULT))
 		return triple_fault(vcpu);
+	if (vcpu_take_request(vcpu, REQ_LEAVE)) {
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+		return -EINTR;
+	}
 	return 1;
 }
 

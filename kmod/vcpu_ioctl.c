@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The vCPU's file: KVM_RUN and the ioctls on its state. */
 
+#include <abyme.h>
 #include <linux/anon_inodes.h>
 #include <linux/kvm.h>
 #include <linux/mm.h>
@@ -97,6 +98,22 @@ static long set_nested_state(struct vcpu *vcpu, void __user *arg)
 	return nested_state_set(vcpu, arg);
 }
 
+/* ABYME_GET_ENTRY_REPORT */
+static long get_entry_report(struct vcpu *vcpu, void __user *arg)
+{
+	return nested_get_reports(vcpu, arg);
+}
+
+/* ABYME_SET_WATCH */
+static long set_watch(struct vcpu *vcpu, void __user *arg)
+{
+	struct abyme_watch watch;
+
+	if (copy_from_user(&watch, arg, sizeof(watch)))
+		return -EFAULT;
+	return nested_set_watch(vcpu, &watch);
+}
+
 static long get_stats_fd(void *vcpu, unsigned long arg)
 {
 	return stats_vcpu_fd(vcpu);
@@ -107,6 +124,8 @@ static long get_stats_fd(void *vcpu, unsigned long arg)
 VCPU_FN(set_signal_mask)
 VCPU_FN(get_nested_state)
 VCPU_FN(set_nested_state)
+VCPU_FN(get_entry_report)
+VCPU_FN(set_watch)
 VCPU_FN(vcpu_get_regs)
 VCPU_FN(vcpu_set_regs)
 VCPU_FN(vcpu_get_sregs)
@@ -143,6 +162,8 @@ static const struct ioctl_row rows[] = {
 	{ KVM_SET_SIGNAL_MASK, row_set_signal_mask },
 	{ KVM_GET_NESTED_STATE, row_get_nested_state },
 	{ KVM_SET_NESTED_STATE, row_set_nested_state },
+	{ ABYME_GET_ENTRY_REPORT, row_get_entry_report },
+	{ ABYME_SET_WATCH, row_set_watch },
 	{ KVM_GET_REGS, row_vcpu_get_regs },
 	{ KVM_SET_REGS, row_vcpu_set_regs },
 	{ KVM_GET_SREGS, row_vcpu_get_sregs },

@@ -101,6 +101,7 @@ static int open_device(struct vm *vm, const struct run_opts *opts)
 			    opts->device, vm->device.max_cpus);
 	vm->cpus = opts->cpus;
 	vm->nested = opts->nested;
+	vm->explain = opts->explain;
 	return opts->nested ? device_check_nested(&vm->device) : 0;
 }
 

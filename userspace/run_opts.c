@@ -41,6 +41,15 @@ static int set_nested(void *into, const char *value)
 	return 0;
 }
 
+static int set_explain(void *into, const char *value)
+{
+	struct run_opts *opts = into;
+
+	(void)value;
+	opts->explain = true;
+	return 0;
+}
+
 static int set_initrd(void *into, const char *value)
 {
 	struct run_opts *opts = into;
@@ -100,6 +109,9 @@ static const struct option_row run_options[] = {
 	{ "cpus", "N", "virtual processors (default 1)", "smp vcpus cpu c", false, set_cpus },
 	{ "nested", NULL, "let the guest use VT-x: it can be a hypervisor itself",
 	  "nest nesting vmx", false, set_nested },
+	{ "explain", NULL,
+	  "say on standard error why a VMX instruction or VM entry of the\nguest fails; with --nested",
+	  "why", false, set_explain },
 	{ "append", "STRING",
 	  "the kernel's command line\n(Linux' default: " LINUX_DEFAULT_CMDLINE ")",
 	  "cmdline params args p", false, set_append },
@@ -137,6 +149,8 @@ int run_opts_parse(struct run_opts *opts, int argc, char **argv)
 	result = options_parse(&run_command, opts, argc, argv);
 	if (result != OPTIONS_OK)
 		return result;
+	if (opts->explain && !opts->nested)
+		return fail("--explain is about a guest that uses VT-x; give it --nested as well.");
 	if (!opts->image)
 		return fail(
 			"no image to run; name a bzImage or a multiboot kernel, for example abyme "

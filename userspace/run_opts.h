@@ -20,7 +20,7 @@ struct run_opts {
 	unsigned int modules;
 	unsigned int cpus;
 	uint64_t memory;
-	bool nested;
+	bool nested, explain;
 };
 
 extern const struct command run_command;

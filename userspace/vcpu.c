@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "err.h"
+#include "explain.h"
 #include "vm.h"
 
 #define KICK_SIGNAL SIGUSR1
@@ -94,7 +95,7 @@ static int create(struct vcpu *vcpu)
 	if (set_cpuid(vcpu))
 		return -1;
 	set_firmware_msrs(vcpu);
-	return 0;
+	return vcpu->vm->explain ? explain_start(vcpu) : 0;
 }
 
 int vcpus_create(struct vm *vm, const struct boot_entry *entry)
@@ -200,6 +201,8 @@ static void *vcpu_thread(void *arg)
 			ending = ENDING_RUN_FAILED;
 			value = errno;
 		}
+		if (vcpu->vm->explain)
+			explain_new(vcpu, stderr);
 		if (ending != ENDING_NONE) {
 			keep_state(vcpu);
 			vm_end(vcpu->vm, ending, value, vcpu);

@@ -36,6 +36,7 @@ struct vcpu {
 	int fd;
 	struct kvm_run *run;
 	pthread_t thread;
+	uint64_t explained; /* sequence of the last report that was printed */
 	/* How the guest stood when this vCPU ended the run. */
 	bool have_state;
 	struct kvm_regs regs;
@@ -48,7 +49,7 @@ struct vm {
 	struct guest_memory memory;
 	struct pc pc;
 	unsigned int cpus;
-	bool nested;
+	bool nested, explain;
 	struct vcpu *vcpu;
 	unsigned int running; /* how many threads were started */
 

@@ -12,6 +12,7 @@
 #include <linux/tracepoint.h>
 #include <vmx/exits.h>
 #include <vmx/info.h>
+#include <vmx/report_text.h>
 #include <vmx/vmcs.h>
 
 #include "guest/vcpu.h"
@@ -222,6 +223,22 @@ TRACE_EVENT(abyme_nested_exit,
 		  __entry->vcpu_id, __entry->name,
 		  show_entry_failed(__entry->exit_reason), __entry->guest_rip, __entry->info1,
 		  __entry->info2, __entry->intr_info, __entry->error_code)
+);
+
+/* A VMX instruction or entry of L1 failed; @line as "abyme run --explain" prints it. */
+TRACE_EVENT(abyme_nested_entry_failed,
+	TP_PROTO(u32 vcpu_id, const char *line),
+	TP_ARGS(vcpu_id, line),
+
+	TP_STRUCT__entry(
+		__field(u32, vcpu_id)
+		__array(char, line, REPORT_LINE)
+	),
+	TP_fast_assign(
+		__entry->vcpu_id = vcpu_id;
+		strscpy(__entry->line, line, REPORT_LINE);
+	),
+	TP_printk("vcpu %u %s", __entry->vcpu_id, __entry->line)
 );
 
 /* clang-format on */

@@ -49,6 +49,7 @@ enum vcpu_req {
 	REQ_STEAL_UPDATE,
 	REQ_MSR_FILTER, /* vm->msr_filter is another: MSR bitmaps follow it */
 	REQ_NESTED,	/* nested/ has something to do before the entry */
+	REQ_LEAVE,	/* KVM_RUN is to return: there is something to tell */
 };
 
 /* VMCS-backed registers that have a lazily filled software copy. */
@@ -111,6 +112,7 @@ struct vcpu {
 	struct vmcs vmcs01;
 	struct vmcs *vmcs; /* the active one: &vmcs01, or vmcs02 while L2 is to run */
 	bool in_l2;
+	bool watched;	/* exits of L2 are noted: nested_note_exit() */
 	u16 vpid;	/* 0: none could be had */
 	u8 *msr_bitmap; /* of vmcs01; a page */
 	struct host_saved host;

@@ -80,7 +80,7 @@ static int check_ctls_and_host(struct vcpu *vcpu, struct check_ctx *c)
 		read_vtpr(vcpu, c);
 		failed = check_controls(c);
 		if (failed) {
-			report_check(vcpu, failed, "VM-instruction error 7");
+			report_check(vcpu, failed, c);
 			return VMERR_BAD_CONTROLS;
 		}
 		n->check_ctls = false;
@@ -88,7 +88,7 @@ static int check_ctls_and_host(struct vcpu *vcpu, struct check_ctx *c)
 	if (n->check_host) {
 		failed = check_host(c);
 		if (failed) {
-			report_check(vcpu, failed, "VM-instruction error 8");
+			report_check(vcpu, failed, c);
 			return VMERR_BAD_HOST_STATE;
 		}
 		n->check_host = false;
@@ -204,6 +204,34 @@ int nested_resume_l2(struct vcpu *vcpu, const struct check_ctx *c, bool pending)
 	return 0;
 }
 
+static int guest_state_failure(struct vcpu *vcpu, u64 qual)
+{
+	const struct nested *n = vcpu->nested;
+	struct report r = {
+		.outcome = ABYME_ENTRY_FAILED,
+		.error = EXIT_BAD_GUEST_STATE,
+		.qualification = qual,
+		.check = n->failed,
+		.value = n->failed_value,
+	};
+
+	return l2_entry_failure(vcpu, &r, false);
+}
+
+/* @number: of the entry, from 1. */
+static int msr_load_failure(struct vcpu *vcpu, u32 number, const struct msr_failure *why)
+{
+	struct report r = {
+		.outcome = ABYME_ENTRY_FAILED,
+		.error = EXIT_BAD_MSR_LOAD,
+		.qualification = number,
+		.check = why->check,
+		.value = why->index,
+	};
+
+	return l2_entry_failure(vcpu, &r, true);
+}
+
 /* Context: all checks passed, vmcs01 is current. */
 static int begin_l2(struct vcpu *vcpu, const struct check_ctx *c)
 {
@@ -215,7 +243,7 @@ static int begin_l2(struct vcpu *vcpu, const struct check_ctx *c)
 	load_l2(vcpu, c);
 	bad = msr_area_load(vcpu, v->entry_msr_load_addr, v->entry_msr_load_count, &why);
 	if (bad)
-		return l2_entry_failure(vcpu, EXIT_BAD_MSR_LOAD, bad, true);
+		return msr_load_failure(vcpu, bad, &why);
 	n->entering = true;
 	timer_start(vcpu);
 	take_event(vcpu);
@@ -243,8 +271,8 @@ int nested_enter(struct vcpu *vcpu)
 		return ENTER_VMFAIL(error);
 	failed = check_guest_state(vcpu, &c, &qual);
 	if (failed) {
-		report_check(vcpu, failed, "exit 33");
-		return l2_entry_failure(vcpu, EXIT_BAD_GUEST_STATE, qual, false);
+		report_check(vcpu, failed, &c);
+		return guest_state_failure(vcpu, qual);
 	}
 	return begin_l2(vcpu, &c);
 }

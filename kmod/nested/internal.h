@@ -6,6 +6,7 @@
 #ifndef NESTED_INTERNAL_H
 #define NESTED_INTERNAL_H
 
+#include <abyme.h>
 #include <linux/hrtimer.h>
 #include <vmx/caps.h>
 #include <vmx/controls.h>
@@ -36,6 +37,15 @@ struct tsc02 {
 
 /* Words of the MSR bitmap in which L0 passes anything through. */
 #define BITMAP_WORDS 32
+
+/* Why L1's instruction or entry failed; see <abyme.h>. */
+struct report {
+	u64 sequence, rip, vmcs12, value, qualification;
+	u32 outcome; /* ABYME_VMFAIL_INVALID... */
+	u32 instruction, error;
+	const struct check *check; /* the rule that was broken, or NULL */
+	struct abyme_l2_state l2;
+};
 
 struct nested {
 	struct vcpu *vcpu;
@@ -98,7 +108,20 @@ struct nested {
 	bool shadow_on;	       /* linked to vmcs01 */
 	bool shadow_due;       /* L1 goes on, and the shadow VMCS is not up to date */
 
-	const struct check *failed; /* the check that failed last */
+	const struct check *failed; /* the check that failed last, and its field's value */
+	u64 failed_value;
+	u32 entry_insn;			     /* EXIT_VMLAUNCH or EXIT_VMRESUME */
+	struct report report[ABYME_REPORTS]; /* by sequence */
+	u64 reports;			     /* sequence of the newest */
+	u32 watch;			     /* ABYME_WATCH_* */
+	u32 last_exits[ABYME_LAST_EXITS];    /* of L2, while watched */
+	u64 exits_seen;
+};
+
+/* The rule that an entry of an MSR area broke. */
+struct msr_failure {
+	const struct check *check;
+	u32 index; /* of the MSR */
 };
 
 /* An exit on its way to L1. */
@@ -152,18 +175,14 @@ int nested_resume_l2(struct vcpu *vcpu, const struct check_ctx *c, bool pending)
 /* reflect.c */
 int l2_leave(struct vcpu *vcpu, const struct l2_exit *x);
 /* The entry failed: nothing of L2 is saved. @in_vmcs02: it was begun already. */
-int l2_entry_failure(struct vcpu *vcpu, u32 reason, u64 qual, bool in_vmcs02);
-void nested_abort(struct vcpu *vcpu, enum vmx_abort indicator);
+int l2_entry_failure(struct vcpu *vcpu, const struct report *why, bool in_vmcs02);
+void nested_abort(struct vcpu *vcpu, enum vmx_abort indicator, const struct msr_failure *why);
 void l2_switch_to_l1(struct vcpu *vcpu);
 
 /* host_state.c: L1 as vmcs12 wants it after an exit. 0, or an abort's indicator. */
 int host_state_load(struct vcpu *vcpu, bool nmi);
 
 /* msr_areas.c: 0, or the number of the entry that failed, from 1, and why. */
-struct msr_failure {
-	const struct check *check;
-	u32 index; /* of the MSR */
-};
 u32 msr_area_load(struct vcpu *vcpu, u64 addr, u32 count, struct msr_failure *why);
 u32 msr_area_store(struct vcpu *vcpu, u64 addr, u32 count, struct msr_failure *why);
 
@@ -218,6 +237,9 @@ void posted_process(struct vcpu *vcpu);	   /* take it, and what was posted */
 bool virt_intr_pending(struct vcpu *vcpu); /* L2 would take one if it had interrupts on */
 
 /* report.c */
-void report_check(struct vcpu *vcpu, const struct check *failed, const char *what);
+/* Note which check of vmcs12 failed, for who reports what comes of it. @c: or NULL. */
+void report_check(struct vcpu *vcpu, const struct check *failed, const struct check_ctx *c);
+void report_add(struct vcpu *vcpu, struct report r); /* .sequence and .vmcs12 are filled in */
+void report_triple_fault(struct vcpu *vcpu);	     /* vmcs02 is current */
 
 #endif

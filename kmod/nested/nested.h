@@ -12,6 +12,8 @@
 
 #include <vmx/types.h>
 
+struct abyme_entry_reports;
+struct abyme_watch;
 struct kvm_nested_state;
 struct kvm_msr_entry;
 struct vcpu;
@@ -130,6 +132,13 @@ int nested_msr_set(struct vcpu *vcpu, u32 msr, u64 value, bool host);
 /* CR0 and CR4 bits that L1 in VMX operation must keep 1 and 0; #GP otherwise. */
 bool nested_cr0_valid(struct vcpu *vcpu, u64 cr0);
 bool nested_cr4_valid(struct vcpu *vcpu, u64 cr4);
+
+/* ABYME_GET_ENTRY_REPORT, ABYME_SET_WATCH. */
+int nested_get_reports(struct vcpu *vcpu, struct abyme_entry_reports __user *user);
+int nested_set_watch(struct vcpu *vcpu, const struct abyme_watch *watch);
+
+/* An exit of L2, while it is watched (vcpu->watched). */
+void nested_note_exit(struct vcpu *vcpu, u32 reason);
 
 /* KVM_GET_NESTED_STATE, KVM_SET_NESTED_STATE; vCPU loaded, may sleep. */
 int nested_state_get(struct vcpu *vcpu, struct kvm_nested_state __user *user, u32 user_size);

@@ -140,13 +140,19 @@ void l2_switch_to_l1(struct vcpu *vcpu)
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
-void nested_abort(struct vcpu *vcpu, enum vmx_abort indicator)
+void nested_abort(struct vcpu *vcpu, enum vmx_abort indicator, const struct msr_failure *why)
 {
 	struct nested *n = vcpu->nested;
 	u32 value = indicator;
 
 	n->v->abort = value;
 	mem_write(vcpu->vm, n->vmcs12_ptr + offsetof(struct vmcs12, abort), &value, 4);
+	report_add(vcpu, (struct report){ .outcome = ABYME_ABORT,
+					  .instruction = n->v->exit_reason & EXIT_BASIC_MASK,
+					  .error = indicator,
+					  .rip = n->v->host_rip,
+					  .check = why ? why->check : NULL,
+					  .value = why ? why->index : 0 });
 	vcpu_request(vcpu, REQ_TRIPLE_FAULT);
 }
 
@@ -162,7 +168,7 @@ static int resume_l1(struct vcpu *vcpu, bool nmi)
 	if (!abort && msr_area_load(vcpu, v->exit_msr_load_addr, v->exit_msr_load_count, &why))
 		abort = VMABORT_LOAD_MSR;
 	if (abort)
-		nested_abort(vcpu, abort);
+		nested_abort(vcpu, abort, abort == VMABORT_LOAD_MSR ? &why : NULL);
 	tlb_after_l2(vcpu);
 	if (n->shadow_due)
 		shadow_write(vcpu);
@@ -183,22 +189,25 @@ int l2_leave(struct vcpu *vcpu, const struct l2_exit *x)
 	vmcs02_save_hot(vcpu);
 	save_exit(vcpu, x);
 	save_vectoring(vcpu);
+	if (unlikely(x->reason == EXIT_TRIPLE_FAULT))
+		report_triple_fault(vcpu);
 	forget_events(vcpu);
 	store_failed = msr_area_store(vcpu, v->exit_msr_store_addr, v->exit_msr_store_count, &why);
 	l2_switch_to_l1(vcpu);
 	if (store_failed)
-		nested_abort(vcpu, VMABORT_SAVE_MSR);
+		nested_abort(vcpu, VMABORT_SAVE_MSR, &why);
 	return resume_l1(vcpu, nmi);
 }
 
-int l2_entry_failure(struct vcpu *vcpu, u32 reason, u64 qual, bool in_vmcs02)
+int l2_entry_failure(struct vcpu *vcpu, const struct report *why, bool in_vmcs02)
 {
 	struct nested *n = vcpu->nested;
 	struct vmcs12 *v = n->v;
+	struct report r = *why;
 
 	vcpu->stats.nested_entry_failed++;
-	v->exit_reason = reason | EXIT_ENTRY_FAILED;
-	v->exit_qual = qual;
+	v->exit_reason = why->error | EXIT_ENTRY_FAILED;
+	v->exit_qual = why->qualification;
 	forget_events(vcpu);
 	if (in_vmcs02) {
 		l2_switch_to_l1(vcpu);
@@ -209,6 +218,10 @@ int l2_entry_failure(struct vcpu *vcpu, u32 reason, u64 qual, bool in_vmcs02)
 		n->dr7_01 = vcpu->debug.dr7;
 		n->shadow_due = true;
 	}
+	/* vmcs01 still stands at the instruction. */
+	r.rip = vcpu_rip(vcpu);
+	r.instruction = n->entry_insn;
+	report_add(vcpu, r);
 	return resume_l1(vcpu, false);
 }
 
@@ -229,6 +242,8 @@ int nested_reflect_as(struct vcpu *vcpu, u32 reason, u32 intr_info, u64 qual)
 
 int nested_entry_refused(struct vcpu *vcpu, u32 reason, u32 error)
 {
+	struct report why = { .outcome = ABYME_ENTRY_REFUSED, .error = EXIT_BAD_GUEST_STATE };
+
 	inject_cancel(vcpu); /* nothing was delivered, and the VMCS would keep it */
 	/* L2 cannot go on from the state that userspace gave it, which is not L1's doing. */
 	if (vcpu->l2_by_user)
@@ -241,5 +256,6 @@ int nested_entry_refused(struct vcpu *vcpu, u32 reason, u32 error)
 	memset(&vcpu->nested->dirty, 0xff, sizeof(vcpu->nested->dirty));
 	vcpu->nested->dirty_plain = true;
 	vcpu->nested->plain_stale = false;
-	return l2_entry_failure(vcpu, EXIT_BAD_GUEST_STATE, error ? 0 : vcpu_exit_qual(vcpu), true);
+	why.qualification = error ? 0 : vcpu_exit_qual(vcpu);
+	return l2_entry_failure(vcpu, &why, true);
 }

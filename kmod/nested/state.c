@@ -134,7 +134,12 @@ static int resume_l2(struct vcpu *vcpu, const struct kvm_nested_state *s)
 		failed = check_guest(&c, &qual);
 	}
 	if (failed) {
-		report_check(vcpu, failed, "KVM_SET_NESTED_STATE");
+		report_check(vcpu, failed, &c);
+		report_add(vcpu, (struct report){ .outcome = ABYME_STATE_REFUSED,
+						  .instruction = EXIT_VMRESUME,
+						  .rip = vcpu_rip(vcpu),
+						  .check = failed,
+						  .value = n->failed_value });
 		return -EINVAL;
 	}
 	return nested_resume_l2(vcpu, &c, s->flags & KVM_STATE_NESTED_RUN_PENDING);

@@ -82,6 +82,19 @@ static unsigned long flags_of(const struct nested *n, struct vmx_outcome o)
 	return X86_EFLAGS_ZF;
 }
 
+static void report_failure(struct vcpu *vcpu, const struct vmx_outcome *o)
+{
+	bool valid = o->kind == VMX_FAIL && vcpu->nested->vmcs12_ptr != NO_GPA;
+
+	report_add(vcpu,
+		   (struct report){ .outcome = valid ? ABYME_VMFAIL_VALID : ABYME_VMFAIL_INVALID,
+				    .instruction = vcpu->exit_reason,
+				    .error = o->value,
+				    .rip = vcpu_rip(vcpu),
+				    .check = o->check,
+				    .value = o->shown });
+}
+
 static int finish(struct vcpu *vcpu, struct vmx_outcome o)
 {
 	struct nested *n = vcpu->nested;
@@ -89,6 +102,8 @@ static int finish(struct vcpu *vcpu, struct vmx_outcome o)
 	vcpu->stats.vmx_insns++;
 	if (o.kind == VMX_LEFT)
 		return o.value;
+	if (unlikely(o.kind != VMX_SUCCEED))
+		report_failure(vcpu, &o);
 	vcpu_set_rflags(vcpu, (vcpu_rflags(vcpu) & ~FLAGS_ARITH) | flags_of(n, o));
 	if (o.kind == VMX_FAIL && n->vmcs12_ptr != NO_GPA)
 		n->v->insn_error = o.value;
@@ -418,10 +433,15 @@ static int enter(struct vcpu *vcpu, enum vmx_exit insn)
 		return finish(vcpu, broken(failed, &c));
 	shadow_read(vcpu);
 	vcpu->stats.vmx_insns++;
+	n->entry_insn = insn;
 	r = nested_enter(vcpu);
 	if (r >= ENTER_VMFAIL(1)) {
+		struct vmx_outcome o = outcome(VMX_FAIL, r >> 8);
+
+		o.check = n->failed;
+		o.shown = n->failed_value;
 		vcpu->stats.nested_entry_failed++;
-		return finish(vcpu, outcome(VMX_FAIL, r >> 8));
+		return finish(vcpu, o);
 	}
 	if (vcpu->in_l2)
 		n->v->launch_state = VMCS12_LAUNCHED;
