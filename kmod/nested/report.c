@@ -146,21 +146,21 @@ static int put_reports(const struct nested *n, u64 after, struct abyme_entry_rep
 int nested_get_reports(struct vcpu *vcpu, struct abyme_entry_reports __user *user)
 {
 	const struct nested *n = vcpu->nested;
-	struct abyme_entry_reports head;
 	int count = 0;
+	u32 padding;
+	u64 after;
 
-	if (copy_from_user(&head, user, offsetof(struct abyme_entry_reports, report)))
+	if (get_user(after, &user->after) || get_user(padding, &user->padding))
 		return -EFAULT;
-	if (head.padding)
+	if (padding)
 		return -EINVAL;
 	if (n)
-		count = put_reports(n, head.after, user->report);
+		count = put_reports(n, after, user->report);
 	if (count < 0)
 		return count;
-	head.newest = n ? n->reports : 0;
-	head.count = count;
-	return copy_to_user(user, &head, offsetof(struct abyme_entry_reports, report)) ? -EFAULT
-										       : 0;
+	if (put_user(n ? n->reports : 0, &user->newest) || put_user(count, &user->count))
+		return -EFAULT;
+	return 0;
 }
 
 int nested_set_watch(struct vcpu *vcpu, const struct abyme_watch *watch)
