@@ -32,7 +32,7 @@ static void print_last_exits(FILE *to, const struct abyme_l2_state *l2)
 	for (int i = 0; i < ABYME_LAST_EXITS; i++) {
 		if (l2->last_exits[i] == ABYME_NO_EXIT)
 			continue;
-		fprintf(to, "%s%s", separator, exit_name(l2->last_exits[i]));
+		fprintf(to, "%s%s", separator, report_exit_text(l2->last_exits[i]));
 		separator = ", ";
 	}
 	fprintf(to, "\n");

@@ -4,8 +4,7 @@
 #define VMX_REPORT_TEXT_H
 
 #include <abyme.h>
-#include <vmx/errors.h>
-#include <vmx/exits.h>
+#include <vmx/types.h>
 
 #ifndef __KERNEL__
 #include <stdio.h>
@@ -13,10 +12,22 @@
 
 #define REPORT_LINE 512
 
+static inline const char *report_exit_text(u32 basic)
+{
+	switch (basic) {
+#define X(number, name, text) \
+	case number:          \
+		return text;
+#include <vmx/exits.def>
+#undef X
+	}
+	return "unknown exit";
+}
+
 /* "VMLAUNCH failed: error 7", by the outcome. */
 static inline int report_text_head(char *to, size_t size, const struct abyme_entry_report *r)
 {
-	const char *insn = exit_name(r->instruction);
+	const char *insn = report_exit_text(r->instruction);
 
 	switch (r->outcome) {
 	case ABYME_VMFAIL_INVALID: return snprintf(to, size, "%s failed: VMfailInvalid", insn);
