@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The state in which the first vCPU enters an image. */
+#include <stddef.h>
 #include <string.h>
 
 #include "boot.h"
@@ -38,8 +39,9 @@ static bool overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_end)
 
 bool boot_area_hit(uint64_t gpa, uint64_t size)
 {
-	return overlap(gpa, size, BOOT_AREA, BOOT_AREA_END) ||
-	       overlap(gpa, size, ACPI_TABLES, BIOS_END);
+	return overlap(gpa, size, 0, BIOS_DATA_END) ||
+	       overlap(gpa, size, BOOT_AREA, BOOT_AREA_END) ||
+	       overlap(gpa, size, LOW_RAM_END, BIOS_END);
 }
 
 static void write_page_tables(const struct guest_memory *memory)
@@ -53,8 +55,33 @@ static void write_page_tables(const struct guest_memory *memory)
 		pd[i] = i * 2 * MIB | PTE_HUGE | PTE_PRESENT_WRITABLE;
 }
 
+/* There is no BIOS, but this much of one. */
+static void write_bios(const struct guest_memory *memory)
+{
+	struct bios_data *data = memory_at(memory, 0, sizeof(*data));
+	struct bios_extended_data *more = memory_at(memory, LOW_RAM_END, sizeof(*more));
+
+	for (int i = 0; i < 256; i++) {
+		data->vector[i].segment = LOW_RAM_END >> 4;
+		data->vector[i].offset = offsetof(struct bios_extended_data, no_function);
+	}
+	data->extended_segment = LOW_RAM_END >> 4;
+	data->low_ram_kib = LOW_RAM_END / KIB;
+	*more = (struct bios_extended_data){
+		.kib = 1,
+		.no_function = {
+			0x55,			/* push %bp */
+			0x89, 0xe5,		/* mov %sp, %bp */
+			0x80, 0x4e, 0x06, 0x01, /* orb $CF, 6(%bp) */
+			0x5d,			/* pop %bp */
+			0xcf,			/* iret */
+		},
+	};
+}
+
 void boot_write_tables(const struct guest_memory *memory, bool long_mode)
 {
+	write_bios(memory);
 	memcpy(memory_at(memory, BOOT_GDT, sizeof(gdt)), gdt, sizeof(gdt));
 	if (long_mode)
 		write_page_tables(memory);

@@ -261,6 +261,29 @@ static void the_first_vcpu_enters_in_long_mode(void **state)
 			 16 * MIB | 0x83);
 }
 
+/* Real-mode code of an image looks there, and what it calls returns to it. */
+static void there_is_as_much_of_a_bios_as_images_need(void **state)
+{
+	static const uint8_t return_with_carry[] = { 0x55, 0x89, 0xe5, 0x80, 0x4e,
+						     0x06, 0x01, 0x5d, 0xcf };
+	const struct bios_data *data;
+
+	(void)state;
+	give_memory(64 * MIB);
+	boot_write_tables(&memory, false);
+	data = memory_at(&memory, 0, sizeof(*data));
+	assert_int_equal(sizeof(*data), 0x500);
+	assert_int_equal(*(uint16_t *)memory_at(&memory, 0x40e, 2), 0x9fc0);
+	assert_int_equal(data->low_ram_kib, 639);
+	assert_int_equal(offsetof(struct bios_data, low_ram_kib), 0x413);
+	assert_int_equal(*(uint8_t *)memory_at(&memory, 0x9fc00, 1), 1);
+	for (int i = 0; i < 256; i++)
+		assert_memory_equal(memory_at(&memory,
+					      data->vector[i].segment * 16 + data->vector[i].offset,
+					      sizeof(return_with_carry)),
+				    return_with_carry, sizeof(return_with_carry));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +301,7 @@ int main(void)
 		cmocka_unit_test_setup(a_big_initrd_is_refused, setup),
 		cmocka_unit_test_setup(a_long_command_line_is_refused, setup),
 		cmocka_unit_test_setup(the_first_vcpu_enters_in_long_mode, setup),
+		cmocka_unit_test_setup(there_is_as_much_of_a_bios_as_images_need, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -196,15 +196,17 @@ static void other_elf_kinds_name_the_way_out(void **state)
 static void our_own_tables_are_protected(void **state)
 {
 	(void)state;
-	phdr->p_paddr = 0x8f000;
+	phdr->p_paddr = 0x7f000;
 	refused(multiboot_parse(&image, &parsed), "1 MiB or above");
 	phdr->p_paddr = 0xfff00;
 	refused(multiboot_parse(&image, &parsed), "1 MiB or above");
-	phdr->p_paddr = 0;
-	phdr->p_memsz = 0x90001;
+	phdr->p_paddr = 0x4ff;
 	refused(multiboot_parse(&image, &parsed), "1 MiB or above");
-	phdr->p_memsz = 0x90000;
-	ehdr->e_entry = 0x10;
+	phdr->p_paddr = 0x500;
+	phdr->p_memsz = 0x6fb01;
+	refused(multiboot_parse(&image, &parsed), "1 MiB or above");
+	phdr->p_memsz = 0x6fb00;
+	ehdr->e_entry = 0x510;
 	assert_int_equal(multiboot_parse(&image, &parsed), 0);
 }
 
