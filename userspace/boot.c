@@ -40,8 +40,8 @@ static bool overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_end)
 bool boot_area_hit(uint64_t gpa, uint64_t size)
 {
 	return overlap(gpa, size, 0, BIOS_DATA_END) ||
-	       overlap(gpa, size, BOOT_AREA, BOOT_AREA_END) ||
-	       overlap(gpa, size, LOW_RAM_END, BIOS_END);
+	       overlap(gpa, size, MULTIBOOT_AREA, MULTIBOOT_AREA_END) ||
+	       overlap(gpa, size, BOOT_AREA, BIOS_END);
 }
 
 static void write_page_tables(const struct guest_memory *memory)
@@ -81,10 +81,11 @@ static void write_bios(const struct guest_memory *memory)
 
 void boot_write_tables(const struct guest_memory *memory, bool long_mode)
 {
-	write_bios(memory);
 	memcpy(memory_at(memory, BOOT_GDT, sizeof(gdt)), gdt, sizeof(gdt));
 	if (long_mode)
 		write_page_tables(memory);
+	else
+		write_bios(memory);
 }
 
 static struct kvm_segment flat_segment(uint16_t selector, uint8_t type, bool long_mode)

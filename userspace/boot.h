@@ -9,17 +9,24 @@
 #include "memory.h"
 
 /*
- * 64 KiB of low RAM hold what the first vCPU starts with; nothing of an image
- * may be loaded there. They are where neither small images are, from below,
- * nor Xen's real-mode code, which goes to the end of low RAM while Xen still
- * reads this.
+ * The last 63 KiB of low RAM hold what the first vCPU starts with; nothing
+ * of an image may be loaded there.
  */
-#define BOOT_AREA 0x70000
-#define BOOT_GDT 0x70000
-#define BOOT_PAGE_TABLES 0x71000 /* PML4, PDPT, PD: the first GiB, one to one */
-#define BOOT_PARAMS 0x74000	 /* Linux' boot_params or multiboot's info */
-#define BOOT_STRINGS 0x76000	 /* command lines */
-#define BOOT_AREA_END 0x80000
+#define BOOT_AREA 0x90000
+#define BOOT_GDT 0x90000
+#define BOOT_PAGE_TABLES 0x91000 /* PML4, PDPT, PD: the first GiB, one to one */
+#define BOOT_PARAMS 0x94000	 /* Linux' boot_params */
+#define BOOT_STRINGS 0x96000	 /* its command line */
+#define BOOT_AREA_END LOW_RAM_END
+
+/*
+ * Multiboot's information is lower, as Xen puts its real-mode code at the end of
+ * low RAM while it still reads this.
+ */
+#define MULTIBOOT_AREA 0x70000
+#define MULTIBOOT_INFO 0x70000
+#define MULTIBOOT_STRINGS 0x72000
+#define MULTIBOOT_AREA_END 0x80000
 
 /*
  * What real-mode code of an image finds at address 0: vectors and the BIOS data
@@ -55,7 +62,10 @@ struct boot_entry {
 /* Does [gpa, gpa + size) meet what abyme itself puts below 1 MiB? */
 bool boot_area_hit(uint64_t gpa, uint64_t size);
 
-/* Write the BIOS data, the GDT and, for long mode, page tables. Guest memory must be fresh (zero). */
+/*
+ * Write the GDT and, for long mode, page tables; else what there is of a BIOS.
+ * Guest memory must be fresh (zero).
+ */
 void boot_write_tables(const struct guest_memory *memory, bool long_mode);
 
 /* @sregs: as the hypervisor reset them; changed to how @entry wants them. */

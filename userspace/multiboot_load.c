@@ -31,14 +31,14 @@ struct mb_module {
 	uint32_t start, end, string, reserved;
 };
 
-/* All that is in one place, at BOOT_PARAMS. */
+/* All that is in one place, at MULTIBOOT_INFO. */
 struct mb_page {
 	struct mb_info info;
 	struct mb_mmap map[MEMORY_MAP_MAX];
 	struct mb_module module[MULTIBOOT_MODULES_MAX];
 };
 
-_Static_assert(BOOT_PARAMS + sizeof(struct mb_page) <= BOOT_STRINGS, "no room for strings");
+_Static_assert(MULTIBOOT_INFO + sizeof(struct mb_page) <= MULTIBOOT_STRINGS, "no room for strings");
 
 /* Where the next string goes. */
 struct strings {
@@ -49,7 +49,7 @@ struct strings {
 /* "FIRST REST": as GRUB has it, the file's name comes first. Returns its address, or 0. */
 static uint32_t put_string(struct strings *s, const char *first, const char *rest)
 {
-	size_t room = BOOT_AREA_END - s->next;
+	size_t room = MULTIBOOT_AREA_END - s->next;
 	char *to = memory_at(s->memory, s->next, room);
 	int len = snprintf(to, room, "%s%s%s", first, *rest ? " " : "", rest);
 	uint32_t at = s->next;
@@ -57,7 +57,7 @@ static uint32_t put_string(struct strings *s, const char *first, const char *res
 	if (len < 0 || (size_t)len >= room) {
 		fail("--append and the modules' arguments are longer than %d bytes together; shorten "
 		     "them.",
-		     BOOT_AREA_END - BOOT_STRINGS);
+		     MULTIBOOT_AREA_END - MULTIBOOT_STRINGS);
 		return 0;
 	}
 	s->next += len + 1;
@@ -79,7 +79,7 @@ static void put_memory_map(const struct guest_memory *memory, struct mb_page *pa
 	page->info.flags |= INFO_MEMORY | INFO_MEMORY_MAP;
 	page->info.mem_lower = LOW_RAM_END / KIB;
 	page->info.mem_upper = (memory_low_size(memory) - BIOS_END) / KIB;
-	page->info.mmap_addr = BOOT_PARAMS + offsetof(struct mb_page, map);
+	page->info.mmap_addr = MULTIBOOT_INFO + offsetof(struct mb_page, map);
 	page->info.mmap_length = n * sizeof(struct mb_mmap);
 }
 
@@ -134,7 +134,7 @@ static int load_modules(const struct guest_memory *memory, const struct multiboo
 			return -1;
 	}
 	page->info.mods_count = count;
-	page->info.mods_addr = BOOT_PARAMS + offsetof(struct mb_page, module);
+	page->info.mods_addr = MULTIBOOT_INFO + offsetof(struct mb_page, module);
 	page->info.flags |= INFO_MODULES;
 	return 0;
 }
@@ -143,8 +143,8 @@ int multiboot_load(const struct guest_memory *memory, const struct image *image,
 		   const struct multiboot_module *modules, unsigned int count, const char *cmdline,
 		   struct boot_entry *entry)
 {
-	struct mb_page *page = memory_at(memory, BOOT_PARAMS, sizeof(*page));
-	struct strings strings = { memory, BOOT_STRINGS };
+	struct mb_page *page = memory_at(memory, MULTIBOOT_INFO, sizeof(*page));
+	struct strings strings = { memory, MULTIBOOT_STRINGS };
 	struct multiboot mb;
 	uint64_t end;
 
@@ -164,7 +164,7 @@ int multiboot_load(const struct guest_memory *memory, const struct image *image,
 	*entry = (struct boot_entry){
 		.rip = mb.entry,
 		.rax = BOOTLOADER_MAGIC,
-		.rbx = BOOT_PARAMS,
+		.rbx = MULTIBOOT_INFO,
 	};
 	return 0;
 }

@@ -255,7 +255,7 @@ static void the_information_is_complete(void **state)
 static void what_does_not_fit_is_refused(void **state)
 {
 	struct multiboot_module module = { { "m", file, 64 * MIB }, "" };
-	static char args[0xa000];
+	static char args[0xf000];
 
 	(void)state;
 	assert_int_equal(memory_create(&memory, 64 * MIB), 0);
