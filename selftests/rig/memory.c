@@ -7,6 +7,7 @@
  */
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -498,6 +499,95 @@ static void test_manual_log(void)
 	munmap(a, 2 * MIB);
 }
 
+/* --- above 4 GiB -------------------------------------------------------- */
+
+#define GIB (1ull << 30)
+#define TABLES 0x80000 /* PML4, PDPT, page directories */
+#define STORE64 0x1040 /* mov %rbx,(%rax); mov (%rax),%rbx; out %al,$0x10 */
+
+/* 64-bit mode, with all of the 16 GiB that hold a slot or a hole mapped as they are. */
+static void enter_long_mode(void)
+{
+	static const u8 code[] = { 0x48, 0x89, 0x18, 0x48, 0x8b, 0x18, 0xe6, 0x10 };
+	u64 *pml4 = (u64 *)(vm->ram + TABLES), *pdpt = pml4 + 512;
+	struct kvm_sregs s;
+
+	pml4[0] = (TABLES + PAGE) | 3;
+	for (u64 gib = 0; gib < 16; gib++) {
+		u64 *directory = pml4 + (2 + gib) * 512;
+
+		pdpt[gib] = (TABLES + (2 + gib) * PAGE) | 3;
+		for (u64 i = 0; i < 512; i++)
+			directory[i] = (gib * GIB + i * 2 * MIB) | 0x83;
+	}
+	memcpy(vm->ram + STORE64, code, sizeof(code));
+	ioctl(vm->cpu[0].fd, KVM_GET_SREGS, &s);
+	s.cs.l = 1;
+	s.cs.db = 0;
+	s.cr3 = TABLES;
+	s.cr4 |= 0x20;
+	s.efer = 0x500;
+	s.cr0 |= 0x80000001;
+	if (ioctl(vm->cpu[0].fd, KVM_SET_SREGS, &s))
+		tap_bail("long mode");
+}
+
+static enum outcome store64(u64 gpa, u64 value, u64 *read_back)
+{
+	struct kvm_regs regs = { .rip = STORE64, .rax = gpa, .rbx = value, .rflags = 2 };
+	enum outcome outcome;
+
+	ioctl(vm->cpu[0].fd, KVM_SET_REGS, &regs);
+	outcome = guest_go();
+	ioctl(vm->cpu[0].fd, KVM_GET_REGS, &regs);
+	*read_back = regs.rbx;
+	return outcome;
+}
+
+static bool last_is_dirty(u32 id, u64 pages)
+{
+	u64 *bits = calloc(pages / 64, sizeof(*bits));
+	struct kvm_dirty_log log = { .slot = id, .dirty_bitmap = bits };
+	bool dirty = !ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log) && bits[pages / 64 - 1] >> 63;
+
+	free(bits);
+	return dirty;
+}
+
+/* 8 GiB of memory from 4 GiB on, of which next to nothing exists. */
+static void test_above_4gib(void)
+{
+	static const u64 at[] = { 4 * GIB, 5 * GIB + 0x1234560, 8 * GIB - 8, 8 * GIB,
+				  12 * GIB - 8 };
+	u8 *a = mmap(NULL, 8 * GIB, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	u64 got;
+
+	if (a == MAP_FAILED)
+		tap_bail("mmap of 8 GiB");
+	enter_long_mode();
+	slot(1, 0, 4 * GIB, 8 * GIB, a);
+	for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
+		u64 value = 0x1122334455667700 + i;
+		enum outcome outcome = store64(at[i], value, &got);
+
+		tap_ok(outcome == DONE && got == value && *(u64 *)(a + at[i] - 4 * GIB) == value,
+		       "a store at %#llx is where it belongs", (unsigned long long)at[i]);
+	}
+	tap_ok(*(u64 *)vm->ram == 0 && *(u64 *)a == 0x1122334455667700, "and not 4 GiB below");
+	tap_ok(store64(12 * GIB, 1, &got) == MMIO && run->mmio.phys_addr == 12 * GIB,
+	       "what is behind the slot is userspace's");
+	finish_io();
+	slot(1, KVM_MEM_LOG_DIRTY_PAGES, 4 * GIB, 8 * GIB, a);
+	store64(12 * GIB - 8, 2, &got);
+	tap_ok(last_is_dirty(1, 8 * GIB / PAGE), "a store to its last page is in the dirty log");
+	slot_drop(1);
+	tap_ok(store64(4 * GIB, 1, &got) == MMIO && run->mmio.phys_addr == 4 * GIB,
+	       "without the slot its place is userspace's");
+	finish_io();
+	munmap(a, 8 * GIB);
+}
+
 int main(void)
 {
 	make_guest();
@@ -513,6 +603,9 @@ int main(void)
 	vm_free(vm);
 	make_guest();
 	test_manual_log();
+	vm_free(vm);
+	make_guest();
+	test_above_4gib();
 	vm_free(vm);
 	return tap_done();
 }

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* KVM_GET_STATS_FD: a file that describes itself, and counts what happens. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "vm.h"
+
+#define EXITS 5
+
+static struct vm *vm;
+
+/* The value of @name as @fd's own description leads to it; ~0: there is none. */
+static u64 value_of(int fd, const char *name)
+{
+	struct kvm_stats_header head;
+	size_t size;
+	char *desc;
+	u64 value = ~0ull;
+
+	if (pread(fd, &head, sizeof(head), 0) != sizeof(head))
+		return ~0ull;
+	size = sizeof(struct kvm_stats_desc) + head.name_size;
+	desc = malloc(size);
+	for (u32 i = 0; i < head.num_desc; i++) {
+		struct kvm_stats_desc *d = (void *)desc;
+
+		if (pread(fd, desc, size, head.desc_offset + i * size) != (ssize_t)size)
+			break;
+		if (!strcmp(d->name, name) &&
+		    pread(fd, &value, 8, head.data_offset + d->offset) == 8)
+			break;
+	}
+	free(desc);
+	return value;
+}
+
+static void description(int fd, const char *what)
+{
+	struct kvm_stats_header head = { 0 };
+	size_t size;
+	char id[64] = { 0 };
+	bool good = true;
+
+	pread(fd, &head, sizeof(head), 0);
+	size = sizeof(struct kvm_stats_desc) + head.name_size;
+	tap_ok(!head.flags && head.num_desc && head.desc_offset >= sizeof(head) &&
+		       head.data_offset >= head.desc_offset + head.num_desc * size,
+	       "%s: a header whose parts do not overlap", what);
+	tap_ok(pread(fd, id, sizeof(id) - 1, head.id_offset) > 0 && !strncmp(id, "kvm-", 4),
+	       "%s: an id like KVM's: %.40s", what, id);
+	for (u32 i = 0; i < head.num_desc; i++) {
+		char text[512] = { 0 };
+		struct kvm_stats_desc *d = (void *)text;
+
+		good &= size <= sizeof(text) &&
+			pread(fd, text, size, head.desc_offset + i * size) == (ssize_t)size &&
+			d->name[0] && memchr(d->name, 0, head.name_size) && d->size == 1 &&
+			!(d->offset & 7);
+	}
+	tap_ok(good, "%s: every description has a name, and a place for one value", what);
+	tap_ok(pread(fd, id, 8, 1 << 20) == 0, "%s: nothing behind the end", what);
+	tap_ok(write(fd, id, 8) == -1, "%s: is not written to", what);
+}
+
+static void run_guest(void)
+{
+	for (int i = 0; i < EXITS; i++)
+		ioctl(vm->cpu[0].fd, KVM_RUN, 0);
+}
+
+int main(void)
+{
+	static const u8 code[] = { 0xe6, 0x10, 0xeb, 0xfc }; /* 1: out %al,$0x10; jmp 1b */
+	int vm_stats, cpu_stats, other_stats;
+	u64 before;
+
+	vm = vm_new(1 << 20);
+	for (int i = 0; i < 2; i++) {
+		vm_add_cpu(vm);
+		vm_set_cpuid(vm, i, false);
+	}
+	vm_real_mode(vm, 0, 0x500);
+	memcpy(vm->ram + 0x500, code, sizeof(code));
+	vm_stats = ioctl(vm->fd, KVM_GET_STATS_FD, 0);
+	cpu_stats = ioctl(vm->cpu[0].fd, KVM_GET_STATS_FD, 0);
+	other_stats = ioctl(vm->cpu[1].fd, KVM_GET_STATS_FD, 0);
+	tap_ok(vm_stats >= 0 && cpu_stats >= 0 && other_stats >= 0, "KVM_GET_STATS_FD");
+	description(vm_stats, "the VM's");
+	description(cpu_stats, "a vCPU's");
+	before = value_of(cpu_stats, "io_exits");
+	run_guest();
+	tap_ok(value_of(cpu_stats, "io_exits") == before + EXITS, "five OUTs are five io_exits");
+	tap_ok(value_of(other_stats, "io_exits") == 0, "and none of the other vCPU's");
+	if (!dev_is_kvm()) /* whose VM has counters of its own */
+		tap_ok(value_of(vm_stats, "io_exits") == before + EXITS, "the VM's is their sum");
+	tap_ok(value_of(cpu_stats, "no such") == ~0ull, "an unknown counter is not found");
+	before = value_of(cpu_stats, "exits");
+	close(vm->cpu[0].fd);
+	vm->cpu[0].fd = -1;
+	tap_ok(value_of(cpu_stats, "exits") == before, "the file outlives the vCPU's descriptor");
+	vm_free(vm);
+	tap_ok(value_of(cpu_stats, "exits") == before, "and the VM's");
+	return tap_done();
+}
