@@ -23,7 +23,7 @@ MODULE := $(module_dir)/abyme.ko
 override CC := $(shell command -v $(CC) 2>/dev/null)
 need_cc = $(if $(CC),,$(error no C compiler; run scripts/setup or install gcc))
 need_headers = $(if $(RELEASE),,$(error no kernel headers in '$(KDIR)'; \
-	install linux-headers-$(shell uname -r), run scripts/kernel cloud, or give KDIR=DIRECTORY))
+	run scripts/setup, install linux-headers-cloud-amd64, or give KDIR=DIRECTORY))
 
 # V=1 shows whole commands, as in the kernel's build.
 quiet = $(if $(V),,@echo "  $(1)      $(patsubst $(B)/%,%,$@)"; )
@@ -37,7 +37,7 @@ help:
 #: make run             three Linux kernels, one in the other: L0, L1, L2
 #: make unit            unit tests in userspace, seconds
 #: make check           everything that must hold, less than 30 minutes
-#: make check-long      Linux as L2 in every variant of kvm_intel as L1
+#: make check-long      Linux as L2 in every variant of kvm_intel; KVM's selftests
 #: make check-debug     the same tests on a kernel with KASAN and lockdep
 #: make bench           counts of instructions and exits
 #: make docs            docs/ pages that are made from the module's tables
@@ -114,8 +114,6 @@ install: module launcher
 	install -D -m 644 scripts/60-abyme.rules $(udevdir)/60-abyme.rules
 	install -D -m 644 $(MODULE) $(moduledir)/abyme.ko
 	$(if $(DESTDIR),,depmod $(RELEASE))
-	@$(if $(DESTDIR),,[ $(RELEASE) = "$$(uname -r)" ] || \
-		echo "note: the module is for $(RELEASE), the running kernel is $$(uname -r)")
 
 uninstall:
 	rm -f $(bindir)/abyme $(man1dir)/abyme.1 $(man4dir)/abyme.4 $(completiondir)/abyme \
