@@ -90,13 +90,6 @@ static bool for_l1(struct vcpu *vcpu)
 	       irq_for_l1(vcpu);
 }
 
-/* A debug trap of L2's last instruction: it goes before all that for_l1() knows but MTF. */
-static bool debug_trap_pending(void)
-{
-	return (vmread(VMCS_GUEST_PENDING_DBG) & (DBG_BS | DBG_ENABLED_BPT)) &&
-	       !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & IRQBLK_MOV_SS);
-}
-
 /* INIT and SIPI. 2: neither. */
 static int reflect_init_sipi(struct vcpu *vcpu)
 {
@@ -172,11 +165,6 @@ int nested_events(struct vcpu *vcpu, bool *immediate)
 
 		if (r != 2)
 			return r;
-	}
-	if (!n->mtf_pending && !vcpu->inject.exception.pending && for_l1(vcpu) &&
-	    debug_trap_pending()) {
-		*immediate = true;
-		return 1;
 	}
 	vcpu->stats.nested_reflected++;
 	if (exception_for_l1(vcpu))

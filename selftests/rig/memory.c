@@ -5,6 +5,7 @@
  *
  * The guest is two instructions long: one load or store, and an OUT.
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -499,6 +500,23 @@ static void test_manual_log(void)
 	munmap(a, 2 * MIB);
 }
 
+/* The firmware's memory, which has no struct page that we could hold. */
+static void test_no_page(void)
+{
+	int fd = open("/dev/mem", O_RDONLY);
+	u8 *a = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0xf0000);
+
+	if (fd < 0 || a == MAP_FAILED) {
+		tap_skip("no /dev/mem", "memory without a page behind it");
+		return;
+	}
+	slot(1, 0, AREA, PAGE, a);
+	tap_ok(guest_run(LOAD, AREA, 0, NULL) == FAULT, "memory without a page is EFAULT");
+	slot_drop(1);
+	munmap(a, PAGE);
+	close(fd);
+}
+
 /* --- above 4 GiB -------------------------------------------------------- */
 
 #define GIB (1ull << 30)
@@ -600,6 +618,7 @@ int main(void)
 	test_shared_file();
 	test_no_store_is_lost();
 	test_dirty_log();
+	test_no_page();
 	vm_free(vm);
 	make_guest();
 	test_manual_log();
