@@ -1,0 +1,81 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# abyme doctor and abyme run where something holds them back: what they say, and
+# how they end.
+failed=0
+number=0
+dir=$(mktemp -d)
+cd "$dir" || exit 1
+loaded=$(lsmod | awk '$1 == "kvm_intel" { print $1 }')
+[ -z "$loaded" ] || modprobe -r kvm_intel
+if ! modprobe kvm_intel 2>said; then
+	echo "no kvm_intel here"
+	exit 4
+fi
+
+claim()
+{
+	number=$((number + 1))
+	if [ "$2" = 0 ]; then
+		echo "ok $number - $1"
+	else
+		echo "not ok $number - $1"
+		sed 's/^/# /' said
+		failed=1
+	fi
+}
+
+# says STATUS TEXT ARGUMENT...: abyme ends with this status and says this.
+says()
+{
+	want=$1 text=$2
+	shift 2
+	timeout 20 abyme "$@" </dev/null >said 2>&1
+	[ $? = "$want" ] && grep -q -- "$text" said
+	claim "abyme $*: $text" $?
+}
+
+# A multiboot image at 1 MiB that jumps to itself.
+header='\002\260\255\033\000\000\001\000\376\117\121\344\000\000\020\000\000\000\020\000'
+# shellcheck disable=SC2059 # the escapes are the point
+printf "$header"'\000\000\000\000\000\000\000\000\040\000\020\000\353\376' >endless
+
+[ -c /dev/abyme ] || modprobe abyme
+says 0 "kvm_intel is loaded and idle" doctor
+says 0 '"can_nest": true' doctor --json
+
+# --- KVM runs a VM
+abyme run --device /dev/kvm --memory 16M endless </dev/null >/dev/null 2>&1 &
+pid=$!
+sleep 0.5
+says 2 "kvm_intel holds VT-x (its VMs are running)" doctor
+grep -q "^ok .*/dev/abyme is there" said && grep -q "can't create a VM: Device or resource busy" said
+claim "and what can't be done, and what can" $?
+grep -q "> stop KVM's virtual machines, then sudo modprobe -r kvm_intel" said
+claim "and the command that mends it" $?
+says 2 '"can_run": false' doctor --json
+says 4 "another hypervisor holds it; free it (for example sudo modprobe -r kvm_intel)" run endless
+kill $pid
+wait $pid
+
+# --- no module
+modprobe -r abyme
+says 2 "the module abyme is not loaded" doctor
+grep -q "> sudo modprobe abyme" said && grep -q "there is no /dev/abyme" said
+claim "and the command that loads it" $?
+says 4 "load the module (sudo modprobe abyme), or run on KVM with --device /dev/kvm" run endless
+
+# --- KVM without nesting
+modprobe -r kvm_intel
+modprobe kvm_intel nested=0
+says 1 "/dev/kvm doesn't offer VMX to its guests" doctor --device /dev/kvm
+grep -q "> sudo modprobe -r kvm_intel && sudo modprobe kvm_intel nested=1" said
+claim "and how to turn it on" $?
+says 4 "kvm_intel nested=1" run --device /dev/kvm --nested endless
+modprobe -r kvm_intel
+says 2 "the module kvm is not loaded" doctor --device /dev/kvm
+modprobe abyme
+[ -z "$loaded" ] || modprobe kvm_intel
+rm -r "$dir"
+echo "1..$number"
+exit $failed
