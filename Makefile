@@ -39,6 +39,7 @@ help:
 #: make check           everything that must hold, less than 30 minutes
 #: make check-long      Linux as L2 in every variant of kvm_intel; KVM's selftests
 #: make check-debug     the same tests on a kernel with KASAN and lockdep
+#: make oracle SEEDS=N   numbered cases of nested VMX, on the processor and on abyme
 #: make bench           counts of instructions and exits
 #: make docs            docs/ pages that are made from the module's tables
 #: make install         module, launcher, manual pages (PREFIX=, DESTDIR=)
@@ -49,7 +50,7 @@ help:
 # The module. Objects go to build/RELEASE/, so that several kernels fit; the
 # sources stay where they are: the generated Kbuild points back at them.
 module: | need-headers need-cc
-	@mkdir -p $(module_dir) $(addprefix $(module_dir)/,$(shell find kmod -type d))
+	@mkdir -p $(module_dir) $(addprefix $(module_dir)/,$(shell find kmod -type d) selftests/oracle/cover)
 	@printf 'src := %s\ninclude %s/Kbuild\n' $(TOP) $(TOP) >$(module_dir)/Kbuild.new
 	@cmp -s $(module_dir)/Kbuild.new $(module_dir)/Kbuild && rm $(module_dir)/Kbuild.new || \
 		mv $(module_dir)/Kbuild.new $(module_dir)/Kbuild
@@ -95,6 +96,11 @@ check-debug:
 docs: | need-cc
 	@CC=$(CC) scripts/gen-docs
 
+SEEDS ?= 0+600
+oracle:
+	@scripts/setup check
+	@scripts/oracle $(ORACLE_OPTIONS) $(SEEDS)
+
 bench:
 	@scripts/bench $(BENCH_OPTIONS)
 
@@ -126,5 +132,5 @@ clean:
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: all help module need-headers need-cc launcher selftests rig-parts run check \
-	check-long check-debug bench docs install uninstall clean
+	check-long check-debug oracle bench docs install uninstall clean
 -include $(user_objects:.o=.d)

@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * L2's instructions. They are emitted for the mode that L2 is meant to be in;
+ * where another change makes of it something else they are decoded otherwise,
+ * on each side alike.
+ */
+#include "oracle.h"
+
+struct insn {
+	const char *name;
+	u8 length;
+	u8 bytes[6];
+};
+
+#define INSN(name, ...)                                    \
+	{                                                  \
+		name, sizeof((const u8[]){ __VA_ARGS__ }), \
+		{                                          \
+			__VA_ARGS__                        \
+		}                                          \
+	}
+
+/* An instruction's registers, as rows below want them. */
+static const u64 cr0_values[] = {
+	CR0_PE | CR0_ET | CR0_NE | CR0_PG,
+	CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG,
+	CR0_PE | CR0_ET | CR0_NE | CR0_PG | CR0_TS,
+	CR0_ET | CR0_NE,
+	CR0_PE | CR0_ET | CR0_NE,
+	CR0_PE | CR0_ET | CR0_PG,
+	CR0_PE | CR0_ET | CR0_NE | CR0_PG | CR0_NW,
+	CR0_PE | CR0_ET | CR0_NE | CR0_PG | CR0_CD,
+	CR0_PG | CR0_ET | CR0_NE,
+	0xffffffff,
+	0,
+	CR0_PE | CR0_ET | CR0_NE | CR0_PG | 1ULL << 32,
+	CR0_PE | CR0_ET | CR0_NE | CR0_PG | 0x40,
+};
+static const u64 cr3_values[] = {
+	ARENA_PAGE(A_PML4),
+	ARENA_PAGE(A_PD32),
+	ARENA_PAGE(A_PDPT_PAE),
+	ARENA_PAGE(A_PML4) | 0x18,
+	ARENA_PAGE(A_PML4) | 1ULL << 63,
+	ARENA_PAGE(A_PML4) | 1ULL << 39,
+	ARENA_PAGE(A_PML4) | 0x800,
+};
+static const u64 cr4_values[] = {
+	CR4_PAE | CR4_VMXE | CR4_OSFXSR,
+	CR4_PAE | CR4_VMXE | CR4_OSFXSR | CR4_DE,
+	CR4_PAE | CR4_VMXE | CR4_PGE,
+	CR4_PAE | CR4_VMXE | CR4_TSD | CR4_PSE,
+	CR4_PAE | CR4_VMXE | CR4_OSXSAVE,
+	CR4_VMXE,
+	CR4_PAE,
+	CR4_PAE | CR4_VMXE | CR4_VME,
+	CR4_PAE | CR4_VMXE | 0x8000,
+	CR4_PAE | CR4_VMXE | CR4_PCIDE,
+	CR4_PAE | CR4_VMXE | CR4_FSGSBASE,
+	CR4_PAE | CR4_VMXE | 1ULL << 32,
+	0,
+};
+static const u32 msrs[] = {
+	MSR_FS_BASE, MSR_GS_BASE,     MSR_KERNEL_GS_BASE, MSR_STAR,	    MSR_LSTAR, MSR_CSTAR,
+	MSR_FMASK,   MSR_SYSENTER_CS, MSR_SYSENTER_ESP,	  MSR_SYSENTER_EIP, MSR_EFER,  MSR_PAT,
+};
+static const u64 dr_values[] = { 0, 0x400, 0x4ff, 0xffff0ff0, 0x2400, 0x100000000, 0x600, L2_CODE };
+
+static void named(struct trial *t, const char *name)
+{
+	if (t->explain)
+		printf("#   at 0x%lx: %s\n", (unsigned long)t->code, name);
+}
+
+static void put(struct trial *t, const struct insn *i)
+{
+	named(t, i->name);
+	emit(t, i->bytes, i->length);
+}
+
+/* --- without operands ------------------------------------------------------------------ */
+
+/* RDTSC and the like leave a time: forget it. */
+static const struct insn forgets =
+	INSN("xor eax, eax; xor edx, edx; xor ecx, ecx", 0x31, 0xc0, 0x31, 0xd2, 0x31, 0xc9);
+
+static const struct insn plain[] = {
+	INSN("CPUID", 0x0f, 0xa2),
+	INSN("HLT", 0xf4),
+	INSN("PAUSE", 0xf3, 0x90),
+	INSN("INVD", 0x0f, 0x08),
+	INSN("WBINVD", 0x0f, 0x09),
+	INSN("CLTS", 0x0f, 0x06),
+	INSN("STI", 0xfb),
+	INSN("STI; NOP", 0xfb, 0x90),
+	INSN("CLI", 0xfa),
+	INSN("PUSHF", 0x9c),
+	INSN("INT3", 0xcc),
+	INSN("INTO", 0xce),
+	INSN("INT1", 0xf1),
+	INSN("UD2", 0x0f, 0x0b),
+	INSN("IRET", 0xcf),
+	INSN("SYSCALL", 0x0f, 0x05),
+	INSN("SYSRET", 0x0f, 0x07),
+	INSN("SYSENTER", 0x0f, 0x34),
+	INSN("SYSEXIT", 0x0f, 0x35),
+	INSN("SWAPGS", 0x0f, 0x01, 0xf8),
+	INSN("VMCALL", 0x0f, 0x01, 0xc1),
+	INSN("VMLAUNCH", 0x0f, 0x01, 0xc2),
+	INSN("VMRESUME", 0x0f, 0x01, 0xc3),
+	INSN("VMXOFF", 0x0f, 0x01, 0xc4),
+	INSN("GETSEC", 0x0f, 0x37),
+	INSN("RSM", 0x0f, 0xaa),
+	INSN("XGETBV", 0x0f, 0x01, 0xd0),
+	INSN("XSETBV", 0x0f, 0x01, 0xd1),
+	INSN("FNOP", 0xd9, 0xd0),
+	INSN("RETF", 0xcb),
+	INSN("STI; HLT", 0xfb, 0xf4),
+	INSN("LOCK NOP", 0xf0, 0x90),
+	INSN("VMFUNC", 0x0f, 0x01, 0xd4),
+	INSN("NOP", 0x90),
+	INSN("INT 0x21", 0xcd, 0x21),
+	INSN("INT 0x80", 0xcd, 0x80),
+	INSN("INT 3, long", 0xcd, 0x03),
+	INSN("DIV by 0", 0x31, 0xc9, 0xf7, 0xf1),
+	INSN("POP SS", 0x17),
+	INSN("PUSH ES", 0x06),
+	INSN("LEAVE", 0xc9),
+};
+static const struct insn timed[] = {
+	INSN("RDTSC", 0x0f, 0x31),
+	INSN("RDTSCP", 0x0f, 0x01, 0xf9),
+	INSN("RDPMC", 0x0f, 0x33),
+};
+
+static void insn_plain(struct trial *t, struct rng *r)
+{
+	put(t, &RNG_PICK(r, plain));
+}
+
+static void insn_timed(struct trial *t, struct rng *r)
+{
+	put(t, &RNG_PICK(r, timed));
+	put(t, &forgets);
+}
+
+/* --- flags ------------------------------------------------------------------------------ */
+
+static void insn_popf(struct trial *t, struct rng *r)
+{
+	static const u32 flags[] = { 0x2,    0x202,   0x102, 0x4002, 0x3002,
+				     0x3202, 0x40002, 0x302, 0x8d7 };
+	u32 v = RNG_PICK(r, flags);
+
+	note(t, "POPF", v);
+	emit_mov(t, GPR_RAX, v);
+	EMIT(t, 0x50, 0x9d);
+}
+
+static void insn_sreg(struct trial *t, struct rng *r)
+{
+	static const u16 selectors[] = {
+		0,
+		3,
+		L2_FLAT,
+		L2_UFLAT,
+		L2_CODE64,
+		L2_CODE32,
+		L2_LDT,
+		L2_TSS,
+		L2_ABSENT,
+		L2_EXPAND_DOWN,
+		L2_READ_ONLY,
+		L2_READ_ONLY | 3,
+		L2_CONFORMING,
+		0xa8,
+		0xffff,
+		4,
+		L2_DATA16,
+	};
+	u32 seg = rng_below(r, 6);
+	u16 sel = RNG_PICK(r, selectors);
+
+	note(t, "MOV to segment register", seg);
+	note(t, "its selector", sel);
+	emit_mov(t, GPR_RAX, sel);
+	EMIT(t, 0x8e, 0xc0 | seg << 3);
+}
+
+static void insn_int(struct trial *t, struct rng *r)
+{
+	u8 vector = rng_below(r, 0x48);
+
+	note(t, "INT", vector);
+	EMIT(t, 0xcd, vector);
+}
+
+void change_insn(struct trial *t, struct rng *r)
+{
+	static void (*const kinds[])(struct trial *, struct rng *) = {
+		insn_plain, insn_plain, insn_plain, insn_plain,
+		insn_timed, insn_popf,	insn_sreg,  insn_int,
+	};
+
+	RNG_PICK(r, kinds)(t, r);
+}
+
+/* --- system registers ---------------------------------------------------------------------- */
+
+static void insn_cr(struct trial *t, struct rng *r)
+{
+	static const u8 numbers[] = { 0, 0, 3, 4, 4, 8, 2, 5 };
+	u8 cr = RNG_PICK(r, numbers), reg = rng_below(r, 8);
+	bool load = !rng_one_in(r, 3);
+	u64 v = cr == 0	  ? RNG_PICK(r, cr0_values)
+		: cr == 3 ? RNG_PICK(r, cr3_values)
+		: cr == 4 ? RNG_PICK(r, cr4_values)
+			  : rng_below(r, 17);
+
+	if (reg == GPR_RSP && load)
+		reg = GPR_RAX;
+	note(t, load ? "MOV to CR" : "MOV from CR", cr);
+	if (load)
+		emit_mov(t, reg, v);
+	if (cr == 8)
+		EMIT(t, 0x44);
+	EMIT(t, 0x0f, load ? 0x22 : 0x20, 0xc0 | (cr & 7) << 3 | reg);
+}
+
+static void insn_dr(struct trial *t, struct rng *r)
+{
+	u8 dr = rng_below(r, 8), reg = rng_below(r, 4);
+	bool load = rng_one_in(r, 2);
+
+	note(t, load ? "MOV to DR" : "MOV from DR", dr);
+	if (load)
+		emit_mov(t, reg, RNG_PICK(r, dr_values));
+	EMIT(t, 0x0f, load ? 0x23 : 0x21, 0xc0 | dr << 3 | reg);
+}
+
+/* Where @msr has its bit in the MSR bitmap. */
+static u8 *bitmap_byte(u32 msr, bool write)
+{
+	return l1_pages.msr + (write ? 0x800 : 0) + (msr >> 31 ? 0x400 : 0) + (msr & 0x1fff) / 8;
+}
+
+static void insn_msr(struct trial *t, struct rng *r)
+{
+	u32 msr = RNG_PICK(r, msrs);
+	bool write = rng_one_in(r, 2);
+	u8 *byte = bitmap_byte(msr, write);
+	u64 v = rng_edge(r);
+
+	t->msrs = true;
+	if (!rng_one_in(r, 3))
+		poke(t, "MSR bitmap", byte, 1, *byte & ~BIT(msr % 8));
+	note(t, write ? "WRMSR" : "RDMSR", msr);
+	emit_mov(t, GPR_RCX, msr);
+	if (write) {
+		emit_mov(t, GPR_RAX, (u32)v);
+		emit_mov(t, GPR_RDX, v >> 32);
+	}
+	EMIT(t, 0x0f, write ? 0x30 : 0x32);
+}
+
+/* No device is at these ports: what is read is not looked at. */
+static void insn_io(struct trial *t, struct rng *r)
+{
+	static const u8 opcodes[] = { 0xec, 0xed, 0xee, 0xef, 0xe4, 0xe5, 0xe6, 0xe7 };
+	static const u8 strings[] = { 0x6c, 0x6d, 0x6e, 0x6f };
+	u16 port = rng_one_in(r, 4) ? 0xffff - rng_below(r, 4) : 0xe0 + rng_below(r, 16);
+	u8 op = RNG_PICK(r, opcodes);
+
+	note(t, "I/O at port", port);
+	emit_mov(t, GPR_RDX, port);
+	if (rng_one_in(r, 3)) {
+		emit_mov(t, GPR_RCX, rng_below(r, 3));
+		if (rng_one_in(r, 2))
+			EMIT(t, 0xf3);
+		if (rng_one_in(r, 3))
+			EMIT(t, t->bits == 64 ? 0x67 : 0x66);
+		EMIT(t, RNG_PICK(r, strings));
+	} else if (op & 8) {
+		EMIT(t, op);
+	} else {
+		EMIT(t, op, 0xe0 + rng_below(r, 16));
+	}
+}
+
+static void insn_monitor(struct trial *t, struct rng *r)
+{
+	note(t, "MONITOR or MWAIT", 0);
+	emit_mov(t, GPR_RCX, rng_one_in(r, 4));
+	emit_mov(t, GPR_RDX, 0);
+	emit_mov(t, GPR_RAX, L2_DATA);
+	EMIT(t, 0x0f, 0x01, rng_one_in(r, 2) ? 0xc8 : 0xc9);
+}
+
+void change_system(struct trial *t, struct rng *r)
+{
+	static void (*const kinds[])(struct trial *, struct rng *) = {
+		insn_cr,  insn_cr, insn_cr, insn_dr,	  insn_msr,
+		insn_msr, insn_io, insn_io, insn_monitor,
+	};
+
+	RNG_PICK(r, kinds)(t, r);
+}
+
+/* --- instructions with a memory operand ------------------------------------------------------ */
+
+struct modrm_insn {
+	const char *name;
+	u8 length;
+	u8 bytes[4];
+	s8 extension; /* of the opcode, in ModRM.reg; -1: a register */
+};
+
+#define M(name, ext, ...)                                                       \
+	{                                                                       \
+		name, sizeof((const u8[]){ __VA_ARGS__ }), { __VA_ARGS__ }, ext \
+	}
+
+static const struct modrm_insn operand_insns[] = {
+	M("SGDT", 0, 0x0f, 0x01),
+	M("SIDT", 1, 0x0f, 0x01),
+	M("LGDT", 2, 0x0f, 0x01),
+	M("LIDT", 3, 0x0f, 0x01),
+	M("SMSW", 4, 0x0f, 0x01),
+	M("LMSW", 6, 0x0f, 0x01),
+	M("INVLPG", 7, 0x0f, 0x01),
+	M("SLDT", 0, 0x0f, 0x00),
+	M("STR", 1, 0x0f, 0x00),
+	M("LLDT", 2, 0x0f, 0x00),
+	M("LTR", 3, 0x0f, 0x00),
+	M("VERR", 4, 0x0f, 0x00),
+	M("VMPTRLD", 6, 0x0f, 0xc7),
+	M("VMPTRST", 7, 0x0f, 0xc7),
+	M("VMCLEAR", 6, 0x66, 0x0f, 0xc7),
+	M("VMXON", 6, 0xf3, 0x0f, 0xc7),
+	M("VMREAD", -1, 0x0f, 0x78),
+	M("VMWRITE", -1, 0x0f, 0x79),
+	M("INVEPT", -1, 0x66, 0x0f, 0x38, 0x80),
+	M("INVVPID", -1, 0x66, 0x0f, 0x38, 0x81),
+	M("INVPCID", -1, 0x66, 0x0f, 0x38, 0x82),
+	M("MOV from memory", -1, 0x8b),
+	M("MOV to memory", -1, 0x89),
+	M("XCHG", -1, 0x87),
+	M("LAR", -1, 0x0f, 0x02),
+	M("LSL", -1, 0x0f, 0x03),
+	M("PUSH", 6, 0xff),
+	M("far JMP", 5, 0xff),
+	M("far CALL", 3, 0xff),
+};
+
+/* ModRM and what follows: forms of [RBX + RSI or a displacement], or a register. */
+static void emit_operand(struct trial *t, struct rng *r, u32 reg)
+{
+	u8 form = rng_below(r, 6), field = reg << 3;
+
+	if (form == 5) {
+		EMIT(t, 0xc0 | field | 1); /* ECX */
+		return;
+	}
+	if (t->bits == 16) {
+		switch (form) {
+		case 0: EMIT(t, 0x07 | field); return;		    /* [bx] */
+		case 1: EMIT(t, 0x47 | field, 0x10); return;	    /* [bx+0x10] */
+		case 2: EMIT(t, 0x06 | field, 0x00, 0x0f); return;  /* [0xf00] */
+		case 3: EMIT(t, 0x04 | field); return;		    /* [si] */
+		default: EMIT(t, 0x87 | field, 0xff, 0x0f); return; /* [bx+0xfff] */
+		}
+	}
+	switch (form) {
+	case 0: EMIT(t, 0x03 | field); return;				     /* [rbx] */
+	case 1: EMIT(t, 0x43 | field, 0x10); return;			     /* [rbx+0x10] */
+	case 2: EMIT(t, 0x04 | field, 0x13); return;			     /* [rbx+rdx] */
+	case 3: EMIT(t, 0x04 | field, 0x25, 0x08, 0x20, 0x01, 0x00); return; /* [0x12008] */
+	default: EMIT(t, 0x83 | field, 0xff, 0x0f, 0x00, 0x00);		     /* [rbx+0xfff] */
+	}
+}
+
+/* What the operand holds: a pointer that means something, or a value. */
+static void put_operand(struct trial *t, struct rng *r)
+{
+	static const u64 values[] = { 0,      L2_FLAT,	 L2_TSS_FREE, L2_LDT,	    L2_GATE,
+				      0xffff, L2_CODE64, L2_TSS,      L2_CONFORMING };
+	u64 v = RNG_PICK(r, values);
+
+	if (rng_one_in(r, 2))
+		v = v << 32 | (L2_STUBS + 4);
+	poke(t, "operand", (void *)L2_DATA, 8, v);
+	poke(t, "operand", (void *)(L2_DATA + 8), 8, rng_edge(r));
+}
+
+void change_operand(struct trial *t, struct rng *r)
+{
+	const struct modrm_insn *i = &RNG_PICK(r, operand_insns);
+
+	named(t, i->name);
+	if (rng_one_in(r, 2))
+		put_operand(t, r);
+	if (rng_one_in(r, 4))
+		emit_mov(t, GPR_RCX, rng_one_in(r, 2) ? L2_LDT : rng_edge(r));
+	if (rng_one_in(r, 5))
+		EMIT(t, 0x64); /* FS */
+	if (rng_one_in(r, 6))
+		EMIT(t, 0x66);
+	emit(t, i->bytes, i->length);
+	emit_operand(t, r, i->extension < 0 ? rng_below(r, 8) : (u32)i->extension);
+}
+
+/* --- accesses to memory ------------------------------------------------------------------------ */
+
+static const u64 places[] = {
+	L2_DATA,
+	L2_DATA + 0xffc,
+	L2_DATA + 0xffe,
+	ARENA_PAGE(A_DATA2),
+	ARENA_PAGE(A_DATA2) + 0xffe,
+	ARENA_PAGE(A_APIC) + 0x80,
+	ARENA_PAGE(A_APIC),
+	ARENA_PAGE(A_APIC) + 0x300,
+	ARENA_PAGE(A_APIC) + 0xb0,
+	ARENA_PAGE(A_APIC) + 0x81,
+	ARENA_PAGE(A_PT),
+	ARENA_PAGE(NR_ARENA),
+	L2_CODE,
+	ARENA_PAGE(A_STACK),
+	0x7fffffffffff,
+	0x800000000000,
+	0xffffffff,
+	0,
+	L2_GDT + 8,
+};
+
+static const struct insn accesses[] = {
+	INSN("MOV EAX, [RBX]", 0x8b, 0x03),
+	INSN("MOV [RBX], EAX", 0x89, 0x03),
+	INSN("ADD [RBX], EAX", 0x01, 0x03),
+	INSN("MOV [RBX], AL", 0x88, 0x03),
+	INSN("JMP RBX", 0xff, 0xe3),
+	INSN("CALL RBX", 0xff, 0xd3),
+	INSN("INVLPG [RBX]", 0x0f, 0x01, 0x3b),
+	INSN("XCHG [RBX], EAX", 0x87, 0x03),
+	INSN("MOV RSP, RBX; PUSH RAX", 0x89, 0xdc, 0x50),
+};
+static const struct insn accesses16[] = {
+	INSN("MOV AX, [BX]", 0x8b, 0x07),
+	INSN("MOV [BX], AX", 0x89, 0x07),
+	INSN("ADD [BX], AX", 0x01, 0x07),
+	INSN("JMP BX", 0xff, 0xe3),
+	INSN("MOV SP, BX; PUSH AX", 0x89, 0xdc, 0x50),
+};
+
+void change_access(struct trial *t, struct rng *r)
+{
+	u64 place = RNG_PICK(r, places);
+
+	if (t->bits == 16) {
+		emit_mov(t, GPR_RBX, place & 0xffff);
+		put(t, &RNG_PICK(r, accesses16));
+		return;
+	}
+	emit_mov(t, GPR_RBX, place);
+	put(t, &RNG_PICK(r, accesses));
+}

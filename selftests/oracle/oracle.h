@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The oracle: numbered cases, each a VMCS that enters, with a few changes near
+ * the edge of what is valid. The number alone says what a case does, so that
+ * the same case runs on the bare processor, on abyme and on KVM, and whoever
+ * answers unlike the processor shows it by another hash.
+ */
+#ifndef ORACLE_H
+#define ORACLE_H
+
+#include "boot.h"
+#include "vmx.h"
+
+/* Every field by its row in the table of fields. */
+enum field {
+#define F(name, encoding, width, member, offset, role, shadow) F_##name,
+#include <vmx/vmcs_fields.def>
+#undef F
+	NR_FIELDS
+};
+
+enum role {
+	ROLE_MERGE,
+	ROLE_GUEST,
+	ROLE_HOST,
+	ROLE_EXIT,
+};
+
+struct field_info {
+	u32 encoding;
+	u8 role;
+	const char *name;
+};
+
+extern const struct field_info fields[NR_FIELDS];
+/* Whether it exists on every side and says the same there. */
+bool field_compared(enum field f);
+#define F_SEG_SEL(seg) (F_GUEST_ES_SEL + (seg))
+#define F_SEG_LIMIT(seg) (F_GUEST_ES_LIMIT + (seg))
+#define F_SEG_AR(seg) (F_GUEST_ES_AR + (seg))
+#define F_SEG_BASE(seg) (F_GUEST_ES_BASE + (seg))
+
+/* --- numbers from numbers --------------------------------------------------- */
+
+struct rng {
+	u64 state;
+};
+
+u64 mix(u64 a, u64 b);
+u64 rng_next(struct rng *r);
+
+/* 0 to @n - 1 */
+static inline u32 rng_below(struct rng *r, u32 n)
+{
+	return (rng_next(r) >> 32) % n;
+}
+
+static inline bool rng_one_in(struct rng *r, u32 n)
+{
+	return !rng_below(r, n);
+}
+
+#define RNG_PICK(r, array) ((array)[rng_below(r, ARRAY_SIZE(array))])
+
+/* Any value that is likely to be on an edge of something. */
+u64 rng_edge(struct rng *r);
+
+/* --- the arena: all of L2's memory, at the same address for everyone -------- */
+
+#define ARENA 0x10000UL
+#define ARENA_PAGE(n) (ARENA + 0x1000UL * (n))
+enum arena_page {
+	A_CODE,
+	A_STACK,
+	A_DATA,
+	A_TABLES, /* GDT, IDTs, TSSs */
+	A_PML4,	  /* from here on not in L2's linear memory */
+	A_PDPT,
+	A_PD,
+	A_PT,
+	A_PD32,
+	A_PT32,
+	A_PDPT_PAE,
+	A_APIC, /* the APIC-access page */
+	A_DATA2,
+	NR_ARENA,
+};
+#define L2_CODE ARENA_PAGE(A_CODE)
+#define L2_STUBS (L2_CODE + 0x800) /* one VMCALL for each vector */
+#define L2_STACK_TOP (ARENA_PAGE(A_STACK) + 0xf00)
+#define L2_RSP0 (ARENA_PAGE(A_STACK) + 0x800)
+#define L2_DATA ARENA_PAGE(A_DATA)
+#define L2_GDT ARENA_PAGE(A_TABLES)
+#define L2_IDT64 (L2_GDT + 0x400)
+#define L2_IDT32 (L2_GDT + 0x800)
+#define L2_IVT (L2_GDT + 0xa00)
+#define L2_TSS64 (L2_GDT + 0xc00)
+#define L2_TSS32 (L2_GDT + 0xd00)
+#define NR_VECTORS 64
+
+/* Selectors of L2's GDT. */
+#define L2_CODE32 0x08
+#define L2_FLAT 0x10
+#define L2_CODE64 0x18
+#define L2_CODE16 0x20
+#define L2_DATA16 0x28
+#define L2_UCODE32 0x33
+#define L2_UFLAT 0x3b
+#define L2_UCODE64 0x43
+#define L2_LDT 0x48
+#define L2_TSS 0x58
+#define L2_TSS_FREE 0x68
+#define L2_GATE 0x78
+#define L2_CONFORMING 0x88
+#define L2_ABSENT 0x90
+#define L2_EXPAND_DOWN 0x98
+#define L2_READ_ONLY 0xa0
+#define L2_GDT_SIZE 0xa8
+
+/* L1's pages that a VMCS points to; L2 does not reach them. */
+struct l1_pages {
+	u64 *ept;  /* PML4, PDPT, PD, PT */
+	u8 *io;	   /* bitmaps A and B */
+	u8 *msr;   /* bitmap */
+	u8 *vapic; /* virtual-APIC page */
+	u8 *link;  /* for the link pointer */
+	struct msr_entry *entry_load;
+	struct msr_entry *exit_store;
+	struct msr_entry *exit_load;
+};
+extern struct l1_pages l1_pages;
+
+void memory_init(struct l1_vmx *vmx);
+/* Mix what differs from the template into @hash, print it if @print, undo it. */
+u64 memory_observe(u64 hash, bool print);
+
+/* --- a case ----------------------------------------------------------------- */
+
+#define MAX_CHANGES 6
+#define ALL_CHANGES (BIT(MAX_CHANGES) - 1)
+/* Entries of a case: exits of instructions are skipped and L2 goes on. */
+#define MAX_ENTRIES 3
+
+struct trial {
+	u64 number;
+	u32 mask;     /* the changes that are made */
+	u32 kind;     /* of the first change that is not the mode: for statistics */
+	bool explain; /* print what is done */
+	u32 bits;     /* 16, 32, 64: how L2's code is decoded */
+	u64 code;     /* linear address at which the next instruction goes */
+	u32 entries;
+	bool msrs;     /* MSRs outside the VMCS are compared */
+	bool remapped; /* paging structures or EPT are not as usual */
+	u32 timer;     /* of the preemption timer: what ends every case */
+	u64 want[NR_FIELDS];
+	u64 regs[NR_GPRS];
+};
+
+/* A kind of change. */
+struct change {
+	const char *name;
+	u32 weight;
+	void (*make)(struct trial *t, struct rng *r);
+};
+
+extern const struct change changes[];
+extern const u32 nr_changes;
+
+/* What the changes are made with; each says what it does when asked to. */
+void set(struct trial *t, enum field f, u64 v);
+void flip(struct trial *t, enum field f, u64 bits);
+void poke(struct trial *t, const char *what, void *at, u32 size, u64 v);
+void emit(struct trial *t, const u8 *bytes, u32 count);
+void emit_mov(struct trial *t, enum gpr gpr, u64 v);
+void note(struct trial *t, const char *what, u64 v);
+#define EMIT(t, ...) emit(t, (const u8[]){ __VA_ARGS__ }, sizeof((const u8[]){ __VA_ARGS__ }))
+
+void base_init(struct l1_vmx *vmx);
+extern u64 base[NR_FIELDS];
+/* 64-bit mode at CPL 0, and nothing but a VMCALL. */
+void base_set(struct trial *t);
+void mode_change(struct trial *t, struct rng *r);
+
+void change_controls(struct trial *t, struct rng *r);
+void change_reserved(struct trial *t, struct rng *r);
+void change_addresses(struct trial *t, struct rng *r);
+void change_intercepts(struct trial *t, struct rng *r);
+void change_event(struct trial *t, struct rng *r);
+void change_host(struct trial *t, struct rng *r);
+void change_crs(struct trial *t, struct rng *r);
+void change_guest(struct trial *t, struct rng *r);
+void change_segment(struct trial *t, struct rng *r);
+void change_nonreg(struct trial *t, struct rng *r);
+void change_paging(struct trial *t, struct rng *r);
+void change_msr_list(struct trial *t, struct rng *r);
+void change_ept(struct trial *t, struct rng *r);
+void change_insn(struct trial *t, struct rng *r);
+void change_operand(struct trial *t, struct rng *r);
+void change_system(struct trial *t, struct rng *r);
+void change_access(struct trial *t, struct rng *r);
+
+/* Controls that all sides offer: what may be asked for. Checked at the start. */
+extern const u32 common_pin, common_proc, common_proc2, common_exit, common_entry;
+
+/* Build case @number into @t. */
+void trial_build(struct trial *t, u64 number, u32 mask, bool explain);
+/* Run it; the hash of all that can be seen of it. */
+u64 trial_run(struct l1_vmx *vmx, struct trial *t);
+
+/* --- what came out ------------------------------------------------------------ */
+
+struct outcome {
+	u64 how; /* as l1_run() */
+	u64 value[NR_FIELDS];
+};
+
+/* Which part of a field has a defined value after this outcome; 0: none. */
+u64 defined_bits(const struct trial *t, const struct outcome *o, enum field f);
+
+/* What is not compared since the emulated processor is wrong; quirks.def. */
+void quirks_begin(const struct trial *t, const struct outcome *o);
+u64 quirk_bits(enum field f, u64 value);
+void quirks_report(void);
+
+#endif

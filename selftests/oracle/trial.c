@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Building a case from its number, running it, and looking at what came out. */
+#include "oracle.h"
+
+const struct change changes[] = {
+	{ "controls", 12, change_controls },
+	{ "reserved controls", 1, change_reserved },
+	{ "addresses", 2, change_addresses },
+	{ "intercepts", 12, change_intercepts },
+	{ "event", 10, change_event },
+	{ "host state", 3, change_host },
+	{ "control registers", 4, change_crs },
+	{ "registers", 5, change_guest },
+	{ "segments", 6, change_segment },
+	{ "non-register state", 6, change_nonreg },
+	{ "paging", 4, change_paging },
+	{ "MSR lists", 3, change_msr_list },
+	{ "EPT", 6, change_ept },
+	{ "instructions", 16, change_insn },
+	{ "operands", 12, change_operand },
+	{ "system registers", 14, change_system },
+	{ "accesses", 10, change_access },
+};
+const u32 nr_changes = ARRAY_SIZE(changes);
+
+/* What is in the current VMCS, as far as this side knows. */
+static u64 known[NR_FIELDS];
+static bool is_known[NR_FIELDS];
+
+/* --- what changes are made with ------------------------------------------------------------ */
+
+void note(struct trial *t, const char *what, u64 v)
+{
+	if (t->explain)
+		printf("#   %s 0x%lx\n", what, (unsigned long)v);
+}
+
+void set(struct trial *t, enum field f, u64 v)
+{
+	static const u64 widths[] = { 0xffff, ~0ULL, 0xffffffff, ~0ULL };
+
+	v &= widths[vmcs_enc_width(fields[f].encoding)];
+	if (t->explain)
+		printf("#   %s: 0x%lx -> 0x%lx\n", fields[f].name, (unsigned long)t->want[f],
+		       (unsigned long)v);
+	t->want[f] = v;
+}
+
+void flip(struct trial *t, enum field f, u64 bits)
+{
+	set(t, f, t->want[f] ^ bits);
+}
+
+void poke(struct trial *t, const char *what, void *at, u32 size, u64 v)
+{
+	if (t->explain)
+		printf("#   %s at 0x%lx: 0x%lx\n", what, (unsigned long)at, (unsigned long)v);
+	memcpy(at, &v, size);
+}
+
+void emit(struct trial *t, const u8 *bytes, u32 count)
+{
+	memcpy((void *)t->code, bytes, count);
+	t->code += count;
+}
+
+/* MOV of an immediate in the mode that L2 is meant to be in; no more than 32 bits outside 64. */
+void emit_mov(struct trial *t, enum gpr gpr, u64 v)
+{
+	u8 op = 0xb8 + gpr;
+
+	if (t->bits == 64) {
+		EMIT(t, 0x48, op);
+		emit(t, (const u8 *)&v, 8);
+		return;
+	}
+	if (t->bits == 16)
+		EMIT(t, 0x66);
+	EMIT(t, op);
+	emit(t, (const u8 *)&v, 4);
+}
+
+/* --- building ---------------------------------------------------------------------------------- */
+
+static const struct change *pick_change(struct rng *r)
+{
+	static u32 total;
+	u32 at, i = 0;
+
+	if (!total)
+		for (u32 k = 0; k < nr_changes; k++)
+			total += changes[k].weight;
+	for (at = rng_below(r, total); at >= changes[i].weight; i++)
+		at -= changes[i].weight;
+	return &changes[i];
+}
+
+/*
+ * L2 must come back: wait-for-SIPI has nobody to end it, and the emulated
+ * processor ends with a panic on a pending MTF, which it does not offer.
+ */
+static void keep_alive(struct trial *t)
+{
+	if ((t->want[F_ENTRY_INTR_INFO] & INTR_TYPE_MASK) == INTR_TYPE_OTHER)
+		t->want[F_ENTRY_INTR_INFO] ^= 1u << 8;
+	/* It ends likewise, or goes on, in IA-32e mode without paging, which it does not check. */
+	if (t->want[F_ENTRY_CTLS] & ENTRYC_GUEST_64)
+		t->want[F_GUEST_CR0] |= CR0_PE | CR0_PG;
+	if (t->want[F_GUEST_ACTIVITY] == ACTIVITY_SIPI &&
+	    !(t->want[F_ENTRY_INTR_INFO] & INTR_VALID))
+		t->want[F_GUEST_ACTIVITY] = ACTIVITY_ACTIVE;
+	t->want[F_PIN_CTLS] |= PIN_PREEMPT_TIMER;
+}
+
+/* Each change has its own numbers, whichever of the others are made. */
+void trial_build(struct trial *t, u64 number, u32 mask, bool explain)
+{
+	struct rng r = { mix(number, 0) };
+	u32 count = 1 + rng_below(&r, MAX_CHANGES - 1);
+
+	memset(t, 0, sizeof(*t));
+	t->number = number;
+	t->mask = mask;
+	t->explain = explain;
+	t->entries = 1 + rng_below(&r, MAX_ENTRIES);
+	base_set(t);
+	r.state = mix(number, 1);
+	if (mask & 1)
+		mode_change(t, &r);
+	for (u32 i = 1; i <= count; i++) {
+		const struct change *c;
+
+		r.state = mix(number, i + 1);
+		c = pick_change(&r);
+		if (i == 1)
+			t->kind = c - changes;
+		if (!(mask & BIT(i)))
+			continue;
+		if (explain)
+			printf("# change %d, %s:\n", i, c->name);
+		c->make(t, &r);
+	}
+	EMIT(t, 0x0f, 0x01, 0xc1); /* VMCALL */
+	keep_alive(t);
+}
+
+/* --- running ------------------------------------------------------------------------------------- */
+
+static void write_fields(struct trial *t)
+{
+	for (u32 i = 0; i < NR_FIELDS; i++) {
+		if (fields[i].role == ROLE_EXIT || !field_compared(i))
+			continue;
+		if (is_known[i] && known[i] == t->want[i])
+			continue;
+		l1_vmwrite(fields[i].encoding, t->want[i]);
+		known[i] = t->want[i];
+		is_known[i] = true;
+	}
+}
+
+static void read_fields(struct outcome *o, u8 role)
+{
+	for (u32 i = 0; i < NR_FIELDS; i++) {
+		if (fields[i].role != role || !field_compared(i))
+			continue;
+		o->value[i] = vmread_fast(fields[i].encoding);
+		if (role != ROLE_EXIT)
+			known[i] = o->value[i];
+	}
+}
+
+/* --- L1 after an exit ------------------------------------------------------------------------------ */
+
+static const struct {
+	u32 msr;
+	enum field field;
+} host_msrs[] = {
+	{ MSR_FS_BASE, F_HOST_FS_BASE },
+	{ MSR_GS_BASE, F_HOST_GS_BASE },
+	{ MSR_SYSENTER_CS, F_HOST_SYSENTER_CS },
+	{ MSR_SYSENTER_ESP, F_HOST_SYSENTER_ESP },
+	{ MSR_SYSENTER_EIP, F_HOST_SYSENTER_EIP },
+	{ MSR_EFER, F_HOST_EFER },
+	{ MSR_PAT, F_HOST_PAT },
+};
+
+static u64 show(struct trial *t, u64 hash, const char *name, u64 v)
+{
+	if (t->explain)
+		printf("= %s 0x%lx\n", name, (unsigned long)v);
+	return mix(hash, v);
+}
+
+/* Looking at L1 costs more than the rest: where its state was changed, and now and then. */
+static bool look_at_host(const struct trial *t)
+{
+	for (u32 i = 0; i < NR_FIELDS; i++)
+		if (fields[i].role == ROLE_HOST && field_compared(i) && t->want[i] != base[i])
+			return true;
+	return t->want[F_EXIT_CTLS] != base[F_EXIT_CTLS] || t->want[F_EXIT_MSR_LOAD_COUNT] ||
+	       !(t->number & 15);
+}
+
+static u64 observe_host(struct trial *t, u64 hash)
+{
+	static const char *const names[] = { "L1's ES", "L1's SS", "L1's DS", "L1's FS",
+					     "L1's GS" };
+	u16 sel[5];
+
+	asm volatile("mov %%es, %0" : "=r"(sel[0]));
+	asm volatile("mov %%ss, %0" : "=r"(sel[1]));
+	asm volatile("mov %%ds, %0" : "=r"(sel[2]));
+	asm volatile("mov %%fs, %0" : "=r"(sel[3]));
+	asm volatile("mov %%gs, %0" : "=r"(sel[4]));
+	for (u32 i = 0; i < ARRAY_SIZE(sel); i++)
+		hash = show(t, hash, names[i], sel[i]);
+	for (u32 i = 0; i < ARRAY_SIZE(host_msrs); i++)
+		hash = show(t, hash, fields[host_msrs[i].field].name, rdmsr(host_msrs[i].msr));
+	hash = show(t, hash, "L1's CR0", read_cr0());
+	hash = show(t, hash, "L1's CR3", read_cr3());
+	hash = show(t, hash, "L1's CR4", read_cr4());
+	return show(t, hash, "L1's RFLAGS", read_flags() & ~RFLAGS_ARITH);
+}
+
+static void restore_host(void)
+{
+	asm volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%ss" : : "r"(SEL_DATA));
+	asm volatile("mov %0, %%fs; mov %0, %%gs" : : "r"(0));
+	for (u32 i = 0; i < ARRAY_SIZE(host_msrs); i++)
+		wrmsr(host_msrs[i].msr, base[host_msrs[i].field]);
+	write_cr0(base[F_HOST_CR0]);
+	write_cr3(base[F_HOST_CR3]);
+	write_cr4(base[F_HOST_CR4]);
+}
+
+static u64 observe_msrs(struct trial *t, u64 hash)
+{
+	static const u32 msrs[] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_KERNEL_GS_BASE };
+
+	for (u32 i = 0; i < ARRAY_SIZE(msrs); i++) {
+		u64 v = rdmsr(msrs[i]);
+
+		if (t->explain)
+			printf("= MSR 0x%x 0x%lx\n", msrs[i], (unsigned long)v);
+		hash = mix(hash, v);
+		wrmsr(msrs[i], 0);
+	}
+	return hash;
+}
+
+static u64 observe_registers(struct trial *t, u64 hash)
+{
+	static const char *const names[] = {
+		"RAX", "RCX", "RDX", "RBX", "-",   "RBP", "RSI", "RDI",
+		"R8",  "R9",  "R10", "R11", "R12", "R13", "R14", "R15"
+	};
+	struct l1_vmx *vmx = l1_vmx();
+
+	for (u32 i = 0; i < NR_GPRS; i++)
+		if (i != GPR_RSP)
+			hash = show(t, hash, names[i], vmx->regs[i]);
+	hash = show(t, hash, "CR2", read_cr2());
+	hash = show(t, hash, "DR0", read_dr0());
+	hash = show(t, hash, "DR1", read_dr1());
+	hash = show(t, hash, "DR2", read_dr2());
+	hash = show(t, hash, "DR3", read_dr3());
+	hash = show(t, hash, "DR6", read_dr6());
+	return show(t, hash, "L1's DR7", read_dr7());
+}
+
+/* --- one entry --------------------------------------------------------------------------------------- */
+
+static u64 observe_fields(struct trial *t, const struct outcome *o, u64 hash)
+{
+	for (u32 i = 0; i < NR_FIELDS; i++) {
+		u64 bits = defined_bits(t, o, i);
+
+		if (bits)
+			bits &= ~quirk_bits(i, o->value[i] & bits);
+		if (!bits)
+			continue;
+		if (t->explain)
+			printf("= %s 0x%lx\n", fields[i].name, (unsigned long)(o->value[i] & bits));
+		hash = mix(mix(hash, i), o->value[i] & bits);
+	}
+	return hash;
+}
+
+static u64 observe(struct trial *t, struct outcome *o, u64 hash)
+{
+	if (t->explain)
+		printf("= outcome 0x%lx\n", (unsigned long)o->how);
+	if (o->how >= VM_OK)
+		return mix(hash, o->how);
+	read_fields(o, ROLE_EXIT);
+	read_fields(o, ROLE_GUEST);
+	o->value[F_ENTRY_INTR_INFO] = vmread_fast(VMCS_ENTRY_INTR_INFO);
+	known[F_ENTRY_INTR_INFO] = o->value[F_ENTRY_INTR_INFO];
+	quirks_begin(t, o);
+	return observe_fields(t, o, hash);
+}
+
+/* Whether L2 may go on after the instruction that exited. */
+static bool goes_on(const struct outcome *o)
+{
+	if (o->value[F_IDT_VECTORING_INFO] & INTR_VALID)
+		return false;
+	switch (o->how) {
+	case EXIT_CPUID:
+	case EXIT_HLT:
+	case EXIT_INVD:
+	case EXIT_INVLPG:
+	case EXIT_RDPMC:
+	case EXIT_RDTSC:
+	case EXIT_CR_ACCESS:
+	case EXIT_DR_ACCESS:
+	case EXIT_IO:
+	case EXIT_RDMSR:
+	case EXIT_WRMSR:
+	case EXIT_MWAIT:
+	case EXIT_MONITOR:
+	case EXIT_PAUSE:
+	case EXIT_GDTR_IDTR:
+	case EXIT_LDTR_TR:
+	case EXIT_RDTSCP:
+	case EXIT_WBINVD:
+	case EXIT_XSETBV:
+	case EXIT_INVPCID:
+	case EXIT_VMCALL: return true;
+	default: return o->how >= EXIT_VMCLEAR && o->how <= EXIT_VMXON;
+	}
+}
+
+static bool at_the_end(const struct trial *t, const struct outcome *o)
+{
+	u64 linear = o->value[F_GUEST_CS_BASE] + o->value[F_GUEST_RIP];
+
+	return o->how == EXIT_VMCALL && (linear + 3 == t->code || linear >= L2_STUBS);
+}
+
+static void arm(struct trial *t)
+{
+	write_cr2(0x2222);
+	write_dr0(0);
+	write_dr1(0);
+	write_dr2(0);
+	write_dr3(0);
+	write_dr6(0xffff0ff0);
+	memcpy(l1_vmx()->regs, t->regs, sizeof(t->regs));
+}
+
+/* L2 finds its memory as it is now, not as the last case had it. */
+static void flush(const struct trial *t)
+{
+	static const struct inv_desc none;
+	static bool remapped;
+
+	invvpid(INVVPID_ALL, &none);
+	if (remapped || t->remapped)
+		invept(INVEPT_ALL, &none);
+	remapped = t->remapped;
+}
+
+/* What there is to see of one entry. */
+static u64 enter_once(struct l1_vmx *vmx, struct trial *t, struct outcome *o, bool host, u64 hash)
+{
+	o->how = l1_run();
+	if (host) {
+		hash = observe_host(t, hash);
+		restore_host();
+	}
+	return observe(t, o, hash);
+}
+
+u64 trial_run(struct l1_vmx *vmx, struct trial *t)
+{
+	bool host = look_at_host(t);
+	struct outcome o;
+	u64 hash = 0;
+
+	write_fields(t);
+	l1_vmwrite(VMCS_GUEST_PREEMPT_TIMER, t->timer);
+	flush(t);
+	arm(t);
+	for (u32 i = 0; i < t->entries; i++) {
+		hash = enter_once(vmx, t, &o, host, hash);
+		if (o.how >= VM_OK || !goes_on(&o) || at_the_end(t, &o))
+			break;
+		known[F_GUEST_RIP] = o.value[F_GUEST_RIP] + o.value[F_EXIT_INSN_LEN];
+		l1_vmwrite(VMCS_GUEST_RIP, known[F_GUEST_RIP]);
+	}
+	hash = observe_registers(t, hash);
+	if (t->msrs)
+		hash = observe_msrs(t, hash);
+	return memory_observe(hash, t->explain);
+}
