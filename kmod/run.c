@@ -74,14 +74,8 @@ static int handle_requests(struct vcpu *vcpu)
 
 static u32 exception_info(struct vcpu *vcpu)
 {
-	u32 info = vcpu->inject.exception.vector;
+	u32 info = vcpu->inject.exception.vector | vcpu->inject.exception.type;
 
-	if (info == VEC_BP || info == VEC_OF)
-		info |= INTR_TYPE_SOFT_EXC;
-	else if (vcpu->inject.exception.int1)
-		info |= INTR_TYPE_PRIV_SW_EXC;
-	else
-		info |= INTR_TYPE_HARD_EXC;
 	if (vcpu->inject.exception.has_error)
 		info |= INTR_HAS_ERROR;
 	return info;

@@ -105,6 +105,7 @@ static void set_exception(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 	in->exception.has_payload = in->exception.pending && e->exception_has_payload;
 	in->exception.payload = e->exception_payload;
 	in->exception.vector = e->exception.nr;
+	in->exception.type = inject_exception_type(e->exception.nr);
 	in->exception.has_error = e->exception.has_error_code;
 	in->exception.error = e->exception.error_code;
 }

@@ -68,8 +68,8 @@ struct vcpu_inject {
 		bool injected; /* in the VMCS, or its delivery was cut short by an exit */
 		bool has_error;
 		bool has_payload; /* CR2 or DR6, not yet written */
-		bool int1;	  /* #DB by the instruction INT1: a software exception */
 		u8 vector;
+		u32 type;  /* INTR_TYPE_HARD_EXC, _SOFT_EXC or _PRIV_SW_EXC */
 		u32 error; /* its low 16 bits are delivered; userspace may set others */
 		u64 payload;
 	} exception;

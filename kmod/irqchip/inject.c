@@ -32,6 +32,11 @@ static bool makes_double_fault(u8 first, u8 second)
 	       (a == EXC_PAGE_FAULT && b != EXC_BENIGN);
 }
 
+u32 inject_exception_type(u8 vector)
+{
+	return vector == VEC_BP || vector == VEC_OF ? INTR_TYPE_SOFT_EXC : INTR_TYPE_HARD_EXC;
+}
+
 static void raise(struct vcpu *vcpu, u8 vector, bool has_error, u32 error, bool has_payload,
 		  u64 payload)
 {
@@ -61,7 +66,7 @@ static void raise(struct vcpu *vcpu, u8 vector, bool has_error, u32 error, bool 
 	in->exception.error = error;
 	in->exception.has_payload = has_payload;
 	in->exception.payload = payload;
-	in->exception.int1 = false;
+	in->exception.type = inject_exception_type(vector);
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
@@ -167,7 +172,7 @@ static void recover_exception(struct vcpu *vcpu, u32 info)
 	in->exception.pending = false;
 	in->exception.vector = info & INTR_VECTOR;
 	in->exception.has_payload = false;
-	in->exception.int1 = (info & INTR_TYPE_MASK) == INTR_TYPE_PRIV_SW_EXC;
+	in->exception.type = info & INTR_TYPE_MASK;
 	in->exception.has_error = info & INTR_HAS_ERROR;
 	in->exception.error = in->exception.has_error ? vmread(VMCS_IDT_VECTORING_ERROR) : 0;
 	if (intr_type_software(info))

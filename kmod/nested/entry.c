@@ -153,7 +153,7 @@ static void take_event(struct vcpu *vcpu)
 		in->exception.has_error = info & INTR_HAS_ERROR;
 		in->exception.error = v->entry_error_code;
 		in->exception.has_payload = false;
-		in->exception.int1 = type == INTR_TYPE_PRIV_SW_EXC;
+		in->exception.type = type;
 	}
 }
 

@@ -19,16 +19,13 @@ static bool delivery_under_way(const struct vcpu *vcpu)
 static int reflect_exception(struct vcpu *vcpu)
 {
 	struct vcpu_inject *in = &vcpu->inject;
-	u8 vector = in->exception.vector;
 	struct l2_exit x = {
 		.reason = EXIT_EXCEPTION_NMI,
-		.intr_info = vector | INTR_VALID | INTR_TYPE_HARD_EXC,
+		.intr_info = in->exception.vector | in->exception.type | INTR_VALID,
 	};
 
-	if (vector == VEC_BP || vector == VEC_OF) {
-		x.intr_info ^= INTR_TYPE_HARD_EXC ^ INTR_TYPE_SOFT_EXC;
+	if (intr_type_software(x.intr_info))
 		x.insn_len = in->insn_len;
-	}
 	if (in->exception.has_error) {
 		x.intr_info |= INTR_HAS_ERROR;
 		x.intr_error = (u16)in->exception.error;
@@ -135,6 +132,26 @@ static bool irq_for_l2(struct vcpu *vcpu)
 	return pending && inject_irq_allowed(vcpu);
 }
 
+/*
+ * A window that L1 asked for, or a debug exception that was pending at the entry,
+ * ends HLT, an NMI window shutdown as well. The processor delivers it at once.
+ * SDM: "Special Features of VM Entry".
+ */
+static bool window_opens(struct vcpu *vcpu)
+{
+	const struct nested *n = vcpu->nested;
+
+	return (n->activity == ACTIVITY_HLT && (n->v->proc_ctls & PROC_INT_WINDOW) &&
+		inject_irq_allowed(vcpu)) ||
+	       ((n->v->proc_ctls & PROC_NMI_WINDOW) && inject_nmi_allowed(vcpu));
+}
+
+static bool debug_pending(struct vcpu *vcpu)
+{
+	return (vmread(VMCS_GUEST_PENDING_DBG) & (DBG_BS | DBG_ENABLED_BPT)) &&
+	       !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & IRQBLK_MOV_SS);
+}
+
 bool nested_wakes(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -146,9 +163,10 @@ bool nested_wakes(struct vcpu *vcpu)
 	if (vcpu_test_request(vcpu, REQ_TRIPLE_FAULT) || vcpu_test_request(vcpu, REQ_NMI) ||
 	    n->mtf_pending || timer_expired(n) || nmi_for_l1(vcpu) || irq_for_l1(vcpu))
 		return true;
-	if (vcpu->inject.nmi.pending && inject_nmi_allowed(vcpu))
+	if ((vcpu->inject.nmi.pending && inject_nmi_allowed(vcpu)) || window_opens(vcpu))
 		return true;
-	return n->activity == ACTIVITY_HLT && (vcpu->inject.exception.pending || irq_for_l2(vcpu));
+	return n->activity == ACTIVITY_HLT &&
+	       (vcpu->inject.exception.pending || irq_for_l2(vcpu) || debug_pending(vcpu));
 }
 
 int nested_events(struct vcpu *vcpu, bool *immediate)
@@ -178,5 +196,8 @@ int nested_events(struct vcpu *vcpu, bool *immediate)
 	if (irq_for_l1(vcpu))
 		return reflect_irq(vcpu);
 	vcpu->stats.nested_reflected--;
+	/* L2 goes on. It is active from here, unless all that comes is a window. */
+	if (n->activity != ACTIVITY_ACTIVE && !window_opens(vcpu))
+		n->activity = ACTIVITY_ACTIVE;
 	return 1;
 }

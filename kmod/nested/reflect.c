@@ -56,13 +56,6 @@ static void exit_from_vmcs02(struct vcpu *vcpu, u32 reason, struct l2_exit *x)
 		x->gpa = vmread(VMCS_GUEST_PHYS_ADDR);
 }
 
-static u32 exception_type(const struct vcpu_inject *in)
-{
-	if (in->exception.vector == VEC_BP || in->exception.vector == VEC_OF)
-		return INTR_TYPE_SOFT_EXC;
-	return in->exception.int1 ? INTR_TYPE_PRIV_SW_EXC : INTR_TYPE_HARD_EXC;
-}
-
 /*
  * The event whose delivery this exit cut short, as IDT-vectoring information;
  * it is L1's from here on.
@@ -74,8 +67,7 @@ static void save_vectoring(struct vcpu *vcpu)
 	u32 info = 0;
 
 	if (in->exception.injected) {
-		info = in->exception.vector | INTR_VALID;
-		info |= exception_type(in);
+		info = in->exception.vector | in->exception.type | INTR_VALID;
 		if (in->exception.has_error) {
 			info |= INTR_HAS_ERROR;
 			v->idt_vectoring_error = (u16)in->exception.error;

@@ -169,6 +169,23 @@ static void inject_not_intercepted(void)
 	unwatch(VEC_UD);
 }
 
+/* #BP as a hardware exception is no INT3, to whom its delivery is told. */
+static void vectoring_type(void)
+{
+	static const u32 events[] = { INTR_TYPE_HARD_EXC | VEC_BP, INTR_TYPE_SOFT_EXC | VEC_BP };
+
+	l1_prepare(l2_end);
+	l1_vmwrite(VMCS_EXCEPTION_BITMAP, ~0u);
+	l1_vmwrite(VMCS_GUEST_IDTR_LIMIT, 0);
+	for (u32 i = 0; i < ARRAY_SIZE(events); i++) {
+		l1_restart_l2(l2_end);
+		inject(events[i], 0, 1);
+		EXPECT_EXIT(EXIT_EXCEPTION_NMI);
+		GUEST_EXPECT(l1_vmread(VMCS_EXIT_INTR_INFO) & INTR_VECTOR, VEC_GP);
+		GUEST_EXPECT(l1_vmread(VMCS_IDT_VECTORING_INFO), INTR_VALID | events[i]);
+	}
+}
+
 /* --- interrupts ---------------------------------------------------------- */
 
 static void external_no_ack(void)
@@ -521,6 +538,36 @@ static void enter_halted(void)
 	unwatch(VEC_NMI);
 }
 
+/* A window that L1 asked for ends HLT at once: no event comes by itself. */
+static void window_ends_halt(void)
+{
+	struct l1_vmx *vmx = l1_prepare(l2_end);
+
+	if (!(vmx->caps.misc & MISC_ACTIVITY_HLT))
+		claim_skip("no HLT activity state");
+	l1_use_pin(PIN_PREEMPT_TIMER);
+	l1_use_proc(PROC_INT_WINDOW);
+	l1_vmwrite(VMCS_GUEST_PREEMPT_TIMER, 1000000);
+	l1_vmwrite(VMCS_GUEST_ACTIVITY, ACTIVITY_HLT);
+	l1_vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	EXPECT_EXIT(EXIT_INT_WINDOW);
+}
+
+/* An interrupt that L2 takes itself ends its HLT: the next exit finds it active. */
+static void active_after_halt(void)
+{
+	watch(VECTOR);
+	apic_enable();
+	l1_prepare(l2_hlt);
+	apic_write(APIC_TIMER_DIVIDE, 0xb);
+	apic_write(APIC_LVT_TIMER, VECTOR);
+	apic_write(APIC_TIMER_INITIAL, 20000000); /* L2 halts long before */
+	expect_end();
+	GUEST_EXPECT(l2_seen[VECTOR], 1);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_ACTIVITY), ACTIVITY_ACTIVE);
+	unwatch(VECTOR);
+}
+
 static void enter_shutdown(void)
 {
 	struct l1_vmx *vmx = l1_prepare(l2_end);
@@ -578,4 +625,8 @@ CLAIMS = { { inject_interrupt, "injection of an external interrupt" },
 	   { enter_halted, "entry into HLT; timer and injected NMI end it" },
 	   { enter_shutdown, "entry into shutdown" },
 	   { pending_debug, "a pending debug exception is delivered at entry" },
+	   { vectoring_type,
+	     "an exit in an exception's delivery tells the type that was injected" },
+	   { window_ends_halt, "an interrupt window ends HLT" },
+	   { active_after_halt, "L2 is active after an interrupt that ended its HLT" },
 	   END_OF_CLAIMS };
