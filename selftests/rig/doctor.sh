@@ -35,10 +35,11 @@ says()
 	claim "abyme $*: $text" $?
 }
 
-# A multiboot image at 1 MiB that jumps to itself.
+# A multiboot image at 1 MiB that halts for ever: a loop with interrupts off would keep
+# Bochs from ever leaving the guest.
 header='\002\260\255\033\000\000\001\000\376\117\121\344\000\000\020\000\000\000\020\000'
 # shellcheck disable=SC2059 # the escapes are the point
-printf "$header"'\000\000\000\000\000\000\000\000\040\000\020\000\353\376' >endless
+printf "$header"'\000\000\000\000\000\000\000\000\040\000\020\000\364\353\375' >endless
 
 [ -c /dev/abyme ] || modprobe abyme
 says 0 "kvm_intel is loaded and idle" doctor
