@@ -35,6 +35,7 @@ help:
 
 #: make                 build the module, the launcher and the tests
 #: make run             three Linux kernels, one in the other: L0, L1, L2
+#: make run DEPTH=2     Linux on abyme on abyme, or as deep as DEPTH says
 #: make unit            unit tests in userspace, seconds
 #: make check           everything that must hold, less than 30 minutes
 #: make check-long      Linux as L2 in every variant of kvm_intel; KVM's selftests
@@ -82,7 +83,7 @@ rig-parts: $(if $(KDIR),module) launcher guests rig-tests
 
 run:
 	@scripts/setup run
-	@scripts/run-nest $(RUN_OPTIONS)
+	@scripts/run-nest $(if $(DEPTH),--depth $(DEPTH)) $(RUN_OPTIONS)
 
 check:
 	@scripts/check $(CHECK_OPTIONS)
