@@ -19,6 +19,7 @@ struct insn_ctx {
 	bool known;	  /* which L1's processor has */
 	bool read_only;	  /* and does not let L1 write */
 	u32 blocking;	  /* interruptibility state of L1 */
+	bool is_shadow;	  /* of the current VMCS */
 	u32 launch_state; /* enum vmcs12_launch_state */
 	u64 type;	  /* of INVEPT, INVVPID */
 	u64 desc[2];

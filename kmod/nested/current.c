@@ -113,15 +113,25 @@ void vmcs12_begin(struct vcpu *vcpu, u64 ptr)
 	shadow_on(vcpu);
 }
 
+/* A shadow VMCS can be current only where there is VMCS shadowing. */
+static bool revision_valid(const struct nested *n, u32 revision)
+{
+	if (ctl_may(n->caps.proc2, PROC2_SHADOW_VMCS))
+		revision &= ~(u32)VMCS12_SHADOW;
+	return revision == VMCS12_REVISION;
+}
+
 int vmcs12_make_current(struct vcpu *vcpu, u64 ptr)
 {
 	struct nested *n = vcpu->nested;
 
 	if (ptr == n->vmcs12_ptr)
 		return 0;
+	if (ptr == n->shadow12_ptr)
+		shadow12_drop(vcpu);
 	if (mem_read(vcpu->vm, ptr, n->spare, sizeof(*n->spare)))
 		n->spare->revision = ~0u; /* no memory: it reads as ones */
-	if (n->spare->revision != VMCS12_REVISION)
+	if (!revision_valid(n, n->spare->revision))
 		return VMERR_VMPTRLD_BAD_REVISION;
 	vmcs12_release(vcpu, false);
 	swap(n->v, n->spare);

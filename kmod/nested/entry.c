@@ -24,10 +24,17 @@ static void read_vtpr(struct vcpu *vcpu, struct check_ctx *c)
 	c->vtpr_known = !mem_read(vcpu->vm, v->virt_apic_addr + VAPIC_TPR, &c->vtpr, 1);
 }
 
-static void read_link(struct vcpu *vcpu, struct check_ctx *c)
+void nested_read_link(struct vcpu *vcpu, struct check_ctx *c)
 {
+	struct nested *n = vcpu->nested;
+
 	if (c->v->link_pointer == NO_GPA)
 		return;
+	if (shadow12_wanted(n) != NO_GPA) {
+		c->link_readable = n->shadow12_ptr == c->v->link_pointer;
+		c->link_revision = n->shadow12->revision;
+		return;
+	}
 	c->link_readable = !mem_read(vcpu->vm, c->v->link_pointer, &c->link_revision, 4);
 }
 
@@ -111,18 +118,37 @@ static const struct check *check_guest_always(const struct check_ctx *c, u64 *qu
 	return failed;
 }
 
+/* What L1 wrote since the last entry needs no check but those that never rest. */
+static const struct check *check_guest_again(struct vcpu *vcpu, struct check_ctx *c, bool new_link,
+					     u64 *qual)
+{
+	const struct check *failed = check_guest_always(c, qual);
+
+	if (failed || !new_link)
+		return failed;
+	nested_read_link(vcpu, c);
+	*qual = ENTRYQ_LINK;
+	return check_guest_link(c);
+}
+
 static const struct check *check_guest_state(struct vcpu *vcpu, struct check_ctx *c, u64 *qual)
 {
 	struct nested *n = vcpu->nested;
 	const struct check *failed;
+	u64 held = n->shadow12_ptr;
 
-	if (!n->check_guest && !vmcs12_pae(n->v))
-		return check_guest_always(c, qual);
-	vmcs12_pull_plain(vcpu);
-	read_link(vcpu, c);
-	nested_read_pdptes(vcpu, c);
-	failed = check_guest(c, qual);
-	if (!failed)
+	shadow12_load(vcpu);
+	if (!n->check_guest && !vmcs12_pae(n->v)) {
+		failed = check_guest_again(vcpu, c, n->shadow12_ptr != held, qual);
+	} else {
+		vmcs12_pull_plain(vcpu);
+		nested_read_link(vcpu, c);
+		nested_read_pdptes(vcpu, c);
+		failed = check_guest(c, qual);
+	}
+	if (failed)
+		shadow12_drop(vcpu); /* it was not entered with: L1 may still change it */
+	else
 		n->check_guest = false;
 	return failed;
 }

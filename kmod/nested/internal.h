@@ -108,6 +108,11 @@ struct nested {
 	bool shadow_on;	       /* linked to vmcs01 */
 	bool shadow_due;       /* L1 goes on, and the shadow VMCS is not up to date */
 
+	/* L0's copy of the VMCS that vmcs12 links, for L2's VMREAD and VMWRITE. */
+	struct vmcs12 *shadow12;
+	u64 shadow12_ptr; /* NO_GPA: none is held */
+	bool shadow12_dirty;
+
 	const struct check *failed; /* the check that failed last, and its field's value */
 	u64 failed_value;
 	u32 entry_insn;			     /* EXIT_VMLAUNCH or EXIT_VMRESUME */
@@ -168,6 +173,7 @@ void vmcs02_init_bitmap_words(struct vcpu *vcpu);
 int nested_enter(struct vcpu *vcpu); /* 1, negative errno, or VMERR_* << 8 */
 #define ENTER_VMFAIL(error) ((error) << 8)
 void nested_check_ctx(struct vcpu *vcpu, struct check_ctx *c);
+void nested_read_link(struct vcpu *vcpu, struct check_ctx *c);
 void nested_read_pdptes(struct vcpu *vcpu, struct check_ctx *c);
 /* From a saved state: 0. @pending: vmcs12's event is still to be injected. */
 int nested_resume_l2(struct vcpu *vcpu, const struct check_ctx *c, bool pending);
@@ -197,6 +203,17 @@ void shadow_read(struct vcpu *vcpu);  /* L1's writes into the snapshot */
 void shadow_write(struct vcpu *vcpu); /* the snapshot for L1 to read */
 /* From vmcs02 to vmcs01, by way of the shadow VMCS if that can be. True: written. */
 bool shadow_write_on_the_way(struct vcpu *vcpu);
+
+/* shadow12.c: VMCS shadowing by L1 */
+int shadow12_init(struct nested *n);
+void shadow12_free(struct nested *n);
+u64 shadow12_wanted(const struct nested *n);
+/* Hold what vmcs12 links. False: there is no memory at its address. */
+bool shadow12_load(struct vcpu *vcpu);
+void shadow12_sync(struct vcpu *vcpu); /* L1's memory is up to date */
+void shadow12_drop(struct vcpu *vcpu); /* the same, and L0 holds none */
+void shadow12_forget(struct nested *n);
+bool shadow12_access_exits(struct vcpu *vcpu, u64 enc, bool write);
 
 /* ept02.c */
 int ept02_select_root(struct vcpu *vcpu); /* 0, -ENOMEM */

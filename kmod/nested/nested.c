@@ -49,6 +49,7 @@ static struct nested *nested_alloc(struct vcpu *vcpu)
 	n->virt_apic.gpa = NO_GPA;
 	n->apic_access.gpa = NO_GPA;
 	n->msr_bitmap12.gpa = NO_GPA;
+	n->shadow12_ptr = NO_GPA;
 	timer_init(n, vcpu);
 	return n;
 }
@@ -97,6 +98,7 @@ static void free_parts(struct nested *n)
 	free_page((unsigned long)n->msr_bitmap02);
 	vpid_free(n->vpid02);
 	shadow_free(n);
+	shadow12_free(n);
 	n->v = n->spare = NULL;
 	n->msr_bitmap02 = NULL;
 	n->vpid02 = 0;
@@ -120,6 +122,8 @@ int nested_prepare(struct vcpu *vcpu)
 	if (r)
 		goto fail;
 	r = shadow_init(vcpu);
+	if (!r)
+		r = shadow12_init(n);
 	if (r)
 		goto fail;
 	n->vpid02 = vpid_alloc();
@@ -166,6 +170,7 @@ void nested_leave(struct vcpu *vcpu)
 	}
 	if (n->ready)
 		shadow_off(vcpu);
+	shadow12_forget(n);
 	n->vmcs12_ptr = NO_GPA;
 	n->vmxon_ptr = NO_GPA;
 	n->vmxon = false;

@@ -209,6 +209,24 @@ static bool route_wrmsr(struct vcpu *vcpu, const struct vmcs12 *v)
 	return msr_exits(vcpu, v, true);
 }
 
+/* VMREAD and VMWRITE: the encoding is in a register, of 32 bits outside 64-bit mode. */
+static u64 vmcs_access_encoding(struct vcpu *vcpu)
+{
+	u64 enc = vcpu_gpr(vcpu, INSN_REG2(vmread(VMCS_EXIT_INSN_INFO)));
+
+	return vcpu_64bit(vcpu) ? enc : (u32)enc;
+}
+
+static bool route_vmread(struct vcpu *vcpu, const struct vmcs12 *v)
+{
+	return shadow12_access_exits(vcpu, vmcs_access_encoding(vcpu), false);
+}
+
+static bool route_vmwrite(struct vcpu *vcpu, const struct vmcs12 *v)
+{
+	return shadow12_access_exits(vcpu, vmcs_access_encoding(vcpu), true);
+}
+
 /* NULL: L0's always. EPT violations and VMFUNC: ept02.c and vmfunc.c find out. */
 static const route_fn routes[NR_EXITS] = {
 	[EXIT_EXCEPTION_NMI] = route_exception_nmi,
@@ -228,9 +246,9 @@ static const route_fn routes[NR_EXITS] = {
 	[EXIT_VMLAUNCH] = l1_always,
 	[EXIT_VMPTRLD] = l1_always,
 	[EXIT_VMPTRST] = l1_always,
-	[EXIT_VMREAD] = l1_always,
+	[EXIT_VMREAD] = route_vmread,
 	[EXIT_VMRESUME] = l1_always,
-	[EXIT_VMWRITE] = l1_always,
+	[EXIT_VMWRITE] = route_vmwrite,
 	[EXIT_VMXOFF] = l1_always,
 	[EXIT_VMXON] = l1_always,
 	[EXIT_CR_ACCESS] = route_cr_access,

@@ -13,12 +13,20 @@ static u32 state_size(const struct nested *n)
 	return n && n->vmxon && n->vmcs12_ptr != NO_GPA ? HEADER + VMCS12_BYTES : HEADER;
 }
 
+/* With L2 the shadow vmcs12, if it has one, is part of the state. */
+static u32 full_size(struct vcpu *vcpu)
+{
+	u32 size = state_size(vcpu->nested);
+
+	return vcpu->in_l2 && vcpu->nested->shadow12_ptr != NO_GPA ? size + VMCS12_BYTES : size;
+}
+
 static void fill_header(struct vcpu *vcpu, struct kvm_nested_state *s)
 {
 	struct nested *n = vcpu->nested;
 
 	s->format = KVM_STATE_NESTED_FORMAT_VMX;
-	s->size = state_size(n);
+	s->size = full_size(vcpu);
 	s->hdr.vmx.vmxon_pa = NO_GPA;
 	s->hdr.vmx.vmcs12_pa = NO_GPA;
 	if (!n || !n->vmxon)
@@ -54,6 +62,10 @@ int nested_state_get(struct vcpu *vcpu, struct kvm_nested_state __user *user, u3
 		return s.size;
 	vmcs12_sync(vcpu);
 	if (copy_to_user(user->data.vmx[0].vmcs12, vcpu->nested->v, VMCS12_BYTES))
+		return -EFAULT;
+	shadow12_sync(vcpu);
+	if (s.size > HEADER + VMCS12_BYTES &&
+	    copy_to_user(user->data.vmx[0].shadow_vmcs12, vcpu->nested->shadow12, VMCS12_BYTES))
 		return -EFAULT;
 	return s.size;
 }
@@ -110,9 +122,29 @@ static int set_vmcs12(struct vcpu *vcpu, const struct kvm_nested_state *s,
 		return -EINVAL;
 	if (copy_from_user(n->v, user->data.vmx[0].vmcs12, VMCS12_BYTES))
 		return -EFAULT;
-	if (n->v->revision != VMCS12_REVISION)
+	if ((n->v->revision & ~(u32)VMCS12_SHADOW) != VMCS12_REVISION)
 		return -EINVAL;
 	vmcs12_begin(vcpu, pa);
+	return 0;
+}
+
+/* The shadow vmcs12 comes with the state; L1's memory may not have it yet. */
+static int set_shadow12(struct vcpu *vcpu, const struct kvm_nested_state *s,
+			struct kvm_nested_state __user *user)
+{
+	struct nested *n = vcpu->nested;
+	u64 ptr = shadow12_wanted(n);
+
+	if (ptr == NO_GPA)
+		return 0;
+	if (s->size < HEADER + 2 * VMCS12_BYTES || !page_ok(vcpu, ptr))
+		return -EINVAL;
+	if (copy_from_user(n->shadow12, user->data.vmx[0].shadow_vmcs12, VMCS12_BYTES))
+		return -EFAULT;
+	if (n->shadow12->revision != (VMCS12_REVISION | VMCS12_SHADOW))
+		return -EINVAL;
+	n->shadow12_ptr = ptr;
+	n->shadow12_dirty = true;
 	return 0;
 }
 
@@ -130,6 +162,7 @@ static int resume_l2(struct vcpu *vcpu, const struct kvm_nested_state *s)
 	if (!failed)
 		failed = check_host(&c);
 	if (!failed) {
+		nested_read_link(vcpu, &c);
 		nested_read_pdptes(vcpu, &c);
 		failed = check_guest(&c, &qual);
 	}
@@ -176,7 +209,9 @@ int nested_state_set(struct vcpu *vcpu, struct kvm_nested_state __user *user)
 	n->vmxon_ptr = s.hdr.vmx.vmxon_pa;
 	r = set_vmcs12(vcpu, &s, user);
 	if (!r && (s.flags & KVM_STATE_NESTED_GUEST_MODE)) {
-		r = resume_l2(vcpu, &s);
+		r = set_shadow12(vcpu, &s, user);
+		if (!r)
+			r = resume_l2(vcpu, &s);
 		n->mtf_pending = !r && (s.flags & KVM_STATE_NESTED_MTF_PENDING);
 		set_timer(vcpu, &s);
 	}

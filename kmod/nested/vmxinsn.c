@@ -242,6 +242,7 @@ int vmx_vmxoff(struct vcpu *vcpu)
 		return 1;
 	/* The current VMCS' data stays L0's until now; VMXOFF gives it back. */
 	vmcs12_release(vcpu, false);
+	shadow12_drop(vcpu);
 	n->vmxon = false;
 	n->vmxon_ptr = NO_GPA;
 	return finish(vcpu, SUCCEED);
@@ -260,6 +261,8 @@ static struct vmx_outcome do_vmclear(struct vcpu *vcpu, u64 pa)
 	o = checked(EXIT_VMCLEAR, &c);
 	if (o.kind != VMX_SUCCEED)
 		return o;
+	if (pa == n->shadow12_ptr)
+		shadow12_drop(vcpu);
 	if (pa == n->vmcs12_ptr)
 		vmcs12_release(vcpu, true);
 	else
@@ -350,9 +353,27 @@ static int data_read(struct vcpu *vcpu, u32 info, u64 *value, struct x86_fault *
 	return read_operand(vcpu, value, vcpu_64bit(vcpu) ? 8 : 4, fault);
 }
 
+/* The VMCS that VMREAD and VMWRITE act on: L2's is the one that vmcs12 links. NO_GPA: none. */
+static u64 accessed_ptr(struct vcpu *vcpu)
+{
+	return vcpu->in_l2 ? vcpu->nested->shadow12_ptr : vcpu->nested->vmcs12_ptr;
+}
+
+static struct vmcs12 *accessed(struct vcpu *vcpu)
+{
+	return vcpu->in_l2 ? vcpu->nested->shadow12 : vcpu->nested->v;
+}
+
+/* Fields that the snapshot of the current VMCS has from vmcs02 only when asked. */
+static void make_readable(struct vcpu *vcpu, const struct vmcs12_field *f)
+{
+	if (!vcpu->in_l2 &&
+	    (vmcs02_field_is_plain(vmcs12_field_index(f)) || f->enc - VMCS_GUEST_PDPTE0 < 8U))
+		vmcs12_pull_plain(vcpu);
+}
+
 int vmx_vmread(struct vcpu *vcpu)
 {
-	struct nested *n = vcpu->nested;
 	const struct vmcs12_field *f;
 	const struct check *failed;
 	struct x86_fault fault;
@@ -363,17 +384,30 @@ int vmx_vmread(struct vcpu *vcpu)
 	if (!permitted(vcpu))
 		return 1;
 	c = insn_ctx(vcpu);
+	c.vmcs12_ptr = accessed_ptr(vcpu);
 	info = vmread(VMCS_EXIT_INSN_INFO);
 	c.enc = reg_read(vcpu, INSN_REG2(info));
-	f = field_for_l1(n, c.enc);
+	f = field_for_l1(vcpu->nested, c.enc);
 	c.known = f;
 	failed = check_insn(EXIT_VMREAD, &c);
 	if (failed)
 		return finish(vcpu, broken(failed, &c));
-	if (vmcs02_field_is_plain(vmcs12_field_index(f)) || f->enc - VMCS_GUEST_PDPTE0 < 8U)
-		vmcs12_pull_plain(vcpu);
-	r = data_write(vcpu, info, vmcs12_get(n->v, f, vmcs_enc_high(c.enc)), &fault);
+	make_readable(vcpu, f);
+	r = data_write(vcpu, info, vmcs12_get(accessed(vcpu), f, vmcs_enc_high(c.enc)), &fault);
 	return finish(vcpu, r ? from_gva(vcpu, r, &fault) : SUCCEED);
+}
+
+static void note_write(struct vcpu *vcpu, const struct vmcs12_field *f)
+{
+	struct nested *n = vcpu->nested;
+
+	if (vcpu->in_l2) {
+		n->shadow12_dirty = true;
+		return;
+	}
+	vmcs12_note_write(n, vmcs12_field_index(f));
+	if (f->shadow != SHADOW_NONE)
+		shadow_write(vcpu);
 }
 
 static struct vmx_outcome do_vmwrite(struct vcpu *vcpu, u64 enc, u64 value)
@@ -383,16 +417,15 @@ static struct vmx_outcome do_vmwrite(struct vcpu *vcpu, u64 enc, u64 value)
 	struct insn_ctx c = insn_ctx(vcpu);
 	const struct check *failed;
 
+	c.vmcs12_ptr = accessed_ptr(vcpu);
 	c.enc = enc;
 	c.known = f;
 	c.read_only = f && f->role == ROLE_EXIT;
 	failed = check_insn(EXIT_VMWRITE, &c);
 	if (failed)
 		return broken(failed, &c);
-	vmcs12_set(n->v, f, vmcs_enc_high(enc), value);
-	vmcs12_note_write(n, vmcs12_field_index(f));
-	if (f->shadow != SHADOW_NONE)
-		shadow_write(vcpu);
+	vmcs12_set(accessed(vcpu), f, vmcs_enc_high(enc), value);
+	note_write(vcpu, f);
 	return SUCCEED;
 }
 
@@ -406,7 +439,7 @@ int vmx_vmwrite(struct vcpu *vcpu)
 	if (!permitted(vcpu))
 		return 1;
 	info = vmread(VMCS_EXIT_INSN_INFO);
-	if (vcpu->nested->vmcs12_ptr == NO_GPA) /* before its operand is read */
+	if (accessed_ptr(vcpu) == NO_GPA) /* before its operand is read */
 		return finish(vcpu, do_vmwrite(vcpu, reg_read(vcpu, INSN_REG2(info)), 0));
 	r = data_read(vcpu, info, &value, &fault);
 	if (r)
@@ -428,6 +461,7 @@ static int enter(struct vcpu *vcpu, enum vmx_exit insn)
 	c = insn_ctx(vcpu);
 	c.blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
 	c.launch_state = n->v->launch_state;
+	c.is_shadow = n->v->revision & VMCS12_SHADOW;
 	failed = check_insn(insn, &c);
 	if (failed)
 		return finish(vcpu, broken(failed, &c));

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mini [-n] [-c CPUS] IMAGE: run a multiboot image of selftests/guests with
+ * mini [-n] [-s] [-c CPUS] IMAGE: run a multiboot image of selftests/guests with
  * nothing but the API: a console at 0x3f8, the debug exit at 0xf4. It shares
- * no code with the launcher, so the two prove each other.
+ * no code with the launcher, so the two prove each other. With -s it takes the
+ * nested state and sets it again whenever a guest writes port 0x80.
  * Exit status: the guest's, 100 after a triple fault, 101 after anything else.
  */
 #include <elf.h>
@@ -20,7 +21,11 @@
 #define STATUS_TRIPLE_FAULT 100
 #define STATUS_BROKEN 101
 
+#define PORT_SAVE 0x80
+
 static struct vm *vm;
+static bool save;
+static int saved, saved_size; /* how often, and the largest */
 
 static void __attribute__((noreturn)) die(const char *why)
 {
@@ -72,6 +77,8 @@ static void out(u16 port, const u8 *data, int size, u32 count)
 			fwrite(data, size, count, stdout);
 	} else if (port == 0xf4) {
 		fflush(stdout);
+		if (save)
+			fprintf(stderr, "mini: %d states, up to %d bytes\n", saved, saved_size);
 		_exit(data[0]);
 	}
 }
@@ -107,10 +114,34 @@ static void unexpected(struct kvm_run *run, int cpu)
 	_exit(STATUS_BROKEN);
 }
 
+/* The nested state out and in again, once the OUT is over. */
+static void save_and_restore(struct kvm_run *run, int fd)
+{
+	static union {
+		struct kvm_nested_state state;
+		u8 room[sizeof(struct kvm_nested_state) + 2 * KVM_STATE_NESTED_VMX_VMCS_SIZE];
+	} s;
+
+	run->immediate_exit = 1;
+	ioctl(fd, KVM_RUN, 0);
+	run->immediate_exit = 0;
+	memset(&s, 0, sizeof(s));
+	s.state.size = sizeof(s);
+	if (ioctl(fd, KVM_GET_NESTED_STATE, &s) || ioctl(fd, KVM_SET_NESTED_STATE, &s))
+		die("the nested state cannot be taken or set");
+	saved++;
+	if ((int)s.state.size > saved_size)
+		saved_size = s.state.size;
+}
+
 static void handle(struct kvm_run *run, int cpu)
 {
 	switch (run->exit_reason) {
-	case KVM_EXIT_IO: handle_io(run); break;
+	case KVM_EXIT_IO:
+		handle_io(run);
+		if (save && run->io.port == PORT_SAVE)
+			save_and_restore(run, vm->cpu[cpu].fd);
+		break;
 	case KVM_EXIT_MMIO:
 		if (!run->mmio.is_write)
 			memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
@@ -160,16 +191,18 @@ int main(int argc, char **argv)
 	bool nested = false;
 	int cpus = 1, opt;
 
-	while ((opt = getopt(argc, argv, "nc:")) != -1) {
+	while ((opt = getopt(argc, argv, "nsc:")) != -1) {
 		if (opt == 'n')
 			nested = true;
+		else if (opt == 's')
+			save = true;
 		else if (opt == 'c')
 			cpus = atoi(optarg);
 		else
-			die("usage: mini [-n] [-c CPUS] IMAGE");
+			die("usage: mini [-n] [-s] [-c CPUS] IMAGE");
 	}
 	if (optind + 1 != argc || cpus < 1 || cpus > MAX_TEST_CPUS)
-		die("usage: mini [-n] [-c CPUS] IMAGE");
+		die("usage: mini [-n] [-s] [-c CPUS] IMAGE");
 	setvbuf(stdout, NULL, _IOLBF, 4096);
 	vm = vm_new(RAM);
 	vm_irqchip(vm);
