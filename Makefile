@@ -23,7 +23,7 @@ MODULE := $(module_dir)/abyme.ko
 override CC := $(shell command -v $(CC) 2>/dev/null)
 need_cc = $(if $(CC),,$(error no C compiler; run scripts/setup or install gcc))
 need_headers = $(if $(RELEASE),,$(error no kernel headers in '$(KDIR)'; \
-	run scripts/setup, install linux-headers-cloud-amd64, or give KDIR=DIRECTORY))
+	install linux-headers-$(shell uname -r), run scripts/kernel cloud, or give KDIR=DIRECTORY))
 
 # V=1 shows whole commands, as in the kernel's build.
 quiet = $(if $(V),,@echo "  $(1)      $(patsubst $(B)/%,%,$@)"; )
@@ -121,6 +121,8 @@ install: module launcher
 	install -D -m 644 scripts/60-abyme.rules $(udevdir)/60-abyme.rules
 	install -D -m 644 $(MODULE) $(moduledir)/abyme.ko
 	$(if $(DESTDIR),,depmod $(RELEASE))
+	@$(if $(DESTDIR),,[ $(RELEASE) = "$$(uname -r)" ] || \
+		echo "note: the module is for $(RELEASE), the running kernel is $$(uname -r)")
 
 uninstall:
 	rm -f $(bindir)/abyme $(man1dir)/abyme.1 $(man4dir)/abyme.4 $(completiondir)/abyme \

@@ -2,6 +2,7 @@
 /* Files that go into the guest: mapped, and told apart. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -46,6 +47,23 @@ static int map_file(struct image *image, int fd, const char *what)
 	image->data = data;
 	image->size = st.st_size;
 	return 0;
+}
+
+static void on_bus_error(int signal)
+{
+	static const char text[] =
+		"abyme: an image can't be read to its end: its disk fails, or it was "
+		"cut off just now; copy it again.\n";
+
+	(void)signal;
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(EXIT_INTERNAL);
+	_exit(EXIT_SETUP);
+}
+
+void images_guard(bool on)
+{
+	signal(SIGBUS, on ? on_bus_error : SIG_DFL);
 }
 
 int image_open(struct image *image, const char *path, const char *what)

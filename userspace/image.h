@@ -2,6 +2,7 @@
 #ifndef ABYME_IMAGE_H
 #define ABYME_IMAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,12 @@ enum image_kind { IMAGE_UNKNOWN, IMAGE_BZIMAGE, IMAGE_MULTIBOOT };
  */
 int image_open(struct image *image, const char *path, const char *what);
 void image_close(struct image *image);
+
+/*
+ * What is mapped is read when it is touched, and may turn out not to be
+ * readable: while this is on, that ends us with a sentence.
+ */
+void images_guard(bool on);
 
 enum image_kind image_kind(const struct image *image);
 

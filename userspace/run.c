@@ -110,10 +110,12 @@ static int prepare(struct vm *vm, const struct run_opts *opts)
 	struct files files = { 0 };
 	struct boot_entry entry;
 
+	images_guard(true);
 	if (open_device(vm, opts) || open_files(&files, opts) ||
 	    memory_create(&vm->memory, opts->memory) || load_files(vm, &files, opts, &entry))
 		return -1;
 	close_files(&files);
+	images_guard(false);
 	boot_write_tables(&vm->memory, entry.long_mode);
 	if (write_tables(vm) || vm_create(vm))
 		return -1;

@@ -135,7 +135,7 @@ void vcpu_reset(struct vcpu *vcpu, bool init)
 
 int vcpu_skip_bytes(struct vcpu *vcpu, unsigned int len)
 {
-	unsigned long rip = vcpu_rip(vcpu), next = rip + len;
+	unsigned long rip = vcpu_rip(vcpu), next = rip + len, flags = vcpu_rflags(vcpu);
 	u32 block;
 
 	/* Outside 64-bit mode EIP wraps. */
@@ -146,8 +146,11 @@ int vcpu_skip_bytes(struct vcpu *vcpu, unsigned int len)
 	if (unlikely(block & (IRQBLK_STI | IRQBLK_MOV_SS)))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, block & ~(IRQBLK_STI | IRQBLK_MOV_SS));
 	/* The processor raises the trap, or gives it to the debugger, at the entry. */
-	if (unlikely(vcpu_rflags(vcpu) & X86_EFLAGS_TF))
+	if (unlikely(flags & X86_EFLAGS_TF))
 		vmwrite(VMCS_GUEST_PENDING_DBG, vmread(VMCS_GUEST_PENDING_DBG) | DBG_BS);
+	/* RF was for this instruction only; REP goes on with it. */
+	if (unlikely((flags & X86_EFLAGS_RF) && len))
+		vcpu_set_rflags(vcpu, flags & ~X86_EFLAGS_RF);
 	return 1;
 }
 

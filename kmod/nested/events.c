@@ -87,6 +87,13 @@ static bool for_l1(struct vcpu *vcpu)
 	       irq_for_l1(vcpu);
 }
 
+/* A debug trap of L2's last instruction: it goes before all that for_l1() knows but MTF. */
+static bool debug_trap_pending(void)
+{
+	return (vmread(VMCS_GUEST_PENDING_DBG) & (DBG_BS | DBG_ENABLED_BPT)) &&
+	       !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & IRQBLK_MOV_SS);
+}
+
 /* INIT and SIPI. 2: neither. */
 static int reflect_init_sipi(struct vcpu *vcpu)
 {
@@ -146,12 +153,6 @@ static bool window_opens(struct vcpu *vcpu)
 	       ((n->v->proc_ctls & PROC_NMI_WINDOW) && inject_nmi_allowed(vcpu));
 }
 
-static bool debug_pending(struct vcpu *vcpu)
-{
-	return (vmread(VMCS_GUEST_PENDING_DBG) & (DBG_BS | DBG_ENABLED_BPT)) &&
-	       !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & IRQBLK_MOV_SS);
-}
-
 bool nested_wakes(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -166,7 +167,7 @@ bool nested_wakes(struct vcpu *vcpu)
 	if ((vcpu->inject.nmi.pending && inject_nmi_allowed(vcpu)) || window_opens(vcpu))
 		return true;
 	return n->activity == ACTIVITY_HLT &&
-	       (vcpu->inject.exception.pending || irq_for_l2(vcpu) || debug_pending(vcpu));
+	       (vcpu->inject.exception.pending || irq_for_l2(vcpu) || debug_trap_pending());
 }
 
 int nested_events(struct vcpu *vcpu, bool *immediate)
@@ -183,6 +184,11 @@ int nested_events(struct vcpu *vcpu, bool *immediate)
 
 		if (r != 2)
 			return r;
+	}
+	if (!n->mtf_pending && !vcpu->inject.exception.pending && for_l1(vcpu) &&
+	    debug_trap_pending()) {
+		*immediate = true;
+		return 1;
 	}
 	vcpu->stats.nested_reflected++;
 	if (exception_for_l1(vcpu))

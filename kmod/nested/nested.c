@@ -65,6 +65,9 @@ static void refresh_caps(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
+	/* Nobody but L0's LAPIC can end a notification in L1's place. */
+	if (!vcpu->lapic)
+		n->caps.pin.may &= ~(u32)PIN_POSTED_INTR;
 	n->caps.proc2.may &= ~(u32)PROC2_OF_CPUID | vcpu->vmcs01.ctl[CTL_PROC2];
 	n->caps.cr4_fixed1 = (hw_caps.cr4_fixed1 & ~(u64)vcpu->cpuid.cr4_reserved) | CR4_VMXE;
 	vmcs12_fields_of(&n->caps, &n->fields);

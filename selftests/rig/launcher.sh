@@ -84,6 +84,7 @@ died()
 	[ $? = $((128 + $1)) ]
 }
 
+lines=$(dmesg | wc -l)
 : >in
 image debug-exit '\260\003\346\364\364'				# out 3, 0xf4
 image keyboard '\260\376\346\144\364'				# out 0xfe, 0x64
@@ -92,9 +93,9 @@ image power-off '\146\272\004\006\146\270\000\064\146\357\364'	# out 0x3400, 0x6
 image triple-fault '\017\013'					# ud2, without an IDT
 # Echo what comes in until "q", polling.
 image echo '\146\272\375\003\354\250\001\164\373\146\272\370\003\354\074\161\164\003\356\353\353\260\000\346\364\364'
-
 image flood '\146\272\370\003\260\170\356\353\375'		# "x" for ever
 image gap '\146\272\000\020\354\346\364\364'			# what an empty port reads as, as debug exit
+image nowhere '\270\000\000\000\320\377\340'		# a jump to 0xd0000000, where nothing is
 
 ends 7 "debug exit of 3" debug-exit
 memory=16
@@ -107,6 +108,9 @@ ends 0 "power-off" power-off
 ends 8 "triple fault" triple-fault
 grep -q "rip  0000000000100020" said
 claim "a triple fault shows where it was" $?
+ends 12 "code where no memory is" nowhere
+grep -q "can't emulate an instruction" said && grep -q "rip  00000000d0000000" said
+claim "and why and where is shown" $?
 ends 7 "two vCPUs" debug-exit --cpus 2
 ends 7 "more modules than one" debug-exit --initrd echo --module "power-off,a b"
 
@@ -261,6 +265,8 @@ claim "abyme doctor finds that guests run here" $?
 abyme doctor --device "$device" --json >said 2>&1
 [ $? = $status ] && grep -q '"can_run": true' said
 claim "and says so to programs" $?
+! dmesg | tail -n +$((lines + 1)) | grep ' abyme: ' >said
+claim "nothing of all that is in the kernel log" $?
 for command in run doctor stat; do
 	abyme $command --help >out 2>said && grep -q "^Usage: abyme $command" out
 	claim "abyme $command has help" $?
