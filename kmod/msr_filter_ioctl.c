@@ -23,7 +23,7 @@ static int add_msr_range(struct msr_filter *filter, const struct kvm_msr_filter_
 		return -EINVAL;
 	if (!from->nmsrs)
 		return 0;
-	bits = memdup_user(from->bitmap, BITS_TO_LONGS(from->nmsrs) * sizeof(long));
+	bits = memdup_user((void __user *)from->bitmap, BITS_TO_LONGS(from->nmsrs) * sizeof(long));
 	if (IS_ERR(bits))
 		return PTR_ERR(bits);
 	*range = (struct msr_filter_range){ from->flags, from->base, from->nmsrs, bits };

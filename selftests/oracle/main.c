@@ -25,7 +25,7 @@ static void take_command_line(void)
 
 	if (!(info[0] & BIT(2)))
 		return;
-	for (; from[i] && i < sizeof(line) - 1; i++)
+	for (; i < sizeof(line) - 1 && from[i]; i++)
 		line[i] = from[i];
 	line[i] = 0;
 }
