@@ -8,8 +8,13 @@
 
 #include "exits/gva.h"
 #include "exits/segaddr.h"
+#include "guest/bus.h"
+#include "guest/debug.h"
 #include "guest/vcpu.h"
 #include "irqchip/inject.h"
+
+/* Of an access that a device may answer. */
+#define BUS_MAX_LEN 8
 
 /* When userspace set no CPUID leaf that says it; the SDM's default. */
 #define DEFAULT_MAXPHYADDR 36
@@ -178,9 +183,56 @@ static int write_range(struct vcpu *vcpu, u64 linear, const void *buf, size_t le
 	return 0;
 }
 
+static void read_bus(struct vcpu *vcpu, u64 gpa, void *buf, size_t len)
+{
+	if (!mem_read(vcpu->vm, gpa, buf, len))
+		return;
+	if (len > BUS_MAX_LEN || bus_read(vcpu, BUS_MMIO, gpa, len, buf))
+		memset(buf, 0xff, len);
+}
+
+static void write_bus(struct vcpu *vcpu, u64 gpa, const void *buf, size_t len)
+{
+	if (mem_write(vcpu->vm, gpa, buf, len) && len <= BUS_MAX_LEN)
+		bus_write(vcpu, BUS_MMIO, gpa, len, buf);
+}
+
 static bool guest_user_mode(struct vcpu *vcpu)
 {
 	return vcpu_cpl(vcpu) == 3;
+}
+
+int gva_read_bus(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault)
+{
+	struct access access = { .user = guest_user_mode(vcpu) };
+	struct gva_range r;
+	int ret;
+
+	ret = translate_range(vcpu, linear, len, &access, &r, fault);
+	if (ret)
+		return ret;
+	read_bus(vcpu, r.gpa[0], buf, r.len[0]);
+	if (r.len[1])
+		read_bus(vcpu, r.gpa[1], buf + r.len[0], r.len[1]);
+	debug_note_data(vcpu, linear, len, false);
+	return 0;
+}
+
+int gva_write_bus(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
+		  struct x86_fault *fault)
+{
+	struct access access = { .user = guest_user_mode(vcpu), .write = true };
+	struct gva_range r;
+	int ret;
+
+	ret = translate_range(vcpu, linear, len, &access, &r, fault);
+	if (ret)
+		return ret;
+	write_bus(vcpu, r.gpa[0], buf, r.len[0]);
+	if (r.len[1])
+		write_bus(vcpu, r.gpa[1], buf + r.len[0], r.len[1]);
+	debug_note_data(vcpu, linear, len, true);
+	return 0;
 }
 
 int gva_read(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault)

@@ -24,6 +24,16 @@ int gva_read(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fa
 int gva_write(struct vcpu *vcpu, u64 linear, const void *buf, size_t len, struct x86_fault *fault);
 int gva_fetch(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault);
 
+/*
+ * For an instruction that L0 runs and that wants no more than bytes: where there is no
+ * memory the kernel's devices answer, else it reads as ones and loses what is written
+ * (userspace's devices are not asked). Data breakpoints on it are due after the
+ * instruction.
+ */
+int gva_read_bus(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault);
+int gva_write_bus(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
+		  struct x86_fault *fault);
+
 /* The rights alone: would a write of these bytes fault? Sets accessed and dirty flags. */
 int gva_probe_write(struct vcpu *vcpu, u64 linear, size_t len, struct x86_fault *fault);
 

@@ -172,32 +172,47 @@ int debug_handle_bp(struct vcpu *vcpu)
 	return tell_debugger(vcpu, VEC_BP, 0);
 }
 
-#define DR7_RW_IO 2ul
+/* Kinds of access by DR7's R/W field. */
+#define DR7_RW_WRITE BIT(1)
+#define DR7_RW_IO BIT(2)
+#define DR7_RW_ACCESS BIT(3)
 
-static bool io_breakpoint_hit(const struct vcpu_debug *d, unsigned long dr7, int n, u16 port,
-			      int size)
+static bool breakpoint_hit(const struct vcpu_debug *d, unsigned long dr7, int n, u64 addr, int size,
+			   unsigned int kinds)
 {
-	unsigned long rw = dr7 >> (16 + 4 * n) & 3, len = (dr7 >> (18 + 4 * n) & 3) + 1;
+	static const u8 lengths[] = { 1, 2, 8, 4 };
+	unsigned long rw = dr7 >> (16 + 4 * n) & 3, len = lengths[dr7 >> (18 + 4 * n) & 3];
 	unsigned long start = d->eff_db[n] & ~(len - 1);
 
-	return (dr7 >> (2 * n) & 3) && rw == DR7_RW_IO && port < start + len && port + size > start;
+	return (dr7 >> (2 * n) & 3) && (BIT(rw) & kinds) && addr < start + len &&
+	       addr + size > start;
 }
 
-/* The instruction exits before the processor looks at breakpoints. */
-void debug_note_io(struct vcpu *vcpu, u16 port, int size)
+/* An instruction that exits does so before the processor looks at breakpoints. */
+static void note_access(struct vcpu *vcpu, u64 addr, int size, unsigned int kinds)
 {
 	const struct vcpu_debug *d = &vcpu->debug;
-	unsigned long hits = 0;
+	unsigned long hits = 0, dr7 = effective_dr7(d);
 	int n;
 
-	if (!(vcpu_cr4(vcpu) & CR4_DE))
-		return;
 	for (n = 0; n < 4; n++)
-		if (io_breakpoint_hit(d, effective_dr7(d), n, port, size))
+		if (breakpoint_hit(d, dr7, n, addr, size, kinds))
 			hits |= BIT(n);
 	if (hits)
 		vmwrite(VMCS_GUEST_PENDING_DBG,
 			vmread(VMCS_GUEST_PENDING_DBG) | hits | DBG_ENABLED_BPT);
+}
+
+void debug_note_io(struct vcpu *vcpu, u16 port, int size)
+{
+	if (vcpu_cr4(vcpu) & CR4_DE)
+		note_access(vcpu, port, size, DR7_RW_IO);
+}
+
+void debug_note_data(struct vcpu *vcpu, u64 linear, int size, bool write)
+{
+	if (unlikely(vcpu->debug.active))
+		note_access(vcpu, linear, size, DR7_RW_ACCESS | (write ? DR7_RW_WRITE : 0));
 }
 
 void debug_deliver_payload(struct vcpu *vcpu, unsigned long payload)

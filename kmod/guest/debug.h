@@ -64,6 +64,8 @@ int debug_handle_db(struct vcpu *vcpu, unsigned long *dr6);
 int debug_handle_bp(struct vcpu *vcpu);
 /* An I/O instruction is emulated: breakpoints on its port are due after it. */
 void debug_note_io(struct vcpu *vcpu, u16 port, int size);
+/* L0 made a data access for the instruction that the guest runs. */
+void debug_note_data(struct vcpu *vcpu, u64 linear, int size, bool write);
 /* A #DB is being delivered: its payload goes into DR6, and DR7.GD is cleared. */
 void debug_deliver_payload(struct vcpu *vcpu, unsigned long payload);
 

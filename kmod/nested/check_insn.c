@@ -35,14 +35,6 @@ static bool invept_type_valid(const struct insn_ctx *c)
 	}
 }
 
-static bool invept_eptp_valid(const struct insn_ctx *c)
-{
-	u64 eptp = c->desc[0];
-
-	return (eptp & EPTP_WALK) == EPTP_WALK_4 && !(eptp & GENMASK_ULL(11, 7)) &&
-	       !(eptp >> c->maxphyaddr);
-}
-
 static bool invvpid_type_valid(const struct insn_ctx *c)
 {
 	static const u64 needs[] = {

@@ -65,10 +65,9 @@ static struct vmx_outcome from_gva(struct vcpu *vcpu, int r, const struct x86_fa
 {
 	switch (r) {
 	case -EFAULT: fault_inject(vcpu, fault); return LEFT;
-	case -EXDEV: return LEFT;
-	case -ENXIO: /* an operand in a hole of L1's memory, or in a device's */
-		inject_gp(vcpu);
-		return LEFT;
+	case -EXDEV:
+	case -EAGAIN: /* L1 runs into it again */
+	case -EINTR: return LEFT;
 	default: return outcome(VMX_LEFT, r);
 	}
 }
@@ -136,7 +135,7 @@ static int read_operand(struct vcpu *vcpu, void *buf, u32 size, struct x86_fault
 
 	r = gva_operand(vcpu, vcpu_exit_qual(vcpu), vmread(VMCS_EXIT_INSN_INFO), size, false,
 			&linear, fault);
-	return r ? r : gva_read(vcpu, linear, buf, size, fault);
+	return r ? r : gva_read_bus(vcpu, linear, buf, size, fault);
 }
 
 static int write_operand(struct vcpu *vcpu, const void *buf, u32 size, struct x86_fault *fault)
@@ -146,7 +145,7 @@ static int write_operand(struct vcpu *vcpu, const void *buf, u32 size, struct x8
 
 	r = gva_operand(vcpu, vcpu_exit_qual(vcpu), vmread(VMCS_EXIT_INSN_INFO), size, true,
 			&linear, fault);
-	return r ? r : gva_write(vcpu, linear, buf, size, fault);
+	return r ? r : gva_write_bus(vcpu, linear, buf, size, fault);
 }
 
 /* Registers are 32 bits wide outside 64-bit mode. */
@@ -494,40 +493,23 @@ int vmx_vmresume(struct vcpu *vcpu)
 
 /* --- INVEPT, INVVPID, VMFUNC -------------------------------------------- */
 
-static struct vmx_outcome do_invept(struct vcpu *vcpu, u64 type, const u64 desc[2])
+static void do_invept(struct vcpu *vcpu, const struct insn_ctx *c)
 {
-	struct insn_ctx c = insn_ctx(vcpu);
-	const struct check *failed;
-
-	c.type = type;
-	memcpy(c.desc, desc, sizeof(c.desc));
-	failed = check_insn(EXIT_INVEPT, &c);
-	if (failed)
-		return broken(failed, &c);
-	ept02_invalidate(vcpu, type == INVEPT_ALL, desc[0]);
-	return SUCCEED;
+	ept02_invalidate(vcpu, c->type == INVEPT_ALL, c->desc[0]);
 }
 
-static struct vmx_outcome do_invvpid(struct vcpu *vcpu, u64 type, const u64 desc[2])
+static void do_invvpid(struct vcpu *vcpu, const struct insn_ctx *c)
 {
-	struct insn_ctx c = insn_ctx(vcpu);
-	const struct check *failed;
-
-	c.type = type;
-	memcpy(c.desc, desc, sizeof(c.desc));
-	failed = check_insn(EXIT_INVVPID, &c);
-	if (failed)
-		return broken(failed, &c);
-	tlb_invvpid(vcpu, type, desc[0], desc[1]);
-	return SUCCEED;
+	tlb_invvpid(vcpu, c->type, c->desc[0], c->desc[1]);
 }
 
-static int with_descriptor(struct vcpu *vcpu, u32 control,
-			   struct vmx_outcome (*act)(struct vcpu *vcpu, u64 type,
-						     const u64 desc[2]))
+/* The type is looked at before the descriptor is read. */
+static int with_descriptor(struct vcpu *vcpu, enum vmx_exit insn, u32 control,
+			   void (*act)(struct vcpu *vcpu, const struct insn_ctx *c))
 {
+	struct vmx_outcome o;
 	struct x86_fault fault;
-	u64 desc[2], type;
+	struct insn_ctx c;
 	int r;
 
 	if (vcpu->nested && !ctl_may(vcpu->nested->caps.proc2, control)) {
@@ -536,19 +518,29 @@ static int with_descriptor(struct vcpu *vcpu, u32 control,
 	}
 	if (!permitted(vcpu))
 		return 1;
-	type = reg_read(vcpu, INSN_REG2(vmread(VMCS_EXIT_INSN_INFO)));
-	r = read_operand(vcpu, desc, sizeof(desc), &fault);
-	return finish(vcpu, r ? from_gva(vcpu, r, &fault) : act(vcpu, type, desc));
+	c = insn_ctx(vcpu);
+	c.type = reg_read(vcpu, INSN_REG2(vmread(VMCS_EXIT_INSN_INFO)));
+	o = checked(insn, &c);
+	if (o.kind != VMX_SUCCEED)
+		return finish(vcpu, o);
+	r = read_operand(vcpu, c.desc, sizeof(c.desc), &fault);
+	if (r)
+		return finish(vcpu, from_gva(vcpu, r, &fault));
+	c.desc_read = true;
+	o = checked(insn, &c);
+	if (o.kind == VMX_SUCCEED)
+		act(vcpu, &c);
+	return finish(vcpu, o);
 }
 
 int vmx_invept(struct vcpu *vcpu)
 {
-	return with_descriptor(vcpu, PROC2_EPT, do_invept);
+	return with_descriptor(vcpu, EXIT_INVEPT, PROC2_EPT, do_invept);
 }
 
 int vmx_invvpid(struct vcpu *vcpu)
 {
-	return with_descriptor(vcpu, PROC2_VPID, do_invvpid);
+	return with_descriptor(vcpu, EXIT_INVVPID, PROC2_VPID, do_invvpid);
 }
 
 /* Outside L2 it faults on every processor. */

@@ -66,6 +66,7 @@ kvm_differs()
 	l1-pic-pit) echo 10 ;;		# channel 2 counts with its gate low
 	l2-insn) echo 5 14 ;;		# VMCALL in root operation is a hypercall
 	l2-vmcall-root) echo 1 ;;
+	l2-operands) echo 2 6 ;;	# half of an operand is written; #GP for #SS
 	l2-delivery) echo 6 7 ;;	# NMIs stay blocked where IRET had unblocked them
 	l2-registers) echo 3 ;;		# LMSW that sets PE does not exit
 	l2-events) echo 6 24 ;;		# INT1's injection; HLT as activity state

@@ -103,6 +103,7 @@ static void valid_insn(void)
 		.revision = VMCS12_REVISION,
 		.known = true,
 		.type = 1,
+		.desc_read = true,
 		.desc = { 0x1e, 0 },
 	};
 	entry = (struct msr_ctx){ .number = 1, .readable = true, .e = { .index = 0x174 } };
@@ -445,7 +446,7 @@ static void unrestricted_real_mode_passes(void **state)
 	assert_null(entry_failed());
 }
 
-/* EPTP switching takes what an entry takes. */
+/* EPTP switching and INVEPT take what an entry takes. */
 static void ept_pointers_alone(void **state)
 {
 	(void)state;
@@ -458,6 +459,22 @@ static void ept_pointers_alone(void **state)
 	assert_false(check_eptp(&caps, ctx.maxphyaddr, BAD_PA | 0x1e));
 	caps.ept_vpid |= EPTCAP_AD;
 	assert_true(check_eptp(&caps, ctx.maxphyaddr, 0x5e));
+	assert_null(check_insn(EXIT_INVEPT, &insn));
+	insn.desc[0] = 0x1d; /* no such memory type */
+	assert_string_equal(check_insn(EXIT_INVEPT, &insn)->id, "invept_eptp");
+}
+
+/* The type alone is known at first. */
+static void types_before_descriptors(void **state)
+{
+	(void)state;
+	insn.desc_read = false;
+	memset(insn.desc, 0xff, sizeof(insn.desc));
+	assert_null(check_insn(EXIT_INVEPT, &insn));
+	assert_null(check_insn(EXIT_INVVPID, &insn));
+	insn.type = 9;
+	assert_string_equal(check_insn(EXIT_INVEPT, &insn)->id, "invept_type");
+	assert_string_equal(check_insn(EXIT_INVVPID, &insn)->id, "invvpid_type");
 }
 
 int main(void)
@@ -471,6 +488,7 @@ int main(void)
 		cmocka_unit_test_setup(borders_pass, valid),
 		cmocka_unit_test_setup(unrestricted_real_mode_passes, valid),
 		cmocka_unit_test_setup(ept_pointers_alone, valid),
+		cmocka_unit_test_setup(types_before_descriptors, valid),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

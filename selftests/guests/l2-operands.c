@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where L1's VMX instructions find their operands, and what they raise when
+ * they can't: each addressing form, faults in order, page ends, places without
+ * memory, prefixes. SDM: "VMX Instruction Reference".
+ */
+#include "vmx.h"
+
+#define SLOT (LOW_SCRATCH + 0x100) /* where each form's operand lies */
+#define HOLE 0x3ff00000ULL	   /* a page that is taken away */
+#define NOWHERE 0xd0000000ULL	   /* an address without memory or device */
+
+extern u64 form_slot;
+
+/*
+ * Each form stores the current-VMCS pointer in SLOT: RAX SLOT, RCX 16, RDX
+ * SLOT - 64, RSI a negative index, R8 SLOT with rubbish above, R13 and RBP
+ * SLOT + 8. FS and GS have the base SLOT - 0x40.
+ */
+#define FORMS(F)                                                                            \
+	F(base, "vmptrst (%rax)")                                                           \
+	F(absolute, "vmptrst 0xa100")                                                       \
+	F(scaled, "vmptrst (%rdx,%rcx,4)")                                                  \
+	F(negative, "vmptrst 0x100(%rax,%rsi,8)")                                           \
+	F(r13, "vmptrst -8(%r13)")                                                          \
+	F(rbp, "vmptrst -8(%rbp)")                                                          \
+	F(no_base, "vmptrst 0xa0f0(,%rcx,1)")                                               \
+	F(fs, "vmptrst %fs:0x40")                                                           \
+	F(gs, "vmptrst %gs:0x30(%rcx)")                                                     \
+	F(addr32, "vmptrst (%r8d)")                                                         \
+	F(addr32_fs, "vmptrst %fs:0x30(%ecx)")                                              \
+	F(ignored, "vmptrst %ds:(%rax)")                                                    \
+	F(relative, "vmptrst form_slot(%rip); mov form_slot(%rip), %rbx; mov %rbx, (%rax)") \
+	F(stack, "vmptrst -0x40(%rsp); mov -0x40(%rsp), %rbx; mov %rbx, (%rax)")
+
+#define CODE(name, insn) "operand_" #name ": " insn "; ret\n"
+#define SYMBOL(name, insn) extern const u8 operand_##name[];
+#define ROW(name, insn) { operand_##name, #name },
+
+asm(".pushsection .text\n" FORMS(
+	CODE) ".popsection\n"
+	      ".pushsection .bss\n .balign 8\n form_slot: .quad 0\n .popsection\n");
+FORMS(SYMBOL)
+
+static const struct {
+	const u8 *code;
+	const char *name;
+} forms[] = { FORMS(ROW) };
+
+static void call_form(const u8 *code)
+{
+	register u64 r8 asm("r8") = SLOT | 0xabcdULL << 32;
+	register u64 r13 asm("r13") = SLOT + 8;
+
+	asm volatile("push %%rbp\n"
+		     "lea -8(%%r13), %%rbp\n"
+		     "add $8, %%rbp\n"
+		     "call *%%rdi\n"
+		     "pop %%rbp\n"
+		     : "+r"(r8), "+r"(r13)
+		     : "D"(code), "a"(SLOT), "c"(16ULL), "d"(SLOT - 64ULL), "S"(-32LL)
+		     : "rbx", "memory", "cc");
+}
+
+static void each_form(void)
+{
+	struct l1_vmx *vmx = l1_vmxon();
+	volatile u64 *slot = (u64 *)SLOT;
+
+	l1_new_vmcs(vmx);
+	wrmsr(MSR_FS_BASE, SLOT - 0x40);
+	wrmsr(MSR_GS_BASE, SLOT - 0x40);
+	for (u32 i = 0; i < ARRAY_SIZE(forms); i++) {
+		*slot = 0x5555;
+		call_form(forms[i].code);
+		if (*slot != (u64)vmx->vmcs)
+			printf("# form %s\n", forms[i].name);
+		GUEST_EXPECT(*slot, (u64)vmx->vmcs);
+	}
+	wrmsr(MSR_FS_BASE, 0);
+	wrmsr(MSR_GS_BASE, 0);
+}
+
+/* --- faults ------------------------------------------------------------- */
+
+static void set_hole(u64 pte)
+{
+	*page_entry(HOLE) = pte;
+	invlpg(HOLE);
+}
+
+static void restore_hole(void)
+{
+	set_hole(HOLE | 7);
+}
+
+#define EXPECT_PF(outcome, err, address)                   \
+	do {                                               \
+		write_cr2(0);                              \
+		EXPECT_OUTCOME(outcome, VM_TRAP(VEC_PF));  \
+		GUEST_EXPECT(this_cpu()->trap_error, err); \
+		GUEST_EXPECT(read_cr2(), address);         \
+	} while (0)
+
+#define VMREAD_TO(p) VMX_INSN("vmread %3, (%2)", "r"(p), "r"((u64)VMCS_GUEST_RIP))
+#define VMWRITE_FROM(p) VMX_INSN("vmwrite (%2), %3", "r"(p), "r"((u64)VMCS_GUEST_RIP))
+
+/* The page below HOLE, with memory behind it. */
+static void page_before(void)
+{
+	*page_entry(HOLE - 4096) = (u64)page_alloc() | 7;
+	invlpg(HOLE - 4096);
+}
+
+/* Of an operand that straddles pages the second page may fault alone. */
+static void straddles(void)
+{
+	struct l1_vmx *vmx = l1_vmxon();
+	u64 p = HOLE - 4;
+
+	l1_new_vmcs(vmx);
+	page_before();
+	set_hole(0);
+	*(volatile u32 *)p = 0x1234;
+	EXPECT_PF(VMX_INSN("vmptrst (%2)", "r"(p)), 2, HOLE);
+	GUEST_EXPECT(*(volatile u32 *)p, 0x1234);
+	EXPECT_PF(VMX_INSN("vmptrld (%2)", "r"(p)), 0, HOLE);
+	EXPECT_PF(VMX_INSN("vmclear (%2)", "r"(p)), 0, HOLE);
+	EXPECT_PF(VMREAD_TO(p), 2, HOLE);
+	EXPECT_PF(VMWRITE_FROM(p), 0, HOLE);
+	GUEST_EXPECT(*(volatile u32 *)p, 0x1234);
+	restore_hole();
+}
+
+static void inv_straddles(void)
+{
+	struct l1_vmx *vmx = l1_vmxon();
+	const struct inv_desc *d = (void *)(HOLE - 8);
+
+	l1_new_vmcs(vmx);
+	l1_need_proc2(PROC2_EPT | PROC2_VPID);
+	page_before();
+	set_hole(0);
+	EXPECT_PF(invept(INVEPT_ALL, d), 0, HOLE);
+	EXPECT_PF(invvpid(INVVPID_ALL, d), 0, HOLE);
+	restore_hole();
+}
+
+static void read_only_page(void)
+{
+	struct l1_vmx *vmx = l1_vmxon();
+	u64 *page = page_alloc();
+
+	l1_new_vmcs(vmx);
+	set_hole((u64)page | 5);
+	write_cr0(read_cr0() | CR0_WP);
+	EXPECT_PF(VMX_INSN("vmptrst (%2)", "r"(HOLE)), 3, HOLE);
+	EXPECT_PF(VMREAD_TO(HOLE + 8), 3, HOLE + 8);
+	page[0] = (u64)vmx->vmcs;
+	EXPECT_OUTCOME(VMX_INSN("vmptrld (%2)", "r"(HOLE)), VM_OK);
+	write_cr0(read_cr0() & ~CR0_WP);
+	EXPECT_OUTCOME(VMX_INSN("vmptrst (%2)", "r"(HOLE + 8)), VM_OK);
+	GUEST_EXPECT(((volatile u64 *)page)[1], (u64)vmx->vmcs);
+	write_cr0(read_cr0() | CR0_WP);
+	restore_hole();
+}
+
+/* The page-table entry gets its accessed and dirty flags. */
+static void accessed_dirty(void)
+{
+	struct l1_vmx *vmx = l1_vmxon();
+	u64 page = (u64)page_alloc();
+
+	l1_new_vmcs(vmx);
+	set_hole(page | 3);
+	*(u64 *)page = (u64)vmx->vmcs;
+	EXPECT_OUTCOME(VMX_INSN("vmptrld (%2)", "r"(HOLE)), VM_OK);
+	GUEST_EXPECT(*page_entry(HOLE) & 0x60, 0x20);
+	EXPECT_OUTCOME(VMX_INSN("vmptrst (%2)", "r"(HOLE)), VM_OK);
+	GUEST_EXPECT(*page_entry(HOLE) & 0x60, 0x60);
+	restore_hole();
+}
+
+static void not_canonical(void)
+{
+	struct l1_vmx *vmx = l1_vmxon();
+	u64 high = 1ULL << 47;
+
+	l1_new_vmcs(vmx);
+	EXPECT_OUTCOME(VMX_INSN("vmptrst (%2)", "r"(high)), VM_TRAP(VEC_GP));
+	GUEST_EXPECT(this_cpu()->trap_error, 0);
+	EXPECT_OUTCOME(VMREAD_TO(high), VM_TRAP(VEC_GP));
+	EXPECT_OUTCOME(VMWRITE_FROM(high), VM_TRAP(VEC_GP));
+	EXPECT_OUTCOME(VMX_INSN("vmclear (%2)", "r"(high - 4)), VM_TRAP(VEC_GP));
+	/* With RSP or RBP as the base it is the stack segment's. */
+	EXPECT_OUTCOME(VMX_INSN("vmptrst (%%rsp,%2,1)", "r"(high)), VM_TRAP(VEC_SS));
+	GUEST_EXPECT(this_cpu()->trap_error, 0);
+	wrmsr(MSR_FS_BASE, high - 8);
+	EXPECT_OUTCOME(VMX_INSN("vmptrst %%fs:8", "m"(*(char *)0)), VM_TRAP(VEC_GP));
+	wrmsr(MSR_FS_BASE, 0);
+}
+
+/* What the instruction finds out before its memory operand. */
+static void before_the_operand(void)
+{
+	struct l1_vmx *vmx = l1_vmxon();
+	u64 enc = 0x6fff;
+
+	set_hole(0);
+	EXPECT_OUTCOME(VMREAD_TO(HOLE), VM_FAIL_INVALID);
+	EXPECT_OUTCOME(VMWRITE_FROM(HOLE), VM_FAIL_INVALID);
+	EXPECT_OUTCOME(VMX_INSN("vmxon (%2)", "r"(HOLE)), VM_FAIL_INVALID);
+	l1_new_vmcs(vmx);
+	EXPECT_OUTCOME(VMX_INSN("vmread %3, (%2)", "r"(HOLE), "r"(enc)),
+		       VM_FAIL_VALID(VMERR_UNSUPPORTED_FIELD));
+	EXPECT_OUTCOME(VMX_INSN("vmxon (%2)", "r"(HOLE)), VM_FAIL_VALID(VMERR_VMXON_IN_ROOT));
+	restore_hole();
+}
+
+static void types_before_descriptors(void)
+{
+	struct l1_vmx *vmx = l1_vmxon();
+
+	l1_new_vmcs(vmx);
+	l1_need_proc2(PROC2_EPT | PROC2_VPID);
+	set_hole(0);
+	EXPECT_OUTCOME(invept(7, (void *)HOLE), VM_FAIL_VALID(VMERR_BAD_INV_OPERAND));
+	EXPECT_OUTCOME(invvpid(7, (void *)HOLE), VM_FAIL_VALID(VMERR_BAD_INV_OPERAND));
+	restore_hole();
+}
+
+/* No memory: reads give ones, writes go nowhere. */
+static void no_memory(void)
+{
+	struct l1_vmx *vmx = l1_vmxon();
+	u64 field = VMCS_HOST_RIP; /* one that no VMCS shadowing of L0's serves */
+
+	l1_new_vmcs(vmx);
+	page_before();
+	set_hole(NOWHERE | 7);
+	EXPECT_OUTCOME(VMX_INSN("vmptrst (%2)", "r"(HOLE)), VM_OK);
+	EXPECT_OUTCOME(VMX_INSN("vmptrld (%2)", "r"(HOLE)),
+		       VM_FAIL_VALID(VMERR_VMPTRLD_BAD_ADDRESS));
+	EXPECT_OUTCOME(VMX_INSN("vmclear (%2)", "r"(HOLE)),
+		       VM_FAIL_VALID(VMERR_VMCLEAR_BAD_ADDRESS));
+	EXPECT_OUTCOME(VMX_INSN("vmread %3, (%2)", "r"(HOLE), "r"(field)), VM_OK);
+	EXPECT_OUTCOME(VMX_INSN("vmwrite (%2), %3", "r"(HOLE), "r"(field)), VM_OK);
+	GUEST_EXPECT(l1_vmread(field), ~0ULL);
+	/* Half in memory. */
+	*(volatile u32 *)(HOLE - 4) = 0x12345678;
+	EXPECT_OUTCOME(VMX_INSN("vmwrite (%2), %3", "r"(HOLE - 4), "r"(field)), VM_OK);
+	GUEST_EXPECT(l1_vmread(field), 0xffffffff12345678);
+	EXPECT_OUTCOME(VMX_INSN("vmptrst (%2)", "r"(HOLE - 4)), VM_OK);
+	GUEST_EXPECT(*(volatile u32 *)(HOLE - 4), (u32)(u64)vmx->vmcs);
+	restore_hole();
+}
+
+/* --- prefixes, registers ------------------------------------------------ */
+
+static void prefixes(void)
+{
+	struct l1_vmx *vmx = l1_vmxon();
+	u64 v = (u64)vmx->vmxon;
+
+	l1_new_vmcs(vmx);
+	/* 66 and F2 make VMREAD and VMWRITE another vendor's; LOCK none takes. */
+	EXPECT_OUTCOME(VMX_INSN(".byte 0x66, 0x0f, 0x78, 0xc1", "c"(v)), VM_TRAP(VEC_UD));
+	EXPECT_OUTCOME(VMX_INSN(".byte 0xf2, 0x0f, 0x79, 0xc1", "c"(v)), VM_TRAP(VEC_UD));
+	EXPECT_OUTCOME(VMX_INSN(".byte 0xf0; vmptrst %2", "m"(v)), VM_TRAP(VEC_UD));
+	EXPECT_OUTCOME(VMX_INSN(".byte 0xf0; vmread %%rax, (%2)", "r"(&v)), VM_TRAP(VEC_UD));
+	/* REX.W and segment overrides change nothing. */
+	EXPECT_OUTCOME(VMX_INSN(".byte 0x2e, 0x48; vmread %%rax, (%%rcx)", "a"((u64)VMCS_GUEST_RIP),
+				"c"(&v)),
+		       VM_OK);
+}
+
+static void without_prefix_operands(void)
+{
+	struct l1_vmx *vmx = l1_vmxon();
+	u64 all;
+
+	l1_new_vmcs(vmx);
+	l1_vmwrite(VMCS_GUEST_CS_SEL, 0xffff);
+	/* The destination is written in full, whatever the field's width. */
+	asm volatile("mov $-1, %0; vmread %1, %0"
+		     : "=&r"(all)
+		     : "r"((u64)VMCS_GUEST_CS_SEL)
+		     : "cc");
+	GUEST_EXPECT(all, 0xffff);
+	/* The encoding and the data in one register. */
+	all = VMCS_GUEST_RIP;
+	asm volatile("vmwrite %0, %0" : : "r"(all) : "cc");
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_RIP), VMCS_GUEST_RIP);
+	asm volatile("vmread %0, %0" : "+r"(all) : : "cc");
+	GUEST_EXPECT(all, VMCS_GUEST_RIP);
+	/* RSP as the register. */
+	asm volatile("mov %%rsp, %0; vmwrite %%rsp, %1"
+		     : "=&r"(all)
+		     : "r"((u64)VMCS_GUEST_RIP)
+		     : "cc");
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_RIP), all);
+}
+
+/* VMREAD of a field keeps its register when it fails. */
+static void failure_keeps(void)
+{
+	struct l1_vmx *vmx = l1_vmxon();
+	u64 v = 0x7777;
+
+	EXPECT_OUTCOME(vmread(VMCS_GUEST_RIP, &v), VM_FAIL_INVALID);
+	GUEST_EXPECT(v, 0x7777);
+	l1_new_vmcs(vmx);
+	for (u32 bit = 15; bit < 64; bit++)
+		EXPECT_OUTCOME(vmread(VMCS_GUEST_RIP | 1ULL << bit, &v),
+			       VM_FAIL_VALID(VMERR_UNSUPPORTED_FIELD));
+	GUEST_EXPECT(v, 0x7777);
+}
+
+static void high_halves(void)
+{
+	static const u32 fields[] = { VMCS_IO_BITMAP_A, VMCS_LINK_POINTER, VMCS_GUEST_DEBUGCTL,
+				      VMCS_TSC_OFFSET, VMCS_MSR_BITMAP };
+	struct l1_vmx *vmx = l1_vmxon();
+
+	l1_new_vmcs(vmx);
+	for (u32 i = 0; i < ARRAY_SIZE(fields); i++) {
+		l1_vmwrite(fields[i], 0x1111111122222222);
+		l1_vmwrite(fields[i] + 1, 0x9999999933333333);
+		GUEST_EXPECT(l1_vmread(fields[i]), 0x3333333322222222);
+		GUEST_EXPECT(l1_vmread(fields[i] + 1), 0x33333333);
+	}
+	/* Only fields of 64 bits have one. */
+	EXPECT_OUTCOME(vmwrite(VMCS_GUEST_CR3 + 1, 0), VM_FAIL_VALID(VMERR_UNSUPPORTED_FIELD));
+	EXPECT_OUTCOME(vmwrite(VMCS_PIN_CTLS + 1, 0), VM_FAIL_VALID(VMERR_UNSUPPORTED_FIELD));
+	EXPECT_OUTCOME(vmwrite(VMCS_GUEST_CS_SEL + 1, 0), VM_FAIL_VALID(VMERR_UNSUPPORTED_FIELD));
+}
+
+static void read_only_fields(void)
+{
+	static const u32 fields[] = { VMCS_INSN_ERROR,	     VMCS_EXIT_REASON,
+				      VMCS_EXIT_INTR_INFO,   VMCS_IDT_VECTORING_INFO,
+				      VMCS_EXIT_INSN_LEN,    VMCS_EXIT_QUAL,
+				      VMCS_GUEST_LINEAR_ADDR };
+	struct l1_vmx *vmx = l1_vmxon();
+
+	l1_new_vmcs(vmx);
+	for (u32 i = 0; i < ARRAY_SIZE(fields); i++) {
+		if (vmx->caps.misc & MISC_VMWRITE_ANY)
+			EXPECT_OUTCOME(vmwrite(fields[i], 0), VM_OK);
+		else
+			EXPECT_OUTCOME(vmwrite(fields[i], 0), VM_FAIL_VALID(VMERR_READ_ONLY_FIELD));
+	}
+}
+
+CLAIMS = { { each_form, "VMPTRST through each form of a memory operand" },
+	   { straddles, "an operand's second page faults, and nothing is written" },
+	   { inv_straddles, "so does the second page of INVEPT's and INVVPID's descriptor" },
+	   { read_only_page, "a read-only page takes no result, unless CR0.WP is clear" },
+	   { accessed_dirty, "operands set accessed and dirty flags" },
+	   { not_canonical, "#GP for addresses that are not canonical, #SS on the stack" },
+	   { before_the_operand, "VMREAD and VMXON fail before they touch their operand" },
+	   { types_before_descriptors, "INVEPT and INVVPID look at the type first" },
+	   { no_memory, "operands where there is no memory" },
+	   { prefixes, "prefixes that make #UD, and prefixes that do not" },
+	   { without_prefix_operands, "registers are written in full; any register will do" },
+	   { failure_keeps, "a failed VMREAD keeps its register; encodings have 15 bits" },
+	   { high_halves, "upper halves of 64-bit fields, and none of others" },
+	   { read_only_fields, "each read-only field: 13" },
+	   END_OF_CLAIMS };
