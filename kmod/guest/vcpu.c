@@ -151,6 +151,8 @@ int vcpu_skip_bytes(struct vcpu *vcpu, unsigned int len)
 	/* RF was for this instruction only; REP goes on with it. */
 	if (unlikely((flags & X86_EFLAGS_RF) && len))
 		vcpu_set_rflags(vcpu, flags & ~X86_EFLAGS_RF);
+	if (vcpu->in_l2)
+		vcpu->vm->nested_ops->insn_done(vcpu);
 	return 1;
 }
 

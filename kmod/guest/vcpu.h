@@ -183,6 +183,8 @@ struct nested_ops {
 	/* CR4.VMXE, CR0 as VMX operation restricts them. */
 	bool (*cr0_valid)(struct vcpu *vcpu, unsigned long cr0);
 	bool (*cr4_valid)(struct vcpu *vcpu, unsigned long cr4);
+	/* L0 ran an instruction of L2, or an iteration: a monitor trap of L1's is due. */
+	void (*insn_done)(struct vcpu *vcpu);
 };
 
 /* Lifetime */

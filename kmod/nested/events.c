@@ -80,6 +80,23 @@ static int reflect_irq(struct vcpu *vcpu)
 	return nested_reflect_as(vcpu, EXIT_EXT_INT, vector | INTR_TYPE_EXT | INTR_VALID, 0);
 }
 
+/*
+ * L1's windows go before what comes through them. Here an event is taken before
+ * the entry, so the processor cannot see that a window is open.
+ */
+static int reflect_interrupt(struct vcpu *vcpu)
+{
+	u32 proc = vcpu->nested->v->proc_ctls;
+
+	if ((proc & PROC_NMI_WINDOW) && inject_nmi_allowed(vcpu))
+		return nested_reflect_as(vcpu, EXIT_NMI_WINDOW, 0, 0);
+	if (nmi_for_l1(vcpu))
+		return reflect_nmi(vcpu);
+	if ((proc & PROC_INT_WINDOW) && inject_irq_allowed(vcpu))
+		return nested_reflect_as(vcpu, EXIT_INT_WINDOW, 0, 0);
+	return reflect_irq(vcpu);
+}
+
 /* Whether something waits for L1 that does not come from L2 itself. */
 static bool for_l1(struct vcpu *vcpu)
 {
@@ -197,10 +214,8 @@ int nested_events(struct vcpu *vcpu, bool *immediate)
 		return nested_reflect_as(vcpu, EXIT_MTF, 0, 0);
 	if (timer_expired(n))
 		return nested_reflect_as(vcpu, EXIT_PREEMPT_TIMER, 0, 0);
-	if (nmi_for_l1(vcpu))
-		return reflect_nmi(vcpu);
-	if (irq_for_l1(vcpu))
-		return reflect_irq(vcpu);
+	if (nmi_for_l1(vcpu) || irq_for_l1(vcpu))
+		return reflect_interrupt(vcpu);
 	vcpu->stats.nested_reflected--;
 	/* L2 goes on. It is active from here, unless all that comes is a window. */
 	if (n->activity != ACTIVITY_ACTIVE && !window_opens(vcpu))

@@ -95,7 +95,7 @@ struct nested {
 	bool entering;	  /* VMLAUNCH or VMRESUME is done, and L2 has not run since */
 	bool virt_irq;	  /* while L2 is halted: a virtual interrupt waits */
 	u8 activity;	  /* ACTIVITY_* of L2, until it runs its next instruction */
-	bool mtf_pending; /* injected by L1: an MTF exit before L2's next instruction */
+	bool mtf_pending; /* an MTF exit before L2's next instruction: injected, or L0 ran one */
 	bool timer_on;
 	u64 timer_deadline;   /* host TSC at which L1's preemption timer expires */
 	struct hrtimer timer; /* for it while L2 is halted */

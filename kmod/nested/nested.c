@@ -261,6 +261,17 @@ static bool ops_cr4_valid(struct vcpu *vcpu, unsigned long cr4)
 	return (cr4 & n->caps.cr4_fixed0) == n->caps.cr4_fixed0 && !(cr4 & ~n->caps.cr4_fixed1);
 }
 
+/* The processor raises MTF exits after instructions that it ran itself. */
+static void ops_insn_done(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	if (!(n->v->proc_ctls & PROC_MTF))
+		return;
+	n->mtf_pending = true;
+	vcpu_request(vcpu, REQ_EVENT);
+}
+
 bool nested_cr0_valid(struct vcpu *vcpu, u64 cr0)
 {
 	return ops_cr0_valid(vcpu, cr0);
@@ -287,6 +298,7 @@ const struct nested_ops nested_guest_ops = {
 	.free = nested_ops_free,
 	.cr0_valid = ops_cr0_valid,
 	.cr4_valid = ops_cr4_valid,
+	.insn_done = ops_insn_done,
 };
 
 /* --- hooks of the run loop ---------------------------------------------- */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What comes first at an instruction boundary of L2, and how shadows and TF cross
- * entries and exits. SDM: "Other Causes of VM Exits", "VMX-Preemption Timer",
- * "Saving Non-Register State".
+ * What comes first at an instruction boundary of L2, what the monitor trap flag
+ * does after each kind of instruction, and how shadows, RF and TF cross entries
+ * and exits. SDM: "Other Causes of VM Exits", "Monitor Trap Flag", "VMX-Preemption
+ * Timer", "Saving Non-Register State".
  */
 #include "irqchip.h"
 #include "vmx.h"
@@ -36,14 +37,29 @@ static void expect_rip(const void *rip)
 }
 
 /* L2s whose instructions have names. */
-extern const u8 nops[], sti_out[], after_out[], sti_cpuid[], ss_cpuid[];
+extern const u8 nops[], nops_1[], nops_2[], rep_movs[], after_movs[], sti_nop[], after_sti[],
+	mov_ss[], after_ss[], sti_out[], after_out[], int_n[], after_int[], undefined[],
+	cpuid_insn[], sti_cpuid[], ss_cpuid[], breakpoint[];
 
 asm(".pushsection .text\n"
-    "nops: nop; nop; nop; jmp l2_good\n"
+    "nops: nop\n"
+    "nops_1: nop\n"
+    "nops_2: nop; jmp l2_good\n"
+    "rep_movs: rep movsb\n"
+    "after_movs: jmp l2_good\n"
+    "sti_nop: sti\n"
+    "after_sti: nop; nop; cli; jmp l2_good\n"
+    "mov_ss: mov %ecx, %ss\n"
+    "after_ss: nop; jmp l2_good\n"
     "sti_out: sti; out %al, $0x80\n"
     "after_out: nop; cli; jmp l2_good\n"
+    "int_n: int $0x51\n"
+    "after_int: jmp l2_good\n"
+    "undefined: ud2\n"
+    "cpuid_insn: cpuid; jmp l2_good\n"
     "sti_cpuid: sti; cpuid; nop; jmp l2_good\n"
     "ss_cpuid: mov %ecx, %ss; cpuid; nop; jmp l2_good\n"
+    "breakpoint: int3; jmp l2_good\n"
     "l2_good: mov $0x600d, %eax; vmcall\n"
     ".popsection\n");
 
@@ -56,6 +72,34 @@ static struct l1_vmx *prepare(const u8 *code, u64 rflags)
 }
 
 /* --- which of several ----------------------------------------------------- */
+
+static void timer_windows_interrupt(void)
+{
+	watch(VECTOR);
+	apic_enable();
+	prepare(nops, RFLAGS_IF);
+	l1_use_pin(PIN_PREEMPT_TIMER | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS | PIN_EXT_INT_EXITING);
+	l1_use_proc(PROC_NMI_WINDOW | PROC_INT_WINDOW);
+	l1_vmwrite(VMCS_GUEST_PREEMPT_TIMER, 0);
+	apic_icr(0, VECTOR | ICR_SELF | ICR_ASSERT);
+	EXPECT_EXIT(EXIT_PREEMPT_TIMER);
+	expect_rip(nops);
+	l1_clear(VMCS_PIN_CTLS, PIN_PREEMPT_TIMER);
+	EXPECT_EXIT(EXIT_NMI_WINDOW);
+	expect_rip(nops);
+	l1_clear(VMCS_PROC_CTLS, PROC_NMI_WINDOW);
+	EXPECT_EXIT(EXIT_INT_WINDOW);
+	expect_rip(nops);
+	l1_clear(VMCS_PROC_CTLS, PROC_INT_WINDOW);
+	EXPECT_EXIT(EXIT_EXT_INT);
+	expect_rip(nops);
+	irqs_on();
+	cpu_pause();
+	irqs_off();
+	GUEST_EXPECT(seen[0], 1);
+	expect_end();
+	on_trap(VECTOR, NULL);
+}
 
 static void debug_before_timer(void)
 {
@@ -87,6 +131,22 @@ static void debug_before_windows(void)
 	expect_rip(nops);
 }
 
+/* The trap that MTF is ahead of waits in the pending debug exceptions. */
+static void mtf_before_debug(void)
+{
+	prepare(nops, RFLAGS_TF);
+	l1_use_proc(PROC_MTF);
+	l1_vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VEC_DB));
+	EXPECT_EXIT(EXIT_MTF);
+	expect_rip(nops_1);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_PENDING_DBG), DBG_BS);
+	l1_clear(VMCS_PROC_CTLS, PROC_MTF);
+	EXPECT_EXIT(EXIT_EXCEPTION_NMI);
+	expect_rip(nops_1);
+	GUEST_EXPECT(l1_vmread(VMCS_EXIT_QUAL), DBG_BS);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_PENDING_DBG), 0);
+}
+
 static void timer_after_injection(void)
 {
 	watch(VECTOR);
@@ -115,6 +175,105 @@ static void window_after_injection(void)
 	expect_rip(nops);
 	GUEST_EXPECT(seen[1], 1);
 	on_trap(VECTOR, NULL);
+}
+
+/* --- the monitor trap flag ------------------------------------------------ */
+
+static void mtf_rep(void)
+{
+	static u8 from[4] = "abc", to[4];
+	struct l1_vmx *vmx = prepare(rep_movs, 0);
+
+	to[0] = to[1] = to[2] = 0;
+	vmx->regs[GPR_RSI] = (u64)from;
+	vmx->regs[GPR_RDI] = (u64)to;
+	vmx->regs[GPR_RCX] = 3;
+	l1_use_proc(PROC_MTF);
+	EXPECT_EXIT(EXIT_MTF);
+	expect_rip(rep_movs);
+	GUEST_EXPECT(vmx->regs[GPR_RCX], 2);
+	EXPECT_EXIT(EXIT_MTF);
+	expect_rip(rep_movs);
+	EXPECT_EXIT(EXIT_MTF);
+	expect_rip(after_movs);
+	GUEST_EXPECT(((volatile u8 *)to)[2], 'c');
+}
+
+static void mtf_software_interrupt(void)
+{
+	watch(VECTOR);
+	prepare(int_n, 0);
+	l1_use_proc(PROC_MTF);
+	EXPECT_EXIT(EXIT_MTF);
+	GUEST_ASSERT(l1_vmread(VMCS_GUEST_RIP) != (u64)after_int);
+	GUEST_EXPECT(seen[1], 0);
+	GUEST_EXPECT(l1_vmread(VMCS_IDT_VECTORING_INFO) & INTR_VALID, 0);
+	l1_clear(VMCS_PROC_CTLS, PROC_MTF);
+	expect_end();
+	GUEST_EXPECT(seen[1], 1);
+	on_trap(VECTOR, NULL);
+}
+
+static void mtf_exception(void)
+{
+	prepare(undefined, 0);
+	l1_use_proc(PROC_MTF);
+	EXPECT_EXIT(EXIT_MTF);
+	GUEST_ASSERT(l1_vmread(VMCS_GUEST_RIP) != (u64)undefined);
+	/* Intercepted it is the exception's exit. */
+	l1_prepare((void (*)(void))(u64)undefined);
+	l1_use_proc(PROC_MTF);
+	l1_vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VEC_UD));
+	EXPECT_EXIT(EXIT_EXCEPTION_NMI);
+	expect_rip(undefined);
+}
+
+static void mtf_exiting_insn(void)
+{
+	prepare(cpuid_insn, 0);
+	l1_use_proc(PROC_MTF);
+	EXPECT_EXIT(EXIT_CPUID);
+	expect_rip(cpuid_insn);
+	l1_skip_insn();
+	EXPECT_EXIT(EXIT_MTF);
+}
+
+static void mtf_shadows(void)
+{
+	struct l1_vmx *vmx = prepare(sti_nop, 0);
+
+	l1_use_proc(PROC_MTF);
+	EXPECT_EXIT(EXIT_MTF);
+	expect_rip(after_sti);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_INTERRUPTIBILITY), IRQBLK_STI);
+	EXPECT_EXIT(EXIT_MTF);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_INTERRUPTIBILITY), 0);
+	vmx = prepare(mov_ss, 0);
+	vmx->regs[GPR_RCX] = SEL_DATA;
+	l1_use_proc(PROC_MTF);
+	EXPECT_EXIT(EXIT_MTF);
+	expect_rip(after_ss);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_INTERRUPTIBILITY), IRQBLK_MOV_SS);
+}
+
+static void mtf_l0_insn(void)
+{
+	prepare(sti_out, 0);
+	l1_use_proc(PROC_MTF);
+	EXPECT_EXIT(EXIT_MTF);
+	EXPECT_EXIT(EXIT_MTF);
+	expect_rip(after_out);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_INTERRUPTIBILITY), 0);
+}
+
+static void mtf_injected(void)
+{
+	prepare(nops, 0);
+	l1_need_proc(PROC_MTF);
+	l1_vmwrite(VMCS_ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_OTHER);
+	EXPECT_EXIT(EXIT_MTF);
+	expect_rip(nops);
+	expect_end();
 }
 
 /* --- shadows and RF ------------------------------------------------------- */
@@ -148,6 +307,17 @@ static void shadow_over_l0_insn(void)
 	EXPECT_EXIT(EXIT_INT_WINDOW);
 	expect_rip(after_out);
 	GUEST_EXPECT(l1_vmread(VMCS_GUEST_INTERRUPTIBILITY), 0);
+}
+
+static void resume_flag(void)
+{
+	prepare(breakpoint, 0);
+	l1_vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VEC_BP));
+	EXPECT_EXIT(EXIT_EXCEPTION_NMI);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_RFLAGS) & RFLAGS_RF, 0);
+	l1_vmwrite(VMCS_GUEST_RIP, (u64)cpuid_insn);
+	EXPECT_EXIT(EXIT_CPUID);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_RFLAGS) & RFLAGS_RF, 0);
 }
 
 /* --- L1's own traps over VMX instructions ---------------------------------- */
@@ -234,6 +404,25 @@ static void breakpoint_on_insn(void)
 	on_trap(VEC_DB, NULL);
 }
 
+/* An operand's data breakpoint hits after the instruction. */
+static void watch_operand(void)
+{
+	struct l1_vmx *vmx = l1_vmxon();
+	static volatile u64 v;
+	u64 next;
+
+	l1_new_vmcs(vmx);
+	on_trap(VEC_DB, on_step);
+	steps = 0;
+	write_dr0((u64)&v);
+	write_dr7(0x90401); /* 8 bytes, writes */
+	asm volatile("vmptrst (%1); 1: lea 1b(%%rip), %0" : "=r"(next) : "r"(&v) : "memory", "cc");
+	write_dr7(0x400);
+	GUEST_EXPECT(steps, 1);
+	GUEST_EXPECT(stepped[0], next);
+	on_trap(VEC_DB, NULL);
+}
+
 extern const u8 after_rf[];
 
 /* RF lets CPUID through; it must be gone at the instruction behind it. */
@@ -296,15 +485,27 @@ static void nmi_blocked_after_exit(void)
 	on_trap(VEC_NMI, NULL);
 }
 
-CLAIMS = { { debug_before_timer, "a pending debug exception, then the timer" },
+CLAIMS = { { timer_windows_interrupt,
+	     "the timer, then the NMI window, the interrupt window, the interrupt" },
+	   { debug_before_timer, "a pending debug exception, then the timer" },
 	   { debug_before_windows, "a pending debug exception, then the interrupt window" },
+	   { mtf_before_debug, "the monitor trap flag, then the single-step trap" },
 	   { timer_after_injection, "an injected event is delivered, then the timer" },
 	   { window_after_injection, "an injected event's handler, then the interrupt window" },
+	   { mtf_rep, "MTF after each iteration of REP MOVS" },
+	   { mtf_software_interrupt, "MTF after INT n, before its handler" },
+	   { mtf_exception, "MTF after an exception's delivery; not if that exits" },
+	   { mtf_exiting_insn, "no MTF after an instruction that exits" },
+	   { mtf_shadows, "MTF between STI or MOV SS and the next instruction" },
+	   { mtf_l0_insn, "MTF after an OUT that L1 does not ask for" },
+	   { mtf_injected, "a pending MTF that L1 injects" },
 	   { shadows_across_exits, "STI's and MOV SS's shadow across an exit" },
 	   { shadow_over_l0_insn, "STI's shadow ends with an OUT that L1 does not ask for" },
+	   { resume_flag, "RF is clear in what exits of INT3 and CPUID save" },
 	   { step_insns, "L1 single-steps over its VMX instructions" },
 	   { step_into_l2, "L1 single-steps into a VM entry; the exit clears TF" },
 	   { breakpoint_on_insn, "an instruction breakpoint on VMPTRST" },
+	   { watch_operand, "a data breakpoint on VMPTRST's operand" },
 	   { resume_flag_ends, "RF ends with CPUID, which L0 runs" },
 	   { nmi_blocked_after_exit, "an NMI's exit blocks NMIs until IRET" },
 	   END_OF_CLAIMS };
