@@ -343,7 +343,11 @@ int mmio_emulate(struct vcpu *vcpu, u64 gpa)
 	switch (ret) {
 	case 0: break;
 	case -EFAULT: fault_inject(vcpu, &fault); return 1;
-	case -EINVAL: return mmio_give_up(vcpu, bytes, len, op->emu.insn.reason);
+	case -EINVAL:
+		/* The processor may have been running L1's VMREAD or VMWRITE itself. */
+		if (vcpu->nested && vcpu->vm->nested_ops->unshadow(vcpu))
+			return 1;
+		return mmio_give_up(vcpu, bytes, len, op->emu.insn.reason);
 	case -EXDEV:
 	case -EAGAIN:
 	case -EINTR: return 1;

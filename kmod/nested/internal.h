@@ -199,6 +199,9 @@ int shadow_init(struct vcpu *vcpu);
 void shadow_free(struct nested *n);
 void shadow_on(struct vcpu *vcpu);
 void shadow_off(struct vcpu *vcpu);
+/* Until shadow_resume() VMREAD and VMWRITE of the current VMCS exit. False: they do already. */
+bool shadow_pause(struct vcpu *vcpu);
+void shadow_resume(struct vcpu *vcpu);
 void shadow_read(struct vcpu *vcpu);  /* L1's writes into the snapshot */
 void shadow_write(struct vcpu *vcpu); /* the snapshot for L1 to read */
 /* From vmcs02 to vmcs01, by way of the shadow VMCS if that can be. True: written. */

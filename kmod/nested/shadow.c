@@ -244,3 +244,24 @@ void shadow_off(struct vcpu *vcpu)
 	vmcs_ctl_set(vmcs, CTL_PROC2, vmcs->ctl[CTL_PROC2] & ~PROC2_SHADOW_VMCS);
 	n->shadow_on = false;
 }
+
+/*
+ * When the processor's VMREAD or VMWRITE hits device memory, L0 learns nothing of the
+ * instruction. Having it exit as such is simpler than to decode it.
+ */
+bool shadow_pause(struct vcpu *vcpu)
+{
+	if (vcpu->in_l2 || !vcpu->nested->shadow_on)
+		return false;
+	shadow_read(vcpu);
+	shadow_off(vcpu);
+	return true;
+}
+
+void shadow_resume(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	if (!n->shadow_on && !vcpu->in_l2 && n->vmcs12_ptr != NO_GPA)
+		shadow_on(vcpu);
+}

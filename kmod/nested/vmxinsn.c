@@ -106,6 +106,7 @@ static int finish(struct vcpu *vcpu, struct vmx_outcome o)
 	vcpu_set_rflags(vcpu, (vcpu_rflags(vcpu) & ~FLAGS_ARITH) | flags_of(n, o));
 	if (o.kind == VMX_FAIL && n->vmcs12_ptr != NO_GPA)
 		n->v->insn_error = o.value;
+	shadow_resume(vcpu);
 	return vcpu_skip_insn(vcpu);
 }
 

@@ -11,6 +11,11 @@
 #define NOWHERE 0xd0000000ULL	   /* an address without memory or device */
 
 extern u64 form_slot;
+extern const u8 l2_good[];
+
+asm(".pushsection .text\n"
+    "l2_good: mov $0x600d, %eax; vmcall\n"
+    ".popsection\n");
 
 /*
  * Each form stores the current-VMCS pointer in SLOT: RAX SLOT, RCX 16, RDX
@@ -233,7 +238,6 @@ static void types_before_descriptors(void)
 static void no_memory(void)
 {
 	struct l1_vmx *vmx = l1_vmxon();
-	u64 field = VMCS_HOST_RIP; /* one that no VMCS shadowing of L0's serves */
 
 	l1_new_vmcs(vmx);
 	page_before();
@@ -243,15 +247,59 @@ static void no_memory(void)
 		       VM_FAIL_VALID(VMERR_VMPTRLD_BAD_ADDRESS));
 	EXPECT_OUTCOME(VMX_INSN("vmclear (%2)", "r"(HOLE)),
 		       VM_FAIL_VALID(VMERR_VMCLEAR_BAD_ADDRESS));
-	EXPECT_OUTCOME(VMX_INSN("vmread %3, (%2)", "r"(HOLE), "r"(field)), VM_OK);
-	EXPECT_OUTCOME(VMX_INSN("vmwrite (%2), %3", "r"(HOLE), "r"(field)), VM_OK);
-	GUEST_EXPECT(l1_vmread(field), ~0ULL);
 	/* Half in memory. */
 	*(volatile u32 *)(HOLE - 4) = 0x12345678;
-	EXPECT_OUTCOME(VMX_INSN("vmwrite (%2), %3", "r"(HOLE - 4), "r"(field)), VM_OK);
-	GUEST_EXPECT(l1_vmread(field), 0xffffffff12345678);
 	EXPECT_OUTCOME(VMX_INSN("vmptrst (%2)", "r"(HOLE - 4)), VM_OK);
 	GUEST_EXPECT(*(volatile u32 *)(HOLE - 4), (u32)(u64)vmx->vmcs);
+	restore_hole();
+}
+
+/* Host RIP exits to L0; the others the processor may serve from a shadow VMCS of L0's. */
+static const u32 data_fields[] = { VMCS_HOST_RIP, VMCS_GUEST_RIP, VMCS_GUEST_CR0, VMCS_GUEST_RSP };
+
+static void no_memory_for_data(void)
+{
+	struct l1_vmx *vmx = l1_vmxon();
+	volatile u32 *half = (u32 *)(HOLE - 4);
+
+	l1_new_vmcs(vmx);
+	page_before();
+	set_hole(NOWHERE | 7);
+	for (u32 i = 0; i < ARRAY_SIZE(data_fields); i++) {
+		u64 field = data_fields[i];
+
+		l1_vmwrite(field, 0x1111222233334444);
+		EXPECT_OUTCOME(VMX_INSN("vmread %3, (%2)", "r"(HOLE), "r"(field)), VM_OK);
+		GUEST_EXPECT(l1_vmread(field), 0x1111222233334444);
+		EXPECT_OUTCOME(VMX_INSN("vmread %3, (%2)", "r"(half), "r"(field)), VM_OK);
+		GUEST_EXPECT(*half, 0x33334444);
+		EXPECT_OUTCOME(VMX_INSN("vmwrite (%2), %3", "r"(HOLE), "r"(field)), VM_OK);
+		GUEST_EXPECT(l1_vmread(field), ~0ULL);
+		*half = 0x12345678;
+		EXPECT_OUTCOME(VMX_INSN("vmwrite (%2), %3", "r"(half), "r"(field)), VM_OK);
+		GUEST_EXPECT(l1_vmread(field), 0xffffffff12345678);
+	}
+	EXPECT_OUTCOME(VMX_INSN("vmread %3, (%2)", "r"(HOLE), "r"((u64)VMCS_EXIT_REASON)), VM_OK);
+	restore_hole();
+}
+
+/* What the processor's VMREAD and VMWRITE had done before is not lost, nor what follows. */
+static void no_memory_then_entry(void)
+{
+	struct l1_vmx *vmx = l1_prepare(l2_unreachable);
+	u64 good = (u64)l2_good;
+
+	page_before();
+	set_hole(NOWHERE | 7);
+	l1_vmwrite(VMCS_GUEST_RIP, good);
+	EXPECT_OUTCOME(VMX_INSN("vmread %3, (%2)", "r"(HOLE), "r"((u64)VMCS_GUEST_RIP)), VM_OK);
+	EXPECT_EXIT(EXIT_VMCALL);
+	GUEST_EXPECT(vmx->regs[GPR_RAX], 0x600d);
+	GUEST_EXPECT(l1_vmread(VMCS_EXIT_REASON), EXIT_VMCALL);
+	EXPECT_OUTCOME(VMX_INSN("vmread %3, (%2)", "r"(HOLE), "r"((u64)VMCS_EXIT_REASON)), VM_OK);
+	l1_vmwrite(VMCS_GUEST_RIP, good);
+	EXPECT_EXIT(EXIT_VMCALL);
+	GUEST_EXPECT(vmx->regs[GPR_RAX], 0x600d);
 	restore_hole();
 }
 
@@ -361,6 +409,8 @@ CLAIMS = { { each_form, "VMPTRST through each form of a memory operand" },
 	   { before_the_operand, "VMREAD and VMXON fail before they touch their operand" },
 	   { types_before_descriptors, "INVEPT and INVVPID look at the type first" },
 	   { no_memory, "operands where there is no memory" },
+	   { no_memory_for_data, "data of VMREAD and VMWRITE where there is no memory" },
+	   { no_memory_then_entry, "VM entries go on after those" },
 	   { prefixes, "prefixes that make #UD, and prefixes that do not" },
 	   { without_prefix_operands, "registers are written in full; any register will do" },
 	   { failure_keeps, "a failed VMREAD keeps its register; encodings have 15 bits" },
