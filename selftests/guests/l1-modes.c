@@ -4,10 +4,8 @@
  * and 32-bit paging, real mode. SDM: "Operating Modes", "Paging",
  * "Real-Address Mode Operation".
  */
-#include "guest.h"
+#include "modes.h"
 
-u64 mode_trip(u32 cr0, u32 cr3, u32 cr4, void (*fn32)(void));
-u64 real_trip(const void *code, u32 size);
 void read_cr0_32(void), store_and_load(void), cpuid_32(void), io_32(void), peek_high(void);
 extern const u8 real_add[], real_add_end[], real_segments[], real_segments_end[];
 extern const u8 real_int[], real_int_end[], real_cpuid[], real_cpuid_end[];

@@ -13,7 +13,6 @@ void claims_run(void);
 void __attribute__((noreturn)) claim_abort(void);
 
 void traps_init(void);
-void tss_init(struct cpu *cpu);
 void trap_entry(struct trap_frame *frame);
 
 int __attribute__((returns_twice)) jump_set(u64 buf[8]);

@@ -145,6 +145,8 @@ bool cpu_restart(unsigned int index);
 /* Wait at most @ticks TSC ticks for *@flag to become @value. */
 bool wait_for(volatile u32 *flag, u32 value, u64 ticks);
 void spin(u64 ticks);
+/* Its TSS, empty, into the task register; RSP0 of the TSS. */
+void tss_init(struct cpu *cpu);
 void set_tss_rsp0(u64 rsp);
 
 struct table_pointer {

@@ -54,9 +54,10 @@ expected()
 	esac
 }
 
-# Claims, by number, in which KVM is not like the processor. Two images it does
+# Claims, by number, in which KVM is not like the processor. Four images it does
 # not end well: l2-entry, where an entry into HLT under STI's shadow is let
-# through and sleeps for ever, and l2-flip, where KVM_RUN answers EIO.
+# through and sleeps for ever, l2-flip, where KVM_RUN answers EIO, and l2-operands
+# and l2-insn-modes, where it gives up on an operand that is not in memory.
 kvm_differs()
 {
 	[ "$device" = /dev/kvm ] || return
@@ -64,6 +65,8 @@ kvm_differs()
 	l1-apic) echo 10 23 ;;		# no ESR; EOI takes any value in x2APIC mode
 	l1-debug) echo 14 ;;		# no I/O breakpoints
 	l1-pic-pit) echo 10 ;;		# channel 2 counts with its gate low
+	l2-order) echo 1 20 ;;		# an interrupt before windows; no data breakpoints
+	l2-insn-modes) echo 6 ;;	# expand-down segments the other way round
 	l2-insn) echo 5 14 ;;		# VMCALL in root operation is a hypercall
 	l2-vmcall-root) echo 1 ;;
 	l2-operands) echo 2 6 ;;	# half of an operand is written; #GP for #SS
