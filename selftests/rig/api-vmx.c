@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What L1's VMX instructions meet that userspace decides: IA32_FEATURE_CONTROL as
+ * firmware left it, and operands in a read-only slot or in a device of userspace's.
+ */
+#include <string.h>
+#include "vm.h"
+
+/* Guest-physical addresses; paging maps the first GiB to itself. */
+#define CODE 0x8000
+#define HANDLER 0x8800
+#define GDT 0x9000
+#define IDT 0x9100
+#define TABLES 0xa000 /* PML4, PDPT, page directory */
+#define VMXON_REGION 0x10000
+#define VMCS 0x11000
+#define ROM 0x200000
+#define DEVICE 0x600000
+#define RAM (ROM + 0x1000)
+
+#define MSR_FEATURE_CONTROL 0x3a
+#define MSR_VMX_BASIC 0x480
+#define LOCKED 1
+#define VMX 4
+
+#define FLAG_CF 0x01
+#define FLAG_ZF 0x40
+#define FAULT 0xee /* the handler says it, whatever the vector */
+static struct vm *vm;
+static int cpu_fd;
+static struct kvm_run *run;
+
+/* AL goes to port 0x10: CF and ZF after a VMX instruction. RBX: the operand's address. */
+extern const u8 code_vmxon[], code_lock[], code_pointers[], code_data[], handler[], handler_end[];
+
+#define SAY_FLAGS "pushfq; pop %rax; and $0x41, %al; out %al, $0x10\n"
+#define VMXON "movq $0x10000, (%rsp); vmxon (%rsp)\n"
+#define USE_VMCS "movq $0x11000, (%rsp); vmclear (%rsp); vmptrld (%rsp)\n"
+
+asm(".pushsection .rodata\n"
+    "code_vmxon:" VMXON SAY_FLAGS "vmxoff; hlt\n"
+    "code_lock: mov $0x3a, %ecx; xor %edx, %edx; mov $5, %eax; wrmsr\n" VMXON SAY_FLAGS
+    "vmxoff; mov $5, %eax; wrmsr; hlt\n"
+    "code_pointers:" VMXON USE_VMCS "vmptrst (%rbx)\n" SAY_FLAGS "vmptrld (%rbx)\n" SAY_FLAGS
+    "vmclear (%rbx)\n" SAY_FLAGS "vmxoff; hlt\n"
+    /* Host RIP exits; guest RIP the processor may serve from a shadow VMCS of L0's. */
+    "code_data:" VMXON USE_VMCS "mov $0x6c16, %edx\n"
+    "1: mov $0x12, %ecx; vmwrite %rcx, %rdx; vmread %rdx, (%rbx)\n" SAY_FLAGS
+    "vmwrite (%rbx), %rdx\n" SAY_FLAGS "vmread %rdx, %rax; out %al, $0x10\n"
+    "xor $0x6c16 ^ 0x681e, %edx; cmp $0x681e, %edx; je 1b\n"
+    "vmxoff; hlt\n"
+    "handler: mov $0xee, %al; out %al, $0x10; hlt\n"
+    "handler_end:\n"
+    ".popsection\n");
+
+static void put_tables(void)
+{
+	u64 *table = (u64 *)(vm->ram + TABLES);
+
+	memset(table, 0, 0x3000);
+	table[0] = (TABLES + 0x1000) | 3;
+	table[512] = (TABLES + 0x2000) | 3;
+	for (u64 i = 0; i < 512; i++)
+		table[1024 + i] = i << 21 | 0x83;
+}
+
+/* Each exception goes to the same handler. */
+static void put_idt(void)
+{
+	u64 *gdt = (u64 *)(vm->ram + GDT), *idt = (u64 *)(vm->ram + IDT);
+
+	gdt[1] = 0x00af9b000000ffff;
+	gdt[2] = 0x00cf93000000ffff;
+	for (int i = 0; i < 32; i++) {
+		idt[2 * i] = 0x8e0000080000 | HANDLER;
+		idt[2 * i + 1] = 0;
+	}
+	memcpy(vm->ram + HANDLER, handler, handler_end - handler);
+}
+
+static void put_region(u64 at)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} m = { .head.nmsrs = 1, .entry.index = MSR_VMX_BASIC };
+
+	if (ioctl(cpu_fd, KVM_GET_MSRS, &m) != 1)
+		tap_bail("IA32_VMX_BASIC");
+	memset(vm->ram + at, 0, 0x1000);
+	memcpy(vm->ram + at, &m.entry.data, 4);
+}
+
+static void set_feature_control(u64 value)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} m = { .head.nmsrs = 1, .entry = { .index = MSR_FEATURE_CONTROL, .data = value } };
+
+	if (ioctl(cpu_fd, KVM_SET_MSRS, &m) != 1)
+		tap_bail("IA32_FEATURE_CONTROL");
+}
+
+static struct kvm_segment flat(u16 selector, u8 type, bool l)
+{
+	return (struct kvm_segment){
+		.selector = selector,
+		.limit = ~0u,
+		.type = type,
+		.present = 1,
+		.s = 1,
+		.db = !l,
+		.l = l,
+		.g = 1,
+	};
+}
+
+/* 64-bit mode with CR4.VMXE and what VMX operation wants of CR0. */
+static void long_mode(void)
+{
+	struct kvm_sregs s;
+
+	if (ioctl(cpu_fd, KVM_GET_SREGS, &s))
+		tap_bail("KVM_GET_SREGS");
+	s.cs = flat(8, 11, true);
+	s.ds = s.es = s.fs = s.gs = s.ss = flat(16, 3, false);
+	s.cr0 = 0x80000031;
+	s.cr3 = TABLES;
+	s.cr4 = 0x2020;
+	s.efer = 0x500;
+	s.gdt = (struct kvm_dtable){ .base = GDT, .limit = 23 };
+	s.idt = (struct kvm_dtable){ .base = IDT, .limit = 511 };
+	if (ioctl(cpu_fd, KVM_SET_SREGS, &s))
+		tap_bail("KVM_SET_SREGS");
+}
+
+static bool said(u8 want)
+{
+	u8 got = 0xbd;
+
+	if (!ioctl(cpu_fd, KVM_RUN, 0) && run->exit_reason == KVM_EXIT_IO && run->io.port == 0x10)
+		got = *((u8 *)run + run->io.data_offset);
+	if (got != want)
+		tap_note("exit %u, said 0x%x, not 0x%x", run->exit_reason, got, want);
+	return got == want;
+}
+
+/* From @code to its HLT it says these values. */
+static bool says(const u8 *code, u64 rbx, const u8 *values, int count)
+{
+	struct kvm_regs regs = { .rip = CODE, .rflags = 2, .rsp = 0x7000, .rbx = rbx };
+	bool good = true;
+
+	memcpy(vm->ram + CODE, code, handler - code);
+	long_mode();
+	if (ioctl(cpu_fd, KVM_SET_REGS, &regs))
+		tap_bail("KVM_SET_REGS");
+	for (int i = 0; i < count; i++)
+		good = good && said(values[i]);
+	return good && !ioctl(cpu_fd, KVM_RUN, 0) && run->exit_reason == KVM_EXIT_HLT;
+}
+
+#define SAYS(code, rbx, ...) \
+	says(code, rbx, (const u8[]){ __VA_ARGS__ }, sizeof((const u8[]){ __VA_ARGS__ }))
+
+static void firmware(void)
+{
+	set_feature_control(0);
+	tap_ok(SAYS(code_vmxon, 0, FAULT), "VMXON raises #GP while the MSR is unlocked");
+	set_feature_control(VMX);
+	tap_ok(SAYS(code_vmxon, 0, FAULT), "also when VMX is allowed in it");
+	set_feature_control(LOCKED);
+	tap_ok(SAYS(code_vmxon, 0, FAULT), "and when it is locked without VMX");
+	set_feature_control(0);
+	tap_ok(SAYS(code_lock, 0, 0, FAULT), "the guest unlocks VMX and locks the MSR, once");
+	tap_ok(SAYS(code_vmxon, 0, 0), "then VMXON succeeds");
+}
+
+static void read_only_slot(void)
+{
+	u64 *rom = (u64 *)(vm->ram + ROM);
+
+	*rom = VMCS;
+	tap_ok(SAYS(code_pointers, ROM, 0, 0, 0), "pointers in a read-only slot");
+	*rom = VMXON_REGION;
+	tap_ok(SAYS(code_pointers, ROM, 0, FLAG_ZF, FLAG_ZF) && *rom == VMXON_REGION,
+	       "VMPTRST does not change it");
+	*rom = 0x34;
+	tap_ok(SAYS(code_data, ROM, 0, 0, 0x34, 0, 0, 0x34) && *rom == 0x34,
+	       "VMREAD does not either; VMWRITE reads it");
+	/* Half in memory. */
+	rom[-1] = 0;
+	tap_ok(SAYS(code_data, ROM - 4, 0, 0, 0x12, 0, 0, 0x12) && *rom == 0x34 &&
+		       rom[-1] == 0x12ull << 32,
+	       "an operand that ends in the slot");
+}
+
+static void device(void)
+{
+	tap_ok(SAYS(code_pointers, DEVICE, 0, FLAG_ZF, FLAG_ZF),
+	       "pointers in a device of userspace's read as ones");
+	tap_ok(SAYS(code_data, DEVICE, 0, 0, 0xff, 0, 0, 0xff), "so does VMWRITE's operand");
+}
+
+int main(void)
+{
+	int cpu;
+
+	vm = vm_new(RAM);
+	cpu = vm_add_cpu(vm);
+	cpu_fd = vm->cpu[cpu].fd;
+	run = vm->cpu[cpu].run;
+	vm_set_cpuid(vm, cpu, true);
+	vm_set_region(vm->fd, 0, 0, 0, 0, NULL);
+	if (vm_set_region(vm->fd, 0, 0, 0, ROM, vm->ram) ||
+	    vm_set_region(vm->fd, 1, KVM_MEM_READONLY, ROM, 0x1000, vm->ram + ROM))
+		tap_bail("slots");
+	put_tables();
+	put_idt();
+	put_region(VMXON_REGION);
+	put_region(VMCS);
+	firmware();
+	if (!dev_is_kvm()) { /* it gives up */
+		read_only_slot();
+		device();
+	}
+	vm_free(vm);
+	return tap_done();
+}
