@@ -9,13 +9,17 @@
 #include "irqchip/inject.h"
 #include "irqchip/irqchip.h"
 
-static int done(struct vcpu *vcpu, int fault)
+/* @result: of regs_write_*(). */
+static int done(struct vcpu *vcpu, int result)
 {
-	if (fault) {
-		inject_gp(vcpu);
-		return 1;
+	switch (result) {
+	case 0: return vcpu_skip_insn(vcpu);
+	case 1: inject_gp(vcpu); return 1;
+	case -EXDEV:  /* L1 was given an exit of L2 */
+	case -EAGAIN: /* the guest runs into it again */
+	case -EINTR: return 1;
+	default: return result;
 	}
-	return vcpu_skip_insn(vcpu);
 }
 
 /* The skip comes first: userspace may look at the registers. */

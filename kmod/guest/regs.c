@@ -127,10 +127,11 @@ void regs_cr_state(struct vcpu *vcpu, struct cr_state *s)
 int regs_load_pdptes(struct vcpu *vcpu, unsigned long cr3)
 {
 	u64 gpa = cr3 & 0xffffffe0, pdpte[4];
-	int i;
+	int i, r;
 
-	if (vcpu->gpa_translate && vcpu->gpa_translate(vcpu, gpa, EPT_READ, &gpa))
-		return 1;
+	r = vcpu->gpa_translate ? vcpu->gpa_translate(vcpu, gpa, EPT_READ, &gpa) : 0;
+	if (r)
+		return r;
 	if (mem_read(vcpu->vm, gpa, pdpte, sizeof(pdpte)))
 		return 1;
 	for (i = 0; i < 4; i++)
@@ -166,6 +167,7 @@ int regs_write_cr0(struct vcpu *vcpu, unsigned long cr0)
 {
 	struct cr_state s;
 	u64 efer = vcpu->efer;
+	int r;
 
 	regs_cr_state(vcpu, &s);
 	cr0 = cr_merge_l1(s.cr0, cr0, &vcpu->cr0_l1);
@@ -176,9 +178,11 @@ int regs_write_cr0(struct vcpu *vcpu, unsigned long cr0)
 		return 1;
 	if (efer & EFER_BIT_LME)
 		efer |= EFER_BIT_LMA;
-	if (((s.cr0 ^ cr0) & (CR0_PG | CR0_CD | CR0_NW)) && pae_paging(cr0, s.cr4, efer) &&
-	    regs_load_pdptes(vcpu, s.cr3))
-		return 1;
+	if (((s.cr0 ^ cr0) & (CR0_PG | CR0_CD | CR0_NW)) && pae_paging(cr0, s.cr4, efer)) {
+		r = regs_load_pdptes(vcpu, s.cr3);
+		if (r)
+			return r;
+	}
 	if ((s.cr0 ^ cr0) & (CR0_PG | CR0_PE))
 		vcpu_request(vcpu, REQ_TLB_FLUSH);
 	regs_set_cr0(vcpu, cr0);
@@ -188,12 +192,14 @@ int regs_write_cr0(struct vcpu *vcpu, unsigned long cr0)
 int regs_write_cr3(struct vcpu *vcpu, unsigned long cr3)
 {
 	struct cr_state s;
+	int r;
 
 	regs_cr_state(vcpu, &s);
 	if (!cr3_write_ok(&s, cr3))
 		return 1;
-	if (pae_paging(s.cr0, s.cr4, s.efer) && regs_load_pdptes(vcpu, cr3))
-		return 1;
+	r = pae_paging(s.cr0, s.cr4, s.efer) ? regs_load_pdptes(vcpu, cr3) : 0;
+	if (r)
+		return r;
 	if (!(s.cr4 & CR4_PCIDE) || !(cr3 & CR3_NO_FLUSH))
 		vcpu_request(vcpu, REQ_TLB_FLUSH);
 	vcpu_set_cr3(vcpu, cr3 & ~CR3_NO_FLUSH);
@@ -204,15 +210,18 @@ int regs_write_cr4(struct vcpu *vcpu, unsigned long cr4)
 {
 	struct cr_state s;
 	u64 changed;
+	int r;
 
 	regs_cr_state(vcpu, &s);
 	cr4 = cr_merge_l1(s.cr4, cr4, &vcpu->cr4_l1);
 	if (!cr4_write_ok(&s, cr4) || !nested_allows_cr4(vcpu, cr4))
 		return 1;
 	changed = s.cr4 ^ cr4;
-	if ((changed & CR4_PDPTE_BITS) && pae_paging(s.cr0, cr4, s.efer) &&
-	    regs_load_pdptes(vcpu, s.cr3))
-		return 1;
+	if ((changed & CR4_PDPTE_BITS) && pae_paging(s.cr0, cr4, s.efer)) {
+		r = regs_load_pdptes(vcpu, s.cr3);
+		if (r)
+			return r;
+	}
 	if (changed & (CR4_PAE | CR4_PSE | CR4_PGE | CR4_SMEP | CR4_PCIDE))
 		vcpu_request(vcpu, REQ_TLB_FLUSH);
 	regs_set_cr4(vcpu, cr4);

@@ -31,7 +31,7 @@ void regs_sipi(struct vcpu *vcpu, u8 vector);
 
 /*
  * What MOV to the register or WRMSR does; bits that L1 intercepts of L2 stay
- * as they are. Return: 0, or 1: #GP. May sleep.
+ * as they are. Return: 0, or 1: #GP, or what regs_load_pdptes() answers. May sleep.
  */
 int regs_write_cr0(struct vcpu *vcpu, unsigned long cr0);
 int regs_write_cr3(struct vcpu *vcpu, unsigned long cr3);
@@ -56,7 +56,10 @@ void regs_sync_owned(struct vcpu *vcpu);
 /* How the control registers constrain each other now. */
 void regs_cr_state(struct vcpu *vcpu, struct cr_state *s);
 
-/* PAE paging: PDPTEs from memory at CR3 into the VMCS. 0, or 1: #GP. May sleep. */
+/*
+ * PAE paging: PDPTEs from memory at CR3 into the VMCS. 0; 1: #GP; -EXDEV: L1 was given an
+ * EPT violation of L2; or another errno. May sleep.
+ */
 int regs_load_pdptes(struct vcpu *vcpu, unsigned long cr3);
 
 #endif
