@@ -200,6 +200,8 @@ static void take_activity(struct vcpu *vcpu)
 
 	if (v->guest_activity == ACTIVITY_ACTIVE || (v->entry_intr_info & INTR_VALID))
 		return;
+	if (v->guest_activity >= ACTIVITY_SHUTDOWN)
+		vmwrite(VMCS_GUEST_PENDING_DBG, 0); /* nothing is pending there */
 	vcpu->nested->activity = v->guest_activity;
 	vcpu->mp_state = KVM_MP_STATE_HALTED;
 	timer_for_halt(vcpu);
@@ -266,6 +268,8 @@ static int begin_l2(struct vcpu *vcpu, const struct check_ctx *c)
 	struct msr_failure why;
 	u32 bad;
 
+	if (v->entry_msr_load_count)
+		vmcs12_pull_plain(vcpu); /* should the list fail, they are not what vmcs02 has */
 	load_l2(vcpu, c);
 	bad = msr_area_load(vcpu, v->entry_msr_load_addr, v->entry_msr_load_count, &why);
 	if (bad)

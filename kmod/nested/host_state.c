@@ -15,9 +15,6 @@
 #define RFLAGS_FIXED 2
 #define DR7_RESET 0x400
 
-/* Bits of CR0 that VM exits do not change: ET, CD, NW, and all reserved ones. */
-#define CR0_KEPT (CR0_ET | CR0_CD | CR0_NW)
-
 static void load_data_segment(enum segreg seg, u16 sel, u64 base)
 {
 	vmwrite(VMCS_SEG_SEL(seg), sel);

@@ -83,6 +83,7 @@ struct nested {
 	struct tsc02 tsc02;
 	unsigned long dr7_02, dr7_01;
 	unsigned long cr0_owned02, cr4_owned02;
+	unsigned long cr0_kept02;
 	u32 l0_ctl[NR_VMCS_CTLS]; /* vmcs01's controls when they were merged */
 
 	/* L1's pages that vmcs02 names. */

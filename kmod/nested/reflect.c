@@ -203,6 +203,9 @@ int l2_entry_failure(struct vcpu *vcpu, const struct report *why, bool in_vmcs02
 	forget_events(vcpu);
 	if (in_vmcs02) {
 		l2_switch_to_l1(vcpu);
+		/* What vmcs02 has of a state that L2 never had: write all of it next time. */
+		memset(&n->dirty, 0xff, sizeof(n->dirty));
+		n->dirty_plain = true;
 	} else {
 		/* vmcs02 was not touched: what L1 changed is still to be written. */
 		vcpu_lazy_flush(vcpu);
@@ -244,10 +247,7 @@ int nested_entry_refused(struct vcpu *vcpu, u32 reason, u32 error)
 	pr_warn_ratelimited(
 		"abyme: the processor refused an entry to L2 that passed all checks: reason 0x%x, error %u, qualification 0x%llx\n",
 		reason, error, vcpu_exit_qual(vcpu));
-	/* Of the state that was refused nothing is known to be right: write all of it next time. */
-	memset(&vcpu->nested->dirty, 0xff, sizeof(vcpu->nested->dirty));
-	vcpu->nested->dirty_plain = true;
-	vcpu->nested->plain_stale = false;
+	vmcs12_pull_plain(vcpu);
 	why.qualification = error ? 0 : vcpu_exit_qual(vcpu);
 	return l2_entry_failure(vcpu, &why, true);
 }

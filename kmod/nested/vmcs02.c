@@ -116,7 +116,7 @@ void vmcs02_setup(struct vcpu *vcpu)
 		vmwrite(VMCS_VMFUNC_CTLS, 0);
 	host_write_constant(vmcs);
 	n->efer02 = n->pat02 = n->tsc02.l1_offset = n->eptp02 = ~0ULL;
-	n->dr7_02 = ~0UL;
+	n->dr7_02 = n->cr0_kept02 = ~0UL;
 }
 
 /* --- registers ---------------------------------------------------------- */
@@ -161,19 +161,28 @@ static void write_crs(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 	const struct vmcs12 *v = n->v;
+	unsigned long kept = vcpu->cr0 & CR0_KEPT;
 
-	vcpu->cr0 = v->guest_cr0;
+	vcpu->cr0 = (v->guest_cr0 & ~CR0_KEPT) | kept;
 	vcpu->cr4 = v->guest_cr4;
 	vcpu->cr0_l1 = (struct cr_intercept){ .mask = v->cr0_mask, .shadow = v->cr0_shadow };
 	vcpu->cr4_l1 = (struct cr_intercept){ .mask = v->cr4_mask, .shadow = v->cr4_shadow };
 	if (dirty(n, FIELD_GUEST_CR0) || dirty(n, FIELD_GUEST_CR4) || dirty(n, FIELD_CR0_MASK) ||
-	    dirty(n, FIELD_CR4_MASK) || dirty(n, FIELD_CR0_SHADOW) || dirty(n, FIELD_CR4_SHADOW)) {
+	    dirty(n, FIELD_CR4_MASK) || dirty(n, FIELD_CR0_SHADOW) || dirty(n, FIELD_CR4_SHADOW) ||
+	    n->cr0_kept02 != kept) {
 		regs_update_masks(vcpu);
+		n->cr0_kept02 = kept;
 		n->cr0_owned02 = vcpu->cr0_owned;
 		n->cr4_owned02 = vcpu->cr4_owned;
 	}
 	vcpu->cr0_owned = n->cr0_owned02;
 	vcpu->cr4_owned = n->cr4_owned02;
+}
+
+/* SDM: bit 10 is 1, bits 12 and 15:14 are 0, whatever the field says. */
+static unsigned long dr7_entered(unsigned long dr7)
+{
+	return (dr7 & ~0xd000ul) | DEBUG_DR7_INIT;
 }
 
 static void write_dr7(struct vcpu *vcpu)
@@ -182,7 +191,7 @@ static void write_dr7(struct vcpu *vcpu)
 	unsigned long old = vcpu->debug.dr7;
 
 	if (n->v->entry_ctls & ENTRYC_LOAD_DEBUG)
-		vcpu->debug.dr7 = n->v->guest_dr7;
+		vcpu->debug.dr7 = dr7_entered(n->v->guest_dr7);
 	if (n->dr7_02 == vcpu->debug.dr7 && old == vcpu->debug.dr7 && !vcpu->debug.control)
 		return;
 	n->dr7_02 = vcpu->debug.dr7;
@@ -256,6 +265,7 @@ void vmcs02_note_written(struct vcpu *vcpu)
 	n->efer02 = vcpu->efer;
 	n->pat02 = vcpu->msrs.pat;
 	n->dr7_02 = vcpu->debug.dr7;
+	n->cr0_kept02 = vcpu->cr0 & CR0_KEPT;
 	n->tsc02 = tsc_of(&vcpu->clock);
 }
 

@@ -455,6 +455,49 @@ static void msr_load(void)
 	wrmsr(MSR_KERNEL_GS_BASE, 0);
 }
 
+/* L2 has an ES of its own and sees SYSENTER_EIP, which lists can load. */
+static void l2_es(void)
+{
+	asm volatile("mov %0, %%es" : : "r"(0));
+	l2_vmcall(0x600d);
+}
+
+/* What the list has loaded before it failed is not L2's at the next entry. */
+static void msr_load_undone(void)
+{
+	struct msr_entry *list;
+	u64 eip;
+
+	l1_prepare(l2_es);
+	EXPECT_EXIT(EXIT_VMCALL);
+	eip = l1_vmread(VMCS_GUEST_SYSENTER_EIP);
+	l1_skip_insn();
+	list = page_alloc();
+	list[0] = (struct msr_entry){ MSR_SYSENTER_EIP, 0, eip ^ 0x1000 };
+	list[1] = (struct msr_entry){ MSR_FS_BASE, 0, 0 };
+	l1_vmwrite(VMCS_ENTRY_MSR_LOAD_ADDR, (u64)list);
+	l1_vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 2);
+	EXPECT_EXIT(BAD_MSRS);
+	l1_vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+	still_enters();
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_SYSENTER_EIP), eip);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_ES_SEL), 0);
+}
+
+/* In shutdown no debug exception is pending: L2 stays there. */
+static void pending_in_shutdown(void)
+{
+	l1_prepare(l2_unreachable);
+	l1_use_pin(PIN_PREEMPT_TIMER);
+	l1_vmwrite(VMCS_GUEST_PREEMPT_TIMER, 100);
+	l1_vmwrite(VMCS_GUEST_ACTIVITY, ACTIVITY_SHUTDOWN);
+	l1_vmwrite(VMCS_GUEST_PENDING_DBG, DBG_ENABLED_BPT | 1);
+	l1_vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VEC_DB));
+	EXPECT_EXIT(EXIT_PREEMPT_TIMER);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_ACTIVITY), ACTIVITY_SHUTDOWN);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_PENDING_DBG), 0);
+}
+
 /* After a failed entry L1's state is the host state, and nothing of L2 ran. */
 static void host_state_after(void)
 {
@@ -517,4 +560,6 @@ CLAIMS = { { reserved_controls, "each reserved control bit: error 7" },
 	   { host_state_after,
 	     "after exit 33 L1's state is the host state, the VMCS is not launched" },
 	   { many_failures, "600 failed entries, then one that enters" },
+	   { msr_load_undone, "what a failed MSR-load list loaded is not L2's later" },
+	   { pending_in_shutdown, "in shutdown no debug exception is pending" },
 	   END_OF_CLAIMS };

@@ -142,6 +142,38 @@ static void fixed_bits_root(void)
 	GUEST_EXPECT(TRY_CR(cr4, read_cr4() ^ CR4_DE), NO_TRAP);
 }
 
+#define KEPT (CR0_ET | CR0_NW | CR0_CD | 1 << 6 | 1 << 17 | 1 << 19 | 1 << 28)
+
+L2(cr0, l2_result[0] = read_cr0())
+static void cr0_kept(void)
+{
+	u64 cr0 = read_cr0();
+
+	l1_prepare(l2_cr0);
+	l1_vmwrite(VMCS_GUEST_CR0, cr0 ^ KEPT);
+	expect_end();
+	GUEST_EXPECT(l2_result[0], cr0);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_CR0), cr0);
+}
+
+/* L1 changes CD between two entries of one VMCS, whose CR0 it leaves alone. */
+static void cr0_of_l1(void)
+{
+	u64 cr0 = read_cr0();
+
+	l1_prepare(l2_cr0);
+	expect_end();
+	write_cr0(cr0 | CR0_CD);
+	l1_restart_l2(l2_cr0);
+	expect_end();
+	GUEST_EXPECT(l2_result[0], cr0 | CR0_CD);
+	GUEST_EXPECT(read_cr0(), cr0 | CR0_CD);
+	write_cr0(cr0);
+	l1_restart_l2(l2_cr0);
+	expect_end();
+	GUEST_EXPECT(l2_result[0], cr0);
+}
+
 /* --- debug registers -------------------------------------------------------- */
 
 extern const u8 from_dr7[];
@@ -163,6 +195,16 @@ static void general_detect(void)
 	l1_vmwrite(VMCS_GUEST_DR7, 0x400);
 	l1_vmwrite(VMCS_EXCEPTION_BITMAP, 0);
 	expect_end();
+}
+
+L2(dr7, l2_result[0] = read_dr7())
+static void dr7_fixed(void)
+{
+	l1_prepare(l2_dr7);
+	l1_vmwrite(VMCS_GUEST_DR7, 0xc000);
+	expect_end();
+	GUEST_EXPECT(l2_result[0], 0x400);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_DR7), 0x400);
 }
 
 L2(dr4, l2_result[0] = TRY("mov %%dr4, %0", : "=r"(l2_result[1])))
@@ -414,4 +456,7 @@ CLAIMS = { { smsw_shadow, "SMSW and MOV from CR0 read L1's bits from the shadow"
 	   { privilege_first, "RDMSR at CPL 3 raises #GP, MOV DR exits" },
 	   { pae_load, "MOV CR3 with PAE paging loads the PDPTEs" },
 	   { pae_reserved, "reserved bits in PDPTEs raise #GP" },
+	   { cr0_kept, "a VM entry leaves CR0.ET, NW, CD and reserved bits as they are" },
+	   { cr0_of_l1, "they are L2's as L1 left them" },
+	   { dr7_fixed, "a VM entry sets bit 10 of DR7 and clears 15:14" },
 	   END_OF_CLAIMS };
