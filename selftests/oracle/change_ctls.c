@@ -2,8 +2,6 @@
 /* Changes to controls, to what they point to, and to the injected event. */
 #include "oracle.h"
 
-#define MAXPHYADDR 39
-
 /* The kinds of controls: the bits that may be used, and some that never may. */
 static const struct control {
 	enum field field;
@@ -216,7 +214,7 @@ static const u32 plain_msrs[] = {
 	MSR_KERNEL_GS_BASE, MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
 };
 static const u32 special_msrs[] = {
-	MSR_FS_BASE, MSR_GS_BASE, MSR_EFER, MSR_PAT, 0x79, 0x8b, 0x9b, 0x9e, 0x808, 0x830,
+	MSR_FS_BASE, MSR_GS_BASE, MSR_EFER, MSR_PAT, 0x9b, 0x9e, 0x808, 0x830,
 };
 
 static void put_entry(struct trial *t, const char *what, struct msr_entry *e, u32 msr, u64 value)

@@ -42,7 +42,7 @@ static const u64 cr3_values[] = {
 	ARENA_PAGE(A_PDPT_PAE),
 	ARENA_PAGE(A_PML4) | 0x18,
 	ARENA_PAGE(A_PML4) | 1ULL << 63,
-	ARENA_PAGE(A_PML4) | 1ULL << 39,
+	ARENA_PAGE(A_PML4) | 1ULL << MAXPHYADDR,
 	ARENA_PAGE(A_PML4) | 0x800,
 };
 static const u64 cr4_values[] = {
@@ -135,6 +135,7 @@ static const struct insn timed[] = {
 
 static void insn_plain(struct trial *t, struct rng *r)
 {
+	t->msrs = true; /* SWAPGS */
 	put(t, &RNG_PICK(r, plain));
 }
 
@@ -287,20 +288,10 @@ static void insn_io(struct trial *t, struct rng *r)
 	}
 }
 
-static void insn_monitor(struct trial *t, struct rng *r)
-{
-	note(t, "MONITOR or MWAIT", 0);
-	emit_mov(t, GPR_RCX, rng_one_in(r, 4));
-	emit_mov(t, GPR_RDX, 0);
-	emit_mov(t, GPR_RAX, L2_DATA);
-	EMIT(t, 0x0f, 0x01, rng_one_in(r, 2) ? 0xc8 : 0xc9);
-}
-
 void change_system(struct trial *t, struct rng *r)
 {
 	static void (*const kinds[])(struct trial *, struct rng *) = {
-		insn_cr,  insn_cr, insn_cr, insn_dr,	  insn_msr,
-		insn_msr, insn_io, insn_io, insn_monitor,
+		insn_cr, insn_cr, insn_cr, insn_dr, insn_msr, insn_msr, insn_io, insn_io,
 	};
 
 	RNG_PICK(r, kinds)(t, r);
@@ -313,30 +304,33 @@ struct modrm_insn {
 	u8 length;
 	u8 bytes[4];
 	s8 extension; /* of the opcode, in ModRM.reg; -1: a register */
+	bool memory;  /* with a register it is another instruction */
 };
 
-#define M(name, ext, ...)                                                       \
-	{                                                                       \
-		name, sizeof((const u8[]){ __VA_ARGS__ }), { __VA_ARGS__ }, ext \
+#define M_ROW(name, ext, memory, ...)                                                   \
+	{                                                                               \
+		name, sizeof((const u8[]){ __VA_ARGS__ }), { __VA_ARGS__ }, ext, memory \
 	}
+#define M(name, ext, ...) M_ROW(name, ext, false, __VA_ARGS__)
+#define M_MEMORY(name, ext, ...) M_ROW(name, ext, true, __VA_ARGS__)
 
 static const struct modrm_insn operand_insns[] = {
-	M("SGDT", 0, 0x0f, 0x01),
-	M("SIDT", 1, 0x0f, 0x01),
-	M("LGDT", 2, 0x0f, 0x01),
-	M("LIDT", 3, 0x0f, 0x01),
+	M_MEMORY("SGDT", 0, 0x0f, 0x01),
+	M_MEMORY("SIDT", 1, 0x0f, 0x01),
+	M_MEMORY("LGDT", 2, 0x0f, 0x01),
+	M_MEMORY("LIDT", 3, 0x0f, 0x01),
 	M("SMSW", 4, 0x0f, 0x01),
 	M("LMSW", 6, 0x0f, 0x01),
-	M("INVLPG", 7, 0x0f, 0x01),
+	M_MEMORY("INVLPG", 7, 0x0f, 0x01),
 	M("SLDT", 0, 0x0f, 0x00),
 	M("STR", 1, 0x0f, 0x00),
 	M("LLDT", 2, 0x0f, 0x00),
 	M("LTR", 3, 0x0f, 0x00),
 	M("VERR", 4, 0x0f, 0x00),
-	M("VMPTRLD", 6, 0x0f, 0xc7),
-	M("VMPTRST", 7, 0x0f, 0xc7),
-	M("VMCLEAR", 6, 0x66, 0x0f, 0xc7),
-	M("VMXON", 6, 0xf3, 0x0f, 0xc7),
+	M_MEMORY("VMPTRLD", 6, 0x0f, 0xc7),
+	M_MEMORY("VMPTRST", 7, 0x0f, 0xc7),
+	M_MEMORY("VMCLEAR", 6, 0x66, 0x0f, 0xc7),
+	M_MEMORY("VMXON", 6, 0xf3, 0x0f, 0xc7),
 	M("VMREAD", -1, 0x0f, 0x78),
 	M("VMWRITE", -1, 0x0f, 0x79),
 	M("INVEPT", -1, 0x66, 0x0f, 0x38, 0x80),
@@ -353,9 +347,9 @@ static const struct modrm_insn operand_insns[] = {
 };
 
 /* ModRM and what follows: forms of [RBX + RSI or a displacement], or a register. */
-static void emit_operand(struct trial *t, struct rng *r, u32 reg)
+static void emit_operand(struct trial *t, struct rng *r, u32 reg, bool memory)
 {
-	u8 form = rng_below(r, 6), field = reg << 3;
+	u8 form = rng_below(r, memory ? 5 : 6), field = reg << 3;
 
 	if (form == 5) {
 		EMIT(t, 0xc0 | field | 1); /* ECX */
@@ -406,7 +400,7 @@ void change_operand(struct trial *t, struct rng *r)
 	if (rng_one_in(r, 6))
 		EMIT(t, 0x66);
 	emit(t, i->bytes, i->length);
-	emit_operand(t, r, i->extension < 0 ? rng_below(r, 8) : (u32)i->extension);
+	emit_operand(t, r, i->extension < 0 ? rng_below(r, 8) : (u32)i->extension, i->memory);
 }
 
 /* --- accesses to memory ------------------------------------------------------------------------ */

@@ -88,7 +88,7 @@ static const struct edge host_edges[] = {
 	FLIP(HOST_CR4, 1ULL << 32),
 	FLIP(HOST_CR4, CR4_TSD),
 	FLIP(HOST_CR4, CR4_DE),
-	FLIP(HOST_CR3, 1ULL << 39),
+	FLIP(HOST_CR3, 1ULL << MAXPHYADDR),
 	FLIP(HOST_CR3, 1ULL << 63),
 	FLIP(HOST_CR3, 0x18),
 	FLIP(EXIT_CTLS, EXITC_HOST_64),
@@ -142,7 +142,7 @@ static const struct edge cr_edges[] = {
 	FLIP(GUEST_CR3, 8),
 	FLIP(GUEST_CR3, 0x10),
 	FLIP(GUEST_CR3, 0x800),
-	FLIP(GUEST_CR3, 1ULL << 39),
+	FLIP(GUEST_CR3, 1ULL << MAXPHYADDR),
 	FLIP(GUEST_CR3, 1ULL << 63),
 	FLIP(GUEST_EFER, EFER_LMA),
 	FLIP(GUEST_EFER, EFER_LME),
@@ -308,7 +308,9 @@ static void change_link(struct trial *t, struct rng *r)
 	switch (rng_below(r, 6)) {
 	case 0: set(t, F_LINK_POINTER, page); break;
 	case 1: set(t, F_LINK_POINTER, page | 1ULL << rng_below(r, 12)); break;
-	case 2: set(t, F_LINK_POINTER, page | 1ULL << (39 + rng_below(r, 25))); break;
+	case 2:
+		set(t, F_LINK_POINTER, page | 1ULL << (MAXPHYADDR + rng_below(r, 64 - MAXPHYADDR)));
+		break;
 	case 3:
 		set(t, F_LINK_POINTER, page);
 		poke(t, "its revision", l1_pages.link, 4, *(u32 *)l1_pages.link ^ 1ULL << 31);
@@ -366,8 +368,19 @@ static void change_pending(struct trial *t, struct rng *r)
 
 static void change_pdpte(struct trial *t, struct rng *r)
 {
-	static const u64 flips[] = { 1,	    2,	   4,	  8,	      0x10,	  0x20,	     0x80,
-				     0x100, 0x200, 0x800, 1ULL << 39, 1ULL << 51, 1ULL << 63 };
+	static const u64 flips[] = { 1,
+				     2,
+				     4,
+				     8,
+				     0x10,
+				     0x20,
+				     0x80,
+				     0x100,
+				     0x200,
+				     0x800,
+				     1ULL << MAXPHYADDR,
+				     1ULL << 51,
+				     1ULL << 63 };
 	u32 i = rng_below(r, 4);
 	u64 bits = RNG_PICK(r, flips);
 
@@ -402,9 +415,21 @@ void change_nonreg(struct trial *t, struct rng *r)
 /* No bit of the address that memory has: L2 stays where it is. */
 void change_paging(struct trial *t, struct rng *r)
 {
-	static const u64 flips[] = { 1,		 2,	     4,		 8,	     0x10,
-				     0x20,	 0x40,	     0x80,	 0x100,	     0x200,
-				     1ULL << 39, 1ULL << 51, 1ULL << 52, 1ULL << 63, 6 };
+	static const u64 flips[] = { 1,
+				     2,
+				     4,
+				     8,
+				     0x10,
+				     0x20,
+				     0x40,
+				     0x80,
+				     0x100,
+				     0x200,
+				     1ULL << MAXPHYADDR,
+				     1ULL << 51,
+				     1ULL << 52,
+				     1ULL << 63,
+				     6 };
 	static const u16 linear[] = { A_CODE, A_STACK, A_DATA, A_DATA, A_TABLES, A_APIC, A_DATA2 };
 	static const u16 tables[] = { A_PML4, A_PDPT, A_PD };
 	u32 page = RNG_PICK(r, linear);

@@ -188,6 +188,17 @@ static bool time_decided(const struct trial *t, const struct outcome *o)
 	       o->value[F_GUEST_ACTIVITY] == ACTIVITY_ACTIVE;
 }
 
+/*
+ * Checks may be made in any order: which of a bad link pointer and other bad
+ * non-register state the qualification tells is not defined.
+ */
+static bool one_reason(const struct trial *t)
+{
+	return t->want[F_LINK_POINTER] == base[F_LINK_POINTER] ||
+	       !(t->want[F_GUEST_ACTIVITY] | t->want[F_GUEST_INTERRUPTIBILITY] |
+		 t->want[F_GUEST_PENDING_DBG]);
+}
+
 u64 defined_bits(const struct trial *t, const struct outcome *o, enum field f)
 {
 	if (f == F_ENTRY_INTR_INFO)
@@ -199,6 +210,6 @@ u64 defined_bits(const struct trial *t, const struct outcome *o, enum field f)
 	if (fields[f].role != ROLE_EXIT)
 		return 0;
 	if (entry_failed(o))
-		return f == F_EXIT_REASON || f == F_EXIT_QUAL ? ALL : 0;
+		return f == F_EXIT_REASON || (f == F_EXIT_QUAL && one_reason(t)) ? ALL : 0;
 	return exit_bits(o, f);
 }

@@ -141,6 +141,7 @@ static void need_common(const struct vmx_caps *c)
 	GUEST_EXPECT(common_proc2 & ~c->proc2.may, 0);
 	GUEST_EXPECT(common_exit & ~c->exit.may, 0);
 	GUEST_EXPECT(common_entry & ~c->entry.may, 0);
+	GUEST_EXPECT(cpuid(0x80000008).eax & 0xff, MAXPHYADDR);
 }
 
 static void all_orders(void)
@@ -155,6 +156,7 @@ static void all_orders(void)
 	memory_init(vmx);
 	l1_new_vmcs(vmx);
 	base_init(vmx);
+	trial_reset_msrs();
 	for (u32 i = 0; i < nr_changes; i++)
 		printf("K %u %s\n", i, changes[i].name);
 	for (s = line; *s; s++)

@@ -203,6 +203,7 @@ static u32 first_difference(const u64 *a, const u64 *b, u32 n)
 	return equal ? n : n - left - 1;
 }
 
+/* Changes are hashed, not contents: the link's VMCS revision is each side's own. */
 u64 memory_observe(u64 hash, bool print)
 {
 	for (struct part *p = parts; p < parts + nr_parts; p++) {
@@ -212,7 +213,7 @@ u64 memory_observe(u64 hash, bool print)
 			i += first_difference(p->at + i, p->template + i, p->words - i);
 			if (i >= p->words)
 				break;
-			hash = mix(mix(hash, (p - parts) << 16 | i), p->at[i]);
+			hash = mix(mix(hash, (p - parts) << 16 | i), p->at[i] ^ p->template[i]);
 			if (print && p != parts)
 				printf("= %s+0x%x 0x%lx\n", p->name, 8 * i,
 				       (unsigned long)p->at[i]);

@@ -11,6 +11,9 @@
 #include "boot.h"
 #include "vmx.h"
 
+/* Width of physical addresses on every side. Checked at the start. */
+#define MAXPHYADDR 40
+
 /* Every field by its row in the table of fields. */
 enum field {
 #define F(name, encoding, width, member, offset, role, shadow) F_##name,
@@ -151,6 +154,7 @@ struct trial {
 	u32 entries;
 	bool msrs;     /* MSRs outside the VMCS are compared */
 	bool remapped; /* paging structures or EPT are not as usual */
+	u64 quirks;    /* of the emulated processor that spoil the case */
 	u32 timer;     /* of the preemption timer: what ends every case */
 	u64 want[NR_FIELDS];
 	u64 regs[NR_GPRS];
@@ -204,6 +208,8 @@ extern const u32 common_pin, common_proc, common_proc2, common_exit, common_entr
 
 /* Build case @number into @t. */
 void trial_build(struct trial *t, u64 number, u32 mask, bool explain);
+/* MSRs outside the VMCS as every case finds them. */
+void trial_reset_msrs(void);
 /* Run it; the hash of all that can be seen of it. */
 u64 trial_run(struct l1_vmx *vmx, struct trial *t);
 
@@ -218,6 +224,8 @@ struct outcome {
 u64 defined_bits(const struct trial *t, const struct outcome *o, enum field f);
 
 /* What is not compared since the emulated processor is wrong; quirks.def. */
+void quirks_find(struct trial *t);
+u64 quirks_hide(const struct trial *t, u64 hash);
 void quirks_begin(const struct trial *t, const struct outcome *o);
 u64 quirk_bits(enum field f, u64 value);
 void quirks_report(void);

@@ -142,6 +142,7 @@ void trial_build(struct trial *t, u64 number, u32 mask, bool explain)
 	}
 	EMIT(t, 0x0f, 0x01, 0xc1); /* VMCALL */
 	keep_alive(t);
+	quirks_find(t);
 }
 
 /* --- running ------------------------------------------------------------------------------------- */
@@ -202,25 +203,43 @@ static bool look_at_host(const struct trial *t)
 	       !(t->number & 15);
 }
 
-static u64 observe_host(struct trial *t, u64 hash)
+struct host {
+	u16 sel[5];
+	u64 msrs[ARRAY_SIZE(host_msrs)];
+	u64 cr0, cr3, cr4, rflags;
+};
+
+static void take_host(struct host *h)
+{
+	h->rflags = read_flags() & ~RFLAGS_ARITH;
+	asm volatile("mov %%es, %0" : "=r"(h->sel[0]));
+	asm volatile("mov %%ss, %0" : "=r"(h->sel[1]));
+	asm volatile("mov %%ds, %0" : "=r"(h->sel[2]));
+	asm volatile("mov %%fs, %0" : "=r"(h->sel[3]));
+	asm volatile("mov %%gs, %0" : "=r"(h->sel[4]));
+	for (u32 i = 0; i < ARRAY_SIZE(host_msrs); i++)
+		h->msrs[i] = rdmsr(host_msrs[i].msr);
+	h->cr0 = read_cr0();
+	h->cr3 = read_cr3();
+	h->cr4 = read_cr4();
+}
+
+static u64 observe_host(struct trial *t, const struct host *h, u64 hash)
 {
 	static const char *const names[] = { "L1's ES", "L1's SS", "L1's DS", "L1's FS",
 					     "L1's GS" };
-	u16 sel[5];
 
-	asm volatile("mov %%es, %0" : "=r"(sel[0]));
-	asm volatile("mov %%ss, %0" : "=r"(sel[1]));
-	asm volatile("mov %%ds, %0" : "=r"(sel[2]));
-	asm volatile("mov %%fs, %0" : "=r"(sel[3]));
-	asm volatile("mov %%gs, %0" : "=r"(sel[4]));
-	for (u32 i = 0; i < ARRAY_SIZE(sel); i++)
-		hash = show(t, hash, names[i], sel[i]);
-	for (u32 i = 0; i < ARRAY_SIZE(host_msrs); i++)
-		hash = show(t, hash, fields[host_msrs[i].field].name, rdmsr(host_msrs[i].msr));
-	hash = show(t, hash, "L1's CR0", read_cr0());
-	hash = show(t, hash, "L1's CR3", read_cr3());
-	hash = show(t, hash, "L1's CR4", read_cr4());
-	return show(t, hash, "L1's RFLAGS", read_flags() & ~RFLAGS_ARITH);
+	for (u32 i = 0; i < ARRAY_SIZE(h->sel); i++)
+		hash = show(t, hash, names[i], h->sel[i]);
+	for (u32 i = 0; i < ARRAY_SIZE(host_msrs); i++) {
+		enum field f = host_msrs[i].field;
+
+		hash = show(t, hash, fields[f].name, h->msrs[i] & ~quirk_bits(f, h->msrs[i]));
+	}
+	hash = show(t, hash, "L1's CR0", h->cr0);
+	hash = show(t, hash, "L1's CR3", h->cr3);
+	hash = show(t, hash, "L1's CR4", h->cr4);
+	return show(t, hash, "L1's RFLAGS", h->rflags);
 }
 
 static void restore_host(void)
@@ -234,18 +253,25 @@ static void restore_host(void)
 	write_cr4(base[F_HOST_CR4]);
 }
 
+/* MSRs that no VMCS holds. */
+static const u32 msrs[] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_KERNEL_GS_BASE };
+
+void trial_reset_msrs(void)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(msrs); i++)
+		wrmsr(msrs[i], 0);
+}
+
 static u64 observe_msrs(struct trial *t, u64 hash)
 {
-	static const u32 msrs[] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_KERNEL_GS_BASE };
-
 	for (u32 i = 0; i < ARRAY_SIZE(msrs); i++) {
 		u64 v = rdmsr(msrs[i]);
 
 		if (t->explain)
 			printf("= MSR 0x%x 0x%lx\n", msrs[i], (unsigned long)v);
 		hash = mix(hash, v);
-		wrmsr(msrs[i], 0);
 	}
+	trial_reset_msrs();
 	return hash;
 }
 
@@ -287,17 +313,22 @@ static u64 observe_fields(struct trial *t, const struct outcome *o, u64 hash)
 	return hash;
 }
 
-static u64 observe(struct trial *t, struct outcome *o, u64 hash)
+static void read_outcome(struct outcome *o)
+{
+	if (o->how >= VM_OK)
+		return;
+	read_fields(o, ROLE_EXIT);
+	read_fields(o, ROLE_GUEST);
+	o->value[F_ENTRY_INTR_INFO] = vmread_fast(VMCS_ENTRY_INTR_INFO);
+	known[F_ENTRY_INTR_INFO] = o->value[F_ENTRY_INTR_INFO];
+}
+
+static u64 observe(struct trial *t, const struct outcome *o, u64 hash)
 {
 	if (t->explain)
 		printf("= outcome 0x%lx\n", (unsigned long)o->how);
 	if (o->how >= VM_OK)
 		return mix(hash, o->how);
-	read_fields(o, ROLE_EXIT);
-	read_fields(o, ROLE_GUEST);
-	o->value[F_ENTRY_INTR_INFO] = vmread_fast(VMCS_ENTRY_INTR_INFO);
-	known[F_ENTRY_INTR_INFO] = o->value[F_ENTRY_INTR_INFO];
-	quirks_begin(t, o);
 	return observe_fields(t, o, hash);
 }
 
@@ -339,8 +370,21 @@ static bool at_the_end(const struct trial *t, const struct outcome *o)
 	return o->how == EXIT_VMCALL && (linear + 3 == t->code || linear >= L2_STUBS);
 }
 
+/* The last case may have left them blocked. */
+static void unblock_nmis(void)
+{
+	u64 scratch;
+
+	asm volatile("mov %%rsp, %0; push %2; push %0; pushfq; push %1; lea 1f(%%rip), %0;"
+		     "push %0; iretq; 1:"
+		     : "=&r"(scratch)
+		     : "r"((u64)SEL_CODE64), "r"((u64)SEL_DATA)
+		     : "memory");
+}
+
 static void arm(struct trial *t)
 {
+	unblock_nmis();
 	write_cr2(0x2222);
 	write_dr0(0);
 	write_dr1(0);
@@ -365,12 +409,17 @@ static void flush(const struct trial *t)
 /* What there is to see of one entry. */
 static u64 enter_once(struct l1_vmx *vmx, struct trial *t, struct outcome *o, bool host, u64 hash)
 {
+	struct host h = {};
+
 	o->how = l1_run();
 	if (host) {
-		hash = observe_host(t, hash);
+		take_host(&h);
 		restore_host();
 	}
-	return observe(t, o, hash);
+	read_outcome(o);
+	quirks_begin(t, o);
+	hash = observe(t, o, hash);
+	return host ? observe_host(t, &h, hash) : hash;
 }
 
 u64 trial_run(struct l1_vmx *vmx, struct trial *t)
@@ -393,5 +442,5 @@ u64 trial_run(struct l1_vmx *vmx, struct trial *t)
 	hash = observe_registers(t, hash);
 	if (t->msrs)
 		hash = observe_msrs(t, hash);
-	return memory_observe(hash, t->explain);
+	return quirks_hide(t, memory_observe(hash, t->explain));
 }
