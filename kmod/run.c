@@ -8,6 +8,7 @@
  * an IPI, which makes a VM exit.
  */
 
+#include <abyme.h>
 #include <linux/context_tracking.h>
 #include <linux/entry-kvm.h>
 #include <linux/kvm.h>
@@ -209,7 +210,7 @@ static bool must_not_enter(struct vcpu *vcpu)
 }
 
 /* Context: interrupts off. Return: 0, or 1 on VMfail. */
-static int cross(struct vcpu *vcpu)
+static __always_inline int cross(struct vcpu *vcpu)
 {
 	struct vmcs *vmcs = vcpu->vmcs;
 	int failed;
@@ -224,6 +225,17 @@ static int cross(struct vcpu *vcpu)
 	host_after_exit();
 	vcpu->cr2 = native_read_cr2();
 	context_tracking_guest_exit();
+	return failed;
+}
+
+/* The same, with the time of entry and exit noted. */
+static noinline int cross_watched(struct vcpu *vcpu)
+{
+	int failed;
+
+	nested_watch_entry(vcpu);
+	failed = cross(vcpu);
+	nested_watch_exit(vcpu);
 	return failed;
 }
 
@@ -326,7 +338,7 @@ static int enter_once(struct vcpu *vcpu)
 	if (unlikely(immediate))
 		smp_send_reschedule(smp_processor_id());
 	trace_abyme_entry(vcpu);
-	failed = cross(vcpu);
+	failed = unlikely(vcpu->watched) ? cross_watched(vcpu) : cross(vcpu);
 	if (unlikely(immediate))
 		vcpu_request(vcpu, REQ_EVENT); /* what L1 is due is still there */
 	fpu_exit(vcpu);
@@ -411,11 +423,15 @@ static int block(struct vcpu *vcpu)
 
 	if (vcpu->in_l2)
 		nested_halted(vcpu);
+	if (unlikely(vcpu->watched))
+		nested_watch_spend(vcpu, ABYME_SPENT_IDLE);
 	if (!poll(vcpu)) {
 		start = ktime_get_ns();
 		sleep_until_work(vcpu);
 		adapt_poll(vcpu, ktime_get_ns() - start);
 	}
+	if (unlikely(vcpu->watched))
+		nested_watch_spend(vcpu, ABYME_SPENT_L0);
 	if (vcpu->mp_state == KVM_MP_STATE_HALTED && has_wake_event(vcpu)) {
 		vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 		vcpu_request(vcpu, REQ_EVENT);
@@ -474,6 +490,8 @@ int vcpu_run(struct vcpu *vcpu)
 	int r;
 
 	vcpu->first_run_done = true;
+	if (unlikely(vcpu->watched))
+		nested_watch_spend(vcpu, ABYME_SPENT_L0);
 	lapic_timer_sync(vcpu); /* userspace may have set the TSC */
 	fpu_load_guest(vcpu);
 	r = finish_last_exit(vcpu);
@@ -489,5 +507,7 @@ int vcpu_run(struct vcpu *vcpu)
 			r = host_work(vcpu);
 	}
 	fpu_put_guest(vcpu);
+	if (unlikely(vcpu->watched))
+		nested_watch_spend(vcpu, r ? ABYME_SPENT_TRACE : ABYME_SPENT_USER);
 	return r;
 }

@@ -114,6 +114,18 @@ static long set_watch(struct vcpu *vcpu, void __user *arg)
 	return nested_set_watch(vcpu, &watch);
 }
 
+/* ABYME_GET_NESTED_EXITS */
+static long get_nested_exits(struct vcpu *vcpu, void __user *arg)
+{
+	return nested_get_exits(vcpu, arg);
+}
+
+/* ABYME_GET_NESTED_COUNTS */
+static long get_nested_counts(struct vcpu *vcpu, void __user *arg)
+{
+	return nested_get_counts(vcpu, arg);
+}
+
 static long get_stats_fd(void *vcpu, unsigned long arg)
 {
 	return stats_vcpu_fd(vcpu);
@@ -126,6 +138,8 @@ VCPU_FN(get_nested_state)
 VCPU_FN(set_nested_state)
 VCPU_FN(get_entry_report)
 VCPU_FN(set_watch)
+VCPU_FN(get_nested_exits)
+VCPU_FN(get_nested_counts)
 VCPU_FN(vcpu_get_regs)
 VCPU_FN(vcpu_set_regs)
 VCPU_FN(vcpu_get_sregs)
@@ -164,6 +178,8 @@ static const struct ioctl_row rows[] = {
 	{ KVM_SET_NESTED_STATE, row_set_nested_state },
 	{ ABYME_GET_ENTRY_REPORT, row_get_entry_report },
 	{ ABYME_SET_WATCH, row_set_watch },
+	{ ABYME_GET_NESTED_EXITS, row_get_nested_exits },
+	{ ABYME_GET_NESTED_COUNTS, row_get_nested_counts },
 	{ KVM_GET_REGS, row_vcpu_get_regs },
 	{ KVM_SET_REGS, row_vcpu_set_regs },
 	{ KVM_GET_SREGS, row_vcpu_get_sregs },

@@ -15,10 +15,10 @@ rig_cflags := -std=gnu11 -O2 -g -Wall -Wextra -D_GNU_SOURCE \
 	-Iinclude -Iinclude/uapi -Iselftests/rig -MMD -MP
 rig_lib := $(patsubst %.c,$(S)/obj/%.o,$(wildcard selftests/rig/lib/*.c))
 rig_programs := $(patsubst selftests/rig/%.c,$(S)/rig/%,$(wildcard selftests/rig/*.c))
-rig_files := $(wildcard selftests/rig/*.sh selftests/rig/*.limit)
-rig_scripts := $(patsubst selftests/rig/%,$(S)/rig/%,$(rig_files))
+rig_scripts := $(patsubst selftests/rig/%,$(S)/rig/%,$(wildcard selftests/rig/*.sh))
+rig_data := $(patsubst selftests/rig/%,$(S)/rig/%,$(wildcard selftests/rig/*.limit selftests/rig/*.inc))
 
-rig_outputs := $(rig_programs) $(rig_scripts) $(S)/rig/run-tests
+rig_outputs := $(rig_programs) $(rig_scripts) $(rig_data) $(S)/rig/run-tests
 rig-tests: $(rig_outputs)
 	@rm -f $(filter-out $(rig_outputs),$(wildcard $(S)/rig/*))
 
@@ -30,7 +30,7 @@ $(S)/rig/%.sh: selftests/rig/%.sh
 	@mkdir -p $(@D)
 	@install -m 755 $< $@
 
-$(S)/rig/%.limit: selftests/rig/%.limit
+$(rig_data): $(S)/rig/%: selftests/rig/%
 	@mkdir -p $(@D)
 	@install -m 644 $< $@
 
@@ -45,7 +45,7 @@ $(S)/obj/selftests/rig/%.o: selftests/rig/%.c | need-cc
 # Unit tests: the comment "sources: ..." near the top of selftests/unit/test_*.c
 # names the pure sources that the test links with.
 unit_cflags := -std=gnu11 -g -O1 -Wall -Wextra -fsanitize=address,undefined \
-	-fno-sanitize-recover=undefined -Iinclude -Ikmod -Iuserspace -D_GNU_SOURCE -MMD -MP
+	-fno-sanitize-recover=undefined -Iinclude -Iinclude/uapi -Ikmod -Iuserspace -D_GNU_SOURCE -MMD -MP
 unit_tests := $(wildcard selftests/unit/test_*.c)
 unit_programs := $(patsubst selftests/unit/%.c,$(S)/unit/%,$(unit_tests))
 unit_sources = $(shell sed -n '1,20{s/\*\///;s/.*sources://p}' $(1))

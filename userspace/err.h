@@ -15,7 +15,7 @@ enum exit_status {
 	EXIT_FAILED_ENTRY = 10, /* the processor refused the vCPU's state */
 	EXIT_INTERNAL = 12,	/* the hypervisor gave up on an instruction */
 	EXIT_QUIT = 14,		/* Ctrl-a x */
-	EXIT_OUTPUT = 16,	/* standard output can't be written */
+	EXIT_OUTPUT = 16,	/* standard output or the trace can't be written */
 };
 
 /*

@@ -1,28 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* abyme run --explain: why the guest's VMX instructions and VM entries fail, as it happens. */
-#include <errno.h>
 #include <inttypes.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <vmx/report_text.h>
 
-#include "err.h"
 #include "explain.h"
 
 #define VECTORING_VALID (1u << 31)
-
-int explain_start(const struct vcpu *vcpu)
-{
-	struct abyme_watch watch = { .flags = ABYME_WATCH_REPORTS };
-
-	if (!ioctl(vcpu->fd, ABYME_SET_WATCH, &watch))
-		return 0;
-	if (errno == ENOTTY)
-		return fail("--explain: %s can't tell; run on " DEVICE_DEFAULT ".",
-			    vcpu->vm->device.path);
-	return fail("--explain failed for vCPU %u on %s: %s.", vcpu->id, vcpu->vm->device.path,
-		    strerror(errno));
-}
 
 static void print_last_exits(FILE *to, const struct abyme_l2_state *l2)
 {

@@ -7,9 +7,6 @@
 
 #include "vm.h"
 
-/* Have KVM_RUN return at each failure. Return: 0, or -1 after fail(). */
-int explain_start(const struct vcpu *vcpu);
-
 /* After KVM_RUN, from the vCPU's thread: a line for each failure since the last call. */
 void explain_new(struct vcpu *vcpu, FILE *to);
 

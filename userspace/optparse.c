@@ -130,6 +130,11 @@ struct parser {
 	uint64_t given; /* a bit for each row that was given */
 };
 
+static bool value_optional(const struct option_row *row)
+{
+	return row->value && row->value[0] == '[';
+}
+
 static int parse_option(struct parser *p, const char *arg)
 {
 	const char *name = arg + 2, *equals = strchr(name, '=');
@@ -144,6 +149,8 @@ static int parse_option(struct parser *p, const char *arg)
 	if ((p->given & bit) && !row->many)
 		return fail("--%s is given twice; keep one of them.", row->name);
 	p->given |= bit;
+	if (value_optional(row))
+		return row->set(p->into, equals ? equals + 1 : NULL);
 	if (!row->value) {
 		if (equals)
 			return fail("--%s takes no value; leave out '%s'.", row->name, equals);
@@ -191,11 +198,13 @@ int options_parse(const struct command *command, void *into, int argc, char **ar
 	return OPTIONS_OK;
 }
 
-static void help_row(FILE *to, const char *name, const char *value, const char *help)
+static void help_row(FILE *to, const struct option_row *row)
 {
+	const char *help = row->help;
 	char left[40];
 
-	snprintf(left, sizeof(left), "--%s%s%s", name, value ? " " : "", value ? value : "");
+	snprintf(left, sizeof(left), "--%s%s%s", row->name,
+		 row->value && !value_optional(row) ? " " : "", row->value ? row->value : "");
 	fprintf(to, "  %-20s ", left);
 	for (; *help; help++) {
 		fputc(*help, to);
@@ -209,8 +218,8 @@ void options_help(const struct command *command, FILE *to)
 {
 	fprintf(to, "Usage: %s\n\n%s\n\nOptions:\n", command->usage, command->about);
 	for (const struct option_row *row = command->options; row->name; row++)
-		help_row(to, row->name, row->value, row->help);
-	help_row(to, "help", NULL, "show this and leave");
+		help_row(to, row);
+	help_row(to, &(struct option_row){ .name = "help", .help = "show this and leave" });
 	if (command->after)
 		fprintf(to, "\n%s\n", command->after);
 }

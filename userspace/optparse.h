@@ -8,7 +8,7 @@
 /* One option of a subcommand; a table of them ends with a NULL name. */
 struct option_row {
 	const char *name;     /* "memory", given as --memory VALUE or --memory=VALUE */
-	const char *value;    /* what the help calls its value; NULL: a flag */
+	const char *value;    /* what the help calls its value; NULL: a flag; "[=FILE]": either */
 	const char *help;     /* may hold newlines */
 	const char *known_as; /* what other programs call it: "m mem ram" */
 	bool many;	      /* may be given more than once */

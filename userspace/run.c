@@ -14,6 +14,9 @@
 #include "report.h"
 #include "run_opts.h"
 #include "term.h"
+#include "trace.h"
+
+static struct trace trace;
 
 /* The files of a guest. */
 struct files {
@@ -102,6 +105,7 @@ static int open_device(struct vm *vm, const struct run_opts *opts)
 	vm->cpus = opts->cpus;
 	vm->nested = opts->nested;
 	vm->explain = opts->explain;
+	vm->trace = opts->trace_nested ? &trace : NULL;
 	return opts->nested ? device_check_nested(&vm->device) : 0;
 }
 
@@ -119,7 +123,9 @@ static int prepare(struct vm *vm, const struct run_opts *opts)
 	boot_write_tables(&vm->memory, entry.long_mode);
 	if (write_tables(vm) || vm_create(vm))
 		return -1;
-	return vcpus_create(vm, &entry);
+	if (vcpus_create(vm, &entry))
+		return -1;
+	return vm->trace ? trace_open(vm->trace, opts->trace_file, opts->json) : 0;
 }
 
 static int run(struct vm *vm)
@@ -162,6 +168,7 @@ int run_main(int argc, char **argv)
 {
 	static struct vm vm;
 	struct run_opts opts;
+	bool trace_failed;
 	int result = run_opts_parse(&opts, argc, argv);
 
 	if (result == OPTIONS_HELP) {
@@ -172,7 +179,9 @@ int run_main(int argc, char **argv)
 		return complain(EXIT_USAGE);
 	if (prepare(&vm, &opts) || run(&vm))
 		return complain(EXIT_SETUP);
+	trace_failed = vm.trace && trace_close(vm.trace);
 	if (vm.ending == ENDING_SIGNAL)
 		die_of(vm.ending_value);
-	return report_ending(&vm, stderr);
+	result = report_ending(&vm, stderr);
+	return trace_failed ? complain(EXIT_OUTPUT) : result;
 }

@@ -50,6 +50,27 @@ static int set_explain(void *into, const char *value)
 	return 0;
 }
 
+static int set_trace_nested(void *into, const char *value)
+{
+	struct run_opts *opts = into;
+
+	if (value && !*value)
+		return fail("--trace-nested= needs a file's name; without = it goes to standard "
+			    "error.");
+	opts->trace_nested = true;
+	opts->trace_file = value;
+	return 0;
+}
+
+static int set_json(void *into, const char *value)
+{
+	struct run_opts *opts = into;
+
+	(void)value;
+	opts->json = true;
+	return 0;
+}
+
 static int set_initrd(void *into, const char *value)
 {
 	struct run_opts *opts = into;
@@ -112,6 +133,12 @@ static const struct option_row run_options[] = {
 	{ "explain", NULL,
 	  "say on standard error why a VMX instruction or VM entry of the\nguest fails; with --nested",
 	  "why", false, set_explain },
+	{ "trace-nested", "[=FILE]",
+	  "write each exit of the guest's own guests to FILE, or to standard\nerror, and in the end "
+	  "what they cost and why; with --nested",
+	  "trace profile", false, set_trace_nested },
+	{ "json", NULL, "the same as JSON, an object a line; with --trace-nested", "j", false,
+	  set_json },
 	{ "append", "STRING",
 	  "the kernel's command line\n(Linux' default: " LINUX_DEFAULT_CMDLINE ")",
 	  "cmdline params args p", false, set_append },
@@ -135,7 +162,7 @@ const struct command run_command = {
 		"In a terminal: Ctrl-a x quits, Ctrl-a h helps, Ctrl-a Ctrl-a sends Ctrl-a.\n\n"
 		"Exit status: 0 powered off; 2 wrong usage; 4 not started; 6 reset; 8 triple fault;\n"
 		"10 entry refused by the processor; 12 internal error; 14 quit by Ctrl-a x;\n"
-		"16 standard output can't be written;\n"
+		"16 standard output or the trace can't be written;\n"
 		"odd: (V << 1) | 1 for a guest that wrote V to port 0xf4.",
 	.options = run_options,
 	.operand = set_image,
@@ -151,6 +178,12 @@ int run_opts_parse(struct run_opts *opts, int argc, char **argv)
 		return result;
 	if (opts->explain && !opts->nested)
 		return fail("--explain is about a guest that uses VT-x; give it --nested as well.");
+	if (opts->trace_nested && !opts->nested)
+		return fail("--trace-nested is about a guest that uses VT-x; give it --nested as "
+			    "well.");
+	if (opts->json && !opts->trace_nested)
+		return fail("--json is about what --trace-nested writes; give it --trace-nested as "
+			    "well.");
 	if (!opts->image)
 		return fail(
 			"no image to run; name a bzImage or a multiboot kernel, for example abyme "

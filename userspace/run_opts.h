@@ -20,7 +20,8 @@ struct run_opts {
 	unsigned int modules;
 	unsigned int cpus;
 	uint64_t memory;
-	bool nested, explain;
+	bool nested, explain, trace_nested, json;
+	const char *trace_file; /* NULL: standard error */
 };
 
 extern const struct command run_command;

@@ -9,6 +9,7 @@
 
 #include "err.h"
 #include "explain.h"
+#include "trace.h"
 #include "vm.h"
 
 #define KICK_SIGNAL SIGUSR1
@@ -83,6 +84,26 @@ static int set_entry(const struct vcpu *vcpu, const struct boot_entry *entry)
 	return 0;
 }
 
+/* What --explain and --trace-nested ask of the device. */
+static int start_watch(const struct vcpu *vcpu)
+{
+	const struct vm *vm = vcpu->vm;
+	const char *option = vm->trace ? "--trace-nested" : "--explain";
+	struct abyme_watch watch = { 0 };
+
+	if (vm->explain)
+		watch.flags |= ABYME_WATCH_REPORTS;
+	if (vm->trace)
+		watch.flags |= ABYME_WATCH_EXITS;
+	if (!watch.flags || !ioctl(vcpu->fd, ABYME_SET_WATCH, &watch))
+		return 0;
+	/* KVM answers EINVAL to what it doesn't know. */
+	if (errno == ENOTTY || errno == EINVAL)
+		return fail("%s: %s has no such thing; run on " DEVICE_DEFAULT ".", option,
+			    vm->device.path);
+	return failed(vcpu, "ABYME_SET_WATCH");
+}
+
 static int create(struct vcpu *vcpu)
 {
 	vcpu->fd = ioctl(vcpu->vm->fd, KVM_CREATE_VCPU, (unsigned long)vcpu->id);
@@ -95,7 +116,7 @@ static int create(struct vcpu *vcpu)
 	if (set_cpuid(vcpu))
 		return -1;
 	set_firmware_msrs(vcpu);
-	return vcpu->vm->explain ? explain_start(vcpu) : 0;
+	return start_watch(vcpu);
 }
 
 int vcpus_create(struct vm *vm, const struct boot_entry *entry)
@@ -188,6 +209,15 @@ static void keep_state(struct vcpu *vcpu)
 			   !ioctl(vcpu->fd, KVM_GET_SREGS, &vcpu->sregs);
 }
 
+/* What has come up during KVM_RUN. */
+static void tell(struct vcpu *vcpu)
+{
+	if (vcpu->vm->explain)
+		explain_new(vcpu, stderr);
+	if (vcpu->vm->trace && vcpu->run->exit_reason == KVM_EXIT_INTR)
+		trace_new(vcpu);
+}
+
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
@@ -201,14 +231,15 @@ static void *vcpu_thread(void *arg)
 			ending = ENDING_RUN_FAILED;
 			value = errno;
 		}
-		if (vcpu->vm->explain)
-			explain_new(vcpu, stderr);
+		tell(vcpu);
 		if (ending != ENDING_NONE) {
 			keep_state(vcpu);
 			vm_end(vcpu->vm, ending, value, vcpu);
 			break;
 		}
 	}
+	if (vcpu->vm->trace)
+		trace_end(vcpu);
 	return NULL;
 }
 

@@ -28,6 +28,7 @@ enum ending_kind {
 	ENDING_SIGNAL, /* value: the signal */
 };
 
+struct trace;
 struct vm;
 
 struct vcpu {
@@ -37,6 +38,7 @@ struct vcpu {
 	struct kvm_run *run;
 	pthread_t thread;
 	uint64_t explained; /* sequence of the last report that was printed */
+	uint64_t traced;    /* sequence of the last exit of L2 that was */
 	/* How the guest stood when this vCPU ended the run. */
 	bool have_state;
 	struct kvm_regs regs;
@@ -50,6 +52,7 @@ struct vm {
 	struct pc pc;
 	unsigned int cpus;
 	bool nested, explain;
+	struct trace *trace; /* or NULL */
 	struct vcpu *vcpu;
 	unsigned int running; /* how many threads were started */
 

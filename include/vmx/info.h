@@ -134,6 +134,7 @@ static inline u32 ar_dpl(u32 ar)
 #define EPTQ_CAN_READ BIT_ULL(3) /* and of the rights of all levels */
 #define EPTQ_CAN_WRITE BIT_ULL(4)
 #define EPTQ_CAN_EXEC BIT_ULL(5)
+#define EPTQ_RIGHTS GENMASK_ULL(5, 3)
 #define EPTQ_CAN_SHIFT 3
 #define EPTQ_LINEAR_VALID BIT_ULL(7)
 #define EPTQ_FINAL BIT_ULL(8)	  /* of the address, not of a paging structure */

@@ -112,7 +112,7 @@ struct vcpu {
 	struct vmcs vmcs01;
 	struct vmcs *vmcs; /* the active one: &vmcs01, or vmcs02 while L2 is to run */
 	bool in_l2;
-	bool watched;	/* exits of L2 are noted: nested_note_exit() */
+	bool watched;	/* by ABYME_SET_WATCH: nested_note_exit() and its like are called */
 	u16 vpid;	/* 0: none could be had */
 	u8 *msr_bitmap; /* of vmcs01; a page */
 	struct host_saved host;

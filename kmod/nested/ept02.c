@@ -30,8 +30,10 @@ static void root_empty(struct ept02_root *root)
 	root->end_gfn = 0;
 }
 
-static void drop_root(struct vcpu *vcpu, struct ept02_root *root)
+static void drop_root(struct vcpu *vcpu, struct ept02_root *root, u32 why)
 {
+	if (root->stamp)
+		watch_flush(vcpu->nested, why);
 	spin_lock(&vcpu->vm->mem.lock);
 	root_empty(root);
 	spin_unlock(&vcpu->vm->mem.lock);
@@ -75,7 +77,7 @@ static int take_root(struct vcpu *vcpu, struct ept02_root *root, u64 key)
 		root->end_gfn = 0;
 		spin_unlock(&vcpu->vm->mem.lock);
 	}
-	drop_root(vcpu, root);
+	drop_root(vcpu, root, ABYME_FLUSH_EVICTED);
 	root->eptp12 = key;
 	/* Its role: whether walks of L2's page tables count as writes is L1's choice. */
 	if (key & EPTP_AD)
@@ -111,7 +113,7 @@ void ept02_free_roots(struct nested *n)
 		ept_destroy(&n->root[i].ept);
 }
 
-void ept02_invalidate(struct vcpu *vcpu, bool all, u64 eptp12)
+void ept02_invalidate(struct vcpu *vcpu, bool all, u64 eptp12, u32 why)
 {
 	struct nested *n = vcpu->nested;
 	int i;
@@ -120,7 +122,7 @@ void ept02_invalidate(struct vcpu *vcpu, bool all, u64 eptp12)
 		struct ept02_root *root = &n->root[i];
 
 		if (root->stamp && (all || !((root->eptp12 ^ eptp12) & GENMASK_ULL(51, 12))))
-			drop_root(vcpu, root);
+			drop_root(vcpu, root, why);
 	}
 }
 
@@ -139,6 +141,7 @@ static bool unmap_vcpu(struct vcpu *vcpu, u64 start_gfn, u64 end_gfn)
 		if (!root->ept.root || start_gfn >= root->end_gfn || end_gfn <= root->first_gfn)
 			continue;
 		root_empty(root);
+		watch_flush(n, ABYME_FLUSH_MEMORY);
 		any = true;
 	}
 	return any;
@@ -224,19 +227,24 @@ static void walk(struct vcpu *vcpu, u64 gpa, u32 access, struct ept12_result *re
 static int reflect(struct vcpu *vcpu, const struct ept12_result *res, u64 gpa, u64 gla, u64 info)
 {
 	struct l2_exit x = { .gpa = gpa, .gla = gla };
+	u32 cause = ABYME_FAULT_VIOLATION;
 
 	switch (res->outcome) {
 	case EPT12_VIOLATION:
 		x.reason = EXIT_EPT_VIOLATION;
 		x.qual = res->qual | info;
-		if (!res->suppress_ve && ve_raise(vcpu, &x))
+		if (!res->suppress_ve && ve_raise(vcpu, &x)) {
+			watch_fault(vcpu->nested, ABYME_FAULT_VE);
 			return 1;
+		}
 		break;
 	case EPT12_LOG_FULL:
 		x = (struct l2_exit){ .reason = EXIT_PML_FULL, .qual = info & EPTQ_NMI_UNBLOCK };
+		cause = ABYME_FAULT_LOG_FULL;
 		break;
-	default: x.reason = EXIT_EPT_MISCONFIG;
+	default: x.reason = EXIT_EPT_MISCONFIG; cause = ABYME_FAULT_MISCONFIG;
 	}
+	watch_fault(vcpu->nested, cause);
 	vcpu->stats.nested_reflected++;
 	return l2_leave(vcpu, &x);
 }
@@ -389,6 +397,19 @@ static int map_page(struct vcpu *vcpu, struct ept02_fault *f)
 	return 0;
 }
 
+/* @r: as map_page(). EPT02's own entry had some right, which was not enough, or none. */
+static void note_refill(struct vcpu *vcpu, int r)
+{
+	bool had_entry = vcpu_exit_qual(vcpu) & EPTQ_RIGHTS;
+
+	if (r == -ENOENT || r == -EROFS)
+		watch_fault(vcpu->nested, ABYME_FAULT_DEVICE);
+	else if (r)
+		watch_fault(vcpu->nested, ABYME_FAULT_AGAIN);
+	else
+		watch_fault(vcpu->nested, had_entry ? ABYME_FAULT_UPGRADED : ABYME_FAULT_FILLED);
+}
+
 /* EPT12 allows the access: EPT02 lacked it. */
 static int refill(struct vcpu *vcpu, struct ept02_fault *f)
 {
@@ -402,6 +423,8 @@ static int refill(struct vcpu *vcpu, struct ept02_fault *f)
 	idx = mem_read_lock(mem);
 	r = map_page(vcpu, f);
 	mem_read_unlock(mem, idx);
+	if (unlikely(vcpu->watched))
+		note_refill(vcpu, r);
 	if (r == -ENOENT || r == -EROFS)
 		return mmio_emulate(vcpu, l1_addr(f->res.gpa));
 	return r && r != -EAGAIN ? r : 1;
@@ -428,14 +451,18 @@ int ept02_violation(struct vcpu *vcpu)
 	u64 qual = vcpu_exit_qual(vcpu);
 	struct ept02_fault f;
 
-	if (!n->current_root)
+	if (!n->current_root) {
+		watch_fault(n, ABYME_FAULT_L1_MEMORY);
 		return exit_ept_violation(vcpu);
+	}
 	f.root = n->current_root;
 	f.gpa = vmread(VMCS_GUEST_PHYS_ADDR);
 	f.access = access_of(n, qual);
 	walk(vcpu, f.gpa, f.access, &f.res);
-	if (f.res.outcome == EPT12_AGAIN)
+	if (f.res.outcome == EPT12_AGAIN) {
+		watch_fault(n, ABYME_FAULT_AGAIN);
 		return 1;
+	}
 	if (f.res.outcome != EPT12_OK)
 		return reflect(vcpu, &f.res, f.gpa, vmread(VMCS_GUEST_LINEAR_ADDR),
 			       qual & QUAL_FROM_CPU);

@@ -16,6 +16,7 @@
 
 #include "guest/vcpu.h"
 #include "nested/check.h"
+#include "nested/exit_ring.h"
 #include "nested/merge.h"
 #include "nested/nested.h"
 #include "nested/vmcs12.h"
@@ -45,6 +46,17 @@ struct report {
 	u32 instruction, error;
 	const struct check *check; /* the rule that was broken, or NULL */
 	struct abyme_l2_state l2;
+};
+
+/* What ABYME_WATCH_EXITS keeps; from its first use until the vCPU's end. */
+struct exit_watch {
+	struct exit_ring ring;
+	u64 tlb_flushes_off; /* vcpu->stats.tlb_flush less [ABYME_FLUSH_HARDWARE], while it is on */
+	u64 fault[ABYME_NR_FAULTS];
+	u64 flush[ABYME_NR_FLUSHES]; /* [ABYME_FLUSH_MEMORY]: under vm->mem.lock */
+	struct {
+		u64 reads, writes;
+	} field[NR_FIELDS];
 };
 
 struct nested {
@@ -119,7 +131,8 @@ struct nested {
 	u32 entry_insn;			     /* EXIT_VMLAUNCH or EXIT_VMRESUME */
 	struct report report[ABYME_REPORTS]; /* by sequence */
 	u64 reports;			     /* sequence of the newest */
-	u32 watch;			     /* ABYME_WATCH_* */
+	u32 watch;			     /* ABYME_WATCH_*; written under vm->mem.lock */
+	struct exit_watch *exit_watch;	     /* the same; NULL until ABYME_WATCH_EXITS is used */
 	u32 last_exits[ABYME_LAST_EXITS];    /* of L2, while watched */
 	u64 exits_seen;
 };
@@ -203,6 +216,9 @@ void shadow_off(struct vcpu *vcpu);
 /* Until shadow_resume() VMREAD and VMWRITE of the current VMCS exit. False: they do already. */
 bool shadow_pause(struct vcpu *vcpu);
 void shadow_resume(struct vcpu *vcpu);
+void shadow_follow_watch(struct vcpu *vcpu); /* n->watch has changed */
+/* Would the processor's shadowing serve an access to the field? */
+bool shadow_serves(const struct vmcs12_field *f, bool write);
 void shadow_read(struct vcpu *vcpu);  /* L1's writes into the snapshot */
 void shadow_write(struct vcpu *vcpu); /* the snapshot for L1 to read */
 /* From vmcs02 to vmcs01, by way of the shadow VMCS if that can be. True: written. */
@@ -222,7 +238,8 @@ bool shadow12_access_exits(struct vcpu *vcpu, u64 enc, bool write);
 /* ept02.c */
 int ept02_select_root(struct vcpu *vcpu); /* 0, -ENOMEM */
 void ept02_free_roots(struct nested *n);
-void ept02_invalidate(struct vcpu *vcpu, bool all, u64 eptp12);
+/* @why: ABYME_FLUSH_* */
+void ept02_invalidate(struct vcpu *vcpu, bool all, u64 eptp12, u32 why);
 bool ept02_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn);
 int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u32 access, u64 *gpa);
 
@@ -262,5 +279,32 @@ bool virt_intr_pending(struct vcpu *vcpu); /* L2 would take one if it had interr
 void report_check(struct vcpu *vcpu, const struct check *failed, const struct check_ctx *c);
 void report_add(struct vcpu *vcpu, struct report r); /* .sequence and .vmcs12 are filled in */
 void report_triple_fault(struct vcpu *vcpu);	     /* vmcs02 is current */
+
+/* watch.c */
+/* L1 is given @x (vcpu->watched); its registers are still L2's. */
+void watch_to_l1(struct vcpu *vcpu, const struct l2_exit *x);
+/* L1's VMREAD or VMWRITE of its current VMCS succeeded (vcpu->watched). */
+void watch_access(struct vcpu *vcpu, const struct vmcs12_field *f, bool write);
+
+static inline struct exit_watch *watch_of_exits(const struct nested *n)
+{
+	return unlikely(n->watch & ABYME_WATCH_EXITS) ? n->exit_watch : NULL;
+}
+
+static inline void watch_fault(const struct nested *n, u32 cause)
+{
+	struct exit_watch *w = watch_of_exits(n);
+
+	if (w)
+		w->fault[cause]++;
+}
+
+static inline void watch_flush(const struct nested *n, u32 cause)
+{
+	struct exit_watch *w = watch_of_exits(n);
+
+	if (w)
+		w->flush[cause]++;
+}
 
 #endif

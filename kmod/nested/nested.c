@@ -148,6 +148,7 @@ static void nested_ops_free(struct vcpu *vcpu)
 	hrtimer_cancel(&n->timer);
 	ept02_free_roots(n);
 	free_parts(n);
+	kvfree(n->exit_watch);
 	vcpu->nested = NULL;
 	kfree(n);
 }

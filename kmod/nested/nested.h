@@ -13,6 +13,8 @@
 #include <vmx/types.h>
 
 struct abyme_entry_reports;
+struct abyme_nested_counts;
+struct abyme_nested_exits;
 struct abyme_watch;
 struct kvm_nested_state;
 struct kvm_msr_entry;
@@ -133,12 +135,21 @@ int nested_msr_set(struct vcpu *vcpu, u32 msr, u64 value, bool host);
 bool nested_cr0_valid(struct vcpu *vcpu, u64 cr0);
 bool nested_cr4_valid(struct vcpu *vcpu, u64 cr4);
 
-/* ABYME_GET_ENTRY_REPORT, ABYME_SET_WATCH. */
+/* ABYME_GET_ENTRY_REPORT, ABYME_SET_WATCH, ABYME_GET_NESTED_EXITS, ABYME_GET_NESTED_COUNTS. */
 int nested_get_reports(struct vcpu *vcpu, struct abyme_entry_reports __user *user);
 int nested_set_watch(struct vcpu *vcpu, const struct abyme_watch *watch);
+int nested_get_exits(struct vcpu *vcpu, struct abyme_nested_exits __user *user);
+int nested_get_counts(struct vcpu *vcpu, struct abyme_nested_counts __user *user);
 
-/* An exit of L2, while it is watched (vcpu->watched). */
+/*
+ * While the vCPU is watched (vcpu->watched): right before an entry to L1 or L2,
+ * right after an exit of it, an exit of L2 before anybody handles it, and from
+ * now on it is the time of @spender (ABYME_SPENT_*). None sleeps.
+ */
+void nested_watch_entry(struct vcpu *vcpu);
+void nested_watch_exit(struct vcpu *vcpu);
 void nested_note_exit(struct vcpu *vcpu, u32 reason);
+void nested_watch_spend(struct vcpu *vcpu, u32 spender);
 
 /* KVM_GET_NESTED_STATE, KVM_SET_NESTED_STATE; vCPU loaded, may sleep. */
 int nested_state_get(struct vcpu *vcpu, struct kvm_nested_state __user *user, u32 user_size);

@@ -176,6 +176,8 @@ int l2_leave(struct vcpu *vcpu, const struct l2_exit *x)
 	struct msr_failure why;
 	bool store_failed;
 
+	if (unlikely(vcpu->watched))
+		watch_to_l1(vcpu, x);
 	trace_abyme_nested_exit(vcpu->id, x->reason, vcpu_rip(vcpu), x->qual, 0, x->intr_info,
 				x->intr_error);
 	vmcs02_save_hot(vcpu);
@@ -200,6 +202,9 @@ int l2_entry_failure(struct vcpu *vcpu, const struct report *why, bool in_vmcs02
 	vcpu->stats.nested_entry_failed++;
 	v->exit_reason = why->error | EXIT_ENTRY_FAILED;
 	v->exit_qual = why->qualification;
+	if (unlikely(vcpu->watched))
+		watch_to_l1(vcpu,
+			    &(struct l2_exit){ .reason = v->exit_reason, .qual = v->exit_qual });
 	forget_events(vcpu);
 	if (in_vmcs02) {
 		l2_switch_to_l1(vcpu);

@@ -162,22 +162,3 @@ int nested_get_reports(struct vcpu *vcpu, struct abyme_entry_reports __user *use
 		return -EFAULT;
 	return 0;
 }
-
-int nested_set_watch(struct vcpu *vcpu, const struct abyme_watch *watch)
-{
-	if ((watch->flags & ~ABYME_WATCH_REPORTS) || watch->padding)
-		return -EINVAL;
-	if (!vcpu->nested)
-		return -ENXIO;
-	vcpu->nested->watch = watch->flags;
-	vcpu->watched = watch->flags;
-	vcpu->nested->exits_seen = 0;
-	return 0;
-}
-
-void nested_note_exit(struct vcpu *vcpu, u32 reason)
-{
-	struct nested *n = vcpu->nested;
-
-	n->last_exits[n->exits_seen++ % ABYME_LAST_EXITS] = reason;
-}

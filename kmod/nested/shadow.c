@@ -224,7 +224,7 @@ void shadow_on(struct vcpu *vcpu)
 	struct nested *n = vcpu->nested;
 	struct vmcs *vmcs = &vcpu->vmcs01;
 
-	if (!n->shadow)
+	if (!n->shadow || (n->watch & ABYME_WATCH_EXITS))
 		return;
 	vmcs_ctl_set(vmcs, CTL_PROC2, vmcs->ctl[CTL_PROC2] | PROC2_SHADOW_VMCS);
 	vmwrite(VMCS_LINK_POINTER, __pa(vmcs->shadow));
@@ -264,4 +264,31 @@ void shadow_resume(struct vcpu *vcpu)
 
 	if (!n->shadow_on && !vcpu->in_l2 && n->vmcs12_ptr != NO_GPA)
 		shadow_on(vcpu);
+}
+
+void shadow_follow_watch(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	struct vmcs *now = vcpu->vmcs;
+
+	if (!n->ready || n->vmcs12_ptr == NO_GPA)
+		return;
+	/* While L2 runs, what L1 wrote has been read at its entry. */
+	if (!vcpu->in_l2)
+		shadow_read(vcpu);
+	else
+		vcpu_switch_vmcs(vcpu, &vcpu->vmcs01);
+	if (n->watch & ABYME_WATCH_EXITS)
+		shadow_off(vcpu);
+	else if (!n->shadow_on)
+		shadow_on(vcpu);
+	if (vcpu->in_l2)
+		vcpu_switch_vmcs(vcpu, now);
+}
+
+bool shadow_serves(const struct vmcs12_field *f, bool write)
+{
+	const u8 *bitmap = write ? write_bitmap : read_bitmap;
+
+	return bitmap && !(bitmap[f->enc / 8] & BIT(f->enc % 8));
 }

@@ -24,8 +24,10 @@ void tlb_before_l2(struct vcpu *vcpu)
 	bool uses_vpid = vmcs12_proc2(n->v) & PROC2_VPID;
 
 	/* Without VPIDs L1's entries flush; with them a new VPID has nothing cached. */
-	if (!uses_vpid || !n->last_vpid12_valid || n->last_vpid12 != n->v->vpid)
+	if (!uses_vpid || !n->last_vpid12_valid || n->last_vpid12 != n->v->vpid) {
 		flush_vpid(n->vpid02);
+		watch_flush(n, uses_vpid ? ABYME_FLUSH_OTHER_VPID12 : ABYME_FLUSH_NO_VPID12);
+	}
 	n->last_vpid12_valid = uses_vpid;
 	n->last_vpid12 = n->v->vpid;
 }
@@ -34,8 +36,10 @@ void tlb_after_l2(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
-	if (!(vmcs12_proc2(n->v) & PROC2_VPID))
-		flush_vpid(vcpu->vpid);
+	if (vmcs12_proc2(n->v) & PROC2_VPID)
+		return;
+	flush_vpid(vcpu->vpid);
+	watch_flush(n, ABYME_FLUSH_L1_VPID);
 }
 
 void tlb_invvpid(struct vcpu *vcpu, u32 type, u16 vpid, u64 gla)
@@ -45,6 +49,7 @@ void tlb_invvpid(struct vcpu *vcpu, u32 type, u16 vpid, u64 gla)
 	/* Of other VPIDs than the last nothing is cached. */
 	if (!n->vpid02 || !n->last_vpid12_valid || (type != INVVPID_ALL && vpid != n->last_vpid12))
 		return;
+	watch_flush(n, ABYME_FLUSH_INVVPID);
 	preempt_disable();
 	/* A processor that lacks the type has all of the VPID flushed. */
 	if (hw_invvpid(type == INVVPID_ALL ? INVVPID_SINGLE : type, n->vpid02, gla))

@@ -213,7 +213,7 @@ static struct vmx_outcome do_vmxon(struct vcpu *vcpu, u64 pa)
 	n->vmcs12_ptr = NO_GPA;
 	/* What VPID02 tagged before an earlier VMXOFF is none of this L2's. */
 	n->last_vpid12_valid = false;
-	ept02_invalidate(vcpu, true, 0);
+	ept02_invalidate(vcpu, true, 0, ABYME_FLUSH_VMXON);
 	return SUCCEED;
 }
 
@@ -372,6 +372,12 @@ static void make_readable(struct vcpu *vcpu, const struct vmcs12_field *f)
 		vmcs12_pull_plain(vcpu);
 }
 
+static void note_access(struct vcpu *vcpu, const struct vmcs12_field *f, bool write)
+{
+	if (unlikely(vcpu->watched) && !vcpu->in_l2)
+		watch_access(vcpu, f, write);
+}
+
 int vmx_vmread(struct vcpu *vcpu)
 {
 	const struct vmcs12_field *f;
@@ -394,7 +400,10 @@ int vmx_vmread(struct vcpu *vcpu)
 		return finish(vcpu, broken(failed, &c));
 	make_readable(vcpu, f);
 	r = data_write(vcpu, info, vmcs12_get(accessed(vcpu), f, vmcs_enc_high(c.enc)), &fault);
-	return finish(vcpu, r ? from_gva(vcpu, r, &fault) : SUCCEED);
+	if (r)
+		return finish(vcpu, from_gva(vcpu, r, &fault));
+	note_access(vcpu, f, false);
+	return finish(vcpu, SUCCEED);
 }
 
 static void note_write(struct vcpu *vcpu, const struct vmcs12_field *f)
@@ -426,6 +435,7 @@ static struct vmx_outcome do_vmwrite(struct vcpu *vcpu, u64 enc, u64 value)
 		return broken(failed, &c);
 	vmcs12_set(accessed(vcpu), f, vmcs_enc_high(enc), value);
 	note_write(vcpu, f);
+	note_access(vcpu, f, true);
 	return SUCCEED;
 }
 
@@ -496,7 +506,10 @@ int vmx_vmresume(struct vcpu *vcpu)
 
 static void do_invept(struct vcpu *vcpu, const struct insn_ctx *c)
 {
-	ept02_invalidate(vcpu, c->type == INVEPT_ALL, c->desc[0]);
+	bool all = c->type == INVEPT_ALL;
+
+	ept02_invalidate(vcpu, all, c->desc[0],
+			 all ? ABYME_FLUSH_INVEPT_ALL : ABYME_FLUSH_INVEPT_SINGLE);
 }
 
 static void do_invvpid(struct vcpu *vcpu, const struct insn_ctx *c)

@@ -36,6 +36,19 @@ static void guest_rflags(void)
 	EXPECT_OUTCOME(l1_run(), EXIT_ENTRY_FAILED | EXIT_BAD_GUEST_STATE);
 }
 
+static void msr_load(void)
+{
+	struct msr_entry *list;
+
+	l1_prepare(l2_end);
+	list = page_alloc();
+	list[0] = (struct msr_entry){ MSR_KERNEL_GS_BASE, 0, 0 };
+	list[1] = (struct msr_entry){ MSR_GS_BASE, 0, 0 };
+	l1_vmwrite(VMCS_ENTRY_MSR_LOAD_ADDR, (u64)list);
+	l1_vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 2);
+	EXPECT_OUTCOME(l1_run(), EXIT_ENTRY_FAILED | EXIT_BAD_MSR_LOAD);
+}
+
 static void unsupported_field(void)
 {
 	l1_prepare(l2_end);
@@ -53,6 +66,7 @@ static void triple_fault(void)
 CLAIMS = { { vpid_0, "VPID 0: error 7" },
 	   { host_tr_rpl, "RPL 3 in host TR: error 8" },
 	   { guest_rflags, "RFLAGS of 0: exit 33" },
+	   { msr_load, "GS_BASE in an MSR-load list: exit 34" },
 	   { unsupported_field, "VMWRITE of no field: error 12" },
 	   { triple_fault, "L2 without an IDT: triple fault" },
 	   END_OF_CLAIMS };

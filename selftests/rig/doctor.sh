@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # abyme doctor and abyme run where something holds them back: what they say, and
 # how they end.
-failed=0
-number=0
+# shellcheck source=selftests/rig/claim.inc
+. "$(dirname "$0")/claim.inc"
 dir=$(mktemp -d)
 cd "$dir" || exit 1
 loaded=$(lsmod | awk '$1 == "kvm_intel" { print $1 }')
@@ -12,18 +12,6 @@ if ! modprobe kvm_intel 2>said; then
 	echo "no kvm_intel here"
 	exit 4
 fi
-
-claim()
-{
-	number=$((number + 1))
-	if [ "$2" = 0 ]; then
-		echo "ok $number - $1"
-	else
-		echo "not ok $number - $1"
-		sed 's/^/# /' said
-		failed=1
-	fi
-}
 
 # says STATUS TEXT ARGUMENT...: abyme ends with this status and says this.
 says()
@@ -78,5 +66,4 @@ says 2 "the module kvm is not loaded" doctor --device /dev/kvm
 modprobe abyme
 [ -z "$loaded" ] || modprobe kvm_intel
 rm -r "$dir"
-echo "1..$number"
-exit $failed
+end_claims

@@ -49,7 +49,7 @@ limit()
 expected()
 {
 	case $1 in
-	l1-triple-fault) echo 8 ;;
+	l1-triple-fault|l2-abort) echo 8 ;;
 	*) echo 1 ;;
 	esac
 }

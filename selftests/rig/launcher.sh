@@ -3,23 +3,11 @@
 # The launcher: how guests end, what the console carries, and what each of a
 # user's mistakes is told. DEVICE=/dev/kvm tries it on KVM.
 device=${DEVICE:-/dev/abyme}
-failed=0
-number=0
+# shellcheck source=selftests/rig/claim.inc
+. "$(dirname "$0")/claim.inc"
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
-
-claim()
-{
-	number=$((number + 1))
-	if [ "$2" = 0 ]; then
-		echo "ok $number - $1"
-	else
-		echo "not ok $number - $1"
-		sed 's/^/# /' said
-		failed=1
-	fi
-}
 
 # image NAME CODE: a multiboot image of 32 header bytes, loaded at 1 MiB, and code.
 image()
@@ -271,5 +259,4 @@ for command in run doctor stat; do
 	abyme $command --help >out 2>said && grep -q "^Usage: abyme $command" out
 	claim "abyme $command has help" $?
 done
-echo "1..$number"
-exit $failed
+end_claims

@@ -3,21 +3,9 @@
 # The module comes and goes, and guests end in every way: nothing stays behind.
 dir=$(dirname "$0")
 guests=/lib/abyme/guests
+# shellcheck source=selftests/rig/claim.inc
+. "$(dirname "$0")/claim.inc"
 said=$(mktemp)
-number=0 failed=0
-
-# claim TEXT STATUS
-claim()
-{
-	number=$((number + 1))
-	if [ "$2" = 0 ]; then
-		echo "ok $number - $1"
-	else
-		echo "not ok $number - $1"
-		sed 's/^/# /' "$said"
-		failed=1
-	fi
-}
 
 loaded()
 {
@@ -99,5 +87,4 @@ guest -n "$guests/l2-vmcall.elf"
 claim "and a nested guest runs after loading it again" $?
 
 rm -f "$said"
-echo "1..$number"
-exit $failed
+end_claims

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mini [-n] [-s] [-c CPUS] IMAGE: run a multiboot image of selftests/guests with
+ * mini [-nsbwr] [-c CPUS] IMAGE: run a multiboot image of selftests/guests with
  * nothing but the API: a console at 0x3f8, the debug exit at 0xf4. It shares
- * no code with the launcher, so the two prove each other. With -s it takes the
- * nested state and sets it again whenever a guest writes port 0x80.
+ * no code with the launcher, so the two prove each other. Options: -n with VMX;
+ * -r in the end the first vCPU's reports of failures; and whenever a guest writes
+ * port 0x80: -s takes the nested state and sets it again; -b breaks it in between,
+ * which must be refused, prints the reports and ends; -w begins or ends a watch
+ * of L2's exits.
  * Exit status: the guest's, 100 after a triple fault, 101 after anything else.
  */
 #include <elf.h>
@@ -14,6 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "nested.h"
 #include "vm.h"
 
 #define RAM (64u << 20)
@@ -21,11 +25,12 @@
 #define STATUS_TRIPLE_FAULT 100
 #define STATUS_BROKEN 101
 
-#define PORT_SAVE 0x80
+#define USAGE "usage: mini [-nsbwr] [-c CPUS] IMAGE"
 
 static struct vm *vm;
-static bool save;
-static int saved, saved_size; /* how often, and the largest */
+static bool opt_nested, opt_save, opt_break, opt_watch, opt_reports;
+static int saved, watched; /* how often */
+static u32 saved_size;	   /* the largest */
 
 static void __attribute__((noreturn)) die(const char *why)
 {
@@ -77,8 +82,12 @@ static void out(u16 port, const u8 *data, int size, u32 count)
 			fwrite(data, size, count, stdout);
 	} else if (port == 0xf4) {
 		fflush(stdout);
-		if (save)
-			fprintf(stderr, "mini: %d states, up to %d bytes\n", saved, saved_size);
+		if (opt_save)
+			fprintf(stderr, "mini: %d states, up to %u bytes\n", saved, saved_size);
+		if (opt_watch)
+			fprintf(stderr, "mini: watched %d times\n", watched / 2);
+		if (opt_reports)
+			nested_print_reports(vm->cpu[0].fd);
 		_exit(data[0]);
 	}
 }
@@ -114,24 +123,51 @@ static void unexpected(struct kvm_run *run, int cpu)
 	_exit(STATUS_BROKEN);
 }
 
-/* The nested state out and in again, once the OUT is over. */
-static void save_and_restore(struct kvm_run *run, int fd)
+/* The vCPU stands after the OUT. */
+static void finish_out(struct kvm_run *run, int fd)
 {
-	static union {
-		struct kvm_nested_state state;
-		u8 room[sizeof(struct kvm_nested_state) + 2 * KVM_STATE_NESTED_VMX_VMCS_SIZE];
-	} s;
-
 	run->immediate_exit = 1;
 	ioctl(fd, KVM_RUN, 0);
 	run->immediate_exit = 0;
-	memset(&s, 0, sizeof(s));
-	s.state.size = sizeof(s);
-	if (ioctl(fd, KVM_GET_NESTED_STATE, &s) || ioctl(fd, KVM_SET_NESTED_STATE, &s))
+}
+
+static void save_and_restore(int fd)
+{
+	u32 size = nested_take_state(fd);
+
+	if (!size || nested_give_state(fd))
 		die("the nested state cannot be taken or set");
 	saved++;
-	if ((int)s.state.size > saved_size)
-		saved_size = s.state.size;
+	if (size > saved_size)
+		saved_size = size;
+}
+
+static void break_state(int fd)
+{
+	if (!nested_take_state(fd))
+		die("the nested state cannot be taken");
+	nested_break_state();
+	if (!nested_give_state(fd) || errno != EINVAL)
+		die("a broken nested state was not refused with EINVAL");
+	nested_print_reports(fd);
+	_exit(0);
+}
+
+static void toggle_watch(int fd)
+{
+	if (nested_watch(fd, !(watched++ % 2)))
+		die("the watch cannot be set");
+}
+
+static void at_port_80(struct kvm_run *run, int fd)
+{
+	finish_out(run, fd);
+	if (opt_save)
+		save_and_restore(fd);
+	if (opt_break)
+		break_state(fd);
+	if (opt_watch)
+		toggle_watch(fd);
 }
 
 static void handle(struct kvm_run *run, int cpu)
@@ -139,8 +175,8 @@ static void handle(struct kvm_run *run, int cpu)
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO:
 		handle_io(run);
-		if (save && run->io.port == PORT_SAVE)
-			save_and_restore(run, vm->cpu[cpu].fd);
+		if (run->io.port == 0x80 && run->io.direction == KVM_EXIT_IO_OUT)
+			at_port_80(run, vm->cpu[cpu].fd);
 		break;
 	case KVM_EXIT_MMIO:
 		if (!run->mmio.is_write)
@@ -167,14 +203,14 @@ static void *cpu_thread(void *arg)
 	return NULL;
 }
 
-static void start(int cpus, bool nested, u32 entry)
+static void start(int cpus, u32 entry)
 {
 	struct kvm_regs regs;
 	pthread_t thread;
 
 	for (int i = 0; i < cpus; i++) {
 		vm_add_cpu(vm);
-		vm_set_cpuid(vm, i, nested);
+		vm_set_cpuid(vm, i, opt_nested);
 	}
 	vm_flat_mode(vm, 0, entry);
 	ioctl(vm->cpu[0].fd, KVM_GET_REGS, &regs);
@@ -188,24 +224,24 @@ static void start(int cpus, bool nested, u32 entry)
 
 int main(int argc, char **argv)
 {
-	bool nested = false;
 	int cpus = 1, opt;
 
-	while ((opt = getopt(argc, argv, "nsc:")) != -1) {
-		if (opt == 'n')
-			nested = true;
-		else if (opt == 's')
-			save = true;
-		else if (opt == 'c')
-			cpus = atoi(optarg);
-		else
-			die("usage: mini [-n] [-s] [-c CPUS] IMAGE");
+	while ((opt = getopt(argc, argv, "nsbwrc:")) != -1) {
+		switch (opt) {
+		case 'n': opt_nested = true; break;
+		case 's': opt_save = true; break;
+		case 'b': opt_break = true; break;
+		case 'w': opt_watch = true; break;
+		case 'r': opt_reports = true; break;
+		case 'c': cpus = atoi(optarg); break;
+		default: die(USAGE);
+		}
 	}
 	if (optind + 1 != argc || cpus < 1 || cpus > MAX_TEST_CPUS)
-		die("usage: mini [-n] [-s] [-c CPUS] IMAGE");
+		die(USAGE);
 	setvbuf(stdout, NULL, _IOLBF, 4096);
 	vm = vm_new(RAM);
 	vm_irqchip(vm);
-	start(cpus, nested, load_image(argv[optind]));
+	start(cpus, load_image(argv[optind]));
 	return 0;
 }

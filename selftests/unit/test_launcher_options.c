@@ -63,6 +63,24 @@ static void all_options_are_taken(void **state)
 	free((char *)opts.module[0].path);
 }
 
+static void what_is_told_of_nested_guests(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--nested", "--explain", "--trace-nested", "k"), OPTIONS_OK);
+	assert_true(opts.explain && opts.trace_nested && !opts.json);
+	assert_null(opts.trace_file);
+	assert_string_equal(opts.image, "k");
+	assert_int_equal(PARSE("--json", "--trace-nested=a file", "--nested", "k"), OPTIONS_OK);
+	assert_true(opts.trace_nested && opts.json);
+	assert_string_equal(opts.trace_file, "a file");
+	REFUSED("--explain is about a guest that uses VT-x; give it --nested", "--explain", "k");
+	REFUSED("--trace-nested is about a guest that uses VT-x; give it --nested",
+		"--trace-nested=f", "k");
+	REFUSED("--json is about what --trace-nested writes", "--nested", "--json", "k");
+	REFUSED("--trace-nested= needs a file's name", "--nested", "--trace-nested=", "k");
+	REFUSED("--trace-nested is given twice", "--trace-nested", "--trace-nested=f", "k");
+}
+
 /* What the documentation promises to scripts. */
 static void the_kernel_may_be_named_by_an_option(void **state)
 {
@@ -198,6 +216,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_are_small),
 		cmocka_unit_test(all_options_are_taken),
+		cmocka_unit_test(what_is_told_of_nested_guests),
 		cmocka_unit_test(the_kernel_may_be_named_by_an_option),
 		cmocka_unit_test(help_is_asked_for),
 		cmocka_unit_test(wrong_memory_is_refused),

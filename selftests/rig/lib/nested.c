@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What an L1 that runs under mini can be asked and have done to it. */
+#include <abyme.h>
+#include <stdio.h>
+#include <string.h>
+#include <vmx/report_text.h>
+#include "nested.h"
+
+static union {
+	struct kvm_nested_state state;
+	u8 room[sizeof(struct kvm_nested_state) + 2 * KVM_STATE_NESTED_VMX_VMCS_SIZE];
+} s;
+
+u32 nested_take_state(int fd)
+{
+	memset(&s, 0, sizeof(s));
+	s.state.size = sizeof(s);
+	return ioctl(fd, KVM_GET_NESTED_STATE, &s) ? 0 : s.state.size;
+}
+
+int nested_give_state(int fd)
+{
+	return ioctl(fd, KVM_SET_NESTED_STATE, &s);
+}
+
+void nested_break_state(void)
+{
+	enum {
+#define F(name, encoding, width, member, offset, role, shadow) OFFSET_##name = offset,
+#include <vmx/vmcs_fields.def>
+#undef F
+	};
+
+	memset(s.state.data.vmx[0].vmcs12 + OFFSET_GUEST_RFLAGS, 0, 8);
+}
+
+int nested_watch(int fd, bool on)
+{
+	struct abyme_watch watch = { .flags = on ? ABYME_WATCH_EXITS : 0 };
+
+	return ioctl(fd, ABYME_SET_WATCH, &watch);
+}
+
+void nested_print_reports(int fd)
+{
+	static struct abyme_entry_reports reports;
+	char line[REPORT_LINE];
+
+	if (ioctl(fd, ABYME_GET_ENTRY_REPORT, &reports))
+		return;
+	fprintf(stderr, "mini: the last %u of %llu reports\n", reports.count, reports.newest);
+	for (u32 i = 0; i < reports.count; i++) {
+		report_text(line, sizeof(line), &reports.report[i]);
+		fprintf(stderr, "mini: report %llu: %s\n", reports.report[i].sequence, line);
+	}
+}
