@@ -3,6 +3,8 @@
  * Giving L1 an exit of L2: L2's registers and what happened into vmcs12, then
  * L1 as vmcs12 wants its host.
  */
+#include <linux/moduleparam.h>
+
 #include "guest/regs.h"
 #include "guest/trace.h"
 #include "irqchip/inject.h"
@@ -240,6 +242,12 @@ int nested_reflect_as(struct vcpu *vcpu, u32 reason, u32 intr_info, u64 qual)
 	return l2_leave(vcpu, &x);
 }
 
+/* Of all VMs that there were: their own counters go with them, and the log is rate-limited. */
+static atomic_t entries_refused;
+module_param_named(entries_refused, entries_refused.counter, int, 0444);
+MODULE_PARM_DESC(entries_refused,
+		 "entries to L2 that passed all checks and the processor refused (read-only)");
+
 int nested_entry_refused(struct vcpu *vcpu, u32 reason, u32 error)
 {
 	struct report why = { .outcome = ABYME_ENTRY_REFUSED, .error = EXIT_BAD_GUEST_STATE };
@@ -249,6 +257,7 @@ int nested_entry_refused(struct vcpu *vcpu, u32 reason, u32 error)
 	if (vcpu->l2_by_user)
 		return nested_reflect_as(vcpu, EXIT_TRIPLE_FAULT, 0, 0);
 	vcpu->stats.nested_entry_refused++;
+	atomic_inc(&entries_refused);
 	pr_warn_ratelimited(
 		"abyme: the processor refused an entry to L2 that passed all checks: reason 0x%x, error %u, qualification 0x%llx\n",
 		reason, error, vcpu_exit_qual(vcpu));
