@@ -65,6 +65,7 @@ kvm_differs()
 	l1-apic) echo 10 23 ;;		# no ESR; EOI takes any value in x2APIC mode
 	l1-debug) echo 14 ;;		# no I/O breakpoints
 	l1-pic-pit) echo 10 ;;		# channel 2 counts with its gate low
+	l2-pae) echo 14 ;;		# a triple fault
 	l2-order) echo 1 20 ;;		# an interrupt before windows; no data breakpoints
 	l2-insn-modes) echo 6 ;;	# expand-down segments the other way round
 	l2-insn) echo 5 14 ;;		# VMCALL in root operation is a hypercall
