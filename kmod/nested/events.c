@@ -45,9 +45,18 @@ static bool exception_for_l1(const struct vcpu *vcpu)
 	       route_exception(vcpu->nested->v, in->exception.vector, in->exception.error);
 }
 
+/* Blocked for L2 by L1, whatever L2's IRET has done to vmcs02, where they are virtual. */
+static bool nmi_held_back(const struct vcpu *vcpu)
+{
+	const struct vmcs12 *v = vcpu->nested->v;
+
+	return vmcs12_nmi_blocking_stays(v) && vmcs12_nmis_blocked(v);
+}
+
 static bool nmi_for_l1(const struct vcpu *vcpu)
 {
-	return vcpu->inject.nmi.pending && (vcpu->nested->v->pin_ctls & PIN_NMI_EXITING);
+	return vcpu->inject.nmi.pending && (vcpu->nested->v->pin_ctls & PIN_NMI_EXITING) &&
+	       !nmi_held_back(vcpu);
 }
 
 bool nested_takes_irqs(struct vcpu *vcpu)
@@ -181,7 +190,9 @@ bool nested_wakes(struct vcpu *vcpu)
 	if (vcpu_test_request(vcpu, REQ_TRIPLE_FAULT) || vcpu_test_request(vcpu, REQ_NMI) ||
 	    n->mtf_pending || timer_expired(n) || nmi_for_l1(vcpu) || irq_for_l1(vcpu))
 		return true;
-	if ((vcpu->inject.nmi.pending && inject_nmi_allowed(vcpu)) || window_opens(vcpu))
+	if (vcpu->inject.nmi.pending && inject_nmi_allowed(vcpu) && !nmi_held_back(vcpu))
+		return true;
+	if (window_opens(vcpu))
 		return true;
 	return n->activity == ACTIVITY_HLT &&
 	       (vcpu->inject.exception.pending || irq_for_l2(vcpu) || debug_trap_pending());
@@ -192,6 +203,8 @@ int nested_events(struct vcpu *vcpu, bool *immediate)
 	struct nested *n = vcpu->nested;
 
 	posted_process(vcpu);
+	if (vcpu->inject.nmi.pending && unlikely(nmi_held_back(vcpu)))
+		inject_set_nmi_masked(vcpu, true);
 	if (delivery_under_way(vcpu)) {
 		*immediate = for_l1(vcpu);
 		return 1;

@@ -98,16 +98,14 @@ static void load_pat(struct vcpu *vcpu, const struct vmcs12 *v)
 	vmwrite(VMCS_GUEST_PAT, vcpu->msrs.pat);
 }
 
-static void load_interruptibility(bool nmi)
+static void load_interruptibility(bool nmis_blocked)
 {
-	u32 block = vmread(VMCS_GUEST_INTERRUPTIBILITY) & IRQBLK_NMI;
-
-	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, nmi ? IRQBLK_NMI : block);
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, nmis_blocked ? IRQBLK_NMI : 0);
 	vmwrite(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
 	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
 }
 
-int host_state_load(struct vcpu *vcpu, bool nmi)
+int host_state_load(struct vcpu *vcpu, bool nmis_blocked)
 {
 	const struct vmcs12 *v = vcpu->nested->v;
 
@@ -116,7 +114,7 @@ int host_state_load(struct vcpu *vcpu, bool nmi)
 	load_segments(v);
 	load_debug(vcpu);
 	load_pat(vcpu, v);
-	load_interruptibility(nmi);
+	load_interruptibility(nmis_blocked);
 	vmwrite(VMCS_GUEST_SYSENTER_CS, v->host_sysenter_cs);
 	vmwrite(VMCS_GUEST_SYSENTER_ESP, v->host_sysenter_esp);
 	vmwrite(VMCS_GUEST_SYSENTER_EIP, v->host_sysenter_eip);

@@ -200,7 +200,7 @@ void nested_abort(struct vcpu *vcpu, enum vmx_abort indicator, const struct msr_
 void l2_switch_to_l1(struct vcpu *vcpu);
 
 /* host_state.c: L1 as vmcs12 wants it after an exit. 0, or an abort's indicator. */
-int host_state_load(struct vcpu *vcpu, bool nmi);
+int host_state_load(struct vcpu *vcpu, bool nmis_blocked);
 
 /* msr_areas.c: 0, or the number of the entry that failed, from 1, and why. */
 u32 msr_area_load(struct vcpu *vcpu, u64 addr, u32 count, struct msr_failure *why);

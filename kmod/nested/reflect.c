@@ -151,14 +151,14 @@ void nested_abort(struct vcpu *vcpu, enum vmx_abort indicator, const struct msr_
 }
 
 /* L1 goes on at its host RIP. */
-static int resume_l1(struct vcpu *vcpu, bool nmi)
+static int resume_l1(struct vcpu *vcpu, bool nmis_blocked)
 {
 	struct nested *n = vcpu->nested;
 	const struct vmcs12 *v = n->v;
 	struct msr_failure why;
 	int abort;
 
-	abort = host_state_load(vcpu, nmi);
+	abort = host_state_load(vcpu, nmis_blocked);
 	if (!abort && msr_area_load(vcpu, v->exit_msr_load_addr, v->exit_msr_load_count, &why))
 		abort = VMABORT_LOAD_MSR;
 	if (abort)
@@ -192,7 +192,7 @@ int l2_leave(struct vcpu *vcpu, const struct l2_exit *x)
 	l2_switch_to_l1(vcpu);
 	if (store_failed)
 		nested_abort(vcpu, VMABORT_SAVE_MSR, &why);
-	return resume_l1(vcpu, nmi);
+	return resume_l1(vcpu, nmi || vmcs12_nmis_blocked(v));
 }
 
 int l2_entry_failure(struct vcpu *vcpu, const struct report *why, bool in_vmcs02)
@@ -224,7 +224,7 @@ int l2_entry_failure(struct vcpu *vcpu, const struct report *why, bool in_vmcs02
 	r.rip = vcpu_rip(vcpu);
 	r.instruction = n->entry_insn;
 	report_add(vcpu, r);
-	return resume_l1(vcpu, false);
+	return resume_l1(vcpu, inject_nmi_masked(vcpu));
 }
 
 int nested_reflect(struct vcpu *vcpu, u32 reason)

@@ -269,6 +269,15 @@ void vmcs02_note_written(struct vcpu *vcpu)
 	n->tsc02 = tsc_of(&vcpu->clock);
 }
 
+static u32 interruptibility_of_l2(const struct vmcs12 *v)
+{
+	u32 block = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+
+	if (vmcs12_nmi_blocking_stays(v))
+		block = (block & ~IRQBLK_NMI) | (v->guest_interruptibility & IRQBLK_NMI);
+	return block;
+}
+
 void vmcs02_save_hot(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -282,7 +291,7 @@ void vmcs02_save_hot(struct vcpu *vcpu)
 	v->guest_cr4 = vcpu_cr4(vcpu);
 	v->guest_cs_ar = vmread(VMCS_GUEST_CS_AR);
 	v->guest_ss_ar = vmread(VMCS_GUEST_SS_AR);
-	v->guest_interruptibility = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+	v->guest_interruptibility = interruptibility_of_l2(v);
 	v->guest_pending_dbg = vmread(VMCS_GUEST_PENDING_DBG);
 	v->guest_activity = n->activity;
 	v->entry_ctls &= ~(u32)ENTRYC_GUEST_64;

@@ -8,6 +8,7 @@
 
 #include <vmx/caps.h>
 #include <vmx/controls.h>
+#include <vmx/info.h>
 #include <vmx/types.h>
 #include <vmx/vmcs.h>
 
@@ -119,6 +120,22 @@ u64 vmcs12_enum(const struct vmcs12_fieldset *set);
 static inline u32 vmcs12_proc2(const struct vmcs12 *v)
 {
 	return v->proc_ctls & PROC_SECONDARY ? v->proc2_ctls : 0;
+}
+
+/*
+ * NMIs of L2 exit and are not virtual: then IRET does not unblock them, and they stay
+ * as the entry found them. SDM: "Changes to Instruction Behavior in VMX Non-Root
+ * Operation".
+ */
+static inline bool vmcs12_nmi_blocking_stays(const struct vmcs12 *v)
+{
+	return (v->pin_ctls & (PIN_NMI_EXITING | PIN_VIRTUAL_NMIS)) == PIN_NMI_EXITING;
+}
+
+/* What L2 leaves of it to L1. Virtual blocking is L2's alone. */
+static inline bool vmcs12_nmis_blocked(const struct vmcs12 *v)
+{
+	return !(v->pin_ctls & PIN_VIRTUAL_NMIS) && (v->guest_interruptibility & IRQBLK_NMI);
 }
 
 #endif
