@@ -202,11 +202,19 @@ int mmio_give_up(struct vcpu *vcpu, const u8 *bytes, size_t len, const char *rea
 	return 0;
 }
 
-/* An exit while the processor delivered an event through device memory. */
+/*
+ * An exit while the processor delivered an event through device memory. L2 may
+ * not end L1's VM by that: what reads as ones is no gate, stack or page table, and
+ * delivery ends as it does on a processor, in a triple fault, L1's exit.
+ */
 static int delivery_failed(struct vcpu *vcpu, u64 gpa)
 {
 	struct kvm_run *run = vcpu->run;
 
+	if (vcpu->in_l2) {
+		vcpu_request(vcpu, REQ_TRIPLE_FAULT);
+		return 1;
+	}
 	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
 	run->internal.suberror = KVM_INTERNAL_ERROR_DELIVERY_EV;
 	run->internal.ndata = 4;

@@ -94,7 +94,7 @@ static void refill(struct l1_vmx *vmx)
 	l1_fill_vmcs(vmx, l2_vmcalls);
 	l1_vmwrite(VMCS_EXCEPTION_BITMAP, ~0u);
 	l1_set(VMCS_PIN_CTLS, PIN_PREEMPT_TIMER);
-	l1_vmwrite(VMCS_GUEST_PREEMPT_TIMER, 1000);
+	l1_vmwrite(VMCS_GUEST_PREEMPT_TIMER, 20000);
 	l1_vmwrite(VMCS_ENTRY_ERROR_CODE, 0);
 	l1_vmwrite(VMCS_ENTRY_INSN_LEN, 0);
 }

@@ -54,10 +54,11 @@ expected()
 	esac
 }
 
-# Claims, by number, in which KVM is not like the processor. Four images it does
+# Claims, by number, in which KVM is not like the processor. Five images it does
 # not end well: l2-entry, where an entry into HLT under STI's shadow is let
-# through and sleeps for ever, l2-flip, where KVM_RUN answers EIO, and l2-operands
-# and l2-insn-modes, where it gives up on an operand that is not in memory.
+# through and sleeps for ever, l2-flip and l2-pointers, where KVM_RUN answers EIO,
+# and l2-operands and l2-insn-modes, where it gives up on an operand that is not in
+# memory.
 kvm_differs()
 {
 	[ "$device" = /dev/kvm ] || return

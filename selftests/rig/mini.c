@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mini [-nsbwr] [-c CPUS] IMAGE: run a multiboot image of selftests/guests with
- * nothing but the API: a console at 0x3f8, the debug exit at 0xf4. It shares
- * no code with the launcher, so the two prove each other. Options: -n with VMX;
- * -r in the end the first vCPU's reports of failures; and whenever a guest writes
- * port 0x80: -s takes the nested state and sets it again; -b breaks it in between,
- * which must be refused, prints the reports and ends; -w begins or ends a watch
- * of L2's exits.
+ * mini [-nsbwr] [-m HOW] [-c CPUS] IMAGE: run a multiboot image of selftests/guests with
+ * nothing but the API: a console at 0x3f8, the debug exit at 0xf4, and read-only
+ * memory at 0xd8000000. It shares no code with the launcher, so the two prove each
+ * other. Options: -n with VMX; -m changes what the guest's memory is made of without
+ * end: drop, share or lose, see lib/churn.h; -r in the end the first vCPU's reports
+ * of failures; and whenever a guest writes port 0x80: -s takes the nested state and
+ * sets it again; -b breaks it in between, which must be refused, prints the reports
+ * and ends; -w begins or ends a watch of L2's exits.
  * Exit status: the guest's, 100 after a triple fault, 101 after anything else.
  */
 #include <elf.h>
@@ -15,17 +16,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "../lib/layout.h"
+#include "lib/churn.h"
 #include "nested.h"
 #include "vm.h"
 
 #define RAM (64u << 20)
 #define BOOT_INFO 0x1000
+#define READ_ONLY 0xd8000000 /* l2-pointers knows it */
+#define READ_ONLY_SLOT 28
+#define READ_ONLY_SIZE 4096
+#define VMCS12_REVISION 0x11e57ed0 /* KVM's */
 #define STATUS_TRIPLE_FAULT 100
 #define STATUS_BROKEN 101
 
-#define USAGE "usage: mini [-nsbwr] [-c CPUS] IMAGE"
+#define USAGE "usage: mini [-nsbwr] [-m HOW] [-c CPUS] IMAGE"
 
 static struct vm *vm;
 static bool opt_nested, opt_save, opt_break, opt_watch, opt_reports;
@@ -197,7 +205,7 @@ static void *cpu_thread(void *arg)
 	for (;;) {
 		if (ioctl(vm->cpu[cpu].fd, KVM_RUN, 0) == 0)
 			handle(vm->cpu[cpu].run, cpu);
-		else if (errno != EINTR && errno != EAGAIN)
+		else if (errno != EINTR && errno != EAGAIN && !(churn_loses() && errno == EFAULT))
 			unexpected(vm->cpu[cpu].run, cpu);
 	}
 	return NULL;
@@ -222,17 +230,32 @@ static void start(int cpus, u32 entry)
 	cpu_thread((void *)0);
 }
 
+/* Memory that the guest cannot write: zeros, but a VMCS revision could be there. */
+static void add_read_only(void)
+{
+	u8 *page = mmap(NULL, READ_ONLY_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
+
+	if (page == MAP_FAILED || vm_set_region(vm->fd, READ_ONLY_SLOT, KVM_MEM_READONLY, READ_ONLY,
+						READ_ONLY_SIZE, page))
+		die("no read-only memory");
+	memcpy(page, &(u32){ VMCS12_REVISION }, sizeof(u32));
+}
+
 int main(int argc, char **argv)
 {
+	const char *churn = NULL;
 	int cpus = 1, opt;
+	u32 entry;
 
-	while ((opt = getopt(argc, argv, "nsbwrc:")) != -1) {
+	while ((opt = getopt(argc, argv, "nsbwrm:c:")) != -1) {
 		switch (opt) {
 		case 'n': opt_nested = true; break;
 		case 's': opt_save = true; break;
 		case 'b': opt_break = true; break;
 		case 'w': opt_watch = true; break;
 		case 'r': opt_reports = true; break;
+		case 'm': churn = optarg; break;
 		case 'c': cpus = atoi(optarg); break;
 		default: die(USAGE);
 		}
@@ -242,6 +265,12 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 4096);
 	vm = vm_new(RAM);
 	vm_irqchip(vm);
-	start(cpus, load_image(argv[optind]));
+	add_read_only();
+	if (churn && !churn_prepare(vm, churn, POOL_BASE))
+		die(USAGE);
+	entry = load_image(argv[optind]);
+	if (churn)
+		churn_start();
+	start(cpus, entry);
 	return 0;
 }
