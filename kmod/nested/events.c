@@ -120,6 +120,12 @@ static bool debug_trap_pending(void)
 	       !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & IRQBLK_MOV_SS);
 }
 
+/* STI's or MOV SS': NMIs and interrupts wait until one more instruction is done. */
+static bool in_shadow(void)
+{
+	return vmread(VMCS_GUEST_INTERRUPTIBILITY) & (IRQBLK_STI | IRQBLK_MOV_SS);
+}
+
 /* INIT and SIPI. 2: neither. */
 static int reflect_init_sipi(struct vcpu *vcpu)
 {
@@ -227,8 +233,11 @@ int nested_events(struct vcpu *vcpu, bool *immediate)
 		return nested_reflect_as(vcpu, EXIT_MTF, 0, 0);
 	if (timer_expired(n))
 		return nested_reflect_as(vcpu, EXIT_PREEMPT_TIMER, 0, 0);
-	if (nmi_for_l1(vcpu) || irq_for_l1(vcpu))
-		return reflect_interrupt(vcpu);
+	if (nmi_for_l1(vcpu) || irq_for_l1(vcpu)) {
+		if (!in_shadow())
+			return reflect_interrupt(vcpu);
+		*immediate = true;
+	}
 	vcpu->stats.nested_reflected--;
 	/* L2 goes on. It is active from here, unless all that comes is a window. */
 	if (n->activity != ACTIVITY_ACTIVE && !window_opens(vcpu))

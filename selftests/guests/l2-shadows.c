@@ -4,8 +4,10 @@
  * kind of exit, and what an entry does with them. SDM: "Saving Non-Register
  * State", "Saving RIP, RSP, SSP, and RFLAGS", "Loading Guest Non-Register State".
  */
+#include "irqchip.h"
 #include "vmx.h"
 
+#define VECTOR 0x53
 #define HOLE 0x3e000000ULL	/* not mapped by EPT */
 #define MISCONFIG 0x3e001000ULL /* writable but not readable there */
 
@@ -184,6 +186,34 @@ static void timer_in_shadow(void)
 	}
 }
 
+static void nothing(struct trap_frame *frame)
+{
+	apic_eoi();
+}
+
+/* An interrupt that waits is L1's once the shadow is over. */
+static void interrupt_in_shadow(void)
+{
+	static const u32 shadows[] = { IRQBLK_STI, IRQBLK_MOV_SS };
+
+	apic_enable();
+	on_trap(VECTOR, nothing);
+	for (u32 i = 0; i < ARRAY_SIZE(shadows); i++) {
+		l1_prepare((void (*)(void))(u64)one_nop);
+		l1_use_pin(PIN_EXT_INT_EXITING);
+		l1_vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+		l1_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, shadows[i]);
+		apic_icr(0, VECTOR | ICR_SELF | ICR_ASSERT);
+		EXPECT_EXIT(EXIT_EXT_INT);
+		GUEST_EXPECT(l1_vmread(VMCS_GUEST_RIP), (u64)after_nop);
+		GUEST_EXPECT(l1_vmread(VMCS_GUEST_INTERRUPTIBILITY), 0);
+		irqs_on();
+		cpu_pause();
+		irqs_off();
+	}
+	on_trap(VECTOR, NULL);
+}
+
 /* RF lets L2 pass an instruction breakpoint at the entry, once. */
 static void entry_with_rf(void)
 {
@@ -214,5 +244,6 @@ CLAIMS = { { without, "after each kind of exit there is no shadow and no RF" },
 	   { with_rf, "RF that was set before each kind of exit is clear" },
 	   { entry_with_shadow, "a shadow at the entry delays the interrupt window" },
 	   { timer_in_shadow, "a timer of 0 exits within a shadow, and keeps it" },
+	   { interrupt_in_shadow, "an interrupt that waits at the entry exits behind the shadow" },
 	   { entry_with_rf, "RF at the entry passes one instruction breakpoint" },
 	   END_OF_CLAIMS };
