@@ -5,9 +5,11 @@
  */
 #include "nested/internal.h"
 
-/* Fields that L1's checks of the host state look at. */
+/* Fields that L1's checks of the host state look at. Any RSP is valid, and it changes often. */
 static bool for_host_checks(const struct vmcs12_field *f)
 {
+	if (f->enc == VMCS_HOST_RSP)
+		return false;
 	return f->role == ROLE_HOST || f->enc == VMCS_EXIT_CTLS || f->enc == VMCS_ENTRY_CTLS;
 }
 
@@ -32,20 +34,44 @@ static bool for_guest_checks(const struct vmcs12_field *f)
 	}
 }
 
+/* What the next entry must do again when a field was written; all of it is made at once. */
+enum {
+	NEEDS_MERGE = BIT(0),
+	NEEDS_HOST_CHECKS = BIT(1),
+	NEEDS_GUEST_CHECKS = BIT(2),
+	IS_PLAIN = BIT(3),
+};
+
+static u8 needs[NR_FIELDS];
+
+void current_global_init(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_FIELDS; i++) {
+		const struct vmcs12_field *f = &vmcs12_fields[i];
+
+		needs[i] = (f->role == ROLE_MERGE ? NEEDS_MERGE : 0) |
+			   (for_host_checks(f) ? NEEDS_HOST_CHECKS : 0) |
+			   (for_guest_checks(f) ? NEEDS_GUEST_CHECKS : 0) |
+			   (vmcs02_field_is_plain(i) ? IS_PLAIN : 0);
+	}
+}
+
 void vmcs12_note_write(struct nested *n, unsigned int index)
 {
-	const struct vmcs12_field *f = &vmcs12_fields[index];
+	u8 need = needs[index];
 
 	fieldset_add(&n->dirty, index);
-	if (f->role == ROLE_MERGE) {
+	if (need & NEEDS_MERGE) {
 		n->check_ctls = true;
 		n->merge_due = true;
 	}
-	if (for_host_checks(f))
+	if (need & NEEDS_HOST_CHECKS)
 		n->check_host = true;
-	if (for_guest_checks(f))
+	if (need & NEEDS_GUEST_CHECKS)
 		n->check_guest = true;
-	if (vmcs02_field_is_plain(index))
+	if (need & IS_PLAIN)
 		n->dirty_plain = true;
 }
 

@@ -103,7 +103,8 @@ struct nested {
 	u8 *msr_bitmap02;
 	u16 bitmap_word[BITMAP_WORDS]; /* indices of u64 */
 	int bitmap_words;
-	bool bitmap_due; /* L1 may have changed its bitmap since it was merged */
+	bool bitmap_due;  /* L1 may have changed its bitmap since it was merged */
+	bool x2apic_open; /* it lets x2APIC MSRs through */
 
 	bool entering;	  /* VMLAUNCH or VMRESUME is done, and L2 has not run since */
 	bool virt_irq;	  /* while L2 is halted: a virtual interrupt waits */
@@ -165,6 +166,7 @@ static inline void fieldset_add(struct vmcs12_fieldset *set, unsigned int index)
 int nested_prepare(struct vcpu *vcpu); /* at VMXON: 0, -ENOMEM */
 
 /* current.c: the current VMCS, its snapshot and L1's memory */
+void current_global_init(void);
 int vmcs12_make_current(struct vcpu *vcpu, u64 ptr); /* 0, VMERR_*, or -errno */
 void vmcs12_release(struct vcpu *vcpu, bool clear);  /* write it back; none is current then */
 void vmcs12_sync(struct vcpu *vcpu);	       /* the snapshot becomes complete and up to date */

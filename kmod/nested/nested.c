@@ -19,6 +19,7 @@ static int nested_feature_msr(u32 index, u64 *value)
 
 int nested_setup(void)
 {
+	current_global_init();
 	caps_offer(&hw_caps, &offered);
 	msrs_set_feature_source(nested_feature_msr);
 	return shadow_global_init();
@@ -346,7 +347,10 @@ static void merge_msr_bitmap(struct nested *n, const u8 *l0)
 
 	for (i = 0; i < n->bitmap_words; i++)
 		to[n->bitmap_word[i]] = a[n->bitmap_word[i]] | READ_ONCE(b[n->bitmap_word[i]]);
-	msr_bitmap_merge_x2apic(n->msr_bitmap02, n->msr_bitmap12.kva, n->merged.proc2);
+	/* As it begins, all of them exit. */
+	if (unlikely((n->merged.proc2 & PROC2_X2APIC) || n->x2apic_open))
+		msr_bitmap_merge_x2apic(n->msr_bitmap02, n->msr_bitmap12.kva, n->merged.proc2);
+	n->x2apic_open = n->merged.proc2 & PROC2_X2APIC;
 	n->bitmap_due = false;
 }
 
