@@ -151,6 +151,12 @@ static void set_pending(struct exec *x, struct emu_mem *mem, const struct emu_pi
 		memcpy(pending->data, mem->out + piece->at, piece->len);
 }
 
+static void note_access(struct exec *x, const struct emu_mem *mem, bool write)
+{
+	if (x->ops->accessed)
+		x->ops->accessed(x->guest, mem->linear, x->insn->size, write);
+}
+
 static int read_mem(struct exec *x, struct emu_mem *mem)
 {
 	const struct emu_piece *piece;
@@ -164,6 +170,7 @@ static int read_mem(struct exec *x, struct emu_mem *mem)
 		if (ret)
 			return ret;
 	}
+	note_access(x, mem, false);
 	return 0;
 }
 
@@ -181,6 +188,7 @@ static int write_mem(struct exec *x, struct emu_mem *mem)
 		if (ret)
 			return ret;
 	}
+	note_access(x, mem, true);
 	return 0;
 }
 

@@ -46,6 +46,9 @@ struct emu_ops {
 	int (*read)(void *guest, u64 gpa, void *data, u8 len);
 	int (*write)(void *guest, u64 gpa, const void *data, u8 len);
 
+	/* An operand was read or written wholly: breakpoints. May come again after a stop, be NULL. */
+	void (*accessed)(void *guest, u64 linear, u8 len, bool write);
+
 	/* Should a REP pause between iterations, for an event? May be NULL. */
 	bool (*must_pause)(void *guest);
 };

@@ -10,6 +10,7 @@
 #include "exits/exits.h"
 #include "exits/gva.h"
 #include "exits/mmio.h"
+#include "guest/debug.h"
 #include "guest/trace.h"
 #include "guest/vcpu.h"
 #include "irqchip/inject.h"
@@ -20,6 +21,17 @@
 static u64 mask_of(unsigned int size)
 {
 	return size == 8 ? ~0ULL : BIT_ULL(8 * size) - 1;
+}
+
+/* Past the instruction, or one iteration on, where breakpoints on it are due. */
+static int io_done(struct vcpu *vcpu, const struct pio *pio, u32 len)
+{
+	if (unlikely(vcpu->debug.active)) {
+		debug_note_io(vcpu, pio->port, pio->size);
+		if (pio->string)
+			debug_note_data(vcpu, pio->linear, pio->size, pio->in);
+	}
+	return vcpu_skip_bytes(vcpu, len);
 }
 
 static int exit_to_userspace(struct vcpu *vcpu, u32 count, int (*complete)(struct vcpu *vcpu))
@@ -66,7 +78,7 @@ static int finish_in(struct vcpu *vcpu, u32 value)
 	else
 		rax = (rax & ~mask_of(pio->size)) | (value & mask_of(pio->size));
 	vcpu_set_gpr(vcpu, GPR_RAX, rax);
-	return vcpu_skip_bytes(vcpu, pio->insn_len);
+	return io_done(vcpu, pio, pio->insn_len);
 }
 
 static int complete_in(struct vcpu *vcpu)
@@ -83,7 +95,7 @@ static int complete_out(struct vcpu *vcpu)
 {
 	if (!still_there(vcpu))
 		return 1;
-	return vcpu_skip_bytes(vcpu, vcpu->mmio->pio.insn_len);
+	return io_done(vcpu, &vcpu->mmio->pio, vcpu->mmio->pio.insn_len);
 }
 
 static int do_in(struct vcpu *vcpu, const struct pio *pio)
@@ -101,7 +113,7 @@ static int do_out(struct vcpu *vcpu, const struct pio *pio)
 
 	trace_abyme_pio(true, pio->port, pio->size, 1, value & mask_of(pio->size));
 	if (!write_port(vcpu, pio, &value))
-		return vcpu_skip_bytes(vcpu, pio->insn_len);
+		return io_done(vcpu, pio, pio->insn_len);
 	memcpy(vcpu->pio_data, &value, pio->size);
 	return exit_to_userspace(vcpu, 1, complete_out);
 }
@@ -143,7 +155,7 @@ static int advance(struct vcpu *vcpu, const struct pio *pio, u32 done)
 	}
 	trace_abyme_pio(!pio->in, pio->port, pio->size, done, *(u8 *)vcpu->pio_data);
 	/* Between batches the guest may take an interrupt. */
-	return vcpu_skip_bytes(vcpu, left ? 0 : pio->insn_len);
+	return io_done(vcpu, pio, left ? 0 : pio->insn_len);
 }
 
 static int fault_or_give_up(struct vcpu *vcpu, int ret, const struct x86_fault *fault)
@@ -160,13 +172,14 @@ static int fault_or_give_up(struct vcpu *vcpu, int ret, const struct x86_fault *
 /*
  * How many elements at once: those in the same page as the first, which the
  * data page holds for sure. One if it crosses into the next page, if it goes
- * backwards, or if each iteration is to be trapped.
+ * backwards, or if each iteration may be trapped.
  */
 static u32 batch_size(struct vcpu *vcpu, const struct pio *pio, u64 linear)
 {
 	u32 fit = (PAGE_SIZE - offset_in_page(linear)) / pio->size;
 
-	if (!pio->rep || !fit || backwards(vcpu) || vcpu_rflags(vcpu) & X86_EFLAGS_TF)
+	if (!pio->rep || !fit || backwards(vcpu) || vcpu->debug.active ||
+	    vcpu_rflags(vcpu) & X86_EFLAGS_TF)
 		return 1;
 	return min_t(u64, fit, get_masked(vcpu, pio, GPR_RCX));
 }
@@ -288,8 +301,6 @@ int exit_io(struct vcpu *vcpu)
 	pio->string = qual & IOQ_STRING;
 	pio->rep = qual & IOQ_REP;
 	pio->insn_len = vmread(VMCS_EXIT_INSN_LEN);
-	if (unlikely(vcpu->debug.active))
-		debug_note_io(vcpu, pio->port, pio->size);
 	if (pio->string)
 		return do_string(vcpu, pio);
 	return pio->in ? do_in(vcpu, pio) : do_out(vcpu, pio);

@@ -15,6 +15,7 @@
 #include "exits/gva.h"
 #include "exits/mmio.h"
 #include "exits/segaddr.h"
+#include "guest/debug.h"
 #include "guest/trace.h"
 #include "guest/vcpu.h"
 #include "irqchip/inject.h"
@@ -154,12 +155,17 @@ static int op_write(void *guest, u64 gpa, const void *data, u8 len)
 	return coalesced_write(vcpu->vm, false, gpa, data, len) ? 0 : EMU_MMIO;
 }
 
+static void op_accessed(void *guest, u64 linear, u8 len, bool write)
+{
+	debug_note_data(guest, linear, len, write);
+}
+
 static bool op_must_pause(void *guest)
 {
 	struct vcpu *vcpu = guest;
 
 	return READ_ONCE(vcpu->requests) || signal_pending(current) || need_resched() ||
-	       vcpu_rflags(vcpu) & X86_EFLAGS_TF;
+	       vcpu->debug.active || vcpu_rflags(vcpu) & X86_EFLAGS_TF;
 }
 
 static const struct emu_ops vcpu_ops = {
@@ -174,6 +180,7 @@ static const struct emu_ops vcpu_ops = {
 	.translate = op_translate,
 	.read = op_read,
 	.write = op_write,
+	.accessed = op_accessed,
 	.must_pause = op_must_pause,
 };
 

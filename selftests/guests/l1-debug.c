@@ -11,10 +11,11 @@
 #define DR7_LEN4 3
 #define DR7_EXEC 0
 #define DR7_WRITE 1
+#define DR7_IO 2
 #define DR7_ACCESS 3
 
 static volatile u32 hits;
-static volatile u64 hit_rip[64], hit_dr6;
+static volatile u64 hit_rip[64], hit_dr6, hit_rcx;
 
 static void on_db(struct trap_frame *frame)
 {
@@ -22,6 +23,7 @@ static void on_db(struct trap_frame *frame)
 		hit_rip[hits] = frame->rip;
 	hits++;
 	hit_dr6 = read_dr6();
+	hit_rcx = frame->rcx;
 	write_dr6(0xffff0ff0);
 }
 
@@ -245,13 +247,77 @@ static void io_breakpoint(void)
 	start(on_db);
 	write_cr4(cr4 | CR4_DE);
 	write_dr3(0x80);
-	write_dr7(dr7(3, 2, 0));
+	write_dr7(dr7(3, DR7_IO, 0));
 	outb(0x80, 0);
 	asm volatile("nop");
 	write_dr7(0x400);
 	write_cr4(cr4);
 	GUEST_EXPECT(hits, 1);
 	GUEST_EXPECT(hit_dr6 & 0xf, 8);
+}
+
+/* An I/O breakpoint on a REP with nothing to do, and behind a fault, does not hit. */
+static void io_breakpoint_not_done(void)
+{
+	u64 cr4 = read_cr4(), rcx = 0, rdi;
+	u8 *hole = (u8 *)0x3ff00000ULL;
+
+	start(on_db);
+	write_cr4(cr4 | CR4_DE);
+	*page_entry((u64)hole) &= ~1ULL;
+	invlpg((u64)hole);
+	write_dr0(0x84);
+	write_dr7(dr7(0, DR7_IO, 0));
+	rdi = (u64)hole;
+	asm volatile("rep insb" : "+c"(rcx), "+D"(rdi) : "d"(0x84) : "memory");
+	GUEST_EXPECT(TRY("insb", : "+D"(rdi) : "d"(0x84) : "memory"), VEC_PF);
+	write_dr7(0x400);
+	GUEST_EXPECT(hits, 0);
+	*page_entry((u64)hole) |= 1;
+	write_cr4(cr4);
+}
+
+#define IOAPIC 0xfec00000ULL
+
+/* Data breakpoints where L0 makes the access. */
+static void watch_device(void)
+{
+	u64 after;
+	u32 v;
+
+	start(on_db);
+	write_dr1(IOAPIC);
+	write_dr7(dr7(1, DR7_WRITE, DR7_LEN4));
+	asm volatile("movl $0, (%1); 1: lea 1b(%%rip), %0" : "=r"(after) : "r"(IOAPIC) : "memory");
+	GUEST_EXPECT(hits, 1);
+	GUEST_EXPECT(hit_rip[0], after);
+	GUEST_EXPECT(hit_dr6 & 0xf00f, 2);
+	asm volatile("movl (%1), %0" : "=r"(v) : "r"(IOAPIC) : "memory");
+	GUEST_EXPECT(hits, 1); /* a read */
+	write_dr7(dr7(1, DR7_ACCESS, DR7_LEN4));
+	asm volatile("movl (%1), %0" : "=r"(v) : "r"(IOAPIC) : "memory");
+	GUEST_EXPECT(hits, 2);
+	write_dr1(IOAPIC + 4);
+	asm volatile("movl (%1), %0" : "=r"(v) : "r"(IOAPIC) : "memory");
+	write_dr7(0x400);
+	GUEST_EXPECT(hits, 2); /* beside it */
+}
+
+/* REP stops behind the iteration that hits, and goes on. */
+static void watch_repeated(void)
+{
+	static u8 bytes[4];
+	u64 rcx = 4, rdi = (u64)bytes;
+
+	start(on_db);
+	write_dr0((u64)bytes + 2);
+	write_dr7(dr7(0, DR7_WRITE, 0));
+	asm volatile("rep insb" : "+c"(rcx), "+D"(rdi) : "d"(0x84) : "memory");
+	write_dr7(0x400);
+	GUEST_EXPECT(hits, 1);
+	GUEST_EXPECT(hit_rcx, 1); /* of four one was to come */
+	GUEST_EXPECT(rcx, 0);
+	GUEST_EXPECT(hit_dr6 & 0xf00f, 1);
 }
 
 CLAIMS = { { keeps, "DR0 to DR3 keep values; DR6 and DR7 have fixed and reserved bits" },
@@ -268,4 +334,7 @@ CLAIMS = { { keeps, "DR0 to DR3 keep values; DR6 and DR7 have fixed and reserved
 	   { mov_ss, "MOV SS holds the single-step trap for one instruction" },
 	   { icebp, "INT1 raises #DB after itself" },
 	   { io_breakpoint, "an I/O breakpoint hits after OUT" },
+	   { io_breakpoint_not_done, "but not when no port was accessed" },
+	   { watch_device, "data breakpoints on a device's register" },
+	   { watch_repeated, "a data breakpoint on INS' destination" },
 	   END_OF_CLAIMS };

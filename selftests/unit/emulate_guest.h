@@ -28,6 +28,7 @@ struct guest {
 	u8 ram[RAM_SIZE];
 	u8 device[3 * GUEST_PAGE]; /* behind DEVICE, and FAST_DEVICE in the last page */
 	char log[1000];		   /* accesses to device memory, as text */
+	char told[40];		   /* the operand that was read or written last, as text */
 	bool direct;		   /* the device in userspace is in the kernel after all */
 	int pause_after;	   /* iterations; 0: never */
 	int iterations;
@@ -134,6 +135,14 @@ static inline int guest_write(void *guest, u64 gpa, const void *data, u8 len)
 	return 0;
 }
 
+static inline void guest_accessed(void *guest, u64 linear, u8 len, bool write)
+{
+	struct guest *g = guest;
+
+	snprintf(g->told, sizeof(g->told), "%s%llx+%d", write ? "w" : "r",
+		 (unsigned long long)linear, len);
+}
+
 static inline bool guest_must_pause(void *guest)
 {
 	struct guest *g = guest;
@@ -153,6 +162,7 @@ static const struct emu_ops guest_ops = {
 	.translate = guest_translate,
 	.read = guest_read,
 	.write = guest_write,
+	.accessed = guest_accessed,
 	.must_pause = guest_must_pause,
 };
 

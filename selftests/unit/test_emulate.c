@@ -357,6 +357,25 @@ static void test_cache_line_flush(void **state)
 	assert_string_equal(g.log, "");
 }
 
+/* Whoever has breakpoints on it hears of each operand, by its linear address. */
+static void test_accesses_are_told(void **state)
+{
+	(void)state;
+	RDI_AT(0x20);
+	g.seg_base[SEG_FS] = DEVICE;
+	assert_int_equal(run("64 66 8b 07"), EMU_DONE); /* mov %fs:(%rdi), %ax */
+	assert_string_equal(g.told, "r10020+2");
+	assert_int_equal(run("64 c6 07 01"), EMU_DONE); /* movb $1, %fs:(%rdi) */
+	assert_string_equal(g.told, "w10020+1");
+	g.told[0] = 0;
+	RDI_AT(READ_ONLY);
+	assert_int_equal(run("83 07 00"), EMU_FAULT);
+	assert_string_equal(g.told, "");
+	RDI_AT(DEVICE);
+	assert_int_equal(run("0f ae 3f"), EMU_DONE); /* clflush */
+	assert_string_equal(g.told, "");
+}
+
 /* Any instruction that the decoder takes, with its operand in the device. */
 static void random_start(struct guest *start, enum insn_mode mode)
 {
@@ -433,6 +452,7 @@ int main(void)
 		cmocka_unit_test_setup(test_rep_compare, setup),
 		cmocka_unit_test_setup(test_xmm, setup),
 		cmocka_unit_test_setup(test_cache_line_flush, setup),
+		cmocka_unit_test_setup(test_accesses_are_told, setup),
 		cmocka_unit_test_setup(test_stops_do_not_show, setup),
 	};
 
