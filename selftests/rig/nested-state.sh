@@ -14,6 +14,9 @@ claim "l2-shadow with its state taken and set in the middle" $?
 # 128 bytes of header, vmcs12, and the shadow vmcs12.
 grep -q '^mini: [1-9][0-9]* states, up to 8320 bytes$' "$said"
 claim "the state had the shadow vmcs12 in it" $?
+"$dir/mini" -n -s /lib/abyme/guests/l2-meanwhile.elf >"$said" 2>&1 && ! grep -q '^not ok' "$said" &&
+	grep -q '^mini: [1-9][0-9]* states' "$said"
+claim "what L1 wrote into its VMCS is in its state too" $?
 "$dir/mini" -n -b /lib/abyme/guests/l2-shadow.elf >"$said" 2>&1 &&
 	grep -q '^mini: report [0-9]*: L1 rip 0x[0-9a-f]* KVM_SET_NESTED_STATE refused, GUEST_RFLAGS=0x0: guest RFLAGS has reserved bits set, or bit 1 clear \[SDM: ' "$said"
 claim "a state whose L2 has an RFLAGS of 0 is refused, and reported" $?

@@ -109,9 +109,11 @@ claim "none is lost of $(grep -c ' 0x' trace)" $?
 for image in l2-shadow l2-exits l2-registers l2-events; do
 	trace $image
 done
-"$here/mini" -n -w $guests/l2-shadow.elf >out 2>said
-[ $? = 0 ] && ! grep -q '^not ok' out && grep -q '^mini: watched [1-9][0-9]* times$' said
-claim "nor when the trace begins and ends while L2 runs" $?
+for image in l2-shadow l2-meanwhile; do
+	"$here/mini" -n -w $guests/$image.elf >out 2>said
+	[ $? = 0 ] && ! grep '^not ok' out >>said && grep -q '^mini: watched [1-9][0-9]* times$' said
+	claim "nor when a watch begins and ends in the middle of $image" $?
+done
 
 # --- JSON
 abyme run --nested --trace-nested=trace --json $guests/bench-l2.elf </dev/null >out 2>said
