@@ -402,6 +402,8 @@ static void mov_ss_blocks(void)
 
 static void invept_errors(void)
 {
+	/* Memory type 7, a walk of three levels, reserved bits. */
+	static const u64 wrong[] = { 1, 1 << 3, 1 << 7, 1 << 11, 1ULL << 52, 1ULL << 63 };
 	struct l1_vmx *vmx = l1_prepare(l2_vmcall_once);
 	struct inv_desc d = { 0, 0 };
 
@@ -411,6 +413,15 @@ static void invept_errors(void)
 	EXPECT_OUTCOME(invept(1ULL << 32 | 3, &d), VM_FAIL_VALID(VMERR_BAD_INV_OPERAND));
 	EXPECT_OUTCOME(invept(INVEPT_SINGLE, &d), VM_FAIL_VALID(VMERR_BAD_INV_OPERAND));
 	d.first = (u64)vmx->ept_pml4 | EPTP_WALK_4 | EPTP_MEMTYPE_WB;
+	EXPECT_OUTCOME(invept(INVEPT_SINGLE, &d), VM_OK);
+	EXPECT_OUTCOME(invept(INVEPT_ALL, &d), VM_OK);
+	for (u32 i = 0; i < ARRAY_SIZE(wrong); i++) {
+		struct inv_desc bad = { d.first ^ wrong[i], 0 };
+
+		EXPECT_OUTCOME(invept(INVEPT_SINGLE, &bad), VM_FAIL_VALID(VMERR_BAD_INV_OPERAND));
+		EXPECT_OUTCOME(invept(INVEPT_ALL, &bad), VM_OK);
+	}
+	d.second = ~0ULL; /* reserved, and not looked at */
 	EXPECT_OUTCOME(invept(INVEPT_SINGLE, &d), VM_OK);
 	EXPECT_OUTCOME(invept(INVEPT_ALL, &d), VM_OK);
 	EXPECT_OUTCOME(invept(INVEPT_ALL, (void *)(1ULL << 63)), VM_TRAP(VEC_GP));

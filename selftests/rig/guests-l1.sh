@@ -68,6 +68,7 @@ kvm_differs()
 	l1-pic-pit) echo 10 ;;		# channel 2 counts with its gate low
 	l2-crossing) echo 5 7 ;;	# NMI blocking is not taken from nor left to L2
 	l2-shadows) echo 7 ;;		# the interrupt exits within the shadow
+	l2-debug) echo 1 4 5 6 7 ;;	# a trap twice; no breakpoints on what it emulates
 	l2-pae) echo 14 ;;		# a triple fault
 	l2-order) echo 1 20 ;;		# an interrupt before windows; no data breakpoints
 	l2-insn-modes) echo 6 ;;	# expand-down segments the other way round
