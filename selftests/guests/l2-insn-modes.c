@@ -97,6 +97,25 @@ static u64 pae_tables(void)
 	return (u64)pdpt;
 }
 
+/* 32-bit paging, all in pages of 4 MiB. */
+static u64 large_tables(void)
+{
+	static u32 directory[1024] __aligned(4096);
+
+	for (u32 i = 0; i < 1024; i++)
+		directory[i] = i << 22 | 0x87;
+	return (u64)directory;
+}
+
+/* PAE or 32-bit paging, for L1 and its L2. */
+static u64 paging_cr3, paging_cr4;
+
+static void use_pae(bool pae)
+{
+	paging_cr3 = pae ? pae_tables() : large_tables();
+	paging_cr4 = pae ? CR4_PAE : CR4_PSE;
+}
+
 #define TRIP_CR0 (CR0_PG | CR0_NE | CR0_ET | CR0_PE)
 
 /* Run it at a far address, with L1's VMCS current or outside VMX operation. */
@@ -110,7 +129,7 @@ static u64 trip(u16 selector, u32 offset)
 	trip_target.offset = offset;
 	trip_tr = SEL_TSS32;
 	gdt[SEL_TSS32 / 8] &= ~(2ULL << 40); /* not busy */
-	mode_trip(TRIP_CR0, pae_tables(), CR4_PAE | CR4_VMXE, trip_32);
+	mode_trip(TRIP_CR0, paging_cr3, paging_cr4 | CR4_VMXE, trip_32);
 	asm volatile("lidt %0" : : "m"(idt));
 	tss_init(this_cpu());
 	if (trip_vector != NO_TRAP)
@@ -126,6 +145,7 @@ static struct l1_vmx *prepare(void)
 	struct l1_vmx *vmx = l1_prepare(l2_unreachable);
 
 	describe_all();
+	use_pae(true);
 	trip_vmxon = (u64)vmx->vmxon;
 	trip_vmcs = (u64)vmx->vmcs;
 	return vmx;
@@ -548,8 +568,8 @@ static void host_32(void)
 {
 	l1_clear(VMCS_EXIT_CTLS, EXITC_HOST_64 | EXITC_LOAD_EFER);
 	l1_vmwrite(VMCS_HOST_CR0, TRIP_CR0);
-	l1_vmwrite(VMCS_HOST_CR3, pae_tables());
-	l1_vmwrite(VMCS_HOST_CR4, CR4_PAE | CR4_VMXE);
+	l1_vmwrite(VMCS_HOST_CR3, paging_cr3);
+	l1_vmwrite(VMCS_HOST_CR4, paging_cr4 | CR4_VMXE);
 	l1_vmwrite(VMCS_HOST_CS_SEL, SEL_CODE32);
 	l1_vmwrite(VMCS_HOST_TR_SEL, SEL_TSS32);
 	l1_vmwrite(VMCS_HOST_RIP, (u64)trip_exit);
@@ -560,8 +580,8 @@ static void guest_32(void)
 {
 	l1_clear(VMCS_ENTRY_CTLS, ENTRYC_GUEST_64 | ENTRYC_LOAD_EFER);
 	l1_vmwrite(VMCS_GUEST_CR0, TRIP_CR0);
-	l1_vmwrite(VMCS_GUEST_CR3, pae_tables());
-	l1_vmwrite(VMCS_GUEST_CR4, CR4_PAE | CR4_VMXE);
+	l1_vmwrite(VMCS_GUEST_CR3, paging_cr3);
+	l1_vmwrite(VMCS_GUEST_CR4, paging_cr4 | CR4_VMXE);
 	for (u32 i = 0; i < 4; i++)
 		l1_vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, ((u64 *)pae_tables())[i]);
 	l1_vmwrite(VMCS_GUEST_CS_SEL, SEL_CODE32);
@@ -578,6 +598,35 @@ static void runs_l2(void)
 	trip_reason = ~0u;
 	EXPECT_OUTCOME(in_32(launch), VM_OK);
 	GUEST_EXPECT(trip_reason, EXIT_VMCALL);
+}
+
+static void runs_l2_without_pae(void)
+{
+	prepare();
+	use_pae(false);
+	host_32();
+	guest_32();
+	trip_reason = ~0u;
+	EXPECT_OUTCOME(in_32(launch), VM_OK);
+	GUEST_EXPECT(trip_reason, EXIT_VMCALL);
+	EXPECT_OUTCOME(in_32(store_pointer), VM_OK);
+	GUEST_EXPECT(slot, trip_vmcs);
+}
+
+/* Each with the other's paging. */
+static void paging_differs(void)
+{
+	for (u32 i = 0; i < 2; i++) {
+		prepare();
+		use_pae(i);
+		host_32();
+		use_pae(!i);
+		guest_32();
+		use_pae(i);
+		trip_reason = ~0u;
+		EXPECT_OUTCOME(in_32(launch), VM_OK);
+		GUEST_EXPECT(trip_reason, EXIT_VMCALL);
+	}
 }
 
 static void wants_32bit_host(void)
@@ -608,5 +657,7 @@ CLAIMS = { { pointers, "VMPTRST, VMCLEAR and VMPTRLD in 32-bit code" },
 	   { vm86_mode, "in virtual-8086 mode #UD" },
 	   { real_mode, "in real mode #UD" },
 	   { runs_l2, "an L1 without long mode runs an L2" },
+	   { runs_l2_without_pae, "so does one with 32-bit paging" },
+	   { paging_differs, "L2's paging need not be L1's" },
 	   { wants_32bit_host, "its host and its guest cannot be 64-bit: error 8" },
 	   END_OF_CLAIMS };
