@@ -24,12 +24,13 @@ void exit_ring_exit(struct exit_ring *r, const struct abyme_nested_exit *x)
 	r->exited = true;
 }
 
-void exit_ring_to_l1(struct exit_ring *r, const struct abyme_nested_exit *x)
+void exit_ring_to_l1(struct exit_ring *r, const struct abyme_nested_exit *x, u32 reported)
 {
 	struct abyme_nested_exit *now = &r->now;
 
 	/* An exit is given to L1 once: a second of its kind is another. */
-	if (r->exited && now->reason == x->reason && !(now->flags & ABYME_EXIT_TO_L1)) {
+	if (r->exited && now->reason == reported && !(now->flags & ABYME_EXIT_TO_L1)) {
+		now->reason = x->reason;
 		now->qualification = x->qualification;
 		now->detail = x->detail;
 		now->flags |= ABYME_EXIT_TO_L1;

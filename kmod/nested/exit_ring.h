@@ -40,10 +40,10 @@ void exit_ring_begin(struct exit_ring *r, u32 spender, u64 tsc);
 void exit_ring_exit(struct exit_ring *r, const struct abyme_nested_exit *x);
 
 /*
- * L1 is given the exit @x: the one at hand, or if L0 handled that as its own, one
- * more that L0 makes up.
+ * L1 is given the exit @x: the one at hand, if the processor has reported that as
+ * @reported, or if L0 handled that as its own, one more that L0 makes up.
  */
-void exit_ring_to_l1(struct exit_ring *r, const struct abyme_nested_exit *x);
+void exit_ring_to_l1(struct exit_ring *r, const struct abyme_nested_exit *x, u32 reported);
 
 /* The record is complete, if there is one: L2 is entered, or the watch ends. */
 void exit_ring_close(struct exit_ring *r, u32 flags);

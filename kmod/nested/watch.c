@@ -97,6 +97,13 @@ void nested_note_exit(struct vcpu *vcpu, u32 reason)
 		note_for_ring(vcpu, &w->ring, reason);
 }
 
+/* For the processor all that EPT12 does not allow is an EPT violation, as EPT02 has no entry. */
+static u32 reported_as(u32 reason)
+{
+	return reason == EXIT_EPT_MISCONFIG || reason == EXIT_PML_FULL ? EXIT_EPT_VIOLATION
+								       : reason;
+}
+
 void watch_to_l1(struct vcpu *vcpu, const struct l2_exit *x)
 {
 	struct nested *n = vcpu->nested;
@@ -108,7 +115,7 @@ void watch_to_l1(struct vcpu *vcpu, const struct l2_exit *x)
 	/* An entry that failed left L2 where vmcs12 has it. */
 	r = record(vcpu, x, x->reason & EXIT_ENTRY_FAILED ? n->v->guest_rip : vcpu_rip(vcpu));
 	exit_ring_spend(&w->ring, ABYME_SPENT_L0, rdtsc_ordered());
-	exit_ring_to_l1(&w->ring, &r);
+	exit_ring_to_l1(&w->ring, &r, reported_as(x->reason));
 }
 
 /* --- counts ------------------------------------------------------------- */

@@ -46,7 +46,7 @@ static void to_l1(u32 reason)
 {
 	struct abyme_nested_exit x = { .reason = reason, .qualification = 2 };
 
-	exit_ring_to_l1(&ring, &x);
+	exit_ring_to_l1(&ring, &x, reason == 49 ? 48 : reason);
 }
 
 static const struct abyme_nested_exit *first(void)
@@ -136,6 +136,19 @@ static void a_made_up_exit_is_one_more(void **state)
 	assert_int_equal(x->spent[ABYME_SPENT_L1], 9);
 }
 
+/* An EPT misconfiguration of L1's, which the processor knows as an EPT violation. */
+static void an_exit_is_what_l1_is_told(void **state)
+{
+	(void)state;
+	enter_l2(1);
+	leave_l2(1, 48);
+	to_l1(49);
+	enter_l2(30);
+	assert_int_equal(ring.newest, 1);
+	assert_int_equal(first()->reason, 49);
+	assert_int_equal(first()->flags, ABYME_EXIT_TO_L1);
+}
+
 /* Entries that fail in a row are exits of the same reason, with no L2 between them. */
 static void an_exit_is_given_to_l1_once(void **state)
 {
@@ -201,6 +214,7 @@ int main(void)
 		cmocka_unit_test_setup(a_clock_that_goes_back_takes_nothing, setup),
 		cmocka_unit_test_setup(what_l0_handles_is_l0s, setup),
 		cmocka_unit_test_setup(a_made_up_exit_is_one_more, setup),
+		cmocka_unit_test_setup(an_exit_is_what_l1_is_told, setup),
 		cmocka_unit_test_setup(an_exit_is_given_to_l1_once, setup),
 		cmocka_unit_test_setup(the_end_of_the_watch_ends_the_last, setup),
 		cmocka_unit_test_setup(a_full_ring_forgets_the_oldest, setup),
