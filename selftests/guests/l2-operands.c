@@ -201,7 +201,7 @@ static void not_canonical(void)
 	EXPECT_OUTCOME(VMX_INSN("vmptrst (%%rsp,%2,1)", "r"(high)), VM_TRAP(VEC_SS));
 	GUEST_EXPECT(this_cpu()->trap_error, 0);
 	wrmsr(MSR_FS_BASE, high - 8);
-	EXPECT_OUTCOME(VMX_INSN("vmptrst %%fs:8", "m"(*(char *)0)), VM_TRAP(VEC_GP));
+	EXPECT_OUTCOME(VMX_INSN("vmptrst %%fs:8", "r"(high)), VM_TRAP(VEC_GP));
 	wrmsr(MSR_FS_BASE, 0);
 }
 
