@@ -5,12 +5,6 @@ dir=$(dirname "$0")
 online=/sys/devices/system/cpu/cpu1/online
 [ -w $online ] || exit 4
 
-# Bochs loses a wake-up of a processor that came back: without abyme, too, two processors
-# end up idle, both, although a process waits for its turn. Any interrupt helps.
-taskset 1 sh -c 'while sleep 0.2; do :; done' &
-heart=$!
-trap 'kill $heart' EXIT
-
 "$dir/mini" -n /lib/abyme/guests/l2-exits.elf >/tmp/said 2>&1 &
 pid=$!
 for _ in 1 2 3; do
