@@ -59,10 +59,13 @@ void host_write_constant(struct vmcs *vmcs)
 void host_write_cpu(struct vmcs *vmcs)
 {
 	int cpu = smp_processor_id();
+	unsigned long sysenter_esp;
 
+	/* 0 in a kernel without 32-bit programs, else the CPU's entry stack. */
+	rdmsrl(MSR_IA32_SYSENTER_ESP, sysenter_esp);
 	vmwrite(VMCS_HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
 	vmwrite(VMCS_HOST_GDTR_BASE, (unsigned long)get_current_gdt_ro());
-	vmwrite(VMCS_HOST_SYSENTER_ESP, (unsigned long)(cpu_entry_stack(cpu) + 1));
+	vmwrite(VMCS_HOST_SYSENTER_ESP, sysenter_esp);
 	vmwrite(VMCS_HOST_GS_BASE, cpu_kernelmode_gs_base(cpu));
 }
 
