@@ -5,6 +5,7 @@
  */
 #include "guest/regs.h"
 #include "guest/trace.h"
+#include "irqchip/inject.h"
 #include "nested/internal.h"
 #include "nested/vapic.h"
 
@@ -170,7 +171,11 @@ static void take_event(struct vcpu *vcpu)
 		in->irq.vector = info & INTR_VECTOR;
 		in->irq.soft = type == INTR_TYPE_SOFT_INT;
 		break;
-	case INTR_TYPE_NMI: in->nmi.injected = true; break;
+	case INTR_TYPE_NMI:
+		in->nmi.injected = true;
+		/* Without virtual NMIs L1 may inject where they are blocked, L0 with them may not. */
+		inject_set_nmi_masked(vcpu, false);
+		break;
 	case INTR_TYPE_OTHER: vcpu->nested->mtf_pending = true; break;
 	default:
 		in->exception.injected = true;

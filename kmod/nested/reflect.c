@@ -76,6 +76,8 @@ static void save_vectoring(struct vcpu *vcpu)
 		}
 	} else if (in->nmi.injected) {
 		info = VEC_NMI | INTR_TYPE_NMI | INTR_VALID;
+		/* L0 lifted it to deliver the NMI anew, which L1 will do now. */
+		v->guest_interruptibility |= IRQBLK_NMI;
 	} else if (in->irq.injected) {
 		info = in->irq.vector | INTR_VALID |
 		       (in->irq.soft ? INTR_TYPE_SOFT_INT : INTR_TYPE_EXT);

@@ -85,6 +85,9 @@ static void expect_vectoring(const struct event *e)
 		GUEST_EXPECT(l1_vmread(VMCS_IDT_VECTORING_ERROR), e->error);
 	if (intr_type_software(e->info))
 		GUEST_EXPECT(l1_vmread(VMCS_EXIT_INSN_LEN), e->length);
+	/* An NMI blocks others from the start of its delivery. */
+	if ((e->info & INTR_TYPE_MASK) == INTR_TYPE_NMI)
+		GUEST_EXPECT(l1_vmread(VMCS_GUEST_INTERRUPTIBILITY) & IRQBLK_NMI, IRQBLK_NMI);
 }
 
 /* L2 with an IDT that has a page of its own. */

@@ -154,6 +154,7 @@ static void insn_popf(struct trial *t, struct rng *r)
 	u32 v = RNG_PICK(r, flags);
 
 	note(t, "POPF", v);
+	t->steps |= v & RFLAGS_TF;
 	emit_mov(t, GPR_RAX, v);
 	EMIT(t, 0x50, 0x9d);
 }
@@ -253,6 +254,7 @@ static void insn_msr(struct trial *t, struct rng *r)
 	u64 v = rng_edge(r);
 
 	t->msrs = true;
+	t->fmask_high |= write && msr == MSR_FMASK && v >> 32;
 	if (!rng_one_in(r, 3))
 		poke(t, "MSR bitmap", byte, 1, *byte & ~BIT(msr % 8));
 	note(t, write ? "WRMSR" : "RDMSR", msr);

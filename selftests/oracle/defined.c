@@ -189,14 +189,14 @@ static bool time_decided(const struct trial *t, const struct outcome *o)
 }
 
 /*
- * Checks may be made in any order: which of a bad link pointer and other bad
- * non-register state the qualification tells is not defined.
+ * Checks may be made in any order: which of a bad link pointer, other bad
+ * non-register state and an event that cannot be injected the qualification tells is not defined.
  */
 static bool one_reason(const struct trial *t)
 {
 	return t->want[F_LINK_POINTER] == base[F_LINK_POINTER] ||
-	       !(t->want[F_GUEST_ACTIVITY] | t->want[F_GUEST_INTERRUPTIBILITY] |
-		 t->want[F_GUEST_PENDING_DBG]);
+	       !((t->want[F_ENTRY_INTR_INFO] & INTR_VALID) | t->want[F_GUEST_ACTIVITY] |
+		 t->want[F_GUEST_INTERRUPTIBILITY] | t->want[F_GUEST_PENDING_DBG]);
 }
 
 u64 defined_bits(const struct trial *t, const struct outcome *o, enum field f)

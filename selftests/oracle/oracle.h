@@ -152,7 +152,9 @@ struct trial {
 	u32 bits;     /* 16, 32, 64: how L2's code is decoded */
 	u64 code;     /* linear address at which the next instruction goes */
 	u32 entries;
-	bool msrs;     /* MSRs outside the VMCS are compared */
+	bool msrs;  /* MSRs outside the VMCS are compared */
+	bool steps; /* an instruction sets RFLAGS.TF */
+	bool fmask_high;
 	bool remapped; /* paging structures or EPT are not as usual */
 	u64 quirks;    /* of the emulated processor that spoil the case */
 	u32 timer;     /* of the preemption timer: what ends every case */

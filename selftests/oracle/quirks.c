@@ -7,6 +7,7 @@
 #define MSR_SMM_MONITOR_CTL 0x9b
 #define MSR_SMBASE 0x9e
 #define MAX_LIST 4
+#define DR7_GD BIT(13)
 
 enum quirk {
 #define QUIRK_CASE(name, condition, section, reason) QUIRK_##name,
@@ -103,23 +104,6 @@ static bool cs_dpl_differs(const struct trial *t)
 	if (t->want[F_GUEST_CS_AR] & 4) /* conforming */
 		return (cs <= ss) != (cs <= sel);
 	return (cs == ss) != (cs == sel);
-}
-
-static bool granularity_bad(const struct trial *t, enum segreg s)
-{
-	u64 limit = t->want[F_SEG_LIMIT(s)];
-
-	return t->want[F_SEG_AR(s)] & AR_G ? (limit & 0xfff) != 0xfff : limit >> 20;
-}
-
-static bool ss_bad(const struct trial *t)
-{
-	u64 ar = t->want[F_GUEST_SS_AR];
-
-	if (ar & AR_UNUSABLE)
-		return false;
-	return (ar & 0xb) != 3 || (ar & (AR_S | AR_P)) != (AR_S | AR_P) || (ar & 0xfffe0f00) ||
-	       granularity_bad(t, SEG_SS) || t->want[F_GUEST_SS_BASE] >> 32;
 }
 
 /* Readable non-conforming code in a data segment register, of less privilege than its RPL. */
