@@ -142,12 +142,13 @@ static void watch_all(void)
 	watch("PML4", (void *)ARENA_PAGE(A_PML4), 16);
 	watch("PDPT", (void *)ARENA_PAGE(A_PDPT), 32);
 	watch("PD", (void *)ARENA_PAGE(A_PD), 16);
-	watch("PT", (u64 *)ARENA_PAGE(A_PT) + ARENA / 4096, 8 * NR_ARENA);
+	watch("PT", (void *)ARENA_PAGE(A_PT), 8 * (ARENA / 4096 + NR_ARENA));
 	watch("32-bit PD", (void *)ARENA_PAGE(A_PD32), 16);
-	watch("32-bit PT", (u32 *)ARENA_PAGE(A_PT32) + ARENA / 4096, 4 * (NR_ARENA + 1));
+	watch("32-bit PT", (void *)ARENA_PAGE(A_PT32), 4 * (ARENA / 4096 + NR_ARENA + 1));
 	watch("PAE PDPT", (void *)ARENA_PAGE(A_PDPT_PAE), 32);
 	watch("APIC page", (void *)ARENA_PAGE(A_APIC), 0x400);
 	watch("data 2", (void *)ARENA_PAGE(A_DATA2), 0x100);
+	watch("data 2's end", (void *)(ARENA_PAGE(A_DATA2) + 0xff0), 0x10);
 	watch("EPT PML4", ept, 16);
 	watch("EPT PDPT", ept + 512, 16);
 	watch("EPT PD", ept + 1024, 16);
