@@ -77,6 +77,7 @@ static void save_vectoring(struct vcpu *vcpu)
 	} else if (in->nmi.injected) {
 		info = VEC_NMI | INTR_TYPE_NMI | INTR_VALID;
 		/* L0 lifted it to deliver the NMI anew, which L1 will do now. */
+		inject_set_nmi_masked(vcpu, true);
 		v->guest_interruptibility |= IRQBLK_NMI;
 	} else if (in->irq.injected) {
 		info = in->irq.vector | INTR_VALID |

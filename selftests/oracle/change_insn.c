@@ -235,6 +235,8 @@ static void insn_dr(struct trial *t, struct rng *r)
 	bool load = rng_one_in(r, 2);
 
 	note(t, load ? "MOV to DR" : "MOV from DR", dr);
+	if (rng_one_in(r, 5))
+		set(t, F_GUEST_DR7, 0x2400);
 	if (load)
 		emit_mov(t, reg, RNG_PICK(r, dr_values));
 	EMIT(t, 0x0f, load ? 0x23 : 0x21, 0xc0 | dr << 3 | reg);
@@ -434,29 +436,35 @@ static const struct insn accesses[] = {
 	INSN("MOV [RBX], EAX", 0x89, 0x03),
 	INSN("ADD [RBX], EAX", 0x01, 0x03),
 	INSN("MOV [RBX], AL", 0x88, 0x03),
-	INSN("JMP RBX", 0xff, 0xe3),
-	INSN("CALL RBX", 0xff, 0xd3),
 	INSN("INVLPG [RBX]", 0x0f, 0x01, 0x3b),
 	INSN("XCHG [RBX], EAX", 0x87, 0x03),
 	INSN("MOV RSP, RBX; PUSH RAX", 0x89, 0xdc, 0x50),
+	INSN("JMP RBX", 0xff, 0xe3),
+	INSN("CALL RBX", 0xff, 0xd3),
 };
+#define NR_JUMPS 2 /* at the end */
 static const struct insn accesses16[] = {
-	INSN("MOV AX, [BX]", 0x8b, 0x07),
-	INSN("MOV [BX], AX", 0x89, 0x07),
-	INSN("ADD [BX], AX", 0x01, 0x07),
-	INSN("JMP BX", 0xff, 0xe3),
-	INSN("MOV SP, BX; PUSH AX", 0x89, 0xdc, 0x50),
+	INSN("MOV AX, [BX]", 0x8b, 0x07), INSN("MOV [BX], AX", 0x89, 0x07),
+	INSN("ADD [BX], AX", 0x01, 0x07), INSN("MOV SP, BX; PUSH AX", 0x89, 0xdc, 0x50),
+	INSN("JMP BX", 0xff, 0xe3),	  INSN("CALL BX", 0xff, 0xd3),
 };
+
+/* Code on the APIC-access page is what the emulated processor ends with. */
+static u32 nr_jumps_to(u64 place)
+{
+	return (place & ~0xfffULL) == ARENA_PAGE(A_APIC) ? 0 : NR_JUMPS;
+}
 
 void change_access(struct trial *t, struct rng *r)
 {
 	u64 place = RNG_PICK(r, places);
+	u32 jumps = NR_JUMPS - nr_jumps_to(place);
 
 	if (t->bits == 16) {
 		emit_mov(t, GPR_RBX, place & 0xffff);
-		put(t, &RNG_PICK(r, accesses16));
+		put(t, &accesses16[rng_below(r, ARRAY_SIZE(accesses16) - jumps)]);
 		return;
 	}
 	emit_mov(t, GPR_RBX, place);
-	put(t, &RNG_PICK(r, accesses));
+	put(t, &accesses[rng_below(r, ARRAY_SIZE(accesses) - jumps)]);
 }

@@ -289,10 +289,21 @@ static void change_kind(struct trial *t, struct rng *r, enum segreg s)
 	set(t, F_SEG_AR(s), RNG_PICK(r, kinds));
 }
 
+/* Readable code in a data segment register, under the rules of a restricted guest. */
+static void change_restricted(struct trial *t, struct rng *r, enum segreg s)
+{
+	set(t, F_PROC2_CTLS, t->want[F_PROC2_CTLS] & ~(u64)PROC2_UNRESTRICTED);
+	if (s == SEG_CS || s == SEG_SS || s > SEG_GS)
+		s = SEG_DS;
+	set(t, F_SEG_AR(s), rng_one_in(r, 2) ? 0xc09b : 0xc093);
+	set(t, F_SEG_SEL(s), L2_FLAT | rng_below(r, 4));
+}
+
 void change_segment(struct trial *t, struct rng *r)
 {
 	static void (*const how[])(struct trial *, struct rng *, enum segreg) = {
-		change_ar, change_ar, change_limit, change_base, change_selector, change_kind,
+		change_ar,	 change_ar,   change_limit,	 change_base,
+		change_selector, change_kind, change_restricted,
 	};
 	enum segreg s = rng_below(r, NR_SEGS);
 
@@ -343,6 +354,17 @@ static void change_interruptibility(struct trial *t, struct rng *r)
 	set(t, F_GUEST_INTERRUPTIBILITY, RNG_PICK(r, states));
 	if (rng_one_in(r, 2))
 		set(t, F_GUEST_RFLAGS, t->want[F_GUEST_RFLAGS] | RFLAGS_IF);
+}
+
+static void change_blocked_nmi(struct trial *t, struct rng *r)
+{
+	static const u32 blocks[] = { IRQBLK_STI, IRQBLK_MOV_SS, IRQBLK_NMI, IRQBLK_NMI };
+
+	if (rng_one_in(r, 2))
+		set(t, F_PIN_CTLS, t->want[F_PIN_CTLS] | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS);
+	set(t, F_GUEST_RFLAGS, t->want[F_GUEST_RFLAGS] | RFLAGS_IF);
+	set(t, F_GUEST_INTERRUPTIBILITY, RNG_PICK(r, blocks));
+	set(t, F_ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_NMI | VEC_NMI);
 }
 
 static void change_pending(struct trial *t, struct rng *r)
@@ -397,13 +419,8 @@ static void change_timer(struct trial *t, struct rng *r)
 void change_nonreg(struct trial *t, struct rng *r)
 {
 	static void (*const kinds[])(struct trial *, struct rng *) = {
-		change_link,
-		change_activity,
-		change_interruptibility,
-		change_interruptibility,
-		change_pending,
-		change_pending,
-		change_pdpte,
+		change_link,	change_activity, change_interruptibility, change_interruptibility,
+		change_pending, change_pending,	 change_blocked_nmi,	  change_pdpte,
 		change_timer,
 	};
 

@@ -167,6 +167,12 @@ static u64 segment_bits(const struct outcome *o, enum field f)
 	return ALL;
 }
 
+/* Outside 64-bit mode registers have no defined upper half. */
+static bool code_64(const struct outcome *o)
+{
+	return (o->value[F_GUEST_EFER] & EFER_LMA) && (o->value[F_GUEST_CS_AR] & AR_L);
+}
+
 static bool saves_pdptes(const struct trial *t, const struct outcome *o)
 {
 	return (t->want[F_PROC_CTLS] & PROC_SECONDARY) && (t->want[F_PROC2_CTLS] & PROC2_EPT) &&
@@ -176,13 +182,15 @@ static bool saves_pdptes(const struct trial *t, const struct outcome *o)
 
 static u64 guest_bits(const struct trial *t, const struct outcome *o, enum field f)
 {
+	if (f == F_GUEST_RSP && !code_64(o))
+		return 0xffffffff;
 	if (f >= F_GUEST_PDPTE0 && f <= F_GUEST_PDPTE3)
 		return saves_pdptes(t, o) ? ALL : 0;
 	return segment_bits(o, f);
 }
 
 /* A loop that only the timer ended is somewhere, on each side elsewhere. */
-static bool time_decided(const struct trial *t, const struct outcome *o)
+bool time_decided(const struct trial *t, const struct outcome *o)
 {
 	return o->how == EXIT_PREEMPT_TIMER && t->timer &&
 	       o->value[F_GUEST_ACTIVITY] == ACTIVITY_ACTIVE;

@@ -222,6 +222,8 @@ struct outcome {
 	u64 value[NR_FIELDS];
 };
 
+/* A loop that only the timer ended: what L2 is like is not defined. */
+bool time_decided(const struct trial *t, const struct outcome *o);
 /* Which part of a field has a defined value after this outcome; 0: none. */
 u64 defined_bits(const struct trial *t, const struct outcome *o, enum field f);
 

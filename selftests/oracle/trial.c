@@ -96,7 +96,7 @@ static const struct change *pick_change(struct rng *r)
 }
 
 /*
- * L2 must come back: wait-for-SIPI has nobody to end it, and the emulated
+ * What must not be. L2 must come back: wait-for-SIPI has nobody to end it, and the emulated
  * processor ends with a panic on a pending MTF, which it does not offer.
  */
 static void keep_alive(struct trial *t)
@@ -110,6 +110,8 @@ static void keep_alive(struct trial *t)
 	    !(t->want[F_ENTRY_INTR_INFO] & INTR_VALID))
 		t->want[F_GUEST_ACTIVITY] = ACTIVITY_ACTIVE;
 	t->want[F_PIN_CTLS] |= PIN_PREEMPT_TIMER;
+	/* No side need have a performance counter. */
+	t->want[F_PROC_CTLS] |= PROC_RDPMC;
 }
 
 /* Each change has its own numbers, whichever of the others are made. */
@@ -438,6 +440,12 @@ u64 trial_run(struct l1_vmx *vmx, struct trial *t)
 			break;
 		known[F_GUEST_RIP] = o.value[F_GUEST_RIP] + o.value[F_EXIT_INSN_LEN];
 		l1_vmwrite(VMCS_GUEST_RIP, known[F_GUEST_RIP]);
+	}
+	if (o.how < VM_OK && time_decided(t, &o)) {
+		memory_observe(0, false);
+		if (t->msrs)
+			trial_reset_msrs();
+		return quirks_hide(t, hash);
 	}
 	hash = observe_registers(t, hash);
 	if (t->msrs)
