@@ -219,6 +219,8 @@ static int delivery_failed(struct vcpu *vcpu, u64 gpa)
 	struct kvm_run *run = vcpu->run;
 
 	if (vcpu->in_l2) {
+		vcpu->idt_vectoring = 0; /* a triple fault is no exit during delivery */
+		inject_recover(vcpu);
 		vcpu_request(vcpu, REQ_TRIPLE_FAULT);
 		return 1;
 	}

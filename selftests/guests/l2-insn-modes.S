@@ -4,6 +4,7 @@
  * other privilege levels, and back by a trap or by a jump to trip_done.
  */
 #include "layout.h"
+#include "stubs.inc"
 
 #define NO_TRAP 0xffff
 
@@ -58,17 +59,7 @@ trip_leave:
 	.balign 16
 	.globl trip_stubs
 trip_stubs:
-vector = 0
-	.rept 32
-	.balign 16
-	.if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21
-	.else
-	push $0
-	.endif
-	push $vector
-	jmp trip_trap
-vector = vector + 1
-	.endr
+	vector_stubs 32, trip_trap
 trip_trap:
 	mov $SEL_DATA, %ecx
 	mov %ecx, %ds

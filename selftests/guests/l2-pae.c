@@ -25,22 +25,6 @@ asm(".pushsection .text\n"
     ".code64\n"
     ".popsection\n");
 
-/* Four pointers: the first GiB, and a page at 1 GiB that says which. */
-static u64 *pae_tables(u64 mark)
-{
-	u64 *pdpt = page_alloc(), *low = page_alloc(), *high = page_alloc();
-	u64 *table = page_alloc(), *page = page_alloc();
-
-	for (u64 i = 0; i < 16; i++)
-		low[i] = i << 21 | 0x87;
-	page[0] = mark;
-	table[0] = (u64)page | 7;
-	high[0] = (u64)table | 7;
-	pdpt[0] = (u64)low | 1;
-	pdpt[1] = (u64)high | 1;
-	return pdpt;
-}
-
 static u64 *first, *second;
 
 #define PAE_CR0 (CR0_PG | CR0_NE | CR0_ET | CR0_PE)
@@ -66,8 +50,8 @@ static struct l1_vmx *prepare(const u8 *code, u64 value, u32 flags)
 	if (!(flags & L1_NO_EPT))
 		l1_need_ept(0);
 	write_cr0(read_cr0() & ~(CR0_CD | CR0_NW)); /* exits leave them as L2 had them */
-	first = pae_tables(0x111);
-	second = pae_tables(0x222);
+	first = pae_tables_marked(0x111);
+	second = pae_tables_marked(0x222);
 	l1_clear(VMCS_ENTRY_CTLS, ENTRYC_GUEST_64);
 	l1_vmwrite(VMCS_GUEST_EFER, 0);
 	l1_vmwrite(VMCS_GUEST_CR0, PAE_CR0);

@@ -15,6 +15,7 @@
 #define LAPIC 0xfee00000ULL
 
 static const u64 nowhere[] = { PAST_MEMORY, HOLE };
+static const u64 mapped_nowhere[] = { HOLE }; /* by L1's page tables, which end at 4 GiB */
 static const u64 hostile[] = { PAST_MEMORY, HOLE, READ_ONLY, IOAPIC, LAPIC };
 
 #define FOR_EACH(at, places) for (const u64 *at = places; at < places + ARRAY_SIZE(places); at++)
@@ -183,6 +184,24 @@ static void shadow_bitmaps(void)
 	}
 }
 
+static void l2_undefined(void)
+{
+	asm volatile("ud2");
+}
+
+/* No gate is made of ones, nor is one of those for the faults that follow. */
+static void idt(void)
+{
+	FOR_EACH(at, mapped_nowhere) {
+		l1_prepare(l2_undefined);
+		l1_vmwrite(VMCS_GUEST_IDTR_BASE, *at);
+		EXPECT_EXIT(EXIT_TRIPLE_FAULT);
+		GUEST_EXPECT(l1_vmread(VMCS_IDT_VECTORING_INFO) & INTR_VALID, 0);
+	}
+	l1_prepare(l2_end);
+	expect_end();
+}
+
 /* --- whatever comes of it ------------------------------------------------- */
 
 static void only_on_a_hypervisor(void)
@@ -284,6 +303,7 @@ CLAIMS = { { vmxon_nowhere, "VMXON where no memory is finds no revision identifi
 	   { entry_msr_load, "an MSR-load list where no memory is fails at entry 1" },
 	   { link_pointer, "a shadow VMCS where no memory is has a wrong identifier" },
 	   { shadow_bitmaps, "VMREAD bitmaps where no memory is: every VMREAD exits" },
+	   { idt, "an event through an IDT where no memory is: a triple fault" },
 	   { instructions_anywhere, "VMXON, VMCLEAR, VMPTRLD of devices and read-only memory end" },
 	   { fields_anywhere, "entries with each pointer to these end, and L1 goes on" },
 	   END_OF_CLAIMS };

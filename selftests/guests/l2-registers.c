@@ -372,29 +372,13 @@ asm(".pushsection .text\n"
     ".code64\n"
     ".popsection\n");
 
-/* Four pointers: the first GiB, and a page at 1 GiB that says which. */
-static u64 *pae_tables(u64 mark)
-{
-	u64 *pdpt = page_alloc(), *low = page_alloc(), *high = page_alloc();
-	u64 *table = page_alloc(), *page = page_alloc();
-
-	for (u64 i = 0; i < 16; i++)
-		low[i] = i << 21 | 0x87;
-	page[0] = mark;
-	table[0] = (u64)page | 7;
-	high[0] = (u64)table | 7;
-	pdpt[0] = (u64)low | 1;
-	pdpt[1] = (u64)high | 1;
-	return pdpt;
-}
-
 static struct l1_vmx *prepare_pae(u64 **second)
 {
 	struct l1_vmx *vmx = l1_prepare((void (*)(void))(u64)pae_code);
-	u64 *first = pae_tables(0x111);
+	u64 *first = pae_tables_marked(0x111);
 
 	l1_need_ept(0);
-	*second = pae_tables(0x222);
+	*second = pae_tables_marked(0x222);
 	l1_clear(VMCS_ENTRY_CTLS, ENTRYC_GUEST_64);
 	l1_vmwrite(VMCS_GUEST_EFER, 0);
 	l1_vmwrite(VMCS_GUEST_CS_SEL, SEL_CODE32);

@@ -68,6 +68,21 @@ u64 *page_entry(u64 va)
 	return &table[va >> 12 & 511];
 }
 
+u64 *pae_tables_marked(u64 mark)
+{
+	u64 *pdpt = page_alloc(), *low = page_alloc(), *high = page_alloc();
+	u64 *table = page_alloc(), *page = page_alloc();
+
+	for (u64 i = 0; i < 16; i++)
+		low[i] = i << 21 | 0x87;
+	page[0] = mark;
+	table[0] = (u64)page | 7;
+	high[0] = (u64)table | 7;
+	pdpt[0] = (u64)low | 1;
+	pdpt[1] = (u64)high | 1;
+	return pdpt;
+}
+
 void spin(u64 ticks)
 {
 	u64 start = rdtsc();

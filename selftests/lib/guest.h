@@ -133,6 +133,8 @@ extern u8 image_end[];
 
 /* Change the page-table entry of @va (4 KiB; splits a 2 MiB page), flush. */
 u64 *page_entry(u64 va);
+/* PAE tables: pointers to the first GiB, and to a page at 1 GiB that begins with @mark. */
+u64 *pae_tables_marked(u64 mark);
 
 /* --- CPUs ------------------------------------------------------------- */
 

@@ -1,23 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* One entry per vector, each 16 bytes; struct trap_frame is what they push. */
 #include "layout.h"
+#include "stubs.inc"
 
 	.text
 	.code64
 	.balign 16
 	.globl trap_stubs
 trap_stubs:
-vector = 0
-	.rept 256
-	.balign 16
-	.if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21
-	.else
-	push $0
-	.endif
-	push $vector
-	jmp trap_common
-vector = vector + 1
-	.endr
+	vector_stubs 256, trap_common
 
 	.balign 16
 trap_common:

@@ -143,9 +143,9 @@ static void run_with_xmm(struct vm *vm, u32 want)
 	u64 out[3][2] __attribute__((aligned(16)));
 	long ret;
 
-	asm volatile("movdqa %2, %%xmm0; movdqa %2, %%xmm7; movdqa %2, %%xmm15; syscall;"
-		     "movdqa %%xmm0, %1; movdqa %%xmm7, 16+%1; movdqa %%xmm15, 32+%1"
-		     : "=a"(ret), "=m"(out)
+	asm volatile("movdqa %4, %%xmm0; movdqa %4, %%xmm7; movdqa %4, %%xmm15; syscall;"
+		     "movdqa %%xmm0, %1; movdqa %%xmm7, %2; movdqa %%xmm15, %3"
+		     : "=a"(ret), "=m"(out[0]), "=m"(out[1]), "=m"(out[2])
 		     : "m"(in), "a"(SYS_ioctl), "D"(vm->cpu[0].fd), "S"(KVM_RUN), "d"(0)
 		     : "rcx", "r11", "memory", "xmm0", "xmm7", "xmm15");
 	tap_ok(!ret && vm->cpu[0].run->exit_reason == want, "the guest has changed its registers");
