@@ -15,12 +15,16 @@
 #define RFLAGS_FIXED 2
 #define DR7_RESET 0x400
 
+/*
+ * What an unusable segment has beside its being so is undefined, but not all of it is without
+ * effect: SYSRET makes SS usable, on some processors with the limit and granularity it had.
+ */
 static void load_data_segment(enum segreg seg, u16 sel, u64 base)
 {
 	vmwrite(VMCS_SEG_SEL(seg), sel);
 	vmwrite(VMCS_SEG_BASE(seg), base);
 	vmwrite(VMCS_SEG_LIMIT(seg), LIMIT_4G);
-	vmwrite(VMCS_SEG_AR(seg), sel ? AR_DATA : AR_UNUSABLE);
+	vmwrite(VMCS_SEG_AR(seg), sel ? AR_DATA : AR_DATA | AR_UNUSABLE);
 }
 
 static void load_segments(const struct vmcs12 *v)

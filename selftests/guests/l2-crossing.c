@@ -247,6 +247,38 @@ static void blocking_from_l2(void)
 	on_trap(VEC_NMI, NULL);
 }
 
+/* --- segments --------------------------------------------------------------------- */
+
+u64 cpuid_behind_sysret(void *stack_top, u64 *rsp0);
+
+/* As user_call(), which comes by IRET; INT ends it the same way. */
+asm(".pushsection .text\n"
+    "cpuid_behind_sysret: push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
+    "sub $8, %rsp\n"
+    "mov %rsp, (%rsi)\n"
+    "lea 1f(%rip), %rcx\n"
+    "mov $2, %r11d\n"
+    "mov %rdi, %rsp\n"
+    "sysretq\n"
+    "1: xor %eax, %eax; cpuid; mov $0x600d, %eax; int $0x80\n"
+    ".popsection\n");
+
+/*
+ * An exit to a null SS leaves it unusable with attributes that are undefined; SYSRET
+ * must find none in them that an exit and entry at CPL 3 would not survive.
+ */
+static void null_ss(void)
+{
+	u8 *stack = page_alloc();
+
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE);
+	wrmsr(MSR_STAR, (u64)SEL_UCODE32 << 48);
+	l1_prepare(l2_ends);
+	l1_vmwrite(VMCS_HOST_SS_SEL, 0);
+	expect_end();
+	GUEST_EXPECT(cpuid_behind_sysret(stack + 4096, (u64 *)((u8 *)this_cpu()->tss + 4)), 0x600d);
+}
+
 CLAIMS = { { interrupt_in_shadow, "an interrupt in STI's shadow over VMLAUNCH exits from L2" },
 	   { interrupt_before_entry, "one instruction later it is L1's" },
 	   { breakpoint_at_exit, "an exit ends L1's breakpoints, one on the host's RIP too" },
@@ -255,4 +287,5 @@ CLAIMS = { { interrupt_in_shadow, "an interrupt in STI's shadow over VMLAUNCH ex
 	   { pending_exits, "an NMI that was held back in L1 exits from L2" },
 	   { blocking_at_entry, "NMI blocking of the VMCS holds in L2, and then in L1" },
 	   { blocking_from_l2, "an NMI that L2 handles is blocked in L1, too" },
+	   { null_ss, "SYSRET after an exit to a null SS leaves one that enters" },
 	   END_OF_CLAIMS };
