@@ -121,6 +121,9 @@ struct nested {
 	struct vmcs12 *shadow; /* what the shadow VMCS holds of shadowed fields, or NULL */
 	bool shadow_on;	       /* linked to vmcs01 */
 	bool shadow_due;       /* L1 goes on, and the shadow VMCS is not up to date */
+	bool wide;	       /* it has the fields marked WIDE, too */
+	bool bitmaps_wide;     /* what vmcs01 names */
+	u32 wide_writes;       /* L1's, with exits, more than its exits of L2 excuse */
 
 	/* L0's copy of the VMCS that vmcs12 links, for L2's VMREAD and VMWRITE. */
 	struct vmcs12 *shadow12;
@@ -220,7 +223,9 @@ bool shadow_pause(struct vcpu *vcpu);
 void shadow_resume(struct vcpu *vcpu);
 void shadow_follow_watch(struct vcpu *vcpu); /* n->watch has changed */
 /* Would the processor's shadowing serve an access to the field? */
-bool shadow_serves(const struct vmcs12_field *f, bool write);
+bool shadow_serves(const struct nested *n, const struct vmcs12_field *f, bool write);
+/* After an exit of L2, vmcs01 is current: has L1 the habit that WIDE is for? */
+void shadow_follow_habit(struct vcpu *vcpu);
 void shadow_read(struct vcpu *vcpu);  /* L1's writes into the snapshot */
 void shadow_write(struct vcpu *vcpu); /* the snapshot for L1 to read */
 /* From vmcs02 to vmcs01, by way of the shadow VMCS if that can be. True: written. */

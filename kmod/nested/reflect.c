@@ -118,6 +118,8 @@ void l2_switch_to_l1(struct vcpu *vcpu)
 	struct nested *n = vcpu->nested;
 
 	timer_stop(vcpu);
+	if (n->wide)
+		vmcs12_pull_plain(vcpu);
 	vmcs02_note_written(vcpu);
 	/* What userspace has set no check has seen: L1's next entry makes them all. */
 	n->check_guest |= vcpu->l2_by_user;
@@ -169,6 +171,7 @@ static int resume_l1(struct vcpu *vcpu, bool nmis_blocked)
 	tlb_after_l2(vcpu);
 	if (n->shadow_due)
 		shadow_write(vcpu);
+	shadow_follow_habit(vcpu);
 	return 1;
 }
 

@@ -6,14 +6,19 @@
  *
  * n->shadow is a copy of what the shadow VMCS holds. Without the feature it
  * is NULL, and each VMREAD and VMWRITE exits (vmxinsn.c).
+ *
+ * Most L1s leave most of L2's state alone, and for them these fields are better not
+ * copied at each entry and exit. One that runs hypervisors writes all of it again and
+ * again: loading the host's state, say, for an exit that it gives its own L1. When an
+ * L1 shows that habit its shadow VMCS is made wide.
  */
 #include <linux/gfp.h>
 
 #include "hw/caps.h"
 #include "nested/internal.h"
 
-/* 1 bits: accesses that exit. Shared by all vCPUs. */
-static u8 *read_bitmap, *write_bitmap;
+/* 1 bits: accesses that exit. Shared by all vCPUs; by whether the shadow VMCS is wide. */
+static u8 *read_bitmap[2], *write_bitmap[2];
 /* Of the fields marked RW_VI and RW_PML: a shadow VMCS has them. */
 static bool has_vi, has_pml;
 
@@ -24,37 +29,52 @@ static void allow(u8 *bitmap, u16 enc)
 		bitmap[(enc + 1) / 8] &= ~BIT((enc + 1) % 8);
 }
 
-static void fill_bitmaps(void)
+static bool shadowed(u8 mark, bool wide, bool write)
+{
+	switch (mark) {
+	case SHADOW_NONE: return false;
+	case SHADOW_RO: return wide || !write;
+	case SHADOW_WIDE: return wide;
+	default: return true;
+	}
+}
+
+static void fill_bitmaps(bool wide)
 {
 	struct vmcs12_fieldset hw;
 	unsigned int i;
 
-	memset(read_bitmap, 0xff, PAGE_SIZE);
-	memset(write_bitmap, 0xff, PAGE_SIZE);
+	memset(read_bitmap[wide], 0xff, PAGE_SIZE);
+	memset(write_bitmap[wide], 0xff, PAGE_SIZE);
 	vmcs12_fields_of(&hw_caps, &hw);
 	for (i = 0; i < NR_FIELDS; i++) {
 		const struct vmcs12_field *f = &vmcs12_fields[i];
 
-		if (f->shadow == SHADOW_NONE || !vmcs12_has(&hw, i))
+		if (!vmcs12_has(&hw, i))
 			continue;
-		allow(read_bitmap, f->enc);
-		if (f->shadow != SHADOW_RO)
-			allow(write_bitmap, f->enc);
+		if (shadowed(f->shadow, wide, false))
+			allow(read_bitmap[wide], f->enc);
+		if (shadowed(f->shadow, wide, true))
+			allow(write_bitmap[wide], f->enc);
 	}
 }
 
 int shadow_global_init(void)
 {
+	int wide;
+
 	/* Writing the read-only fields of a shadow VMCS needs VMX_MISC[29]. */
 	if (!hw_has_shadow_vmcs() || !(hw_caps.misc & MISC_VMWRITE_ANY))
 		return 0;
-	read_bitmap = (void *)__get_free_page(GFP_KERNEL);
-	write_bitmap = (void *)__get_free_page(GFP_KERNEL);
-	if (!read_bitmap || !write_bitmap) {
-		shadow_global_exit();
-		return -ENOMEM;
+	for (wide = 0; wide < 2; wide++) {
+		read_bitmap[wide] = (void *)__get_free_page(GFP_KERNEL);
+		write_bitmap[wide] = (void *)__get_free_page(GFP_KERNEL);
+		if (!read_bitmap[wide] || !write_bitmap[wide]) {
+			shadow_global_exit();
+			return -ENOMEM;
+		}
+		fill_bitmaps(wide);
 	}
-	fill_bitmaps();
 	has_vi = ctl_may(hw_caps.proc2, PROC2_VIRT_INTR);
 	has_pml = ctl_may(hw_caps.proc2, PROC2_PML);
 	return 0;
@@ -62,9 +82,21 @@ int shadow_global_init(void)
 
 void shadow_global_exit(void)
 {
-	free_page((unsigned long)read_bitmap);
-	free_page((unsigned long)write_bitmap);
-	read_bitmap = write_bitmap = NULL;
+	int wide;
+
+	for (wide = 0; wide < 2; wide++) {
+		free_page((unsigned long)read_bitmap[wide]);
+		free_page((unsigned long)write_bitmap[wide]);
+		read_bitmap[wide] = write_bitmap[wide] = NULL;
+	}
+}
+
+/* Context: vmcs01 is current. */
+static void write_bitmap_addresses(struct nested *n)
+{
+	vmwrite(VMCS_VMREAD_BITMAP, __pa(read_bitmap[n->wide]));
+	vmwrite(VMCS_VMWRITE_BITMAP, __pa(write_bitmap[n->wide]));
+	n->bitmaps_wide = n->wide;
 }
 
 int shadow_init(struct vcpu *vcpu)
@@ -72,7 +104,7 @@ int shadow_init(struct vcpu *vcpu)
 	struct nested *n = vcpu->nested;
 	struct vmcs *vmcs = &vcpu->vmcs01;
 
-	if (!read_bitmap)
+	if (!read_bitmap[0])
 		return 0;
 	n->shadow = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!n->shadow)
@@ -83,8 +115,7 @@ int shadow_init(struct vcpu *vcpu)
 	vmcs->shadow = vmcs_region_cleared(true);
 	if (!vmcs->shadow)
 		return -ENOMEM;
-	vmwrite(VMCS_VMREAD_BITMAP, __pa(read_bitmap));
-	vmwrite(VMCS_VMWRITE_BITMAP, __pa(write_bitmap));
+	write_bitmap_addresses(n);
 	return 0;
 }
 
@@ -113,6 +144,7 @@ static void shadow_end(struct vcpu *vcpu)
 /* One line for each field, by its mark in the table. */
 #define READ_NONE(name, member)
 #define READ_RO(name, member)
+#define READ_WIDE(name, member)
 #define READ_RW(name, member)                               \
 	do {                                                \
 		u64 value = vmread(VMCS_##name);            \
@@ -131,6 +163,24 @@ static void shadow_end(struct vcpu *vcpu)
 	if (has_pml)              \
 	READ_RW(name, member)
 
+/* What only a wide one has. */
+#define READ_MORE_NONE(name, member)
+#define READ_MORE_RO(name, member) READ_RW(name, member)
+#define READ_MORE_RW(name, member)
+#define READ_MORE_RW_VI(name, member)
+#define READ_MORE_RW_PML(name, member)
+#define READ_MORE_WIDE(name, member) READ_RW(name, member)
+
+/* Context: the shadow VMCS is loaded. */
+static noinline void read_more(struct nested *n)
+{
+	struct vmcs12 *v = n->v, *s = n->shadow;
+
+#define F(name, encoding, width, member, offset, role, shadow) READ_MORE_##shadow(name, member)
+#include <vmx/vmcs_fields.def>
+#undef F
+}
+
 void shadow_read(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -142,6 +192,8 @@ void shadow_read(struct vcpu *vcpu)
 #define F(name, encoding, width, member, offset, role, shadow) READ_##shadow(name, member)
 #include <vmx/vmcs_fields.def>
 #undef F
+	if (n->wide)
+		read_more(n);
 	shadow_end(vcpu);
 }
 
@@ -154,6 +206,7 @@ void shadow_read(struct vcpu *vcpu)
 		}                                        \
 	} while (0);
 #define WRITE_RW(name, member) WRITE_RO(name, member)
+#define WRITE_WIDE(name, member)
 #define WRITE_RW_VI(name, member) \
 	if (has_vi)               \
 	WRITE_RO(name, member)
@@ -161,7 +214,24 @@ void shadow_read(struct vcpu *vcpu)
 	if (has_pml)               \
 	WRITE_RO(name, member)
 
-/* Context: the shadow VMCS is loaded. */
+#define WRITE_MORE_NONE(name, member)
+#define WRITE_MORE_RO(name, member)
+#define WRITE_MORE_RW(name, member)
+#define WRITE_MORE_RW_VI(name, member)
+#define WRITE_MORE_RW_PML(name, member)
+#define WRITE_MORE_WIDE(name, member) WRITE_RO(name, member)
+
+static noinline void write_more(struct nested *n)
+{
+	const struct vmcs12 *v = n->v;
+	struct vmcs12 *s = n->shadow;
+
+#define F(name, encoding, width, member, offset, role, shadow) WRITE_MORE_##shadow(name, member)
+#include <vmx/vmcs_fields.def>
+#undef F
+}
+
+/* Context: the shadow VMCS is loaded. If it is wide, nothing of L2's in @n->v is stale. */
 static void write_changed(struct nested *n)
 {
 	const struct vmcs12 *v = n->v;
@@ -170,11 +240,14 @@ static void write_changed(struct nested *n)
 #define F(name, encoding, width, member, offset, role, shadow) WRITE_##shadow(name, member)
 #include <vmx/vmcs_fields.def>
 #undef F
+	if (n->wide)
+		write_more(n);
 }
 
 #define INVERT_NONE(member)
 #define INVERT_RO(member) s->member = ~v->member;
 #define INVERT_RW(member) s->member = ~v->member;
+#define INVERT_WIDE(member) INVERT_RW(member)
 #define INVERT_RW_VI(member) INVERT_RW(member)
 #define INVERT_RW_PML(member) INVERT_RW(member)
 
@@ -228,6 +301,8 @@ void shadow_on(struct vcpu *vcpu)
 		return;
 	vmcs_ctl_set(vmcs, CTL_PROC2, vmcs->ctl[CTL_PROC2] | PROC2_SHADOW_VMCS);
 	vmwrite(VMCS_LINK_POINTER, __pa(vmcs->shadow));
+	if (n->bitmaps_wide != n->wide)
+		write_bitmap_addresses(n);
 	n->shadow_on = true;
 	forget_copy(n);
 	shadow_write(vcpu);
@@ -286,9 +361,52 @@ void shadow_follow_watch(struct vcpu *vcpu)
 		vcpu_switch_vmcs(vcpu, now);
 }
 
-bool shadow_serves(const struct vmcs12_field *f, bool write)
+/* Nothing may get by that L1's own processor would not let it. */
+static bool may_be_wide(const struct nested *n)
 {
-	const u8 *bitmap = write ? write_bitmap : read_bitmap;
+	unsigned int i;
+
+	if (!n->shadow || !(n->caps.misc & MISC_VMWRITE_ANY))
+		return false;
+	for (i = 0; i < NR_FIELDS; i++)
+		if (shadowed(vmcs12_fields[i].shadow, true, false) &&
+		    !shadowed(vmcs12_fields[i].shadow, false, false) && !vmcs12_has(&n->fields, i))
+			return false;
+	return true;
+}
+
+/*
+ * A leaky bucket: so many writes of a field marked WIDE are usual for each exit of L2 that
+ * L1 is given; what is beyond them adds up, from setting up a VMCS or from the habit.
+ */
+#define USUAL_WRITES 1
+#define ENOUGH_WRITES 1024
+
+void shadow_follow_habit(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	if (likely(n->wide_writes <= USUAL_WRITES)) {
+		n->wide_writes = 0;
+		return;
+	}
+	n->wide_writes -= USUAL_WRITES;
+	if (n->wide_writes < ENOUGH_WRITES)
+		return;
+	n->wide_writes = 0;
+	if (n->wide || !may_be_wide(n))
+		return;
+	vmcs12_pull_plain(vcpu);
+	n->wide = true;
+	if (n->shadow_on) {
+		shadow_off(vcpu);
+		shadow_on(vcpu);
+	}
+}
+
+bool shadow_serves(const struct nested *n, const struct vmcs12_field *f, bool write)
+{
+	const u8 *bitmap = write ? write_bitmap[n->wide] : read_bitmap[n->wide];
 
 	return bitmap && !(bitmap[f->enc / 8] & BIT(f->enc % 8));
 }

@@ -59,6 +59,7 @@ enum vmcs12_shadow {
 	SHADOW_RW,
 	SHADOW_RW_VI,
 	SHADOW_RW_PML,
+	SHADOW_WIDE,
 };
 
 /* Numbers of the fields: their place in the table. */

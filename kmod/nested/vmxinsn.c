@@ -209,6 +209,8 @@ static struct vmx_outcome do_vmxon(struct vcpu *vcpu, u64 pa)
 	if (r)
 		return outcome(VMX_LEFT, r);
 	n->vmxon = true;
+	n->wide = false; /* the habit was another hypervisor's */
+	n->wide_writes = 0;
 	n->vmxon_ptr = pa;
 	n->vmcs12_ptr = NO_GPA;
 	/* What VPID02 tagged before an earlier VMXOFF is none of this L2's. */
@@ -415,7 +417,9 @@ static void note_write(struct vcpu *vcpu, const struct vmcs12_field *f)
 		return;
 	}
 	vmcs12_note_write(n, vmcs12_field_index(f));
-	if (f->shadow != SHADOW_NONE)
+	if (f->shadow == SHADOW_WIDE)
+		n->wide_writes++;
+	if (shadow_serves(n, f, false))
 		shadow_write(vcpu);
 }
 

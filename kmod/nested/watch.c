@@ -131,7 +131,7 @@ void watch_access(struct vcpu *vcpu, const struct vmcs12_field *f, bool write)
 		w->field[index].writes++;
 	else
 		w->field[index].reads++;
-	if (!shadow_serves(f, write))
+	if (!shadow_serves(vcpu->nested, f, write))
 		return;
 	/* There is this exit only because we count. */
 	w->ring.spender = ABYME_SPENT_TRACE;
@@ -227,15 +227,16 @@ int nested_get_exits(struct vcpu *vcpu, struct abyme_nested_exits __user *user)
 	return 0;
 }
 
-static u32 shadowed(const struct vmcs12_field *f)
+static u32 shadowed(const struct nested *n, const struct vmcs12_field *f)
 {
-	return (shadow_serves(f, false) ? ABYME_READ_SHADOWED : 0) |
-	       (shadow_serves(f, true) ? ABYME_WRITE_SHADOWED : 0);
+	return (shadow_serves(n, f, false) ? ABYME_READ_SHADOWED : 0) |
+	       (shadow_serves(n, f, true) ? ABYME_WRITE_SHADOWED : 0);
 }
 
 /* Return: how many, or -EFAULT. */
-static int put_fields(const struct exit_watch *w, struct abyme_field_count __user *user)
+static int put_fields(const struct nested *n, struct abyme_field_count __user *user)
 {
+	const struct exit_watch *w = n->exit_watch;
 	int count = 0;
 	unsigned int i;
 
@@ -243,7 +244,7 @@ static int put_fields(const struct exit_watch *w, struct abyme_field_count __use
 	for (i = 0; i < NR_FIELDS; i++) {
 		struct abyme_field_count one = {
 			.field = vmcs12_fields[i].enc,
-			.flags = shadowed(&vmcs12_fields[i]),
+			.flags = shadowed(n, &vmcs12_fields[i]),
 			.reads = w->field[i].reads,
 			.writes = w->field[i].writes,
 		};
@@ -259,7 +260,7 @@ static int put_fields(const struct exit_watch *w, struct abyme_field_count __use
 static int put_counts(struct vcpu *vcpu, struct exit_watch *w,
 		      struct abyme_nested_counts __user *user)
 {
-	int fields = put_fields(w, user->field);
+	int fields = put_fields(vcpu->nested, user->field);
 
 	if (fields < 0)
 		return fields;

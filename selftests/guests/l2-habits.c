@@ -3,7 +3,7 @@
  * What big hypervisors do and textbooks don't: many VMCSs on one processor, all
  * leaving and entering VMX operation, an invalidation before each entry, steps
  * through code by the monitor trap flag, time that is moved about, VMCALL from
- * every ring, execute-only large pages, and a start from a BIOS' reset vector.
+ * every ring, execute-only large pages, all of L2's state written for each entry, and a start from a BIOS' reset vector.
  * SDM: "Software Use of Virtual-Machine Control Structures", "VMX Transitions".
  */
 #include "vmx.h"
@@ -13,7 +13,8 @@
 #define ROUNDS 50
 
 /* L2s without a stack. RBX counts; what they read goes to RAX. */
-void l2_count(void), l2_load(void), l2_cpuids(void), l2_steps(void), l2_clock(void);
+void l2_count(void), l2_load(void), l2_selects(void), l2_cpuids(void), l2_steps(void),
+	l2_clock(void);
 extern const u8 l2_bios[], l2_bios_end[], l2_steps_end[];
 
 asm(".pushsection .text\n"
@@ -25,6 +26,12 @@ asm(".pushsection .text\n"
     "	mov (%rdi), %rax\n"
     "	vmcall\n"
     "	jmp l2_load\n"
+    "l2_selects:\n"
+    "	mov %fs, %eax\n"
+    "	mov %edi, %gs\n"
+    "	mov %edi, %ds\n"
+    "	vmcall\n"
+    "	jmp l2_selects\n"
     "l2_cpuids:\n"
     "	xor %eax, %eax\n"
     "	cpuid\n"
@@ -286,6 +293,67 @@ static void reset_vector(void)
 	GUEST_EXPECT(l1_vmread(VMCS_GUEST_RIP), 0xff00 + (l2_bios_end - l2_bios) - 3);
 }
 
+/* What fill_state() writes, L1 is to read until L2 changes it. */
+static const struct {
+	u32 field;
+	u64 base; /* written: this and the round's number */
+} written[] = {
+	{ VMCS_GUEST_FS_BASE, 0x5000 },	     { VMCS_GUEST_LDTR_BASE, 0x600000 },
+	{ VMCS_GUEST_ES_LIMIT, 0xffff0000 }, { VMCS_GUEST_SYSENTER_CS, 0x100 },
+	{ VMCS_GUEST_SYSENTER_ESP, 0x7000 }, { VMCS_GUEST_SYSENTER_EIP, 0x8000 },
+};
+
+static void fill_state(struct l1_vmx *vmx, u64 round)
+{
+	l1_fill_vmcs(vmx, l2_selects);
+	l1_vmwrite(VMCS_GUEST_ES_AR, AR_UNUSABLE);
+	l1_vmwrite(VMCS_GUEST_FS_SEL, round & 1 ? SEL_DATA : SEL_UDATA);
+	l1_vmwrite(VMCS_GUEST_FS_AR, round & 1 ? 0xc093 : 0xc0f3);
+	for (unsigned int i = 0; i < ARRAY_SIZE(written); i++)
+		l1_vmwrite(written[i].field, written[i].base + round);
+}
+
+static void expect_state(u64 round)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(written); i++)
+		GUEST_EXPECT(l1_vmread(written[i].field), written[i].base + round);
+}
+
+/*
+ * Two VMCSs in turn, of each all of the state written for each entry, as hypervisors
+ * do that run hypervisors: what L1 wrote is what L2 has, and what L2 made of it L1
+ * reads, and what an exit does not change is as it was.
+ */
+static void written_anew(void)
+{
+	struct l1_vmx *vmx = l1_prepare(l2_selects);
+	bool any = vmx->caps.misc & MISC_VMWRITE_ANY;
+	void *vmcs[2] = { vmx->vmcs, l1_new_vmcs(vmx) };
+
+	for (u64 round = 0; round < 60; round++) {
+		EXPECT_OUTCOME(vmptrld((u64)vmcs[round & 1]), VM_OK);
+		vmx->launched = round > 1;
+		fill_state(vmx, round);
+		expect_state(round);
+		if (any)
+			l1_vmwrite(VMCS_EXIT_QUAL, 0x900d + round);
+		EXPECT_OUTCOME(vmwrite(VMCS_EXIT_REASON, 77), any ? VM_OK : VM_FAIL_VALID(13));
+		if (any)
+			GUEST_EXPECT(l1_vmread(VMCS_EXIT_REASON), 77);
+		vmx->regs[GPR_RDI] = round & 2 ? SEL_DATA : 0;
+		EXPECT_EXIT(EXIT_VMCALL);
+		GUEST_EXPECT(vmx->regs[GPR_RAX], round & 1 ? SEL_DATA : SEL_UDATA);
+		GUEST_EXPECT(l1_vmread(VMCS_GUEST_GS_SEL), vmx->regs[GPR_RDI]);
+		GUEST_EXPECT(l1_vmread(VMCS_GUEST_DS_AR) & AR_UNUSABLE,
+			     round & 2 ? 0 : AR_UNUSABLE);
+		GUEST_EXPECT(l1_vmread(VMCS_EXIT_QUAL), 0);
+		expect_state(round);
+	}
+	/* The other VMCS is as it was left. */
+	EXPECT_OUTCOME(vmptrld((u64)vmcs[0]), VM_OK);
+	expect_state(58);
+}
+
 CLAIMS = { { many_vmcss, "24 VMCSs in turn, each with a VPID and EPT tables of its own" },
 	   { off_and_on, "L2 goes on after fifty times VMXOFF and VMXON" },
 	   { invalidations, "INVEPT and INVVPID of every type before each entry" },
@@ -294,6 +362,7 @@ CLAIMS = { { many_vmcss, "24 VMCSs in turn, each with a VPID and EPT tables of i
 	   { time_moves, "a TSC offset is that of this entry, whatever the last one" },
 	   { adjusted_time, "L1's TSC_ADJUST moves L2's time too" },
 	   { every_ring, "VMCALL exits from each ring" },
+	   { written_anew, "all of L2's state written for each entry, and read after it" },
 	   { large_execute_only, "an execute-only page of 2 MiB executes and cannot be read" },
 	   { reset_vector, "L2 starts at a BIOS' reset vector and enters protected mode" },
 	   END_OF_CLAIMS };
