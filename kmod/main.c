@@ -33,6 +33,7 @@ static struct miscdevice device = {
 static void teardown(void)
 {
 	stats_teardown();
+	vmxop_teardown();
 	clock_teardown();
 	nested_teardown();
 }
@@ -54,6 +55,7 @@ static int __init abyme_init(void)
 	fpu_setup();
 	cpuid_setup();
 	clock_setup();
+	vmxop_setup();
 	exits_msr_setup();
 	vmxop_before_off = msrs_restore_host;
 	stats_setup();

@@ -24,6 +24,7 @@
 #include "guest/vcpu.h"
 #include "hw/entry.h"
 #include "hw/insn.h"
+#include "hw/vmxop.h"
 #include "irqchip/inject.h"
 #include "irqchip/irqchip.h"
 #include "nested/nested.h"
@@ -205,7 +206,7 @@ static bool must_not_enter(struct vcpu *vcpu)
 		hw_invept(INVEPT_ALL, 0);
 		vcpu->stats.tlb_flush++;
 	}
-	return READ_ONCE(vcpu->requests) || xfer_to_guest_mode_work_pending() ||
+	return !vmxop_on_here() || READ_ONCE(vcpu->requests) || xfer_to_guest_mode_work_pending() ||
 	       (vcpu->nested && nested_entry_stale(vcpu));
 }
 
@@ -329,7 +330,7 @@ static int enter_once(struct vcpu *vcpu)
 		cancel_entry(vcpu);
 		local_irq_enable();
 		preempt_enable();
-		return 1;
+		return vmxop_over() ? -ESHUTDOWN : 1;
 	}
 	vcpu_lazy_flush(vcpu);
 	host_write_entry(vcpu->vmcs);

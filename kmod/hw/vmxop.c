@@ -31,6 +31,8 @@ static DEFINE_PER_CPU(struct vmx_cpu, vmx_cpus);
 static DEFINE_MUTEX(users_lock);
 static int users;
 static enum cpuhp_state hp_state;
+static bool over;	 /* for good: see vmxop_over() */
+static bool kvm_present; /* kvm_intel is loaded */
 static bool emergency_registered;
 
 #define NR_VPIDS 65536
@@ -40,6 +42,11 @@ static DEFINE_SPINLOCK(vpids_lock);
 bool vmxop_on_here(void)
 {
 	return this_cpu_read(vmx_cpus.on);
+}
+
+bool vmxop_over(void)
+{
+	return READ_ONCE(over);
 }
 
 void vmxop_track(struct vmcs *vmcs)
@@ -123,7 +130,7 @@ static int hp_online(unsigned int cpu)
 	if (!c->vmxon)
 		return -ENOMEM;
 	local_irq_save(flags);
-	r = enable_here();
+	r = vmxop_over() ? 0 : enable_here(); /* no reason to keep the CPU away */
 	local_irq_restore(flags);
 	if (r) {
 		vmcs_region_free(c->vmxon);
@@ -160,8 +167,10 @@ static int pm_suspend(void)
 
 static void pm_resume(void)
 {
-	if (enable_here())
-		pr_err("VT-x could not be switched on again after the suspend. Stop all VMs and load abyme again.\n");
+	if (vmxop_over() || !enable_here())
+		return;
+	WRITE_ONCE(over, true);
+	pr_err("VT-x could not be switched on again after the suspend. Stop all VMs and load abyme again.\n");
 }
 
 static struct syscore_ops pm_ops = {
@@ -169,9 +178,13 @@ static struct syscore_ops pm_ops = {
 	.resume = pm_resume,
 };
 
-/* An INIT from the reboot code would stay pending in VMX root operation. */
+/*
+ * An INIT from the reboot code would stay pending in VMX root operation, and the next
+ * kernel, if this is kexec, would find it on. VMs may still run, and new ones be made.
+ */
 static int on_reboot(struct notifier_block *nb, unsigned long what, void *unused)
 {
+	WRITE_ONCE(over, true);
 	on_each_cpu(disable_ipi, NULL, 1);
 	return NOTIFY_OK;
 }
@@ -195,15 +208,15 @@ static void on_crash(void)
 	cr4_clear_bits(X86_CR4_VMXE);
 }
 
-/* The kernel has one slot for such a callback, and warns when it is taken. */
+/*
+ * The kernel has one slot for such a callback, and warns when it is taken. KVM's
+ * switches VMX off just as well, so while kvm_intel is there the slot is KVM's.
+ * Context of both: users_lock is held.
+ */
 static void register_emergency(void)
 {
-	struct kobject *kvm = kset_find_obj(THIS_MODULE->mkobj.kobj.kset, "kvm_intel");
-
-	if (kvm) {
-		kobject_put(kvm);
+	if (kvm_present)
 		return;
-	}
 	cpu_emergency_register_virt_callback(on_crash);
 	emergency_registered = true;
 }
@@ -214,6 +227,40 @@ static void unregister_emergency(void)
 		return;
 	cpu_emergency_unregister_virt_callback(on_crash);
 	emergency_registered = false;
+}
+
+/* COMING is before a module's init runs, GOING after its exit. */
+static int on_module(struct notifier_block *nb, unsigned long state, void *data)
+{
+	struct module *module = data;
+
+	if (strcmp(module->name, "kvm_intel") ||
+	    (state != MODULE_STATE_COMING && state != MODULE_STATE_GOING))
+		return NOTIFY_DONE;
+	mutex_lock(&users_lock);
+	kvm_present = state == MODULE_STATE_COMING;
+	if (kvm_present)
+		unregister_emergency();
+	else if (users)
+		register_emergency();
+	mutex_unlock(&users_lock);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block module_nb = { .notifier_call = on_module };
+
+void vmxop_setup(void)
+{
+	struct kobject *kvm = kset_find_obj(THIS_MODULE->mkobj.kobj.kset, "kvm_intel");
+
+	kvm_present = kvm;
+	kobject_put(kvm);
+	register_module_notifier(&module_nb); /* cannot fail */
+}
+
+void vmxop_teardown(void)
+{
+	unregister_module_notifier(&module_nb);
 }
 
 static int start(void)
@@ -243,7 +290,9 @@ int vmxop_get(void)
 	int r = 0;
 
 	mutex_lock(&users_lock);
-	if (!users)
+	if (vmxop_over())
+		r = -ESHUTDOWN;
+	else if (!users)
 		r = start();
 	if (!r)
 		users++;

@@ -11,10 +11,14 @@ struct vmcs;
 /*
  * Enter VMX operation on every CPU for one more user / leave it for the last.
  * Context: may sleep. Return: 0; -EBUSY: another hypervisor has it; -ENOMEM;
- * -EIO: the processor refused VMXON. A sentence in the kernel log says which.
+ * -EIO: the processor refused VMXON; -ESHUTDOWN: vmxop_over(). A sentence in the kernel log says which.
  */
 int vmxop_get(void);
 void vmxop_put(void);
+
+/* At the module's load and unload; may sleep. */
+void vmxop_setup(void);
+void vmxop_teardown(void);
 
 /*
  * Called on each CPU before it leaves VMX operation, interrupts off: layers
@@ -24,6 +28,12 @@ extern void (*vmxop_before_off)(void);
 
 /* Is CR4.VMXE set on any CPU by somebody else? -EBUSY with a sentence if so. */
 int vmxop_check_free(void);
+
+/*
+ * VMX operation is not entered again until the module is loaded again: the machine
+ * goes down, or VMXON failed after a suspend.
+ */
+bool vmxop_over(void);
 
 /* This CPU is in VMX operation by us. Context: preemption off. */
 bool vmxop_on_here(void);
