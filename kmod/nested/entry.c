@@ -157,7 +157,7 @@ static const struct check *check_guest_state(struct vcpu *vcpu, struct check_ctx
 /* The event that L1 injects, as one that is to be delivered before all others. */
 static void take_event(struct vcpu *vcpu)
 {
-	const struct vmcs12 *v = vcpu->nested->v;
+	struct vmcs12 *v = vcpu->nested->v;
 	struct vcpu_inject *in = &vcpu->inject;
 	u32 info = v->entry_intr_info, type = info & INTR_TYPE_MASK;
 
@@ -175,6 +175,9 @@ static void take_event(struct vcpu *vcpu)
 		in->nmi.injected = true;
 		/* Without virtual NMIs L1 may inject where they are blocked, L0 with them may not. */
 		inject_set_nmi_masked(vcpu, false);
+		/* Its delivery blocks them, and where no IRET of L2's ends that it is L1's to see. */
+		if (vmcs12_nmi_blocking_stays(v))
+			v->guest_interruptibility |= IRQBLK_NMI;
 		break;
 	case INTR_TYPE_OTHER: vcpu->nested->mtf_pending = true; break;
 	default:

@@ -247,6 +247,26 @@ static void blocking_from_l2(void)
 	on_trap(VEC_NMI, NULL);
 }
 
+/* With NMI exiting, too: the one that L1 injects blocks them, and no IRET of L2's ends it. */
+static void l2_nmi_returns(struct trap_frame *frame)
+{
+	seen[this_cpu()->is_l2]++;
+}
+
+static void blocking_by_injection(void)
+{
+	watch_nmis();
+	on_trap(VEC_NMI, l2_nmi_returns);
+	l1_prepare(l2_ends);
+	l1_use_pin(PIN_NMI_EXITING);
+	l1_vmwrite(VMCS_ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_NMI | VEC_NMI);
+	expect_end();
+	GUEST_EXPECT(seen[1], 1);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_INTERRUPTIBILITY), IRQBLK_NMI);
+	do_iret();
+	on_trap(VEC_NMI, NULL);
+}
+
 /* --- segments --------------------------------------------------------------------- */
 
 u64 cpuid_behind_sysret(void *stack_top, u64 *rsp0);
@@ -287,5 +307,7 @@ CLAIMS = { { interrupt_in_shadow, "an interrupt in STI's shadow over VMLAUNCH ex
 	   { pending_exits, "an NMI that was held back in L1 exits from L2" },
 	   { blocking_at_entry, "NMI blocking of the VMCS holds in L2, and then in L1" },
 	   { blocking_from_l2, "an NMI that L2 handles is blocked in L1, too" },
+	   { blocking_by_injection,
+	     "an NMI that L1 injects with NMI exiting blocks them until the exit" },
 	   { null_ss, "SYSRET after an exit to a null SS leaves one that enters" },
 	   END_OF_CLAIMS };
