@@ -51,14 +51,8 @@ if modprobe kvm_intel 2>/dev/null; then
 	claim "while KVM runs a VM, abyme refuses and says who has VT-x" $?
 	kill -9 $pid
 	wait $pid 2>/dev/null
-	rmmod kvm_intel
-	"$dir/mini" -n "$guests/l2-long.elf" >/tmp/long 2>&1 &
-	pid=$!
-	sleep 0.05
-	modprobe kvm_intel && rmmod kvm_intel && kill -0 $pid && wait $pid
-	claim "kvm_intel is loaded and unloaded while abyme runs a nested guest" $?
 	rmmod abyme
-	rmmod kvm 2>/dev/null
+	rmmod kvm_intel kvm 2>/dev/null
 fi
 modprobe abyme
 
