@@ -25,7 +25,8 @@ cpio -o -H newc </tmp/files >$initramfs 2>/dev/null
 
 modprobe abyme || exit
 while "$tests/mini" -n $guests/l2-long.elf; do :; done >/tmp/said 2>&1 &
-sleep 1
-grep '^abyme [0-9]* [1-9]' /proc/modules || cat /tmp/said # a VM is there
+until grep '^abyme [0-9]* [1-9]' /proc/modules; do # a VM is there
+	sleep 0.1
+done
 "$tests/kexec" "$@" /root/vmlinuz $initramfs "$(cat /proc/cmdline) next"
 exit 1

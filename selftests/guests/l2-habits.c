@@ -3,7 +3,8 @@
  * What big hypervisors do and textbooks don't: many VMCSs on one processor, all
  * leaving and entering VMX operation, an invalidation before each entry, steps
  * through code by the monitor trap flag, time that is moved about, VMCALL from
- * every ring, execute-only large pages, all of L2's state written for each entry, and a start from a BIOS' reset vector.
+ * every ring, execute-only large pages, all of L2's state written for each entry, and
+ * a start from a BIOS' reset vector.
  * SDM: "Software Use of Virtual-Machine Control Structures", "VMX Transitions".
  */
 #include "vmx.h"
