@@ -37,12 +37,25 @@ done
 ! loaded && [ ! -e /dev/abyme ]
 claim "50 times loaded and unloaded, and the device node with it" $?
 
+# --- the kernel's one callback for a crash is kvm_intel's while that is there
+if modprobe kvm_intel 2>/dev/null && rmmod kvm_intel; then
+	modprobe abyme
+	"$dir/mini" -n "$guests/l1-hlt.elf" >/dev/null 2>&1 &
+	pid=$!
+	sleep 0.05
+	kill -STOP $pid && modprobe kvm_intel && rmmod kvm_intel && ! dmesg | grep -q "WARNING:"
+	claim "kvm_intel comes and goes while there is a guest, without a warning of the kernel" $?
+	kill -9 $pid
+	wait $pid 2>/dev/null
+	idle && rmmod abyme
+fi
+
 # --- one owner of VT-x
 if modprobe kvm_intel 2>/dev/null; then
 	modprobe abyme
 	ABYME_DEV=/dev/kvm guest "$guests/l1-cpuid.elf"
 	claim "kvm_intel without a VM leaves VT-x free, and runs one beside abyme without" $?
-	# An endless guest, and while KVM has VT-x for it abyme refuses.
+	# While KVM has VT-x for a guest abyme refuses.
 	ABYME_DEV=/dev/kvm "$dir/mini" -n "$guests/l1-hlt.elf" >/dev/null 2>&1 &
 	pid=$!
 	sleep 0.05
