@@ -33,6 +33,7 @@ SYSLINUX = "/usr/lib/syslinux/modules/bios"
 MISSING_MSRS = ("0x1d9", "0xe7", "0xe8")
 BOCHS_MEMORY_LIMIT = 2048
 BOCHS_CPUS_LIMIT = 8
+USUAL_MIPS = 50
 
 
 class Job:
@@ -47,6 +48,7 @@ class Job:
         self.modules = what.get("modules", [])
         self.cpus = what.get("cpus", 1)
         self.memory = what.get("memory", 2048)
+        self.mips = what.get("mips", USUAL_MIPS)
         self.model = what.get("model")
         self.interactive = what.get("interactive", False)
 
@@ -138,7 +140,7 @@ class Bochs:
         with open(job.path("bochsrc"), "w", encoding="ascii") as file:
             file.write(f"""\
 display_library: term
-cpu: model={model}, count={job.cpus}, ips=50000000, msrs="{job.path('msrs')}", reset_on_triple_fault=0
+cpu: model={model}, count={job.cpus}, ips={job.mips}000000, msrs="{job.path('msrs')}", reset_on_triple_fault=0
 memory: guest={job.memory}, host={job.memory}
 romimage: file={bios}
 vgaromimage: file={vga}
