@@ -18,8 +18,11 @@ const u32 common_exit = EXITC_SAVE_DEBUG | EXITC_HOST_64 | EXITC_ACK_INT | EXITC
 			EXITC_SAVE_PREEMPT_TIMER;
 const u32 common_entry = ENTRYC_LOAD_DEBUG | ENTRYC_GUEST_64 | ENTRYC_LOAD_PAT | ENTRYC_LOAD_EFER;
 
-/* TSC ticks after which a case is over, if nothing else ends it. */
-#define PATIENCE (8u << 20)
+/*
+ * TSC ticks after which a case is over, if nothing else ends it. L2's endless loops run for all
+ * of it, on each side, so it is not more than what is no loop needs on the slowest.
+ */
+#define PATIENCE (1u << 20)
 
 /* Filled once; most of it is the same for every case. */
 u64 base[NR_FIELDS];

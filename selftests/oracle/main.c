@@ -155,6 +155,7 @@ static void all_orders(void)
 	need_common(&vmx->caps);
 	memory_init(vmx);
 	l1_new_vmcs(vmx);
+	fields_find();
 	base_init(vmx);
 	trial_reset_msrs();
 	for (u32 i = 0; i < nr_changes; i++)

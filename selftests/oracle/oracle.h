@@ -36,7 +36,9 @@ struct field_info {
 };
 
 extern const struct field_info fields[NR_FIELDS];
-/* Whether it exists on every side and says the same there. */
+/* Which fields the current VMCS has; says which it has not: scripts/oracle compares that, too. */
+void fields_find(void);
+/* Whether it exists on this side, and says the same on every side that has it. */
 bool field_compared(enum field f);
 #define F_SEG_SEL(seg) (F_GUEST_ES_SEL + (seg))
 #define F_SEG_LIMIT(seg) (F_GUEST_ES_LIMIT + (seg))
