@@ -19,8 +19,8 @@ const u32 common_exit = EXITC_SAVE_DEBUG | EXITC_HOST_64 | EXITC_ACK_INT | EXITC
 const u32 common_entry = ENTRYC_LOAD_DEBUG | ENTRYC_GUEST_64 | ENTRYC_LOAD_PAT | ENTRYC_LOAD_EFER;
 
 /*
- * TSC ticks after which a case is over, if nothing else ends it. L2's endless loops run for all
- * of it, on each side, so it is not more than what is no loop needs on the slowest.
+ * TSC ticks after which a case is over, if nothing else ends it: enough for what is no endless
+ * loop on the slowest side, and no more, since endless loops take all of it on each.
  */
 #define PATIENCE (1u << 20)
 
