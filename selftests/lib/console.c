@@ -162,17 +162,25 @@ void machine_exit(u8 status)
 
 void *memcpy(void *to, const void *from, size_t n)
 {
+	size_t words = n / 8;
 	void *ret = to;
 
-	asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+	asm volatile("rep movsq; mov %3, %%rcx; rep movsb"
+		     : "+D"(to), "+S"(from), "+c"(words)
+		     : "r"(n % 8)
+		     : "memory");
 	return ret;
 }
 
 void *memset(void *to, int c, size_t n)
 {
+	size_t words = n / 8;
 	void *ret = to;
 
-	asm volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(c) : "memory");
+	asm volatile("rep stosq; mov %2, %%rcx; rep stosb"
+		     : "+D"(to), "+c"(words)
+		     : "r"(n % 8), "a"(0x0101010101010101ULL * (u8)c)
+		     : "memory");
 	return ret;
 }
 

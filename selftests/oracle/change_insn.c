@@ -235,6 +235,7 @@ static void insn_dr(struct trial *t, struct rng *r)
 	bool load = rng_one_in(r, 2);
 
 	note(t, load ? "MOV to DR" : "MOV from DR", dr);
+	t->debug = true;
 	if (rng_one_in(r, 5))
 		set(t, F_GUEST_DR7, 0x2400);
 	if (load)

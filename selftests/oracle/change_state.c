@@ -459,7 +459,6 @@ void change_paging(struct trial *t, struct rng *r)
 		/* A large page would map what is not L2's. */
 		bits &= ~0x80ULL;
 	}
-	t->remapped = true;
 	poke(t, "page-table entry", entry, 8, *entry ^ bits);
 	poke(t, "32-bit page-table entry", entry32, 4, *entry32 ^ (u32)bits);
 }

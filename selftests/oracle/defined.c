@@ -152,18 +152,19 @@ static u64 unusable_base_bits(enum segreg s)
 	}
 }
 
+static bool unusable(const struct outcome *o, enum segreg s)
+{
+	return o->value[F_SEG_AR(s)] & AR_UNUSABLE;
+}
+
 static u64 segment_bits(const struct outcome *o, enum field f)
 {
-	for (enum segreg s = SEG_ES; s < NR_SEGS; s++) {
-		bool unusable = o->value[F_SEG_AR(s)] & AR_UNUSABLE;
-
-		if (f == F_SEG_AR(s))
-			return unusable ? unusable_ar_bits(s) : ALL;
-		if (f == F_SEG_LIMIT(s))
-			return unusable ? 0 : ALL;
-		if (f == F_SEG_BASE(s))
-			return unusable ? unusable_base_bits(s) : ALL;
-	}
+	if (f >= F_SEG_AR(0) && f < F_SEG_AR(NR_SEGS))
+		return unusable(o, f - F_SEG_AR(0)) ? unusable_ar_bits(f - F_SEG_AR(0)) : ALL;
+	if (f >= F_SEG_LIMIT(0) && f < F_SEG_LIMIT(NR_SEGS))
+		return unusable(o, f - F_SEG_LIMIT(0)) ? 0 : ALL;
+	if (f >= F_SEG_BASE(0) && f < F_SEG_BASE(NR_SEGS))
+		return unusable(o, f - F_SEG_BASE(0)) ? unusable_base_bits(f - F_SEG_BASE(0)) : ALL;
 	return ALL;
 }
 
@@ -173,7 +174,7 @@ static bool code_64(const struct outcome *o)
 	return (o->value[F_GUEST_EFER] & EFER_LMA) && (o->value[F_GUEST_CS_AR] & AR_L);
 }
 
-static bool saves_pdptes(const struct trial *t, const struct outcome *o)
+bool saves_pdptes(const struct trial *t, const struct outcome *o)
 {
 	return (t->want[F_PROC_CTLS] & PROC_SECONDARY) && (t->want[F_PROC2_CTLS] & PROC2_EPT) &&
 	       (o->value[F_GUEST_CR0] & CR0_PG) && (o->value[F_GUEST_CR4] & CR4_PAE) &&
@@ -211,8 +212,6 @@ u64 defined_bits(const struct trial *t, const struct outcome *o, enum field f)
 {
 	if (f == F_ENTRY_INTR_INFO)
 		return entry_failed(o) ? ALL : INTR_VALID;
-	if (!field_compared(f) || time_decided(t, o))
-		return f == F_EXIT_REASON ? ALL : 0;
 	if (fields[f].role == ROLE_GUEST)
 		return entry_failed(o) ? ALL : guest_bits(t, o, f);
 	if (fields[f].role != ROLE_EXIT)

@@ -3,8 +3,11 @@
 #include "oracle.h"
 
 const struct field_info fields[NR_FIELDS] = {
-#define F(name_, encoding_, width, member, offset, role_, shadow) \
-	[F_##name_] = { .encoding = encoding_, .role = ROLE_##role_, .name = #name_ },
+#define F(name_, encoding_, width, member, offset, role_, shadow_) \
+	[F_##name_] = { .encoding = encoding_,                     \
+			.role = ROLE_##role_,                      \
+			.shadow = SHADOW_##shadow_,                \
+			.name = #name_ },
 #include <vmx/vmcs_fields.def>
 #undef F
 };
@@ -40,6 +43,7 @@ static const bool left_out[NR_FIELDS] = {
 	[F_PLE_WINDOW] = true,
 	[F_GUEST_SMBASE] = true,
 	[F_GUEST_PREEMPT_TIMER] = true,
+	[F_INSN_ERROR] = true,
 	[F_IO_RCX] = true,
 	[F_IO_RSI] = true,
 	[F_IO_RDI] = true,
@@ -50,6 +54,26 @@ static const bool left_out[NR_FIELDS] = {
 /* This side's VMCS has not got it. */
 static bool lacking[NR_FIELDS];
 
+struct field_list writable_fields, exit_fields, guest_fields, rare_fields, host_fields;
+
+static void add(struct field_list *list, enum field f)
+{
+	list->at[list->count++] = f;
+}
+
+static void sort_in(enum field f)
+{
+	if (fields[f].role == ROLE_EXIT) {
+		add(&exit_fields, f);
+		return;
+	}
+	add(&writable_fields, f);
+	if (fields[f].role == ROLE_HOST)
+		add(&host_fields, f);
+	if (fields[f].role == ROLE_GUEST)
+		add(fields[f].shadow == SHADOW_NONE ? &rare_fields : &guest_fields, f);
+}
+
 void fields_find(void)
 {
 	u64 v;
@@ -58,6 +82,8 @@ void fields_find(void)
 		lacking[i] = !left_out[i] && vmread(fields[i].encoding, &v) != VM_OK;
 		if (lacking[i])
 			printf("L %s lacking\n", fields[i].name);
+		if (field_compared(i))
+			sort_in(i);
 	}
 }
 

@@ -76,6 +76,7 @@ static void do_run(struct l1_vmx *vmx, const char *s)
 	u64 block = number_after(&s, '/', 1), hash = 0;
 	u32 kind = 0;
 
+	trial_init(vmx);
 	for (u64 i = 0; i < count; i++) {
 		hash = mix(hash, one(vmx, first + i, ALL_CHANGES, false, &kind));
 		if (block == 1)
@@ -93,9 +94,11 @@ static void do_subsets(struct l1_vmx *vmx, const char *s)
 {
 	u64 n = number(&s);
 
-	for (u32 mask = 0; mask <= ALL_CHANGES; mask++)
+	for (u32 mask = 0; mask <= ALL_CHANGES; mask++) {
+		trial_init(vmx);
 		printf("S 0x%lx 0x%x %lx\n", (unsigned long)n, mask,
 		       (unsigned long)one(vmx, n, mask, false, NULL));
+	}
 }
 
 static void do_full(struct l1_vmx *vmx, const char *s)
@@ -105,6 +108,7 @@ static void do_full(struct l1_vmx *vmx, const char *s)
 	u64 hash;
 
 	printf("F 0x%lx 0x%x\n", (unsigned long)n, mask);
+	trial_init(vmx);
 	hash = one(vmx, n, mask, true, NULL);
 	printf("= hash %lx\n", (unsigned long)hash);
 }
@@ -157,7 +161,7 @@ static void all_orders(void)
 	l1_new_vmcs(vmx);
 	fields_find();
 	base_init(vmx);
-	trial_reset_msrs();
+	quirks_init();
 	for (u32 i = 0; i < nr_changes; i++)
 		printf("K %u %s\n", i, changes[i].name);
 	for (s = line; *s; s++)

@@ -214,7 +214,7 @@ u64 memory_observe(u64 hash, bool print)
 			i += first_difference(p->at + i, p->template + i, p->words - i);
 			if (i >= p->words)
 				break;
-			hash = mix(mix(hash, (p - parts) << 16 | i), p->at[i] ^ p->template[i]);
+			hash = fold(fold(hash, (p - parts) << 16 | i), p->at[i] ^ p->template[i]);
 			if (print && p != parts)
 				printf("= %s+0x%x 0x%lx\n", p->name, 8 * i,
 				       (unsigned long)p->at[i]);

@@ -29,9 +29,19 @@ enum role {
 	ROLE_EXIT,
 };
 
+enum shadow {
+	SHADOW_NONE,
+	SHADOW_RO,
+	SHADOW_RW,
+	SHADOW_RW_VI,
+	SHADOW_RW_PML,
+	SHADOW_WIDE,
+};
+
 struct field_info {
 	u32 encoding;
 	u8 role;
+	u8 shadow;
 	const char *name;
 };
 
@@ -40,6 +50,18 @@ extern const struct field_info fields[NR_FIELDS];
 void fields_find(void);
 /* Whether it exists on this side, and says the same on every side that has it. */
 bool field_compared(enum field f);
+
+/* Fields of some kind, so that no loop needs to look at the others. */
+struct field_list {
+	u32 count;
+	u8 at[NR_FIELDS];
+};
+
+/*
+ * What L1 writes, and what it reads after an exit; of those that are compared. The rare ones are
+ * L2's state as well: no VMCS shadowing serves them, so that each costs an exit.
+ */
+extern struct field_list writable_fields, exit_fields, guest_fields, rare_fields, host_fields;
 #define F_SEG_SEL(seg) (F_GUEST_ES_SEL + (seg))
 #define F_SEG_LIMIT(seg) (F_GUEST_ES_LIMIT + (seg))
 #define F_SEG_AR(seg) (F_GUEST_ES_AR + (seg))
@@ -52,6 +74,14 @@ struct rng {
 };
 
 u64 mix(u64 a, u64 b);
+
+/* @v into a hash over much: no two values give the same, but the bits are not all mixed. */
+static inline u64 fold(u64 hash, u64 v)
+{
+	hash = (hash ^ v) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ hash >> 32;
+}
+
 u64 rng_next(struct rng *r);
 
 /* 0 to @n - 1 */
@@ -156,8 +186,11 @@ struct trial {
 	u32 entries;
 	bool msrs;  /* MSRs outside the VMCS are compared */
 	bool steps; /* an instruction sets RFLAGS.TF */
+	bool debug; /* an instruction may change debug registers */
+	bool look;  /* at L1 and at what is seldom changed, whatever the case does */
+	bool rare;  /* L2's rare fields are compared */
 	bool fmask_high;
-	bool remapped; /* paging structures or EPT are not as usual */
+	bool remapped; /* EPT is not as usual */
 	u64 quirks;    /* of the emulated processor that spoil the case */
 	u32 timer;     /* of the preemption timer: what ends every case */
 	u64 want[NR_FIELDS];
@@ -212,8 +245,8 @@ extern const u32 common_pin, common_proc, common_proc2, common_exit, common_entr
 
 /* Build case @number into @t. */
 void trial_build(struct trial *t, u64 number, u32 mask, bool explain);
-/* MSRs outside the VMCS as every case finds them. */
-void trial_reset_msrs(void);
+/* As if no case had run: all of the VMCS is written anew, and L0 has nothing cached of it. */
+void trial_init(struct l1_vmx *vmx);
 /* Run it; the hash of all that can be seen of it. */
 u64 trial_run(struct l1_vmx *vmx, struct trial *t);
 
@@ -226,12 +259,15 @@ struct outcome {
 
 /* A loop that only the timer ended: what L2 is like is not defined. */
 bool time_decided(const struct trial *t, const struct outcome *o);
+/* L2 has PDPTEs of its own at this exit. */
+bool saves_pdptes(const struct trial *t, const struct outcome *o);
 /* Which part of a field has a defined value after this outcome; 0: none. */
 u64 defined_bits(const struct trial *t, const struct outcome *o, enum field f);
 
 /* What is not compared since the emulated processor is wrong; quirks.def. */
 void quirks_find(struct trial *t);
 u64 quirks_hide(const struct trial *t, u64 hash);
+void quirks_init(void);
 void quirks_begin(const struct trial *t, const struct outcome *o);
 u64 quirk_bits(enum field f, u64 value);
 void quirks_report(void);

@@ -33,6 +33,16 @@ static const struct quirk_row {
 #include "quirks.def"
 };
 
+/* Whether a row is about it. */
+static bool has_row[NR_FIELDS];
+
+void quirks_init(void)
+{
+	for (enum quirk q = 0; q < NR_QUIRKS; q++)
+		if (rows[q].field < NR_FIELDS)
+			has_row[rows[q].field] = true;
+}
+
 static void hide(enum quirk q, u64 what)
 {
 	state[q].seen++;
@@ -182,6 +192,8 @@ u64 quirk_bits(enum field f, u64 value)
 {
 	u64 bits = 0;
 
+	if (!has_row[f])
+		return 0;
 	for (enum quirk q = 0; q < NR_QUIRKS; q++) {
 		if (!state[q].holds || rows[q].field != f)
 			continue;

@@ -23,9 +23,9 @@ const struct change changes[] = {
 };
 const u32 nr_changes = ARRAY_SIZE(changes);
 
-/* What is in the current VMCS, as far as this side knows. */
+/* What is in the current VMCS, as far as this side knows; no case wants UNKNOWN. */
+#define UNKNOWN 0xa7c15e6d4b3f2901ULL
 static u64 known[NR_FIELDS];
-static bool is_known[NR_FIELDS];
 
 /* --- what changes are made with ------------------------------------------------------------ */
 
@@ -149,28 +149,46 @@ void trial_build(struct trial *t, u64 number, u32 mask, bool explain)
 
 /* --- running ------------------------------------------------------------------------------------- */
 
-static void write_fields(struct trial *t)
+static bool is_pdpte(enum field f)
 {
-	for (u32 i = 0; i < NR_FIELDS; i++) {
-		if (fields[i].role == ROLE_EXIT || !field_compared(i))
+	return f >= F_GUEST_PDPTE0 && f <= F_GUEST_PDPTE3;
+}
+
+/* Without PAE paging the entry does not look at them: the last case's do as well as zeros. */
+static bool matters(const struct trial *t, enum field f)
+{
+	if (!is_pdpte(f) || t->want[f])
+		return true;
+	return (t->want[F_GUEST_CR4] & CR4_PAE) && !(t->want[F_ENTRY_CTLS] & ENTRYC_GUEST_64);
+}
+
+static void write_fields(const struct trial *t)
+{
+	for (u32 i = 0; i < writable_fields.count; i++) {
+		enum field f = writable_fields.at[i];
+
+		if (known[f] == t->want[f] || !matters(t, f))
 			continue;
-		if (is_known[i] && known[i] == t->want[i])
-			continue;
-		l1_vmwrite(fields[i].encoding, t->want[i]);
-		known[i] = t->want[i];
-		is_known[i] = true;
+		l1_vmwrite(fields[f].encoding, t->want[f]);
+		known[f] = t->want[f];
 	}
 }
 
-static void read_fields(struct outcome *o, u8 role)
+static void read_state(struct outcome *o, const struct field_list *list)
 {
-	for (u32 i = 0; i < NR_FIELDS; i++) {
-		if (fields[i].role != role || !field_compared(i))
-			continue;
-		o->value[i] = vmread_fast(fields[i].encoding);
-		if (role != ROLE_EXIT)
-			known[i] = o->value[i];
+	for (u32 i = 0; i < list->count; i++) {
+		enum field f = list->at[i];
+
+		known[f] = o->value[f] = vmread_fast(fields[f].encoding);
 	}
+}
+
+static bool at_base(const struct trial *t, const struct field_list *list)
+{
+	for (u32 i = 0; i < list->count; i++)
+		if (t->want[list->at[i]] != base[list->at[i]])
+			return false;
+	return true;
 }
 
 /* --- L1 after an exit ------------------------------------------------------------------------------ */
@@ -192,17 +210,15 @@ static u64 show(struct trial *t, u64 hash, const char *name, u64 v)
 {
 	if (t->explain)
 		printf("= %s 0x%lx\n", name, (unsigned long)v);
-	return mix(hash, v);
+	return fold(hash, v);
 }
 
 /* Looking at L1 costs more than the rest: where its state was changed, and now and then. */
 static bool look_at_host(const struct trial *t)
 {
-	for (u32 i = 0; i < NR_FIELDS; i++)
-		if (fields[i].role == ROLE_HOST && field_compared(i) && t->want[i] != base[i])
-			return true;
-	return t->want[F_EXIT_CTLS] != base[F_EXIT_CTLS] || t->want[F_EXIT_MSR_LOAD_COUNT] ||
-	       !(t->number & 15);
+	if (t->look || !at_base(t, &host_fields))
+		return true;
+	return t->want[F_EXIT_CTLS] != base[F_EXIT_CTLS] || t->want[F_EXIT_MSR_LOAD_COUNT];
 }
 
 struct host {
@@ -258,7 +274,7 @@ static void restore_host(void)
 /* MSRs that no VMCS holds. */
 static const u32 msrs[] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_KERNEL_GS_BASE };
 
-void trial_reset_msrs(void)
+static void reset_msrs(void)
 {
 	for (u32 i = 0; i < ARRAY_SIZE(msrs); i++)
 		wrmsr(msrs[i], 0);
@@ -271,9 +287,9 @@ static u64 observe_msrs(struct trial *t, u64 hash)
 
 		if (t->explain)
 			printf("= MSR 0x%x 0x%lx\n", msrs[i], (unsigned long)v);
-		hash = mix(hash, v);
+		hash = fold(hash, v);
 	}
-	trial_reset_msrs();
+	reset_msrs();
 	return hash;
 }
 
@@ -288,39 +304,99 @@ static u64 observe_registers(struct trial *t, u64 hash)
 	for (u32 i = 0; i < NR_GPRS; i++)
 		if (i != GPR_RSP)
 			hash = show(t, hash, names[i], vmx->regs[i]);
-	hash = show(t, hash, "CR2", read_cr2());
-	hash = show(t, hash, "DR0", read_dr0());
-	hash = show(t, hash, "DR1", read_dr1());
-	hash = show(t, hash, "DR2", read_dr2());
-	hash = show(t, hash, "DR3", read_dr3());
-	hash = show(t, hash, "DR6", read_dr6());
+	return show(t, hash, "CR2", read_cr2());
+}
+
+/* What a case does to debug registers unlooked-for stays for the next that looks at them. */
+static bool look_at_drs(const struct trial *t)
+{
+	return t->look || t->debug || t->steps || (t->want[F_GUEST_RFLAGS] & RFLAGS_TF) ||
+	       t->want[F_GUEST_DR7] != base[F_GUEST_DR7] || t->want[F_GUEST_PENDING_DBG] ||
+	       (t->want[F_ENTRY_INTR_INFO] & INTR_VALID);
+}
+
+#define DR6_RESET 0xffff0ff0
+
+static void reset_drs(void)
+{
+	write_dr0(0);
+	write_dr1(0);
+	write_dr2(0);
+	write_dr3(0);
+	write_dr6(DR6_RESET);
+}
+
+static u64 observe_drs(struct trial *t, u64 hash)
+{
+	const u64 dr[] = { read_dr0(), read_dr1(), read_dr2(), read_dr3(), read_dr6() };
+	static const char *const names[] = { "DR0", "DR1", "DR2", "DR3", "DR6" };
+
+	for (u32 i = 0; i < ARRAY_SIZE(dr); i++)
+		hash = show(t, hash, names[i], dr[i]);
+	if (dr[0] | dr[1] | dr[2] | dr[3] | (dr[4] ^ DR6_RESET))
+		reset_drs();
 	return show(t, hash, "L1's DR7", read_dr7());
+}
+
+void trial_init(struct l1_vmx *vmx)
+{
+	vmclear((u64)vmx->vmcs);
+	vmptrld((u64)vmx->vmcs);
+	vmx->launched = false;
+	reset_msrs();
+	reset_drs();
+	for (u32 i = 0; i < NR_FIELDS; i++)
+		known[i] = UNKNOWN;
 }
 
 /* --- one entry --------------------------------------------------------------------------------------- */
 
-static u64 observe_fields(struct trial *t, const struct outcome *o, u64 hash)
+static u64 observe_field(struct trial *t, const struct outcome *o, enum field f, u64 hash)
 {
-	for (u32 i = 0; i < NR_FIELDS; i++) {
-		u64 bits = defined_bits(t, o, i);
+	u64 bits = defined_bits(t, o, f);
 
-		if (bits)
-			bits &= ~quirk_bits(i, o->value[i] & bits);
-		if (!bits)
-			continue;
-		if (t->explain)
-			printf("= %s 0x%lx\n", fields[i].name, (unsigned long)(o->value[i] & bits));
-		hash = mix(mix(hash, i), o->value[i] & bits);
-	}
+	if (bits)
+		bits &= ~quirk_bits(f, o->value[f] & bits);
+	if (!bits)
+		return hash;
+	return fold(show(t, hash, fields[f].name, o->value[f] & bits), f);
+}
+
+static u64 observe_list(struct trial *t, const struct outcome *o, const struct field_list *list,
+			u64 hash)
+{
+	for (u32 i = 0; i < list->count; i++)
+		hash = observe_field(t, o, list->at[i], hash);
 	return hash;
 }
 
-static void read_outcome(struct outcome *o)
+static u64 observe_fields(struct trial *t, const struct outcome *o, u64 hash)
+{
+	hash = observe_field(t, o, F_ENTRY_INTR_INFO, hash);
+	hash = observe_list(t, o, &exit_fields, hash);
+	hash = observe_list(t, o, &guest_fields, hash);
+	return t->rare ? observe_list(t, o, &rare_fields, hash) : hash;
+}
+
+/* What an exit saves in the PDPTEs without PAE paging is undefined. */
+static void read_rare_fields(struct trial *t, struct outcome *o)
+{
+	t->rare |= saves_pdptes(t, o);
+	if (t->rare)
+		read_state(o, &rare_fields);
+	if (!(o->how & EXIT_ENTRY_FAILED) && !saves_pdptes(t, o))
+		for (u32 i = 0; i < 4; i++)
+			known[F_GUEST_PDPTE0 + i] = UNKNOWN;
+}
+
+static void read_outcome(struct trial *t, struct outcome *o)
 {
 	if (o->how >= VM_OK)
 		return;
-	read_fields(o, ROLE_EXIT);
-	read_fields(o, ROLE_GUEST);
+	for (u32 i = 0; i < exit_fields.count; i++)
+		o->value[exit_fields.at[i]] = vmread_fast(fields[exit_fields.at[i]].encoding);
+	read_state(o, &guest_fields);
+	read_rare_fields(t, o);
 	o->value[F_ENTRY_INTR_INFO] = vmread_fast(VMCS_ENTRY_INTR_INFO);
 	known[F_ENTRY_INTR_INFO] = o->value[F_ENTRY_INTR_INFO];
 }
@@ -329,8 +405,9 @@ static u64 observe(struct trial *t, const struct outcome *o, u64 hash)
 {
 	if (t->explain)
 		printf("= outcome 0x%lx\n", (unsigned long)o->how);
-	if (o->how >= VM_OK)
-		return mix(hash, o->how);
+	hash = fold(hash, o->how);
+	if (o->how >= VM_OK || time_decided(t, o))
+		return hash;
 	return observe_fields(t, o, hash);
 }
 
@@ -384,15 +461,10 @@ static void unblock_nmis(void)
 		     : "memory");
 }
 
-static void arm(struct trial *t)
+static void arm(const struct trial *t)
 {
 	unblock_nmis();
 	write_cr2(0x2222);
-	write_dr0(0);
-	write_dr1(0);
-	write_dr2(0);
-	write_dr3(0);
-	write_dr6(0xffff0ff0);
 	memcpy(l1_vmx()->regs, t->regs, sizeof(t->regs));
 }
 
@@ -418,18 +490,31 @@ static u64 enter_once(struct l1_vmx *vmx, struct trial *t, struct outcome *o, bo
 		take_host(&h);
 		restore_host();
 	}
-	read_outcome(o);
+	read_outcome(t, o);
 	quirks_begin(t, o);
 	hash = observe(t, o, hash);
 	return host ? observe_host(t, &h, hash) : hash;
 }
 
+/* What it was, is over: L2 was stopped somewhere. */
+static u64 forget(const struct trial *t, u64 hash)
+{
+	memory_observe(0, false);
+	reset_drs();
+	if (t->msrs)
+		reset_msrs();
+	return quirks_hide(t, hash);
+}
+
 u64 trial_run(struct l1_vmx *vmx, struct trial *t)
 {
-	bool host = look_at_host(t);
+	bool host;
 	struct outcome o;
 	u64 hash = 0;
 
+	t->look = !(t->number & 15);
+	t->rare = t->look || !at_base(t, &rare_fields);
+	host = look_at_host(t);
 	write_fields(t);
 	l1_vmwrite(VMCS_GUEST_PREEMPT_TIMER, t->timer);
 	flush(t);
@@ -441,13 +526,11 @@ u64 trial_run(struct l1_vmx *vmx, struct trial *t)
 		known[F_GUEST_RIP] = o.value[F_GUEST_RIP] + o.value[F_EXIT_INSN_LEN];
 		l1_vmwrite(VMCS_GUEST_RIP, known[F_GUEST_RIP]);
 	}
-	if (o.how < VM_OK && time_decided(t, &o)) {
-		memory_observe(0, false);
-		if (t->msrs)
-			trial_reset_msrs();
-		return quirks_hide(t, hash);
-	}
+	if (o.how < VM_OK && time_decided(t, &o))
+		return forget(t, hash);
 	hash = observe_registers(t, hash);
+	if (look_at_drs(t))
+		hash = observe_drs(t, hash);
 	if (t->msrs)
 		hash = observe_msrs(t, hash);
 	return quirks_hide(t, memory_observe(hash, t->explain));
