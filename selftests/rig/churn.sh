@@ -35,7 +35,7 @@ done
 # Not images whose L2 loops: with interrupts off, on an emulator that keeps them off
 # in a guest, nothing would ever end it.
 for image in l2-exits l2-ept; do
-	timeout 90 "$dir/mini" -n -m lose "$guests/$image.elf" >"$said" 2>&1
+	timeout 300 "$dir/mini" -n -m lose "$guests/$image.elf" >"$said" 2>&1
 	status=$?
 	result "$([ $status -lt 124 ] || echo "status $status")" "$image whose memory is lost ends"
 	"$dir/mini" -n "$guests/l2-vmcall.elf" >"$said" 2>&1
