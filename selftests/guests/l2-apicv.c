@@ -315,6 +315,47 @@ static void eoi(void)
 	on_trap(0x71, NULL);
 }
 
+/*
+ * To port 0x80 whoever is under L1 may take the state and set it again. The gates are
+ * read first: an EPT violation on them while a virtual interrupt is delivered the
+ * emulated processor reports with another event.
+ */
+static void l2_ends_later(void)
+{
+	struct table_pointer idt;
+
+	asm volatile("sidt %0" : "=m"(idt));
+	for (u32 i = 0; i <= idt.limit; i += 8)
+		l2_value[0] = *(volatile u64 *)(idt.base + i);
+	irqs_on();
+	cpu_pause();
+	irqs_off();
+	l2_value[0] = l2_last;
+	outb(0x80, 0);
+	wrmsr(X2APIC(APIC_EOI), 0);
+	irqs_on();
+	cpu_pause();
+	irqs_off();
+	l2_value[1] = l2_last;
+	l2_vmcall(0x600d);
+}
+
+static void meanwhile(void)
+{
+	on_trap(0x62, on_virtual);
+	on_trap(0x71, on_virtual);
+	use_x2apic(l2_ends_later, PROC2_VIRT_INTR);
+	request(0x62);
+	request(0x71);
+	expect_end();
+	GUEST_EXPECT(l2_value[0], 0x71);
+	GUEST_EXPECT(l2_value[1], 0x62);
+	GUEST_EXPECT(l2_irqs, 2);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_INTR_STATUS), 0x6200);
+	on_trap(0x62, NULL);
+	on_trap(0x71, NULL);
+}
+
 static void eoi_exit(void)
 {
 	on_trap(0x71, on_virtual);
@@ -421,6 +462,7 @@ CLAIMS = { { registers_read, "reads of virtualized registers are the page's" },
 	   { window, "interrupt-window exiting holds virtual interrupts back" },
 	   { tpr_holds, "the TPR holds an interrupt back, and lowering it lets it in" },
 	   { eoi, "EOI ends the interrupt and lets in the next" },
+	   { meanwhile, "one in service and one pending stay so while L2's state is away" },
 	   { eoi_exit, "EOI exits for a vector in the bitmap, past the instruction" },
 	   { eoi_fault, "a write to the EOI MSR other than 0 raises #GP" },
 	   { self_ipi, "a self-IPI by MSR is delivered; vectors below 16 exit" },

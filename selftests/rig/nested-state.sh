@@ -17,6 +17,10 @@ claim "the state had the shadow vmcs12 in it" $?
 "$dir/mini" -n -s /lib/abyme/guests/l2-meanwhile.elf >"$said" 2>&1 && ! grep -q '^not ok' "$said" &&
 	grep -q '^mini: [1-9][0-9]* states' "$said"
 claim "what L1 wrote into its VMCS is in its state too" $?
+"$dir/mini" -n -s /lib/abyme/guests/l2-apicv.elf >"$said" 2>&1
+grep -q "^ok .* one in service and one pending stay so while L2's state is away" "$said" &&
+	grep -q '^mini: [1-9][0-9]* states' "$said"
+claim "L2's virtual interrupts, in service and pending, are in it" $?
 "$dir/mini" -n -b /lib/abyme/guests/l2-shadow.elf >"$said" 2>&1 &&
 	grep -q '^mini: report [0-9]*: L1 rip 0x[0-9a-f]* KVM_SET_NESTED_STATE refused, GUEST_RFLAGS=0x0: guest RFLAGS has reserved bits set, or bit 1 clear \[SDM: ' "$said"
 claim "a state whose L2 has an RFLAGS of 0 is refused, and reported" $?
