@@ -5,6 +5,12 @@
  */
 #include "nested/internal.h"
 
+/* All of L1's controls, and whether what is injected comes to protected mode. */
+static bool for_ctl_checks(const struct vmcs12_field *f)
+{
+	return f->role == ROLE_MERGE || f->enc == VMCS_GUEST_CR0;
+}
+
 /* Fields that L1's checks of the host state look at. Any RSP is valid, and it changes often. */
 static bool for_host_checks(const struct vmcs12_field *f)
 {
@@ -39,7 +45,8 @@ enum {
 	NEEDS_MERGE = BIT(0),
 	NEEDS_HOST_CHECKS = BIT(1),
 	NEEDS_GUEST_CHECKS = BIT(2),
-	IS_PLAIN = BIT(3),
+	NEEDS_CTL_CHECKS = BIT(3),
+	IS_PLAIN = BIT(4),
 };
 
 static u8 needs[NR_FIELDS];
@@ -52,6 +59,7 @@ void current_global_init(void)
 		const struct vmcs12_field *f = &vmcs12_fields[i];
 
 		needs[i] = (f->role == ROLE_MERGE ? NEEDS_MERGE : 0) |
+			   (for_ctl_checks(f) ? NEEDS_CTL_CHECKS : 0) |
 			   (for_host_checks(f) ? NEEDS_HOST_CHECKS : 0) |
 			   (for_guest_checks(f) ? NEEDS_GUEST_CHECKS : 0) |
 			   (vmcs02_field_is_plain(i) ? IS_PLAIN : 0);
@@ -63,10 +71,10 @@ void vmcs12_note_write(struct nested *n, unsigned int index)
 	u8 need = needs[index];
 
 	fieldset_add(&n->dirty, index);
-	if (need & NEEDS_MERGE) {
-		n->check_ctls = true;
+	if (need & NEEDS_MERGE)
 		n->merge_due = true;
-	}
+	if (need & NEEDS_CTL_CHECKS)
+		n->check_ctls = true;
 	if (need & NEEDS_HOST_CHECKS)
 		n->check_host = true;
 	if (need & NEEDS_GUEST_CHECKS)

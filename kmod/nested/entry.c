@@ -137,15 +137,17 @@ static const struct check *check_guest_state(struct vcpu *vcpu, struct check_ctx
 	struct nested *n = vcpu->nested;
 	const struct check *failed;
 	u64 held = n->shadow12_ptr;
+	bool vm86 = n->v->guest_rflags & X86_EFLAGS_VM;
 
 	shadow12_load(vcpu);
-	if (!n->check_guest && !vmcs12_pae(n->v)) {
+	if (!n->check_guest && vm86 == n->l2_vm86 && !vmcs12_pae(n->v)) {
 		failed = check_guest_again(vcpu, c, n->shadow12_ptr != held, qual);
 	} else {
 		vmcs12_pull_plain(vcpu);
 		nested_read_link(vcpu, c);
 		nested_read_pdptes(vcpu, c);
 		failed = check_guest(c, qual);
+		n->l2_vm86 = vm86;
 	}
 	if (failed)
 		shadow12_drop(vcpu); /* it was not entered with: L1 may still change it */

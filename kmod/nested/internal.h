@@ -87,6 +87,7 @@ struct nested {
 	bool plain_stale;
 	bool check_ctls, check_host, check_guest; /* changed since they last passed */
 	bool l1_long_mode;			  /* when the host's checks passed last */
+	bool l2_vm86;				  /* when the guest's did */
 	bool merge_due;
 	struct merged merged;
 

@@ -529,6 +529,20 @@ static void many_failures(void)
 	still_enters();
 }
 
+/* The controls have not changed since they were valid, but what they depend on has. */
+static void injection_again(void)
+{
+	l1_prepare(l2_end);
+	l1_need_ept(0);
+	l1_use_proc2(PROC2_UNRESTRICTED);
+	l1_vmwrite(VMCS_ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_HARD_EXC | INTR_HAS_ERROR | VEC_AC);
+	TRY_FIELD(GUEST_RFLAGS, 0, BAD_GUEST);
+	TRY_NOT(GUEST_CR0, CR0_PE | CR0_PG, BAD_CONTROLS);
+	TRY_FIELD(GUEST_RFLAGS, 0, BAD_GUEST);
+	l1_vmwrite(VMCS_ENTRY_INTR_INFO, 0);
+	still_enters();
+}
+
 CLAIMS = { { reserved_controls, "each reserved control bit: error 7" },
 	   { secondary_off, "secondary controls count only when activated" },
 	   { addresses, "bitmap addresses: error 7" },
@@ -539,6 +553,7 @@ CLAIMS = { { reserved_controls, "each reserved control bit: error 7" },
 	   { tpr_shadow, "virtual-APIC page, TPR threshold, APIC-access page: error 7" },
 	   { msr_list_addresses, "MSR lists' addresses, when their count is not 0: error 7" },
 	   { injection, "event injection: error 7" },
+	   { injection_again, "an error code, once CR0.PE is 0: error 7" },
 	   { host_crs, "host CR0, CR3, CR4: error 8" },
 	   { host_segments, "host selectors: error 8" },
 	   { host_bases, "host bases and RIP: error 8" },

@@ -98,6 +98,17 @@ static void unpaged(void)
 	GUEST_EXPECT(*(volatile u32 *)0xa900, 0x12345678);
 }
 
+/* Segments that were valid are not when nothing but RFLAGS.VM changes. */
+static void into_vm86(void)
+{
+	unpaged();
+	l1_vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_VM);
+	EXPECT_EXIT(EXIT_ENTRY_FAILED | EXIT_BAD_GUEST_STATE);
+	l1_vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
+	l1_vmwrite(VMCS_GUEST_RIP, LOW_SCRATCH);
+	expect_end();
+}
+
 static void paging_pae(void)
 {
 	struct l1_vmx *vmx = l1_prepare(l2_end);
@@ -217,6 +228,7 @@ static void own_cr3(void)
 
 CLAIMS = { { real_mode, "L2 in real mode, with exits" },
 	   { unpaged, "L2 in protected mode without paging" },
+	   { into_vm86, "RFLAGS.VM makes L2's segments invalid, and valid again" },
 	   { paging_pae, "L2 with PAE paging; PDPTEs are loaded and saved" },
 	   { compatibility, "L2 in compatibility mode" },
 	   { without_ept, "L2 without EPT" },
