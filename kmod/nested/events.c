@@ -6,6 +6,7 @@
 #include "irqchip/inject.h"
 #include "irqchip/irqchip.h"
 #include "nested/internal.h"
+#include "nested/vapic.h"
 
 /* An event has entered L2 half, or is about to: it goes first. */
 static bool delivery_under_way(const struct vcpu *vcpu)
@@ -140,6 +141,29 @@ static int reflect_init_sipi(struct vcpu *vcpu)
 	return 2;
 }
 
+bool nested_debug_trap_for_l1(const struct vcpu *vcpu)
+{
+	return (vcpu->nested->v->exception_bitmap & BIT(VEC_DB)) && debug_trap_pending();
+}
+
+/*
+ * The processor exits right after the entry, whatever else is pending, and from HLT.
+ * SDM: "VM Exits Induced by the TPR Threshold".
+ */
+static bool tpr_exit_due(struct vcpu *vcpu)
+{
+	const struct nested *n = vcpu->nested;
+	const struct vmcs12 *v = n->v;
+	u32 proc2 = vmcs12_proc2(v);
+	u8 vtpr;
+
+	if (!n->entering || !(v->proc_ctls & PROC_TPR_SHADOW) || !(proc2 & PROC2_APIC_ACCESS) ||
+	    (proc2 & PROC2_VIRT_INTR) || n->activity > ACTIVITY_HLT)
+		return false;
+	return !mem_read(vcpu->vm, v->virt_apic_addr + VAPIC_TPR, &vtpr, 1) &&
+	       (v->tpr_threshold & 0xf) > vtpr >> 4;
+}
+
 /* Once, when L2 executed HLT itself. */
 static void note_halt(struct vcpu *vcpu)
 {
@@ -198,7 +222,7 @@ bool nested_wakes(struct vcpu *vcpu)
 		return true;
 	if (vcpu->inject.nmi.pending && inject_nmi_allowed(vcpu) && !nmi_held_back(vcpu))
 		return true;
-	if (window_opens(vcpu))
+	if (window_opens(vcpu) || tpr_exit_due(vcpu))
 		return true;
 	return n->activity == ACTIVITY_HLT &&
 	       (vcpu->inject.exception.pending || irq_for_l2(vcpu) || debug_trap_pending());
@@ -213,6 +237,10 @@ int nested_events(struct vcpu *vcpu, bool *immediate)
 		inject_set_nmi_masked(vcpu, true);
 	if (delivery_under_way(vcpu)) {
 		*immediate = for_l1(vcpu);
+		return 1;
+	}
+	if (for_l1(vcpu) && tpr_exit_due(vcpu)) {
+		*immediate = true;
 		return 1;
 	}
 	if (vcpu->lapic && unlikely(lapic_has_events(vcpu))) {
@@ -239,8 +267,9 @@ int nested_events(struct vcpu *vcpu, bool *immediate)
 		*immediate = true;
 	}
 	vcpu->stats.nested_reflected--;
-	/* L2 goes on. It is active from here, unless all that comes is a window. */
-	if (n->activity != ACTIVITY_ACTIVE && !window_opens(vcpu))
+	/* L2 goes on. It is active from here, unless all that comes is L1's at once. */
+	if (n->activity != ACTIVITY_ACTIVE && !window_opens(vcpu) &&
+	    !nested_debug_trap_for_l1(vcpu))
 		n->activity = ACTIVITY_ACTIVE;
 	return 1;
 }

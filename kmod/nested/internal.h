@@ -315,4 +315,7 @@ static inline void watch_flush(const struct nested *n, u32 cause)
 		w->flush[cause]++;
 }
 
+/* events.c. A debug exception is pending that the processor gives L1 at once. */
+bool nested_debug_trap_for_l1(const struct vcpu *vcpu);
+
 #endif

@@ -553,6 +553,22 @@ static void window_ends_halt(void)
 	EXPECT_EXIT(EXIT_INT_WINDOW);
 }
 
+/* An event that is L1's at once does not wake L2 first. SDM: "Architectural State Before a VM Exit" */
+static void debug_trap_in_halt(void)
+{
+	struct l1_vmx *vmx = l1_prepare(l2_end);
+
+	if (!(vmx->caps.misc & MISC_ACTIVITY_HLT))
+		claim_skip("no HLT activity state");
+	l1_use_pin(PIN_PREEMPT_TIMER);
+	l1_vmwrite(VMCS_GUEST_PREEMPT_TIMER, 1000000);
+	l1_vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VEC_DB));
+	l1_vmwrite(VMCS_GUEST_ACTIVITY, ACTIVITY_HLT);
+	l1_vmwrite(VMCS_GUEST_PENDING_DBG, DBG_ENABLED_BPT | 1);
+	EXPECT_EXIT(EXIT_EXCEPTION_NMI);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_ACTIVITY), ACTIVITY_HLT);
+}
+
 /* An interrupt that L2 takes itself ends its HLT: the next exit finds it active. */
 static void active_after_halt(void)
 {
@@ -628,5 +644,6 @@ CLAIMS = { { inject_interrupt, "injection of an external interrupt" },
 	   { vectoring_type,
 	     "an exit in an exception's delivery tells the type that was injected" },
 	   { window_ends_halt, "an interrupt window ends HLT" },
+	   { debug_trap_in_halt, "a debug exception for L1 finds L2 in HLT" },
 	   { active_after_halt, "L2 is active after an interrupt that ended its HLT" },
 	   END_OF_CLAIMS };

@@ -156,6 +156,32 @@ static void entry_below_and_event(void)
 	GUEST_EXPECT(l1_vmread(VMCS_IDT_VECTORING_INFO) & INTR_VALID, 0);
 }
 
+/* It has priority over all that an entry finds pending, as a timer of 0. */
+static void entry_below_and_timer(void)
+{
+	prepare_page(nop_first, 0, 4);
+	l1_use_pin(PIN_PREEMPT_TIMER);
+	l1_vmwrite(VMCS_GUEST_PREEMPT_TIMER, 0);
+	vapic[APIC_TPR] = 0;
+	EXPECT_EXIT(EXIT_TPR_BELOW);
+	vapic[APIC_TPR] = 0x40;
+	EXPECT_EXIT(EXIT_PREEMPT_TIMER);
+}
+
+static void entry_below_in_halt(void)
+{
+	struct l1_vmx *vmx = prepare_page(nop_first, 0, 4);
+
+	if (!(vmx->caps.misc & MISC_ACTIVITY_HLT))
+		claim_skip("no HLT activity state");
+	l1_use_pin(PIN_PREEMPT_TIMER);
+	l1_vmwrite(VMCS_GUEST_PREEMPT_TIMER, 1000000);
+	l1_vmwrite(VMCS_GUEST_ACTIVITY, ACTIVITY_HLT);
+	vapic[APIC_TPR] = 0;
+	EXPECT_EXIT(EXIT_TPR_BELOW);
+	expect_rip(nop_first);
+}
+
 /* --- by the APIC-access page -------------------------------------------------------- */
 
 static void page_below(void)
@@ -222,6 +248,8 @@ CLAIMS = { { at_the_threshold, "MOV CR8 to the threshold does not exit" },
 	   { entry_below, "a TPR below the threshold at entry: error 7" },
 	   { entry_below_with_page, "with an APIC-access page: an exit before L2 runs" },
 	   { entry_below_and_event, "that exit comes after an injected event's delivery" },
+	   { entry_below_and_timer, "and before a preemption timer of 0" },
+	   { entry_below_in_halt, "and in HLT" },
 	   { page_below, "a write to the APIC-access page below the threshold exits" },
 	   { page_other_bytes, "writes beside the TPR's first bytes exit as accesses" },
 	   { msr_below, "WRMSR in x2APIC mode below the threshold exits" },
