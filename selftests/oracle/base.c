@@ -160,6 +160,8 @@ static void base_controls(const struct vmx_caps *c)
 	base[F_EXIT_MSR_STORE_ADDR] = (u64)l1_pages.exit_store;
 	base[F_EXIT_MSR_LOAD_ADDR] = (u64)l1_pages.exit_load;
 	base[F_LINK_POINTER] = NO_GPA;
+	base[F_VMREAD_BITMAP] = (u64)l1_pages.access;
+	base[F_VMWRITE_BITMAP] = (u64)l1_pages.access + 0x1000;
 	base[F_CR0_SHADOW] = PAGED;
 	base[F_CR4_SHADOW] = CR4_BASE | CR4_PAE;
 }

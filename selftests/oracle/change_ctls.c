@@ -279,6 +279,38 @@ void change_msr_list(struct trial *t, struct rng *r)
 
 /* --- EPT -------------------------------------------------------------------------- */
 
+/* Also no page but a table, which has nothing in it, and reserved bits. And L2 goes there. */
+static void change_large(struct trial *t, struct rng *r)
+{
+	static const u64 flips[] = {
+		EPTE_R,
+		EPTE_W,
+		EPTE_X,
+		EPTE_RWX,
+		EPTE_LARGE,
+		EPTE_A | EPTE_D,
+		BIT(12),
+		BIT(20),
+		EPTE_W | EPTE_X,
+		1ULL << 40,
+		EPTE_IGNORE_PAT,
+		0,
+		2 << EPTE_MEMTYPE_SHIFT,
+	};
+
+	u64 bits = RNG_PICK(r, flips);
+
+	t->remapped = true;
+	t->large_reserved = (*large_entry() ^ bits) & EPTE_LARGE ? bits & GENMASK_ULL(20, 12) : 0;
+	if (rng_one_in(r, 4))
+		flip(t, F_EPT_POINTER, EPTP_AD);
+	poke(t, "EPT entry of 2 MiB", large_entry(), 8, *large_entry() ^ bits);
+	if (t->bits == 16)
+		return;
+	emit_mov(t, GPR_RBX, L2_LARGE + 8 * rng_below(r, 16));
+	EMIT(t, rng_one_in(r, 2) ? 0x8b : 0x89, 0x03); /* MOV between EAX and [RBX] */
+}
+
 /* No bit of the address that memory has: L2 stays where it is. */
 void change_ept(struct trial *t, struct rng *r)
 {
@@ -306,6 +338,11 @@ void change_ept(struct trial *t, struct rng *r)
 	u32 page = rng_below(r, NR_ARENA);
 	u64 *entry = l1_pages.ept + 512 * level + (level == 3 ? ARENA / 4096 + page : 0);
 	u64 bits = RNG_PICK(r, flips);
+
+	if (rng_one_in(r, 6)) {
+		change_large(t, r);
+		return;
+	}
 
 	t->remapped = true;
 	if (rng_one_in(r, 4))

@@ -222,6 +222,7 @@ static void insn_cr(struct trial *t, struct rng *r)
 	if (reg == GPR_RSP && load)
 		reg = GPR_RAX;
 	note(t, load ? "MOV to CR" : "MOV from CR", cr);
+	t->unpages |= load && cr == 0 && (v & (CR0_PE | CR0_PG)) != (CR0_PE | CR0_PG);
 	if (load)
 		emit_mov(t, reg, v);
 	if (cr == 8)
@@ -422,7 +423,10 @@ static const u64 places[] = {
 	ARENA_PAGE(A_APIC) + 0xb0,
 	ARENA_PAGE(A_APIC) + 0x81,
 	ARENA_PAGE(A_PT),
-	ARENA_PAGE(NR_ARENA),
+	ARENA_PAGE(NR_ARENA + 1),
+	L2_LARGE,
+	L2_LARGE + 0x80,
+	L2_LARGE + 0xffe,
 	L2_CODE,
 	ARENA_PAGE(A_STACK),
 	0x7fffffffffff,

@@ -340,6 +340,8 @@ static void change_activity(struct trial *t, struct rng *r)
 				      0x80000000 };
 
 	set(t, F_GUEST_ACTIVITY, RNG_PICK(r, states));
+	if (rng_one_in(r, 4))
+		set(t, F_GUEST_PENDING_DBG, rng_one_in(r, 2) ? DBG_ENABLED_BPT | 1 : DBG_BS);
 	/* Nothing would ever wake it: only to see the entry fail. */
 	if (rng_one_in(r, 6) && (t->want[F_ENTRY_INTR_INFO] & INTR_VALID))
 		set(t, F_GUEST_ACTIVITY, ACTIVITY_SIPI);
@@ -414,6 +416,10 @@ static void change_timer(struct trial *t, struct rng *r)
 {
 	note(t, "preemption timer of", 0);
 	t->timer = 0;
+	if (rng_one_in(r, 3))
+		set(t, F_GUEST_INTERRUPTIBILITY, rng_one_in(r, 2) ? IRQBLK_STI : IRQBLK_MOV_SS);
+	if (rng_one_in(r, 2))
+		set(t, F_GUEST_RFLAGS, t->want[F_GUEST_RFLAGS] | RFLAGS_IF);
 }
 
 void change_nonreg(struct trial *t, struct rng *r)

@@ -5,7 +5,8 @@
  *	run=FIRST+COUNT[/BLOCK]	a line "B number hash" for each BLOCK cases,
  *				with BLOCK 1 (the default) "B number hash kind"
  *	subsets=CASE		"S number mask hash" for each subset of its changes
- *	full=CASE[/MASK]	what the case does ("#") and what came out ("=")
+ *	full=CASE[/MASK][:N]	what the case does ("#") and what came out ("="),
+ *				after N cases before it
  *
  * Without any: the first 256 cases. scripts/oracle compares the lines.
  */
@@ -105,10 +106,12 @@ static void do_full(struct l1_vmx *vmx, const char *s)
 {
 	u64 n = number(&s);
 	u32 mask = number_after(&s, '/', ALL_CHANGES);
-	u64 hash;
+	u64 before = number_after(&s, ':', 0), hash;
 
 	printf("F 0x%lx 0x%x\n", (unsigned long)n, mask);
 	trial_init(vmx);
+	for (u64 i = n - before; i < n; i++)
+		one(vmx, i, ALL_CHANGES, false, NULL);
 	hash = one(vmx, n, mask, true, NULL);
 	printf("= hash %lx\n", (unsigned long)hash);
 }
@@ -162,6 +165,7 @@ static void all_orders(void)
 	fields_find();
 	base_init(vmx);
 	quirks_init();
+	shadow_init(vmx);
 	for (u32 i = 0; i < nr_changes; i++)
 		printf("K %u %s\n", i, changes[i].name);
 	for (s = line; *s; s++)

@@ -19,7 +19,7 @@ static struct part {
 	u64 *template;
 	u32 words;
 	const char *name;
-} parts[32];
+} parts[40];
 static u32 nr_parts;
 
 static void watch(const char *name, void *at, u32 bytes)
@@ -117,6 +117,13 @@ static void put_paging(void)
 		pt[ARENA / 4096 + i] = ARENA_PAGE(i) | PTE_PWU;
 		pt32[ARENA / 4096 + i] = ARENA_PAGE(i) | PTE_PWU;
 	}
+	pt[L2_LARGE / 4096] = ((u64)l1_pages.large + LARGE_OFFSET) | PTE_PWU;
+	pt32[L2_LARGE / 4096] = ((u64)l1_pages.large + LARGE_OFFSET) | PTE_PWU;
+}
+
+u64 *large_entry(void)
+{
+	return l1_pages.ept + 1024 + ((u64)l1_pages.large >> 21);
 }
 
 static void put_ept(void)
@@ -129,6 +136,8 @@ static void put_ept(void)
 	for (u32 i = 0; i < NR_ARENA; i++)
 		ept[1536 + ARENA / 4096 + i] = ARENA_PAGE(i) | EPTE_RWX |
 					       EPTP_MEMTYPE_WB << EPTE_MEMTYPE_SHIFT;
+	*large_entry() = (u64)l1_pages.large | EPTE_RWX | EPTE_LARGE |
+			 EPTP_MEMTYPE_WB << EPTE_MEMTYPE_SHIFT;
 }
 
 static void watch_all(void)
@@ -142,9 +151,9 @@ static void watch_all(void)
 	watch("PML4", (void *)ARENA_PAGE(A_PML4), 16);
 	watch("PDPT", (void *)ARENA_PAGE(A_PDPT), 32);
 	watch("PD", (void *)ARENA_PAGE(A_PD), 16);
-	watch("PT", (void *)ARENA_PAGE(A_PT), 8 * (ARENA / 4096 + NR_ARENA));
+	watch("PT", (void *)ARENA_PAGE(A_PT), 8 * (ARENA / 4096 + NR_ARENA + 1));
 	watch("32-bit PD", (void *)ARENA_PAGE(A_PD32), 16);
-	watch("32-bit PT", (void *)ARENA_PAGE(A_PT32), 4 * (ARENA / 4096 + NR_ARENA + 1));
+	watch("32-bit PT", (void *)ARENA_PAGE(A_PT32), 4 * (ARENA / 4096 + NR_ARENA + 3));
 	watch("PAE PDPT", (void *)ARENA_PAGE(A_PDPT_PAE), 32);
 	watch("APIC page", (void *)ARENA_PAGE(A_APIC), 0x400);
 	watch("data 2", (void *)ARENA_PAGE(A_DATA2), 0x100);
@@ -152,6 +161,9 @@ static void watch_all(void)
 	watch("EPT PML4", ept, 16);
 	watch("EPT PDPT", ept + 512, 16);
 	watch("EPT PD", ept + 1024, 16);
+	watch("EPT large page", large_entry(), 8);
+	watch("large page", l1_pages.large + LARGE_OFFSET, 0x100);
+	watch("large page's end", l1_pages.large + LARGE_OFFSET + 0xff0, 0x10);
 	watch("EPT PT", ept + 1536 + ARENA / 4096, 8 * NR_ARENA);
 	watch("I/O bitmap", l1_pages.io, 0x100);
 	watch("MSR bitmap", l1_pages.msr, 0x100);
@@ -174,6 +186,11 @@ void memory_init(struct l1_vmx *vmx)
 	p->msr = page_alloc();
 	p->vapic = page_alloc();
 	p->link = page_alloc();
+	p->other = page_alloc();
+	p->shadow = page_alloc();
+	p->access = pages_alloc(2);
+	/* As many again, to find 2 MiB that are aligned. */
+	p->large = (u8 *)(((u64)pages_alloc(1024) + 0x1fffff) & ~0x1fffffULL);
 	p->entry_load = page_alloc();
 	p->exit_store = page_alloc();
 	p->exit_load = page_alloc();
@@ -183,7 +200,8 @@ void memory_init(struct l1_vmx *vmx)
 	memset((void *)L2_CODE, 0x90, 0x800);
 	memset(p->io, 0xff, 0x2000);
 	memset(p->msr, 0xff, 0x1000);
-	*(u32 *)p->link = vmx->caps.basic & BASIC_REVISION;
+	memset(p->access, 0xff, 0x2000);
+	*(u32 *)p->link = *(u32 *)p->other = vmx->caps.basic & BASIC_REVISION;
 	put_gdt();
 	put_idts();
 	put_tss();

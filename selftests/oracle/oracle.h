@@ -120,6 +120,9 @@ enum arena_page {
 	A_DATA2,
 	NR_ARENA,
 };
+/* One more in L2's linear memory: of l1_pages.large. */
+#define L2_LARGE ARENA_PAGE(NR_ARENA)
+#define LARGE_OFFSET 0x3000
 #define L2_CODE ARENA_PAGE(A_CODE)
 #define L2_STUBS (L2_CODE + 0x800) /* one VMCALL for each vector */
 #define L2_STACK_TOP (ARENA_PAGE(A_STACK) + 0xf00)
@@ -154,17 +157,23 @@ enum arena_page {
 
 /* L1's pages that a VMCS points to; L2 does not reach them. */
 struct l1_pages {
-	u64 *ept;  /* PML4, PDPT, PD, PT */
-	u8 *io;	   /* bitmaps A and B */
-	u8 *msr;   /* bitmap */
-	u8 *vapic; /* virtual-APIC page */
-	u8 *link;  /* for the link pointer */
+	u64 *ept;   /* PML4, PDPT, PD, PT */
+	u8 *io;	    /* bitmaps A and B */
+	u8 *msr;    /* bitmap */
+	u8 *vapic;  /* virtual-APIC page */
+	u8 *link;   /* for the link pointer */
+	u8 *other;  /* a VMCS */
+	u8 *shadow; /* a shadow VMCS */
+	u8 *access; /* VMREAD and VMWRITE bitmaps */
+	u8 *large;  /* 2 MiB, which EPT maps by a large page */
 	struct msr_entry *entry_load;
 	struct msr_entry *exit_store;
 	struct msr_entry *exit_load;
 };
 extern struct l1_pages l1_pages;
 
+/* The entry that maps l1_pages.large. */
+u64 *large_entry(void);
 void memory_init(struct l1_vmx *vmx);
 /* Mix what differs from the template into @hash, print it if @print, undo it. */
 u64 memory_observe(u64 hash, bool print);
@@ -184,15 +193,20 @@ struct trial {
 	u32 bits;     /* 16, 32, 64: how L2's code is decoded */
 	u64 code;     /* linear address at which the next instruction goes */
 	u32 entries;
-	bool msrs;  /* MSRs outside the VMCS are compared */
-	bool steps; /* an instruction sets RFLAGS.TF */
-	bool debug; /* an instruction may change debug registers */
-	bool look;  /* at L1 and at what is seldom changed, whatever the case does */
-	bool rare;  /* L2's rare fields are compared */
+	bool msrs;	  /* MSRs outside the VMCS are compared */
+	bool steps;	  /* an instruction sets RFLAGS.TF */
+	bool debug;	  /* an instruction may change debug registers */
+	bool look;	  /* at L1 and at what is seldom changed, whatever the case does */
+	bool rare;	  /* L2's rare fields are compared */
+	u64 shadow_field; /* of the shadow VMCS, that L2 reads or writes; 0: none */
 	bool fmask_high;
-	bool remapped; /* EPT is not as usual */
-	u64 quirks;    /* of the emulated processor that spoil the case */
-	u32 timer;     /* of the preemption timer: what ends every case */
+	bool large_reserved;	  /* bits of the EPT entry of 2 MiB */
+	bool unpages;		  /* an instruction clears CR0.PE or CR0.PG */
+	bool remapped;		  /* EPT is not as usual */
+	u64 l1_seed[MAX_CHANGES]; /* L1's own VMX instructions before the entry */
+	u32 nr_l1_seeds;
+	u64 quirks; /* of the emulated processor that spoil the case */
+	u32 timer;  /* of the preemption timer: what ends every case */
 	u64 want[NR_FIELDS];
 	u64 regs[NR_GPRS];
 };
@@ -239,12 +253,21 @@ void change_insn(struct trial *t, struct rng *r);
 void change_operand(struct trial *t, struct rng *r);
 void change_system(struct trial *t, struct rng *r);
 void change_access(struct trial *t, struct rng *r);
+void change_virt(struct trial *t, struct rng *r);
+void change_l1_insn(struct trial *t, struct rng *r);
 
 /* Controls that all sides offer: what may be asked for. Checked at the start. */
 extern const u32 common_pin, common_proc, common_proc2, common_exit, common_entry;
 
 /* Build case @number into @t. */
 void trial_build(struct trial *t, u64 number, u32 mask, bool explain);
+void shadow_init(const struct l1_vmx *vmx);
+/* What is in the shadow VMCS; and make it as it was, with its bitmaps. */
+u64 shadow_take(struct l1_vmx *vmx, const struct trial *t);
+/* Make L1's own instructions, mix how they ended into @hash. */
+u64 l1_insns_run(struct l1_vmx *vmx, struct trial *t, u64 hash);
+/* L1 has written to the field. */
+void trial_forget_field(enum field f);
 /* As if no case had run: all of the VMCS is written anew, and L0 has nothing cached of it. */
 void trial_init(struct l1_vmx *vmx);
 /* Run it; the hash of all that can be seen of it. */

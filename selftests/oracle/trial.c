@@ -20,12 +20,19 @@ const struct change changes[] = {
 	{ "operands", 12, change_operand },
 	{ "system registers", 14, change_system },
 	{ "accesses", 10, change_access },
+	{ "L1's instructions", 8, change_l1_insn },
+	{ "virtualization", 10, change_virt },
 };
 const u32 nr_changes = ARRAY_SIZE(changes);
 
 /* What is in the current VMCS, as far as this side knows; no case wants UNKNOWN. */
 #define UNKNOWN 0xa7c15e6d4b3f2901ULL
 static u64 known[NR_FIELDS];
+
+void trial_forget_field(enum field f)
+{
+	known[f] = UNKNOWN;
+}
 
 /* --- what changes are made with ------------------------------------------------------------ */
 
@@ -157,7 +164,7 @@ static bool is_pdpte(enum field f)
 /* Without PAE paging the entry does not look at them: the last case's do as well as zeros. */
 static bool matters(const struct trial *t, enum field f)
 {
-	if (!is_pdpte(f) || t->want[f])
+	if (!is_pdpte(f) || t->want[f] || t->rare)
 		return true;
 	return (t->want[F_GUEST_CR4] & CR4_PAE) && !(t->want[F_ENTRY_CTLS] & ENTRYC_GUEST_64);
 }
@@ -338,11 +345,17 @@ static u64 observe_drs(struct trial *t, u64 hash)
 	return show(t, hash, "L1's DR7", read_dr7());
 }
 
-void trial_init(struct l1_vmx *vmx)
+/* Its fields stay as they are. */
+static void clear_vmcs(struct l1_vmx *vmx)
 {
 	vmclear((u64)vmx->vmcs);
 	vmptrld((u64)vmx->vmcs);
 	vmx->launched = false;
+}
+
+void trial_init(struct l1_vmx *vmx)
+{
+	clear_vmcs(vmx);
 	reset_msrs();
 	reset_drs();
 	for (u32 i = 0; i < NR_FIELDS; i++)
@@ -496,21 +509,35 @@ static u64 enter_once(struct l1_vmx *vmx, struct trial *t, struct outcome *o, bo
 	return host ? observe_host(t, &h, hash) : hash;
 }
 
-/* What it was, is over: L2 was stopped somewhere. */
-static u64 forget(const struct trial *t, u64 hash)
+/*
+ * What is not compared is not to be seen in the cases to come: where a loop of L2's was stopped,
+ * and what became of an entry that one side refused.
+ */
+static void forget(struct l1_vmx *vmx)
 {
+	clear_vmcs(vmx);
 	memory_observe(0, false);
+	restore_host();
 	reset_drs();
+	reset_msrs();
+}
+
+/* What there is to see at the case's end, beside the VMCS. */
+static u64 observe_rest(struct trial *t, u64 hash)
+{
+	hash = observe_registers(t, hash);
+	if (look_at_drs(t))
+		hash = observe_drs(t, hash);
 	if (t->msrs)
-		reset_msrs();
-	return quirks_hide(t, hash);
+		hash = observe_msrs(t, hash);
+	return memory_observe(hash, t->explain);
 }
 
 u64 trial_run(struct l1_vmx *vmx, struct trial *t)
 {
-	bool host;
+	bool host, stopped;
 	struct outcome o;
-	u64 hash = 0;
+	u64 hash = l1_insns_run(vmx, t, 0);
 
 	t->look = !(t->number & 15);
 	t->rare = t->look || !at_base(t, &rare_fields);
@@ -526,12 +553,12 @@ u64 trial_run(struct l1_vmx *vmx, struct trial *t)
 		known[F_GUEST_RIP] = o.value[F_GUEST_RIP] + o.value[F_EXIT_INSN_LEN];
 		l1_vmwrite(VMCS_GUEST_RIP, known[F_GUEST_RIP]);
 	}
-	if (o.how < VM_OK && time_decided(t, &o))
-		return forget(t, hash);
-	hash = observe_registers(t, hash);
-	if (look_at_drs(t))
-		hash = observe_drs(t, hash);
-	if (t->msrs)
-		hash = observe_msrs(t, hash);
-	return quirks_hide(t, memory_observe(hash, t->explain));
+	stopped = o.how < VM_OK && time_decided(t, &o);
+	if (!stopped)
+		hash = observe_rest(t, hash);
+	if (stopped || t->quirks)
+		forget(vmx);
+	if (t->shadow_field)
+		hash = fold(hash, shadow_take(vmx, t) * !stopped);
+	return quirks_hide(t, hash);
 }

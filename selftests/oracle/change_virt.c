@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the processor does for L2 in L1's place: the virtual APIC's registers, and VMREAD and
+ * VMWRITE of a shadow VMCS. Virtual interrupts are in no case: an EPT violation in the middle
+ * of one's delivery, which on abyme L0's own EPT causes, is not looked into yet.
+ */
+#include "oracle.h"
+
+#define VAPIC_TPR 0x80
+#define X2APIC_MSRS 0x800
+#define SHADOW_REVISION 0x80000000u
+
+/* --- the virtual APIC ------------------------------------------------------------- */
+
+/* TPR, EOI and ICR, what is nothing, and what nobody may write. */
+static const u16 registers[] = { 0x80,	0xb0,  0x300, 0x310, 0x20,  0x30,  0xd0, 0xf0, 0x100,
+				 0x200, 0x320, 0x380, 0x390, 0x3f0, 0x400, 0x84, 0x0 };
+
+static void access_page(struct trial *t, struct rng *r, u16 reg, bool write)
+{
+	u64 at = ARENA_PAGE(A_APIC) + reg;
+
+	note(t, write ? "MOV to the APIC page" : "MOV from the APIC page", reg);
+	emit_mov(t, GPR_RAX, 0x20 + rng_below(r, 0x20));
+	emit_mov(t, GPR_RBX, t->bits == 16 ? at - L2_DATA : at);
+	EMIT(t, write ? 0x89 : 0x8b, t->bits == 16 ? 0x07 : 0x03);
+}
+
+static void access_msr(struct trial *t, struct rng *r, u16 reg, bool write)
+{
+	u32 msr = X2APIC_MSRS + reg / 16;
+	u8 *byte = l1_pages.msr + (write ? 0x800 : 0) + msr / 8;
+
+	poke(t, "MSR bitmap", byte, 1, *byte & ~BIT(msr % 8));
+	note(t, write ? "WRMSR" : "RDMSR", msr);
+	emit_mov(t, GPR_RCX, msr);
+	emit_mov(t, GPR_RAX, 0x20 + rng_below(r, 0x20));
+	emit_mov(t, GPR_RDX, 0);
+	EMIT(t, 0x0f, write ? 0x30 : 0x32);
+}
+
+static void change_apic(struct trial *t, struct rng *r)
+{
+	bool x2apic = rng_one_in(r, 3), write = rng_one_in(r, 2);
+	u32 proc2 = x2apic ? PROC2_X2APIC : PROC2_APIC_ACCESS;
+	u16 reg = RNG_PICK(r, registers);
+
+	if (rng_one_in(r, 2))
+		proc2 |= PROC2_APIC_REG_VIRT;
+	set(t, F_PROC_CTLS, t->want[F_PROC_CTLS] | PROC_TPR_SHADOW);
+	set(t, F_PROC2_CTLS, t->want[F_PROC2_CTLS] | proc2);
+	if (rng_one_in(r, 2))
+		poke(t, "VTPR", l1_pages.vapic + VAPIC_TPR, 4, rng_below(r, 256));
+	(x2apic ? access_msr : access_page)(t, r, reg, write);
+}
+
+/* --- VMCS shadowing ------------------------------------------------------------------ */
+
+/* Any that is compared, or an encoding that has no field. */
+static u64 pick_field(struct rng *r)
+{
+	u32 i;
+
+	do
+		i = rng_below(r, NR_FIELDS);
+	while (!field_compared(i));
+	switch (rng_below(r, 12)) {
+	case 0: return fields[i].encoding | 1;
+	case 1: return 0x7ffe;
+	case 2: return fields[i].encoding | 1 << 15;
+	default: return fields[i].encoding;
+	}
+}
+
+static void change_shadowing(struct trial *t, struct rng *r)
+{
+	u64 field = pick_field(r);
+	bool write = rng_one_in(r, 2), memory = rng_one_in(r, 3);
+	u8 *bitmap = l1_pages.access + (write ? 0x1000 : 0);
+
+	t->shadow_field = field;
+	set(t, F_PROC2_CTLS, t->want[F_PROC2_CTLS] | PROC2_SHADOW_VMCS);
+	if (!rng_one_in(r, 6))
+		set(t, F_LINK_POINTER, (u64)l1_pages.shadow);
+	if (!rng_one_in(r, 3) && field < 1 << 15)
+		poke(t, "VMREAD or VMWRITE bitmap", bitmap + field / 8, 1, 0);
+	note(t, write ? "VMWRITE" : "VMREAD", field);
+	if (memory)
+		emit_mov(t, GPR_RBX, t->regs[GPR_RBX] + 0x100);
+	emit_mov(t, GPR_RCX, field);
+	emit_mov(t, GPR_RAX, rng_edge(r));
+	if (t->bits == 16 && memory)
+		EMIT(t, 0x0f, write ? 0x79 : 0x78, 0x0f); /* [bx] */
+	else
+		EMIT(t, 0x0f, write ? 0x79 : 0x78, memory ? 0x0b : 0xc8); /* [rbx], eax */
+}
+
+static void become(u64 revision)
+{
+	EXPECT_OUTCOME(vmclear((u64)l1_pages.shadow), VM_OK);
+	*(u32 *)l1_pages.shadow = revision;
+}
+
+/* By making an ordinary VMCS of it, for a moment. */
+u64 shadow_take(struct l1_vmx *vmx, const struct trial *t)
+{
+	u32 revision = vmx->caps.basic & BASIC_REVISION;
+	u64 v = 0, how;
+
+	become(revision);
+	EXPECT_OUTCOME(vmptrld((u64)l1_pages.shadow), VM_OK);
+	how = vmread(t->shadow_field, &v);
+	vmwrite(t->shadow_field, 0);
+	become(revision | SHADOW_REVISION);
+	EXPECT_OUTCOME(vmptrld((u64)vmx->vmcs), VM_OK);
+	if (t->explain)
+		printf("= shadow VMCS 0x%lx\n", (unsigned long)v);
+	if (t->shadow_field < 1 << 15)
+		l1_pages.access[t->shadow_field / 8] =
+			l1_pages.access[0x1000 + t->shadow_field / 8] = 0xff;
+	return fold(how >> 32, v);
+}
+
+void shadow_init(const struct l1_vmx *vmx)
+{
+	become((vmx->caps.basic & BASIC_REVISION) | SHADOW_REVISION);
+}
+
+void change_virt(struct trial *t, struct rng *r)
+{
+	if (rng_one_in(r, 3))
+		change_shadowing(t, r);
+	else
+		change_apic(t, r);
+}
