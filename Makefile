@@ -35,7 +35,7 @@ help:
 
 #: make                 build the module, the launcher and the tests
 #: make run             three Linux kernels, one in the other: L0, L1, L2
-#: make run DEPTH=2     Linux on abyme on abyme, or as deep as DEPTH says
+#: make run DEPTH=3     Linux on abyme on abyme on abyme, or as deep as DEPTH says
 #: make unit            unit tests in userspace, seconds
 #: make check           everything that must hold, less than 30 minutes
 #: make check-long      Linux as L2 in every variant of kvm_intel; KVM's selftests
