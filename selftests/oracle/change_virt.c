@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the processor does for L2 in L1's place: the virtual APIC's registers, and VMREAD and
- * VMWRITE of a shadow VMCS. Virtual interrupts are in no case: an EPT violation in the middle
- * of one's delivery, which on abyme L0's own EPT causes, is not looked into yet.
+ * VMWRITE of a shadow VMCS. Virtual interrupts are in no case: when L0's own EPT ends the
+ * delivery of one by an EPT violation, the emulated processor names an event long past as that
+ * which was delivered (docs/RIG.md).
  */
 #include "oracle.h"
 
