@@ -226,8 +226,22 @@ static void x2apic_of_l1(void)
 
 /* --- virtual interrupts ------------------------------------------------- */
 
+/*
+ * Before interrupts come: an EPT violation on a gate while a virtual interrupt is
+ * delivered the emulated processor reports with another event.
+ */
+static void l2_reads_gates(void)
+{
+	struct table_pointer idt;
+
+	asm volatile("sidt %0" : "=m"(idt));
+	for (u32 i = 0; i <= idt.limit; i += 8)
+		l2_value[0] = *(volatile u64 *)(idt.base + i);
+}
+
 static void l2_opens(void)
 {
+	l2_reads_gates();
 	irqs_on();
 	cpu_pause();
 	irqs_off();
@@ -265,6 +279,7 @@ static void window(void)
 
 static void l2_lowers_tpr(void)
 {
+	l2_reads_gates();
 	irqs_on();
 	cpu_pause();
 	l2_value[0] = l2_irqs;
@@ -289,6 +304,7 @@ static void tpr_holds(void)
 
 static void l2_ends(void)
 {
+	l2_reads_gates();
 	irqs_on();
 	cpu_pause();
 	l2_value[0] = l2_last;
@@ -315,18 +331,10 @@ static void eoi(void)
 	on_trap(0x71, NULL);
 }
 
-/*
- * To port 0x80 whoever is under L1 may take the state and set it again. The gates are
- * read first: an EPT violation on them while a virtual interrupt is delivered the
- * emulated processor reports with another event.
- */
+/* To port 0x80 whoever is under L1 may take the state and set it again. */
 static void l2_ends_later(void)
 {
-	struct table_pointer idt;
-
-	asm volatile("sidt %0" : "=m"(idt));
-	for (u32 i = 0; i <= idt.limit; i += 8)
-		l2_value[0] = *(volatile u64 *)(idt.base + i);
+	l2_reads_gates();
 	irqs_on();
 	cpu_pause();
 	irqs_off();
@@ -390,6 +398,7 @@ static void eoi_fault(void)
 
 static void l2_self_ipi(void)
 {
+	l2_reads_gates();
 	wrmsr(X2APIC(APIC_SELF_IPI), 0x45);
 	irqs_on();
 	cpu_pause();
@@ -411,6 +420,7 @@ static void self_ipi(void)
 
 static void l2_icr(void)
 {
+	l2_reads_gates();
 	*(volatile u32 *)(ACCESS_GPA + APIC_ICR) = 0x46 | ICR_SELF;
 	irqs_on();
 	cpu_pause();
