@@ -11,7 +11,8 @@ struct vmcs;
 /*
  * Enter VMX operation on every CPU for one more user / leave it for the last.
  * Context: may sleep. Return: 0; -EBUSY: another hypervisor has it; -ENOMEM;
- * -EIO: the processor refused VMXON; -ESHUTDOWN: vmxop_over(). A sentence in the kernel log says which.
+ * -EIO: the processor refused VMXON; -ESHUTDOWN: vmxop_over(). A sentence in the
+ * kernel log says which.
  */
 int vmxop_get(void);
 void vmxop_put(void);

@@ -148,7 +148,7 @@ bool nested_debug_trap_for_l1(const struct vcpu *vcpu)
 
 /*
  * The processor exits right after the entry, whatever else is pending, and from HLT.
- * SDM: "VM Exits Induced by the TPR Threshold".
+ * SDM: "VM Exits Induced by the TPR Threshold". May sleep.
  */
 static bool tpr_exit_due(struct vcpu *vcpu)
 {
@@ -180,6 +180,7 @@ void nested_halted(struct vcpu *vcpu)
 	note_halt(vcpu);
 	posted_process(vcpu);
 	vcpu->nested->virt_irq = virt_intr_pending(vcpu);
+	vcpu->nested->tpr_exit = tpr_exit_due(vcpu);
 }
 
 bool nested_halt_changed(struct vcpu *vcpu)
@@ -222,7 +223,7 @@ bool nested_wakes(struct vcpu *vcpu)
 		return true;
 	if (vcpu->inject.nmi.pending && inject_nmi_allowed(vcpu) && !nmi_held_back(vcpu))
 		return true;
-	if (window_opens(vcpu) || tpr_exit_due(vcpu))
+	if (window_opens(vcpu) || n->tpr_exit)
 		return true;
 	return n->activity == ACTIVITY_HLT &&
 	       (vcpu->inject.exception.pending || irq_for_l2(vcpu) || debug_trap_pending());

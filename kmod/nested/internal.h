@@ -109,6 +109,7 @@ struct nested {
 
 	bool entering;	  /* VMLAUNCH or VMRESUME is done, and L2 has not run since */
 	bool virt_irq;	  /* while L2 is halted: a virtual interrupt waits */
+	bool tpr_exit;	  /* the same: it exits, as its TPR is below the threshold */
 	u8 activity;	  /* ACTIVITY_* of L2, until it runs its next instruction */
 	bool mtf_pending; /* an MTF exit before L2's next instruction: injected, or L0 ran one */
 	bool timer_on;
