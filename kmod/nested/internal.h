@@ -126,6 +126,7 @@ struct nested {
 	bool wide;	       /* it has the fields marked WIDE, too */
 	bool bitmaps_wide;     /* what vmcs01 names */
 	u32 wide_writes;       /* L1's, with exits, more than its exits of L2 excuse */
+	u32 wide_reads;	       /* likewise */
 
 	/* L0's copy of the VMCS that vmcs12 links, for L2's VMREAD and VMWRITE. */
 	struct vmcs12 *shadow12;

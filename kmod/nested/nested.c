@@ -176,7 +176,7 @@ void nested_leave(struct vcpu *vcpu)
 	if (n->ready)
 		shadow_off(vcpu);
 	n->wide = false;
-	n->wide_writes = 0;
+	n->wide_writes = n->wide_reads = 0;
 	shadow12_forget(n);
 	n->vmcs12_ptr = NO_GPA;
 	n->vmxon_ptr = NO_GPA;

@@ -9,8 +9,8 @@
  *
  * Most L1s leave most of L2's state alone, and for them these fields are better not
  * copied at each entry and exit. One that runs hypervisors writes all of it again and
- * again: loading the host's state, say, for an exit that it gives its own L1. When an
- * L1 shows that habit its shadow VMCS is made wide.
+ * again: loading the host's state, say, for an exit that it gives its own L1. Another
+ * reads all of it at each exit. When an L1 shows such a habit its shadow VMCS is made wide.
  */
 #include <linux/gfp.h>
 
@@ -376,25 +376,31 @@ static bool may_be_wide(const struct nested *n)
 }
 
 /*
- * A leaky bucket: so many writes of a field marked WIDE are usual for each exit of L2 that
- * L1 is given; what is beyond them adds up, from setting up a VMCS or from the habit.
+ * Leaky buckets: so many accesses of fields marked WIDE are usual for each exit of L2 that
+ * L1 is given; what is beyond them adds up, from setting up a VMCS or from the habit. Who
+ * decodes an instruction of L2's reads some segments, who looks at all of L2 reads them all.
  */
 #define USUAL_WRITES 1
 #define ENOUGH_WRITES 1024
+#define USUAL_READS 8
+#define ENOUGH_READS 256
+
+static bool overflows(u32 *bucket, u32 usual, u32 enough)
+{
+	*bucket -= min(*bucket, usual);
+	if (likely(*bucket < enough))
+		return false;
+	*bucket = 0;
+	return true;
+}
 
 void shadow_follow_habit(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
+	bool writes = overflows(&n->wide_writes, USUAL_WRITES, ENOUGH_WRITES);
+	bool reads = overflows(&n->wide_reads, USUAL_READS, ENOUGH_READS);
 
-	if (likely(n->wide_writes <= USUAL_WRITES)) {
-		n->wide_writes = 0;
-		return;
-	}
-	n->wide_writes -= USUAL_WRITES;
-	if (n->wide_writes < ENOUGH_WRITES)
-		return;
-	n->wide_writes = 0;
-	if (n->wide || !may_be_wide(n))
+	if (likely(!writes && !reads) || n->wide || !may_be_wide(n))
 		return;
 	vmcs12_pull_plain(vcpu);
 	n->wide = true;

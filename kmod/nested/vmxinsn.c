@@ -210,7 +210,7 @@ static struct vmx_outcome do_vmxon(struct vcpu *vcpu, u64 pa)
 		return outcome(VMX_LEFT, r);
 	n->vmxon = true;
 	n->wide = false; /* the habit was another hypervisor's */
-	n->wide_writes = 0;
+	n->wide_writes = n->wide_reads = 0;
 	n->vmxon_ptr = pa;
 	n->vmcs12_ptr = NO_GPA;
 	/* What VPID02 tagged before an earlier VMXOFF is none of this L2's. */
@@ -401,6 +401,8 @@ int vmx_vmread(struct vcpu *vcpu)
 	if (failed)
 		return finish(vcpu, broken(failed, &c));
 	make_readable(vcpu, f);
+	if (!vcpu->in_l2 && f->shadow == SHADOW_WIDE)
+		vcpu->nested->wide_reads++;
 	r = data_write(vcpu, info, vmcs12_get(accessed(vcpu), f, vmcs_enc_high(c.enc)), &fault);
 	if (r)
 		return finish(vcpu, from_gva(vcpu, r, &fault));
