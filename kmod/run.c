@@ -55,8 +55,7 @@ static int handle_requests(struct vcpu *vcpu)
 	}
 	if (vcpu_take_request(vcpu, REQ_STEAL_UPDATE))
 		clock_update_steal(vcpu);
-	if (vcpu_take_request(vcpu, REQ_NMI) && vcpu->inject.nmi.pending < 2)
-		vcpu->inject.nmi.pending++;
+	inject_take_nmi(vcpu);
 	if (vcpu_take_request(vcpu, REQ_MSR_FILTER)) {
 		msrs_init_bitmap(vcpu);
 		nested_msr_bitmap_changed(vcpu);
@@ -178,7 +177,7 @@ static int deliver_events(struct vcpu *vcpu, bool *immediate)
 	if (!reinject(vcpu)) {
 		if (vcpu->inject.exception.pending)
 			deliver_exception(vcpu);
-		else if (!deliver_nmi(vcpu))
+		else if (!*immediate && !deliver_nmi(vcpu))
 			deliver_irq(vcpu);
 	}
 	if (vcpu->inject.nmi.pending)

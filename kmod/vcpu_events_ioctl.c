@@ -9,12 +9,6 @@
 #include "irqchip/irqchip.h"
 #include "vcpu_state_ioctl.h"
 
-static void take_nmi_requests(struct vcpu *vcpu)
-{
-	if (vcpu_take_request(vcpu, REQ_NMI) && vcpu->inject.nmi.pending < 2)
-		vcpu->inject.nmi.pending++;
-}
-
 static void get_exception(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 {
 	struct vcpu_inject *in = &vcpu->inject;
@@ -55,7 +49,7 @@ void events_get(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 	struct vcpu_inject *in = &vcpu->inject;
 
 	memset(e, 0, sizeof(*e));
-	take_nmi_requests(vcpu);
+	inject_take_nmi(vcpu);
 	get_exception(vcpu, e);
 	e->interrupt.injected = in->irq.injected && !in->irq.soft;
 	e->interrupt.nr = in->irq.vector;
@@ -137,7 +131,7 @@ int events_set(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 	if (!events_ok(vcpu, e))
 		return -EINVAL;
 	vcpu->l2_by_user |= vcpu->in_l2;
-	take_nmi_requests(vcpu);
+	inject_take_nmi(vcpu);
 	set_exception(vcpu, e);
 	in->irq.injected = e->interrupt.injected;
 	in->irq.soft = e->interrupt.soft;

@@ -143,6 +143,22 @@ void inject_set_nmi_masked(struct vcpu *vcpu, bool masked)
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, block);
 }
 
+/*
+ * While one is blocked, or on its way, the processor remembers one more; else the first
+ * is delivered before it can see a second. Context: the vCPU's VMCS is current.
+ */
+void inject_take_nmi(struct vcpu *vcpu)
+{
+	struct vcpu_inject *in = &vcpu->inject;
+	u8 most;
+
+	if (!vcpu_take_request(vcpu, REQ_NMI))
+		return;
+	most = in->nmi.injected || inject_nmi_masked(vcpu) ? 1 : 2;
+	if (in->nmi.pending < most)
+		in->nmi.pending++;
+}
+
 static void set_window(struct vcpu *vcpu, u32 bit, bool on)
 {
 	u32 proc = vcpu->vmcs->ctl[CTL_PROC1];

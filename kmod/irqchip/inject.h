@@ -30,6 +30,8 @@ void inject_cancel(struct vcpu *vcpu);
 bool inject_irq_allowed(struct vcpu *vcpu); /* IF and no shadow */
 bool inject_nmi_allowed(struct vcpu *vcpu);
 bool inject_nmi_masked(struct vcpu *vcpu);
+/* NMIs that others asked for are pending now. */
+void inject_take_nmi(struct vcpu *vcpu);
 void inject_set_nmi_masked(struct vcpu *vcpu, bool masked);
 void inject_irq_window(struct vcpu *vcpu, bool on);
 void inject_nmi_window(struct vcpu *vcpu, bool on);

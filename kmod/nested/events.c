@@ -210,6 +210,17 @@ static bool window_opens(struct vcpu *vcpu)
 	       ((n->v->proc_ctls & PROC_NMI_WINDOW) && inject_nmi_allowed(vcpu));
 }
 
+/* It goes before an interrupt that L2 takes itself, but not before an NMI. */
+static bool window_before_irq(struct vcpu *vcpu)
+{
+	const struct nested *n = vcpu->nested;
+
+	return (n->v->proc_ctls & PROC_INT_WINDOW) && n->activity <= ACTIVITY_HLT &&
+	       !nested_takes_irqs(vcpu) && irq_pending(vcpu) >= 0 && inject_irq_allowed(vcpu) &&
+	       !vcpu->inject.exception.pending && !debug_trap_pending() &&
+	       !(vcpu->inject.nmi.pending && inject_nmi_allowed(vcpu) && !nmi_held_back(vcpu));
+}
+
 bool nested_wakes(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -240,7 +251,8 @@ int nested_events(struct vcpu *vcpu, bool *immediate)
 		*immediate = for_l1(vcpu);
 		return 1;
 	}
-	if (for_l1(vcpu) && tpr_exit_due(vcpu)) {
+	if ((for_l1(vcpu) || vcpu->inject.nmi.pending || irq_pending(vcpu) >= 0) &&
+	    tpr_exit_due(vcpu)) {
 		*immediate = true;
 		return 1;
 	}
@@ -267,6 +279,8 @@ int nested_events(struct vcpu *vcpu, bool *immediate)
 			return reflect_interrupt(vcpu);
 		*immediate = true;
 	}
+	if (window_before_irq(vcpu))
+		return nested_reflect_as(vcpu, EXIT_INT_WINDOW, 0, 0);
 	vcpu->stats.nested_reflected--;
 	/* L2 goes on. It is active from here, unless all that comes is L1's at once. */
 	if (n->activity != ACTIVITY_ACTIVE && !window_opens(vcpu) &&

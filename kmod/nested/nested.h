@@ -47,8 +47,9 @@ void nested_cpuid_changed(struct vcpu *vcpu);
  * nested_events(), when L2 is to run: what L1 must get before L2 goes on
  * (interrupt, NMI, INIT, SIPI, exception, preemption timer, MTF). It may
  * reflect an exit: then vmcs01 is current afterwards. *@immediate is set when
- * something is due to L1 but an event must enter L2 first: enter and leave
- * again at once. May sleep.
+ * something is due to L1 but an event must enter L2 first, or the processor
+ * exits for L1 at the entry: enter, with no other event, and leave again at
+ * once. May sleep.
  *
  * nested_entry_stale(), with interrupts off and VCPU_IN_GUEST set: whether
  * what nested_before_entry() resolved has been taken away: begin again.

@@ -53,6 +53,25 @@ static void blocked(void)
 	GUEST_EXPECT(deepest, 1);
 }
 
+static void twice(struct trap_frame *frame)
+{
+	if (nmis++)
+		return;
+	nmi_self();
+	nmi_self();
+}
+
+static void one_waits(void)
+{
+	apic_enable();
+	nmis = 0;
+	on_trap(VEC_NMI, twice);
+	nmi_self();
+	for (int i = 0; i < 10; i++)
+		cpu_pause();
+	GUEST_EXPECT(nmis, 2);
+}
+
 static void wakes_hlt(void)
 {
 	apic_enable();
@@ -82,6 +101,7 @@ static void int2(void)
 
 CLAIMS = { { arrives, "an NMI by IPI to itself arrives with IF clear" },
 	   { blocked, "an NMI in the NMI handler waits for IRET" },
+	   { one_waits, "of two NMIs in the NMI handler one is remembered" },
 	   { wakes_hlt, "an NMI wakes HLT with IF clear" },
 	   { int2, "INT 2 calls the handler and blocks nothing" },
 	   END_OF_CLAIMS };

@@ -101,6 +101,50 @@ static void timer_windows_interrupt(void)
 	on_trap(VECTOR, NULL);
 }
 
+static void window_before_l2s_interrupt(void)
+{
+	watch(VECTOR);
+	apic_enable();
+	prepare(nops, RFLAGS_IF);
+	l1_use_proc(PROC_INT_WINDOW);
+	apic_icr(0, VECTOR | ICR_SELF | ICR_ASSERT);
+	EXPECT_EXIT(EXIT_INT_WINDOW);
+	expect_rip(nops);
+	GUEST_EXPECT(seen[0], 0);
+	irqs_on();
+	cpu_pause();
+	irqs_off();
+	GUEST_EXPECT(seen[0], 1);
+	l1_clear(VMCS_PROC_CTLS, PROC_INT_WINDOW);
+	expect_end();
+	on_trap(VECTOR, NULL);
+}
+
+static void threshold_before_l2s_interrupt(void)
+{
+	u8 *vapic = page_alloc();
+
+	watch(VECTOR);
+	apic_enable();
+	prepare(nops, RFLAGS_IF);
+	l1_use_proc(PROC_TPR_SHADOW);
+	l1_use_proc2(PROC2_APIC_ACCESS);
+	l1_vmwrite(VMCS_VIRT_APIC_ADDR, (u64)vapic);
+	l1_vmwrite(VMCS_APIC_ACCESS_ADDR, (u64)page_alloc());
+	l1_vmwrite(VMCS_TPR_THRESHOLD, 8);
+	apic_icr(0, VECTOR | ICR_SELF | ICR_ASSERT);
+	EXPECT_EXIT(EXIT_TPR_BELOW);
+	expect_rip(nops);
+	GUEST_EXPECT(seen[0], 0);
+	irqs_on();
+	cpu_pause();
+	irqs_off();
+	GUEST_EXPECT(seen[0], 1);
+	l1_vmwrite(VMCS_TPR_THRESHOLD, 0);
+	expect_end();
+	on_trap(VECTOR, NULL);
+}
+
 static void debug_before_timer(void)
 {
 	prepare(nops, RFLAGS_TF);
@@ -487,6 +531,10 @@ static void nmi_blocked_after_exit(void)
 
 CLAIMS = { { timer_windows_interrupt,
 	     "the timer, then the NMI window, the interrupt window, the interrupt" },
+	   { window_before_l2s_interrupt,
+	     "the interrupt window, then an interrupt that L2 takes itself" },
+	   { threshold_before_l2s_interrupt,
+	     "TPR below the threshold, then an interrupt that L2 takes itself" },
 	   { debug_before_timer, "a pending debug exception, then the timer" },
 	   { debug_before_windows, "a pending debug exception, then the interrupt window" },
 	   { mtf_before_debug, "the monitor trap flag, then the single-step trap" },
