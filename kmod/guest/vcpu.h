@@ -152,7 +152,7 @@ struct vcpu {
 	/* Called at the next KVM_RUN to finish what an exit to userspace began. */
 	int (*complete)(struct vcpu *vcpu);
 	/*
-	 * L2 physical to L1 physical, while L2 runs with its own EPT; else NULL.
+	 * L2 physical to L1 physical, while L2 runs; else NULL.
 	 * @access: bits 2:0 and 8 of an EPT violation's exit qualification (EPTQ_*).
 	 * Return: 0; -EXDEV: L1 was given an exit instead (an EPT violation, say):
 	 * whoever emulates for L2 stops and answers 1; other errnos: failed.

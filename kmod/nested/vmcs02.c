@@ -401,22 +401,43 @@ static void write_merged(struct vcpu *vcpu)
 		vmwrite(VMCS_XSS_BITMAP, n->v->xss_bitmap);
 }
 
+/*
+ * vcpu->gpa_translate. An operand of L2's that L0 takes on L1's APIC-access page is an access
+ * for L1: the processor virtualizes those of 32 bits at most, and in 64-bit mode these are wider
+ * (SDM: "Virtualizing Memory-Mapped APIC Accesses"). In other modes L1 gets one, too.
+ */
+static int l2_translate(struct vcpu *vcpu, u64 l2_gpa, u32 access, u64 *gpa)
+{
+	struct nested *n = vcpu->nested;
+	u32 type = access & EPTQ_WRITE ? APICQ_TYPE_WRITE : APICQ_TYPE_READ;
+	int r = 0;
+
+	*gpa = l2_gpa;
+	if (l1_uses_ept(n))
+		r = ept02_translate(vcpu, l2_gpa, access, gpa);
+	if (r || !(access & EPTQ_FINAL) || (access & EPTQ_FETCH) ||
+	    (*gpa ^ n->apic_access.gpa) >> PAGE_SHIFT)
+		return r;
+	vcpu->stats.nested_reflected++;
+	r = nested_reflect_as(vcpu, EXIT_APIC_ACCESS, 0, (l2_gpa & ~PAGE_MASK) | type << 12);
+	return r < 0 ? r : -EXDEV;
+}
+
 static int select_ept(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 	u64 eptp;
 	int r;
 
+	vcpu->gpa_translate = l2_translate;
 	if (l1_uses_ept(n)) {
 		r = ept02_select_root(vcpu);
 		if (r)
 			return r;
 		eptp = n->current_root->ept.eptp;
-		vcpu->gpa_translate = ept02_translate;
 	} else {
 		n->current_root = NULL;
 		eptp = vcpu->vm->ept.eptp;
-		vcpu->gpa_translate = NULL;
 	}
 	if (n->eptp02 != eptp)
 		vmwrite(VMCS_EPT_POINTER, eptp);
