@@ -136,6 +136,7 @@ static inline u32 ar_dpl(u32 ar)
 #define EPTQ_CAN_EXEC BIT_ULL(5)
 #define EPTQ_RIGHTS GENMASK_ULL(5, 3)
 #define EPTQ_CAN_SHIFT 3
+#define EPTQ_CAN_EXEC_USER BIT_ULL(6) /* with mode-based execute control */
 #define EPTQ_LINEAR_VALID BIT_ULL(7)
 #define EPTQ_FINAL BIT_ULL(8)	  /* of the address, not of a paging structure */
 #define EPTQ_USER_PAGE BIT_ULL(9) /* with advanced exit information */

@@ -202,7 +202,7 @@ static u64 *make_table(struct ept *ept, struct ept_cache *cache, u64 gfn, int le
 				return NULL;
 			page = cache->page[--cache->count];
 			ept->pages++;
-			ept_entry_xchg(entry, ept_page_pa(page) | EPT_RWX);
+			ept_entry_xchg(entry, ept_page_pa(page) | EPT_RWX | EPT_EXEC_USER);
 		}
 		table = table_of(*entry);
 	}

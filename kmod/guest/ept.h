@@ -24,6 +24,7 @@ struct vcpu;
 #define EPT_LARGE BIT_ULL(7)
 #define EPT_ACCESSED BIT_ULL(8)
 #define EPT_DIRTY BIT_ULL(9)
+#define EPT_EXEC_USER BIT_ULL(10) /* ignored without mode-based execute control */
 #define EPT_ADDR_MASK GENMASK_ULL(51, 12)
 
 /* Level 1 maps 4 KiB, level 2 maps 2 MiB; the root is level 4. */
@@ -75,7 +76,7 @@ void ept_destroy(struct ept *ept);
 void ept_trash_free(struct ept_trash *trash); /* after the flush */
 
 /*
- * @gpa to @hpa at @level (1 or 2) with the rights @prot: of EPT_RWX, and
+ * @gpa to @hpa at @level (1 or 2) with the rights @prot: of EPT_RWX, EPT_EXEC_USER, and
  * EPT_ACCESSED and EPT_DIRTY if they are to be set from the start; the memory
  * type is added here. What was mapped there is replaced.
  */

@@ -65,6 +65,9 @@ void caps_offer(const struct vmx_caps *cpu, struct vmx_caps *l1)
 		l1->exit.may &= ~(u32)EXITC_SAVE_PREEMPT_TIMER;
 	l1->misc = offered(OFFER_MISC, cpu->misc);
 	l1->ept_vpid = offered(OFFER_EPT_VPID, cpu->ept_vpid);
+	/* Whether a fetch was a user's is only there. */
+	if (!(l1->ept_vpid & EPTCAP_EXIT_INFO))
+		l1->proc2.may &= ~(u32)PROC2_MODE_EXEC;
 	l1->vmfunc = offered(OFFER_VMFUNC, cpu->vmfunc);
 	if (!ctl_may(l1->proc2, PROC2_VMFUNC))
 		l1->vmfunc = 0;

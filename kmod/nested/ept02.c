@@ -204,6 +204,7 @@ static void describe(struct vcpu *vcpu, struct ept12 *ept)
 		.eptp = n->v->ept_pointer,
 		.ept_caps = n->caps.ept_vpid,
 		.maxphyaddr = vcpu->cpuid.maxphyaddr,
+		.mode_exec = vmcs12_proc2(n->v) & PROC2_MODE_EXEC,
 		.log_full = pml_full(n->v),
 	};
 }
@@ -249,12 +250,24 @@ static int reflect(struct vcpu *vcpu, const struct ept12_result *res, u64 gpa, u
 	return l2_leave(vcpu, &x);
 }
 
+/* SDM: "Mode-Based Execute Control for EPT". */
+static u32 fetch_by_user(const struct nested *n, u32 access)
+{
+	if (!(vmcs12_proc2(n->v) & PROC2_MODE_EXEC))
+		return access;
+	return (access & ~(u32)EPTE_X) | EPTE_XU;
+}
+
 int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u32 access, u64 *gpa)
 {
+	u32 rights = access & EPTQ_ACCESS;
 	struct ept12_result res;
 	int r;
 
-	walk(vcpu, l2_gpa, access & EPTQ_ACCESS, &res);
+	/* L0 fetches what L2 has fetched: who did so decides, not whose the page is. */
+	if ((access & EPTQ_FETCH) && vcpu_cpl(vcpu) == 3)
+		rights = fetch_by_user(vcpu->nested, rights);
+	walk(vcpu, l2_gpa, rights, &res);
 	if (res.outcome == EPT12_OK) {
 		*gpa = l1_addr(res.gpa);
 		return 0;
@@ -270,7 +283,7 @@ int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u32 access, u64 *gpa)
 struct ept02_fault {
 	struct ept02_root *root;
 	u64 gpa;    /* L2's */
-	u32 access; /* EPTE_RWX */
+	u32 access; /* EPTE_RWX, EPTE_XU */
 	struct ept12_result res;
 };
 
@@ -438,6 +451,8 @@ static u32 access_of(const struct nested *n, u64 qual)
 	/* With accessed and dirty flags a walk of L2's page tables is a write. */
 	if ((n->v->ept_pointer & EPTP_AD) && (qual & EPTQ_LINEAR_VALID) && !(qual & EPTQ_FINAL))
 		access |= EPTE_W;
+	if ((access & EPTE_X) && (qual & EPTQ_FINAL) && (qual & EPTQ_USER_PAGE))
+		access = fetch_by_user(n, access);
 	return access;
 }
 

@@ -30,9 +30,14 @@ static bool is_leaf(u64 entry, int level)
 	return level == 1 || (level <= 3 && (entry & EPTE_LARGE));
 }
 
+static u32 all_rights(const struct ept12 *ept)
+{
+	return EPTE_RWX | (ept->mode_exec ? EPTE_XU : 0);
+}
+
 static bool present(const struct ept12 *ept, u64 entry)
 {
-	return entry & (EPTE_RWX | (ept->mode_exec ? EPTE_XU : 0));
+	return entry & all_rights(ept);
 }
 
 static bool memtype_valid(u64 entry)
@@ -74,9 +79,21 @@ static bool misconfigured(const struct ept12 *ept, u64 entry, int level)
 	return entry & reserved_bits(ept, entry, level);
 }
 
+/* SDM: "Exit Qualification for EPT Violations". A fetch is one, whatever right it lacks. */
+static u64 qualification(u32 access, u32 rights)
+{
+	u64 qual = (access & EPTE_RWX) | (u64)(rights & EPTE_RWX) << EPTQ_CAN_SHIFT;
+
+	if (access & EPTE_XU)
+		qual |= EPTQ_FETCH;
+	if (rights & EPTE_XU)
+		qual |= EPTQ_CAN_EXEC_USER;
+	return qual;
+}
+
 static enum ept12_outcome violation(struct walk *w, u32 rights)
 {
-	w->out->qual = w->access | (u64)rights << EPTQ_CAN_SHIFT;
+	w->out->qual = qualification(w->access, rights);
 	w->out->suppress_ve = w->entry[w->out->level] & EPTE_SUPPRESS_VE;
 	w->out->rights = rights;
 	return EPT12_VIOLATION;
@@ -97,7 +114,7 @@ static void found(struct walk *w, int level, u32 rights)
 static enum ept12_outcome walk_down(struct walk *w)
 {
 	l1_gpa_t table = l1_gpa(w->ept->eptp & ENTRY_ADDR);
-	u32 rights = EPTE_RWX;
+	u32 rights = all_rights(w->ept);
 	int level;
 
 	for (level = LEVELS; level >= 1; level--) {

@@ -22,7 +22,7 @@ struct ept12 {
 	u64 eptp;
 	u64 ept_caps; /* IA32_VMX_EPT_VPID_CAP */
 	u8 maxphyaddr;
-	bool mode_exec; /* bit 10 is execute for user-mode addresses */
+	bool mode_exec; /* EPTE_XU is execute for user-mode addresses, EPTE_X for the others */
 	bool log_full;	/* page-modification logging is on and has no room */
 };
 
@@ -37,20 +37,21 @@ enum ept12_outcome {
 
 struct ept12_result {
 	enum ept12_outcome outcome;
-	l1_gpa_t gpa;	  /* what the address means to L1 */
-	u8 level;	  /* of the leaf: 1 is 4 KiB, 2 2 MiB, 3 1 GiB; or where the walk ended */
-	u8 rights;	  /* EPTE_RWX common to all levels walked */
-	u8 memtype;	  /* of the leaf, with the ignore-PAT bit: bits 6:3 in place */
-	l1_gpa_t leaf_at; /* where the leaf entry lies */
-	u8 parent_rights; /* EPTE_RWX common to the levels above the leaf */
-	bool dirty;	  /* a write needs no update of EPT12: mapping it writable is right */
-	bool dirtied;	  /* the walk has set the dirty flag */
-	u64 qual;	  /* of a violation: bits 5:0 of the exit qualification */
-	bool suppress_ve; /* of a violation: bit 63 of the entry that decided */
+	l1_gpa_t gpa;	   /* what the address means to L1 */
+	u8 level;	   /* of the leaf: 1 is 4 KiB, 2 2 MiB, 3 1 GiB; or where the walk ended */
+	u16 rights;	   /* EPTE_RWX, EPTE_XU with mode_exec: common to all levels walked */
+	u8 memtype;	   /* of the leaf, with the ignore-PAT bit: bits 6:3 in place */
+	l1_gpa_t leaf_at;  /* where the leaf entry lies */
+	u16 parent_rights; /* likewise, of the levels above the leaf */
+	bool dirty;	   /* a write needs no update of EPT12: mapping it writable is right */
+	bool dirtied;	   /* the walk has set the dirty flag */
+	u64 qual;	   /* of a violation: bits 6:0 of the exit qualification */
+	bool suppress_ve;  /* of a violation: bit 63 of the entry that decided */
 };
 
 /*
- * Translate @gpa for @access (EPTE_R, EPTE_W, EPTE_X). With accessed and dirty
+ * Translate @gpa for @access (EPTE_R, EPTE_W, EPTE_X; with mode_exec EPTE_XU for a
+ * fetch from a user-mode address). With accessed and dirty
  * flags enabled these are set in L1's entries, as the processor would.
  */
 void ept12_walk(const struct ept12 *ept, const struct ept12_mem *mem, l2_gpa_t gpa, u32 access,

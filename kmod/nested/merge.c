@@ -28,7 +28,7 @@
 #define PROC2_PASSED                                                                               \
 	(PROC2_APIC_ACCESS | PROC2_DESC_TABLE | PROC2_RDTSCP | PROC2_ON_VIRT_APIC | PROC2_WBINVD | \
 	 PROC2_UNRESTRICTED | PROC2_PAUSE_LOOP | PROC2_RDRAND | PROC2_INVPCID | PROC2_VMFUNC |     \
-	 PROC2_RDSEED | PROC2_XSAVES | PROC2_TSC_SCALING)
+	 PROC2_RDSEED | PROC2_XSAVES | PROC2_MODE_EXEC | PROC2_TSC_SCALING)
 
 static u32 merge_pin(const struct vmcs12 *v, const struct merge_l0 *l0)
 {

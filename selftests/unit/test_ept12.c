@@ -258,6 +258,72 @@ static void entry_that_decides_may_suppress_ve(void **state)
 	assert_true(res.suppress_ve);
 }
 
+static void set_user_rights(u64 bits)
+{
+	int level;
+
+	ept.mode_exec = true;
+	for (level = 4; level > 1; level--)
+		*entry(level) |= EPTE_XU;
+	*entry(1) = 0x7000 | bits;
+}
+
+static void modes_have_their_own_right_to_fetch(void **state)
+{
+	(void)state;
+	set_user_rights(EPTE_R | EPTE_X);
+	assert_int_equal(walk(GPA, EPTE_X), EPT12_OK);
+	assert_int_equal(res.rights, EPTE_R | EPTE_X);
+	assert_int_equal(walk(GPA, EPTE_XU), EPT12_VIOLATION);
+	assert_int_equal(res.qual, EPTQ_FETCH | EPTQ_CAN_READ | EPTQ_CAN_EXEC);
+	set_user_rights(EPTE_R | EPTE_XU);
+	assert_int_equal(walk(GPA, EPTE_XU), EPT12_OK);
+	assert_int_equal(res.rights, EPTE_R | EPTE_XU);
+	assert_int_equal(walk(GPA, EPTE_X), EPT12_VIOLATION);
+	assert_int_equal(res.qual, EPTQ_FETCH | EPTQ_CAN_READ | EPTQ_CAN_EXEC_USER);
+}
+
+static void user_s_right_is_that_of_all_levels(void **state)
+{
+	(void)state;
+	set_user_rights(EPTE_RWX | EPTE_XU);
+	assert_int_equal(walk(GPA, EPTE_XU), EPT12_OK);
+	*entry(3) &= ~EPTE_XU;
+	assert_int_equal(walk(GPA, EPTE_XU), EPT12_VIOLATION);
+	assert_int_equal(res.qual, EPTQ_FETCH | EPTQ_RIGHTS);
+	assert_int_equal(walk(GPA, EPTE_X), EPT12_OK);
+	assert_int_equal(res.rights, EPTE_RWX);
+}
+
+static void users_may_have_execute_only(void **state)
+{
+	(void)state;
+	set_user_rights(EPTE_XU);
+	assert_int_equal(walk(GPA, EPTE_XU), EPT12_OK);
+	assert_int_equal(walk(GPA, EPTE_R), EPT12_VIOLATION);
+	assert_int_equal(res.qual, EPTQ_READ | EPTQ_CAN_EXEC_USER);
+	ept.ept_caps &= ~EPTCAP_EXEC_ONLY;
+	assert_int_equal(walk(GPA, EPTE_XU), EPT12_MISCONFIG);
+	/* Without the control the bit is ignored, and nothing is present. */
+	ept.mode_exec = false;
+	assert_int_equal(walk(GPA, EPTE_R), EPT12_VIOLATION);
+	assert_int_equal(res.qual, EPTQ_READ);
+}
+
+static void neighbours_have_the_user_s_right(void **state)
+{
+	u64 near = 0x8000 | EPTE_R | EPTE_XU | 6 << EPTE_MEMTYPE_SHIFT;
+	l1_gpa_t gpa;
+
+	(void)state;
+	set_user_rights(EPTE_RWX | EPTE_XU);
+	assert_int_equal(walk(GPA, EPTE_R), EPT12_OK);
+	assert_int_equal(ept12_neighbour(&ept, &res, near, &gpa), EPTE_R | EPTE_XU);
+	ept.mode_exec = false;
+	assert_int_equal(walk(GPA, EPTE_R), EPT12_OK);
+	assert_int_equal(ept12_neighbour(&ept, &res, near, &gpa), EPTE_R);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +341,10 @@ int main(void)
 		cmocka_unit_test_setup(dirty_flag_is_told_once, setup),
 		cmocka_unit_test_setup(full_log_leaves_flags_alone, setup),
 		cmocka_unit_test_setup(entry_that_decides_may_suppress_ve, setup),
+		cmocka_unit_test_setup(modes_have_their_own_right_to_fetch, setup),
+		cmocka_unit_test_setup(user_s_right_is_that_of_all_levels, setup),
+		cmocka_unit_test_setup(users_may_have_execute_only, setup),
+		cmocka_unit_test_setup(neighbours_have_the_user_s_right, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,6 +49,17 @@ static void nothing_from_l1_is_still_all_that_l0_needs(void **state)
 	assert_int_equal(m.tsc_offset, 1000);
 }
 
+static void mode_based_execute_is_l1_s_choice(void **state)
+{
+	(void)state;
+	merge_controls(&v, &l0, &m);
+	assert_false(m.proc2 & PROC2_MODE_EXEC);
+	v.proc_ctls = PROC_SECONDARY;
+	v.proc2_ctls = PROC2_EPT | PROC2_MODE_EXEC;
+	merge_controls(&v, &l0, &m);
+	assert_true(m.proc2 & PROC2_MODE_EXEC);
+}
+
 static void l0_s_abilities_and_windows_do_not_leak(void **state)
 {
 	(void)state;
@@ -131,11 +142,11 @@ static void what_l0_emulates_stays_out(void **state)
 	(void)state;
 	v.pin_ctls = PIN_POSTED_INTR;
 	v.proc_ctls = PROC_SECONDARY;
-	v.proc2_ctls = PROC2_PML | PROC2_EPT_VE | PROC2_SHADOW_VMCS | PROC2_MODE_EXEC |
-		       PROC2_VMFUNC | PROC2_TSC_SCALING;
+	v.proc2_ctls = PROC2_PML | PROC2_EPT_VE | PROC2_SHADOW_VMCS | PROC2_VMFUNC |
+		       PROC2_TSC_SCALING;
 	merge_controls(&v, &l0, &m);
 	assert_false(m.pin & PIN_POSTED_INTR);
-	assert_false(m.proc2 & (PROC2_PML | PROC2_EPT_VE | PROC2_SHADOW_VMCS | PROC2_MODE_EXEC));
+	assert_false(m.proc2 & (PROC2_PML | PROC2_EPT_VE | PROC2_SHADOW_VMCS));
 	assert_true(m.proc2 & PROC2_VMFUNC);
 	assert_true(m.proc2 & PROC2_TSC_SCALING);
 	/* L0's own scaling of L1's TSC goes on for L2. */
@@ -186,6 +197,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(nothing_from_l1_is_still_all_that_l0_needs, setup),
+		cmocka_unit_test_setup(mode_based_execute_is_l1_s_choice, setup),
 		cmocka_unit_test_setup(l0_s_abilities_and_windows_do_not_leak, setup),
 		cmocka_unit_test_setup(cr8_exits_without_a_tpr_shadow, setup),
 		cmocka_unit_test_setup(exits_are_joined, setup),

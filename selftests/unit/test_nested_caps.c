@@ -80,6 +80,22 @@ static void posted_interrupts_need_delivery_alone(void **state)
 	assert_false(ctl_may(l1.pin, PIN_POSTED_INTR));
 }
 
+static void mode_based_execute_needs_to_know_the_mode(void **state)
+{
+	struct vmx_caps cpu = all, l1;
+
+	(void)state;
+	caps_offer(&cpu, &l1);
+	assert_true(ctl_may(l1.proc2, PROC2_MODE_EXEC));
+	cpu.ept_vpid &= ~EPTCAP_EXIT_INFO;
+	caps_offer(&cpu, &l1);
+	assert_false(ctl_may(l1.proc2, PROC2_MODE_EXEC));
+	cpu = all;
+	cpu.proc2.may &= ~(u32)PROC2_MODE_EXEC;
+	caps_offer(&cpu, &l1);
+	assert_false(ctl_may(l1.proc2, PROC2_MODE_EXEC));
+}
+
 static void must_bits_may_be_set(void **state)
 {
 	struct vmx_caps l1;
@@ -151,6 +167,7 @@ int main(void)
 		cmocka_unit_test(offers_only_what_is_done),
 		cmocka_unit_test(offers_nothing_that_the_processor_lacks),
 		cmocka_unit_test(posted_interrupts_need_delivery_alone),
+		cmocka_unit_test(mode_based_execute_needs_to_know_the_mode),
 		cmocka_unit_test(must_bits_may_be_set),
 		cmocka_unit_test(plain_msrs_keep_the_default_1_bits),
 		cmocka_unit_test(userspace_may_take_away_but_not_add),
