@@ -12,7 +12,7 @@ const u32 common_proc = PROC_INT_WINDOW | PROC_TSC_OFFSET | PROC_HLT | PROC_INVL
 			PROC_PAUSE | PROC_SECONDARY;
 const u32 common_proc2 = PROC2_APIC_ACCESS | PROC2_EPT | PROC2_DESC_TABLE | PROC2_RDTSCP |
 			 PROC2_X2APIC | PROC2_VPID | PROC2_WBINVD | PROC2_UNRESTRICTED |
-			 PROC2_INVPCID;
+			 PROC2_INVPCID | PROC2_VMFUNC;
 const u32 common_exit = EXITC_SAVE_DEBUG | EXITC_HOST_64 | EXITC_ACK_INT | EXITC_SAVE_PAT |
 			EXITC_LOAD_PAT | EXITC_SAVE_EFER | EXITC_LOAD_EFER |
 			EXITC_SAVE_PREEMPT_TIMER;
@@ -115,8 +115,10 @@ static void set_mode(struct trial *t, const struct mode *m)
 	t->want[F_GUEST_IDTR_LIMIT] = (lma ? 16 : m->cr0 & CR0_PE ? 8 : 4) * NR_VECTORS - 1;
 	t->want[F_ENTRY_CTLS] &= ~(u64)ENTRYC_GUEST_64;
 	t->want[F_ENTRY_CTLS] |= lma ? ENTRYC_GUEST_64 : 0;
-	if ((m->cr4 & CR4_PAE) && !lma)
+	if ((m->cr4 & CR4_PAE) && !lma) {
 		t->want[F_GUEST_PDPTE0] = ARENA_PAGE(A_PD) | 1;
+		t->want[F_GUEST_PDPTE3] = ARENA_PAGE(A_APIC_PD) | 1;
+	}
 	t->regs[GPR_RBX] = m->seg_base ? 0 : L2_DATA;
 	set_segments(t, m);
 }
@@ -150,6 +152,7 @@ static void base_controls(const struct vmx_caps *c)
 							  ENTRYC_LOAD_EFER | ENTRYC_LOAD_PAT);
 	base[F_EXCEPTION_BITMAP] = 0xffffffff;
 	base[F_VPID] = 1;
+	base[F_EPTP_LIST_ADDR] = (u64)l1_pages.eptps;
 	base[F_EPT_POINTER] = (u64)l1_pages.ept | EPTP_WALK_4 | EPTP_MEMTYPE_WB;
 	base[F_IO_BITMAP_A] = (u64)l1_pages.io;
 	base[F_IO_BITMAP_B] = (u64)l1_pages.io + 0x1000;

@@ -122,7 +122,13 @@ static void change_tpr(struct trial *t, struct rng *r)
 {
 	set(t, F_PROC_CTLS, t->want[F_PROC_CTLS] | PROC_TPR_SHADOW);
 	set(t, F_TPR_THRESHOLD, rng_one_in(r, 8) ? (u32)rng_edge(r) : rng_below(r, 16));
-	poke(t, "VTPR", l1_pages.vapic + 0x80, 4, rng_below(r, 256));
+	poke(t, "VTPR", l1_pages.vapic + VAPIC_TPR, 4, rng_below(r, 256));
+	if (!rng_one_in(r, 4))
+		return;
+	/* Then it counts already at the entry, unless L2 is inactive. */
+	set(t, F_PROC2_CTLS, t->want[F_PROC2_CTLS] | PROC2_APIC_ACCESS);
+	if (rng_one_in(r, 3))
+		set(t, F_GUEST_ACTIVITY, rng_below(r, ACTIVITY_SIPI));
 }
 
 static void change_port(struct trial *t, struct rng *r)

@@ -6,19 +6,28 @@
  */
 #include "oracle.h"
 
+/* What decides whether L2's instruction exits: bits of a control, whose enum field is above. */
+#define BY(f, bits) ((u64)(f) << 32 | (bits))
+#define BY_PROC(bit) BY(F_PROC_CTLS, PROC_##bit)
+#define BY_PROC2(bit) BY(F_PROC2_CTLS, PROC2_##bit)
+#define BY_CR0 BY(F_CR0_MASK, CR0_PE | CR0_MP | CR0_EM | CR0_TS)
+#define NOTHING 0
+
 struct insn {
 	const char *name;
+	u64 by;
 	u8 length;
 	u8 bytes[6];
 };
 
-#define INSN(name, ...)                                    \
-	{                                                  \
-		name, sizeof((const u8[]){ __VA_ARGS__ }), \
-		{                                          \
-			__VA_ARGS__                        \
-		}                                          \
+#define INSN_BY(name, by, ...)                                 \
+	{                                                      \
+		name, by, sizeof((const u8[]){ __VA_ARGS__ }), \
+		{                                              \
+			__VA_ARGS__                            \
+		}                                              \
 	}
+#define INSN(name, ...) INSN_BY(name, NOTHING, __VA_ARGS__)
 
 /* An instruction's registers, as rows below want them. */
 static const u64 cr0_values[] = {
@@ -64,6 +73,8 @@ static const u32 msrs[] = {
 	MSR_FS_BASE, MSR_GS_BASE,     MSR_KERNEL_GS_BASE, MSR_STAR,	    MSR_LSTAR, MSR_CSTAR,
 	MSR_FMASK,   MSR_SYSENTER_CS, MSR_SYSENTER_ESP,	  MSR_SYSENTER_EIP, MSR_EFER,  MSR_PAT,
 };
+/* No bitmap has a bit for them. */
+static const u32 outside[] = { 0x2000, 0xbfffffff, 0xc0002000, 0xffffffff };
 static const u64 dr_values[] = { 0, 0x400, 0x4ff, 0xffff0ff0, 0x2400, 0x100000000, 0x600, L2_CODE };
 
 static void named(struct trial *t, const char *name)
@@ -72,25 +83,30 @@ static void named(struct trial *t, const char *name)
 		printf("#   at 0x%lx: %s\n", (unsigned long)t->code, name);
 }
 
-static void put(struct trial *t, const struct insn *i)
+static void maybe_intercept(struct trial *t, struct rng *r, u64 by)
+{
+	u32 bits = by & rng_next(r);
+
+	if (bits)
+		flip(t, by >> 32, bits);
+}
+
+static void put(struct trial *t, struct rng *r, const struct insn *i)
 {
 	named(t, i->name);
+	maybe_intercept(t, r, i->by);
 	emit(t, i->bytes, i->length);
 }
 
 /* --- without operands ------------------------------------------------------------------ */
 
-/* RDTSC and the like leave a time: forget it. */
-static const struct insn forgets =
-	INSN("xor eax, eax; xor edx, edx; xor ecx, ecx", 0x31, 0xc0, 0x31, 0xd2, 0x31, 0xc9);
-
 static const struct insn plain[] = {
 	INSN("CPUID", 0x0f, 0xa2),
-	INSN("HLT", 0xf4),
-	INSN("PAUSE", 0xf3, 0x90),
+	INSN_BY("HLT", BY_PROC(HLT), 0xf4),
+	INSN_BY("PAUSE", BY_PROC(PAUSE), 0xf3, 0x90),
 	INSN("INVD", 0x0f, 0x08),
-	INSN("WBINVD", 0x0f, 0x09),
-	INSN("CLTS", 0x0f, 0x06),
+	INSN_BY("WBINVD", BY_PROC2(WBINVD), 0x0f, 0x09),
+	INSN_BY("CLTS", BY_CR0, 0x0f, 0x06),
 	INSN("STI", 0xfb),
 	INSN("STI; NOP", 0xfb, 0x90),
 	INSN("CLI", 0xfa),
@@ -128,21 +144,24 @@ static const struct insn plain[] = {
 	INSN("LEAVE", 0xc9),
 };
 static const struct insn timed[] = {
-	INSN("RDTSC", 0x0f, 0x31),
-	INSN("RDTSCP", 0x0f, 0x01, 0xf9),
+	INSN_BY("RDTSC", BY_PROC(RDTSC), 0x0f, 0x31),
+	INSN_BY("RDTSCP", BY_PROC2(RDTSCP), 0x0f, 0x01, 0xf9),
 	INSN("RDPMC", 0x0f, 0x33),
 };
 
 static void insn_plain(struct trial *t, struct rng *r)
 {
 	t->msrs = true; /* SWAPGS */
-	put(t, &RNG_PICK(r, plain));
+	put(t, r, &RNG_PICK(r, plain));
 }
 
 static void insn_timed(struct trial *t, struct rng *r)
 {
-	put(t, &RNG_PICK(r, timed));
-	put(t, &forgets);
+	put(t, r, &RNG_PICK(r, timed));
+	t->timed = true;
+	emit_mov(t, GPR_RAX, 0); /* no other instruction is to see the time */
+	emit_mov(t, GPR_RDX, 0);
+	emit_mov(t, GPR_RCX, 0);
 }
 
 /* --- flags ------------------------------------------------------------------------------ */
@@ -197,17 +216,54 @@ static void insn_int(struct trial *t, struct rng *r)
 	EMIT(t, 0xcd, vector);
 }
 
+static const struct insn sleepy[] = {
+	INSN("MONITOR", 0x0f, 0x01, 0xc8),
+	INSN("MWAIT", 0x0f, 0x01, 0xc9),
+};
+
+static void insn_sleepy(struct trial *t, struct rng *r)
+{
+	t->sleeps = true;
+	put(t, r, &RNG_PICK(r, sleepy));
+}
+
+/* Without an exit for L1: L0 itself, or what runs the VM, gets to do while L2 runs. */
+static void insn_userspace(struct trial *t, struct rng *r)
+{
+	u8 *byte = l1_pages.io + PORT_OF_USERSPACE / 8;
+
+	set(t, F_PROC_CTLS, t->want[F_PROC_CTLS] | PROC_IO_BITMAPS);
+	poke(t, "I/O bitmap", byte, 1, *byte & ~BIT(PORT_OF_USERSPACE % 8));
+	note(t, "OUT to port", PORT_OF_USERSPACE);
+	EMIT(t, 0xe6, PORT_OF_USERSPACE);
+}
+
 void change_insn(struct trial *t, struct rng *r)
 {
 	static void (*const kinds[])(struct trial *, struct rng *) = {
-		insn_plain, insn_plain, insn_plain, insn_plain,
-		insn_timed, insn_popf,	insn_sreg,  insn_int,
+		insn_plain, insn_plain, insn_plain,  insn_plain, insn_plain,	 insn_timed,
+		insn_popf,  insn_sreg,	insn_sleepy, insn_int,	 insn_userspace,
 	};
 
 	RNG_PICK(r, kinds)(t, r);
 }
 
 /* --- system registers ---------------------------------------------------------------------- */
+
+static void intercept_cr(struct trial *t, struct rng *r, u8 cr, bool load, u64 v)
+{
+	u32 target = rng_below(r, 4);
+
+	switch (cr) {
+	case 0: flip(t, F_CR0_MASK, rng_one_in(r, 3) ? ~0u : 1u << rng_below(r, 32)); break;
+	case 4: flip(t, F_CR4_MASK, rng_one_in(r, 3) ? ~0u : 1u << rng_below(r, 22)); break;
+	case 8: flip(t, F_PROC_CTLS, load ? PROC_CR8_LOAD : PROC_CR8_STORE); break;
+	case 3:
+		flip(t, F_PROC_CTLS, load ? PROC_CR3_LOAD : PROC_CR3_STORE);
+		set(t, F_CR3_TARGET_COUNT, rng_below(r, 5));
+		set(t, F_CR3_TARGET0 + target, v);
+	}
+}
 
 static void insn_cr(struct trial *t, struct rng *r)
 {
@@ -222,6 +278,8 @@ static void insn_cr(struct trial *t, struct rng *r)
 	if (reg == GPR_RSP && load)
 		reg = GPR_RAX;
 	note(t, load ? "MOV to CR" : "MOV from CR", cr);
+	if (rng_one_in(r, 2))
+		intercept_cr(t, r, cr, load, v);
 	t->unpages |= load && cr == 0 && (v & (CR0_PE | CR0_PG)) != (CR0_PE | CR0_PG);
 	if (load)
 		emit_mov(t, reg, v);
@@ -237,6 +295,8 @@ static void insn_dr(struct trial *t, struct rng *r)
 
 	note(t, load ? "MOV to DR" : "MOV from DR", dr);
 	t->debug = true;
+	if (rng_one_in(r, 3))
+		flip(t, F_PROC_CTLS, PROC_MOV_DR);
 	if (rng_one_in(r, 5))
 		set(t, F_GUEST_DR7, 0x2400);
 	if (load)
@@ -261,6 +321,8 @@ static void insn_msr(struct trial *t, struct rng *r)
 	t->fmask_high |= write && msr == MSR_FMASK && v >> 32;
 	if (!rng_one_in(r, 3))
 		poke(t, "MSR bitmap", byte, 1, *byte & ~BIT(msr % 8));
+	if (rng_one_in(r, 16))
+		msr = RNG_PICK(r, outside);
 	note(t, write ? "WRMSR" : "RDMSR", msr);
 	emit_mov(t, GPR_RCX, msr);
 	if (write) {
@@ -279,6 +341,10 @@ static void insn_io(struct trial *t, struct rng *r)
 	u8 op = RNG_PICK(r, opcodes);
 
 	note(t, "I/O at port", port);
+	if (port >> 12 && rng_one_in(r, 2)) {
+		set(t, F_PROC_CTLS, t->want[F_PROC_CTLS] | PROC_IO_BITMAPS);
+		poke(t, "I/O bitmap B", l1_pages.io + 0x1fff, 1, rng_next(r));
+	}
 	emit_mov(t, GPR_RDX, port);
 	if (rng_one_in(r, 3)) {
 		emit_mov(t, GPR_RCX, rng_below(r, 3));
@@ -307,49 +373,50 @@ void change_system(struct trial *t, struct rng *r)
 
 struct modrm_insn {
 	const char *name;
+	u64 by;
 	u8 length;
 	u8 bytes[4];
 	s8 extension; /* of the opcode, in ModRM.reg; -1: a register */
 	bool memory;  /* with a register it is another instruction */
 };
 
-#define M_ROW(name, ext, memory, ...)                                                   \
-	{                                                                               \
-		name, sizeof((const u8[]){ __VA_ARGS__ }), { __VA_ARGS__ }, ext, memory \
+#define M_ROW(name, by, ext, memory, ...)                                                   \
+	{                                                                                   \
+		name, by, sizeof((const u8[]){ __VA_ARGS__ }), { __VA_ARGS__ }, ext, memory \
 	}
-#define M(name, ext, ...) M_ROW(name, ext, false, __VA_ARGS__)
-#define M_MEMORY(name, ext, ...) M_ROW(name, ext, true, __VA_ARGS__)
+#define M(name, by, ext, ...) M_ROW(name, by, ext, false, __VA_ARGS__)
+#define M_MEMORY(name, by, ext, ...) M_ROW(name, by, ext, true, __VA_ARGS__)
 
 static const struct modrm_insn operand_insns[] = {
-	M_MEMORY("SGDT", 0, 0x0f, 0x01),
-	M_MEMORY("SIDT", 1, 0x0f, 0x01),
-	M_MEMORY("LGDT", 2, 0x0f, 0x01),
-	M_MEMORY("LIDT", 3, 0x0f, 0x01),
-	M("SMSW", 4, 0x0f, 0x01),
-	M("LMSW", 6, 0x0f, 0x01),
-	M_MEMORY("INVLPG", 7, 0x0f, 0x01),
-	M("SLDT", 0, 0x0f, 0x00),
-	M("STR", 1, 0x0f, 0x00),
-	M("LLDT", 2, 0x0f, 0x00),
-	M("LTR", 3, 0x0f, 0x00),
-	M("VERR", 4, 0x0f, 0x00),
-	M_MEMORY("VMPTRLD", 6, 0x0f, 0xc7),
-	M_MEMORY("VMPTRST", 7, 0x0f, 0xc7),
-	M_MEMORY("VMCLEAR", 6, 0x66, 0x0f, 0xc7),
-	M_MEMORY("VMXON", 6, 0xf3, 0x0f, 0xc7),
-	M("VMREAD", -1, 0x0f, 0x78),
-	M("VMWRITE", -1, 0x0f, 0x79),
-	M("INVEPT", -1, 0x66, 0x0f, 0x38, 0x80),
-	M("INVVPID", -1, 0x66, 0x0f, 0x38, 0x81),
-	M("INVPCID", -1, 0x66, 0x0f, 0x38, 0x82),
-	M("MOV from memory", -1, 0x8b),
-	M("MOV to memory", -1, 0x89),
-	M("XCHG", -1, 0x87),
-	M("LAR", -1, 0x0f, 0x02),
-	M("LSL", -1, 0x0f, 0x03),
-	M("PUSH", 6, 0xff),
-	M("far JMP", 5, 0xff),
-	M("far CALL", 3, 0xff),
+	M_MEMORY("SGDT", BY_PROC2(DESC_TABLE), 0, 0x0f, 0x01),
+	M_MEMORY("SIDT", BY_PROC2(DESC_TABLE), 1, 0x0f, 0x01),
+	M_MEMORY("LGDT", BY_PROC2(DESC_TABLE), 2, 0x0f, 0x01),
+	M_MEMORY("LIDT", BY_PROC2(DESC_TABLE), 3, 0x0f, 0x01),
+	M("SMSW", NOTHING, 4, 0x0f, 0x01),
+	M("LMSW", BY_CR0, 6, 0x0f, 0x01),
+	M_MEMORY("INVLPG", BY_PROC(INVLPG), 7, 0x0f, 0x01),
+	M("SLDT", BY_PROC2(DESC_TABLE), 0, 0x0f, 0x00),
+	M("STR", BY_PROC2(DESC_TABLE), 1, 0x0f, 0x00),
+	M("LLDT", BY_PROC2(DESC_TABLE), 2, 0x0f, 0x00),
+	M("LTR", BY_PROC2(DESC_TABLE), 3, 0x0f, 0x00),
+	M("VERR", NOTHING, 4, 0x0f, 0x00),
+	M_MEMORY("VMPTRLD", NOTHING, 6, 0x0f, 0xc7),
+	M_MEMORY("VMPTRST", NOTHING, 7, 0x0f, 0xc7),
+	M_MEMORY("VMCLEAR", NOTHING, 6, 0x66, 0x0f, 0xc7),
+	M_MEMORY("VMXON", NOTHING, 6, 0xf3, 0x0f, 0xc7),
+	M("VMREAD", NOTHING, -1, 0x0f, 0x78),
+	M("VMWRITE", NOTHING, -1, 0x0f, 0x79),
+	M("INVEPT", NOTHING, -1, 0x66, 0x0f, 0x38, 0x80),
+	M("INVVPID", NOTHING, -1, 0x66, 0x0f, 0x38, 0x81),
+	M("INVPCID", BY_PROC(INVLPG), -1, 0x66, 0x0f, 0x38, 0x82),
+	M("MOV from memory", NOTHING, -1, 0x8b),
+	M("MOV to memory", NOTHING, -1, 0x89),
+	M("XCHG", NOTHING, -1, 0x87),
+	M("LAR", NOTHING, -1, 0x0f, 0x02),
+	M("LSL", NOTHING, -1, 0x0f, 0x03),
+	M("PUSH", NOTHING, 6, 0xff),
+	M("far JMP", NOTHING, 5, 0xff),
+	M("far CALL", NOTHING, 3, 0xff),
 };
 
 /* ModRM and what follows: forms of [RBX + RSI or a displacement], or a register. */
@@ -397,6 +464,7 @@ void change_operand(struct trial *t, struct rng *r)
 	const struct modrm_insn *i = &RNG_PICK(r, operand_insns);
 
 	named(t, i->name);
+	maybe_intercept(t, r, i->by);
 	if (rng_one_in(r, 2))
 		put_operand(t, r);
 	if (rng_one_in(r, 4))
@@ -441,7 +509,7 @@ static const struct insn accesses[] = {
 	INSN("MOV [RBX], EAX", 0x89, 0x03),
 	INSN("ADD [RBX], EAX", 0x01, 0x03),
 	INSN("MOV [RBX], AL", 0x88, 0x03),
-	INSN("INVLPG [RBX]", 0x0f, 0x01, 0x3b),
+	INSN_BY("INVLPG [RBX]", BY_PROC(INVLPG), 0x0f, 0x01, 0x3b),
 	INSN("XCHG [RBX], EAX", 0x87, 0x03),
 	INSN("MOV RSP, RBX; PUSH RAX", 0x89, 0xdc, 0x50),
 	INSN("JMP RBX", 0xff, 0xe3),
@@ -467,9 +535,9 @@ void change_access(struct trial *t, struct rng *r)
 
 	if (t->bits == 16) {
 		emit_mov(t, GPR_RBX, place & 0xffff);
-		put(t, &accesses16[rng_below(r, ARRAY_SIZE(accesses16) - jumps)]);
+		put(t, r, &accesses16[rng_below(r, ARRAY_SIZE(accesses16) - jumps)]);
 		return;
 	}
 	emit_mov(t, GPR_RBX, place);
-	put(t, &accesses[rng_below(r, ARRAY_SIZE(accesses) - jumps)]);
+	put(t, r, &accesses[rng_below(r, ARRAY_SIZE(accesses) - jumps)]);
 }

@@ -7,7 +7,6 @@
  */
 #include "oracle.h"
 
-#define VAPIC_TPR 0x80
 #define X2APIC_MSRS 0x800
 #define SHADOW_REVISION 0x80000000u
 
@@ -73,6 +72,14 @@ static u64 pick_field(struct rng *r)
 	}
 }
 
+/* Also the page of APIC accesses, which is none for 64 bits at once. */
+static u64 operand_place(const struct trial *t, struct rng *r)
+{
+	if (t->bits == 64 && rng_one_in(r, 4))
+		return ARENA_PAGE(A_APIC) + 8 * rng_below(r, 0x80);
+	return t->regs[GPR_RBX] + 0x100;
+}
+
 static void change_shadowing(struct trial *t, struct rng *r)
 {
 	u64 field = pick_field(r);
@@ -87,7 +94,7 @@ static void change_shadowing(struct trial *t, struct rng *r)
 		poke(t, "VMREAD or VMWRITE bitmap", bitmap + field / 8, 1, 0);
 	note(t, write ? "VMWRITE" : "VMREAD", field);
 	if (memory)
-		emit_mov(t, GPR_RBX, t->regs[GPR_RBX] + 0x100);
+		emit_mov(t, GPR_RBX, operand_place(t, r));
 	emit_mov(t, GPR_RCX, field);
 	emit_mov(t, GPR_RAX, rng_edge(r));
 	if (t->bits == 16 && memory)
@@ -125,6 +132,26 @@ u64 shadow_take(struct l1_vmx *vmx, const struct trial *t)
 void shadow_init(const struct l1_vmx *vmx)
 {
 	become((vmx->caps.basic & BASIC_REVISION) | SHADOW_REVISION);
+}
+
+/* --- VM functions -------------------------------------------------------------------- */
+
+void change_vmfunc(struct trial *t, struct rng *r)
+{
+	static const u32 others[] = { 511, 512, 8, 0xffffffff };
+	u32 index = rng_one_in(r, 6) ? RNG_PICK(r, others) : rng_below(r, 8);
+
+	t->switches = t->remapped = true;
+	set(t, F_PROC2_CTLS, t->want[F_PROC2_CTLS] | PROC2_VMFUNC);
+	set(t, F_VMFUNC_CTLS, rng_one_in(r, 6) ? rng_below(r, 4) : VMFUNC_EPTP_SWITCHING);
+	if (rng_one_in(r, 8))
+		flip(t, F_EPTP_LIST_ADDR,
+		     1ULL << (rng_one_in(r, 2) ? rng_below(r, 12)
+					       : MAXPHYADDR + rng_below(r, 64 - MAXPHYADDR)));
+	note(t, "VMFUNC, index", index);
+	emit_mov(t, GPR_RAX, rng_one_in(r, 6) ? rng_below(r, 65) : 0);
+	emit_mov(t, GPR_RCX, index);
+	EMIT(t, 0x0f, 0x01, 0xd4);
 }
 
 void change_virt(struct trial *t, struct rng *r)

@@ -10,6 +10,8 @@
 
 /* Say what is tried in detail. */
 static bool explain;
+/* Bits above 32 of the type of INVVPID. */
+static u64 type_high;
 
 /* Where the operand of VMPTRLD and its like may point. */
 enum place {
@@ -97,9 +99,12 @@ static u32 some_encoding(struct rng *r, u32 *index)
 static u64 do_vmread(struct l1_vmx *vmx, struct rng *r)
 {
 	u64 v;
-	u32 index;
+	u32 index, encoding;
 
-	return vmread(some_encoding(r, &index), &v);
+	encoding = some_encoding(r, &index);
+	if (rng_one_in(r, 2))
+		return VMX_INSN("vmread %3, (%2)", "r"(&v), "r"((u64)encoding));
+	return vmread(encoding, &v);
 }
 
 /* The field gets back what the case wants of it before the entry. */
@@ -139,8 +144,8 @@ static u64 do_invvpid(struct l1_vmx *vmx, struct rng *r)
 		d.first |= rng_edge(r);
 	if (rng_one_in(r, 3))
 		d.second = rng_edge(r);
-	/* Of the type it looks at 32 bits. */
-	return do_invalidate(invvpid, rng_one_in(r, 4) ? (u32)rng_edge(r) : rng_below(r, 5), &d);
+	return do_invalidate(
+		invvpid, (rng_one_in(r, 4) ? (u32)rng_edge(r) : rng_below(r, 5)) | type_high, &d);
 }
 
 static u64 do_vmxon(struct l1_vmx *vmx, struct rng *r)
@@ -154,12 +159,45 @@ static u64 do_launch(struct l1_vmx *vmx, struct rng *r)
 	return vmx->launched ? vmlaunch(vmx) : vmresume(vmx);
 }
 
+static u64 enter_either(struct l1_vmx *vmx, struct rng *r)
+{
+	return rng_one_in(r, 2) ? vmlaunch(vmx) : vmresume(vmx);
+}
+
+/* With a shadow VMCS as the current one. */
+static u64 do_launch_shadow(struct l1_vmx *vmx, struct rng *r)
+{
+	u64 how = vmptrld((u64)l1_pages.shadow);
+
+	how = mix(how, enter_either(vmx, r));
+	load_again(vmx);
+	return how;
+}
+
+static u64 do_launch_blocked(struct l1_vmx *vmx, struct rng *r)
+{
+	if (rng_one_in(r, 2))
+		return VMX_INSN("mov %2, %%ss; vmlaunch", "r"(SEL_DATA));
+	return VMX_INSN("mov %2, %%ss; vmresume", "r"(SEL_DATA));
+}
+
+/* Which of them there are, and that none can be written. */
+static u64 do_capability(struct l1_vmx *vmx, struct rng *r)
+{
+	u32 msr = VMX_MSR_BASIC + rng_below(r, 0x12);
+	u64 v;
+
+	if (rng_one_in(r, 4))
+		msr = VMX_MSR_FEATURE_CONTROL;
+	return rng_one_in(r, 2) ? try_wrmsr(msr, rng_edge(r)) : try_rdmsr(msr, &v);
+}
+
 /* Entering and reading without a VMCS, and the case's VMCS through memory. */
 static u64 do_without(struct l1_vmx *vmx, struct rng *r)
 {
 	u64 how = vmclear((u64)vmx->vmcs), v;
 
-	how = mix(how, vmresume(vmx));
+	how = mix(how, enter_either(vmx, r));
 	how = mix(how, vmread(fields[F_GUEST_CR0].encoding, &v));
 	how = mix(how, vmwrite(fields[F_GUEST_CR0].encoding, 0));
 	how = mix(how, which_is_current(vmx));
@@ -206,25 +244,37 @@ static const struct {
 	const char *name;
 	u64 (*run)(struct l1_vmx *vmx, struct rng *r);
 } kinds[] = {
-	{ "VMPTRLD", do_vmptrld }, { "VMCLEAR", do_vmclear },
-	{ "VMREAD", do_vmread },   { "VMWRITE", do_vmwrite },
-	{ "INVEPT", do_invept },   { "INVVPID", do_invvpid },
-	{ "VMXON", do_vmxon },	   { "VMLAUNCH or VMRESUME, the wrong one", do_launch },
-	{ "no VMCS", do_without }, { "VMXOFF", do_vmxoff },
+	{ "VMPTRLD", do_vmptrld },
+	{ "VMCLEAR", do_vmclear },
+	{ "VMREAD", do_vmread },
+	{ "VMWRITE", do_vmwrite },
+	{ "INVEPT", do_invept },
+	{ "INVVPID", do_invvpid },
+	{ "VMXON", do_vmxon },
+	{ "VMLAUNCH or VMRESUME, the wrong one", do_launch },
+	{ "no VMCS", do_without },
+	{ "VMXOFF", do_vmxoff },
 	{ "a fault", do_faults },
+	{ "entry with a shadow VMCS", do_launch_shadow },
+	{ "entry after MOV SS", do_launch_blocked },
+	{ "capability MSR", do_capability },
 };
 
 void change_l1_insn(struct trial *t, struct rng *r)
 {
+	u32 kind = rng_below(&(struct rng){ r->state }, ARRAY_SIZE(kinds));
+
 	if (t->explain)
-		printf("#   L1 tries %s\n",
-		       kinds[rng_below(&(struct rng){ r->state }, ARRAY_SIZE(kinds))].name);
+		printf("#   L1 tries %s\n", kinds[kind].name);
+	t->launches_shadow |= kinds[kind].run == do_launch_shadow;
+	t->wide_type |= kinds[kind].run == do_invvpid && !(t->number & 15);
 	t->l1_seed[t->nr_l1_seeds++] = r->state;
 }
 
 u64 l1_insns_run(struct l1_vmx *vmx, struct trial *t, u64 hash)
 {
 	explain = t->explain;
+	type_high = t->wide_type ? 1ULL << (32 + t->number / 16 % 32) : 0;
 	for (u32 i = 0; i < t->nr_l1_seeds; i++) {
 		struct rng r = { t->l1_seed[i] };
 		u32 kind = rng_below(&r, ARRAY_SIZE(kinds));

@@ -164,6 +164,7 @@ static void all_orders(void)
 	l1_new_vmcs(vmx);
 	fields_find();
 	base_init(vmx);
+	waiting_init();
 	quirks_init();
 	shadow_init(vmx);
 	for (u32 i = 0; i < nr_changes; i++)

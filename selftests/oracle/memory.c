@@ -8,6 +8,7 @@
 #define GATE_INT64 0x8e00ULL
 #define GATE_DPL3 0x6000ULL
 #define VMCALL_BYTES 0xc1010fu
+#define NOP_VMCALL_BYTES (VMCALL_BYTES << 8 | 0x90)
 #define PTE_PWU 7ULL
 #define PTE_LARGE BIT_ULL(7)
 
@@ -69,7 +70,10 @@ static void put_gdt(void)
 	g[L2_READ_ONLY / 8] = segment(0, 0xfffff, 0xc0f1);
 }
 
-/* Each vector leads to a VMCALL of its own: RIP tells which it was. */
+/*
+ * Each vector leads to a VMCALL of its own: RIP tells which it was. An NMI's stands after a NOP:
+ * the emulated processor has the interrupted RIP still when the first instruction exits.
+ */
 static void put_idts(void)
 {
 	for (u32 i = 0; i < NR_VECTORS; i++) {
@@ -77,7 +81,7 @@ static void put_idts(void)
 		u64 type = GATE_INT64 | (i == VEC_BP || i == VEC_OF || i >= 32 ? GATE_DPL3 : 0);
 		u64 gate = (stub & 0xffff) | type << 32 | (stub >> 16) << 48;
 
-		*(u32 *)stub = VMCALL_BYTES;
+		*(u32 *)stub = i == VEC_NMI ? NOP_VMCALL_BYTES : VMCALL_BYTES;
 		((u64 *)L2_IDT64)[2 * i] = gate | (u64)L2_CODE64 << 16;
 		((u64 *)L2_IDT32)[i] = gate | (u64)L2_CODE32 << 16;
 		((u32 *)L2_IVT)[i] = (L2_CODE >> 4) << 16 | (stub - L2_CODE);
@@ -140,6 +144,43 @@ static void put_ept(void)
 			 EPTP_MEMTYPE_WB << EPTE_MEMTYPE_SHIFT;
 }
 
+/* One that is right, also with accessed and dirty flags, and wrong ones. */
+static void put_eptps(void)
+{
+	u64 good = (u64)l1_pages.ept | EPTP_WALK_4 | EPTP_MEMTYPE_WB;
+	const u64 list[] = { good,
+			     good | EPTP_AD,
+			     good ^ EPTP_MEMTYPE_WB,
+			     0,
+			     good | 1ULL << MAXPHYADDR,
+			     good ^ 0x38,
+			     good | 1 << 7,
+			     good ^ 7 };
+
+	memcpy(l1_pages.eptps, list, sizeof(list));
+}
+
+#define LOCAL_APIC 0xfee00000UL
+
+/* L1's, as L2 sees it. These tables need not be compared: they only lead there. */
+static void put_apic(void)
+{
+	u64 *pdpt = (u64 *)ARENA_PAGE(A_PDPT), *pd = (u64 *)ARENA_PAGE(A_APIC_PD);
+	u64 *pt = (u64 *)ARENA_PAGE(A_APIC_PT);
+	u32 *pd32 = (u32 *)ARENA_PAGE(A_PD32), *pt32 = (u32 *)ARENA_PAGE(A_APIC_PT32);
+	u64 *ept = l1_pages.ept, *ept_pd = ept + 2048, *ept_pt = ept + 2560;
+
+	ept[512 + (LOCAL_APIC >> 30)] = (u64)ept_pd | EPTE_RWX;
+	ept_pd[LOCAL_APIC >> 21 & 511] = (u64)ept_pt | EPTE_RWX;
+	ept_pt[LOCAL_APIC >> 12 & 511] = LOCAL_APIC | EPTE_RWX;
+	pdpt[LOCAL_APIC >> 30] = (u64)pd | PTE_PWU;
+	((u64 *)ARENA_PAGE(A_PDPT_PAE))[LOCAL_APIC >> 30] = (u64)pd | 1;
+	pd[LOCAL_APIC >> 21 & 511] = (u64)pt | PTE_PWU;
+	pt[LOCAL_APIC >> 12 & 511] = LOCAL_APIC | PTE_PWU;
+	pd32[LOCAL_APIC >> 22] = (u32)(u64)pt32 | PTE_PWU;
+	pt32[LOCAL_APIC >> 12 & 1023] = LOCAL_APIC | PTE_PWU;
+}
+
 static void watch_all(void)
 {
 	u64 *ept = l1_pages.ept;
@@ -159,13 +200,14 @@ static void watch_all(void)
 	watch("data 2", (void *)ARENA_PAGE(A_DATA2), 0x100);
 	watch("data 2's end", (void *)(ARENA_PAGE(A_DATA2) + 0xff0), 0x10);
 	watch("EPT PML4", ept, 16);
-	watch("EPT PDPT", ept + 512, 16);
+	watch("EPT PDPT", ept + 512, 32);
 	watch("EPT PD", ept + 1024, 16);
 	watch("EPT large page", large_entry(), 8);
 	watch("large page", l1_pages.large + LARGE_OFFSET, 0x100);
 	watch("large page's end", l1_pages.large + LARGE_OFFSET + 0xff0, 0x10);
 	watch("EPT PT", ept + 1536 + ARENA / 4096, 8 * NR_ARENA);
 	watch("I/O bitmap", l1_pages.io, 0x100);
+	watch("I/O bitmap B's end", l1_pages.io + 0x1ff0, 0x10);
 	watch("MSR bitmap", l1_pages.msr, 0x100);
 	watch("MSR bitmap, high", l1_pages.msr + 0x400, 0x40);
 	watch("MSR bitmap, writes", l1_pages.msr + 0x800, 0x100);
@@ -177,11 +219,42 @@ static void watch_all(void)
 	watch("exit-load list", l1_pages.exit_load, 0x80);
 }
 
+/* All that L2 can write, where parts[] leaves out what hardly a case writes. */
+static struct {
+	void *at;
+	u64 *template;
+	u32 bytes;
+} whole[] = {
+	{ (void *)ARENA, NULL, NR_ARENA * 0x1000 },
+	{ NULL, NULL, 0x1000 },
+};
+
+static void copy_words(u64 *to, const u64 *from, u64 words)
+{
+	asm volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+}
+
+static void keep_whole(void)
+{
+	whole[1].at = l1_pages.large + LARGE_OFFSET;
+	for (u32 i = 0; i < ARRAY_SIZE(whole); i++) {
+		whole[i].template = pages_alloc(whole[i].bytes / 0x1000);
+		copy_words(whole[i].template, whole[i].at, whole[i].bytes / 8);
+	}
+}
+
+void memory_forget(void)
+{
+	memory_observe(0, false);
+	for (u32 i = 0; i < ARRAY_SIZE(whole); i++)
+		copy_words(whole[i].at, whole[i].template, whole[i].bytes / 8);
+}
+
 void memory_init(struct l1_vmx *vmx)
 {
 	struct l1_pages *p = &l1_pages;
 
-	p->ept = pages_alloc(4);
+	p->ept = pages_alloc(6);
 	p->io = pages_alloc(2);
 	p->msr = page_alloc();
 	p->vapic = page_alloc();
@@ -189,6 +262,7 @@ void memory_init(struct l1_vmx *vmx)
 	p->other = page_alloc();
 	p->shadow = page_alloc();
 	p->access = pages_alloc(2);
+	p->eptps = page_alloc();
 	/* As many again, to find 2 MiB that are aligned. */
 	p->large = (u8 *)(((u64)pages_alloc(1024) + 0x1fffff) & ~0x1fffffULL);
 	p->entry_load = page_alloc();
@@ -207,7 +281,10 @@ void memory_init(struct l1_vmx *vmx)
 	put_tss();
 	put_paging();
 	put_ept();
+	put_apic();
+	put_eptps();
 	watch_all();
+	keep_whole();
 }
 
 /* The first of @n words that differ, or @n. One instruction for each pair. */

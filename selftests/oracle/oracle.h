@@ -116,7 +116,10 @@ enum arena_page {
 	A_PD32,
 	A_PT32,
 	A_PDPT_PAE,
-	A_APIC, /* the APIC-access page */
+	A_APIC_PD, /* tables for L1's local APIC */
+	A_APIC_PT,
+	A_APIC_PT32,
+	A_APIC, /* the APIC-access page; from here on again in it */
 	A_DATA2,
 	NR_ARENA,
 };
@@ -157,7 +160,7 @@ enum arena_page {
 
 /* L1's pages that a VMCS points to; L2 does not reach them. */
 struct l1_pages {
-	u64 *ept;   /* PML4, PDPT, PD, PT */
+	u64 *ept;   /* PML4, PDPT, PD, PT, and PD and PT of the local APIC */
 	u8 *io;	    /* bitmaps A and B */
 	u8 *msr;    /* bitmap */
 	u8 *vapic;  /* virtual-APIC page */
@@ -165,6 +168,7 @@ struct l1_pages {
 	u8 *other;  /* a VMCS */
 	u8 *shadow; /* a shadow VMCS */
 	u8 *access; /* VMREAD and VMWRITE bitmaps */
+	u64 *eptps; /* EPTP list */
 	u8 *large;  /* 2 MiB, which EPT maps by a large page */
 	struct msr_entry *entry_load;
 	struct msr_entry *exit_store;
@@ -172,11 +176,18 @@ struct l1_pages {
 };
 extern struct l1_pages l1_pages;
 
+#define VAPIC_TPR 0x80
+
 /* The entry that maps l1_pages.large. */
 u64 *large_entry(void);
 void memory_init(struct l1_vmx *vmx);
 /* Mix what differs from the template into @hash, print it if @print, undo it. */
 u64 memory_observe(u64 hash, bool print);
+/* Undo all that L2 can have written. */
+void memory_forget(void);
+
+/* Where an OUT asks whoever runs the VM to do what it likes to: see selftests/rig/mini.c. */
+#define PORT_OF_USERSPACE 0x80
 
 /* --- a case ----------------------------------------------------------------- */
 
@@ -200,6 +211,14 @@ struct trial {
 	bool rare;	  /* L2's rare fields are compared */
 	u64 shadow_field; /* of the shadow VMCS, that L2 reads or writes; 0: none */
 	bool fmask_high;
+	bool arrives;		  /* an interrupt or NMI */
+	bool irq_waits;		  /* before the entry */
+	u8 vector;		  /* of the interrupt */
+	bool sleeps;		  /* an instruction is MWAIT */
+	bool switches;		  /* an instruction is VMFUNC: the EPT pointer is compared */
+	bool wide_type;		  /* L1's INVVPID has a type of more than 32 bits */
+	bool launches_shadow;	  /* L1 tries to enter with a shadow VMCS */
+	bool timed;		  /* an instruction leaves a time in RAX, RDX and RCX */
 	bool large_reserved;	  /* bits of the EPT entry of 2 MiB */
 	bool unpages;		  /* an instruction clears CR0.PE or CR0.PG */
 	bool remapped;		  /* EPT is not as usual */
@@ -254,6 +273,8 @@ void change_operand(struct trial *t, struct rng *r);
 void change_system(struct trial *t, struct rng *r);
 void change_access(struct trial *t, struct rng *r);
 void change_virt(struct trial *t, struct rng *r);
+void change_vmfunc(struct trial *t, struct rng *r);
+void change_waiting(struct trial *t, struct rng *r);
 void change_l1_insn(struct trial *t, struct rng *r);
 
 /* Controls that all sides offer: what may be asked for. Checked at the start. */
@@ -266,6 +287,11 @@ void shadow_init(const struct l1_vmx *vmx);
 u64 shadow_take(struct l1_vmx *vmx, const struct trial *t);
 /* Make L1's own instructions, mix how they ended into @hash. */
 u64 l1_insns_run(struct l1_vmx *vmx, struct trial *t, u64 hash);
+/* Interrupts and NMIs for L1 as the case wants them before the entry, and after the last. */
+void waiting_init(void);
+void waiting_raise(const struct trial *t);
+u64 waiting_settle(const struct trial *t, u64 hash);
+void unblock_nmis(void);
 /* L1 has written to the field. */
 void trial_forget_field(enum field f);
 /* As if no case had run: all of the VMCS is written anew, and L0 has nothing cached of it. */

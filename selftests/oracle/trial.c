@@ -22,6 +22,8 @@ const struct change changes[] = {
 	{ "accesses", 10, change_access },
 	{ "L1's instructions", 8, change_l1_insn },
 	{ "virtualization", 10, change_virt },
+	{ "EPTP switching", 3, change_vmfunc },
+	{ "waiting for L1", 8, change_waiting },
 };
 const u32 nr_changes = ARRAY_SIZE(changes);
 
@@ -116,9 +118,15 @@ static void keep_alive(struct trial *t)
 	if (t->want[F_GUEST_ACTIVITY] == ACTIVITY_SIPI &&
 	    !(t->want[F_ENTRY_INTR_INFO] & INTR_VALID))
 		t->want[F_GUEST_ACTIVITY] = ACTIVITY_ACTIVE;
+	/* What waits ends HLT there before it looks at what goes first. */
+	if (t->arrives && t->want[F_GUEST_ACTIVITY] == ACTIVITY_HLT)
+		t->want[F_GUEST_ACTIVITY] = ACTIVITY_ACTIVE;
 	t->want[F_PIN_CTLS] |= PIN_PREEMPT_TIMER;
 	/* No side need have a performance counter. */
 	t->want[F_PROC_CTLS] |= PROC_RDPMC;
+	/* Nor MONITOR and MWAIT; and nothing but an exit would end it. */
+	if (t->sleeps)
+		t->want[F_PROC_CTLS] |= PROC_MWAIT | PROC_MONITOR;
 }
 
 /* Each change has its own numbers, whichever of the others are made. */
@@ -309,7 +317,7 @@ static u64 observe_registers(struct trial *t, u64 hash)
 	struct l1_vmx *vmx = l1_vmx();
 
 	for (u32 i = 0; i < NR_GPRS; i++)
-		if (i != GPR_RSP)
+		if (i != GPR_RSP && !(t->timed && i <= GPR_RDX))
 			hash = show(t, hash, names[i], vmx->regs[i]);
 	return show(t, hash, "CR2", read_cr2());
 }
@@ -462,23 +470,15 @@ static bool at_the_end(const struct trial *t, const struct outcome *o)
 	return o->how == EXIT_VMCALL && (linear + 3 == t->code || linear >= L2_STUBS);
 }
 
-/* The last case may have left them blocked. */
-static void unblock_nmis(void)
-{
-	u64 scratch;
-
-	asm volatile("mov %%rsp, %0; push %2; push %0; pushfq; push %1; lea 1f(%%rip), %0;"
-		     "push %0; iretq; 1:"
-		     : "=&r"(scratch)
-		     : "r"((u64)SEL_CODE64), "r"((u64)SEL_DATA)
-		     : "memory");
-}
-
 static void arm(const struct trial *t)
 {
-	unblock_nmis();
+	unblock_nmis(); /* the last case may have left them blocked */
 	write_cr2(0x2222);
 	memcpy(l1_vmx()->regs, t->regs, sizeof(t->regs));
+	if (t->look)
+		outb(PORT_OF_USERSPACE, 0);
+	if (t->arrives)
+		waiting_raise(t);
 }
 
 /* L2 finds its memory as it is now, not as the last case had it. */
@@ -516,7 +516,7 @@ static u64 enter_once(struct l1_vmx *vmx, struct trial *t, struct outcome *o, bo
 static void forget(struct l1_vmx *vmx)
 {
 	clear_vmcs(vmx);
-	memory_observe(0, false);
+	memory_forget();
 	restore_host();
 	reset_drs();
 	reset_msrs();
@@ -530,6 +530,8 @@ static u64 observe_rest(struct trial *t, u64 hash)
 		hash = observe_drs(t, hash);
 	if (t->msrs)
 		hash = observe_msrs(t, hash);
+	if (t->switches)
+		hash = show(t, hash, "EPT_POINTER", vmread_fast(VMCS_EPT_POINTER));
 	return memory_observe(hash, t->explain);
 }
 
@@ -556,6 +558,10 @@ u64 trial_run(struct l1_vmx *vmx, struct trial *t)
 	stopped = o.how < VM_OK && time_decided(t, &o);
 	if (!stopped)
 		hash = observe_rest(t, hash);
+	if (t->switches)
+		trial_forget_field(F_EPT_POINTER);
+	if (t->arrives)
+		hash = waiting_settle(t, hash);
 	if (stopped || t->quirks)
 		forget(vmx);
 	if (t->shadow_field)

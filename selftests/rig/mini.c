@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mini [-nsbwr] [-m HOW] [-c CPUS] IMAGE: run a multiboot image of selftests/guests with
+ * mini [-nsbwr] [-m HOW] [-c CPUS] [-a LINE] IMAGE: run a multiboot image of selftests/guests with
  * nothing but the API: a console at 0x3f8, the debug exit at 0xf4, and read-only
  * memory at 0xd8000000. It shares no code with the launcher, so the two prove each
  * other. Options: -n with VMX; -m changes what the guest's memory is made of without
- * end: drop, share or lose, see lib/churn.h; -r in the end the first vCPU's reports
+ * end: drop, share or lose, see lib/churn.h; -a is its command line; -r in the end the first vCPU's reports
  * of failures; and whenever a guest writes port 0x80: -s takes the nested state and
  * sets it again; -b breaks it in between, which must be refused, prints the reports
  * and ends; -w begins or ends a watch of L2's exits.
@@ -26,6 +26,9 @@
 
 #define RAM (64u << 20)
 #define BOOT_INFO 0x1000
+#define BOOT_INFO_CMDLINE 4 /* flag, and index of its address */
+#define COMMAND_LINE 0x1800
+#define COMMAND_LINE_SIZE 0x800
 #define READ_ONLY 0xd8000000 /* l2-pointers knows it */
 #define READ_ONLY_SLOT 28
 #define READ_ONLY_SIZE 4096
@@ -33,7 +36,7 @@
 #define STATUS_TRIPLE_FAULT 100
 #define STATUS_BROKEN 101
 
-#define USAGE "usage: mini [-nsbwr] [-m HOW] [-c CPUS] IMAGE"
+#define USAGE "usage: mini [-nsbwr] [-m HOW] [-c CPUS] [-a LINE] IMAGE"
 
 static struct vm *vm;
 static bool opt_nested, opt_save, opt_break, opt_watch, opt_reports;
@@ -77,6 +80,18 @@ static u32 load_image(const char *path)
 		memcpy(vm->ram + ph[i].p_paddr, data + ph[i].p_offset, ph[i].p_filesz);
 	}
 	return eh->e_entry;
+}
+
+/* Multiboot: the flag says that the fifth word is a string's address. */
+static void set_command_line(const char *line)
+{
+	u32 *info = (u32 *)(vm->ram + BOOT_INFO);
+
+	if (strlen(line) >= COMMAND_LINE_SIZE)
+		die("the command line is too long");
+	strcpy((char *)vm->ram + COMMAND_LINE, line);
+	info[0] = BOOT_INFO_CMDLINE;
+	info[BOOT_INFO_CMDLINE] = COMMAND_LINE;
 }
 
 static void out(u16 port, const u8 *data, int size, u32 count)
@@ -244,11 +259,11 @@ static void add_read_only(void)
 
 int main(int argc, char **argv)
 {
-	const char *churn = NULL;
+	const char *churn = NULL, *line = NULL;
 	int cpus = 1, opt;
 	u32 entry;
 
-	while ((opt = getopt(argc, argv, "nsbwrm:c:")) != -1) {
+	while ((opt = getopt(argc, argv, "nsbwrm:c:a:")) != -1) {
 		switch (opt) {
 		case 'n': opt_nested = true; break;
 		case 's': opt_save = true; break;
@@ -257,6 +272,7 @@ int main(int argc, char **argv)
 		case 'r': opt_reports = true; break;
 		case 'm': churn = optarg; break;
 		case 'c': cpus = atoi(optarg); break;
+		case 'a': line = optarg; break;
 		default: die(USAGE);
 		}
 	}
@@ -269,6 +285,8 @@ int main(int argc, char **argv)
 	if (churn && !churn_prepare(vm, churn, POOL_BASE))
 		die(USAGE);
 	entry = load_image(argv[optind]);
+	if (line)
+		set_command_line(line);
 	if (churn)
 		churn_start();
 	start(cpus, entry);
