@@ -223,6 +223,7 @@ static void load_l2(struct vcpu *vcpu, const struct check_ctx *c)
 
 	vcpu_switch_vmcs(vcpu, &n->vmcs02);
 	vcpu->in_l2 = true;
+	vcpu->gpa_translate = l2_translate;
 	vmcs02_write_state(vcpu);
 	write_pdptes(n, c);
 	tlb_before_l2(vcpu);

@@ -185,6 +185,7 @@ void vmcs12_pull_plain(struct vcpu *vcpu);
 void vmcs02_setup(struct vcpu *vcpu);	    /* vmcs02 is current */
 void vmcs02_write_state(struct vcpu *vcpu); /* L2's registers; vmcs02 is current */
 int vmcs02_write_controls(struct vcpu *vcpu);
+int l2_translate(struct vcpu *vcpu, u64 l2_gpa, u32 access, u64 *gpa);
 void vmcs02_save_hot(struct vcpu *vcpu);
 void vmcs02_note_written(struct vcpu *vcpu); /* what L0 wrote to vmcs02 for L2 itself */
 void vmcs02_save_plain(struct nested *n);

@@ -406,7 +406,7 @@ static void write_merged(struct vcpu *vcpu)
  * for L1: the processor virtualizes those of 32 bits at most, and in 64-bit mode these are wider
  * (SDM: "Virtualizing Memory-Mapped APIC Accesses"). In other modes L1 gets one, too.
  */
-static int l2_translate(struct vcpu *vcpu, u64 l2_gpa, u32 access, u64 *gpa)
+int l2_translate(struct vcpu *vcpu, u64 l2_gpa, u32 access, u64 *gpa)
 {
 	struct nested *n = vcpu->nested;
 	u32 type = access & EPTQ_WRITE ? APICQ_TYPE_WRITE : APICQ_TYPE_READ;
@@ -429,7 +429,6 @@ static int select_ept(struct vcpu *vcpu)
 	u64 eptp;
 	int r;
 
-	vcpu->gpa_translate = l2_translate;
 	if (l1_uses_ept(n)) {
 		r = ept02_select_root(vcpu);
 		if (r)

@@ -315,6 +315,32 @@ static void device(void)
 	GUEST_EXPECT(l2_value, 0x12);
 }
 
+#define NOTHING_AT 0xe0 /* a port that reads as ones */
+
+static void l2_string_in(void)
+{
+	u64 to = PLAYGROUND;
+
+	asm volatile("insb" : "+D"(to) : "d"(NOTHING_AT) : "memory");
+	l2_vmcall(0x600d);
+}
+
+/* Whoever executes INS for L2 goes by EPT, also at an entry to which L1 changed nothing. */
+static void string_input(void)
+{
+	struct l1_vmx *vmx = l1_prepare(l2_string_in);
+	u8 *page = page_alloc();
+
+	l1_need_ept(0);
+	playground(vmx, page);
+	for (int i = 0; i < 3; i++) {
+		page[0] = 0x55;
+		expect_end();
+		GUEST_EXPECT(page[0], 0xff);
+		l1_restart_l2(l2_string_in);
+	}
+}
+
 static void l2_touch_many(void)
 {
 	for (u64 i = 0; i < 512; i++)
@@ -392,6 +418,7 @@ CLAIMS = { { remap, "L2's memory is where L1's EPT says" },
 	   { table_walk, "a violation on L2's page table says so" },
 	   { vectoring, "a violation in delivering an event has it as vectoring information" },
 	   { device, "L2 reaches a device of L1's machine" },
+	   { string_input, "INS of L2 writes where L1's EPT says, at each entry" },
 	   { many_pages, "512 pages of 4 KiB" },
 	   { two_roots, "two EPT pointers in turn" },
 	   { nowhere, "a page where L1 has no memory reads as all ones" },
