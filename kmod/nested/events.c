@@ -114,7 +114,13 @@ static bool for_l1(struct vcpu *vcpu)
 	       irq_for_l1(vcpu);
 }
 
-/* A debug trap of L2's last instruction: it goes before all that for_l1() knows but MTF. */
+/* The same, or something for L2. */
+static bool something_comes(struct vcpu *vcpu)
+{
+	return for_l1(vcpu) || vcpu->inject.nmi.pending || irq_pending(vcpu) >= 0;
+}
+
+/* A debug trap of L2's last instruction: it goes before all that comes but MTF. */
 static bool debug_trap_pending(void)
 {
 	return (vmread(VMCS_GUEST_PENDING_DBG) & (DBG_BS | DBG_ENABLED_BPT)) &&
@@ -217,7 +223,7 @@ static bool window_before_irq(struct vcpu *vcpu)
 
 	return (n->v->proc_ctls & PROC_INT_WINDOW) && n->activity <= ACTIVITY_HLT &&
 	       !nested_takes_irqs(vcpu) && irq_pending(vcpu) >= 0 && inject_irq_allowed(vcpu) &&
-	       !vcpu->inject.exception.pending && !debug_trap_pending() &&
+	       !vcpu->inject.exception.pending &&
 	       !(vcpu->inject.nmi.pending && inject_nmi_allowed(vcpu) && !nmi_held_back(vcpu));
 }
 
@@ -251,8 +257,7 @@ int nested_events(struct vcpu *vcpu, bool *immediate)
 		*immediate = for_l1(vcpu);
 		return 1;
 	}
-	if ((for_l1(vcpu) || vcpu->inject.nmi.pending || irq_pending(vcpu) >= 0) &&
-	    tpr_exit_due(vcpu)) {
+	if (something_comes(vcpu) && tpr_exit_due(vcpu)) {
 		*immediate = true;
 		return 1;
 	}
@@ -262,7 +267,7 @@ int nested_events(struct vcpu *vcpu, bool *immediate)
 		if (r != 2)
 			return r;
 	}
-	if (!n->mtf_pending && !vcpu->inject.exception.pending && for_l1(vcpu) &&
+	if (!n->mtf_pending && !vcpu->inject.exception.pending && something_comes(vcpu) &&
 	    debug_trap_pending()) {
 		*immediate = true;
 		return 1;
@@ -283,7 +288,7 @@ int nested_events(struct vcpu *vcpu, bool *immediate)
 		return nested_reflect_as(vcpu, EXIT_INT_WINDOW, 0, 0);
 	vcpu->stats.nested_reflected--;
 	/* L2 goes on. It is active from here, unless all that comes is L1's at once. */
-	if (n->activity != ACTIVITY_ACTIVE && !window_opens(vcpu) &&
+	if (n->activity != ACTIVITY_ACTIVE && !window_opens(vcpu) && !n->tpr_exit &&
 	    !nested_debug_trap_for_l1(vcpu))
 		n->activity = ACTIVITY_ACTIVE;
 	return 1;

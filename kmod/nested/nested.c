@@ -369,7 +369,8 @@ bool nested_entry_stale(struct vcpu *vcpu)
 	if (n->timer_on)
 		timer_program(vcpu);
 	n->entering = false;
-	if (unlikely(n->activity != ACTIVITY_ACTIVE) && !nested_debug_trap_for_l1(vcpu))
+	if (unlikely(n->activity != ACTIVITY_ACTIVE) && !n->tpr_exit &&
+	    !nested_debug_trap_for_l1(vcpu))
 		n->activity = ACTIVITY_ACTIVE;
 	return false;
 }

@@ -73,6 +73,16 @@ static struct l1_vmx *prepare(const u8 *code, u64 rflags)
 
 /* --- which of several ----------------------------------------------------- */
 
+/* The one that waits, and that L2 has not seen. */
+static void take_interrupt(void)
+{
+	GUEST_EXPECT(seen[0], 0);
+	irqs_on();
+	cpu_pause();
+	irqs_off();
+	GUEST_EXPECT(seen[0], 1);
+}
+
 static void timer_windows_interrupt(void)
 {
 	watch(VECTOR);
@@ -93,10 +103,7 @@ static void timer_windows_interrupt(void)
 	l1_clear(VMCS_PROC_CTLS, PROC_INT_WINDOW);
 	EXPECT_EXIT(EXIT_EXT_INT);
 	expect_rip(nops);
-	irqs_on();
-	cpu_pause();
-	irqs_off();
-	GUEST_EXPECT(seen[0], 1);
+	take_interrupt();
 	expect_end();
 	on_trap(VECTOR, NULL);
 }
@@ -110,17 +117,13 @@ static void window_before_l2s_interrupt(void)
 	apic_icr(0, VECTOR | ICR_SELF | ICR_ASSERT);
 	EXPECT_EXIT(EXIT_INT_WINDOW);
 	expect_rip(nops);
-	GUEST_EXPECT(seen[0], 0);
-	irqs_on();
-	cpu_pause();
-	irqs_off();
-	GUEST_EXPECT(seen[0], 1);
+	take_interrupt();
 	l1_clear(VMCS_PROC_CTLS, PROC_INT_WINDOW);
 	expect_end();
 	on_trap(VECTOR, NULL);
 }
 
-static void threshold_before_l2s_interrupt(void)
+static void threshold_exits(u32 activity)
 {
 	u8 *vapic = page_alloc();
 
@@ -132,15 +135,44 @@ static void threshold_before_l2s_interrupt(void)
 	l1_vmwrite(VMCS_VIRT_APIC_ADDR, (u64)vapic);
 	l1_vmwrite(VMCS_APIC_ACCESS_ADDR, (u64)page_alloc());
 	l1_vmwrite(VMCS_TPR_THRESHOLD, 8);
+	l1_vmwrite(VMCS_GUEST_ACTIVITY, activity);
 	apic_icr(0, VECTOR | ICR_SELF | ICR_ASSERT);
 	EXPECT_EXIT(EXIT_TPR_BELOW);
 	expect_rip(nops);
-	GUEST_EXPECT(seen[0], 0);
-	irqs_on();
-	cpu_pause();
-	irqs_off();
-	GUEST_EXPECT(seen[0], 1);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_ACTIVITY), activity);
+	take_interrupt();
 	l1_vmwrite(VMCS_TPR_THRESHOLD, 0);
+	l1_vmwrite(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
+	expect_end();
+	on_trap(VECTOR, NULL);
+}
+
+static void threshold_before_l2s_interrupt(void)
+{
+	threshold_exits(ACTIVITY_ACTIVE);
+}
+
+static void threshold_keeps_hlt(void)
+{
+	if (!(l1_vmx()->caps.misc & MISC_ACTIVITY_HLT))
+		claim_skip("no HLT activity state");
+	threshold_exits(ACTIVITY_HLT);
+}
+
+static void debug_before_l2s_interrupt(void)
+{
+	watch(VECTOR);
+	apic_enable();
+	prepare(nops, RFLAGS_TF | RFLAGS_IF);
+	l1_vmwrite(VMCS_GUEST_PENDING_DBG, DBG_BS);
+	l1_vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VEC_DB));
+	apic_icr(0, VECTOR | ICR_SELF | ICR_ASSERT);
+	EXPECT_EXIT(EXIT_EXCEPTION_NMI);
+	GUEST_EXPECT(l1_vmread(VMCS_EXIT_QUAL), DBG_BS);
+	expect_rip(nops);
+	take_interrupt();
+	l1_vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
+	l1_vmwrite(VMCS_GUEST_PENDING_DBG, 0);
 	expect_end();
 	on_trap(VECTOR, NULL);
 }
@@ -535,6 +567,9 @@ CLAIMS = { { timer_windows_interrupt,
 	     "the interrupt window, then an interrupt that L2 takes itself" },
 	   { threshold_before_l2s_interrupt,
 	     "TPR below the threshold, then an interrupt that L2 takes itself" },
+	   { threshold_keeps_hlt, "the same from HLT, where L2 stays" },
+	   { debug_before_l2s_interrupt,
+	     "a pending debug exception, then an interrupt that L2 takes itself" },
 	   { debug_before_timer, "a pending debug exception, then the timer" },
 	   { debug_before_windows, "a pending debug exception, then the interrupt window" },
 	   { mtf_before_debug, "the monitor trap flag, then the single-step trap" },
