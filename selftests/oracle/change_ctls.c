@@ -73,6 +73,7 @@ void change_addresses(struct trial *t, struct rng *r)
 	const struct address *a = &RNG_PICK(r, addresses);
 	u64 bad = bad_address(r, t->want[a->field]);
 
+	t->remapped |= a->field == F_EPT_POINTER;
 	if (rng_one_in(r, 2))
 		set(t, a->control, t->want[a->control] | a->bit);
 	/* A list that is well-formed but elsewhere would load what is there. */

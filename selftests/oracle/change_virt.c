@@ -86,7 +86,7 @@ static void change_shadowing(struct trial *t, struct rng *r)
 	bool write = rng_one_in(r, 2), memory = rng_one_in(r, 3);
 	u8 *bitmap = l1_pages.access + (write ? 0x1000 : 0);
 
-	t->shadow_field = field;
+	t->shadow_field[t->nr_shadow_fields++] = field;
 	set(t, F_PROC2_CTLS, t->want[F_PROC2_CTLS] | PROC2_SHADOW_VMCS);
 	if (!rng_one_in(r, 6))
 		set(t, F_LINK_POINTER, (u64)l1_pages.shadow);
@@ -109,24 +109,33 @@ static void become(u64 revision)
 	*(u32 *)l1_pages.shadow = revision;
 }
 
+static u64 take_field(const struct trial *t, u64 field)
+{
+	u64 v = 0, how;
+
+	how = vmread(field, &v);
+	vmwrite(field, 0);
+	if (t->explain)
+		printf("= shadow VMCS, field 0x%lx 0x%lx\n", (unsigned long)field,
+		       (unsigned long)v);
+	if (field < 1 << 15)
+		l1_pages.access[field / 8] = l1_pages.access[0x1000 + field / 8] = 0xff;
+	return fold(how >> 32, v);
+}
+
 /* By making an ordinary VMCS of it, for a moment. */
 u64 shadow_take(struct l1_vmx *vmx, const struct trial *t)
 {
 	u32 revision = vmx->caps.basic & BASIC_REVISION;
-	u64 v = 0, how;
+	u64 hash = 0;
 
 	become(revision);
 	EXPECT_OUTCOME(vmptrld((u64)l1_pages.shadow), VM_OK);
-	how = vmread(t->shadow_field, &v);
-	vmwrite(t->shadow_field, 0);
+	for (u32 i = 0; i < t->nr_shadow_fields; i++)
+		hash = fold(hash, take_field(t, t->shadow_field[i]));
 	become(revision | SHADOW_REVISION);
 	EXPECT_OUTCOME(vmptrld((u64)vmx->vmcs), VM_OK);
-	if (t->explain)
-		printf("= shadow VMCS 0x%lx\n", (unsigned long)v);
-	if (t->shadow_field < 1 << 15)
-		l1_pages.access[t->shadow_field / 8] =
-			l1_pages.access[0x1000 + t->shadow_field / 8] = 0xff;
-	return fold(how >> 32, v);
+	return hash;
 }
 
 void shadow_init(const struct l1_vmx *vmx)

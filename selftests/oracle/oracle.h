@@ -209,10 +209,13 @@ struct trial {
 	bool debug;	  /* an instruction may change debug registers */
 	bool look;	  /* at L1 and at what is seldom changed, whatever the case does */
 	bool rare;	  /* L2's rare fields are compared */
-	u64 shadow_field; /* of the shadow VMCS, that L2 reads or writes; 0: none */
+	u64 shadow_field[MAX_CHANGES]; /* of the shadow VMCS, that L2 reads or writes */
+	u32 nr_shadow_fields;
 	bool fmask_high;
 	bool arrives;		  /* an interrupt or NMI */
 	bool irq_waits;		  /* before the entry */
+	bool writes_apic;	  /* L2 does, to L1's */
+	bool sends_nmi;
 	u8 vector;		  /* of the interrupt */
 	bool sleeps;		  /* an instruction is MWAIT */
 	bool switches;		  /* an instruction is VMFUNC: the EPT pointer is compared */

@@ -121,6 +121,12 @@ static void keep_alive(struct trial *t)
 	/* What waits ends HLT there before it looks at what goes first. */
 	if (t->arrives && t->want[F_GUEST_ACTIVITY] == ACTIVITY_HLT)
 		t->want[F_GUEST_ACTIVITY] = ACTIVITY_ACTIVE;
+	/* And a write that is not aligned is a panic. */
+	if (t->writes_apic)
+		t->want[F_SEG_BASE(SEG_DS)] = 0;
+	/* At an exit of the first instruction after an NMI it has the RIP from before. */
+	if (t->sends_nmi && t->unpages)
+		t->want[F_PIN_CTLS] |= PIN_NMI_EXITING;
 	t->want[F_PIN_CTLS] |= PIN_PREEMPT_TIMER;
 	/* No side need have a performance counter. */
 	t->want[F_PROC_CTLS] |= PROC_RDPMC;
@@ -564,7 +570,7 @@ u64 trial_run(struct l1_vmx *vmx, struct trial *t)
 		hash = waiting_settle(t, hash);
 	if (stopped || t->quirks)
 		forget(vmx);
-	if (t->shadow_field)
+	if (t->nr_shadow_fields)
 		hash = fold(hash, shadow_take(vmx, t) * !stopped);
 	return quirks_hide(t, hash);
 }

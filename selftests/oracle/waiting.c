@@ -94,8 +94,7 @@ static void write_apic(struct trial *t, u32 reg, u32 v)
 static void send(struct trial *t, struct rng *r, u32 icr)
 {
 	note(t, "L2 writes ICR", icr);
-	if (rng_one_in(r, 6))
-		write_apic(t, APIC_TPR, 0x10 * rng_below(r, 5));
+	t->writes_apic = true;
 	if (rng_one_in(r, 4))
 		EMIT(t, rng_one_in(r, 2) ? 0xfb : 0xfa); /* STI, CLI */
 	write_apic(t, APIC_ICR, icr);
@@ -147,6 +146,7 @@ void change_waiting(struct trial *t, struct rng *r)
 	} else if (kind == 1) {
 		send(t, r, ICR_SELF | ICR_ASSERT | t->vector);
 	} else {
+		t->sends_nmi = true;
 		send(t, r, ICR_NMI | ICR_ASSERT);
 		nmi_controls(t, r);
 	}
