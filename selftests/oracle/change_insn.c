@@ -515,7 +515,7 @@ static const struct insn accesses[] = {
 	INSN("JMP RBX", 0xff, 0xe3),
 	INSN("CALL RBX", 0xff, 0xd3),
 };
-#define NR_JUMPS 2 /* at the end */
+#define NR_JUMPS 2 /* at the end, CALL as the last */
 static const struct insn accesses16[] = {
 	INSN("MOV AX, [BX]", 0x8b, 0x07), INSN("MOV [BX], AX", 0x89, 0x07),
 	INSN("ADD [BX], AX", 0x01, 0x07), INSN("MOV SP, BX; PUSH AX", 0x89, 0xdc, 0x50),
@@ -523,25 +523,28 @@ static const struct insn accesses16[] = {
 };
 
 /*
- * None to the APIC-access page: code there is what the emulated processor ends with. None where L2
- * writes to L1's local APIC, which is slow on abyme: of a loop with that, either the stack's end or
- * the timer is the end.
+ * Those that are left out, from the last: both to the APIC-access page, since code there is what
+ * the emulated processor ends with, and where L2 writes to L1's local APIC. No CALL to where L2
+ * begins: if an instruction of that loop is slow on abyme, the timer is faster than the stack's
+ * end.
  */
-static u32 nr_jumps_to(const struct trial *t, u64 place)
+static u32 jumps_out(const struct trial *t, u64 place)
 {
-	return t->writes_apic || (place & ~0xfffULL) == ARENA_PAGE(A_APIC) ? 0 : NR_JUMPS;
+	if (t->writes_apic || (place & ~0xfffULL) == ARENA_PAGE(A_APIC))
+		return NR_JUMPS;
+	return place == L2_CODE || (t->bits == 16 && !(place & 0xffff));
 }
 
 void change_access(struct trial *t, struct rng *r)
 {
 	u64 place = RNG_PICK(r, places);
-	u32 jumps = NR_JUMPS - nr_jumps_to(t, place);
+	u32 out = jumps_out(t, place);
 
 	if (t->bits == 16) {
 		emit_mov(t, GPR_RBX, place & 0xffff);
-		put(t, r, &accesses16[rng_below(r, ARRAY_SIZE(accesses16) - jumps)]);
+		put(t, r, &accesses16[rng_below(r, ARRAY_SIZE(accesses16) - out)]);
 		return;
 	}
 	emit_mov(t, GPR_RBX, place);
-	put(t, r, &accesses[rng_below(r, ARRAY_SIZE(accesses) - jumps)]);
+	put(t, r, &accesses[rng_below(r, ARRAY_SIZE(accesses) - out)]);
 }

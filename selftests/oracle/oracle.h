@@ -225,6 +225,7 @@ struct trial {
 	bool large_reserved;	  /* bits of the EPT entry of 2 MiB */
 	bool unpages;		  /* an instruction clears CR0.PE or CR0.PG */
 	bool remapped;		  /* EPT is not as usual */
+	bool if_cleared;	  /* a later entry has RFLAGS.IF 0 */
 	u64 l1_seed[MAX_CHANGES]; /* L1's own VMX instructions before the entry */
 	u32 nr_l1_seeds;
 	u64 quirks; /* of the emulated processor that spoil the case */

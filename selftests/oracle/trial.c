@@ -558,6 +558,7 @@ u64 trial_run(struct l1_vmx *vmx, struct trial *t)
 		hash = enter_once(vmx, t, &o, host, hash);
 		if (o.how >= VM_OK || !goes_on(&o) || at_the_end(t, &o))
 			break;
+		t->if_cleared |= !(o.value[F_GUEST_RFLAGS] & RFLAGS_IF);
 		known[F_GUEST_RIP] = o.value[F_GUEST_RIP] + o.value[F_EXIT_INSN_LEN];
 		l1_vmwrite(VMCS_GUEST_RIP, known[F_GUEST_RIP]);
 	}
@@ -568,6 +569,7 @@ u64 trial_run(struct l1_vmx *vmx, struct trial *t)
 		trial_forget_field(F_EPT_POINTER);
 	if (t->arrives)
 		hash = waiting_settle(t, hash);
+	quirks_find(t); /* also what only the entries showed */
 	if (stopped || t->quirks)
 		forget(vmx);
 	if (t->nr_shadow_fields)
