@@ -19,11 +19,20 @@
 /* When userspace set no CPUID leaf that says it; the SDM's default. */
 #define DEFAULT_MAXPHYADDR 36
 
+/* Whose linear address is translated, and which: a walk's context. */
+struct origin {
+	struct vcpu *vcpu;
+	u64 linear;
+};
+
 /* What the guest runs calls physical, as L1 calls it. @access: EPTQ_* bits. */
-static int to_l1(struct vcpu *vcpu, u64 gpa, u32 access, u64 *out)
+static int to_l1(const struct origin *from, u64 gpa, u32 access, u64 *out)
 {
+	struct vcpu *vcpu = from->vcpu;
+
 	if (vcpu->gpa_translate)
-		return vcpu->gpa_translate(vcpu, gpa, access, out);
+		return vcpu->gpa_translate(vcpu, gpa, from->linear, access | EPTQ_LINEAR_VALID,
+					   out);
 	*out = gpa;
 	return 0;
 }
@@ -31,27 +40,27 @@ static int to_l1(struct vcpu *vcpu, u64 gpa, u32 access, u64 *out)
 /* Where there's no memory a bus reads as ones. */
 static int read_entry(void *ctx, u64 gpa, u64 *entry, u8 size)
 {
-	struct vcpu *vcpu = ctx;
+	const struct origin *from = ctx;
 	int ret;
 
-	ret = to_l1(vcpu, gpa, EPTQ_READ, &gpa);
+	ret = to_l1(from, gpa, EPTQ_READ, &gpa);
 	if (ret)
 		return ret == -EFAULT ? -ENXIO : ret;
 	*entry = 0;
-	if (mem_read(vcpu->vm, gpa, entry, size))
+	if (mem_read(from->vcpu->vm, gpa, entry, size))
 		*entry = size == 4 ? ~0U : ~0ULL;
 	return 0;
 }
 
 static int update_entry(void *ctx, u64 gpa, u64 old, u64 new, u8 size)
 {
-	struct vcpu *vcpu = ctx;
+	const struct origin *from = ctx;
 	int ret;
 
-	ret = to_l1(vcpu, gpa, EPTQ_READ | EPTQ_WRITE, &gpa);
+	ret = to_l1(from, gpa, EPTQ_READ | EPTQ_WRITE, &gpa);
 	if (ret)
 		return ret == -EFAULT ? -ENXIO : ret;
-	ret = mem_cmpxchg(vcpu->vm, gpa, old, new, size);
+	ret = mem_cmpxchg(from->vcpu->vm, gpa, old, new, size);
 	return ret == -EAGAIN ? ret : 0;
 }
 
@@ -76,7 +85,6 @@ static void walk_init(struct vcpu *vcpu, struct pagewalk *w)
 
 	memset(w, 0, sizeof(*w));
 	w->ops = &walk_ops;
-	w->ctx = vcpu;
 	w->paging = paging_mode(vcpu, cr0, cr4);
 	if (w->paging == PAGING_NONE)
 		return;
@@ -101,15 +109,17 @@ static u32 final_access(const struct access *access)
 	return bits | EPTQ_FINAL;
 }
 
-static int translate(struct vcpu *vcpu, const struct pagewalk *w, u64 linear,
-		     const struct access *access, u64 *gpa, struct x86_fault *fault)
+static int translate(struct vcpu *vcpu, struct pagewalk *w, u64 linear, const struct access *access,
+		     u64 *gpa, struct x86_fault *fault)
 {
+	struct origin from = { .vcpu = vcpu, .linear = linear };
 	int ret;
 
+	w->ctx = &from;
 	ret = pagewalk(w, linear, access, gpa, fault);
 	if (ret)
 		return ret;
-	ret = to_l1(vcpu, *gpa, final_access(access), gpa);
+	ret = to_l1(&from, *gpa, final_access(access), gpa);
 	return ret == -EFAULT ? -ENXIO : ret;
 }
 

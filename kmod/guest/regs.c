@@ -129,7 +129,7 @@ int regs_load_pdptes(struct vcpu *vcpu, unsigned long cr3)
 	u64 gpa = cr3 & 0xffffffe0, pdpte[4];
 	int i, r;
 
-	r = vcpu->gpa_translate ? vcpu->gpa_translate(vcpu, gpa, EPT_READ, &gpa) : 0;
+	r = vcpu->gpa_translate ? vcpu->gpa_translate(vcpu, gpa, 0, EPTQ_READ, &gpa) : 0;
 	if (r)
 		return r;
 	if (mem_read(vcpu->vm, gpa, pdpte, sizeof(pdpte)))

@@ -258,7 +258,7 @@ static u32 fetch_by_user(const struct nested *n, u32 access)
 	return (access & ~(u32)EPTE_X) | EPTE_XU;
 }
 
-int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u32 access, u64 *gpa)
+int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa)
 {
 	u32 rights = access & EPTQ_ACCESS;
 	struct ept12_result res;
@@ -274,7 +274,7 @@ int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u32 access, u64 *gpa)
 	}
 	if (res.outcome == EPT12_AGAIN)
 		return -EAGAIN;
-	r = reflect(vcpu, &res, l2_gpa, 0, access & EPTQ_FINAL);
+	r = reflect(vcpu, &res, l2_gpa, linear, access & (EPTQ_LINEAR_VALID | EPTQ_FINAL));
 	return r < 0 ? r : -EXDEV;
 }
 

@@ -185,7 +185,7 @@ void vmcs12_pull_plain(struct vcpu *vcpu);
 void vmcs02_setup(struct vcpu *vcpu);	    /* vmcs02 is current */
 void vmcs02_write_state(struct vcpu *vcpu); /* L2's registers; vmcs02 is current */
 int vmcs02_write_controls(struct vcpu *vcpu);
-int l2_translate(struct vcpu *vcpu, u64 l2_gpa, u32 access, u64 *gpa);
+int l2_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa);
 void vmcs02_save_hot(struct vcpu *vcpu);
 void vmcs02_note_written(struct vcpu *vcpu); /* what L0 wrote to vmcs02 for L2 itself */
 void vmcs02_save_plain(struct nested *n);
@@ -252,7 +252,7 @@ void ept02_free_roots(struct nested *n);
 /* @why: ABYME_FLUSH_* */
 void ept02_invalidate(struct vcpu *vcpu, bool all, u64 eptp12, u32 why);
 bool ept02_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn);
-int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u32 access, u64 *gpa);
+int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa);
 
 /*
  * ve.c: the EPT violation as a virtualization exception of L2, if L1 wants that

@@ -406,7 +406,7 @@ static void write_merged(struct vcpu *vcpu)
  * for L1: the processor virtualizes those of 32 bits at most, and in 64-bit mode these are wider
  * (SDM: "Virtualizing Memory-Mapped APIC Accesses"). In other modes L1 gets one, too.
  */
-int l2_translate(struct vcpu *vcpu, u64 l2_gpa, u32 access, u64 *gpa)
+int l2_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa)
 {
 	struct nested *n = vcpu->nested;
 	u32 type = access & EPTQ_WRITE ? APICQ_TYPE_WRITE : APICQ_TYPE_READ;
@@ -414,7 +414,7 @@ int l2_translate(struct vcpu *vcpu, u64 l2_gpa, u32 access, u64 *gpa)
 
 	*gpa = l2_gpa;
 	if (l1_uses_ept(n))
-		r = ept02_translate(vcpu, l2_gpa, access, gpa);
+		r = ept02_translate(vcpu, l2_gpa, linear, access, gpa);
 	if (r || !(access & EPTQ_FINAL) || (access & EPTQ_FETCH) ||
 	    (*gpa ^ n->apic_access.gpa) >> PAGE_SHIFT)
 		return r;

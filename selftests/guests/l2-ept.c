@@ -330,15 +330,21 @@ static void string_input(void)
 {
 	struct l1_vmx *vmx = l1_prepare(l2_string_in);
 	u8 *page = page_alloc();
+	u64 *entry;
 
 	l1_need_ept(0);
-	playground(vmx, page);
+	entry = playground(vmx, page);
 	for (int i = 0; i < 3; i++) {
 		page[0] = 0x55;
 		expect_end();
 		GUEST_EXPECT(page[0], 0xff);
 		l1_restart_l2(l2_string_in);
 	}
+	*entry &= ~EPTE_W;
+	l1_invept(vmx);
+	expect_violation(EPTQ_WRITE);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_PHYS_ADDR), PLAYGROUND);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_LINEAR_ADDR), PLAYGROUND);
 }
 
 static void l2_touch_many(void)
