@@ -308,10 +308,10 @@ static void change_large(struct trial *t, struct rng *r)
 	u64 bits = RNG_PICK(r, flips);
 
 	t->remapped = true;
-	t->large_reserved = (*large_entry() ^ bits) & EPTE_LARGE ? bits & GENMASK_ULL(20, 12) : 0;
 	if (rng_one_in(r, 4))
 		flip(t, F_EPT_POINTER, EPTP_AD);
 	poke(t, "EPT entry of 2 MiB", large_entry(), 8, *large_entry() ^ bits);
+	t->large_reserved = *large_entry() & EPTE_LARGE && *large_entry() & GENMASK_ULL(20, 12);
 	if (t->bits == 16)
 		return;
 	emit_mov(t, GPR_RBX, L2_LARGE + 8 * rng_below(r, 16));

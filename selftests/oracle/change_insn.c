@@ -353,6 +353,7 @@ static void insn_io(struct trial *t, struct rng *r)
 		if (rng_one_in(r, 3))
 			EMIT(t, t->bits == 64 ? 0x67 : 0x66);
 		EMIT(t, RNG_PICK(r, strings));
+		t->l0_walks = true;
 	} else if (op & 8) {
 		EMIT(t, op);
 	} else {

@@ -93,6 +93,7 @@ static void change_shadowing(struct trial *t, struct rng *r)
 	if (!rng_one_in(r, 3) && field < 1 << 15)
 		poke(t, "VMREAD or VMWRITE bitmap", bitmap + field / 8, 1, 0);
 	note(t, write ? "VMWRITE" : "VMREAD", field);
+	t->l0_walks |= memory;
 	if (memory)
 		emit_mov(t, GPR_RBX, operand_place(t, r));
 	emit_mov(t, GPR_RCX, field);

@@ -157,10 +157,17 @@ static bool unusable(const struct outcome *o, enum segreg s)
 	return o->value[F_SEG_AR(s)] & AR_UNUSABLE;
 }
 
+static u64 ar_bits(const struct outcome *o, enum segreg s)
+{
+	if (unusable(o, s))
+		return unusable_ar_bits(s);
+	return s == SEG_TR ? ALL & ~AR_L : ALL; /* there bit 13 is reserved */
+}
+
 static u64 segment_bits(const struct outcome *o, enum field f)
 {
 	if (f >= F_SEG_AR(0) && f < F_SEG_AR(NR_SEGS))
-		return unusable(o, f - F_SEG_AR(0)) ? unusable_ar_bits(f - F_SEG_AR(0)) : ALL;
+		return ar_bits(o, f - F_SEG_AR(0));
 	if (f >= F_SEG_LIMIT(0) && f < F_SEG_LIMIT(NR_SEGS))
 		return unusable(o, f - F_SEG_LIMIT(0)) ? 0 : ALL;
 	if (f >= F_SEG_BASE(0) && f < F_SEG_BASE(NR_SEGS))

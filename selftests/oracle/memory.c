@@ -250,6 +250,20 @@ void memory_forget(void)
 		copy_words(whole[i].at, whole[i].template, whole[i].bytes / 8);
 }
 
+static void make_writable(u64 *entry)
+{
+	if (*entry & EPTE_R)
+		*entry |= EPTE_W;
+}
+
+void memory_writable_tables(void)
+{
+	for (u32 level = 0; level < 3; level++)
+		make_writable(l1_pages.ept + 512 * level);
+	for (u32 page = A_PML4; page <= A_APIC_PT32; page++)
+		make_writable(l1_pages.ept + 512 * 3 + ARENA / 4096 + page);
+}
+
 void memory_init(struct l1_vmx *vmx)
 {
 	struct l1_pages *p = &l1_pages;

@@ -226,6 +226,7 @@ struct trial {
 	bool unpages;		  /* an instruction clears CR0.PE or CR0.PG */
 	bool remapped;		  /* EPT is not as usual */
 	bool if_cleared;	  /* a later entry has RFLAGS.IF 0 */
+	bool l0_walks;		  /* an operand of L2's that L0 may take for it */
 	u64 l1_seed[MAX_CHANGES]; /* L1's own VMX instructions before the entry */
 	u32 nr_l1_seeds;
 	u64 quirks; /* of the emulated processor that spoil the case */
@@ -296,6 +297,8 @@ void waiting_init(void);
 void waiting_raise(const struct trial *t);
 u64 waiting_settle(const struct trial *t, u64 hash);
 void unblock_nmis(void);
+/* Let EPT allow writes to all tables of L2's. */
+void memory_writable_tables(void);
 /* L1 has written to the field. */
 void trial_forget_field(enum field f);
 /* As if no case had run: all of the VMCS is written anew, and L0 has nothing cached of it. */

@@ -94,6 +94,12 @@ static bool event_leaves_hlt(const struct trial *t)
 	       !injecting(t, INTR_TYPE_NMI);
 }
 
+static bool halted_trap_for_l2(const struct trial *t)
+{
+	return t->want[F_GUEST_ACTIVITY] == ACTIVITY_HLT &&
+	       !(t->want[F_EXCEPTION_BITMAP] & BIT(VEC_DB));
+}
+
 static u32 dpl(const struct trial *t, enum segreg s)
 {
 	return t->want[F_SEG_AR(s)] >> 5 & 3;

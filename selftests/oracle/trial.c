@@ -127,6 +127,9 @@ static void keep_alive(struct trial *t)
 	/* At an exit of the first instruction after an NMI it has the RIP from before. */
 	if (t->sends_nmi && t->unpages)
 		t->want[F_PIN_CTLS] |= PIN_NMI_EXITING;
+	/* It sets accessed and dirty flags where EPT does not allow it, which L0's walk knows. */
+	if (t->l0_walks)
+		memory_writable_tables();
 	t->want[F_PIN_CTLS] |= PIN_PREEMPT_TIMER;
 	/* No side need have a performance counter. */
 	t->want[F_PROC_CTLS] |= PROC_RDPMC;
@@ -563,6 +566,8 @@ u64 trial_run(struct l1_vmx *vmx, struct trial *t)
 		l1_vmwrite(VMCS_GUEST_RIP, known[F_GUEST_RIP]);
 	}
 	stopped = o.how < VM_OK && time_decided(t, &o);
+	if (t->nr_shadow_fields && t->want[F_LINK_POINTER] == (u64)l1_pages.link)
+		vmclear((u64)l1_pages.link);
 	if (!stopped)
 		hash = observe_rest(t, hash);
 	if (t->switches)
