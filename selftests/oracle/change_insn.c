@@ -541,6 +541,7 @@ void change_access(struct trial *t, struct rng *r)
 	u64 place = RNG_PICK(r, places);
 	u32 out = jumps_out(t, place);
 
+	t->may_jump |= out < NR_JUMPS;
 	if (t->bits == 16) {
 		emit_mov(t, GPR_RBX, place & 0xffff);
 		put(t, r, &accesses16[rng_below(r, ARRAY_SIZE(accesses16) - out)]);

@@ -204,17 +204,17 @@ struct trial {
 	u32 bits;     /* 16, 32, 64: how L2's code is decoded */
 	u64 code;     /* linear address at which the next instruction goes */
 	u32 entries;
-	bool msrs;	  /* MSRs outside the VMCS are compared */
-	bool steps;	  /* an instruction sets RFLAGS.TF */
-	bool debug;	  /* an instruction may change debug registers */
-	bool look;	  /* at L1 and at what is seldom changed, whatever the case does */
-	bool rare;	  /* L2's rare fields are compared */
+	bool msrs;  /* MSRs outside the VMCS are compared */
+	bool steps; /* an instruction sets RFLAGS.TF */
+	bool debug; /* an instruction may change debug registers */
+	bool look;  /* at L1 and at what is seldom changed, whatever the case does */
+	bool rare;  /* L2's rare fields are compared */
 	u64 shadow_field[MAX_CHANGES]; /* of the shadow VMCS, that L2 reads or writes */
 	u32 nr_shadow_fields;
 	bool fmask_high;
-	bool arrives;		  /* an interrupt or NMI */
-	bool irq_waits;		  /* before the entry */
-	bool writes_apic;	  /* L2 does, to L1's */
+	bool arrives;	  /* an interrupt or NMI */
+	bool irq_waits;	  /* before the entry */
+	bool writes_apic; /* L2 does, to L1's */
 	bool sends_nmi;
 	u8 vector;		  /* of the interrupt */
 	bool sleeps;		  /* an instruction is MWAIT */
@@ -226,6 +226,7 @@ struct trial {
 	bool unpages;		  /* an instruction clears CR0.PE or CR0.PG */
 	bool remapped;		  /* EPT is not as usual */
 	bool if_cleared;	  /* a later entry has RFLAGS.IF 0 */
+	bool may_jump;		  /* L2 may go on anywhere */
 	bool l0_walks;		  /* an operand of L2's that L0 may take for it */
 	u64 l1_seed[MAX_CHANGES]; /* L1's own VMX instructions before the entry */
 	u32 nr_l1_seeds;

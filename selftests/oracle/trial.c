@@ -121,7 +121,10 @@ static void keep_alive(struct trial *t)
 	/* What waits ends HLT there before it looks at what goes first. */
 	if (t->arrives && t->want[F_GUEST_ACTIVITY] == ACTIVITY_HLT)
 		t->want[F_GUEST_ACTIVITY] = ACTIVITY_ACTIVE;
-	/* And a write that is not aligned is a panic. */
+	/* Code on the APIC-access page is a panic, and without paging all pages follow each other. */
+	if (t->may_jump && !(t->want[F_GUEST_CR0] & CR0_PG))
+		t->want[F_PROC2_CTLS] &= ~PROC2_APIC_ACCESS;
+	/* And a write that is not aligned is one. */
 	if (t->writes_apic)
 		t->want[F_SEG_BASE(SEG_DS)] = 0;
 	/* At an exit of the first instruction after an NMI it has the RIP from before. */
