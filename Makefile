@@ -103,6 +103,7 @@ oracle:
 	@scripts/oracle $(ORACLE_OPTIONS) $(SEEDS)
 
 bench:
+	@scripts/setup run
 	@scripts/bench $(BENCH_OPTIONS)
 
 # Installing

@@ -51,6 +51,11 @@ unit_programs := $(patsubst selftests/unit/%.c,$(S)/unit/%,$(unit_tests))
 unit_sources = $(shell sed -n '1,20{s/\*\///;s/.*sources://p}' $(1))
 unit_objects = $(patsubst %.c,$(S)/unit/obj/%.o,$(1) $(call unit_sources,$(1)))
 
+need_cmocka = $(if $(shell $(CC) -E -x c -include cmocka.h /dev/null >/dev/null 2>&1 && echo yes),,\
+	$(error no cmocka.h; run scripts/setup or install libcmocka-dev))
+need-cmocka: | need-cc
+	$(need_cmocka)@:
+
 unit-tests: $(unit_programs)
 
 define unit_rule
@@ -61,7 +66,7 @@ $(foreach test,$(unit_tests),$(eval $(call unit_rule,$(test))))
 $(unit_programs):
 	$(call quiet,LD)$(CC) -fsanitize=address,undefined -o $@ $^ -lcmocka
 
-$(S)/unit/obj/%.o: %.c | need-cc
+$(S)/unit/obj/%.o: %.c | need-cc need-cmocka
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(unit_cflags) -c -o $@ $<
 
@@ -70,6 +75,6 @@ unit: unit-tests
 	@CC=$(CC) scripts/gen-docs --check
 	@scripts/run-unit $(S)/unit $(notdir $(unit_programs))
 
-.PHONY: selftests guests rig-tests unit-tests unit
+.PHONY: selftests guests rig-tests need-cmocka unit-tests unit
 -include $(wildcard $(S)/obj/selftests/rig/*.d $(S)/obj/selftests/rig/lib/*.d)
 -include $(shell find $(S)/unit/obj -name '*.d' 2>/dev/null)
