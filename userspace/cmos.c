@@ -22,12 +22,12 @@
 #define B_24_HOURS 0x02 /* and BCD */
 #define D_VALID 0x80
 
-static void put16(struct cmos *cmos, uint8_t at, uint64_t value)
+/* A count of so many bytes, and the largest there is for one that is larger. */
+static void put(struct cmos *cmos, uint8_t at, unsigned int size, uint64_t value)
 {
-	if (value > 0xffff)
-		value = 0xffff;
-	cmos->bytes[at] = value;
-	cmos->bytes[at + 1] = value >> 8;
+	if (value >> 8 * size)
+		value = UINT64_MAX;
+	memcpy(&cmos->bytes[at], &value, size);
 }
 
 void cmos_init(struct cmos *cmos, uint64_t low, uint64_t high)
@@ -35,12 +35,11 @@ void cmos_init(struct cmos *cmos, uint64_t low, uint64_t high)
 	memset(cmos, 0, sizeof(*cmos));
 	cmos->bytes[STATUS_A] = A_DIVIDER;
 	cmos->bytes[STATUS_B] = B_24_HOURS;
-	put16(cmos, 0x15, 640);		      /* KiB below 1 MiB */
-	put16(cmos, 0x17, (low - MIB) / KIB); /* KiB above, */
-	put16(cmos, 0x30, (low - MIB) / KIB); /* twice */
-	put16(cmos, 0x34, low > 16 * MIB ? (low - 16 * MIB) / (64 * KIB) : 0);
-	put16(cmos, 0x5b, high / (64 * KIB));
-	cmos->bytes[0x5d] = high / (64 * KIB) >> 16;
+	put(cmos, 0x15, 2, 640);	       /* KiB below 1 MiB */
+	put(cmos, 0x17, 2, (low - MIB) / KIB); /* KiB above, */
+	put(cmos, 0x30, 2, (low - MIB) / KIB); /* twice */
+	put(cmos, 0x34, 2, low > 16 * MIB ? (low - 16 * MIB) / (64 * KIB) : 0);
+	put(cmos, 0x5b, 3, high / (64 * KIB));
 }
 
 static uint8_t bcd(unsigned int value)

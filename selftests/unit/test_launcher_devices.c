@@ -148,13 +148,23 @@ static void the_clock_shows_utc_in_bcd(void **state)
 	assert_int_equal(cmos(0x0d, when), 0x80);
 }
 
+/* In units of 64 KiB. */
+static int high_memory(void)
+{
+	return cmos(0x5b, 0) | cmos(0x5c, 0) << 8 | cmos(0x5d, 0) << 16;
+}
+
 static void cmos_knows_how_much_memory_there_is(void **state)
 {
 	(void)state;
 	assert_int_equal(cmos(0x15, 0) | cmos(0x16, 0) << 8, 640);
 	assert_int_equal(cmos(0x17, 0) | cmos(0x18, 0) << 8, 0xffff);
 	assert_int_equal(cmos(0x34, 0) | cmos(0x35, 0) << 8, 496 * 16);
-	assert_int_equal(cmos(0x5b, 0) | cmos(0x5c, 0) << 8 | cmos(0x5d, 0) << 16, 3 * 1024 * 16);
+	assert_int_equal(high_memory(), 3 * 1024 * 16);
+	cmos_init(&pc.cmos, 512 * MIB, 5 * GIB);
+	assert_int_equal(high_memory(), 5 * 1024 * 16);
+	cmos_init(&pc.cmos, 512 * MIB, 2048 * GIB);
+	assert_int_equal(high_memory(), 0xffffff);
 }
 
 static void cmos_keeps_what_is_written(void **state)
