@@ -45,7 +45,7 @@ static const struct command doctor_command = {
 		"Say whether this machine, a host or a virtual one, can run abyme and can nest, what\n"
 		"holds it back, and what mends it.",
 	.after = "Exit status: 0 it can run guests and nest; 1 it can run guests but not nest;\n"
-		 "2 it can't run guests, or wrong usage.",
+		 "2 it can't run guests, or wrong usage; 16 standard output can't be written.",
 	.options = doctor_options,
 };
 

@@ -10,7 +10,7 @@
 #include "image.h"
 #include "memory.h"
 
-#define MULTIBOOT_MODULES_MAX 16
+#define MULTIBOOT_MODULES_MAX 17 /* --initrd, and as many --module as there may be */
 
 /* A piece of the image: file bytes, and zeros after them. */
 struct multiboot_segment {

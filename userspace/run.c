@@ -22,9 +22,11 @@ static struct trace trace;
 struct files {
 	enum image_kind kind;
 	struct image image, initrd;
-	struct multiboot_module module[MULTIBOOT_MODULES_MAX + 1];
+	struct multiboot_module module[MULTIBOOT_MODULES_MAX];
 	unsigned int modules;
 };
+
+_Static_assert(MULTIBOOT_MODULES_MAX == MODULES_MAX + 1, "no room for the modules");
 
 static int open_modules(struct files *files, const struct run_opts *opts)
 {

@@ -74,7 +74,8 @@ static const struct command stat_command = {
 	.about = "Show how often and why running virtual machines exit, as the module counts it.\n"
 		 "Ctrl-C leaves.",
 	.after = "It reads debugfs, which takes root.\n"
-		 "Exit status: 0 shown; 2 wrong usage; 4 the counters can't be read.",
+		 "Exit status: 0 shown; 2 wrong usage; 4 the counters can't be read;\n"
+		 "16 standard output can't be written.",
 	.options = stat_options,
 };
 
