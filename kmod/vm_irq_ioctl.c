@@ -29,7 +29,7 @@ static struct pit_dev *pit_of(struct vm *vm)
  * KVM_CREATE_IRQCHIP: IOAPIC and 8259As in the kernel, a LAPIC for each vCPU
  * made from now on. GSIs 0 to 15 lead to the pin of that number of both, 16 to
  * 23 to the IOAPIC's. -EEXIST: there is one; -EINVAL: there are vCPUs already;
- * -ENOMEM.
+ * -ENOSPC: too many devices; -ENOMEM.
  */
 long vm_create_irqchip(struct vm *vm, void __user *arg)
 {
@@ -113,7 +113,7 @@ static long create_pit(struct vm *vm, u32 flags)
  * KVM_CREATE_PIT2: an 8254 in the kernel, at GSI 0; with KVM_PIT_SPEAKER_DUMMY
  * port 0x61 too. Before KVM_CREATE_IRQCHIP (kvmtool does it in this order) it
  * comes with the irqchip. -EINVAL: unknown flags; -ENXIO: there are vCPUs and no
- * irqchip; -EEXIST: there is one; -ENOMEM.
+ * irqchip; -EEXIST: there is one; -ENOSPC: too many devices; -ENOMEM.
  */
 long vm_create_pit2(struct vm *vm, void __user *arg)
 {

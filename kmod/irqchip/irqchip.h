@@ -13,7 +13,7 @@ struct vm;
 
 /*
  * KVM_CREATE_IRQCHIP: PIC, IOAPIC, default routing. Context: vm->lock held, no
- * vCPU yet. 0, -EEXIST, -EINVAL: there are vCPUs, -ENOMEM.
+ * vCPU yet. 0, -EEXIST, -EINVAL: there are vCPUs, -ENOSPC, -ENOMEM.
  */
 int irqchip_create(struct vm *vm);
 /*
