@@ -43,7 +43,7 @@ help:
 #: make oracle SEEDS=N   numbered cases of nested VMX, on the processor and on abyme
 #: make bench           counts of instructions and exits
 #: make docs            docs/ pages that are made from the module's tables
-#: make install         module, launcher, manual pages (PREFIX=, DESTDIR=)
+#: make install         module, launcher, header, manual pages (PREFIX=, DESTDIR=)
 #: make uninstall       and away again
 #: make clean           remove build/
 #: KDIR=DIRECTORY       kernel to build the module for
@@ -108,6 +108,8 @@ bench:
 
 # Installing
 bindir := $(DESTDIR)$(PREFIX)/bin
+includedir := $(DESTDIR)$(PREFIX)/include
+docdir := $(DESTDIR)$(PREFIX)/share/doc/abyme
 man1dir := $(DESTDIR)$(PREFIX)/share/man/man1
 man4dir := $(DESTDIR)$(PREFIX)/share/man/man4
 completiondir := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
@@ -118,6 +120,8 @@ install: module launcher
 	install -D -m 755 $(B)/abyme $(bindir)/abyme
 	install -D -m 644 docs/abyme.1 $(man1dir)/abyme.1
 	install -D -m 644 docs/abyme.4 $(man4dir)/abyme.4
+	install -D -m 644 include/uapi/abyme.h $(includedir)/abyme.h
+	install -D -m 644 docs/checks.md $(docdir)/checks.md
 	install -D -m 644 docs/completions/abyme $(completiondir)/abyme
 	install -D -m 644 scripts/60-abyme.rules $(udevdir)/60-abyme.rules
 	install -D -m 644 $(MODULE) $(moduledir)/abyme.ko
@@ -126,8 +130,10 @@ install: module launcher
 		echo "note: the module is for $(RELEASE), the running kernel is $$(uname -r)")
 
 uninstall:
-	rm -f $(bindir)/abyme $(man1dir)/abyme.1 $(man4dir)/abyme.4 $(completiondir)/abyme \
-		$(udevdir)/60-abyme.rules $(moduledir)/abyme.ko
+	rm -f $(bindir)/abyme $(man1dir)/abyme.1 $(man4dir)/abyme.4 $(includedir)/abyme.h \
+		$(docdir)/checks.md $(completiondir)/abyme $(udevdir)/60-abyme.rules \
+		$(moduledir)/abyme.ko
+	[ ! -d $(docdir) ] || rmdir --ignore-fail-on-non-empty $(docdir)
 	$(if $(DESTDIR),,depmod $(RELEASE))
 
 clean:
