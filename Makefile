@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # abyme: a minimal hypervisor for Intel VT-x whose guests can be hypervisors.
 
+# make takes a space or a colon for the end of a name, and so does the kernel's build.
+ifneq ($(words $(CURDIR))$(findstring :,$(CURDIR)),1)
+$(error the path '$(CURDIR)' has a space or a colon; move the tree to one that has neither)
+endif
+
 TOP := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 B := $(TOP)/build
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/abyme
