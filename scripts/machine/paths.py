@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Where things are, and the small helpers that everything here needs."""
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -72,6 +73,18 @@ def run_group(argv, **options):
             os.killpg(process.pid, signal.SIGTERM)
             raise
     return process.returncode, output
+
+
+@contextlib.contextmanager
+def rig_process(argv, **options):
+    """The rig, which cleans up after itself before we go on, whatever ends us."""
+    with subprocess.Popen(argv, **options) as rig:
+        try:
+            yield rig
+        except BaseException:
+            rig.terminate()
+            rig.wait()
+            raise
 
 
 def make(kernel, *targets):
