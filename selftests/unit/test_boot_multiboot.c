@@ -252,6 +252,22 @@ static void the_information_is_complete(void **state)
 	assert_int_equal(word(map + 20), 1);
 }
 
+static void an_initrd_and_16_modules_are_taken(void **state)
+{
+	struct multiboot_module modules[18];
+	uint32_t mods;
+
+	(void)state;
+	for (int i = 0; i < 18; i++)
+		modules[i] = (struct multiboot_module){ { "m", file, 10 }, i == 16 ? "last" : "" };
+	assert_int_equal(memory_create(&memory, 64 * MIB), 0);
+	assert_int_equal(multiboot_load(&memory, &image, modules, 17, "", &entry), 0);
+	assert_int_equal(word(entry.rbx + 20), 17);
+	mods = word(entry.rbx + 24);
+	assert_string_equal(memory_at(&memory, word(mods + 16 * 16 + 8), 7), "m last");
+	refused(multiboot_load(&memory, &image, modules, 18, "", &entry), "abyme takes 17");
+}
+
 static void what_does_not_fit_is_refused(void **state)
 {
 	struct multiboot_module module = { { "m", file, 64 * MIB }, "" };
@@ -286,6 +302,7 @@ int main(void)
 		cmocka_unit_test_setup(other_elf_kinds_name_the_way_out, setup),
 		cmocka_unit_test_setup(our_own_tables_are_protected, setup),
 		cmocka_unit_test_setup(the_information_is_complete, setup),
+		cmocka_unit_test_setup(an_initrd_and_16_modules_are_taken, setup),
 		cmocka_unit_test_setup(what_does_not_fit_is_refused, setup),
 	};
 
