@@ -48,6 +48,8 @@ struct vm_mem {
 	struct srcu_struct srcu;
 	struct mem_slots __rcu *slots;
 	spinlock_t lock; /* page tables of every EPT root; all below */
+	/* Not in .slots any more, or about to be so, and perhaps mapped still; or NULL. */
+	const struct mem_slot *leaving;
 	struct ept_trash trash;
 	struct mmu_notifier notifier;
 	unsigned long notifier_seq;   /* rises at each invalidation's end */

@@ -96,26 +96,43 @@ static void note_start(struct vm_mem *mem, unsigned long start, unsigned long en
 	mem->notifier_end = max(mem->notifier_end, end);
 }
 
-/* Context: may be called where sleeping is forbidden. */
-static int mem_invalidate_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
+/*
+ * What may be mapped of [start, end) goes. The slots are looked up under the
+ * lock: a vCPU that maps a page of a newer array does so before, and then we
+ * see that array, or after, and then it is told that its page is stale.
+ * Context: under srcu read lock, lock held.
+ */
+static void unmap_range(struct vm *vm, unsigned long start, unsigned long end)
 {
-	struct vm *vm = container_of(mn, struct vm, mem.notifier);
 	struct vm_mem *mem = &vm->mem;
+	struct mem_slots *slots = srcu_dereference(mem->slots, &mem->srcu);
 	bool hit = false, flush = false;
-	struct mem_slots *slots;
 	u64 start_gfn, end_gfn;
-	int idx, i;
+	int i;
 
-	idx = mem_read_lock(mem);
-	slots = srcu_dereference(mem->slots, &mem->srcu);
-	spin_lock(&mem->lock);
-	note_start(mem, range->start, range->end);
-	for_each_hit(slots, i, range->start, range->end, start_gfn, end_gfn) {
+	for_each_hit(slots, i, start, end, start_gfn, end_gfn) {
+		hit = true;
+		flush |= mem_unmap(vm, start_gfn, end_gfn);
+	}
+	if (mem->leaving && slot_overlap(mem->leaving, start, end, &start_gfn, &end_gfn)) {
 		hit = true;
 		flush |= mem_unmap(vm, start_gfn, end_gfn);
 	}
 	if (hit)
 		mem_sync(vm, flush);
+}
+
+/* Context: may be called where sleeping is forbidden. */
+static int mem_invalidate_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
+{
+	struct vm *vm = container_of(mn, struct vm, mem.notifier);
+	struct vm_mem *mem = &vm->mem;
+	int idx;
+
+	idx = mem_read_lock(mem);
+	spin_lock(&mem->lock);
+	note_start(mem, range->start, range->end);
+	unmap_range(vm, range->start, range->end);
 	spin_unlock(&mem->lock);
 	mem_read_unlock(mem, idx);
 	return 0;

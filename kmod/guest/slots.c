@@ -88,12 +88,22 @@ static void slots_publish(struct vm_mem *mem, struct mem_slots *new)
 	kfree(old);
 }
 
-/* @slot is not published any more: no vCPU may keep what it maps. */
-static void slot_unmap(struct vm *vm, const struct mem_slot *slot)
+/*
+ * Publish @new, which is without @slot: no vCPU keeps what it maps. As long as
+ * a vCPU that has found it may map it, or has, the notifier must find it too.
+ */
+static void slot_leave(struct vm *vm, struct mem_slots *new, const struct mem_slot *slot)
 {
-	spin_lock(&vm->mem.lock);
+	struct vm_mem *mem = &vm->mem;
+
+	spin_lock(&mem->lock);
+	mem->leaving = slot;
+	spin_unlock(&mem->lock);
+	slots_publish(mem, new);
+	spin_lock(&mem->lock);
 	mem_sync(vm, mem_unmap(vm, slot->base_gfn, slot->base_gfn + slot->npages));
-	spin_unlock(&vm->mem.lock);
+	mem->leaving = NULL;
+	spin_unlock(&mem->lock);
 }
 
 /* A gfn became memory: what was found not to be may be tried again. */
@@ -175,8 +185,7 @@ static int region_delete(struct vm *vm, struct mem_slot *old)
 	slots = slots_build(slots_locked(&vm->mem), old, NULL);
 	if (!slots)
 		return -ENOMEM;
-	slots_publish(&vm->mem, slots);
-	slot_unmap(vm, old);
+	slot_leave(vm, slots, old);
 	slot_drop(old, NULL);
 	return 0;
 }
@@ -197,8 +206,7 @@ static int region_move(struct vm *vm, const struct kvm_userspace_memory_region *
 	with = slots_build(without, NULL, slot);
 	if (!with)
 		goto free_without;
-	slots_publish(&vm->mem, without);
-	slot_unmap(vm, old);
+	slot_leave(vm, without, old);
 	slots_publish(&vm->mem, with);
 	slots_changed(vm);
 	slot_drop(old, slot);
