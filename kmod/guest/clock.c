@@ -78,12 +78,20 @@ static void set_offset(struct vcpu *vcpu, u64 offset)
 	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
 }
 
+/* Of a TSC, which wraps: a quotient of more than 64 bits would trap. */
+static u64 ticks_in(u64 ns, u32 khz)
+{
+	u32 rest;
+	u64 ms = div_u64_rem(ns, NSEC_PER_MSEC, &rest);
+
+	return ms * khz + div_u64((u64)rest * khz, NSEC_PER_MSEC);
+}
+
 /* Whether @value is where the VM's TSCs are about now: within a second. */
 static bool in_step(const struct vm_clock *c, u64 value, u32 khz, u64 now_ns)
 {
 	u64 second = (u64)khz * 1000;
-	u64 expected = c->last_write_tsc +
-		       mul_u64_u64_div_u64(now_ns - c->last_write_ns, khz, USEC_PER_SEC);
+	u64 expected = c->last_write_tsc + ticks_in(now_ns - c->last_write_ns, khz);
 
 	if (!c->written || c->last_khz != khz || check_tsc_unstable())
 		return false;
