@@ -3,6 +3,7 @@
 
 #include <abyme.h>
 #include <linux/anon_inodes.h>
+#include <linux/file.h>
 #include <linux/kvm.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -303,19 +304,27 @@ static void discard(struct vcpu *vcpu)
 	vcpu_free(vcpu);
 }
 
+/*
+ * The VM counts the vCPU before anybody can have its fd: who flushes, or takes
+ * memory away, must not miss one that runs. Context: vm->lock held.
+ */
 static long install(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
-	int fd;
+	int fd = get_unused_fd_flags(O_CLOEXEC);
+	struct file *file;
 
-	vm_get(vm);
-	fd = anon_inode_getfd("abyme-vcpu", &vcpu_fops, vcpu, O_RDWR | O_CLOEXEC);
-	if (fd < 0) {
-		vm_put(vm);
+	if (fd < 0)
 		return fd;
+	file = anon_inode_getfile("abyme-vcpu", &vcpu_fops, vcpu, O_RDWR);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		return PTR_ERR(file);
 	}
+	vm_get(vm);
 	vm->vcpu[vm->nr_vcpus] = vcpu;
 	smp_store_release(&vm->nr_vcpus, vm->nr_vcpus + 1);
+	fd_install(fd, file);
 	return fd;
 }
 
