@@ -35,13 +35,31 @@ static void note_thread(struct vcpu *vcpu)
 }
 
 /*
+ * The mask that is KVM_RUN's instead of the thread's. The latter waits in
+ * .real_blocked: what is in there interrupts, and does not kill before it can
+ * be blocked again.
+ */
+static void swap_signals_in(struct vcpu *vcpu)
+{
+	if (vcpu->sigset_active)
+		sigprocmask(SIG_SETMASK, &vcpu->sigset, &current->real_blocked);
+}
+
+static void swap_signals_out(struct vcpu *vcpu)
+{
+	if (!vcpu->sigset_active)
+		return;
+	sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
+	sigemptyset(&current->real_blocked);
+}
+
+/*
  * KVM_RUN. @arg must be 0. -EINTR: a signal, or immediate_exit; -EINVAL;
  * -EFAULT: guest memory without memory behind it.
  */
 static long run(void *object, unsigned long arg)
 {
 	struct vcpu *vcpu = object;
-	sigset_t saved;
 	int r;
 
 	if (arg)
@@ -50,13 +68,11 @@ static long run(void *object, unsigned long arg)
 	r = state_from_run(vcpu);
 	if (r)
 		return r;
-	if (vcpu->sigset_active)
-		sigprocmask(SIG_SETMASK, &vcpu->sigset, &saved);
+	swap_signals_in(vcpu);
 	r = vcpu_run(vcpu);
 	irq_state_to_run(vcpu);
 	state_to_run(vcpu);
-	if (vcpu->sigset_active)
-		sigprocmask(SIG_SETMASK, &saved, NULL);
+	swap_signals_out(vcpu);
 	return r;
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A vCPU's ioctls: state in and out, and what they refuse. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "vm.h"
 
@@ -315,6 +317,42 @@ static void interrupts(void)
 	EXPECT_OK(ioctl(fd, KVM_SET_SIGNAL_MASK, NULL), "no signal mask");
 }
 
+/*
+ * The mask of KVM_RUN lets a signal in that the thread blocks, and that would
+ * end the process: KVM_RUN ends, the signal waits, the process lives.
+ */
+static void signal_mask(void)
+{
+	struct {
+		struct kvm_signal_mask head;
+		u8 set[8];
+	} mask = { .head.len = 8 };
+	int status, pid = fork(); /* which has a VM of its own */
+
+	if (!pid) {
+		struct vm *v = vm_new(1 << 20);
+		struct timespec none = { 0 };
+		sigset_t set;
+
+		vm_irqchip(v);
+		vm_add_cpu(v);
+		vm_real_mode(v, 0, 0x500);
+		v->ram[0x500] = 0xf4; /* HLT, which waits: there is an irqchip */
+		sigemptyset(&set);
+		sigaddset(&set, SIGALRM);
+		sigprocmask(SIG_BLOCK, &set, NULL);
+		ioctl(v->cpu[0].fd, KVM_SET_SIGNAL_MASK, &mask);
+		alarm(1);
+		if (ioctl(v->cpu[0].fd, KVM_RUN, 0) != -1 || errno != EINTR)
+			_exit(1);
+		_exit(sigtimedwait(&set, NULL, &none) == SIGALRM ? 0 : 2);
+	}
+	waitpid(pid, &status, 0);
+	tap_ok(WIFEXITED(status) && !WEXITSTATUS(status),
+	       "a signal that only KVM_RUN does not block ends it, not the process");
+	tap_note("status %#x", status);
+}
+
 static void wrong_kind(void)
 {
 	struct kvm_userspace_memory_region region = { 0 };
@@ -412,6 +450,7 @@ int main(void)
 	xsave();
 	mp_state();
 	interrupts();
+	signal_mask();
 	wrong_kind();
 	other_process();
 	immediate_exit();
