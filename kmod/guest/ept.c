@@ -187,8 +187,8 @@ bool ept_unmap_all(struct ept *ept)
 
 /* Putting in */
 
-/* The table of @level that has an entry for @gpa, made if need be. */
-static u64 *make_table(struct ept *ept, struct ept_cache *cache, u64 gfn, int level)
+/* The table of @level that has an entry for @gfn, made if need be; *@lost: for it a page went. */
+static u64 *make_table(struct ept *ept, struct ept_cache *cache, u64 gfn, int level, bool *lost)
 {
 	u64 *table = ept->root;
 	u64 *entry;
@@ -202,6 +202,7 @@ static u64 *make_table(struct ept *ept, struct ept_cache *cache, u64 gfn, int le
 				return NULL;
 			page = cache->page[--cache->count];
 			ept->pages++;
+			*lost |= *entry != 0;
 			ept_entry_xchg(entry, ept_page_pa(page) | EPT_RWX | EPT_EXEC_USER);
 		}
 		table = table_of(*entry);
@@ -214,14 +215,28 @@ static inline u64 leaf_entry(u64 hpa, int level, u64 prot)
 	return hpa | prot | EPT_MT_WB | EPT_IGNORE_PAT | (level > 1 ? EPT_LARGE : 0);
 }
 
-void ept_map(struct ept *ept, struct ept_cache *cache, u64 gpa, u64 hpa, int level, u64 prot)
+/* Does @entry, of a table of @level, allow all that the leaf @other does, of the same page? */
+static bool allows(u64 entry, u64 other, int level)
 {
-	u64 gfn = gpa >> 12;
-	u64 *table = make_table(ept, cache, gfn, level);
+	return entry && is_leaf(entry, level) && !((entry ^ other) & EPT_ADDR_MASK) &&
+	       !(other & ~entry & (EPT_RWX | EPT_EXEC_USER));
+}
 
-	hpa = ALIGN_DOWN(hpa, span(level) << 12);
-	if (table)
-		replace(ept, entry_of(table, gfn, level), level, leaf_entry(hpa, level, prot));
+bool ept_map(struct ept *ept, struct ept_cache *cache, u64 gpa, u64 hpa, int level, u64 prot)
+{
+	u64 gfn = gpa >> 12, new = leaf_entry(ALIGN_DOWN(hpa, span(level) << 12), level, prot);
+	bool lost = false;
+	u64 *table = make_table(ept, cache, gfn, level, &lost);
+	u64 *entry;
+
+	if (!table)
+		return lost;
+	entry = entry_of(table, gfn, level);
+	if (allows(*entry, new, level))
+		return lost;
+	lost |= *entry && !allows(new, *entry, level);
+	replace(ept, entry, level, new);
+	return lost;
 }
 
 /* The table of level 1 for @gfn, or NULL. */

@@ -78,9 +78,11 @@ void ept_trash_free(struct ept_trash *trash); /* after the flush */
 /*
  * @gpa to @hpa at @level (1 or 2) with the rights @prot: of EPT_RWX, EPT_EXEC_USER, and
  * EPT_ACCESSED and EPT_DIRTY if they are to be set from the start; the memory
- * type is added here. What was mapped there is replaced.
+ * type is added here. What was mapped there is replaced, unless it is the same
+ * page with these rights and perhaps more: another vCPU may use those.
+ * Return: whether something went that a processor may have cached (then flush).
  */
-void ept_map(struct ept *ept, struct ept_cache *cache, u64 gpa, u64 hpa, int level, u64 prot);
+bool ept_map(struct ept *ept, struct ept_cache *cache, u64 gpa, u64 hpa, int level, u64 prot);
 /*
  * Map @count pages from @gpa on, 4 KiB each, where nothing is mapped yet and
  * the table that would hold the entry exists already: neighbours of a page

@@ -204,8 +204,9 @@ static int fault_l1(struct vcpu *vcpu, struct mem_fault *fault)
 
 	spin_lock(&vm->mem.lock);
 	if (!mem_fault_stale(vm, fault)) {
-		ept_map(&vm->ept, &vcpu->ept_cache, fault->gfn << PAGE_SHIFT,
-			fault->pfn << PAGE_SHIFT, fault->max_level, prot | EPT_ACCESSED);
+		if (ept_map(&vm->ept, &vcpu->ept_cache, fault->gfn << PAGE_SHIFT,
+			    fault->pfn << PAGE_SHIFT, fault->max_level, prot | EPT_ACCESSED))
+			ept_flush_vm(vm);
 		map_neighbours(vm, fault, &near, prot);
 		vcpu->stats.pf_taken++;
 	}

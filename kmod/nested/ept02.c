@@ -395,6 +395,10 @@ static int map_page(struct vcpu *vcpu, struct ept02_fault *f)
 	if (!mem_fault_stale(vm, &mem)) {
 		note_range(f->root, ALIGN_DOWN(mem.gfn, level == 2 ? 512ULL : 1ULL),
 			   level == 2 ? 512 : 1);
+		/*
+		 * No flush: the processor has dropped what it cached of this address, and
+		 * the rest lasts until the root goes, which is always with one.
+		 */
 		ept_map(&f->root->ept, &vcpu->ept_cache, f->gpa & PAGE_MASK, mem.pfn << PAGE_SHIFT,
 			level, prot);
 	} else {

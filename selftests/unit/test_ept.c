@@ -38,10 +38,11 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void map(u64 gpa, u64 hpa, int level, u64 prot)
+/* Return: whether a flush is due. */
+static bool map(u64 gpa, u64 hpa, int level, u64 prot)
 {
 	assert_int_equal(ept_cache_fill(&cache), 0);
-	ept_map(&ept, &cache, gpa, hpa, level, prot);
+	return ept_map(&ept, &cache, gpa, hpa, level, prot);
 }
 
 static void expect(u64 gpa, u64 entry, int at_level)
@@ -134,6 +135,31 @@ static void rights_can_be_raised(void **state)
 	map(0x1000, 0x7000, 1, EPT_RWX);
 	expect(0x1000, 0x7000 | LEAF | EPT_RWX, 1);
 	assert_int_equal(ept.pages, 4);
+}
+
+/* A vCPU that came later and only reads: the first one's processor may have cached more. */
+static void rights_are_not_lowered(void **state)
+{
+	(void)state;
+	assert_false(map(0x1000, 0x7000, 1, EPT_RWX));
+	assert_false(map(0x1000, 0x7000, 1, EPT_READ | EPT_ACCESSED));
+	expect(0x1000, 0x7000 | LEAF | EPT_RWX, 1);
+	assert_false(map(2 * MIB, 0x40000000, 2, EPT_RWX));
+	assert_false(map(2 * MIB + 0x3000, 0x40003000, 2, EPT_READ));
+	expect(2 * MIB, 0x40000000 | LEAF | EPT_LARGE | EPT_RWX, 2);
+}
+
+/* What may be cached and is mapped no more, no unmapping finds. */
+static void what_goes_is_flushed(void **state)
+{
+	(void)state;
+	assert_false(map(0x1000, 0x7000, 1, EPT_READ));
+	assert_false(map(0x1000, 0x7000, 1, EPT_RWX));
+	assert_true(map(0x1000, 0x8000, 1, EPT_RWX));
+	assert_true(map(0x1000, 0x8000, 1, EPT_READ | EPT_EXEC_USER));
+	assert_true(map(0, 0x40000000, 2, EPT_RWX));
+	assert_true(map(0x5000, 0x40005000, 1, EPT_READ));
+	assert_false(map(0x6000, 0x40006000, 1, EPT_READ));
 }
 
 static void unmap_takes_the_range_only(void **state)
@@ -323,6 +349,8 @@ int main(void)
 		T(large_page_replaces_a_table),
 		T(small_page_replaces_a_large_one),
 		T(rights_can_be_raised),
+		T(rights_are_not_lowered),
+		T(what_goes_is_flushed),
 		T(unmap_takes_the_range_only),
 		T(unmap_within_a_large_page_drops_it),
 		T(unmap_drops_whole_tables),
