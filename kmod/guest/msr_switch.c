@@ -106,13 +106,18 @@ void msrs_load_guest(struct vcpu *vcpu)
 	m->switched_loaded = true;
 }
 
+void msrs_save_guest(struct vcpu *vcpu)
+{
+	if (vcpu->msrs.switched_loaded)
+		rdmsrl(MSR_KERNEL_GS_BASE, vcpu->msrs.kernel_gs_base);
+}
+
 void msrs_put_guest(struct vcpu *vcpu)
 {
 	struct vcpu_msrs *m = &vcpu->msrs;
 
 	if (!m->switched_loaded)
 		return;
-	rdmsrl(MSR_KERNEL_GS_BASE, m->kernel_gs_base);
 	wrmsrl(MSR_KERNEL_GS_BASE, m->host_kernel_gs_base);
 	m->switched_loaded = false;
 }
@@ -130,13 +135,10 @@ void msr_set_switched(struct vcpu *vcpu, enum msr_switched which, u64 value)
 
 u64 msr_get_kernel_gs_base(struct vcpu *vcpu)
 {
-	struct vcpu_msrs *m = &vcpu->msrs;
-
 	preempt_disable();
-	if (m->switched_loaded)
-		rdmsrl(MSR_KERNEL_GS_BASE, m->kernel_gs_base);
+	msrs_save_guest(vcpu);
 	preempt_enable();
-	return m->kernel_gs_base;
+	return vcpu->msrs.kernel_gs_base;
 }
 
 void msr_set_kernel_gs_base(struct vcpu *vcpu, u64 value)

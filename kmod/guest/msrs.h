@@ -76,8 +76,12 @@ void msrs_set_feature_source(int (*source)(u32 index, u64 *value));
 
 void msrs_init(struct vcpu *vcpu);
 void msrs_reset(struct vcpu *vcpu, bool init);
-/* Context: preemption off. Before the entry loop / when the vCPU leaves the CPU. */
+/*
+ * Context: preemption off. Before the entry loop / when the vCPU leaves the
+ * CPU: first what the guest has written, then, after host_restore(), the host's.
+ */
 void msrs_load_guest(struct vcpu *vcpu);
+void msrs_save_guest(struct vcpu *vcpu);
 void msrs_put_guest(struct vcpu *vcpu);
 /* One of the switched MSRs, in the processor too if it's loaded. */
 void msr_set_switched(struct vcpu *vcpu, enum msr_switched which, u64 value);

@@ -31,6 +31,8 @@ static void on_cpu(struct vcpu *vcpu)
 
 static void off_cpu(struct vcpu *vcpu)
 {
+	/* A GS selector of the host's that isn't 0 loads KERNEL_GS_BASE when it comes back. */
+	msrs_save_guest(vcpu);
 	host_restore(&vcpu->host);
 	msrs_put_guest(vcpu);
 	vcpu->cpu = -1;

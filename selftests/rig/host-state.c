@@ -197,6 +197,26 @@ static void debug_registers(void)
 		tap_note("%d hits", hits);
 }
 
+/* A GS selector brings the base of its descriptor when the host takes it back. */
+static void selector_and_kernel_gs_base(void)
+{
+	struct vm *vm = small_guest();
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry[1];
+	} m = { .head.nmsrs = 1, .entry[0].index = 0xc0000102 };
+	u16 old, now;
+
+	asm volatile("mov %%gs, %0; mov %1, %%gs" : "=&r"(old) : "r"(0x2b)); /* __USER_DS */
+	ioctl(vm->cpu[0].fd, KVM_RUN, 0);
+	ioctl(vm->cpu[0].fd, KVM_GET_MSRS, &m);
+	asm volatile("mov %%gs, %0; mov %1, %%gs" : "=&r"(now) : "r"((u32)old));
+	tap_ok(now == 0x2b, "a GS selector survives KVM_RUN");
+	tap_ok(m.entry[0].data == 0x12345678, "and leaves the guest's KERNEL_GS_BASE alone");
+	tap_note("%#x, %#llx", now, m.entry[0].data);
+	vm_free(vm);
+}
+
 int main(void)
 {
 	struct state before, during, after;
@@ -222,5 +242,6 @@ int main(void)
 	compare(&before, &during, "with a vCPU loaded");
 	compare(&before, &after, "after the VM is gone");
 	debug_registers();
+	selector_and_kernel_gs_base();
 	return tap_done();
 }
