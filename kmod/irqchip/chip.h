@@ -142,7 +142,7 @@ extern const struct bus_ops lapic_bus_ops;
 int ioapic_create(struct irqchip *chip);
 void ioapic_destroy(struct irqchip *chip);
 int ioapic_set_irq(struct irqchip *chip, unsigned int pin, enum irq_source source, bool level);
-void ioapic_eoi_broadcast(struct irqchip *chip, u8 vector);
+void ioapic_eoi_broadcast(struct irqchip *chip, u8 vector, bool level);
 void ioapic_update_eoi_vectors(struct irqchip *chip); /* routing changed */
 void ioapic_get_state(struct irqchip *chip, struct kvm_ioapic_state *state);
 void ioapic_set_state(struct irqchip *chip, const struct kvm_ioapic_state *state);

@@ -69,13 +69,13 @@ static void service(struct irqchip *chip, unsigned int pin, bool eoi)
  * First those who wait for the acknowledgement: they may lower the pin, so
  * that it isn't sent again. Context: the vCPU's thread, no raw lock held.
  */
-void ioapic_eoi_broadcast(struct irqchip *chip, u8 vector)
+void ioapic_eoi_broadcast(struct irqchip *chip, u8 vector, bool level)
 {
 	unsigned long flags, pins;
 	unsigned int pin;
 
 	raw_spin_lock_irqsave(&chip->ioapic_lock, flags);
-	pins = ioapic_pins_of(&chip->ioapic, vector);
+	pins = ioapic_pins_of(&chip->ioapic, vector, level);
 	raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
 	for_each_set_bit(pin, &pins, IOAPIC_PINS) {
 		irqchip_pin_acked(chip, ROUTE_IOAPIC, pin);

@@ -148,14 +148,20 @@ int ioapic_regs_write(struct ioapic_regs *regs, u32 offset, u32 value)
 	}
 }
 
-u32 ioapic_pins_of(const struct ioapic_regs *regs, u8 vector)
+static bool hears_eoi(u64 entry, u8 vector, bool level)
+{
+	if ((u8)entry != vector || (entry & REDIR_LEVEL && !level))
+		return false;
+	return !(entry & REDIR_MASKED) || entry & REDIR_REMOTE_IRR;
+}
+
+u32 ioapic_pins_of(const struct ioapic_regs *regs, u8 vector, bool level)
 {
 	u32 pins = 0;
 	int i;
 
 	for (i = 0; i < IOAPIC_PINS; i++)
-		if ((u8)regs->redir[i] == vector &&
-		    !(regs->redir[i] & REDIR_MASKED && !(regs->redir[i] & REDIR_REMOTE_IRR)))
+		if (hears_eoi(regs->redir[i], vector, level))
 			pins |= BIT(i);
 	return pins;
 }

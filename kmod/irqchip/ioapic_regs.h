@@ -49,8 +49,12 @@ u32 ioapic_regs_read(const struct ioapic_regs *regs, u32 offset);
 /* Return: the pin whose redirection entry was written, or -1. */
 int ioapic_regs_write(struct ioapic_regs *regs, u32 offset, u32 value);
 
-/* Pins that send @vector. */
-u32 ioapic_pins_of(const struct ioapic_regs *regs, u8 vector);
+/*
+ * Pins that an EOI of @vector is about. One after an edge (@level: false, of
+ * the LAPIC's TMR) leaves level-triggered pins alone: their interrupt may be in
+ * service on another vCPU.
+ */
+u32 ioapic_pins_of(const struct ioapic_regs *regs, u8 vector, bool level);
 /* After an EOI: the pin is no more in service. */
 void ioapic_pin_eoi(struct ioapic_regs *regs, unsigned int pin);
 

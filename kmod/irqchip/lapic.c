@@ -158,7 +158,7 @@ static void end_of_interrupt(struct lapic *lapic)
 	if (vector < 0)
 		return;
 	if (test_bit(vector, lapic->chip->eoi_vectors))
-		ioapic_eoi_broadcast(lapic->chip, vector);
+		ioapic_eoi_broadcast(lapic->chip, vector, test_bit(vector, lapic->regs.tmr));
 	want_event(lapic);
 }
 

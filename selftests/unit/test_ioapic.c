@@ -113,7 +113,7 @@ TEST(a_level_waits_for_its_eoi)
 	assert_int_equal(in(0x18), REDIR_LEVEL | REDIR_REMOTE_IRR | 0x55);
 	assert_int_equal(set_pin(4, true), IOAPIC_PENDING);
 	assert_false(ioapic_service_level(&regs, 4, &msg));
-	assert_int_equal(ioapic_pins_of(&regs, 0x55), 1 << 4);
+	assert_int_equal(ioapic_pins_of(&regs, 0x55, true), 1 << 4);
 	ioapic_pin_eoi(&regs, 4);
 	assert_true(ioapic_service_level(&regs, 4, &msg));
 	set_pin(4, false);
@@ -145,9 +145,9 @@ TEST(a_masked_pin_in_service_still_hears_its_eoi)
 	set_entry(4, REDIR_LEVEL | 0x55);
 	set_pin(4, true);
 	set_entry(4, REDIR_LEVEL | REDIR_MASKED | 0x55);
-	assert_int_equal(ioapic_pins_of(&regs, 0x55), 1 << 4);
+	assert_int_equal(ioapic_pins_of(&regs, 0x55, true), 1 << 4);
 	ioapic_pin_eoi(&regs, 4);
-	assert_int_equal(ioapic_pins_of(&regs, 0x55), 0);
+	assert_int_equal(ioapic_pins_of(&regs, 0x55, true), 0);
 }
 
 TEST(a_pin_is_high_as_long_as_one_source_is)
@@ -166,8 +166,17 @@ TEST(pins_may_share_a_vector)
 	set_entry(4, REDIR_LEVEL | 0x55);
 	set_entry(23, 0x55);
 	set_entry(7, REDIR_MASKED | 0x55);
-	assert_int_equal(ioapic_pins_of(&regs, 0x55), 1 << 4 | 1 << 23);
-	assert_int_equal(ioapic_pins_of(&regs, 0x56), 0);
+	assert_int_equal(ioapic_pins_of(&regs, 0x55, true), 1 << 4 | 1 << 23);
+	assert_int_equal(ioapic_pins_of(&regs, 0x56, true), 0);
+}
+
+TEST(the_eoi_of_an_edge_ends_no_level)
+{
+	set_entry(4, REDIR_LEVEL | 0x55);
+	set_entry(23, 0x55);
+	set_pin(4, true);
+	assert_int_equal(ioapic_pins_of(&regs, 0x55, false), 1 << 23);
+	assert_int_equal(ioapic_pins_of(&regs, 0x55, true), 1 << 4 | 1 << 23);
 }
 
 TEST(lowest_priority_is_told)
@@ -200,7 +209,7 @@ TEST(hostile_values_do_no_harm)
 		pin = rand() % IOAPIC_PINS;
 		ioapic_set_pin(&regs, pin, 1 << rand() % 8, rand() & 1, &msg);
 		ioapic_service_level(&regs, pin, &msg);
-		assert_true(ioapic_pins_of(&regs, rand()) >> IOAPIC_PINS == 0);
+		assert_true(ioapic_pins_of(&regs, rand(), true) >> IOAPIC_PINS == 0);
 		if (rand() % 8 == 0)
 			ioapic_load_redir(&regs, pin, (u64)rand() << 33 ^ rand());
 		ioapic_pin_eoi(&regs, pin);
@@ -224,6 +233,7 @@ int main(void)
 		CASE(a_masked_pin_in_service_still_hears_its_eoi),
 		CASE(a_pin_is_high_as_long_as_one_source_is),
 		CASE(pins_may_share_a_vector),
+		CASE(the_eoi_of_an_edge_ends_no_level),
 		CASE(lowest_priority_is_told),
 		CASE(loading_keeps_remote_irr_of_levels_only),
 		CASE(hostile_values_do_no_harm),
