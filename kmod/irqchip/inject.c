@@ -171,9 +171,16 @@ void inject_irq_window(struct vcpu *vcpu, bool on)
 	set_window(vcpu, PROC_INT_WINDOW, on);
 }
 
+/*
+ * In STI's shadow a processor may open the NMI window at once, again and again,
+ * while no NMI is to be injected there: the interrupt window opens after it.
+ */
 void inject_nmi_window(struct vcpu *vcpu, bool on)
 {
-	set_window(vcpu, PROC_NMI_WINDOW, on);
+	if (on && (vmread(VMCS_GUEST_INTERRUPTIBILITY) & IRQBLK_STI))
+		inject_irq_window(vcpu, true);
+	else
+		set_window(vcpu, PROC_NMI_WINDOW, on);
 }
 
 /*
