@@ -61,29 +61,32 @@ int exit_nmi_window(struct vcpu *vcpu)
 	return 1;
 }
 
-static int internal_error(struct vcpu *vcpu, u32 suberror)
+/*
+ * Hardware task switches leave the guest's state to software; none is emulated.
+ * The data of this error would be flags and an instruction: there are none.
+ */
+int exit_task_switch(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 
 	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
-	run->internal.suberror = suberror;
+	run->internal.suberror = KVM_INTERNAL_ERROR_EMULATION;
+	run->internal.ndata = 0;
+	return 0;
+}
+
+int exit_unexpected(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON;
 	run->internal.ndata = 4;
 	run->internal.data[0] = vcpu->exit_reason;
 	run->internal.data[1] = vcpu_exit_qual(vcpu);
 	run->internal.data[2] = vcpu_rip(vcpu);
 	run->internal.data[3] = vcpu->idt_vectoring;
 	return 0;
-}
-
-/* Hardware task switches leave the guest's state to software; none is emulated. */
-int exit_task_switch(struct vcpu *vcpu)
-{
-	return internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION);
-}
-
-int exit_unexpected(struct vcpu *vcpu)
-{
-	return internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON);
 }
 
 int exit_hlt(struct vcpu *vcpu)

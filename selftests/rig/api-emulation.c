@@ -310,6 +310,28 @@ static void unknown_instruction(void)
 		tap_note("reason: %s", (char *)&run->internal.data[3]);
 }
 
+/* A jump to a TSS would switch tasks: no instruction's bytes are told, as there are no flags. */
+static void task_switch(void)
+{
+	static const struct testcase jump = { "", "ea 00 00 00 00 18 00", { 0 }, "", { 0 } };
+	static const u64 tss = 0x0000890050000067; /* available, at 0x5000 */
+	struct kvm_sregs s, flat;
+
+	start(&jump);
+	ioctl(cpu_fd, KVM_GET_SREGS, &flat);
+	s = flat;
+	s.gdt.base = 0x4000;
+	s.gdt.limit = 0x1f;
+	memcpy(vm->ram + 0x4018, &tss, sizeof(tss));
+	ioctl(cpu_fd, KVM_SET_SREGS, &s);
+	tap_ok(ioctl(cpu_fd, KVM_RUN, 0) == 0 && run->exit_reason == KVM_EXIT_INTERNAL_ERROR &&
+		       run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION,
+	       "a task switch is an error of emulation");
+	tap_ok(!run->internal.ndata, "without data");
+	tap_note("exit %u, %u data", run->exit_reason, run->internal.ndata);
+	ioctl(cpu_fd, KVM_SET_SREGS, &flat);
+}
+
 /* Writes to a coalesced zone are no exits; they are in the ring, in order. */
 static void coalesced(void)
 {
@@ -362,6 +384,8 @@ int main(void)
 	}
 	coalesced();
 	unknown_instruction();
+	if (!dev_is_kvm()) /* which does it */
+		task_switch();
 	vm_free(vm);
 	return tap_done();
 }
