@@ -93,6 +93,9 @@ int exit_hlt(struct vcpu *vcpu)
 {
 	vcpu->stats.halt_exits++;
 	vcpu_skip_insn(vcpu);
+	/* A single-step trap ends HLT at once. */
+	if (unlikely(vmread(VMCS_GUEST_PENDING_DBG) & DBG_BS))
+		return 1;
 	if (!vcpu->lapic) {
 		vcpu->run->exit_reason = KVM_EXIT_HLT;
 		return 0;
