@@ -16,13 +16,23 @@ static int rate(const struct nested *n)
 	return n->caps.misc & MISC_PREEMPT_RATE;
 }
 
+/* Until the deadline, but looked at again before long: it may be years. */
+static ktime_t time_left(const struct nested *n)
+{
+	u64 now = rdtsc();
+	u64 left = n->timer_deadline > now ? n->timer_deadline - now : 0;
+
+	/* Ticks at tsc_khz to ns. */
+	return ns_to_ktime(min_t(u64, mul_u64_u32_div(left, NSEC_PER_MSEC, tsc_khz), NSEC_PER_SEC));
+}
+
 static enum hrtimer_restart wake(struct hrtimer *timer)
 {
 	struct nested *n = container_of(timer, struct nested, timer);
 
 	/* The two clocks need not agree to the tick. */
 	if (n->timer_on && !timer_expired(n)) {
-		hrtimer_forward_now(timer, ns_to_ktime(NSEC_PER_USEC));
+		hrtimer_forward_now(timer, ktime_add_ns(time_left(n), NSEC_PER_USEC));
 		return HRTIMER_RESTART;
 	}
 	vcpu_request(n->vcpu, REQ_NESTED);
@@ -79,13 +89,7 @@ void timer_program(struct vcpu *vcpu)
 void timer_for_halt(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
-	u64 left, now = rdtsc();
 
-	if (!n->timer_on)
-		return;
-	left = n->timer_deadline > now ? n->timer_deadline - now : 0;
-	/* Ticks at tsc_khz to ns. */
-	hrtimer_start(&n->timer,
-		      ktime_add_ns(ktime_get(), mul_u64_u32_div(left, NSEC_PER_MSEC, tsc_khz)),
-		      HRTIMER_MODE_ABS);
+	if (n->timer_on)
+		hrtimer_start(&n->timer, ktime_add(ktime_get(), time_left(n)), HRTIMER_MODE_ABS);
 }
