@@ -272,8 +272,14 @@ int nested_events(struct vcpu *vcpu, bool *immediate)
 		*immediate = true;
 		return 1;
 	}
+	/* What L2 takes itself is delivered first: a trap, or #VE, would not come again. */
+	if (vcpu->inject.exception.pending && !exception_for_l1(vcpu)) {
+		n->activity = ACTIVITY_ACTIVE;
+		*immediate = for_l1(vcpu);
+		return 1;
+	}
 	vcpu->stats.nested_reflected++;
-	if (exception_for_l1(vcpu))
+	if (vcpu->inject.exception.pending)
 		return reflect_exception(vcpu);
 	if (n->mtf_pending)
 		return nested_reflect_as(vcpu, EXIT_MTF, 0, 0);

@@ -101,6 +101,8 @@ struct nested {
 
 	/* L1's pages that vmcs02 names. */
 	struct mem_page virt_apic, apic_access, msr_bitmap12;
+	bool page_missing; /* one of them, when vm->mem.epoch was resolve_epoch */
+	u64 resolve_epoch;
 	u8 *msr_bitmap02;
 	u16 bitmap_word[BITMAP_WORDS]; /* indices of u64 */
 	int bitmap_words;
@@ -169,7 +171,8 @@ static inline void fieldset_add(struct vmcs12_fieldset *set, unsigned int index)
 }
 
 /* nested.c */
-int nested_prepare(struct vcpu *vcpu); /* at VMXON: 0, -ENOMEM */
+int nested_prepare(struct vcpu *vcpu);		     /* at VMXON: 0, -ENOMEM */
+void nested_begin(struct vcpu *vcpu, u64 vmxon_ptr); /* L1 is in VMX operation from here on */
 
 /* current.c: the current VMCS, its snapshot and L1's memory */
 void current_global_init(void);

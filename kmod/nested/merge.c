@@ -44,7 +44,8 @@ static u32 merge_proc(const struct vmcs12 *v, const struct merge_l0 *l0)
 
 	/* Each port access exits; L1's bitmaps are looked up then. */
 	proc &= ~(u32)(PROC_IO_BITMAPS | PROC_MSR_BITMAPS);
-	proc |= PROC_UNCOND_IO | PROC_SECONDARY;
+	/* L0 runs what waits for L2: there is one activity state, and it is L0's. */
+	proc |= PROC_UNCOND_IO | PROC_SECONDARY | PROC_HLT;
 	if (l0->msr_bitmap)
 		proc |= PROC_MSR_BITMAPS;
 	if ((v->proc_ctls & PROC_TPR_SHADOW) && l0->virt_apic) {

@@ -160,6 +160,20 @@ void nested_free(struct vcpu *vcpu)
 		nested_ops_free(vcpu);
 }
 
+/* EPT02 and VPID02 may hold what was true before a VMXOFF, or before memory was set back. */
+void nested_begin(struct vcpu *vcpu, u64 vmxon_ptr)
+{
+	struct nested *n = vcpu->nested;
+
+	n->vmxon = true;
+	n->wide = false; /* the habit was another hypervisor's */
+	n->wide_writes = n->wide_reads = 0;
+	n->vmxon_ptr = vmxon_ptr;
+	n->vmcs12_ptr = NO_GPA;
+	n->last_vpid12_valid = false;
+	ept02_invalidate(vcpu, true, 0, ABYME_FLUSH_VMXON);
+}
+
 void nested_leave(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -313,6 +327,9 @@ static bool pages_valid(struct vcpu *vcpu)
 	const struct nested *n = vcpu->nested;
 	struct vm *vm = vcpu->vm;
 
+	/* Where there was no memory there may be some now. */
+	if (n->page_missing && n->resolve_epoch != READ_ONCE(vm->mem.epoch))
+		return false;
 	return (n->virt_apic.gpa == NO_GPA || mem_page_valid(vm, &n->virt_apic)) &&
 	       (n->apic_access.gpa == NO_GPA || mem_page_valid(vm, &n->apic_access)) &&
 	       (n->msr_bitmap12.gpa == NO_GPA || mem_page_valid(vm, &n->msr_bitmap12));

@@ -182,8 +182,11 @@ static void set_timer(struct vcpu *vcpu, const struct kvm_nested_state *s)
 {
 	struct nested *n = vcpu->nested;
 
-	if (n->timer_on && (s->hdr.vmx.flags & KVM_STATE_VMX_PREEMPTION_TIMER_DEADLINE))
-		n->timer_deadline = s->hdr.vmx.preemption_timer_deadline - vcpu->clock.tsc_offset;
+	if (!n->timer_on || !(s->hdr.vmx.flags & KVM_STATE_VMX_PREEMPTION_TIMER_DEADLINE))
+		return;
+	n->timer_deadline = s->hdr.vmx.preemption_timer_deadline - vcpu->clock.tsc_offset;
+	if (n->activity != ACTIVITY_ACTIVE)
+		timer_for_halt(vcpu);
 }
 
 int nested_state_set(struct vcpu *vcpu, struct kvm_nested_state __user *user)
@@ -205,8 +208,7 @@ int nested_state_set(struct vcpu *vcpu, struct kvm_nested_state __user *user)
 	r = nested_prepare(vcpu);
 	if (r)
 		return r;
-	n->vmxon = true;
-	n->vmxon_ptr = s.hdr.vmx.vmxon_pa;
+	nested_begin(vcpu, s.hdr.vmx.vmxon_pa);
 	r = set_vmcs12(vcpu, &s, user);
 	if (!r && (s.flags & KVM_STATE_NESTED_GUEST_MODE)) {
 		r = set_shadow12(vcpu, &s, user);

@@ -61,8 +61,9 @@ void vmcs02_save_plain(struct nested *n)
 					   vmread(vmcs12_fields[index].enc));
 	if (l1_uses_ept(n) && vmcs12_pae(n->v))
 		for (index = FIELD_GUEST_PDPTE0; index <= FIELD_GUEST_PDPTE3; index++)
-			vmcs12_set(n->v, &vmcs12_fields[index], false,
-				   vmread(vmcs12_fields[index].enc));
+			if (!vmcs12_has(&n->dirty, index))
+				vmcs12_set(n->v, &vmcs12_fields[index], false,
+					   vmread(vmcs12_fields[index].enc));
 }
 
 /* --- once --------------------------------------------------------------- */
@@ -324,6 +325,7 @@ static bool resolve(struct vcpu *vcpu, bool used, u64 gpa, bool write, struct me
 	if (!mem_page_resolve(vcpu->vm, gpa, write, page))
 		return true;
 	page->gpa = NO_GPA;
+	vcpu->nested->page_missing = true;
 	return false;
 }
 
@@ -332,6 +334,8 @@ static void resolve_pages(struct vcpu *vcpu, struct merge_l0 *l0)
 	struct nested *n = vcpu->nested;
 	const struct vmcs12 *v = n->v;
 
+	n->page_missing = false;
+	n->resolve_epoch = READ_ONCE(vcpu->vm->mem.epoch);
 	l0->virt_apic = resolve(vcpu, v->proc_ctls & PROC_TPR_SHADOW, v->virt_apic_addr, true,
 				&n->virt_apic);
 	l0->apic_access = resolve(vcpu, vmcs12_proc2(v) & PROC2_APIC_ACCESS, v->apic_access_addr,

@@ -194,7 +194,6 @@ static bool vmxon_permitted(struct vcpu *vcpu)
 
 static struct vmx_outcome do_vmxon(struct vcpu *vcpu, u64 pa)
 {
-	struct nested *n = vcpu->nested;
 	struct insn_ctx c = insn_ctx(vcpu);
 	struct vmx_outcome o;
 	int r;
@@ -208,14 +207,7 @@ static struct vmx_outcome do_vmxon(struct vcpu *vcpu, u64 pa)
 	r = nested_prepare(vcpu);
 	if (r)
 		return outcome(VMX_LEFT, r);
-	n->vmxon = true;
-	n->wide = false; /* the habit was another hypervisor's */
-	n->wide_writes = n->wide_reads = 0;
-	n->vmxon_ptr = pa;
-	n->vmcs12_ptr = NO_GPA;
-	/* What VPID02 tagged before an earlier VMXOFF is none of this L2's. */
-	n->last_vpid12_valid = false;
-	ept02_invalidate(vcpu, true, 0, ABYME_FLUSH_VMXON);
+	nested_begin(vcpu, pa);
 	return SUCCEED;
 }
 

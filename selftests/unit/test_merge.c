@@ -88,6 +88,15 @@ static void cr8_exits_without_a_tpr_shadow(void **state)
 	assert_int_equal(m.tpr_threshold, 3);
 }
 
+static void halting_exits(void **state)
+{
+	(void)state;
+	l0.proc &= ~(u32)PROC_HLT;
+	v.proc_ctls &= ~(u32)PROC_HLT;
+	merge_controls(&v, &l0, &m);
+	assert_true(m.proc & PROC_HLT);
+}
+
 static void exits_are_joined(void **state)
 {
 	(void)state;
@@ -200,6 +209,7 @@ int main(void)
 		cmocka_unit_test_setup(mode_based_execute_is_l1_s_choice, setup),
 		cmocka_unit_test_setup(l0_s_abilities_and_windows_do_not_leak, setup),
 		cmocka_unit_test_setup(cr8_exits_without_a_tpr_shadow, setup),
+		cmocka_unit_test_setup(halting_exits, setup),
 		cmocka_unit_test_setup(exits_are_joined, setup),
 		cmocka_unit_test_setup(secondary_controls_need_their_switch, setup),
 		cmocka_unit_test_setup(the_apic_is_virtualized_on_a_page_that_is_there, setup),
