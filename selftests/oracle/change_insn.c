@@ -280,6 +280,7 @@ static void insn_cr(struct trial *t, struct rng *r)
 	note(t, load ? "MOV to CR" : "MOV from CR", cr);
 	if (rng_one_in(r, 2))
 		intercept_cr(t, r, cr, load, v);
+	t->loads_cr0 |= load && cr == 0;
 	t->unpages |= load && cr == 0 && (v & (CR0_PE | CR0_PG)) != (CR0_PE | CR0_PG);
 	if (load)
 		emit_mov(t, reg, v);
@@ -525,13 +526,14 @@ static const struct insn accesses16[] = {
 
 /*
  * Those that are left out, from the last: both to the APIC-access page, since code there is what
- * the emulated processor ends with, and where L2 writes to L1's local APIC. No CALL to where L2
- * begins: if an instruction of that loop is slow on abyme, the timer is faster than the stack's
- * end.
+ * the emulated processor ends with, where L2 writes to L1's local APIC, and without paging, where
+ * nothing stops it before long. No CALL to where L2 begins: if an instruction of that loop is slow
+ * on abyme, the timer is faster than the stack's end.
  */
 static u32 jumps_out(const struct trial *t, u64 place)
 {
-	if (t->writes_apic || (place & ~0xfffULL) == ARENA_PAGE(A_APIC))
+	if (t->writes_apic || !(t->want[F_GUEST_CR0] & CR0_PG) ||
+	    (place & ~0xfffULL) == ARENA_PAGE(A_APIC))
 		return NR_JUMPS;
 	return place == L2_CODE || (t->bits == 16 && !(place & 0xffff));
 }
@@ -542,6 +544,7 @@ void change_access(struct trial *t, struct rng *r)
 	u32 out = jumps_out(t, place);
 
 	t->may_jump |= out < NR_JUMPS;
+	t->moves_cs |= (place & ~7) == L2_GDT + 8;
 	if (t->bits == 16) {
 		emit_mov(t, GPR_RBX, place & 0xffff);
 		put(t, r, &accesses16[rng_below(r, ARRAY_SIZE(accesses16) - out)]);

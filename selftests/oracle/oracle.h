@@ -224,6 +224,8 @@ struct trial {
 	bool timed;		  /* an instruction leaves a time in RAX, RDX and RCX */
 	bool large_reserved;	  /* bits of the EPT entry of 2 MiB */
 	bool unpages;		  /* an instruction clears CR0.PE or CR0.PG */
+	bool moves_cs;		  /* or changes the descriptor of CS */
+	bool loads_cr0;		  /* an instruction is MOV to CR0 */
 	bool remapped;		  /* EPT is not as usual */
 	bool if_cleared;	  /* a later entry has RFLAGS.IF 0 */
 	bool may_jump;		  /* L2 may go on anywhere */

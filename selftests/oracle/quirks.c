@@ -94,10 +94,12 @@ static bool event_leaves_hlt(const struct trial *t)
 	       !injecting(t, INTR_TYPE_NMI);
 }
 
-static bool halted_trap_for_l2(const struct trial *t)
+/* One that L2 takes, or an enabled breakpoint without saying which. */
+static bool halted_on_trap(const struct trial *t)
 {
 	return t->want[F_GUEST_ACTIVITY] == ACTIVITY_HLT &&
-	       !(t->want[F_EXCEPTION_BITMAP] & BIT(VEC_DB));
+	       (!(t->want[F_EXCEPTION_BITMAP] & BIT(VEC_DB)) ||
+		!(t->want[F_GUEST_PENDING_DBG] & (DBG_BS | DBG_BPT_MASK)));
 }
 
 static u32 dpl(const struct trial *t, enum segreg s)

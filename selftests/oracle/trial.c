@@ -128,11 +128,14 @@ static void keep_alive(struct trial *t)
 	if (t->writes_apic)
 		t->want[F_SEG_BASE(SEG_DS)] = 0;
 	/* At an exit of the first instruction after an NMI it has the RIP from before. */
-	if (t->sends_nmi && t->unpages)
+	if (t->sends_nmi && (t->unpages || t->moves_cs))
 		t->want[F_PIN_CTLS] |= PIN_NMI_EXITING;
 	/* It sets accessed and dirty flags where EPT does not allow it, which L0's walk knows. */
 	if (t->l0_walks)
 		memory_writable_tables();
+	/* And it reads the PDPTEs at each MOV to CR0. */
+	if (t->loads_cr0)
+		t->want[F_EPT_POINTER] &= ~EPTP_AD;
 	t->want[F_PIN_CTLS] |= PIN_PREEMPT_TIMER;
 	/* No side need have a performance counter. */
 	t->want[F_PROC_CTLS] |= PROC_RDPMC;
