@@ -47,12 +47,14 @@ static u8 get_shadow(void)
 void events_get(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 {
 	struct vcpu_inject *in = &vcpu->inject;
+	int irq;
 
 	memset(e, 0, sizeof(*e));
 	inject_take_nmi(vcpu);
 	get_exception(vcpu, e);
-	e->interrupt.injected = in->irq.injected && !in->irq.soft;
-	e->interrupt.nr = in->irq.vector;
+	irq = inject_irq_vector(vcpu);
+	e->interrupt.injected = irq >= 0;
+	e->interrupt.nr = max(irq, 0);
 	e->interrupt.shadow = get_shadow();
 	e->nmi.injected = in->nmi.injected;
 	e->nmi.pending = in->nmi.pending != 0;
@@ -133,9 +135,8 @@ int events_set(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 	vcpu->l2_by_user |= vcpu->in_l2;
 	inject_take_nmi(vcpu);
 	set_exception(vcpu, e);
-	in->irq.injected = e->interrupt.injected;
-	in->irq.soft = e->interrupt.soft;
-	in->irq.vector = e->interrupt.nr;
+	inject_set_irq_vector(vcpu, e->interrupt.injected ? e->interrupt.nr : -1,
+			      e->interrupt.soft);
 	if (e->flags & KVM_VCPUEVENT_VALID_SHADOW)
 		set_shadow(e->interrupt.shadow);
 	in->nmi.injected = e->nmi.injected;

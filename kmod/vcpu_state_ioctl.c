@@ -189,14 +189,14 @@ static bool sregs_pae(const struct kvm_sregs2 *in)
 
 static void sregs_get(struct vcpu *vcpu, struct kvm_sregs *out)
 {
+	int irq = inject_irq_vector(vcpu);
 	struct kvm_sregs2 common;
 
 	sregs_get_common(vcpu, &common);
 	memcpy(out, &common, offsetofend(struct kvm_sregs, apic_base));
 	memset(out->interrupt_bitmap, 0, sizeof(out->interrupt_bitmap));
-	if (vcpu->inject.irq.injected && !vcpu->inject.irq.soft)
-		out->interrupt_bitmap[vcpu->inject.irq.vector / 64] |=
-			BIT_ULL(vcpu->inject.irq.vector % 64);
+	if (irq >= 0)
+		out->interrupt_bitmap[irq / 64] |= BIT_ULL(irq % 64);
 }
 
 static void set_injected_irq(struct vcpu *vcpu, const struct kvm_sregs *in)
@@ -206,9 +206,7 @@ static void set_injected_irq(struct vcpu *vcpu, const struct kvm_sregs *in)
 	for (i = 0; i < ARRAY_SIZE(in->interrupt_bitmap); i++) {
 		if (!in->interrupt_bitmap[i])
 			continue;
-		vcpu->inject.irq.injected = true;
-		vcpu->inject.irq.soft = false;
-		vcpu->inject.irq.vector = i * 64 + __ffs(in->interrupt_bitmap[i]);
+		inject_set_irq_vector(vcpu, i * 64 + __ffs(in->interrupt_bitmap[i]), false);
 		return;
 	}
 }

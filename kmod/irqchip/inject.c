@@ -97,6 +97,28 @@ void inject_nmi(struct vcpu *vcpu)
 	vcpu_kick(vcpu);
 }
 
+int inject_irq_vector(const struct vcpu *vcpu)
+{
+	const struct vcpu_inject *in = &vcpu->inject;
+
+	if (in->irq.injected && !in->irq.soft)
+		return in->irq.vector;
+	return in->user_irq & USER_IRQ_VALID ? (u8)in->user_irq : -1;
+}
+
+void inject_set_irq_vector(struct vcpu *vcpu, int vector, bool soft)
+{
+	struct vcpu_inject *in = &vcpu->inject;
+
+	/* Which of the two it was is not said: queued, it is not lost if IF is clear. */
+	bool queue = vector >= 0 && !soft && !vcpu->lapic && !vcpu->in_l2;
+
+	in->user_irq = queue ? USER_IRQ_VALID | vector : 0;
+	in->irq.injected = vector >= 0 && !queue;
+	in->irq.soft = soft;
+	in->irq.vector = max(vector, 0);
+}
+
 void inject_write(struct vcpu *vcpu, u32 info, u32 error, u32 insn_len)
 {
 	if (info & INTR_HAS_ERROR) {

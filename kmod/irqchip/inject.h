@@ -25,6 +25,9 @@ u32 inject_exception_type(u8 vector);
 /* Takes back what the last exit cut short (IDT-vectoring), to deliver it again. */
 void inject_recover(struct vcpu *vcpu);
 /* Writes the entry-interruption fields of the current VMCS. */
+/* An interrupt on its way into the guest, or queued by KVM_INTERRUPT, as userspace saves it; or -1. */
+int inject_irq_vector(const struct vcpu *vcpu);
+void inject_set_irq_vector(struct vcpu *vcpu, int vector, bool soft);
 void inject_write(struct vcpu *vcpu, u32 info, u32 error, u32 insn_len);
 void inject_cancel(struct vcpu *vcpu);
 bool inject_irq_allowed(struct vcpu *vcpu); /* IF and no shadow */

@@ -201,10 +201,19 @@ static void without_irqchip(void)
 	close(irqfd.fd);
 }
 
+static void interrupt_waits(const struct kvm_vcpu_events *events)
+{
+	vm_real_mode(vm, 0, IDLE);
+	EXPECT_OK(ioctl(cpu_fd, KVM_SET_VCPU_EVENTS, events), "KVM_SET_VCPU_EVENTS");
+	tap_ok(ioctl(cpu_fd, KVM_RUN, 0) == 0 && run->exit_reason == KVM_EXIT_HLT,
+	       "it waits for IF, and over STI's shadow");
+}
+
 /* Userspace has the interrupt controller: sti; hlt exits, then KVM_INTERRUPT. */
 static void queued_interrupt(void)
 {
 	struct kvm_interrupt irq = { .irq = MSI };
+	struct kvm_vcpu_events events;
 
 	cpu_fd = vm->cpu[0].fd;
 	run = vm->cpu[0].run;
@@ -220,6 +229,10 @@ static void queued_interrupt(void)
 	EXPECT_OK(ioctl(cpu_fd, KVM_INTERRUPT, &irq), "KVM_INTERRUPT");
 	if (!dev_is_kvm())
 		EXPECT_ERRNO(ioctl(cpu_fd, KVM_INTERRUPT, &irq), EEXIST, "a second KVM_INTERRUPT");
+	EXPECT_OK(ioctl(cpu_fd, KVM_GET_VCPU_EVENTS, &events), "KVM_GET_VCPU_EVENTS");
+	tap_ok(events.interrupt.injected && events.interrupt.nr == MSI, "it has the interrupt");
+	if (!dev_is_kvm()) /* which injects it without IF */
+		interrupt_waits(&events);
 	expect_vector(MSI, "the queued interrupt arrives");
 	vm_free(vm);
 }
