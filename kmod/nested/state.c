@@ -178,6 +178,14 @@ static int resume_l2(struct vcpu *vcpu, const struct kvm_nested_state *s)
 	return nested_resume_l2(vcpu, &c, s->flags & KVM_STATE_NESTED_RUN_PENDING);
 }
 
+/* KVM writes these to its vmcs12 at the exit only: the entry was made, the event delivered. */
+static void note_entered(struct nested *n, bool run_pending)
+{
+	n->v->launch_state = VMCS12_LAUNCHED;
+	if (!run_pending)
+		n->v->entry_intr_info &= ~(u32)INTR_VALID;
+}
+
 static void set_timer(struct vcpu *vcpu, const struct kvm_nested_state *s)
 {
 	struct nested *n = vcpu->nested;
@@ -211,6 +219,7 @@ int nested_state_set(struct vcpu *vcpu, struct kvm_nested_state __user *user)
 	nested_begin(vcpu, s.hdr.vmx.vmxon_pa);
 	r = set_vmcs12(vcpu, &s, user);
 	if (!r && (s.flags & KVM_STATE_NESTED_GUEST_MODE)) {
+		note_entered(n, s.flags & KVM_STATE_NESTED_RUN_PENDING);
 		r = set_shadow12(vcpu, &s, user);
 		if (!r)
 			r = resume_l2(vcpu, &s);

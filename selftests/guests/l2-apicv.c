@@ -236,7 +236,7 @@ static void l2_reads_gates(void)
 
 	asm volatile("sidt %0" : "=m"(idt));
 	for (u32 i = 0; i <= idt.limit; i += 8)
-		l2_value[0] = *(volatile u64 *)(idt.base + i);
+		(void)*(volatile u64 *)(idt.base + i);
 }
 
 static void l2_opens(void)
@@ -340,6 +340,7 @@ static void l2_ends_later(void)
 	irqs_off();
 	l2_value[0] = l2_last;
 	outb(0x80, 0);
+	l2_reads_gates(); /* with the state EPT02 has gone */
 	wrmsr(X2APIC(APIC_EOI), 0);
 	irqs_on();
 	cpu_pause();
