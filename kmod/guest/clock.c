@@ -59,6 +59,21 @@ u64 clock_guest_tsc(struct vcpu *vcpu, u64 host_tsc)
 	return scale(host_tsc, vcpu->clock.tsc_ratio) + vcpu->clock.tsc_offset;
 }
 
+u64 clock_guest_ticks(const struct vcpu *vcpu, u64 host_ticks)
+{
+	return scale(host_ticks, vcpu->clock.tsc_ratio);
+}
+
+u64 clock_host_ticks(const struct vcpu *vcpu, u64 guest_ticks)
+{
+	u64 ratio = vcpu->clock.tsc_ratio;
+
+	if (likely(ratio == TSC_RATIO_ONE))
+		return guest_ticks;
+	/* A guest of 1 kHz has a ratio of 2^26, so the result fits. */
+	return mul_u64_u64_div_u64(min_t(u64, guest_ticks, BIT_ULL(41)), TSC_RATIO_ONE, ratio);
+}
+
 void clock_write_vmcs(struct vcpu *vcpu)
 {
 	struct vcpu_clock *c = &vcpu->clock;

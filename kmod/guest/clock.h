@@ -65,6 +65,9 @@ void clock_resumed(struct vcpu *vcpu);
 
 /* L1's TSC when the host's is @host_tsc. */
 u64 clock_guest_tsc(struct vcpu *vcpu, u64 host_tsc);
+/* So many ticks of the one TSC in those of the other; @guest_ticks: below 2^41. */
+u64 clock_guest_ticks(const struct vcpu *vcpu, u64 host_ticks);
+u64 clock_host_ticks(const struct vcpu *vcpu, u64 guest_ticks);
 /* Writes to IA32_TSC; TSC_ADJUST follows a write of the guest's. vCPU loaded. */
 void clock_write_tsc(struct vcpu *vcpu, u64 value, bool host);
 /* L1's TSC jumps by @delta. vCPU loaded. */

@@ -279,7 +279,10 @@ void timer_init(struct nested *n, struct vcpu *vcpu);
 void timer_start(struct vcpu *vcpu);
 void timer_stop(struct vcpu *vcpu);
 bool timer_expired(const struct nested *n);
-u32 timer_remaining(const struct nested *n);
+u32 timer_remaining(const struct nested *n); /* as L1 counts */
+/* As L1's TSC will be. Set: only if the timer runs; what is too far away comes nearer. */
+u64 timer_get_deadline(struct vcpu *vcpu);
+void timer_set_deadline(struct vcpu *vcpu, u64 l1_tsc);
 void timer_program(struct vcpu *vcpu);	/* interrupts off, vmcs02 current */
 void timer_for_halt(struct vcpu *vcpu); /* L2 halts: have it woken */
 

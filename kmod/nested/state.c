@@ -6,6 +6,8 @@
 #include "nested/internal.h"
 
 #define HEADER sizeof(struct kvm_nested_state)
+/* KVM tells the deadline of the preemption timer in 2^5 ticks of L1's TSC. */
+#define DEADLINE_SHIFT 5
 #define VMCS12_BYTES KVM_STATE_NESTED_VMX_VMCS_SIZE
 
 static u32 state_size(const struct nested *n)
@@ -42,7 +44,7 @@ static void fill_header(struct vcpu *vcpu, struct kvm_nested_state *s)
 		s->flags |= KVM_STATE_NESTED_MTF_PENDING;
 	if (n->timer_on) {
 		s->hdr.vmx.flags |= KVM_STATE_VMX_PREEMPTION_TIMER_DEADLINE;
-		s->hdr.vmx.preemption_timer_deadline = clock_guest_tsc(vcpu, n->timer_deadline);
+		s->hdr.vmx.preemption_timer_deadline = timer_get_deadline(vcpu) >> DEADLINE_SHIFT;
 	}
 }
 
@@ -188,13 +190,8 @@ static void note_entered(struct nested *n, bool run_pending)
 
 static void set_timer(struct vcpu *vcpu, const struct kvm_nested_state *s)
 {
-	struct nested *n = vcpu->nested;
-
-	if (!n->timer_on || !(s->hdr.vmx.flags & KVM_STATE_VMX_PREEMPTION_TIMER_DEADLINE))
-		return;
-	n->timer_deadline = s->hdr.vmx.preemption_timer_deadline - vcpu->clock.tsc_offset;
-	if (n->activity != ACTIVITY_ACTIVE)
-		timer_for_halt(vcpu);
+	if (s->hdr.vmx.flags & KVM_STATE_VMX_PREEMPTION_TIMER_DEADLINE)
+		timer_set_deadline(vcpu, s->hdr.vmx.preemption_timer_deadline << DEADLINE_SHIFT);
 }
 
 int nested_state_set(struct vcpu *vcpu, struct kvm_nested_state __user *user)

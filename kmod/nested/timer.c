@@ -10,20 +10,26 @@
 
 #include "nested/internal.h"
 
-/* Timer units are 2^this ticks of the TSC. */
+/* Timer units are 2^this ticks of the TSC: of L1's, if that is scaled. */
 static int rate(const struct nested *n)
 {
 	return n->caps.misc & MISC_PREEMPT_RATE;
 }
 
+static u64 ticks_left(const struct nested *n)
+{
+	u64 now = rdtsc();
+
+	return n->timer_deadline > now ? n->timer_deadline - now : 0;
+}
+
 /* Until the deadline, but looked at again before long: it may be years. */
 static ktime_t time_left(const struct nested *n)
 {
-	u64 now = rdtsc();
-	u64 left = n->timer_deadline > now ? n->timer_deadline - now : 0;
-
 	/* Ticks at tsc_khz to ns. */
-	return ns_to_ktime(min_t(u64, mul_u64_u32_div(left, NSEC_PER_MSEC, tsc_khz), NSEC_PER_SEC));
+	u64 ns = mul_u64_u32_div(ticks_left(n), NSEC_PER_MSEC, tsc_khz);
+
+	return ns_to_ktime(min_t(u64, ns, NSEC_PER_SEC));
 }
 
 static enum hrtimer_restart wake(struct hrtimer *timer)
@@ -48,13 +54,36 @@ void timer_init(struct nested *n, struct vcpu *vcpu)
 	n->timer.function = wake;
 }
 
+/* @ticks: of L1's TSC. */
+static void set_ticks(struct vcpu *vcpu, u64 ticks)
+{
+	vcpu->nested->timer_deadline = rdtsc() + clock_host_ticks(vcpu, ticks);
+}
+
 void timer_start(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
 	n->timer_on = n->v->pin_ctls & PIN_PREEMPT_TIMER;
 	if (n->timer_on)
-		n->timer_deadline = rdtsc() + ((u64)n->v->guest_preempt_timer << rate(n));
+		set_ticks(vcpu, (u64)n->v->guest_preempt_timer << rate(n));
+}
+
+u64 timer_get_deadline(struct vcpu *vcpu)
+{
+	return clock_guest_tsc(vcpu, vcpu->nested->timer_deadline);
+}
+
+void timer_set_deadline(struct vcpu *vcpu, u64 l1_tsc)
+{
+	struct nested *n = vcpu->nested;
+	s64 left = l1_tsc - clock_guest_tsc(vcpu, rdtsc());
+
+	if (!n->timer_on)
+		return;
+	set_ticks(vcpu, clamp_t(s64, left, 0, (s64)U32_MAX << rate(n)));
+	if (n->activity != ACTIVITY_ACTIVE)
+		timer_for_halt(vcpu);
 }
 
 void timer_stop(struct vcpu *vcpu)
@@ -69,11 +98,7 @@ void timer_stop(struct vcpu *vcpu)
 
 u32 timer_remaining(const struct nested *n)
 {
-	u64 now = rdtsc();
-
-	if (now >= n->timer_deadline)
-		return 0;
-	return min_t(u64, (n->timer_deadline - now) >> rate(n), U32_MAX);
+	return min_t(u64, clock_guest_ticks(n->vcpu, ticks_left(n)) >> rate(n), U32_MAX);
 }
 
 bool timer_expired(const struct nested *n)
@@ -81,9 +106,12 @@ bool timer_expired(const struct nested *n)
 	return n->timer_on && rdtsc() >= n->timer_deadline;
 }
 
+/* The processor counts the host's ticks. */
 void timer_program(struct vcpu *vcpu)
 {
-	vmwrite(VMCS_GUEST_PREEMPT_TIMER, timer_remaining(vcpu->nested));
+	struct nested *n = vcpu->nested;
+
+	vmwrite(VMCS_GUEST_PREEMPT_TIMER, min_t(u64, ticks_left(n) >> rate(n), U32_MAX));
 }
 
 void timer_for_halt(struct vcpu *vcpu)
