@@ -60,6 +60,8 @@ void irq_state_to_run(struct vcpu *vcpu);
  */
 int lapic_accept_events(struct vcpu *vcpu);
 bool lapic_has_events(struct vcpu *vcpu); /* INIT or SIPI latched */
+bool lapic_has_init(struct vcpu *vcpu);
+bool lapic_has_sipi(struct vcpu *vcpu);
 /* The same events for nested/, which gives them to L1 as exits. False, -1: none. */
 bool lapic_take_init(struct vcpu *vcpu);
 int lapic_take_sipi(struct vcpu *vcpu); /* the vector */

@@ -303,6 +303,16 @@ bool lapic_has_events(struct vcpu *vcpu)
 	return READ_ONCE(vcpu->lapic->events);
 }
 
+bool lapic_has_init(struct vcpu *vcpu)
+{
+	return vcpu->lapic && test_bit(LAPIC_EVENT_INIT, &vcpu->lapic->events);
+}
+
+bool lapic_has_sipi(struct vcpu *vcpu)
+{
+	return vcpu->lapic && test_bit(LAPIC_EVENT_SIPI, &vcpu->lapic->events);
+}
+
 static void accept_init(struct vcpu *vcpu)
 {
 	clear_bit(LAPIC_EVENT_INIT, &vcpu->lapic->events);

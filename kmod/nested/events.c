@@ -231,10 +231,10 @@ bool nested_wakes(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
-	if (vcpu->lapic && lapic_has_events(vcpu))
-		return true;
 	if (n->activity == ACTIVITY_SIPI)
-		return false;
+		return lapic_has_sipi(vcpu);
+	if (lapic_has_init(vcpu))
+		return true;
 	if (vcpu_test_request(vcpu, REQ_TRIPLE_FAULT) || vcpu_test_request(vcpu, REQ_NMI) ||
 	    n->mtf_pending || timer_expired(n) || nmi_for_l1(vcpu) || irq_for_l1(vcpu))
 		return true;

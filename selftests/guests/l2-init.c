@@ -25,9 +25,11 @@ static void need_two(void)
 	apic_enable();
 }
 
+static volatile u32 l2_ran;
+
 static void l2_spins(void)
 {
-	running = 1;
+	l2_ran = running = 1;
 	for (;;)
 		cpu_pause();
 }
@@ -68,6 +70,20 @@ static void run_waiting(void *arg)
 	}
 	l1_vmxoff();
 	finished = 1;
+}
+
+/* The INIT that waits is taken after VMXOFF. */
+static void run_waiting_for_both(void *arg)
+{
+	l1_prepare(l2_spins);
+	l1_vmwrite(VMCS_GUEST_ACTIVITY, ACTIVITY_SIPI);
+	running = 1;
+	outcome = l1_run();
+	qualification = l1_vmread(VMCS_EXIT_QUAL);
+	finished = 1;
+	l1_vmxoff();
+	for (;;)
+		cpu_pause();
 }
 
 static void sipi_exits(void)
@@ -118,7 +134,29 @@ static void init_blocked(void)
 	GUEST_EXPECT(cpu_restart(1), true);
 }
 
+static void init_in_wait_for_sipi(void)
+{
+	need_two();
+	if (!(l1_vmx()->caps.misc & MISC_ACTIVITY_SIPI))
+		claim_skip("no wait-for-SIPI activity state");
+	l2_ran = 0;
+	cpu_run(1, run_waiting_for_both, NULL);
+	if (!wait_for(&running, 1, PATIENCE))
+		claim_fail("CPU 1 does not enter");
+	spin(1000000);
+	apic_icr(1, ICR_INIT | ICR_ASSERT | ICR_LEVEL);
+	spin(1000000);
+	GUEST_EXPECT(l2_ran, 0);
+	GUEST_EXPECT(finished, 0);
+	apic_icr(1, ICR_SIPI | ICR_ASSERT | 0x34);
+	GUEST_ASSERT(wait_for(&finished, 1, PATIENCE));
+	EXPECT_OUTCOME(outcome, EXIT_SIPI);
+	GUEST_EXPECT(qualification, 0x34);
+	GUEST_EXPECT(cpu_restart(1), true);
+}
+
 CLAIMS = { { init_exits, "INIT exits from L2" },
 	   { sipi_exits, "SIPI exits from an L2 that waits for it, with its vector" },
+	   { init_in_wait_for_sipi, "INIT waits while L2 waits for SIPI" },
 	   { init_blocked, "INIT waits while a CPU is in root operation" },
 	   END_OF_CLAIMS };
