@@ -111,7 +111,9 @@ void host_restore(struct host_saved *saved)
 		loadsegment(es, saved->es);
 	if (saved->fs) {
 		loadsegment(fs, saved->fs);
-		wrmsrl(MSR_FS_BASE, current->thread.fsbase);
+		/* Without these instructions the selector alone says where it is. */
+		if (boot_cpu_has(X86_FEATURE_FSGSBASE))
+			wrmsrl(MSR_FS_BASE, current->thread.fsbase);
 	}
 	if (saved->gs)
 		load_gs_index(saved->gs); /* the caller gives KERNEL_GS_BASE back after this */
