@@ -211,6 +211,14 @@ static void set_injected_irq(struct vcpu *vcpu, const struct kvm_sregs *in)
 	}
 }
 
+/* What cannot be read is not refused: the guest faults when it uses it. */
+static void load_pdptes(struct vcpu *vcpu, u64 cr3)
+{
+	vcpu->peeking = true;
+	regs_load_pdptes(vcpu, cr3);
+	vcpu->peeking = false;
+}
+
 static int sregs_set(struct vcpu *vcpu, const struct kvm_sregs *in)
 {
 	struct kvm_sregs2 common = {};
@@ -220,9 +228,8 @@ static int sregs_set(struct vcpu *vcpu, const struct kvm_sregs *in)
 	r = sregs_set_common(vcpu, &common);
 	if (r)
 		return r;
-	/* What cannot be read is not refused: the guest faults when it uses it. */
 	if (sregs_pae(&common))
-		regs_load_pdptes(vcpu, in->cr3);
+		load_pdptes(vcpu, in->cr3);
 	set_injected_irq(vcpu, in);
 	return 0;
 }
@@ -276,7 +283,7 @@ long vcpu_set_sregs2(struct vcpu *vcpu, void __user *arg)
 		for (i = 0; i < 4; i++)
 			vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, sregs.pdptrs[i]);
 	else if (sregs_pae(&sregs))
-		regs_load_pdptes(vcpu, sregs.cr3);
+		load_pdptes(vcpu, sregs.cr3);
 	return 0;
 }
 
@@ -336,7 +343,9 @@ long vcpu_translate(struct vcpu *vcpu, void __user *arg)
 
 	if (copy_from_user(&tr, arg, sizeof(tr)))
 		return -EFAULT;
+	vcpu->peeking = true;
 	tr.valid = !gva_translate(vcpu, tr.linear_address, &access, &gpa, &fault);
+	vcpu->peeking = false;
 	tr.physical_address = tr.valid ? gpa : ~0ull;
 	tr.writeable = 1;
 	tr.usermode = 0;

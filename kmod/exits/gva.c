@@ -57,6 +57,8 @@ static int update_entry(void *ctx, u64 gpa, u64 old, u64 new, u8 size)
 	const struct origin *from = ctx;
 	int ret;
 
+	if (from->vcpu->peeking)
+		return 0;
 	ret = to_l1(from, gpa, EPTQ_READ | EPTQ_WRITE, &gpa);
 	if (ret)
 		return ret == -EFAULT ? -ENXIO : ret;

@@ -258,6 +258,20 @@ static u32 fetch_by_user(const struct nested *n, u32 access)
 	return (access & ~(u32)EPTE_X) | EPTE_XU;
 }
 
+/* Without accessed and dirty flags a walk leaves no trace. */
+int ept02_peek(struct vcpu *vcpu, u64 gpa, u32 access, u64 *l1_gpa)
+{
+	const struct ept12_mem mem = { vcpu, read_entry, update_entry };
+	struct ept12_result res;
+	struct ept12 ept;
+
+	describe(vcpu, &ept);
+	ept.eptp &= ~(u64)EPTP_AD;
+	ept12_walk(&ept, &mem, l2_gpa(gpa), access & EPTQ_ACCESS, &res);
+	*l1_gpa = l1_addr(res.gpa);
+	return res.outcome == EPT12_OK ? 0 : -EFAULT;
+}
+
 int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa)
 {
 	u32 rights = access & EPTQ_ACCESS;

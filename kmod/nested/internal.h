@@ -256,6 +256,7 @@ void ept02_free_roots(struct nested *n);
 void ept02_invalidate(struct vcpu *vcpu, bool all, u64 eptp12, u32 why);
 bool ept02_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn);
 int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa);
+int ept02_peek(struct vcpu *vcpu, u64 gpa, u32 access, u64 *l1_gpa); /* 0, -EFAULT */
 
 /*
  * ve.c: the EPT violation as a virtualization exception of L2, if L1 wants that

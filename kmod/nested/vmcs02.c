@@ -417,6 +417,8 @@ int l2_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa
 	int r = 0;
 
 	*gpa = l2_gpa;
+	if (vcpu->peeking)
+		return l1_uses_ept(n) ? ept02_peek(vcpu, l2_gpa, access, gpa) : 0;
 	if (l1_uses_ept(n))
 		r = ept02_translate(vcpu, l2_gpa, linear, access, gpa);
 	if (r || !(access & EPTQ_FINAL) || (access & EPTQ_FETCH) ||
