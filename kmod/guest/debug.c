@@ -109,17 +109,6 @@ static unsigned long linear_rip(struct vcpu *vcpu)
 	return (u32)(vmread(VMCS_GUEST_CS_BASE) + vcpu_rip(vcpu));
 }
 
-/* The debugger's INT3 must not reach the guest, L1 or L2. */
-static void intercept_bp(struct vcpu *vcpu)
-{
-	u32 bitmap = vcpu->vmcs->ctl[CTL_EXCEPTIONS];
-
-	if (vcpu->vmcs == &vcpu->vmcs01)
-		vmcs01_update_ctls(vcpu);
-	else if (vcpu->debug.control & KVM_GUESTDBG_USE_SW_BP)
-		vmcs_ctl_set(vcpu->vmcs, CTL_EXCEPTIONS, bitmap | BIT(VEC_BP));
-}
-
 bool debug_blocks_irq(struct vcpu *vcpu)
 {
 	return unlikely(vcpu->debug.control & KVM_GUESTDBG_BLOCKIRQ);
@@ -139,7 +128,8 @@ int debug_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
 		d->singlestep_rip = linear_rip(vcpu);
 	debug_set_rflags(vcpu, rflags);
 	debug_update(vcpu);
-	intercept_bp(vcpu);
+	/* The debugger's INT3 must not reach the guest; L2's controls follow L1's. */
+	vmcs01_update_ctls(vcpu);
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
 }
