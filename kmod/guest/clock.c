@@ -77,14 +77,20 @@ u64 clock_host_ticks(const struct vcpu *vcpu, u64 guest_ticks)
 void clock_write_vmcs(struct vcpu *vcpu)
 {
 	struct vcpu_clock *c = &vcpu->clock;
-	u64 l1 = c->tsc_offset;
+	u64 multiplier = scale(c->tsc_ratio, c->l2_ratio), offset = c->tsc_offset;
+	struct vmcs *vmcs = vcpu->vmcs;
 
 	/* L2's ratio applies to L1's TSC, offset and all, as a signed number. */
 	if (c->l2_ratio != TSC_RATIO_ONE)
-		l1 = mul_s64_u64_shr(l1, c->l2_ratio, TSC_RATIO_SHIFT);
-	vmwrite(VMCS_TSC_OFFSET, l1 + c->l2_offset);
+		offset = mul_s64_u64_shr(offset, c->l2_ratio, TSC_RATIO_SHIFT);
+	offset += c->l2_offset;
+	if (vmcs->tsc_offset == offset && vmcs->tsc_multiplier == multiplier)
+		return;
+	vmwrite(VMCS_TSC_OFFSET, offset);
 	if (hw_has_tsc_scaling())
-		vmwrite(VMCS_TSC_MULTIPLIER, scale(c->tsc_ratio, c->l2_ratio));
+		vmwrite(VMCS_TSC_MULTIPLIER, multiplier);
+	vmcs->tsc_offset = offset;
+	vmcs->tsc_multiplier = multiplier;
 }
 
 static void set_offset(struct vcpu *vcpu, u64 offset)
@@ -186,8 +192,7 @@ int clock_set_khz(struct vcpu *vcpu, u32 khz)
 	c->tsc_offset = clock_guest_tsc(vcpu, rdtsc()) - scale(rdtsc(), ratio);
 	c->tsc_ratio = ratio;
 	clock_write_vmcs(vcpu);
-	if (vcpu->vmcs == &vcpu->vmcs01)
-		vmcs01_update_ctls(vcpu);
+	vmcs01_update_ctls(vcpu);
 	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
 	return 0;
 }

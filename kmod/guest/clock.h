@@ -56,7 +56,11 @@ void clock_destroy_vm(struct vm *vm);
 void clock_rebase(struct vm *vm, u64 ns);
 /* In step with the VM's other vCPUs. Context: no VMCS needed yet. */
 void clock_init_vcpu(struct vcpu *vcpu);
-/* TSC offset and multiplier into the current VMCS. vCPU loaded. */
+/*
+ * TSC offset and multiplier into the current VMCS, if it has others. A vCPU that
+ * comes to a CPU does so wherever it is between L1 and L2: who changes .l2_offset
+ * or the VMCS calls this afterwards, whatever was written before. vCPU loaded.
+ */
 void clock_write_vmcs(struct vcpu *vcpu);
 /* The vCPU came to a CPU where it did not run last. Preemption off. */
 void clock_moved(struct vcpu *vcpu);

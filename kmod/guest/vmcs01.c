@@ -120,7 +120,7 @@ static void write_tables(struct vcpu *vcpu)
 	vmwrite(VMCS_MSR_BITMAP, __pa(vcpu->msr_bitmap));
 	vmwrite(VMCS_EPT_POINTER, vcpu->vm->ept.eptp);
 	vmwrite(VMCS_LINK_POINTER, NO_GPA);
-	vmwrite(VMCS_TSC_OFFSET, vcpu->clock.tsc_offset);
+	clock_write_vmcs(vcpu);
 	if (vcpu->vpid)
 		vmwrite(VMCS_VPID, vcpu->vpid);
 	if (ctl_may(hw_caps.proc2, PROC2_PAUSE_LOOP)) {

@@ -45,6 +45,7 @@ struct vmcs {
 	bool launched;		    /* VMRESUME, not VMLAUNCH, enters it */
 	struct list_head node;	    /* in the list of VMCSs active on .cpu */
 	u32 ctl[NR_VMCS_CTLS];
+	u64 tsc_offset, tsc_multiplier; /* copies; multiplier 0: not written yet */
 	struct vmcs_host host;
 };
 

@@ -31,11 +31,6 @@ struct ept02_root {
 	u64 first_gfn, end_gfn; /* L1's frames in it lie in this range */
 };
 
-/* Of what L2's TSC in vmcs02 is made. */
-struct tsc02 {
-	u64 l1_offset, l2_offset, l2_ratio;
-};
-
 /* Words of the MSR bitmap in which L0 passes anything through. */
 #define BITMAP_WORDS 32
 
@@ -92,8 +87,7 @@ struct nested {
 	struct merged merged;
 
 	/* Copies of what vmcs02 and vmcs01 hold, to write changes only. */
-	u64 efer02, pat02, tsc01, eptp02;
-	struct tsc02 tsc02;
+	u64 efer02, pat02, eptp02;
 	unsigned long dr7_02, dr7_01;
 	unsigned long cr0_owned02, cr4_owned02;
 	unsigned long cr0_kept02;

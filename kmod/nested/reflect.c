@@ -134,8 +134,7 @@ void l2_switch_to_l1(struct vcpu *vcpu)
 	vcpu->cr0_l1 = vcpu->cr4_l1 = (struct cr_intercept){};
 	vcpu->clock.l2_offset = 0;
 	vcpu->clock.l2_ratio = TSC_RATIO_ONE;
-	if (n->tsc01 != vcpu->clock.tsc_offset)
-		clock_write_vmcs(vcpu);
+	clock_write_vmcs(vcpu);
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
@@ -222,7 +221,6 @@ int l2_entry_failure(struct vcpu *vcpu, const struct report *why, bool in_vmcs02
 	} else {
 		/* vmcs02 was not touched: what L1 changed is still to be written. */
 		vcpu_lazy_flush(vcpu);
-		n->tsc01 = vcpu->clock.tsc_offset;
 		n->dr7_01 = vcpu->debug.dr7;
 		n->shadow_due = true;
 	}

@@ -110,13 +110,11 @@ void vmcs02_setup(struct vcpu *vcpu)
 		vmwrite(VMCS_ENCLS_BITMAP, ~0ULL);
 	if (hw_has_xsaves())
 		vmwrite(VMCS_XSS_BITMAP, 0);
-	if (hw_has_tsc_scaling())
-		vmwrite(VMCS_TSC_MULTIPLIER, TSC_RATIO_ONE);
 	/* Each VMFUNC exits: L0 does what L1 allows. */
 	if (ctl_may(hw_caps.proc2, PROC2_VMFUNC))
 		vmwrite(VMCS_VMFUNC_CTLS, 0);
 	host_write_constant(vmcs);
-	n->efer02 = n->pat02 = n->tsc02.l1_offset = n->eptp02 = ~0ULL;
+	n->efer02 = n->pat02 = n->eptp02 = ~0ULL;
 	n->dr7_02 = n->cr0_kept02 = ~0UL;
 }
 
@@ -199,17 +197,10 @@ static void write_dr7(struct vcpu *vcpu)
 	debug_update(vcpu);
 }
 
-static struct tsc02 tsc_of(const struct vcpu_clock *c)
-{
-	return (struct tsc02){ c->tsc_offset, c->l2_offset, c->l2_ratio };
-}
-
 static void write_tsc(struct vcpu *vcpu)
 {
-	struct nested *n = vcpu->nested;
-	const struct vmcs12 *v = n->v;
+	const struct vmcs12 *v = vcpu->nested->v;
 	struct vcpu_clock *c = &vcpu->clock;
-	struct tsc02 now;
 
 	/* Without TSC offsetting there is no scaling either. */
 	if (v->proc_ctls & PROC_TSC_OFFSET) {
@@ -217,10 +208,6 @@ static void write_tsc(struct vcpu *vcpu)
 		if (vmcs12_proc2(v) & PROC2_TSC_SCALING)
 			c->l2_ratio = v->tsc_multiplier;
 	}
-	now = tsc_of(c);
-	if (!memcmp(&now, &n->tsc02, sizeof(now)))
-		return;
-	n->tsc02 = now;
 	clock_write_vmcs(vcpu);
 }
 
@@ -247,7 +234,6 @@ void vmcs02_write_state(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
-	n->tsc01 = vcpu->clock.tsc_offset;
 	n->dr7_01 = vcpu->debug.dr7;
 	write_hot(n);
 	if (n->dirty_plain)
@@ -267,7 +253,6 @@ void vmcs02_note_written(struct vcpu *vcpu)
 	n->pat02 = vcpu->msrs.pat;
 	n->dr7_02 = vcpu->debug.dr7;
 	n->cr0_kept02 = vcpu->cr0 & CR0_KEPT;
-	n->tsc02 = tsc_of(&vcpu->clock);
 }
 
 static u32 interruptibility_of_l2(const struct vmcs12 *v)
