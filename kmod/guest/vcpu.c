@@ -21,6 +21,7 @@ static void on_cpu(struct vcpu *vcpu)
 	if (!vmxop_on_here())
 		return; /* this CPU is being unplugged: the scheduler moves us on at once */
 	vcpu->cpu = smp_processor_id();
+	host_note_vcpu(vcpu->number);
 	if (vmcs_load(vcpu->vmcs)) {
 		host_write_cpu(vcpu->vmcs);
 		vcpu_request(vcpu, REQ_TLB_FLUSH);
@@ -199,6 +200,7 @@ static void first_load(struct vcpu *vcpu)
 
 struct vcpu *vcpu_create(struct vm *vm, u32 id)
 {
+	static atomic64_t created;
 	struct vcpu *vcpu;
 	int r;
 
@@ -207,6 +209,7 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 		return ERR_PTR(-ENOMEM);
 	vcpu->vm = vm;
 	vcpu->id = id;
+	vcpu->number = atomic64_inc_return(&created);
 	vcpu->cpu = -1;
 	mutex_init(&vcpu->lock);
 	rcuwait_init(&vcpu->wait);

@@ -96,8 +96,9 @@ struct cr_intercept {
 
 struct vcpu {
 	struct vm *vm;
-	u32 id;	 /* and initial APIC id */
-	int cpu; /* where loaded; -1 */
+	u32 id;	    /* and initial APIC id */
+	u64 number; /* among all that were ever made */
+	int cpu;    /* where loaded; -1 */
 	struct mutex lock;
 	struct kvm_run *run; /* page 0 of the mapping */
 	void *pio_data;	     /* page 1 */

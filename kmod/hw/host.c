@@ -17,7 +17,7 @@
 #include "hw/host.h"
 #include "hw/vmcs.h"
 
-static bool flush_buffers; /* MDS: VERW before entry */
+static bool flush_buffers; /* MDS, RFDS and their like: VERW before entry */
 static bool flush_l1d;	   /* L1TF: flush the L1 data cache before entry */
 
 void host_setup(void)
@@ -26,6 +26,9 @@ void host_setup(void)
 
 	flush_buffers = !off && (boot_cpu_has_bug(X86_BUG_MDS) || boot_cpu_has_bug(X86_BUG_TAA) ||
 				 boot_cpu_has_bug(X86_BUG_MMIO_STALE_DATA));
+#ifdef X86_FEATURE_CLEAR_CPU_BUF /* since 6.1.82 or so: what the kernel itself has decided */
+	flush_buffers |= boot_cpu_has(X86_FEATURE_CLEAR_CPU_BUF);
+#endif
 	flush_l1d = !off && boot_cpu_has_bug(X86_BUG_L1TF) && boot_cpu_has(X86_FEATURE_FLUSH_L1D);
 }
 
@@ -123,6 +126,17 @@ void host_restore(struct host_saved *saved)
 	invalidate_tss_limit();
 }
 
+/* The vCPU that this CPU ran last; the branch predictor may still serve it. */
+static DEFINE_PER_CPU(u64, last_vcpu);
+
+void host_note_vcpu(u64 number)
+{
+	if (this_cpu_read(last_vcpu) == number)
+		return;
+	this_cpu_write(last_vcpu, number);
+	indirect_branch_prediction_barrier();
+}
+
 void host_before_entry(void)
 {
 	if (flush_l1d)
@@ -136,4 +150,8 @@ void host_after_exit(void)
 	/* Legacy IBRS protects the host's branches only when it is written after the exit. */
 	if (cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS))
 		wrmsrl(MSR_IA32_SPEC_CTRL, spec_ctrl_current());
+#ifdef X86_FEATURE_IBPB_EXIT_TO_USER /* VMSCAPE: the kernel does it on the way out */
+	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
+		this_cpu_write(x86_ibpb_exit_to_user, true);
+#endif
 }

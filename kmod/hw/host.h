@@ -24,6 +24,9 @@ void host_write_entry(struct vmcs *vmcs); /* interrupts off */
 void host_save(struct host_saved *saved);
 void host_restore(struct host_saved *saved);
 
+/* Keep one vCPU from another's branch predictions. @number: never reused. Preemption off. */
+void host_note_vcpu(u64 number);
+
 /* Mitigations at the edge between host and guest. Interrupts off. */
 void host_before_entry(void);
 void host_after_exit(void);
