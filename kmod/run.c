@@ -222,7 +222,7 @@ static __always_inline int cross(struct vcpu *vcpu)
 		native_write_cr2(vcpu->cr2);
 	host_before_entry();
 	failed = vmx_enter(vcpu->gpr, vmcs->launched, &vmcs->host.rsp);
-	host_after_exit();
+	host_after_exit(&vcpu->host);
 	vcpu->cr2 = native_read_cr2();
 	context_tracking_guest_exit();
 	return failed;

@@ -98,6 +98,7 @@ void host_save(struct host_saved *saved)
 	savesegment(es, saved->es);
 	store_ldt(saved->ldt);
 	store_idt(&saved->idt);
+	rdmsrl(MSR_IA32_DEBUGCTLMSR, saved->debugctl);
 	saved->valid = true;
 }
 
@@ -145,8 +146,11 @@ void host_before_entry(void)
 		x86_clear_cpu_buffers();
 }
 
-void host_after_exit(void)
+void host_after_exit(const struct host_saved *saved)
 {
+	/* The exit has cleared it: branch records that the host's perf takes. */
+	if (unlikely(saved->debugctl))
+		wrmsrl(MSR_IA32_DEBUGCTLMSR, saved->debugctl);
 	/* Legacy IBRS protects the host's branches only when it is written after the exit. */
 	if (cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS))
 		wrmsrl(MSR_IA32_SPEC_CTRL, spec_ctrl_current());

@@ -12,6 +12,7 @@ struct vmcs;
 struct host_saved {
 	u16 fs, gs, ds, es, ldt;
 	struct desc_ptr idt;
+	u64 debugctl;
 	bool valid;
 };
 
@@ -29,7 +30,7 @@ void host_note_vcpu(u64 number);
 
 /* Mitigations at the edge between host and guest. Interrupts off. */
 void host_before_entry(void);
-void host_after_exit(void);
+void host_after_exit(const struct host_saved *saved); /* gives IA32_DEBUGCTL back, too */
 
 /* At module load: which of them this processor needs. */
 void host_setup(void);

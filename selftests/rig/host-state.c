@@ -197,6 +197,25 @@ static void debug_registers(void)
 		tap_note("%d hits", hits);
 }
 
+/* A VM exit clears IA32_DEBUGCTL. */
+static void debugctl(void)
+{
+	struct vm *vm = small_guest();
+	u64 lbr = 1, off = 0, now = 0;
+
+	if (pwrite(msr_fd, &lbr, 8, 0x1d9) != 8 || pread(msr_fd, &now, 8, 0x1d9) != 8 || !now) {
+		tap_skip("no branch records here", "IA32_DEBUGCTL");
+		vm_free(vm);
+		return;
+	}
+	ioctl(vm->cpu[0].fd, KVM_RUN, 0);
+	if (pread(msr_fd, &now, 8, 0x1d9) != 8)
+		now = 0;
+	tap_ok(now == lbr, "the host's IA32_DEBUGCTL survives KVM_RUN");
+	(void)!pwrite(msr_fd, &off, 8, 0x1d9);
+	vm_free(vm);
+}
+
 /* A GS selector brings the base of its descriptor when the host takes it back. */
 static void selector_and_kernel_gs_base(void)
 {
@@ -228,7 +247,7 @@ int main(void)
 	sched_setaffinity(0, sizeof(one), &one);
 	if (access("/dev/cpu/0/msr", R_OK) && system("modprobe msr"))
 		tap_bail("no /dev/cpu/0/msr, and no module for it");
-	msr_fd = open("/dev/cpu/0/msr", O_RDONLY);
+	msr_fd = open("/dev/cpu/0/msr", O_RDWR);
 	if (msr_fd < 0)
 		tap_bail("/dev/cpu/0/msr");
 	dev_open();
@@ -243,5 +262,6 @@ int main(void)
 	compare(&before, &after, "after the VM is gone");
 	debug_registers();
 	selector_and_kernel_gs_base();
+	debugctl();
 	return tap_done();
 }
