@@ -215,16 +215,6 @@ static void step_msr(void)
 	GUEST_EXPECT(hit_rip[2], at + 4);
 }
 
-/* With interrupts off, nothing else would end it. */
-static void step_hlt(void)
-{
-	u64 at;
-
-	start(on_db);
-	STEP("lea 1f(%%rip), %0; 1: hlt", : "=&S"(at) : : "memory", "cc");
-	GUEST_EXPECT(hit_rip[1], at + 1);
-}
-
 static void mov_ss(void)
 {
 	u64 at;
@@ -341,7 +331,6 @@ CLAIMS = { { keeps, "DR0 to DR3 keep values; DR6 and DR7 have fixed and reserved
 	   { step_io, "single step over OUT and IN" },
 	   { step_mmio, "single step over accesses to a device" },
 	   { step_msr, "single step over RDMSR and WRMSR" },
-	   { step_hlt, "a single-step trap ends HLT" },
 	   { mov_ss, "MOV SS holds the single-step trap for one instruction" },
 	   { icebp, "INT1 raises #DB after itself" },
 	   { io_breakpoint, "an I/O breakpoint hits after OUT" },
