@@ -111,14 +111,15 @@ static u32 final_access(const struct access *access)
 	return bits | EPTQ_FINAL;
 }
 
-static int translate(struct vcpu *vcpu, struct pagewalk *w, u64 linear, const struct access *access,
-		     u64 *gpa, struct x86_fault *fault)
+static int translate(struct vcpu *vcpu, const struct pagewalk *registers, u64 linear,
+		     const struct access *access, u64 *gpa, struct x86_fault *fault)
 {
 	struct origin from = { .vcpu = vcpu, .linear = linear };
+	struct pagewalk w = *registers;
 	int ret;
 
-	w->ctx = &from;
-	ret = pagewalk(w, linear, access, gpa, fault);
+	w.ctx = &from;
+	ret = pagewalk(&w, linear, access, gpa, fault);
 	if (ret)
 		return ret;
 	ret = to_l1(&from, *gpa, final_access(access), gpa);
