@@ -2,7 +2,8 @@
 /*
  * To port 0x80 whoever is under L1 may take its state and set it again, or begin and
  * end to watch it (mini): what L1 wrote into its VMCS, with an exit or without,
- * must be there afterwards, and what L2 left too.
+ * must be there afterwards, and what L2 left too. Or L2's address in RBX is asked
+ * for: that is no access, and L1 must not see it.
  */
 #include "vmx.h"
 
@@ -70,7 +71,60 @@ static void exit_is_told(void)
 	}
 }
 
+/* --- RBX asked for ---------------------------------------------------------------- */
+
+extern const u8 l2_asked[];
+
+asm(".pushsection .text\n"
+    "l2_asked: out %al, $0x80; mov $0x600d, %eax; vmcall\n"
+    ".popsection\n");
+
+/* An L2 that has a page's address in RBX. Return: EPT12's entry of the page. */
+static u64 *prepare_asked(u64 cap)
+{
+	struct l1_vmx *vmx = l1_prepare((void (*)(void))(u64)l2_asked);
+	u64 page = (u64)page_alloc();
+
+	l1_need_ept(cap);
+	vmx->regs[GPR_RBX] = page;
+	return l1_ept_entry(vmx, page);
+}
+
+static void expect_end(void)
+{
+	EXPECT_EXIT(EXIT_VMCALL);
+	GUEST_EXPECT(l1_vmx()->regs[GPR_RAX], 0x600d);
+}
+
+static void no_violation(void)
+{
+	u64 *entry = prepare_asked(0);
+
+	*entry = 0;
+	expect_end();
+}
+
+static void no_flags(void)
+{
+	u64 *entry = prepare_asked(EPTCAP_AD);
+
+	l1_set(VMCS_EPT_POINTER, EPTP_AD);
+	expect_end();
+	GUEST_EXPECT(*entry & (EPTE_A | EPTE_D), 0);
+}
+
+static void no_apic_access(void)
+{
+	prepare_asked(0);
+	l1_use_proc2(PROC2_APIC_ACCESS);
+	l1_vmwrite(VMCS_APIC_ACCESS_ADDR, l1_vmx()->regs[GPR_RBX]);
+	expect_end();
+}
+
 CLAIMS = { { fields_stay, "what L1 wrote into its VMCS stays" },
 	   { entry_uses_them, "the entry takes it" },
 	   { exit_is_told, "an exit's information stays, and what L2 was doing" },
+	   { no_violation, "an address asked for that EPT lacks is no EPT violation" },
+	   { no_flags, "no flag of EPT's is set by the question" },
+	   { no_apic_access, "on the APIC-access page it is no access" },
 	   END_OF_CLAIMS };

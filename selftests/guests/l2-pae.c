@@ -11,6 +11,7 @@
  * register, then ESI is what stands at 1 GiB.
  */
 extern const u8 load_cr0[], load_cr3[], load_cr4[], cr0_insn[], cr3_insn[], cr4_insn[];
+extern const u8 set_anew[];
 
 asm(".pushsection .text\n"
     ".code32\n"
@@ -20,6 +21,7 @@ asm(".pushsection .text\n"
     "cr3_insn: mov %ecx, %cr3; jmp look\n"
     "load_cr4: mov %edx, (%edi)\n"
     "cr4_insn: mov %ecx, %cr4\n"
+    "set_anew: out %al, $0x80\n"
     "look: mov 0x40000000, %esi\n"
     "mov $0x600d, %eax; vmcall\n"
     ".code64\n"
@@ -277,6 +279,15 @@ static void violations(void)
 	violation(load_cr4, cr4_insn, PAE_CR4 | CR4_PGE);
 }
 
+/* mini -t sets the registers that L2 has; without it nothing happens. */
+static void set_by_userspace(void)
+{
+	struct l1_vmx *vmx = prepare(set_anew, 0, 0);
+
+	*l1_ept_entry(vmx, (u64)first) &= ~7ULL;
+	expect_sees(0x111);
+}
+
 CLAIMS = { { by_cr0, "MOV CR0 loads the pointers if it changes CD or NW" },
 	   { by_cr4, "MOV CR4 loads them if it changes PSE or PGE" },
 	   { by_cr4_smep, "or SMEP" },
@@ -291,4 +302,5 @@ CLAIMS = { { by_cr0, "MOV CR0 loads the pointers if it changes CD or NW" },
 	   { invalid_by_cr3, "so does MOV CR3" },
 	   { invalid_by_cr4, "so does MOV CR4" },
 	   { violations, "an EPT violation of their table has no linear address" },
+	   { set_by_userspace, "none comes of userspace that sets L2's registers" },
 	   END_OF_CLAIMS };

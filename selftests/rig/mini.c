@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mini [-nsbwr] [-m HOW] [-c CPUS] [-a LINE] IMAGE: run a multiboot image of selftests/guests with
+ * mini [-nsbwrt] [-m HOW] [-c CPUS] [-a LINE] IMAGE: run a multiboot image of selftests/guests with
  * nothing but the API: a console at 0x3f8, the debug exit at 0xf4, and read-only
  * memory at 0xd8000000. It shares no code with the launcher, so the two prove each
  * other. Options: -n with VMX; -m changes what the guest's memory is made of without
  * end: drop, share or lose, see lib/churn.h; -a is its command line; -r in the end the first vCPU's reports
  * of failures; and whenever a guest writes port 0x80: -s takes the nested state and
  * sets it again; -b breaks it in between, which must be refused, prints the reports
- * and ends; -w begins or ends a watch of L2's exits.
+ * and ends; -w begins or ends a watch of L2's exits; -t asks for the translation of
+ * RBX and sets the system registers to what they are.
  * Exit status: the guest's, 100 after a triple fault, 101 after anything else.
  */
 #include <elf.h>
@@ -36,12 +37,13 @@
 #define STATUS_TRIPLE_FAULT 100
 #define STATUS_BROKEN 101
 
-#define USAGE "usage: mini [-nsbwr] [-m HOW] [-c CPUS] [-a LINE] IMAGE"
+#define USAGE "usage: mini [-nsbwrt] [-m HOW] [-c CPUS] [-a LINE] IMAGE"
 
 static struct vm *vm;
-static bool opt_nested, opt_save, opt_break, opt_watch, opt_reports;
+static bool opt_nested, opt_save, opt_break, opt_watch, opt_reports, opt_translate;
 static int saved, watched; /* how often */
-static u32 saved_size;	   /* the largest */
+static int asked, answered;
+static u32 saved_size; /* the largest */
 
 static void __attribute__((noreturn)) die(const char *why)
 {
@@ -109,6 +111,8 @@ static void out(u16 port, const u8 *data, int size, u32 count)
 			fprintf(stderr, "mini: %d states, up to %u bytes\n", saved, saved_size);
 		if (opt_watch)
 			fprintf(stderr, "mini: watched %d times\n", watched / 2);
+		if (opt_translate)
+			fprintf(stderr, "mini: asked %d times, answered %d\n", asked, answered);
 		if (opt_reports)
 			nested_print_reports(vm->cpu[0].fd);
 		_exit(data[0]);
@@ -183,6 +187,23 @@ static void toggle_watch(int fd)
 		die("the watch cannot be set");
 }
 
+static void translate(int fd)
+{
+	struct kvm_translation tr = {};
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+
+	if (ioctl(fd, KVM_GET_REGS, &regs))
+		die("no registers");
+	tr.linear_address = regs.rbx;
+	if (ioctl(fd, KVM_TRANSLATE, &tr))
+		die("no translation");
+	asked++;
+	answered += tr.valid && tr.physical_address == regs.rbx;
+	if (ioctl(fd, KVM_GET_SREGS, &sregs) || ioctl(fd, KVM_SET_SREGS, &sregs))
+		die("the system registers cannot be taken or set");
+}
+
 static void at_port_80(struct kvm_run *run, int fd)
 {
 	finish_out(run, fd);
@@ -192,6 +213,8 @@ static void at_port_80(struct kvm_run *run, int fd)
 		break_state(fd);
 	if (opt_watch)
 		toggle_watch(fd);
+	if (opt_translate)
+		translate(fd);
 }
 
 static void handle(struct kvm_run *run, int cpu)
@@ -264,13 +287,14 @@ int main(int argc, char **argv)
 	int cpus = 1, opt;
 	u32 entry;
 
-	while ((opt = getopt(argc, argv, "nsbwrm:c:a:")) != -1) {
+	while ((opt = getopt(argc, argv, "nsbwrtm:c:a:")) != -1) {
 		switch (opt) {
 		case 'n': opt_nested = true; break;
 		case 's': opt_save = true; break;
 		case 'b': opt_break = true; break;
 		case 'w': opt_watch = true; break;
 		case 'r': opt_reports = true; break;
+		case 't': opt_translate = true; break;
 		case 'm': churn = optarg; break;
 		case 'c': cpus = atoi(optarg); break;
 		case 'a': line = optarg; break;

@@ -23,4 +23,9 @@ claim "L2's virtual interrupts, in service and pending, are in it" $?
 "$dir/mini" -n -b /lib/abyme/guests/l2-shadow.elf >"$said" 2>&1 &&
 	grep -q '^mini: report [0-9]*: L1 rip 0x[0-9a-f]* KVM_SET_NESTED_STATE refused, GUEST_RFLAGS=0x0: guest RFLAGS has reserved bits set, or bit 1 clear \[SDM: ' "$said"
 claim "a state whose L2 has an RFLAGS of 0 is refused, and reported" $?
+for image in l2-meanwhile l2-pae; do
+	"$dir/mini" -n -t /lib/abyme/guests/$image.elf >"$said" 2>&1 && ! grep -q '^not ok' "$said" &&
+		grep -q '^mini: asked [1-9][0-9]* times' "$said"
+	claim "$image with questions of userspace's about L2's addresses" $?
+done
 end_claims
