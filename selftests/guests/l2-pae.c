@@ -11,7 +11,7 @@
  * register, then ESI is what stands at 1 GiB.
  */
 extern const u8 load_cr0[], load_cr3[], load_cr4[], cr0_insn[], cr3_insn[], cr4_insn[];
-extern const u8 set_anew[];
+extern const u8 set_anew[], looks[];
 
 asm(".pushsection .text\n"
     ".code32\n"
@@ -21,6 +21,7 @@ asm(".pushsection .text\n"
     "cr3_insn: mov %ecx, %cr3; jmp look\n"
     "load_cr4: mov %edx, (%edi)\n"
     "cr4_insn: mov %ecx, %cr4\n"
+    "looks: jmp look\n"
     "set_anew: out %al, $0x80\n"
     "look: mov 0x40000000, %esi\n"
     "mov $0x600d, %eax; vmcall\n"
@@ -189,6 +190,18 @@ static void from_memory(void)
 	expect_sees(0x111);
 }
 
+/* L1 changes them while L2 is stopped, and nothing else that matters. */
+static void between_entries(void)
+{
+	prepare(looks, 0, L1_NO_VPID);
+	expect_sees(0x111);
+	for (u32 i = 0; i < 4; i++)
+		l1_vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, second[i]);
+	l1_vmwrite(VMCS_GUEST_RIP, (u64)looks);
+	expect_sees(0x222);
+	expect_saved(second);
+}
+
 static const u64 reserved[] = { BIT_ULL(1), BIT_ULL(2),	 BIT_ULL(5),
 				BIT_ULL(8), BIT_ULL(62), BIT_ULL(63) };
 
@@ -296,6 +309,7 @@ CLAIMS = { { by_cr0, "MOV CR0 loads the pointers if it changes CD or NW" },
 	   { by_cr4_without_ept, "without EPT, by MOV CR4" },
 	   { by_cr3_without_ept, "without EPT, by MOV CR3" },
 	   { from_fields, "an entry with EPT loads them from the VMCS" },
+	   { between_entries, "also those that L1 writes between two entries" },
 	   { from_memory, "an entry without EPT loads them from memory" },
 	   { entry_fails, "if one is not valid there: exit 33, qualification 2" },
 	   { invalid_by_cr0, "MOV CR0 with one that is not valid raises #GP" },
