@@ -157,8 +157,9 @@ struct vcpu {
 	 * @linear: the address that is translated, if @access has EPTQ_LINEAR_VALID.
 	 * @access: bits 2:0, 7 and 8 of an EPT violation's exit qualification (EPTQ_*).
 	 * With .peeking userspace asks: L1 gets no exit, and nothing is changed.
-	 * Return: 0; -EFAULT: @l2_gpa means nothing, if peeking; -EXDEV: L1 was given an exit instead (an EPT violation, say):
-	 * whoever emulates for L2 stops and answers 1; other errnos: failed.
+	 * Return: 0; -EFAULT: @l2_gpa means nothing, if peeking; -EXDEV: L1 was
+	 * given an exit instead (an EPT violation, say): whoever emulates for L2
+	 * stops and answers 1; other errnos: failed.
 	 */
 	int (*gpa_translate)(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa);
 
