@@ -25,7 +25,10 @@ u32 inject_exception_type(u8 vector);
 /* Takes back what the last exit cut short (IDT-vectoring), to deliver it again. */
 void inject_recover(struct vcpu *vcpu);
 /* Writes the entry-interruption fields of the current VMCS. */
-/* An interrupt on its way into the guest, or queued by KVM_INTERRUPT, as userspace saves it; or -1. */
+/*
+ * As userspace saves it: an interrupt on its way into the guest, or queued by
+ * KVM_INTERRUPT; -1: none. vCPU loaded.
+ */
 int inject_irq_vector(const struct vcpu *vcpu);
 void inject_set_irq_vector(struct vcpu *vcpu, int vector, bool soft);
 void inject_write(struct vcpu *vcpu, u32 info, u32 error, u32 insn_len);

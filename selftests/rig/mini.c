@@ -164,7 +164,6 @@ static void save_and_restore(int fd)
 
 	if (!size || nested_give_state(fd))
 		die("the nested state cannot be taken or set");
-	nested_translate(fd);
 	saved++;
 	if (size > saved_size)
 		saved_size = size;

@@ -11,9 +11,6 @@ int nested_give_state(int fd);
 /* What was taken becomes one that no processor takes: L2's RFLAGS is 0. */
 void nested_break_state(void);
 
-/* KVM_TRANSLATE of some addresses that an L2 hardly has: L1 must not notice. */
-void nested_translate(int fd);
-
 int nested_watch(int fd, bool on); /* ABYME_WATCH_EXITS */
 /* To standard error: how many there are and were, and each with its number. */
 void nested_print_reports(int fd);

@@ -52,14 +52,6 @@ void nested_break_state(void)
 	memset(s.state.data.vmx[0].vmcs12 + OFFSET_GUEST_RFLAGS, 0, 8);
 }
 
-void nested_translate(int fd)
-{
-	static const u64 places[] = { 0x5000, 0x12345000, 0x3fffe000, 0xfee00000 };
-
-	for (u32 i = 0; i < ARRAY_SIZE(places); i++)
-		ioctl(fd, KVM_TRANSLATE, &(struct kvm_translation){ .linear_address = places[i] });
-}
-
 int nested_watch(int fd, bool on)
 {
 	struct abyme_watch watch = { .flags = on ? ABYME_WATCH_EXITS : 0 };
