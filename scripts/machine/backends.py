@@ -21,6 +21,7 @@ from .paths import RigError, need, need_file
 BOCHS_MODELS = {
     "haswell": ("corei7_haswell_4770", ""),
     "broadwell": ("broadwell_ult", ""),
+    "skylake-x-xsaves": ("corei7_skylake_x", "clearcpuid=avx512f"),
     "skylake-x": ("corei7_skylake_x", "noxsaves clearcpuid=xsavec,xsaves"),
     "icelake": ("corei7_icelake_u", "noxsave"),
     "tigerlake": ("tigerlake", "noxsave"),
