@@ -215,6 +215,7 @@ static __always_inline int cross(struct vcpu *vcpu)
 	struct vmcs *vmcs = vcpu->vmcs;
 	int failed;
 
+	host_perf_leave(&vcpu->host);
 	vtime_account_guest_enter();
 	if (!context_tracking_guest_enter())
 		rcu_virt_note_context_switch(smp_processor_id());
@@ -225,6 +226,7 @@ static __always_inline int cross(struct vcpu *vcpu)
 	host_after_exit(&vcpu->host);
 	vcpu->cr2 = native_read_cr2();
 	context_tracking_guest_exit();
+	host_perf_return(&vcpu->host);
 	return failed;
 }
 

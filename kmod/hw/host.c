@@ -9,6 +9,7 @@
 #include <asm/mmu_context.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
+#include <asm/perf_event.h>
 #include <asm/processor.h>
 #include <asm/special_insns.h>
 #include <asm/spec-ctrl.h>
@@ -138,10 +139,36 @@ void host_note_vcpu(u64 number)
 	indirect_branch_prediction_barrier();
 }
 
+/*
+ * Counters that leave guests out, and PEBS, whose records would go to linear addresses of the
+ * guest's. The kernel says which MSRs and values; the second argument is for guests that have
+ * PEBS themselves.
+ */
+void host_perf_leave(struct host_saved *saved)
+{
+	int i;
+
+	saved->nr_perf = 0; /* without a PMU it is not written */
+	saved->perf = perf_guest_get_msrs(&saved->nr_perf, NULL);
+	for (i = 0; i < saved->nr_perf; i++)
+		if (saved->perf[i].guest != saved->perf[i].host)
+			wrmsrl(saved->perf[i].msr, saved->perf[i].guest);
+}
+
+/* Backwards, so that counters start again last. */
+void host_perf_return(const struct host_saved *saved)
+{
+	int i;
+
+	for (i = saved->nr_perf - 1; i >= 0; i--)
+		if (saved->perf[i].guest != saved->perf[i].host)
+			wrmsrl(saved->perf[i].msr, saved->perf[i].host);
+}
+
 void host_before_entry(void)
 {
 	if (flush_l1d)
-		wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
+		native_wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 	else if (flush_buffers)
 		x86_clear_cpu_buffers();
 }
@@ -150,10 +177,10 @@ void host_after_exit(const struct host_saved *saved)
 {
 	/* The exit has cleared it: branch records that the host's perf takes. */
 	if (unlikely(saved->debugctl))
-		wrmsrl(MSR_IA32_DEBUGCTLMSR, saved->debugctl);
+		native_wrmsrl(MSR_IA32_DEBUGCTLMSR, saved->debugctl);
 	/* Legacy IBRS protects the host's branches only when it is written after the exit. */
 	if (cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS))
-		wrmsrl(MSR_IA32_SPEC_CTRL, spec_ctrl_current());
+		native_wrmsrl(MSR_IA32_SPEC_CTRL, spec_ctrl_current());
 #ifdef X86_FEATURE_IBPB_EXIT_TO_USER /* VMSCAPE: the kernel does it on the way out */
 	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
 		this_cpu_write(x86_ibpb_exit_to_user, true);

@@ -6,6 +6,7 @@
 #include <asm/desc_defs.h>
 #include <vmx/types.h>
 
+struct perf_guest_switch_msr;
 struct vmcs;
 
 /* What the host had before the first entry, given back before it runs on. */
@@ -13,6 +14,9 @@ struct host_saved {
 	u16 fs, gs, ds, es, ldt;
 	struct desc_ptr idt;
 	u64 debugctl;
+	/* The kernel's table of this CPU's, with both values; lasts from an entry to its exit. */
+	const struct perf_guest_switch_msr *perf;
+	int nr_perf;
 	bool valid;
 };
 
@@ -28,7 +32,14 @@ void host_restore(struct host_saved *saved);
 /* Keep one vCPU from another's branch predictions. @number: never reused. Preemption off. */
 void host_note_vcpu(u64 number);
 
-/* Mitigations at the edge between host and guest. Interrupts off. */
+/*
+ * What the host's perf does not want in a guest. Interrupts off from one to the other; RCU
+ * watches.
+ */
+void host_perf_leave(struct host_saved *saved);
+void host_perf_return(const struct host_saved *saved);
+
+/* Mitigations at the edge between host and guest. Interrupts off, RCU may not watch. */
 void host_before_entry(void);
 void host_after_exit(const struct host_saved *saved); /* gives IA32_DEBUGCTL back, too */
 
