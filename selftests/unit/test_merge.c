@@ -119,6 +119,26 @@ static void exits_are_joined(void **state)
 	assert_int_equal(m.tsc_offset, 700);
 }
 
+/* The monitor trap flag among them: the emulated processors have none. */
+static void what_l1_alone_decides(void **state)
+{
+	const u32 proc2 = PROC2_XSAVES | PROC2_PAUSE_LOOP | PROC2_RDTSCP | PROC2_INVPCID;
+
+	(void)state;
+	l0.proc |= PROC_MTF;
+	l0.proc2 |= proc2;
+	merge_controls(&v, &l0, &m);
+	assert_false(m.proc & PROC_MTF);
+	assert_false(m.proc2 & proc2);
+	l0.proc &= ~(u32)PROC_MTF;
+	l0.proc2 &= ~proc2;
+	v.proc_ctls = PROC_MTF | PROC_SECONDARY;
+	v.proc2_ctls = proc2;
+	merge_controls(&v, &l0, &m);
+	assert_true(m.proc & PROC_MTF);
+	assert_int_equal(m.proc2 & proc2, proc2);
+}
+
 static void secondary_controls_need_their_switch(void **state)
 {
 	(void)state;
@@ -211,6 +231,7 @@ int main(void)
 		cmocka_unit_test_setup(cr8_exits_without_a_tpr_shadow, setup),
 		cmocka_unit_test_setup(halting_exits, setup),
 		cmocka_unit_test_setup(exits_are_joined, setup),
+		cmocka_unit_test_setup(what_l1_alone_decides, setup),
 		cmocka_unit_test_setup(secondary_controls_need_their_switch, setup),
 		cmocka_unit_test_setup(the_apic_is_virtualized_on_a_page_that_is_there, setup),
 		cmocka_unit_test_setup(what_l0_emulates_stays_out, setup),
