@@ -20,11 +20,24 @@
 
 static bool flush_buffers; /* MDS, RFDS and their like: VERW before entry */
 static bool flush_l1d;	   /* L1TF: flush the L1 data cache before entry */
+static bool has_pmu;	   /* the kernel drives counters */
+
+static bool pmu_is_driven(void)
+{
+	int nr = 0;
+	bool driven;
+
+	preempt_disable(); /* the answer is this CPU's table */
+	driven = perf_guest_get_msrs(&nr, NULL);
+	preempt_enable();
+	return driven;
+}
 
 void host_setup(void)
 {
 	bool off = cpu_mitigations_off();
 
+	has_pmu = pmu_is_driven();
 	flush_buffers = !off && (boot_cpu_has_bug(X86_BUG_MDS) || boot_cpu_has_bug(X86_BUG_TAA) ||
 				 boot_cpu_has_bug(X86_BUG_MMIO_STALE_DATA));
 #ifdef X86_FEATURE_CLEAR_CPU_BUF /* since 6.1.82 or so: what the kernel itself has decided */
@@ -148,7 +161,9 @@ void host_perf_leave(struct host_saved *saved)
 {
 	int i;
 
-	saved->nr_perf = 0; /* without a PMU it is not written */
+	if (!has_pmu)
+		return;
+	saved->nr_perf = 0;
 	saved->perf = perf_guest_get_msrs(&saved->nr_perf, NULL);
 	for (i = 0; i < saved->nr_perf; i++)
 		if (saved->perf[i].guest != saved->perf[i].host)
