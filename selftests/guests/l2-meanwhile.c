@@ -71,6 +71,36 @@ static void exit_is_told(void)
 	}
 }
 
+/* Ticks of the preemption timer; half of them pass before the state is taken. */
+#define TIMER 20000000ULL
+
+static u64 timer_start;
+
+static void l2_waits(void)
+{
+	while (rdtsc() < timer_start + TIMER / 2)
+		cpu_pause();
+	meanwhile();
+	while (rdtsc() < timer_start + 4 * TIMER)
+		cpu_pause();
+	l2_vmcall(0x600d);
+}
+
+static void timer_runs_on(void)
+{
+	struct l1_vmx *vmx = l1_prepare(l2_waits);
+	u64 took;
+
+	l1_use_pin(PIN_PREEMPT_TIMER);
+	/* While IF is clear Bochs keeps interrupts from exiting, L0's own too. */
+	l1_vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	l1_vmwrite(VMCS_GUEST_PREEMPT_TIMER, TIMER >> (vmx->caps.misc & MISC_PREEMPT_RATE));
+	timer_start = rdtsc();
+	EXPECT_EXIT(EXIT_PREEMPT_TIMER);
+	took = rdtsc() - timer_start;
+	GUEST_ASSERT(took > TIMER - TIMER / 16 && took < TIMER + TIMER / 4);
+}
+
 /* --- RBX asked for ---------------------------------------------------------------- */
 
 extern const u8 l2_asked[];
@@ -124,6 +154,7 @@ static void no_apic_access(void)
 CLAIMS = { { fields_stay, "what L1 wrote into its VMCS stays" },
 	   { entry_uses_them, "the entry takes it" },
 	   { exit_is_told, "an exit's information stays, and what L2 was doing" },
+	   { timer_runs_on, "the preemption timer ends when it would have" },
 	   { no_violation, "an address asked for that EPT lacks is no EPT violation" },
 	   { no_flags, "no flag of EPT's is set by the question" },
 	   { no_apic_access, "on the APIC-access page it is no access" },
