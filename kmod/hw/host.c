@@ -155,7 +155,8 @@ void host_note_vcpu(u64 number)
 /*
  * Counters that leave guests out, and PEBS, whose records would go to linear addresses of the
  * guest's. The kernel says which MSRs and values; the second argument is for guests that have
- * PEBS themselves.
+ * PEBS themselves. Interrupts are off, NMIs are not: the PMU's handler, between here and the
+ * entry, starts them again for that one entry (README, Limits).
  */
 void host_perf_leave(struct host_saved *saved)
 {
