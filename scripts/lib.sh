@@ -39,3 +39,44 @@ unpack()
 		die "cannot fetch the package $1; try: apt-get update"
 	fi
 )
+
+# The mirror and component that apt has Debian's own packages from: URI.
+debian_mirror()
+{
+	apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(RELEASE)' 'Created-By: Packages' |
+		awk '$2 == "Debian" && $3 !~ /-/ { print $1; exit }'
+}
+
+# apt_of SUITE ARGUMENT...: apt-get as on a machine of SUITE with nothing installed, with a
+# state of its own in the cache; the machine's own sources and packages stay as they are.
+apt_of()
+{
+	local suite=$1 state=$cache/apt/$1 mirror
+	shift
+	mkdir -p "$state/lists/partial" "$state/archives/partial"
+	if [ ! -e "$state/sources.list" ]; then
+		mirror=$(debian_mirror)
+		[ -n "$mirror" ] || die "apt has no source of Debian's packages"
+		: >"$state/status"
+		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" \
+			>"$state/sources.list"
+	fi
+	apt-get -q -y -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts=/dev/null \
+		-o Dir::State="$state" -o Dir::State::lists="$state/lists" \
+		-o Dir::State::status="$state/status" -o Dir::Cache="$state" \
+		-o APT::Sandbox::User=root -o Debug::NoLocking=true "$@"
+}
+
+# newest_of SUITE PACKAGE: its newest version there. The lists are fetched once a day.
+newest_of()
+{
+	local state=$cache/apt/$1 version
+	if [ -z "$(find "$state/updated" -mtime -1 2>/dev/null)" ]; then
+		apt_of "$1" update >/dev/null || die "cannot fetch the package lists of $1"
+		touch "$state/updated"
+	fi
+	version=$(apt_of "$1" --print-uris --no-install-recommends --download-only install "$2" |
+		sed -n "s/^Inst.*//;s/^'.*' $2_\([^_]*\)_.*/\1/p")
+	[ -n "$version" ] || die "$1 has no package $2"
+	printf '%s\n' "${version//%3a/:}"
+}
