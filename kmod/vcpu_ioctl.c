@@ -350,7 +350,9 @@ static long create_locked(struct vm *vm, unsigned long id)
 	struct vcpu *vcpu;
 	long r;
 
-	if (id >= 255 || vm->nr_vcpus >= VM_MAX_VCPUS)
+	if (!vm->max_vcpu_ids)
+		vm->max_vcpu_ids = VM_MAX_VCPU_IDS;
+	if (id >= vm->max_vcpu_ids || vm->nr_vcpus >= VM_MAX_VCPUS)
 		return -EINVAL;
 	if (vm_vcpu_by_id(vm, id))
 		return -EEXIST;

@@ -74,6 +74,17 @@ static long user_space_msr(struct vm *vm, u64 reasons)
 	return 0;
 }
 
+/* Once, and before there are vCPUs. */
+static long limit_vcpu_ids(struct vm *vm, u64 limit)
+{
+	if (limit > VM_MAX_VCPU_IDS)
+		return -EINVAL;
+	if (vm->max_vcpu_ids && vm->max_vcpu_ids != limit)
+		return -EINVAL;
+	vm->max_vcpu_ids = limit;
+	return 0;
+}
+
 static long enable_switch(bool *what, u64 on)
 {
 	*what = on;
@@ -94,6 +105,7 @@ static long enable_cap(struct vm *vm, void __user *arg)
 	switch (cap.cap) {
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: r = enable_dirty_protect(vm, cap.args[0]); break;
 	case KVM_CAP_X86_DISABLE_EXITS: r = disable_exits(vm, cap.args[0]); break;
+	case KVM_CAP_MAX_VCPU_ID: r = limit_vcpu_ids(vm, cap.args[0]); break;
 	case KVM_CAP_X86_USER_SPACE_MSR: r = user_space_msr(vm, cap.args[0]); break;
 	case KVM_CAP_EXCEPTION_PAYLOAD:
 		r = enable_switch(&vm->exception_payload, cap.args[0]);

@@ -19,6 +19,7 @@ struct msr_filter;
 struct vcpu;
 
 #define VM_MAX_VCPUS 64
+#define VM_MAX_VCPU_IDS 255 /* ids are below it; the xAPIC's 255 is everybody */
 #define EARLY_PIT BIT(31)
 
 struct vm {
@@ -27,7 +28,8 @@ struct vm {
 	struct mutex lock;		 /* creation of vCPUs and devices; caps */
 	struct vcpu *vcpu[VM_MAX_VCPUS]; /* by order of creation; published with release */
 	int nr_vcpus;
-	u32 bsp_id; /* KVM_SET_BOOT_CPU_ID */
+	u32 bsp_id;	  /* KVM_SET_BOOT_CPU_ID */
+	u32 max_vcpu_ids; /* ids are below it; 0: not settled, by KVM_ENABLE_CAP or a vCPU */
 
 	struct vm_mem mem;
 	struct ept ept;
