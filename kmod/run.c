@@ -298,6 +298,8 @@ static int after_exit(struct vcpu *vcpu, int failed)
 	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
 	leave_irqs_off(vcpu);
 	preempt_enable();
+	if (unlikely(vcpu->lapic_shares))
+		lapic_unshare(vcpu);
 
 	stats_count_exit(&vcpu->stats, vcpu->exit_reason, vcpu->in_l2);
 	if (unlikely(failed || (vcpu->exit_reason & EXIT_ENTRY_FAILED)))
@@ -320,6 +322,8 @@ static int enter_once(struct vcpu *vcpu)
 		r = deliver_events(vcpu, &immediate);
 	if (r <= 0)
 		return r;
+	if (unlikely(vcpu->lapic_shares))
+		lapic_share(vcpu);
 
 	preempt_disable();
 	host_save(&vcpu->host);
@@ -331,6 +335,8 @@ static int enter_once(struct vcpu *vcpu)
 		cancel_entry(vcpu);
 		local_irq_enable();
 		preempt_enable();
+		if (unlikely(vcpu->lapic_shares))
+			lapic_unshare(vcpu);
 		return vmxop_over() ? -ESHUTDOWN : 1;
 	}
 	vcpu_lazy_flush(vcpu);
@@ -477,6 +483,17 @@ static bool window_open_for_user(struct vcpu *vcpu)
 	return true;
 }
 
+/*
+ * What the guest's last instruction made due to userspace comes before all else: it
+ * is in nothing that userspace could save, should it not come back.
+ */
+static int tell_user(struct vcpu *vcpu)
+{
+	if (likely(!(READ_ONCE(vcpu->requests) & LAPIC_USER_REQUESTS)))
+		return 1;
+	return lapic_tell_user(vcpu);
+}
+
 static int finish_last_exit(struct vcpu *vcpu)
 {
 	int (*complete)(struct vcpu * vcpu) = vcpu->complete;
@@ -498,11 +515,15 @@ int vcpu_run(struct vcpu *vcpu)
 	fpu_load_guest(vcpu);
 	r = finish_last_exit(vcpu);
 	if (r > 0)
+		r = tell_user(vcpu);
+	if (r > 0)
 		r = host_work(vcpu);
 	if (r > 0 && vcpu->run->request_interrupt_window)
 		vcpu_request(vcpu, REQ_EVENT);
 	while (r > 0) {
 		r = runnable(vcpu) ? enter_once(vcpu) : block(vcpu);
+		if (r > 0)
+			r = tell_user(vcpu);
 		if (r > 0 && window_open_for_user(vcpu))
 			r = 0;
 		if (r > 0)

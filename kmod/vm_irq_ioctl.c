@@ -424,6 +424,39 @@ long vcpu_set_lapic(struct vcpu *vcpu, void __user *arg)
 }
 
 /*
+ * KVM_SET_VAPIC_ADDR: a word of guest memory, or 0, that has TPR, the class of the
+ * highest vector in service and the highest requested one while the guest runs, and
+ * from which TPR is taken when it does not. -EINVAL: there's no irqchip, or no
+ * writable memory.
+ */
+long vcpu_set_vapic_addr(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_vapic_addr addr;
+
+	if (!vcpu->lapic)
+		return -EINVAL;
+	if (copy_from_user(&addr, arg, sizeof(addr)))
+		return -EFAULT;
+	return lapic_set_vapic_addr(vcpu, addr.vapic_addr);
+}
+
+/*
+ * KVM_TPR_ACCESS_REPORTING: whether accesses to the LAPIC's TPR are told by
+ * KVM_EXIT_TPR_ACCESS. -EINVAL: nonzero flags.
+ */
+long vcpu_tpr_access_reporting(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_tpr_access_ctl ctl;
+
+	if (copy_from_user(&ctl, arg, sizeof(ctl)))
+		return -EFAULT;
+	if (ctl.flags)
+		return -EINVAL;
+	vcpu->report_tpr = ctl.enabled;
+	return 0;
+}
+
+/*
  * KVM_INTERRUPT: queues the vector .irq, which the guest gets as soon as it can
  * take an interrupt. -EINVAL: no vector; -ENXIO: there is an irqchip; -EEXIST:
  * one is queued already.

@@ -50,6 +50,7 @@ enum vcpu_req {
 	REQ_MSR_FILTER, /* vm->msr_filter is another: MSR bitmaps follow it */
 	REQ_NESTED,	/* nested/ has something to do before the entry */
 	REQ_LEAVE,	/* KVM_RUN is to return: there is something to tell */
+	REQ_TPR_ACCESS, /* userspace is to be told of an access to the TPR */
 };
 
 /* VMCS-backed registers that have a lazily filled software copy. */
@@ -142,6 +143,8 @@ struct vcpu {
 	bool l2_by_user; /* userspace has set L2's registers since L1's VM entry */
 
 	struct lapic *lapic; /* NULL: no in-kernel irqchip */
+	u32 lapic_shares;    /* LAPIC_SHARES_*: not 0: see lapic_share() */
+	bool report_tpr;     /* KVM_TPR_ACCESS_REPORTING */
 	struct vcpu_cpuid cpuid;
 	struct vcpu_msrs msrs;
 	struct vcpu_fpu fpu;

@@ -49,6 +49,12 @@ struct lapic {
 	u8 sipi_vector;
 	u32 lowest_count; /* lowest-priority messages taken, to take turns */
 
+	u64 vapic_addr; /* KVM_SET_VAPIC_ADDR, with LAPIC_SHARES_TPR */
+	struct {
+		u64 rip;
+		bool write;
+	} tpr_access; /* what REQ_TPR_ACCESS is about */
+
 	/* Changed by the vCPU's thread with the timer stopped, and by the timer. */
 	struct hrtimer timer;
 	u64 period_ns;	  /* 0: one shot */
@@ -135,7 +141,8 @@ void lapic_timer_stop(struct lapic *lapic);
 void lapic_timer_scale(struct lapic *lapic, int old_shift);
 u32 lapic_timer_count(struct lapic *lapic);
 
-/* lapic.c */
+/* lapic.c: the vCPU's thread. */
+void lapic_new_tpr(struct lapic *lapic, u8 tpr);
 extern const struct bus_ops lapic_bus_ops;
 
 /* ioapic.c */

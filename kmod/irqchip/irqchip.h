@@ -72,6 +72,21 @@ void lapic_latch_sipi(struct vcpu *vcpu, u8 vector);
  */
 void lapic_timer_sync(struct vcpu *vcpu);
 
+/*
+ * What the LAPIC and its guest say to each other through guest memory. While
+ * vcpu->lapic_shares isn't 0, lapic_share() is called before each entry, and
+ * lapic_unshare() after each exit, and after an entry that was not to be. Both
+ * may sleep; vCPU loaded.
+ */
+#define LAPIC_SHARES_TPR BIT(0) /* KVM_SET_VAPIC_ADDR */
+void lapic_share(struct vcpu *vcpu);
+void lapic_unshare(struct vcpu *vcpu);
+/* KVM_SET_VAPIC_ADDR; 0 ends it. 0, or -EINVAL: the guest has no such memory. */
+int lapic_set_vapic_addr(struct vcpu *vcpu, u64 gpa);
+/* Requests that userspace is to hear of, by an exit: 0 and kvm_run is filled, or 1. */
+#define LAPIC_USER_REQUESTS BIT(REQ_TPR_ACCESS)
+int lapic_tell_user(struct vcpu *vcpu);
+
 /* KVM_GET_LAPIC, KVM_SET_LAPIC: the latter gives 0 or -EINVAL. vCPU locked, has a LAPIC. */
 void lapic_get_state(struct vcpu *vcpu, struct kvm_lapic_state *state);
 int lapic_set_state(struct vcpu *vcpu, const struct kvm_lapic_state *state);

@@ -49,6 +49,7 @@ void lapic_reset(struct vcpu *vcpu, bool init)
 	if (!lapic)
 		return;
 	lapic_timer_stop(lapic);
+	vcpu->lapic_shares = 0;
 	if (!init)
 		power_up(lapic);
 	reset_regs(lapic, init);
@@ -139,6 +140,12 @@ static void want_event(struct lapic *lapic)
 		vcpu_request(lapic->vcpu, REQ_EVENT);
 }
 
+void lapic_new_tpr(struct lapic *lapic, u8 tpr)
+{
+	WRITE_ONCE(lapic->regs.tpr, tpr);
+	want_event(lapic);
+}
+
 void lapic_set_tpr(struct vcpu *vcpu, u64 cr8)
 {
 	struct lapic *lapic = vcpu->lapic;
@@ -147,8 +154,7 @@ void lapic_set_tpr(struct vcpu *vcpu, u64 cr8)
 		vcpu->run->cr8 = cr8;
 		return;
 	}
-	WRITE_ONCE(lapic->regs.tpr, cr8 << 4 & 0xf0);
-	want_event(lapic);
+	lapic_new_tpr(lapic, cr8 << 4 & 0xf0);
 }
 
 static void end_of_interrupt(struct lapic *lapic)
@@ -190,6 +196,16 @@ static void do_timer(struct lapic *lapic, u32 todo, int old_shift)
 		lapic_timer_scale(lapic, old_shift);
 }
 
+/* The guest's access to TPR is KVM_EXIT_TPR_ACCESS once its instruction is done. */
+static void note_tpr_access(struct lapic *lapic, bool write)
+{
+	if (likely(!lapic->vcpu->report_tpr))
+		return;
+	lapic->tpr_access.rip = vcpu_rip(lapic->vcpu);
+	lapic->tpr_access.write = write;
+	vcpu_request(lapic->vcpu, REQ_TPR_ACCESS);
+}
+
 /* 0, or 1: #GP, if the mode has it. Context: the vCPU's thread. */
 static int write_reg(struct lapic *lapic, u32 reg, u64 value)
 {
@@ -200,6 +216,8 @@ static int write_reg(struct lapic *lapic, u32 reg, u64 value)
 	todo = lapic_regs_write(&lapic->regs, reg, value);
 	if (todo & LAPIC_DO_GP)
 		return 1;
+	if (reg == LAPIC_TPR)
+		note_tpr_access(lapic, true);
 	if (todo & LAPIC_DO_SEND)
 		lapic_write_icr(lapic);
 	if (todo & LAPIC_DO_EOI)
@@ -220,6 +238,8 @@ static bool read_reg(struct lapic *lapic, u32 reg, u32 *value)
 		*value = lapic_timer_count(lapic);
 		return true;
 	}
+	if (reg == LAPIC_TPR)
+		note_tpr_access(lapic, false);
 	return lapic_regs_read(&lapic->regs, reg, value);
 }
 

@@ -126,6 +126,14 @@ int lapic_eoi(struct lapic_regs *regs)
 	return vector;
 }
 
+u32 lapic_vapic_word(const struct lapic_regs *regs)
+{
+	u32 requested = max(vecmap_highest(&regs->irr), 0);
+	u32 in_service = max(vecmap_highest(&regs->isr), 0);
+
+	return (regs->tpr & 0xff) | (in_service & 0xf0) << 8 | requested << 24;
+}
+
 int lapic_request(struct lapic_regs *regs, u8 vector, bool level)
 {
 	if (!lapic_sw_enabled(regs))

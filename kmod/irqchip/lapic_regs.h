@@ -131,6 +131,12 @@ int lapic_accept(struct lapic_regs *regs);
 int lapic_eoi(struct lapic_regs *regs);
 
 /*
+ * What KVM_SET_VAPIC_ADDR has the guest see, a byte each, the lowest first: TPR, the
+ * class of the highest vector in service, 0, the highest requested vector.
+ */
+u32 lapic_vapic_word(const struct lapic_regs *regs);
+
+/*
  * A fixed interrupt arrives. Any context. Return: 1: newly pending; 0: it was
  * pending already; -1: not taken (disabled). An illegal vector may make the
  * error interrupt pending instead: 1.

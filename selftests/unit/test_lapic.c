@@ -148,6 +148,18 @@ TEST(ppr_is_the_higher_of_tpr_and_what_is_in_service)
 	assert_int_equal(read_reg(LAPIC_PPR), 0x62);
 }
 
+TEST(the_vapic_word_has_tpr_class_in_service_and_request)
+{
+	assert_int_equal(lapic_vapic_word(&regs), 0);
+	lapic_regs_write(&regs, LAPIC_TPR, 0x25);
+	lapic_request(&regs, 0x47, false);
+	assert_int_equal(lapic_vapic_word(&regs), 0x47000025);
+	lapic_accept(&regs);
+	assert_int_equal(lapic_vapic_word(&regs), 0x00004025);
+	lapic_request(&regs, 0x31, false);
+	assert_int_equal(lapic_vapic_word(&regs), 0x31004025);
+}
+
 TEST(eoi_with_nothing_in_service_does_nothing)
 {
 	assert_int_equal(lapic_eoi(&regs), -1);
@@ -530,6 +542,7 @@ int main(void)
 		CASE(a_higher_class_interrupts_a_lower_one),
 		CASE(tpr_holds_back_its_class_and_below),
 		CASE(ppr_is_the_higher_of_tpr_and_what_is_in_service),
+		CASE(the_vapic_word_has_tpr_class_in_service_and_request),
 		CASE(eoi_with_nothing_in_service_does_nothing),
 		CASE(software_disabled_takes_none_but_keeps_what_it_has),
 		CASE(software_disabling_masks_the_lvts),
