@@ -161,6 +161,12 @@ static bool deliver_irq(struct vcpu *vcpu)
 	return true;
 }
 
+/* Userspace, which has the 8259As, waits for the guest to be able to take an interrupt. */
+static bool user_wants_window(struct vcpu *vcpu)
+{
+	return unlikely(READ_ONCE(vcpu->run->request_interrupt_window)) && irq_user_may_raise(vcpu);
+}
+
 /*
  * Write the next event into the active VMCS and ask for a window for the rest.
  * May reflect an exit to L1 instead.
@@ -182,8 +188,7 @@ static int deliver_events(struct vcpu *vcpu, bool *immediate)
 	}
 	if (vcpu->inject.nmi.pending)
 		inject_nmi_window(vcpu, true);
-	if ((irq_pending(vcpu) >= 0 && !debug_blocks_irq(vcpu)) ||
-	    vcpu->run->request_interrupt_window)
+	if ((irq_pending(vcpu) >= 0 && !debug_blocks_irq(vcpu)) || user_wants_window(vcpu))
 		inject_irq_window(vcpu, true);
 	return 1;
 }
@@ -471,12 +476,9 @@ static int host_work(struct vcpu *vcpu)
 	return 1;
 }
 
-/* Userspace, which has the interrupt controller, waits for the guest to take one. */
 static bool window_open_for_user(struct vcpu *vcpu)
 {
-	if (vcpu->lapic || !vcpu->run->request_interrupt_window)
-		return false;
-	if (!irq_window_open(vcpu))
+	if (!user_wants_window(vcpu) || !irq_window_open(vcpu))
 		return false;
 	vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
 	vcpu->stats.request_irq_exits++;

@@ -91,7 +91,10 @@ static long enable_switch(bool *what, u64 on)
 	return 0;
 }
 
-/* KVM_ENABLE_CAP on a VM. -EINVAL: no such capability, or bad flags or arguments. */
+/*
+ * KVM_ENABLE_CAP on a VM. -EINVAL: no such capability, or bad flags or arguments;
+ * -EEXIST: a split irqchip comes too late; -ENOMEM.
+ */
 static long enable_cap(struct vm *vm, void __user *arg)
 {
 	struct kvm_enable_cap cap;
@@ -105,6 +108,7 @@ static long enable_cap(struct vm *vm, void __user *arg)
 	switch (cap.cap) {
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: r = enable_dirty_protect(vm, cap.args[0]); break;
 	case KVM_CAP_X86_DISABLE_EXITS: r = disable_exits(vm, cap.args[0]); break;
+	case KVM_CAP_SPLIT_IRQCHIP: r = irqchip_create_split(vm, cap.args[0]); break;
 	case KVM_CAP_MAX_VCPU_ID: r = limit_vcpu_ids(vm, cap.args[0]); break;
 	case KVM_CAP_X86_USER_SPACE_MSR: r = user_space_msr(vm, cap.args[0]); break;
 	case KVM_CAP_EXCEPTION_PAYLOAD:

@@ -18,6 +18,14 @@ static struct irqchip *chip_of(struct vm *vm)
 	return smp_load_acquire(&vm->irqchip);
 }
 
+/* With IOAPIC and 8259As in it. */
+static struct irqchip *full_chip_of(struct vm *vm)
+{
+	struct irqchip *chip = chip_of(vm);
+
+	return chip && !chip->split ? chip : NULL;
+}
+
 static struct pit_dev *pit_of(struct vm *vm)
 {
 	struct irqchip *chip = chip_of(vm);
@@ -65,7 +73,7 @@ static long chip_state(struct irqchip *chip, struct kvm_irqchip *state, bool set
 
 static long move_chip_state(struct vm *vm, void __user *arg, bool set)
 {
-	struct irqchip *chip = chip_of(vm);
+	struct irqchip *chip = full_chip_of(vm);
 	struct kvm_irqchip *state;
 	long ret = -ENXIO;
 
@@ -82,7 +90,7 @@ static long move_chip_state(struct vm *vm, void __user *arg, bool set)
 
 /*
  * KVM_GET_IRQCHIP: the state of the chip that .chip_id names: 0 and 1 the
- * 8259As, 2 the IOAPIC. -ENXIO: there's no irqchip; -EINVAL: no such chip;
+ * 8259As, 2 the IOAPIC. -ENXIO: there's no irqchip, or a split one; -EINVAL: no such chip;
  * -ENOMEM.
  */
 long vm_get_irqchip(struct vm *vm, void __user *arg)
@@ -100,7 +108,7 @@ long vm_set_irqchip(struct vm *vm, void __user *arg)
 static long create_pit(struct vm *vm, u32 flags)
 {
 	if (vm->irqchip)
-		return pit_create(vm->irqchip, flags);
+		return vm->irqchip->split ? -ENOENT : pit_create(vm->irqchip, flags);
 	if (vm->nr_vcpus)
 		return -ENXIO;
 	if (vm->early_pit)
@@ -113,7 +121,8 @@ static long create_pit(struct vm *vm, u32 flags)
  * KVM_CREATE_PIT2: an 8254 in the kernel, at GSI 0; with KVM_PIT_SPEAKER_DUMMY
  * port 0x61 too. Before KVM_CREATE_IRQCHIP (kvmtool does it in this order) it
  * comes with the irqchip. -EINVAL: unknown flags; -ENXIO: there are vCPUs and no
- * irqchip; -EEXIST: there is one; -ENOSPC: too many devices; -ENOMEM.
+ * irqchip; -ENOENT: the irqchip is split; -EEXIST: there is one; -ENOSPC: too many
+ * devices; -ENOMEM.
  */
 long vm_create_pit2(struct vm *vm, void __user *arg)
 {
@@ -235,13 +244,15 @@ static int chip_route(struct route *route, const struct kvm_irq_routing_irqchip 
 }
 
 /* 0 or -EINVAL. */
-static int make_route(struct route *route, const struct kvm_irq_routing_entry *entry)
+static int make_route(struct irqchip *chip, struct route *route,
+		      const struct kvm_irq_routing_entry *entry)
 {
 	*route = (struct route){ .gsi = entry->gsi };
 	if (entry->flags)
 		return -EINVAL;
 	switch (entry->type) {
-	case KVM_IRQ_ROUTING_IRQCHIP: return chip_route(route, &entry->u.irqchip);
+	case KVM_IRQ_ROUTING_IRQCHIP:
+		return chip->split ? -EINVAL : chip_route(route, &entry->u.irqchip);
 	case KVM_IRQ_ROUTING_MSI:
 		route->chip = ROUTE_MSI;
 		route->msi_addr = entry->u.msi.address_lo;
@@ -260,7 +271,7 @@ static long set_routes(struct irqchip *chip, const struct kvm_irq_routing_entry 
 	if (!routes)
 		return -ENOMEM;
 	for (i = 0; !ret && i < nr; i++)
-		ret = make_route(&routes[i], &entries[i]);
+		ret = make_route(chip, &routes[i], &entries[i]);
 	if (!ret)
 		ret = irqchip_set_routing(chip, routes, nr);
 	kvfree(routes);
@@ -270,7 +281,7 @@ static long set_routes(struct irqchip *chip, const struct kvm_irq_routing_entry 
 /*
  * KVM_SET_GSI_ROUTING: replaces the whole table of GSIs. A GSI leads to at most
  * one pin of the 8259As and one of the IOAPIC, or to one MSI. -EINVAL: no
- * irqchip, more than 4096 entries, a GSI of 4096 or more, nonzero flags, an
+ * irqchip, a pin with a split one, more than 4096 entries, a GSI of 4096 or more, nonzero flags, an
  * unknown type, chip or pin, a GSI with two of a kind; -ENOMEM.
  */
 long vm_set_gsi_routing(struct vm *vm, void __user *arg)
@@ -319,6 +330,7 @@ long vm_signal_msi(struct vm *vm, void __user *arg)
  * KVM_IRQFD_FLAG_RESAMPLE the pin stays asserted until the guest's EOI, which
  * signals .resamplefd. KVM_IRQFD_FLAG_DEASSIGN ends it, and is no error if
  * there's none; so does the eventfd's end. -EINVAL: unknown flags, no irqchip,
+ * resampling with a split one,
  * GSI of 4096 or more, not an eventfd; -EBADF; -EBUSY: the eventfd has a GSI
  * already; -ENOMEM.
  */
@@ -332,6 +344,9 @@ long vm_irqfd(struct vm *vm, void __user *arg)
 	if (args.flags & ~(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE))
 		return -EINVAL;
 	if (!chip || args.gsi >= ROUTING_MAX_GSI)
+		return -EINVAL;
+	/* The EOI is for userspace's IOAPIC to see, which asks there whether the pin is up. */
+	if (chip->split && (args.flags & KVM_IRQFD_FLAG_RESAMPLE))
 		return -EINVAL;
 	if (args.flags & KVM_IRQFD_FLAG_DEASSIGN)
 		return irqfd_deassign(chip, &args);
@@ -458,8 +473,8 @@ long vcpu_tpr_access_reporting(struct vcpu *vcpu, void __user *arg)
 
 /*
  * KVM_INTERRUPT: queues the vector .irq, which the guest gets as soon as it can
- * take an interrupt. -EINVAL: no vector; -ENXIO: there is an irqchip; -EEXIST:
- * one is queued already.
+ * take an interrupt of the 8259As. -EINVAL: no vector; -ENXIO: those are in the
+ * kernel; -EEXIST: one is queued already.
  */
 long vcpu_interrupt(struct vcpu *vcpu, void __user *arg)
 {
@@ -469,7 +484,7 @@ long vcpu_interrupt(struct vcpu *vcpu, void __user *arg)
 		return -EFAULT;
 	if (irq.irq > 255)
 		return -EINVAL;
-	if (vcpu->lapic)
+	if (vcpu->vm->kernel_pic)
 		return -ENXIO;
 	if (vcpu->inject.user_irq)
 		return -EEXIST;

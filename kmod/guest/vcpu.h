@@ -51,6 +51,7 @@ enum vcpu_req {
 	REQ_NESTED,	/* nested/ has something to do before the entry */
 	REQ_LEAVE,	/* KVM_RUN is to return: there is something to tell */
 	REQ_TPR_ACCESS, /* userspace is to be told of an access to the TPR */
+	REQ_IOAPIC_EOI, /* and its IOAPIC of an end of interrupt */
 };
 
 /* VMCS-backed registers that have a lazily filled software copy. */
@@ -84,7 +85,7 @@ struct vcpu_inject {
 		bool injected;
 	} nmi;
 	u8 insn_len; /* of a soft interrupt or exception to inject again */
-	/* Without an irqchip: what KVM_INTERRUPT queued, until irq_ack(); 0: nothing. */
+	/* With 8259As in userspace: what KVM_INTERRUPT queued, until irq_ack(); 0: nothing. */
 	u16 user_irq; /* USER_IRQ_VALID | vector */
 };
 
@@ -194,6 +195,8 @@ struct nested_ops {
 	bool (*cr4_valid)(struct vcpu *vcpu, unsigned long cr4);
 	/* L0 ran an instruction of L2, or an iteration: a monitor trap of L1's is due. */
 	void (*insn_done)(struct vcpu *vcpu);
+	/* Is an interrupt that arrives while L2 runs an exit, whatever L2's IF is? */
+	bool (*takes_irqs)(struct vcpu *vcpu);
 	/* L1's next VMREAD or VMWRITE is to exit. False: it would anyway. */
 	bool (*unshadow)(struct vcpu *vcpu);
 };

@@ -36,6 +36,7 @@ struct vm {
 	struct vm_buses buses;
 	struct vm_clock clock;
 	struct irqchip *irqchip; /* NULL: none was created; published with release */
+	bool kernel_pic;	 /* the 8259As are in it; else they are userspace's */
 
 	struct vm_coalesced coalesced;
 	u32 early_pit; /* EARLY_PIT | flags: KVM_CREATE_PIT2 came before the irqchip; or 0 */

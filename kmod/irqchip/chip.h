@@ -53,7 +53,8 @@ struct lapic {
 	struct {
 		u64 rip;
 		bool write;
-	} tpr_access; /* what REQ_TPR_ACCESS is about */
+	} tpr_access;			/* what REQ_TPR_ACCESS is about */
+	DECLARE_BITMAP(user_eois, 256); /* REQ_IOAPIC_EOI: vectors not yet told of */
 
 	/* Changed by the vCPU's thread with the timer stopped, and by the timer. */
 	struct hrtimer timer;
@@ -99,6 +100,12 @@ struct irqfds {
 struct irqchip {
 	struct vm *vm;
 	struct mutex lock;
+	/*
+	 * KVM_CAP_SPLIT_IRQCHIP: IOAPIC, 8259As and PIT are userspace's, and there
+	 * is nothing below but LAPICs, .routing, .eoi_vectors and .irqfds.
+	 */
+	bool split;
+	u32 user_pins; /* then: GSIs below this are the pins of userspace's IOAPIC */
 
 	spinlock_t map_lock; /* writers of the next three */
 	struct lapic_map map;
@@ -114,7 +121,7 @@ struct irqchip {
 	raw_spinlock_t ioapic_lock;
 	struct ioapic_regs ioapic;
 	struct bus_device ioapic_dev;
-	/* Vectors whose EOI the IOAPIC wants to hear of. */
+	/* Vectors whose EOI the IOAPIC wants to hear of, wherever it is. */
 	DECLARE_BITMAP(eoi_vectors, 256);
 
 	struct pit_dev *pit; /* NULL: none; published with release */
@@ -145,6 +152,12 @@ u32 lapic_timer_count(struct lapic *lapic);
 void lapic_new_tpr(struct lapic *lapic, u8 tpr);
 extern const struct bus_ops lapic_bus_ops;
 
+/* split.c */
+/* The vectors of level-triggered messages of userspace's IOAPIC. Under RCU read lock. */
+void split_collect_eoi_vectors(struct irqchip *chip, unsigned long *vectors);
+/* The LAPIC ended one of .eoi_vectors: userspace is told, if it may be its IOAPIC's. */
+void split_eoi(struct lapic *lapic, u8 vector, bool level);
+
 /* ioapic.c */
 int ioapic_create(struct irqchip *chip);
 void ioapic_destroy(struct irqchip *chip);
@@ -168,6 +181,15 @@ static inline bool pic_has_irq(const struct irqchip *chip)
 	return READ_ONCE(chip->pic.output);
 }
 
+/* An 8259A asks, here or in userspace, and the vCPU's LAPIC passes it on. */
+static inline bool lapic_has_extint(const struct vcpu *vcpu)
+{
+	const struct lapic *lapic = vcpu->lapic;
+
+	return unlikely(pic_has_irq(lapic->chip) || vcpu->inject.user_irq) &&
+	       lapic_accepts_extint(&lapic->regs);
+}
+
 /* pit_dev.c */
 int pit_create(struct irqchip *chip, u32 flags); /* vm->lock held */
 void pit_destroy(struct irqchip *chip);
@@ -178,6 +200,8 @@ void pit_acked(struct pit_dev *dev);
 void pit_unmasked(struct pit_dev *dev); /* its pin was masked or unmasked */
 
 /* irqchip.c */
+/* The message that a route to one sends. */
+void route_msg(struct irqchip *chip, const struct route *route, struct lapic_msg *msg);
 /* The result as KVM_IRQ_LINE_STATUS gives it. Any context but NMI. */
 int irqchip_set_irq(struct irqchip *chip, enum irq_source source, u32 gsi, bool level);
 /* A pin was acknowledged, or its mask changed. No raw lock held. */

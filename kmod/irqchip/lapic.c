@@ -136,7 +136,8 @@ u64 lapic_get_tpr(struct vcpu *vcpu)
 
 static void want_event(struct lapic *lapic)
 {
-	if (!vecmap_empty(&lapic->regs.irr) || pic_has_irq(lapic->chip))
+	if (!vecmap_empty(&lapic->regs.irr) || pic_has_irq(lapic->chip) ||
+	    lapic->vcpu->inject.user_irq)
 		vcpu_request(lapic->vcpu, REQ_EVENT);
 }
 
@@ -160,17 +161,23 @@ void lapic_set_tpr(struct vcpu *vcpu, u64 cr8)
 static void end_of_interrupt(struct lapic *lapic)
 {
 	int vector = lapic_eoi(&lapic->regs);
+	bool level;
 
 	if (vector < 0)
 		return;
-	if (test_bit(vector, lapic->chip->eoi_vectors))
-		ioapic_eoi_broadcast(lapic->chip, vector, test_bit(vector, lapic->regs.tmr));
+	if (test_bit(vector, lapic->chip->eoi_vectors)) {
+		level = test_bit(vector, lapic->regs.tmr);
+		if (lapic->chip->split)
+			split_eoi(lapic, vector, level);
+		else
+			ioapic_eoi_broadcast(lapic->chip, vector, level);
+	}
 	want_event(lapic);
 }
 
 bool lapic_is_next(struct vcpu *vcpu, u8 vector)
 {
-	return vcpu->lapic && !pic_has_irq(vcpu->lapic->chip) &&
+	return vcpu->lapic && !lapic_has_extint(vcpu) &&
 	       lapic_pending(&vcpu->lapic->regs) == vector;
 }
 

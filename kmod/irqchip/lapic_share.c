@@ -60,8 +60,25 @@ static int tell_tpr_access(struct vcpu *vcpu)
 	return 0;
 }
 
+static int tell_eoi(struct vcpu *vcpu)
+{
+	unsigned long *eois = vcpu->lapic->user_eois;
+	unsigned long vector = find_first_bit(eois, 256);
+
+	if (vector >= 256)
+		return 1;
+	clear_bit(vector, eois);
+	if (!bitmap_empty(eois, 256))
+		vcpu_request(vcpu, REQ_IOAPIC_EOI);
+	vcpu->run->exit_reason = KVM_EXIT_IOAPIC_EOI;
+	vcpu->run->eoi.vector = vector;
+	return 0;
+}
+
 int lapic_tell_user(struct vcpu *vcpu)
 {
+	if (vcpu_take_request(vcpu, REQ_IOAPIC_EOI))
+		return tell_eoi(vcpu);
 	if (vcpu_take_request(vcpu, REQ_TPR_ACCESS))
 		return tell_tpr_access(vcpu);
 	return 1;
