@@ -26,6 +26,7 @@ static bool has_xsave(void)
 static const struct extension extensions[] = {
 	{ KVM_CAP_IRQCHIP, 1 },
 	{ KVM_CAP_SPLIT_IRQCHIP, 1 },
+	{ KVM_CAP_X2APIC_API, X2APIC_API_FLAGS },
 	{ KVM_CAP_HLT, 1 },
 	{ KVM_CAP_VAPIC, 1 },
 	{ KVM_CAP_USER_MEMORY, 1 },

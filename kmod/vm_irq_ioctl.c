@@ -243,6 +243,17 @@ static int chip_route(struct route *route, const struct kvm_irq_routing_irqchip 
 	return 0;
 }
 
+/* With 32-bit IDs the high half is no address any more. */
+static bool msi_valid(const struct irqchip *chip, u32 address_hi)
+{
+	return !chip->vm->x2apic_ids || !(address_hi & 0xff);
+}
+
+static u64 msi_addr(u32 low, u32 high)
+{
+	return low | (u64)high << 32;
+}
+
 /* 0 or -EINVAL. */
 static int make_route(struct irqchip *chip, struct route *route,
 		      const struct kvm_irq_routing_entry *entry)
@@ -254,8 +265,10 @@ static int make_route(struct irqchip *chip, struct route *route,
 	case KVM_IRQ_ROUTING_IRQCHIP:
 		return chip->split ? -EINVAL : chip_route(route, &entry->u.irqchip);
 	case KVM_IRQ_ROUTING_MSI:
+		if (!msi_valid(chip, entry->u.msi.address_hi))
+			return -EINVAL;
 		route->chip = ROUTE_MSI;
-		route->msi_addr = entry->u.msi.address_lo;
+		route->msi_addr = msi_addr(entry->u.msi.address_lo, entry->u.msi.address_hi);
 		route->msi_data = entry->u.msi.data;
 		return 0;
 	default: return -EINVAL;
@@ -282,7 +295,8 @@ static long set_routes(struct irqchip *chip, const struct kvm_irq_routing_entry 
  * KVM_SET_GSI_ROUTING: replaces the whole table of GSIs. A GSI leads to at most
  * one pin of the 8259As and one of the IOAPIC, or to one MSI. -EINVAL: no
  * irqchip, a pin with a split one, more than 4096 entries, a GSI of 4096 or more, nonzero flags, an
- * unknown type, chip or pin, a GSI with two of a kind; -ENOMEM.
+ * unknown type, chip or pin, with 32-bit IDs bits 7:0 of an MSI's .address_hi, a
+ * GSI with two of a kind; -ENOMEM.
  */
 long vm_set_gsi_routing(struct vm *vm, void __user *arg)
 {
@@ -308,8 +322,8 @@ long vm_set_gsi_routing(struct vm *vm, void __user *arg)
 
 /*
  * KVM_SIGNAL_MSI: sends a message as a device would. Return: above 0: taken;
- * 0: it was pending already, or nobody took it. -EINVAL: no irqchip, or nonzero
- * flags.
+ * 0: it was pending already, or nobody took it. -EINVAL: no irqchip, nonzero
+ * flags, or with 32-bit IDs bits 7:0 of .address_hi.
  */
 long vm_signal_msi(struct vm *vm, void __user *arg)
 {
@@ -319,9 +333,10 @@ long vm_signal_msi(struct vm *vm, void __user *arg)
 
 	if (copy_from_user(&msi, arg, sizeof(msi)))
 		return -EFAULT;
-	if (!chip || msi.flags)
+	if (!chip || msi.flags || !msi_valid(chip, msi.address_hi))
 		return -EINVAL;
-	lapic_msg_from_msi(&msg, msi.address_lo, msi.data);
+	lapic_msg_from_msi(&msg, msi_addr(msi.address_lo, msi.address_hi), msi.data,
+			   vm->x2apic_ids);
 	return max(lapic_send_msg(chip, NULL, &msg), 0);
 }
 
@@ -398,8 +413,8 @@ long vm_ioeventfd(struct vm *vm, void __user *arg)
 
 /*
  * KVM_GET_LAPIC: the registers, laid out as in the xAPIC page; the ID is in
- * the high byte of its register in both modes. -EINVAL: there's no irqchip;
- * -ENOMEM.
+ * the high byte of its register in both modes, but for x2APIC mode with 32-bit
+ * IDs. -EINVAL: there's no irqchip; -ENOMEM.
  */
 long vcpu_get_lapic(struct vcpu *vcpu, void __user *arg)
 {

@@ -19,8 +19,9 @@ struct msr_filter;
 struct vcpu;
 
 #define VM_MAX_VCPUS 64
-#define VM_MAX_VCPU_IDS 255 /* ids are below it; the xAPIC's 255 is everybody */
+#define VM_MAX_VCPU_IDS 4096 /* ids are below it */
 #define EARLY_PIT BIT(31)
+#define X2APIC_API_FLAGS (KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
 
 struct vm {
 	struct kref refs;		 /* the VM's fd, each vCPU's fd, each stats fd */
@@ -37,6 +38,8 @@ struct vm {
 	struct vm_clock clock;
 	struct irqchip *irqchip; /* NULL: none was created; published with release */
 	bool kernel_pic;	 /* the 8259As are in it; else they are userspace's */
+	bool x2apic_ids;	 /* in LAPICs' states and messages: KVM_X2APIC_API_USE_32BIT_IDS */
+	bool x2apic_strict;	 /* KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK */
 
 	struct vm_coalesced coalesced;
 	u32 early_pit; /* EARLY_PIT | flags: KVM_CREATE_PIT2 came before the irqchip; or 0 */

@@ -68,7 +68,7 @@ struct lapic_map {
 	bool usable;   /* while not: ask each */
 	bool all_flat; /* xAPIC LAPICs all use the flat model, no two the same bit */
 	bool all_x2apic;
-	struct lapic *by_id[256];
+	struct lapic *by_id[256]; /* who has a larger one is asked */
 	struct lapic *by_flat_bit[8];
 };
 

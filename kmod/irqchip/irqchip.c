@@ -174,7 +174,7 @@ void irqchip_release_fds(struct vm *vm)
 
 void route_msg(struct irqchip *chip, const struct route *route, struct lapic_msg *msg)
 {
-	lapic_msg_from_msi(msg, route->msi_addr, route->msi_data);
+	lapic_msg_from_msi(msg, route->msi_addr, route->msi_data, chip->vm->x2apic_ids);
 }
 
 static int set_route(struct irqchip *chip, const struct route *route, enum irq_source source,

@@ -399,7 +399,8 @@ void lapic_get_state(struct vcpu *vcpu, struct kvm_lapic_state *state)
 	struct lapic *lapic = vcpu->lapic;
 
 	BUILD_BUG_ON(sizeof(state->regs) != LAPIC_PAGE_SIZE);
-	lapic_regs_save(&lapic->regs, lapic_timer_count(lapic), (u8 *)state->regs);
+	lapic_regs_save(&lapic->regs, lapic_timer_count(lapic), vcpu->vm->x2apic_ids,
+			(u8 *)state->regs);
 }
 
 int lapic_set_state(struct vcpu *vcpu, const struct kvm_lapic_state *state)
@@ -409,7 +410,7 @@ int lapic_set_state(struct vcpu *vcpu, const struct kvm_lapic_state *state)
 	int ret;
 
 	hrtimer_cancel(&lapic->timer);
-	ret = lapic_regs_load(&lapic->regs, (const u8 *)state->regs, &count);
+	ret = lapic_regs_load(&lapic->regs, (const u8 *)state->regs, vcpu->vm->x2apic_ids, &count);
 	if (!ret)
 		lapic_map_update(lapic->chip);
 	lapic_timer_start_from(lapic, count);

@@ -284,6 +284,103 @@ static void irqfds(void)
 	expect_exit(0, "and then the guest sleeps");
 }
 
+/* --- KVM_CAP_X2APIC_API ----------------------------------------------------- */
+
+#define LARGE_ID 0x123
+
+static long x2apic_api(u64 flags)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_X2APIC_API, .args[0] = flags };
+
+	return ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
+}
+
+static long signal_msi(u32 id, u32 high)
+{
+	struct kvm_msi msi = {
+		.address_lo = 0xfee00000 | (id & 0xff) << 12,
+		.address_hi = (id & ~0xffu) | high,
+		.data = MSI,
+	};
+
+	return ioctl(vm->fd, KVM_SIGNAL_MSI, &msi);
+}
+
+static u32 lapic_id(int fd)
+{
+	struct kvm_lapic_state lapic;
+	u32 id;
+
+	if (ioctl(fd, KVM_GET_LAPIC, &lapic) < 0)
+		tap_bail("KVM_GET_LAPIC");
+	memcpy(&id, lapic.regs + 0x20, sizeof(id));
+	return id;
+}
+
+static void give_back_lapic(void)
+{
+	struct kvm_lapic_state lapic;
+
+	if (ioctl(cpu_fd, KVM_GET_LAPIC, &lapic) < 0)
+		tap_bail("KVM_GET_LAPIC");
+	EXPECT_OK(ioctl(cpu_fd, KVM_SET_LAPIC, &lapic), "the LAPIC's state with that ID");
+	lapic.regs[0x20] ^= 1;
+	EXPECT_ERRNO(ioctl(cpu_fd, KVM_SET_LAPIC, &lapic), EINVAL, "with another");
+}
+
+/* The one vCPU of a new VM has a large number. */
+static void large_ids(void)
+{
+	struct kvm_irq_routing_entry entry = message(GSI_EDGE, EDGE, LARGE_ID & 0xff);
+	struct {
+		struct kvm_irq_routing head;
+		struct kvm_irq_routing_entry entry;
+	} r = { .head.nr = 1 };
+
+	vm = vm_new(RAM_SIZE);
+	tap_ok(vm_cap(vm->fd, KVM_CAP_X2APIC_API) & 1, "KVM_CAP_X2APIC_API");
+	EXPECT_ERRNO(x2apic_api(1 << 8), EINVAL, "an unknown flag of it");
+	EXPECT_OK(split(vm->fd, NR_PINS), "a split irqchip");
+	ioctl(vm->fd, KVM_SET_BOOT_CPU_ID, LARGE_ID);
+	vm_add_cpu_id(vm, LARGE_ID);
+	cpu_fd = vm->cpu[0].fd;
+	run = vm->cpu[0].run;
+	load_guest();
+	vm_set_cpuid(vm, 0, false);
+	vm_real_mode(vm, 0, IDLE);
+	set_lint0(LVT_MASKED);
+	tap_ok(lapic_id(cpu_fd) == LARGE_ID << 24, "without 32-bit IDs the state has 8 bits");
+	tap_ok(signal_msi(LARGE_ID, 0) == 0, "and so has a message: it reaches nobody");
+	EXPECT_OK(x2apic_api(KVM_X2APIC_API_USE_32BIT_IDS), "32-bit IDs");
+	tap_ok(lapic_id(cpu_fd) == LARGE_ID, "the state has the ID");
+	give_back_lapic();
+	EXPECT_ERRNO(signal_msi(LARGE_ID, 1), EINVAL, "a message with the high address' low bits");
+	tap_ok(signal_msi(LARGE_ID, 0) == 1, "a message to the ID is taken");
+	expect_vector(MSI, "the guest gets it");
+	tap_ok(signal_msi(LARGE_ID & 0xff, 0) == 0, "the ID's low bits are nobody");
+	r.entry = entry;
+	r.entry.u.msi.address_hi = 1;
+	EXPECT_ERRNO(ioctl(vm->fd, KVM_SET_GSI_ROUTING, &r), EINVAL, "a route likewise");
+	r.entry.u.msi.address_hi = LARGE_ID & ~0xffu;
+	EXPECT_OK(ioctl(vm->fd, KVM_SET_GSI_ROUTING, &r), "a route to the ID");
+	raise_gsi(GSI_EDGE);
+	expect_vector(EDGE, "it leads there");
+}
+
+/* In x2APIC mode 0xff means everybody, by default. */
+static void broadcasts(void)
+{
+	expect_exit(0, "the guest sleeps");
+	tap_ok(signal_msi(0xff, 0) == 1, "a message to 0xff is taken");
+	expect_vector(MSI, "by who has another ID");
+	expect_exit(0, "the guest sleeps");
+	EXPECT_OK(x2apic_api(KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK), "0xff is not everybody");
+	tap_ok(signal_msi(0xff, 0) == 0, "a message to 0xff is taken no more");
+	tap_ok(signal_msi(0xffffffff, 0) == 1, "one to all ones is");
+	expect_vector(MSI, "and arrives");
+	vm_free(vm);
+}
+
 /* --- the 8259A ------------------------------------------------------------ */
 
 static long interrupt(u32 vector)
@@ -395,5 +492,7 @@ int main(void)
 	if (!dev_is_kvm()) /* which forgets it */
 		queued_moves();
 	vm_free(vm);
+	large_ids();
+	broadcasts();
 	return tap_done();
 }

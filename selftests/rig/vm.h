@@ -87,6 +87,7 @@ int vm_cap(int fd, int cap);
 struct vm *vm_new(size_t ram_size);
 void vm_irqchip(struct vm *vm);
 int vm_add_cpu(struct vm *vm);
+int vm_add_cpu_id(struct vm *vm, u32 id); /* the number is another than the index */
 /* Supported CPUID, with the vCPU's APIC ID, and VMX only when @nested. */
 void vm_set_cpuid(struct vm *vm, int cpu, bool nested);
 /* Real mode at 0:@ip, flat segments of 64 KiB. */

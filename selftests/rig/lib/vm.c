@@ -143,9 +143,14 @@ void vm_irqchip(struct vm *vm)
 
 int vm_add_cpu(struct vm *vm)
 {
+	return vm_add_cpu_id(vm, vm->cpu_count);
+}
+
+int vm_add_cpu_id(struct vm *vm, u32 id)
+{
 	int n = vm->cpu_count++;
 
-	vm->cpu[n].fd = ioctl(vm->fd, KVM_CREATE_VCPU, n);
+	vm->cpu[n].fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
 	if (vm->cpu[n].fd < 0)
 		tap_bail("KVM_CREATE_VCPU");
 	vm->cpu[n].run =
