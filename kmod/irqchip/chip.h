@@ -49,7 +49,8 @@ struct lapic {
 	u8 sipi_vector;
 	u32 lowest_count; /* lowest-priority messages taken, to take turns */
 
-	u64 vapic_addr; /* KVM_SET_VAPIC_ADDR, with LAPIC_SHARES_TPR */
+	u64 vapic_addr;	 /* KVM_SET_VAPIC_ADDR, with LAPIC_SHARES_TPR */
+	bool eoi_shared; /* the guest may have ended its interrupt by memory */
 	struct {
 		u64 rip;
 		bool write;
@@ -150,6 +151,7 @@ u32 lapic_timer_count(struct lapic *lapic);
 
 /* lapic.c: the vCPU's thread. */
 void lapic_new_tpr(struct lapic *lapic, u8 tpr);
+void lapic_end_of_interrupt(struct lapic *lapic);
 extern const struct bus_ops lapic_bus_ops;
 
 /* split.c */

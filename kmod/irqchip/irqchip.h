@@ -87,10 +87,13 @@ void lapic_timer_sync(struct vcpu *vcpu);
  * may sleep; vCPU loaded.
  */
 #define LAPIC_SHARES_TPR BIT(0) /* KVM_SET_VAPIC_ADDR */
+#define LAPIC_SHARES_EOI BIT(1) /* MSR_KVM_PV_EOI_EN */
 void lapic_share(struct vcpu *vcpu);
 void lapic_unshare(struct vcpu *vcpu);
 /* KVM_SET_VAPIC_ADDR; 0 ends it. 0, or -EINVAL: the guest has no such memory. */
 int lapic_set_vapic_addr(struct vcpu *vcpu, u64 gpa);
+/* MSR_KVM_PV_EOI_EN, kept in vcpu->msrs.pv_eoi. 0, or 1: #GP. */
+int lapic_set_pv_eoi(struct vcpu *vcpu, u64 value);
 /* Requests that userspace is to hear of, by an exit: 0 and kvm_run is filled, or 1. */
 #define LAPIC_USER_REQUESTS (BIT(REQ_TPR_ACCESS) | BIT(REQ_IOAPIC_EOI))
 int lapic_tell_user(struct vcpu *vcpu);

@@ -50,6 +50,7 @@ void lapic_reset(struct vcpu *vcpu, bool init)
 		return;
 	lapic_timer_stop(lapic);
 	vcpu->lapic_shares = 0;
+	vcpu->msrs.pv_eoi = 0;
 	if (!init)
 		power_up(lapic);
 	reset_regs(lapic, init);
@@ -158,7 +159,7 @@ void lapic_set_tpr(struct vcpu *vcpu, u64 cr8)
 	lapic_new_tpr(lapic, cr8 << 4 & 0xf0);
 }
 
-static void end_of_interrupt(struct lapic *lapic)
+void lapic_end_of_interrupt(struct lapic *lapic)
 {
 	int vector = lapic_eoi(&lapic->regs);
 	bool level;
@@ -184,7 +185,7 @@ bool lapic_is_next(struct vcpu *vcpu, u8 vector)
 void lapic_take_and_end(struct vcpu *vcpu)
 {
 	if (lapic_accept(&vcpu->lapic->regs) >= 0)
-		end_of_interrupt(vcpu->lapic);
+		lapic_end_of_interrupt(vcpu->lapic);
 }
 
 static void self_ipi(struct lapic *lapic, u8 vector)
@@ -228,7 +229,7 @@ static int write_reg(struct lapic *lapic, u32 reg, u64 value)
 	if (todo & LAPIC_DO_SEND)
 		lapic_write_icr(lapic);
 	if (todo & LAPIC_DO_EOI)
-		end_of_interrupt(lapic);
+		lapic_end_of_interrupt(lapic);
 	if (todo & LAPIC_DO_SELF_IPI)
 		self_ipi(lapic, value);
 	if (todo & LAPIC_DO_MAP)
@@ -278,7 +279,7 @@ int lapic_x2apic_write(struct vcpu *vcpu, u32 msr, u64 value)
 		return 1;
 	/* The most frequent write of all. */
 	if (msr == X2APIC_MSR_FIRST + (LAPIC_EOI >> 4) && !value) {
-		end_of_interrupt(lapic);
+		lapic_end_of_interrupt(lapic);
 		return 0;
 	}
 	return write_reg(lapic, (msr - X2APIC_MSR_FIRST) << 4, value);

@@ -128,6 +128,11 @@ int lapic_eoi(struct lapic_regs *regs)
 	return vector;
 }
 
+int lapic_eoi_can_wait(const struct lapic_regs *regs)
+{
+	return vecmap_empty(&regs->irr) ? vecmap_highest(&regs->isr) : -1;
+}
+
 u32 lapic_vapic_word(const struct lapic_regs *regs)
 {
 	u32 requested = max(vecmap_highest(&regs->irr), 0);

@@ -136,6 +136,12 @@ int lapic_accept(struct lapic_regs *regs);
 int lapic_eoi(struct lapic_regs *regs);
 
 /*
+ * The highest vector in service, whose end may be noted late as nothing waits for
+ * it. -1: there is none.
+ */
+int lapic_eoi_can_wait(const struct lapic_regs *regs);
+
+/*
  * What KVM_SET_VAPIC_ADDR has the guest see, a byte each, the lowest first: TPR, the
  * class of the highest vector in service, 0, the highest requested vector.
  */

@@ -4,6 +4,8 @@
  * the guest need not exit for it. Only the vCPU itself writes there, and never
  * while L0's code is at it.
  */
+#include <linux/kvm_para.h>
+
 #include "irqchip/chip.h"
 
 static void share_tpr(struct lapic *lapic)
@@ -24,14 +26,73 @@ static void unshare_tpr(struct lapic *lapic)
 		lapic_new_tpr(lapic, word & 0xff);
 }
 
+static u64 pv_eoi_addr(const struct vcpu *vcpu)
+{
+	return vcpu->msrs.pv_eoi & ~(u64)KVM_MSR_ENABLED;
+}
+
+/*
+ * Bit 0 says: clear me, and the interrupt in service is ended. Not while another
+ * interrupt or an IOAPIC waits for that; one that comes later makes an exit, which
+ * takes the bit back. L2 is not told: it would cost its exits more than L1 gains.
+ */
+static void share_eoi(struct lapic *lapic)
+{
+	const u8 pending = KVM_PV_EOI_ENABLED;
+	struct vcpu *vcpu = lapic->vcpu;
+	int vector = lapic_eoi_can_wait(&lapic->regs);
+
+	if (vector < 0 || vcpu->in_l2 || test_bit(vector, lapic->chip->eoi_vectors))
+		return;
+	lapic->eoi_shared = !mem_write(vcpu->vm, pv_eoi_addr(vcpu), &pending, sizeof(pending));
+}
+
+static void unshare_eoi(struct lapic *lapic)
+{
+	struct vcpu *vcpu = lapic->vcpu;
+	u8 byte;
+
+	if (!lapic->eoi_shared)
+		return;
+	lapic->eoi_shared = false;
+	/* Where there is no memory any more the guest has not seen the bit either. */
+	if (mem_read(vcpu->vm, pv_eoi_addr(vcpu), &byte, sizeof(byte)))
+		return;
+	if (!(byte & KVM_PV_EOI_ENABLED)) {
+		lapic_end_of_interrupt(lapic);
+		return;
+	}
+	byte = KVM_PV_EOI_DISABLED;
+	mem_write(vcpu->vm, pv_eoi_addr(vcpu), &byte, sizeof(byte));
+}
+
+int lapic_set_pv_eoi(struct vcpu *vcpu, u64 value)
+{
+	u64 addr = value & ~(u64)KVM_MSR_ENABLED;
+	bool on = value & KVM_MSR_ENABLED;
+
+	if (!IS_ALIGNED(addr, 4) || (on && !mem_is_ram(vcpu->vm, addr, true)))
+		return 1;
+	vcpu->msrs.pv_eoi = value;
+	if (on && vcpu->lapic)
+		vcpu->lapic_shares |= LAPIC_SHARES_EOI;
+	else
+		vcpu->lapic_shares &= ~LAPIC_SHARES_EOI;
+	return 0;
+}
+
 void lapic_share(struct vcpu *vcpu)
 {
+	if (vcpu->lapic_shares & LAPIC_SHARES_EOI)
+		share_eoi(vcpu->lapic);
 	if (vcpu->lapic_shares & LAPIC_SHARES_TPR)
 		share_tpr(vcpu->lapic);
 }
 
 void lapic_unshare(struct vcpu *vcpu)
 {
+	if (vcpu->lapic_shares & LAPIC_SHARES_EOI)
+		unshare_eoi(vcpu->lapic);
 	if (vcpu->lapic_shares & LAPIC_SHARES_TPR)
 		unshare_tpr(vcpu->lapic);
 }

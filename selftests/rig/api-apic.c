@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What a guest and its LAPIC say to each other without an exit, and what userspace is
- * told of it: KVM_SET_VAPIC_ADDR, KVM_TPR_ACCESS_REPORTING.
+ * told of it: KVM_SET_VAPIC_ADDR, KVM_TPR_ACCESS_REPORTING, MSR_KVM_PV_EOI_EN.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +25,7 @@ enum { SHOW = 0x10, MARK = 0x11, INTERRUPTED = 0x12 };
 static struct vm *vm;
 static int cpu_fd;
 static struct kvm_run *run;
+static int cpu_stats; /* of the vCPU */
 
 /* --- the guest ---------------------------------------------------------- */
 
@@ -227,6 +228,205 @@ static void tpr_reporting(void)
 	vm_free(vm);
 }
 
+/* --- the end of an interrupt in memory ------------------------------------ */
+
+#define IDLE 0x700
+#define EOI_HANDLER 0x720
+#define EOI_BYTE 0x2100
+#define HIGHER 0x52
+#define LEVEL 0x53
+#define MSR_PV_EOI 0x4b564d04
+#define ENABLED 1
+#define CPUID_PV_EOI 6
+
+static const u8 idle_code[] = { 0xfb, 0xf4, 0xeb, 0xfd }; /* sti; hlt; jmp */
+
+/*
+ * out %al,$MARK; btrw $0,0x2100; mov $1,%al; jc 1f; EOI by the x2APIC MSR, AL is 0;
+ * 1: out %al,$SHOW; iret
+ */
+static const u8 eoi_code[] = { 0xe6, MARK, 0x0f, 0xba, 0x36, 0x00, 0x21, 0x00, 0xb0, 0x01,
+			       0x72, 0x0e, 0x66, 0xb9, 0x0b, 0x08, 0x00, 0x00, 0x66, 0x31,
+			       0xc0, 0x66, 0x31, 0xd2, 0x0f, 0x30, 0xe6, SHOW, 0xcf };
+
+static long move_msr(unsigned long request, u32 index, u64 *value)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = { .head.nmsrs = 1, .entry = { .index = index, .data = *value } };
+	long done = ioctl(cpu_fd, request, &msrs);
+
+	*value = msrs.entry.data;
+	return done;
+}
+
+static long set_msr(u32 index, u64 value)
+{
+	return move_msr(KVM_SET_MSRS, index, &value);
+}
+
+static u64 pv_eoi(void)
+{
+	u64 value = 0;
+
+	if (move_msr(KVM_GET_MSRS, MSR_PV_EOI, &value) != 1)
+		tap_bail("MSR_KVM_PV_EOI_EN");
+	return value;
+}
+
+static void new_eoi_guest(void)
+{
+	static const u8 vectors[] = { VECTOR, HIGHER, LEVEL };
+
+	new_guest(vapic_code, sizeof(vapic_code));
+	memcpy(vm->ram + IDLE, idle_code, sizeof(idle_code));
+	memcpy(vm->ram + EOI_HANDLER, eoi_code, sizeof(eoi_code));
+	for (size_t i = 0; i < sizeof(vectors); i++)
+		*(u32 *)(vm->ram + vectors[i] * 4) = EOI_HANDLER;
+	if (set_msr(0x1b, 0xfee00d00) != 1)
+		tap_bail("IA32_APIC_BASE");
+	prepare_lapic(0);
+	vm_real_mode(vm, 0, IDLE);
+}
+
+static void pv_eoi_errors(void)
+{
+	tap_ok(pv_eoi() == 0, "it is off after power-up");
+	tap_ok(set_msr(MSR_PV_EOI, EOI_BYTE | 2 | ENABLED) == 0, "an address that is not aligned");
+	tap_ok(set_msr(MSR_PV_EOI, RAM_SIZE | ENABLED) == 0, "one without memory");
+	tap_ok(set_msr(MSR_PV_EOI, RAM_SIZE) == 1, "which is none while it is off");
+	tap_ok(set_msr(MSR_PV_EOI, 0) == 1, "off");
+}
+
+static void send_vector(u32 data)
+{
+	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = data };
+
+	if (ioctl(vm->fd, KVM_SIGNAL_MSI, &msi) != 1)
+		tap_bail("KVM_SIGNAL_MSI");
+}
+
+static u32 in_service(void)
+{
+	return get_reg(REG_ISR + 0x20);
+}
+
+/* The handler runs from its mark to the end; it tells whether it did without the MSR. */
+static void expect_end(u8 by_memory, const char *what)
+{
+	u64 before;
+
+	expect_out(MARK, -1, "the handler runs");
+	tap_ok(in_service() || dev_is_kvm(), "its interrupt is in service");
+	before = stat_value(cpu_stats, "exit_wrmsr");
+	if (ioctl(cpu_fd, KVM_RUN, 0) < 0)
+		tap_bail("KVM_RUN");
+	tap_ok(run->exit_reason == KVM_EXIT_IO && run->io.port == SHOW &&
+		       *((u8 *)run + run->io.data_offset) == by_memory,
+	       "%s", what);
+	tap_ok(!(in_service() & ~(1u << (VECTOR - 64))), "it is in service no more");
+	if (!dev_is_kvm())
+		tap_ok(stat_value(cpu_stats, "exit_wrmsr") - before == !by_memory,
+		       by_memory ? "without an exit for it" : "at the price of an exit");
+	tap_ok(vm->ram[EOI_BYTE] == 0, "nothing is left in memory");
+}
+
+static void ends_by_memory(void)
+{
+	send_vector(HIGHER);
+	expect_end(0, "without the MSR an interrupt ends in the LAPIC");
+	tap_ok(set_msr(MSR_PV_EOI, EOI_BYTE | ENABLED) == 1, "the MSR is set");
+	tap_ok(pv_eoi() == (EOI_BYTE | ENABLED), "and reads back");
+	send_vector(HIGHER);
+	expect_end(1, "then it ends in memory");
+	send_vector(HIGHER);
+	send_vector(VECTOR);
+	expect_end(0, "not while another waits for it");
+	expect_end(1, "whose own end does");
+}
+
+/* The IOAPIC is to hear of the end of what is level-triggered. */
+static void level_ends_in_the_lapic(void)
+{
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+	struct kvm_irq_level line = { .irq = 5, .level = 1 };
+
+	ioctl(vm->fd, KVM_GET_IRQCHIP, &chip);
+	chip.chip.ioapic.redirtbl[5].bits = LEVEL | 1 << 15;
+	EXPECT_OK(ioctl(vm->fd, KVM_SET_IRQCHIP, &chip), "a level-triggered pin");
+	ioctl(vm->fd, KVM_IRQ_LINE, &line);
+	expect_end(0, "its interrupt ends in the LAPIC");
+	expect_end(0, "and comes again while the level is high");
+	line.level = 0;
+	ioctl(vm->fd, KVM_IRQ_LINE, &line);
+	expect_end(0, "and once more, as it was when the last one ended");
+}
+
+/* The interrupt is in service, and its end was to be in memory. */
+static void pv_eoi_moves(void)
+{
+	struct kvm_lapic_state lapic;
+	struct vm *old = vm;
+	struct kvm_regs regs;
+	u64 msr;
+
+	send_vector(HIGHER);
+	expect_out(MARK, -1, "the handler runs");
+	run->immediate_exit = 1;
+	ioctl(cpu_fd, KVM_RUN, 0);
+	run->immediate_exit = 0;
+	msr = pv_eoi();
+	ioctl(cpu_fd, KVM_GET_LAPIC, &lapic);
+	ioctl(cpu_fd, KVM_GET_REGS, &regs);
+	tap_ok(in_service() && vm->ram[EOI_BYTE] == 0, "its state is in the LAPIC alone");
+	new_eoi_guest();
+	memcpy(vm->ram, old->ram, RAM_SIZE);
+	tap_ok(set_msr(MSR_PV_EOI, msr) == 1, "another vCPU gets the MSR");
+	EXPECT_OK(ioctl(cpu_fd, KVM_SET_LAPIC, &lapic), "the LAPIC");
+	EXPECT_OK(ioctl(cpu_fd, KVM_SET_REGS, &regs), "and the registers");
+	expect_out(SHOW, -1, "the handler goes on");
+	tap_ok(*((u8 *)run + run->io.data_offset) == 1 && !in_service(),
+	       "and ends its interrupt in memory");
+	vm_free(old);
+}
+
+static void init_ends_it(void)
+{
+	send_vector(5 << 8);
+	ioctl(cpu_fd, KVM_RUN, 0);
+	tap_ok(pv_eoi() == 0, "INIT switches it off");
+}
+
+static bool pv_eoi_is_offered(void)
+{
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entries[256];
+	} c = { .head.nent = 256 };
+
+	if (ioctl(vm->dev, KVM_GET_SUPPORTED_CPUID, &c) < 0)
+		tap_bail("KVM_GET_SUPPORTED_CPUID");
+	for (u32 i = 0; i < c.head.nent; i++)
+		if (c.entries[i].function == 0x40000001)
+			return c.entries[i].eax >> CPUID_PV_EOI & 1;
+	return false;
+}
+
+static void eoi_in_memory(void)
+{
+	new_eoi_guest();
+	tap_ok(pv_eoi_is_offered(), "CPUID offers the end of interrupts in memory");
+	cpu_stats = ioctl(cpu_fd, KVM_GET_STATS_FD, 0);
+	pv_eoi_errors();
+	ends_by_memory();
+	level_ends_in_the_lapic();
+	close(cpu_stats);
+	pv_eoi_moves();
+	init_ends_it();
+	vm_free(vm);
+}
+
 int main(void)
 {
 	new_guest(vapic_code, sizeof(vapic_code));
@@ -235,5 +435,6 @@ int main(void)
 	vapic_moves();
 	vm_free(vm);
 	tpr_reporting();
+	eoi_in_memory();
 	return tap_done();
 }

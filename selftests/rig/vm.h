@@ -95,6 +95,8 @@ void vm_real_mode(struct vm *vm, int cpu, u16 ip);
 /* Flat 32-bit protected mode without paging at @eip. */
 void vm_flat_mode(struct vm *vm, int cpu, u32 eip);
 void vm_free(struct vm *vm);
+/* The value of @name as the description in a file of statistics leads to it; ~0: there is none. */
+u64 stat_value(int fd, const char *name);
 int vm_set_region(int fd, u32 slot, u32 flags, u64 gpa, u64 size, void *host);
 
 #endif

@@ -148,6 +148,25 @@ TEST(ppr_is_the_higher_of_tpr_and_what_is_in_service)
 	assert_int_equal(read_reg(LAPIC_PPR), 0x62);
 }
 
+TEST(an_end_can_wait_while_nothing_waits_for_it)
+{
+	assert_int_equal(lapic_eoi_can_wait(&regs), -1);
+	lapic_request(&regs, 0x41, false);
+	assert_int_equal(lapic_eoi_can_wait(&regs), -1);
+	lapic_accept(&regs);
+	assert_int_equal(lapic_eoi_can_wait(&regs), 0x41);
+	/* A lower one waits for the end, a higher one does not but would hide it. */
+	lapic_request(&regs, 0x31, false);
+	assert_int_equal(lapic_eoi_can_wait(&regs), -1);
+	lapic_request(&regs, 0x51, false);
+	lapic_accept(&regs);
+	assert_int_equal(lapic_eoi_can_wait(&regs), -1);
+	lapic_eoi(&regs);
+	lapic_eoi(&regs);
+	lapic_accept(&regs);
+	assert_int_equal(lapic_eoi_can_wait(&regs), 0x31);
+}
+
 TEST(the_vapic_word_has_tpr_class_in_service_and_request)
 {
 	assert_int_equal(lapic_vapic_word(&regs), 0);
@@ -607,6 +626,7 @@ int main(void)
 		CASE(a_higher_class_interrupts_a_lower_one),
 		CASE(tpr_holds_back_its_class_and_below),
 		CASE(ppr_is_the_higher_of_tpr_and_what_is_in_service),
+		CASE(an_end_can_wait_while_nothing_waits_for_it),
 		CASE(the_vapic_word_has_tpr_class_in_service_and_request),
 		CASE(eoi_with_nothing_in_service_does_nothing),
 		CASE(software_disabled_takes_none_but_keeps_what_it_has),

@@ -247,3 +247,27 @@ void vm_free(struct vm *vm)
 	munmap(vm->ram, vm->ram_size);
 	free(vm);
 }
+
+u64 stat_value(int fd, const char *name)
+{
+	struct kvm_stats_header head;
+	size_t size;
+	char *desc;
+	u64 value = ~0ull;
+
+	if (pread(fd, &head, sizeof(head), 0) != sizeof(head))
+		return ~0ull;
+	size = sizeof(struct kvm_stats_desc) + head.name_size;
+	desc = malloc(size);
+	for (u32 i = 0; i < head.num_desc; i++) {
+		struct kvm_stats_desc *d = (void *)desc;
+
+		if (pread(fd, desc, size, head.desc_offset + i * size) != (ssize_t)size)
+			break;
+		if (!strcmp(d->name, name) &&
+		    pread(fd, &value, 8, head.data_offset + d->offset) == 8)
+			break;
+	}
+	free(desc);
+	return value;
+}
