@@ -155,8 +155,8 @@ void lapic_end_of_interrupt(struct lapic *lapic);
 extern const struct bus_ops lapic_bus_ops;
 
 /* split.c */
-/* The vectors of level-triggered messages of userspace's IOAPIC. Under RCU read lock. */
-void split_collect_eoi_vectors(struct irqchip *chip, unsigned long *vectors);
+/* Those of level-triggered messages of userspace's IOAPIC, by @table; .lock held. */
+void split_update_eoi_vectors(struct irqchip *chip, const struct routing *table);
 /* The LAPIC ended one of .eoi_vectors: userspace is told, if it may be its IOAPIC's. */
 void split_eoi(struct lapic *lapic, u8 vector, bool level);
 

@@ -12,9 +12,7 @@ static void collect_eoi_vectors(struct irqchip *chip)
 	int i;
 
 	bitmap_zero(vectors, 256);
-	if (chip->split)
-		split_collect_eoi_vectors(chip, vectors);
-	for (i = 0; i < IOAPIC_PINS && !chip->split; i++) {
+	for (i = 0; i < IOAPIC_PINS; i++) {
 		u64 entry = chip->ioapic.redir[i];
 
 		if (entry & REDIR_LEVEL || irqchip_pin_watched(chip, ROUTE_IOAPIC, i))

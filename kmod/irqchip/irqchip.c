@@ -16,11 +16,14 @@ static void publish_routing(struct irqchip *chip, struct routing *table)
 
 	mutex_lock(&chip->lock);
 	old = rcu_replace_pointer(chip->routing, table, lockdep_is_held(&chip->lock));
+	if (chip->split)
+		split_update_eoi_vectors(chip, table);
 	mutex_unlock(&chip->lock);
 	if (old)
 		synchronize_rcu();
 	kvfree(old);
-	ioapic_update_eoi_vectors(chip); /* other pins may be watched now */
+	if (!chip->split)
+		ioapic_update_eoi_vectors(chip); /* other pins may be watched now */
 }
 
 int irqchip_set_routing(struct irqchip *chip, const struct route *routes, u32 count)

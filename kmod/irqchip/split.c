@@ -6,41 +6,43 @@
  */
 #include "irqchip/chip.h"
 
-/* The routes of userspace's IOAPIC come first. Under RCU read lock. */
-static u32 ioapic_routes(struct irqchip *chip, const struct route **routes)
+/* How many routes, from the first on, are those of userspace's IOAPIC. */
+static u32 ioapic_routes(const struct irqchip *chip, const struct routing *table)
 {
-	const struct routing *table = rcu_dereference(chip->routing);
 	u32 count;
 
-	*routes = table->route;
 	return routing_find(table, chip->user_pins, &count) - table->route;
 }
 
-void split_collect_eoi_vectors(struct irqchip *chip, unsigned long *vectors)
+void split_update_eoi_vectors(struct irqchip *chip, const struct routing *table)
 {
-	const struct route *routes;
-	u32 i, count = ioapic_routes(chip, &routes);
+	DECLARE_BITMAP(vectors, 256);
+	u32 i, count = ioapic_routes(chip, table);
 	struct lapic_msg msg;
 
+	bitmap_zero(vectors, 256);
 	for (i = 0; i < count; i++) {
-		route_msg(chip, &routes[i], &msg);
+		route_msg(chip, &table->route[i], &msg);
 		if (msg.level)
 			__set_bit(msg.vector, vectors);
 	}
+	for (i = 0; i < BITS_TO_LONGS(256); i++)
+		WRITE_ONCE(chip->eoi_vectors[i], vectors[i]);
 }
 
 /* Is one of the IOAPIC's level-triggered messages @vector for this LAPIC? */
 static bool routed_here(struct lapic *lapic, u8 vector)
 {
-	const struct route *routes;
+	const struct routing *table;
 	struct lapic_msg msg;
 	bool found = false;
 	u32 i, count;
 
 	rcu_read_lock();
-	count = ioapic_routes(lapic->chip, &routes);
+	table = rcu_dereference(lapic->chip->routing);
+	count = ioapic_routes(lapic->chip, table);
 	for (i = 0; i < count && !found; i++) {
-		route_msg(lapic->chip, &routes[i], &msg);
+		route_msg(lapic->chip, &table->route[i], &msg);
 		found = msg.level && msg.vector == vector && lapic_match(&lapic->regs, &msg);
 	}
 	rcu_read_unlock();
