@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* KVM_CHECK_EXTENSION: what is offered, as one table. What has no row answers 0. */
 
+#include <linux/cpumask.h>
 #include <linux/kvm.h>
+#include <asm/cpufeature.h>
 
 #include "guest/debug.h"
 #include "guest/msrs.h"
 #include "guest/vm.h"
 #include "hw/caps.h"
+#include "irqchip/routing.h"
 #include "dev.h"
 
 struct extension {
@@ -15,23 +18,32 @@ struct extension {
 	bool (*have)(void); /* NULL: always */
 };
 
+static bool has_xsave(void)
+{
+	return boot_cpu_has(X86_FEATURE_XSAVE);
+}
+
 static const struct extension extensions[] = {
 	{ KVM_CAP_IRQCHIP, 1 },
+	{ KVM_CAP_SPLIT_IRQCHIP, 1 },
+	{ KVM_CAP_X2APIC_API, X2APIC_API_FLAGS },
 	{ KVM_CAP_HLT, 1 },
+	{ KVM_CAP_VAPIC, 1 },
 	{ KVM_CAP_USER_MEMORY, 1 },
 	{ KVM_CAP_SET_TSS_ADDR, 1 },
 	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, 1 },
 	{ KVM_CAP_EXT_CPUID, 1 },
+	{ KVM_CAP_EXT_EMUL_CPUID, 1 },
 	{ KVM_CAP_CLOCKSOURCE, 1 },
-	{ KVM_CAP_NR_VCPUS, VM_MAX_VCPUS },
+	{ KVM_CAP_NOP_IO_DELAY, 1 },
 	{ KVM_CAP_MAX_VCPUS, VM_MAX_VCPUS },
-	{ KVM_CAP_MAX_VCPU_ID, 255 },
+	{ KVM_CAP_MAX_VCPU_ID, VM_MAX_VCPU_IDS },
 	{ KVM_CAP_NR_MEMSLOTS, MEM_MAX_SLOTS },
 	{ KVM_CAP_PIT2, 1 },
 	{ KVM_CAP_PIT_STATE2, 1 },
 	{ KVM_CAP_REINJECT_CONTROL, 1 },
 	{ KVM_CAP_IRQ_INJECT_STATUS, 1 },
-	{ KVM_CAP_IRQ_ROUTING, 1 },
+	{ KVM_CAP_IRQ_ROUTING, ROUTING_MAX_ENTRIES },
 	{ KVM_CAP_IRQFD, 1 },
 	{ KVM_CAP_IRQFD_RESAMPLE, 1 },
 	{ KVM_CAP_IOEVENTFD, 1 },
@@ -53,7 +65,7 @@ static const struct extension extensions[] = {
 	{ KVM_CAP_DEBUGREGS, 1 },
 	{ KVM_CAP_XSAVE, 1 },
 	{ KVM_CAP_XSAVE2, sizeof(struct kvm_xsave) },
-	{ KVM_CAP_XCRS, 1 },
+	{ KVM_CAP_XCRS, 1, has_xsave },
 	{ KVM_CAP_SREGS2, 1 },
 	{ KVM_CAP_GET_TSC_KHZ, 1 },
 	{ KVM_CAP_TSC_CONTROL, 1, hw_has_tsc_scaling },
@@ -85,6 +97,9 @@ long extension_value(struct vm *vm, unsigned long cap)
 {
 	int i;
 
+	/* How many are recommended; more may be made, up to KVM_CAP_MAX_VCPUS. */
+	if (cap == KVM_CAP_NR_VCPUS)
+		return min_t(long, num_online_cpus(), VM_MAX_VCPUS);
 	for (i = 0; i < ARRAY_SIZE(extensions); i++) {
 		const struct extension *e = &extensions[i];
 

@@ -161,6 +161,12 @@ static bool deliver_irq(struct vcpu *vcpu)
 	return true;
 }
 
+/* Userspace, which has the 8259As, waits for the guest to be able to take an interrupt. */
+static bool user_wants_window(struct vcpu *vcpu)
+{
+	return unlikely(READ_ONCE(vcpu->run->request_interrupt_window)) && irq_user_may_raise(vcpu);
+}
+
 /*
  * Write the next event into the active VMCS and ask for a window for the rest.
  * May reflect an exit to L1 instead.
@@ -182,8 +188,7 @@ static int deliver_events(struct vcpu *vcpu, bool *immediate)
 	}
 	if (vcpu->inject.nmi.pending)
 		inject_nmi_window(vcpu, true);
-	if ((irq_pending(vcpu) >= 0 && !debug_blocks_irq(vcpu)) ||
-	    vcpu->run->request_interrupt_window)
+	if ((irq_pending(vcpu) >= 0 && !debug_blocks_irq(vcpu)) || user_wants_window(vcpu))
 		inject_irq_window(vcpu, true);
 	return 1;
 }
@@ -298,6 +303,8 @@ static int after_exit(struct vcpu *vcpu, int failed)
 	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
 	leave_irqs_off(vcpu);
 	preempt_enable();
+	if (unlikely(vcpu->lapic_shares))
+		lapic_unshare(vcpu);
 
 	stats_count_exit(&vcpu->stats, vcpu->exit_reason, vcpu->in_l2);
 	if (unlikely(failed || (vcpu->exit_reason & EXIT_ENTRY_FAILED)))
@@ -320,6 +327,8 @@ static int enter_once(struct vcpu *vcpu)
 		r = deliver_events(vcpu, &immediate);
 	if (r <= 0)
 		return r;
+	if (unlikely(vcpu->lapic_shares))
+		lapic_share(vcpu);
 
 	preempt_disable();
 	host_save(&vcpu->host);
@@ -331,6 +340,8 @@ static int enter_once(struct vcpu *vcpu)
 		cancel_entry(vcpu);
 		local_irq_enable();
 		preempt_enable();
+		if (unlikely(vcpu->lapic_shares))
+			lapic_unshare(vcpu);
 		return vmxop_over() ? -ESHUTDOWN : 1;
 	}
 	vcpu_lazy_flush(vcpu);
@@ -465,16 +476,24 @@ static int host_work(struct vcpu *vcpu)
 	return 1;
 }
 
-/* Userspace, which has the interrupt controller, waits for the guest to take one. */
 static bool window_open_for_user(struct vcpu *vcpu)
 {
-	if (vcpu->lapic || !vcpu->run->request_interrupt_window)
-		return false;
-	if (!irq_window_open(vcpu))
+	if (!user_wants_window(vcpu) || !irq_window_open(vcpu))
 		return false;
 	vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
 	vcpu->stats.request_irq_exits++;
 	return true;
+}
+
+/*
+ * What the guest's last instruction made due to userspace comes before all else: it
+ * is in nothing that userspace could save, should it not come back.
+ */
+static int tell_user(struct vcpu *vcpu)
+{
+	if (likely(!(READ_ONCE(vcpu->requests) & LAPIC_USER_REQUESTS)))
+		return 1;
+	return lapic_tell_user(vcpu);
 }
 
 static int finish_last_exit(struct vcpu *vcpu)
@@ -498,11 +517,15 @@ int vcpu_run(struct vcpu *vcpu)
 	fpu_load_guest(vcpu);
 	r = finish_last_exit(vcpu);
 	if (r > 0)
+		r = tell_user(vcpu);
+	if (r > 0)
 		r = host_work(vcpu);
 	if (r > 0 && vcpu->run->request_interrupt_window)
 		vcpu_request(vcpu, REQ_EVENT);
 	while (r > 0) {
 		r = runnable(vcpu) ? enter_once(vcpu) : block(vcpu);
+		if (r > 0)
+			r = tell_user(vcpu);
 		if (r > 0 && window_open_for_user(vcpu))
 			r = 0;
 		if (r > 0)

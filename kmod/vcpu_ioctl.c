@@ -185,6 +185,8 @@ VCPU_FN(vcpu_setup_mce)
 VCPU_FN(vcpu_set_mce)
 VCPU_FN(vcpu_get_lapic)
 VCPU_FN(vcpu_set_lapic)
+VCPU_FN(vcpu_set_vapic_addr)
+VCPU_FN(vcpu_tpr_access_reporting)
 VCPU_FN(vcpu_interrupt)
 
 /* All but the last are called with the vCPU locked and loaded. */
@@ -229,6 +231,8 @@ static const struct ioctl_row rows[] = {
 	{ KVM_KVMCLOCK_CTRL, vcpu_kvmclock_ctrl },
 	{ KVM_GET_LAPIC, row_vcpu_get_lapic },
 	{ KVM_SET_LAPIC, row_vcpu_set_lapic },
+	{ KVM_SET_VAPIC_ADDR, row_vcpu_set_vapic_addr },
+	{ KVM_TPR_ACCESS_REPORTING, row_vcpu_tpr_access_reporting },
 	{ KVM_INTERRUPT, row_vcpu_interrupt },
 	{ KVM_NMI, vcpu_nmi },
 	{ KVM_GET_STATS_FD, get_stats_fd },
@@ -350,7 +354,9 @@ static long create_locked(struct vm *vm, unsigned long id)
 	struct vcpu *vcpu;
 	long r;
 
-	if (id >= 255 || vm->nr_vcpus >= VM_MAX_VCPUS)
+	if (!vm->max_vcpu_ids)
+		vm->max_vcpu_ids = VM_MAX_VCPU_IDS;
+	if (id >= vm->max_vcpu_ids || vm->nr_vcpus >= VM_MAX_VCPUS)
 		return -EINVAL;
 	if (vm_vcpu_by_id(vm, id))
 		return -EEXIST;

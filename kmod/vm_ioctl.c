@@ -74,13 +74,39 @@ static long user_space_msr(struct vm *vm, u64 reasons)
 	return 0;
 }
 
+/* For good. */
+static long x2apic_api(struct vm *vm, u64 flags)
+{
+	if (flags & ~(u64)X2APIC_API_FLAGS)
+		return -EINVAL;
+	if (flags & KVM_X2APIC_API_USE_32BIT_IDS)
+		WRITE_ONCE(vm->x2apic_ids, true);
+	if (flags & KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
+		WRITE_ONCE(vm->x2apic_strict, true);
+	return 0;
+}
+
+/* Once, and before there are vCPUs. */
+static long limit_vcpu_ids(struct vm *vm, u64 limit)
+{
+	if (limit > VM_MAX_VCPU_IDS)
+		return -EINVAL;
+	if (vm->max_vcpu_ids && vm->max_vcpu_ids != limit)
+		return -EINVAL;
+	vm->max_vcpu_ids = limit;
+	return 0;
+}
+
 static long enable_switch(bool *what, u64 on)
 {
 	*what = on;
 	return 0;
 }
 
-/* KVM_ENABLE_CAP on a VM. -EINVAL: no such capability, or bad flags or arguments. */
+/*
+ * KVM_ENABLE_CAP on a VM. -EINVAL: no such capability, or bad flags or arguments;
+ * -EEXIST: a split irqchip comes too late; -ENOMEM.
+ */
 static long enable_cap(struct vm *vm, void __user *arg)
 {
 	struct kvm_enable_cap cap;
@@ -94,6 +120,9 @@ static long enable_cap(struct vm *vm, void __user *arg)
 	switch (cap.cap) {
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: r = enable_dirty_protect(vm, cap.args[0]); break;
 	case KVM_CAP_X86_DISABLE_EXITS: r = disable_exits(vm, cap.args[0]); break;
+	case KVM_CAP_SPLIT_IRQCHIP: r = irqchip_create_split(vm, cap.args[0]); break;
+	case KVM_CAP_X2APIC_API: r = x2apic_api(vm, cap.args[0]); break;
+	case KVM_CAP_MAX_VCPU_ID: r = limit_vcpu_ids(vm, cap.args[0]); break;
 	case KVM_CAP_X86_USER_SPACE_MSR: r = user_space_msr(vm, cap.args[0]); break;
 	case KVM_CAP_EXCEPTION_PAYLOAD:
 		r = enable_switch(&vm->exception_payload, cap.args[0]);

@@ -18,6 +18,14 @@ static struct irqchip *chip_of(struct vm *vm)
 	return smp_load_acquire(&vm->irqchip);
 }
 
+/* With IOAPIC and 8259As in it. */
+static struct irqchip *full_chip_of(struct vm *vm)
+{
+	struct irqchip *chip = chip_of(vm);
+
+	return chip && !chip->split ? chip : NULL;
+}
+
 static struct pit_dev *pit_of(struct vm *vm)
 {
 	struct irqchip *chip = chip_of(vm);
@@ -65,7 +73,7 @@ static long chip_state(struct irqchip *chip, struct kvm_irqchip *state, bool set
 
 static long move_chip_state(struct vm *vm, void __user *arg, bool set)
 {
-	struct irqchip *chip = chip_of(vm);
+	struct irqchip *chip = full_chip_of(vm);
 	struct kvm_irqchip *state;
 	long ret = -ENXIO;
 
@@ -82,7 +90,7 @@ static long move_chip_state(struct vm *vm, void __user *arg, bool set)
 
 /*
  * KVM_GET_IRQCHIP: the state of the chip that .chip_id names: 0 and 1 the
- * 8259As, 2 the IOAPIC. -ENXIO: there's no irqchip; -EINVAL: no such chip;
+ * 8259As, 2 the IOAPIC. -ENXIO: there's no irqchip, or a split one; -EINVAL: no such chip;
  * -ENOMEM.
  */
 long vm_get_irqchip(struct vm *vm, void __user *arg)
@@ -100,7 +108,7 @@ long vm_set_irqchip(struct vm *vm, void __user *arg)
 static long create_pit(struct vm *vm, u32 flags)
 {
 	if (vm->irqchip)
-		return pit_create(vm->irqchip, flags);
+		return vm->irqchip->split ? -ENOENT : pit_create(vm->irqchip, flags);
 	if (vm->nr_vcpus)
 		return -ENXIO;
 	if (vm->early_pit)
@@ -113,7 +121,8 @@ static long create_pit(struct vm *vm, u32 flags)
  * KVM_CREATE_PIT2: an 8254 in the kernel, at GSI 0; with KVM_PIT_SPEAKER_DUMMY
  * port 0x61 too. Before KVM_CREATE_IRQCHIP (kvmtool does it in this order) it
  * comes with the irqchip. -EINVAL: unknown flags; -ENXIO: there are vCPUs and no
- * irqchip; -EEXIST: there is one; -ENOSPC: too many devices; -ENOMEM.
+ * irqchip; -ENOENT: the irqchip is split; -EEXIST: there is one; -ENOSPC: too many
+ * devices; -ENOMEM.
  */
 long vm_create_pit2(struct vm *vm, void __user *arg)
 {
@@ -234,17 +243,32 @@ static int chip_route(struct route *route, const struct kvm_irq_routing_irqchip 
 	return 0;
 }
 
+/* With 32-bit IDs the high half is no address any more. */
+static bool msi_valid(const struct irqchip *chip, u32 address_hi)
+{
+	return !chip->vm->x2apic_ids || !(address_hi & 0xff);
+}
+
+static u64 msi_addr(u32 low, u32 high)
+{
+	return low | (u64)high << 32;
+}
+
 /* 0 or -EINVAL. */
-static int make_route(struct route *route, const struct kvm_irq_routing_entry *entry)
+static int make_route(struct irqchip *chip, struct route *route,
+		      const struct kvm_irq_routing_entry *entry)
 {
 	*route = (struct route){ .gsi = entry->gsi };
 	if (entry->flags)
 		return -EINVAL;
 	switch (entry->type) {
-	case KVM_IRQ_ROUTING_IRQCHIP: return chip_route(route, &entry->u.irqchip);
+	case KVM_IRQ_ROUTING_IRQCHIP:
+		return chip->split ? -EINVAL : chip_route(route, &entry->u.irqchip);
 	case KVM_IRQ_ROUTING_MSI:
+		if (!msi_valid(chip, entry->u.msi.address_hi))
+			return -EINVAL;
 		route->chip = ROUTE_MSI;
-		route->msi_addr = entry->u.msi.address_lo;
+		route->msi_addr = msi_addr(entry->u.msi.address_lo, entry->u.msi.address_hi);
 		route->msi_data = entry->u.msi.data;
 		return 0;
 	default: return -EINVAL;
@@ -260,7 +284,7 @@ static long set_routes(struct irqchip *chip, const struct kvm_irq_routing_entry 
 	if (!routes)
 		return -ENOMEM;
 	for (i = 0; !ret && i < nr; i++)
-		ret = make_route(&routes[i], &entries[i]);
+		ret = make_route(chip, &routes[i], &entries[i]);
 	if (!ret)
 		ret = irqchip_set_routing(chip, routes, nr);
 	kvfree(routes);
@@ -270,8 +294,9 @@ static long set_routes(struct irqchip *chip, const struct kvm_irq_routing_entry 
 /*
  * KVM_SET_GSI_ROUTING: replaces the whole table of GSIs. A GSI leads to at most
  * one pin of the 8259As and one of the IOAPIC, or to one MSI. -EINVAL: no
- * irqchip, more than 4096 entries, a GSI of 4096 or more, nonzero flags, an
- * unknown type, chip or pin, a GSI with two of a kind; -ENOMEM.
+ * irqchip, a pin with a split one, more than 4096 entries, a GSI of 4096 or more, nonzero flags, an
+ * unknown type, chip or pin, with 32-bit IDs bits 7:0 of an MSI's .address_hi, a
+ * GSI with two of a kind; -ENOMEM.
  */
 long vm_set_gsi_routing(struct vm *vm, void __user *arg)
 {
@@ -297,8 +322,8 @@ long vm_set_gsi_routing(struct vm *vm, void __user *arg)
 
 /*
  * KVM_SIGNAL_MSI: sends a message as a device would. Return: above 0: taken;
- * 0: it was pending already, or nobody took it. -EINVAL: no irqchip, or nonzero
- * flags.
+ * 0: it was pending already, or nobody took it. -EINVAL: no irqchip, nonzero
+ * flags, or with 32-bit IDs bits 7:0 of .address_hi.
  */
 long vm_signal_msi(struct vm *vm, void __user *arg)
 {
@@ -308,9 +333,10 @@ long vm_signal_msi(struct vm *vm, void __user *arg)
 
 	if (copy_from_user(&msi, arg, sizeof(msi)))
 		return -EFAULT;
-	if (!chip || msi.flags)
+	if (!chip || msi.flags || !msi_valid(chip, msi.address_hi))
 		return -EINVAL;
-	lapic_msg_from_msi(&msg, msi.address_lo, msi.data);
+	lapic_msg_from_msi(&msg, msi_addr(msi.address_lo, msi.address_hi), msi.data,
+			   vm->x2apic_ids);
 	return max(lapic_send_msg(chip, NULL, &msg), 0);
 }
 
@@ -319,6 +345,7 @@ long vm_signal_msi(struct vm *vm, void __user *arg)
  * KVM_IRQFD_FLAG_RESAMPLE the pin stays asserted until the guest's EOI, which
  * signals .resamplefd. KVM_IRQFD_FLAG_DEASSIGN ends it, and is no error if
  * there's none; so does the eventfd's end. -EINVAL: unknown flags, no irqchip,
+ * resampling with a split one,
  * GSI of 4096 or more, not an eventfd; -EBADF; -EBUSY: the eventfd has a GSI
  * already; -ENOMEM.
  */
@@ -332,6 +359,9 @@ long vm_irqfd(struct vm *vm, void __user *arg)
 	if (args.flags & ~(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE))
 		return -EINVAL;
 	if (!chip || args.gsi >= ROUTING_MAX_GSI)
+		return -EINVAL;
+	/* The EOI is for userspace's IOAPIC to see, which asks there whether the pin is up. */
+	if (chip->split && (args.flags & KVM_IRQFD_FLAG_RESAMPLE))
 		return -EINVAL;
 	if (args.flags & KVM_IRQFD_FLAG_DEASSIGN)
 		return irqfd_deassign(chip, &args);
@@ -383,8 +413,8 @@ long vm_ioeventfd(struct vm *vm, void __user *arg)
 
 /*
  * KVM_GET_LAPIC: the registers, laid out as in the xAPIC page; the ID is in
- * the high byte of its register in both modes. -EINVAL: there's no irqchip;
- * -ENOMEM.
+ * the high byte of its register in both modes, but for x2APIC mode with 32-bit
+ * IDs. -EINVAL: there's no irqchip; -ENOMEM.
  */
 long vcpu_get_lapic(struct vcpu *vcpu, void __user *arg)
 {
@@ -424,9 +454,42 @@ long vcpu_set_lapic(struct vcpu *vcpu, void __user *arg)
 }
 
 /*
+ * KVM_SET_VAPIC_ADDR: a word of guest memory, or 0, that has TPR, the class of the
+ * highest vector in service and the highest requested one while the guest runs, and
+ * from which TPR is taken when it does not. -EINVAL: there's no irqchip, or no
+ * writable memory.
+ */
+long vcpu_set_vapic_addr(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_vapic_addr addr;
+
+	if (!vcpu->lapic)
+		return -EINVAL;
+	if (copy_from_user(&addr, arg, sizeof(addr)))
+		return -EFAULT;
+	return lapic_set_vapic_addr(vcpu, addr.vapic_addr);
+}
+
+/*
+ * KVM_TPR_ACCESS_REPORTING: whether accesses to the LAPIC's TPR are told by
+ * KVM_EXIT_TPR_ACCESS. -EINVAL: nonzero flags.
+ */
+long vcpu_tpr_access_reporting(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_tpr_access_ctl ctl;
+
+	if (copy_from_user(&ctl, arg, sizeof(ctl)))
+		return -EFAULT;
+	if (ctl.flags)
+		return -EINVAL;
+	vcpu->report_tpr = ctl.enabled;
+	return 0;
+}
+
+/*
  * KVM_INTERRUPT: queues the vector .irq, which the guest gets as soon as it can
- * take an interrupt. -EINVAL: no vector; -ENXIO: there is an irqchip; -EEXIST:
- * one is queued already.
+ * take an interrupt of the 8259As. -EINVAL: no vector; -ENXIO: those are in the
+ * kernel; -EEXIST: one is queued already.
  */
 long vcpu_interrupt(struct vcpu *vcpu, void __user *arg)
 {
@@ -436,7 +499,7 @@ long vcpu_interrupt(struct vcpu *vcpu, void __user *arg)
 		return -EFAULT;
 	if (irq.irq > 255)
 		return -EINVAL;
-	if (vcpu->lapic)
+	if (vcpu->vm->kernel_pic)
 		return -ENXIO;
 	if (vcpu->inject.user_irq)
 		return -EEXIST;

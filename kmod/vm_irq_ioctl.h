@@ -26,6 +26,8 @@ long vm_ioeventfd(struct vm *vm, void __user *arg);
 /* Context: the vCPU locked and loaded. */
 long vcpu_get_lapic(struct vcpu *vcpu, void __user *arg);
 long vcpu_set_lapic(struct vcpu *vcpu, void __user *arg);
+long vcpu_set_vapic_addr(struct vcpu *vcpu, void __user *arg);
+long vcpu_tpr_access_reporting(struct vcpu *vcpu, void __user *arg);
 long vcpu_interrupt(struct vcpu *vcpu, void __user *arg);
 long vcpu_nmi(void *object, unsigned long arg); /* a row's function */
 

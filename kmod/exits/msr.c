@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* RDMSR and WRMSR, and the MSRs that belong to the LAPIC. */
 #include <linux/kvm.h>
+#include <linux/kvm_para.h>
 #include <asm/apicdef.h>
 #include <asm/msr-index.h>
 
@@ -57,10 +58,22 @@ static int x2apic_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 	return lapic_x2apic_write(vcpu, index, value) ? MSR_FAULT : MSR_OK;
 }
 
+static int pv_eoi_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
+{
+	*value = vcpu->msrs.pv_eoi;
+	return MSR_OK;
+}
+
+static int pv_eoi_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
+{
+	return lapic_set_pv_eoi(vcpu, value) ? MSR_FAULT : MSR_OK;
+}
+
 /* The two that are written often come first. */
 static const struct msr_row lapic_rows[] = {
 	{ MSR_IA32_TSC_DEADLINE, MSR_IA32_TSC_DEADLINE, MSR_SAVED, deadline_read, deadline_write },
 	{ APIC_BASE_MSR, APIC_BASE_MSR + 0xff, 0, x2apic_read, x2apic_write },
+	{ MSR_KVM_PV_EOI_EN, MSR_KVM_PV_EOI_EN, MSR_SAVED, pv_eoi_read, pv_eoi_write },
 	{ MSR_IA32_APICBASE, MSR_IA32_APICBASE, 0, apic_base_read, apic_base_write },
 };
 

@@ -182,7 +182,8 @@ u32 cpuid_xsave_size(u64 xfeatures, bool compacted)
 
 #define KVM_FEATURES                                                    \
 	(BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_NOP_IO_DELAY) | \
-	 BIT(KVM_FEATURE_CLOCKSOURCE2) | BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT))
+	 BIT(KVM_FEATURE_CLOCKSOURCE2) | BIT(KVM_FEATURE_PV_EOI) |      \
+	 BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT))
 
 static void fill_hypervisor(struct kvm_cpuid_entry2 *e)
 {

@@ -41,6 +41,7 @@ struct vcpu_msrs {
 	u64 platform_info, ucode_rev, arch_capabilities;
 	u64 smbase;
 	u64 power_ctl;
+	u64 pv_eoi;	  /* MSR_KVM_PV_EOI_EN */
 	u64 poll_control; /* bit 0: L0 may poll before the vCPU sleeps in HLT */
 };
 

@@ -50,6 +50,8 @@ enum vcpu_req {
 	REQ_MSR_FILTER, /* vm->msr_filter is another: MSR bitmaps follow it */
 	REQ_NESTED,	/* nested/ has something to do before the entry */
 	REQ_LEAVE,	/* KVM_RUN is to return: there is something to tell */
+	REQ_TPR_ACCESS, /* userspace is to be told of an access to the TPR */
+	REQ_IOAPIC_EOI, /* and its IOAPIC of an end of interrupt */
 };
 
 /* VMCS-backed registers that have a lazily filled software copy. */
@@ -83,7 +85,7 @@ struct vcpu_inject {
 		bool injected;
 	} nmi;
 	u8 insn_len; /* of a soft interrupt or exception to inject again */
-	/* Without an irqchip: what KVM_INTERRUPT queued, until irq_ack(); 0: nothing. */
+	/* With 8259As in userspace: what KVM_INTERRUPT queued, until irq_ack(); 0: nothing. */
 	u16 user_irq; /* USER_IRQ_VALID | vector */
 };
 
@@ -142,6 +144,8 @@ struct vcpu {
 	bool l2_by_user; /* userspace has set L2's registers since L1's VM entry */
 
 	struct lapic *lapic; /* NULL: no in-kernel irqchip */
+	u32 lapic_shares;    /* LAPIC_SHARES_*: not 0: see lapic_share() */
+	bool report_tpr;     /* KVM_TPR_ACCESS_REPORTING */
 	struct vcpu_cpuid cpuid;
 	struct vcpu_msrs msrs;
 	struct vcpu_fpu fpu;
@@ -191,6 +195,8 @@ struct nested_ops {
 	bool (*cr4_valid)(struct vcpu *vcpu, unsigned long cr4);
 	/* L0 ran an instruction of L2, or an iteration: a monitor trap of L1's is due. */
 	void (*insn_done)(struct vcpu *vcpu);
+	/* Is an interrupt that arrives while L2 runs an exit, whatever L2's IF is? */
+	bool (*takes_irqs)(struct vcpu *vcpu);
 	/* L1's next VMREAD or VMWRITE is to exit. False: it would anyway. */
 	bool (*unshadow)(struct vcpu *vcpu);
 };

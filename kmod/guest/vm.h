@@ -19,7 +19,9 @@ struct msr_filter;
 struct vcpu;
 
 #define VM_MAX_VCPUS 64
+#define VM_MAX_VCPU_IDS 4096 /* ids are below it */
 #define EARLY_PIT BIT(31)
+#define X2APIC_API_FLAGS (KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
 
 struct vm {
 	struct kref refs;		 /* the VM's fd, each vCPU's fd, each stats fd */
@@ -27,13 +29,17 @@ struct vm {
 	struct mutex lock;		 /* creation of vCPUs and devices; caps */
 	struct vcpu *vcpu[VM_MAX_VCPUS]; /* by order of creation; published with release */
 	int nr_vcpus;
-	u32 bsp_id; /* KVM_SET_BOOT_CPU_ID */
+	u32 bsp_id;	  /* KVM_SET_BOOT_CPU_ID */
+	u32 max_vcpu_ids; /* ids are below it; 0: not settled, by KVM_ENABLE_CAP or a vCPU */
 
 	struct vm_mem mem;
 	struct ept ept;
 	struct vm_buses buses;
 	struct vm_clock clock;
 	struct irqchip *irqchip; /* NULL: none was created; published with release */
+	bool kernel_pic;	 /* the 8259As are in it; else they are userspace's */
+	bool x2apic_ids;	 /* in LAPICs' states and messages: KVM_X2APIC_API_USE_32BIT_IDS */
+	bool x2apic_strict;	 /* KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK */
 
 	struct vm_coalesced coalesced;
 	u32 early_pit; /* EARLY_PIT | flags: KVM_CREATE_PIT2 came before the irqchip; or 0 */

@@ -49,6 +49,14 @@ struct lapic {
 	u8 sipi_vector;
 	u32 lowest_count; /* lowest-priority messages taken, to take turns */
 
+	u64 vapic_addr;	 /* KVM_SET_VAPIC_ADDR, with LAPIC_SHARES_TPR */
+	bool eoi_shared; /* the guest may have ended its interrupt by memory */
+	struct {
+		u64 rip;
+		bool write;
+	} tpr_access;			/* what REQ_TPR_ACCESS is about */
+	DECLARE_BITMAP(user_eois, 256); /* REQ_IOAPIC_EOI: vectors not yet told of */
+
 	/* Changed by the vCPU's thread with the timer stopped, and by the timer. */
 	struct hrtimer timer;
 	u64 period_ns;	  /* 0: one shot */
@@ -61,7 +69,7 @@ struct lapic_map {
 	bool usable;   /* while not: ask each */
 	bool all_flat; /* xAPIC LAPICs all use the flat model, no two the same bit */
 	bool all_x2apic;
-	struct lapic *by_id[256];
+	struct lapic *by_id[256]; /* who has a larger one is asked */
 	struct lapic *by_flat_bit[8];
 };
 
@@ -93,6 +101,12 @@ struct irqfds {
 struct irqchip {
 	struct vm *vm;
 	struct mutex lock;
+	/*
+	 * KVM_CAP_SPLIT_IRQCHIP: IOAPIC, 8259As and PIT are userspace's, and there
+	 * is nothing below but LAPICs, .routing, .eoi_vectors and .irqfds.
+	 */
+	bool split;
+	u32 user_pins; /* then: GSIs below this are the pins of userspace's IOAPIC */
 
 	spinlock_t map_lock; /* writers of the next three */
 	struct lapic_map map;
@@ -108,7 +122,7 @@ struct irqchip {
 	raw_spinlock_t ioapic_lock;
 	struct ioapic_regs ioapic;
 	struct bus_device ioapic_dev;
-	/* Vectors whose EOI the IOAPIC wants to hear of. */
+	/* Vectors whose EOI the IOAPIC wants to hear of, wherever it is. */
 	DECLARE_BITMAP(eoi_vectors, 256);
 
 	struct pit_dev *pit; /* NULL: none; published with release */
@@ -135,8 +149,16 @@ void lapic_timer_stop(struct lapic *lapic);
 void lapic_timer_scale(struct lapic *lapic, int old_shift);
 u32 lapic_timer_count(struct lapic *lapic);
 
-/* lapic.c */
+/* lapic.c: the vCPU's thread. */
+void lapic_new_tpr(struct lapic *lapic, u8 tpr);
+void lapic_end_of_interrupt(struct lapic *lapic);
 extern const struct bus_ops lapic_bus_ops;
+
+/* split.c */
+/* Those of level-triggered messages of userspace's IOAPIC, by @table; .lock held. */
+void split_update_eoi_vectors(struct irqchip *chip, const struct routing *table);
+/* The LAPIC ended one of .eoi_vectors: userspace is told, if it may be its IOAPIC's. */
+void split_eoi(struct lapic *lapic, u8 vector, bool level);
 
 /* ioapic.c */
 int ioapic_create(struct irqchip *chip);
@@ -161,6 +183,15 @@ static inline bool pic_has_irq(const struct irqchip *chip)
 	return READ_ONCE(chip->pic.output);
 }
 
+/* An 8259A asks, here or in userspace, and the vCPU's LAPIC passes it on. */
+static inline bool lapic_has_extint(const struct vcpu *vcpu)
+{
+	const struct lapic *lapic = vcpu->lapic;
+
+	return unlikely(pic_has_irq(lapic->chip) || vcpu->inject.user_irq) &&
+	       lapic_accepts_extint(&lapic->regs);
+}
+
 /* pit_dev.c */
 int pit_create(struct irqchip *chip, u32 flags); /* vm->lock held */
 void pit_destroy(struct irqchip *chip);
@@ -171,6 +202,8 @@ void pit_acked(struct pit_dev *dev);
 void pit_unmasked(struct pit_dev *dev); /* its pin was masked or unmasked */
 
 /* irqchip.c */
+/* The message that a route to one sends. */
+void route_msg(struct irqchip *chip, const struct route *route, struct lapic_msg *msg);
 /* The result as KVM_IRQ_LINE_STATUS gives it. Any context but NMI. */
 int irqchip_set_irq(struct irqchip *chip, enum irq_source source, u32 gsi, bool level);
 /* A pin was acknowledged, or its mask changed. No raw lock held. */

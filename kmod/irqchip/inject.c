@@ -110,8 +110,12 @@ void inject_set_irq_vector(struct vcpu *vcpu, int vector, bool soft)
 {
 	struct vcpu_inject *in = &vcpu->inject;
 
-	/* Which of the two it was is not said: queued, it is not lost if IF is clear. */
-	bool queue = vector >= 0 && !soft && !vcpu->lapic && !vcpu->in_l2;
+	/*
+	 * Which of the two it was is not said: queued, it is not lost if IF is clear.
+	 * With a LAPIC it may be one of the LAPIC's, which LINT0 need not let through.
+	 */
+	bool queue = vector >= 0 && !soft && !vcpu->vm->kernel_pic && !vcpu->in_l2 &&
+		     (!vcpu->lapic || !inject_irq_allowed(vcpu));
 
 	in->user_irq = queue ? USER_IRQ_VALID | vector : 0;
 	in->irq.injected = vector >= 0 && !queue;

@@ -16,11 +16,14 @@ static void publish_routing(struct irqchip *chip, struct routing *table)
 
 	mutex_lock(&chip->lock);
 	old = rcu_replace_pointer(chip->routing, table, lockdep_is_held(&chip->lock));
+	if (chip->split)
+		split_update_eoi_vectors(chip, table);
 	mutex_unlock(&chip->lock);
 	if (old)
 		synchronize_rcu();
 	kvfree(old);
-	ioapic_update_eoi_vectors(chip); /* other pins may be watched now */
+	if (!chip->split)
+		ioapic_update_eoi_vectors(chip); /* other pins may be watched now */
 }
 
 int irqchip_set_routing(struct irqchip *chip, const struct route *routes, u32 count)
@@ -65,6 +68,12 @@ static struct irqchip *alloc_irqchip(struct vm *vm)
 	return chip;
 }
 
+static void publish_irqchip(struct vm *vm, struct irqchip *chip)
+{
+	WRITE_ONCE(vm->buses.local, &lapic_bus_ops);
+	smp_store_release(&vm->irqchip, chip);
+}
+
 int irqchip_create(struct vm *vm)
 {
 	struct irqchip *chip;
@@ -90,8 +99,8 @@ int irqchip_create(struct vm *vm)
 		ret = pit_create(chip, vm->early_pit & ~EARLY_PIT);
 	if (ret)
 		goto destroy_ioapic;
-	WRITE_ONCE(vm->buses.local, &lapic_bus_ops);
-	smp_store_release(&vm->irqchip, chip);
+	WRITE_ONCE(vm->kernel_pic, true);
+	publish_irqchip(vm, chip);
 	return 0;
 
 destroy_ioapic:
@@ -103,6 +112,30 @@ free_routing:
 free_chip:
 	kfree(chip);
 	return ret;
+}
+
+int irqchip_create_split(struct vm *vm, u64 pins)
+{
+	struct irqchip *chip;
+	struct routing *table;
+
+	if (pins > ROUTING_MAX_GSI)
+		return -EINVAL;
+	if (vm->irqchip || vm->nr_vcpus || vm->early_pit)
+		return -EEXIST;
+	chip = alloc_irqchip(vm);
+	table = new_routing(0);
+	if (!chip || !table) {
+		kvfree(table);
+		kfree(chip);
+		return -ENOMEM;
+	}
+	routing_build(table, NULL, 0);
+	rcu_assign_pointer(chip->routing, table);
+	chip->split = true;
+	chip->user_pins = pins;
+	publish_irqchip(vm, chip);
+	return 0;
 }
 
 static void free_lapics(struct vm *vm)
@@ -123,8 +156,10 @@ void irqchip_destroy(struct vm *vm)
 	pit_destroy(chip);
 	irqfds_destroy(chip);
 	free_lapics(vm);
-	ioapic_destroy(chip);
-	pic_destroy(chip);
+	if (!chip->split) {
+		ioapic_destroy(chip);
+		pic_destroy(chip);
+	}
 	WRITE_ONCE(vm->buses.local, NULL);
 	vm->irqchip = NULL;
 	kvfree(rcu_access_pointer(chip->routing));
@@ -140,6 +175,11 @@ void irqchip_release_fds(struct vm *vm)
 		irqfds_destroy(chip);
 }
 
+void route_msg(struct irqchip *chip, const struct route *route, struct lapic_msg *msg)
+{
+	lapic_msg_from_msi(msg, route->msi_addr, route->msi_data, chip->vm->x2apic_ids);
+}
+
 static int set_route(struct irqchip *chip, const struct route *route, enum irq_source source,
 		     bool level)
 {
@@ -151,7 +191,7 @@ static int set_route(struct irqchip *chip, const struct route *route, enum irq_s
 	default:
 		if (!level)
 			return -1;
-		lapic_msg_from_msi(&msg, route->msi_addr, route->msi_data);
+		route_msg(chip, route, &msg);
 		return lapic_send_msg(chip, NULL, &msg);
 	}
 }
@@ -229,38 +269,52 @@ static int user_irq(const struct vcpu *vcpu)
 	return vcpu->inject.user_irq & USER_IRQ_VALID ? (u8)vcpu->inject.user_irq : -1;
 }
 
+static int take_user_irq(struct vcpu *vcpu)
+{
+	int vector = user_irq(vcpu);
+
+	vcpu->inject.user_irq = 0;
+	return vector;
+}
+
 int irq_pending(struct vcpu *vcpu)
 {
 	struct lapic *lapic = vcpu->lapic;
 
 	if (!lapic)
 		return user_irq(vcpu);
-	if (unlikely(pic_has_irq(lapic->chip)) && lapic_accepts_extint(&lapic->regs))
-		return pic_peek_irq(lapic->chip);
+	if (lapic_has_extint(vcpu))
+		return lapic->chip->split ? user_irq(vcpu) : pic_peek_irq(lapic->chip);
 	return lapic_pending(&lapic->regs);
 }
 
 int irq_ack(struct vcpu *vcpu)
 {
 	struct lapic *lapic = vcpu->lapic;
-	int vector;
 
-	if (!lapic) {
-		vector = user_irq(vcpu);
-		vcpu->inject.user_irq = 0;
-		return vector;
-	}
-	if (unlikely(pic_has_irq(lapic->chip)) && lapic_accepts_extint(&lapic->regs))
-		return pic_ack_irq(lapic->chip);
+	if (!lapic)
+		return take_user_irq(vcpu);
+	if (lapic_has_extint(vcpu))
+		return lapic->chip->split ? take_user_irq(vcpu) : pic_ack_irq(lapic->chip);
 	return lapic_accept(&lapic->regs);
 }
 
+bool irq_user_may_raise(struct vcpu *vcpu)
+{
+	return !vcpu->vm->kernel_pic && (!vcpu->lapic || lapic_accepts_extint(&vcpu->lapic->regs));
+}
+
+/* With nothing else on its way: userspace may as well write the vector into the state. */
 bool irq_window_open(struct vcpu *vcpu)
 {
 	const struct vcpu_inject *in = &vcpu->inject;
 
-	return !in->user_irq && !in->irq.injected && !in->exception.injected &&
-	       inject_irq_allowed(vcpu);
+	if (in->user_irq || in->irq.injected || in->nmi.injected || in->exception.injected ||
+	    in->exception.pending)
+		return false;
+	if (vcpu->in_l2 && vcpu->vm->nested_ops->takes_irqs(vcpu))
+		return true;
+	return inject_irq_allowed(vcpu);
 }
 
 void irq_state_to_run(struct vcpu *vcpu)
@@ -270,5 +324,6 @@ void irq_state_to_run(struct vcpu *vcpu)
 	run->if_flag = !!(vcpu_rflags(vcpu) & X86_EFLAGS_IF);
 	run->cr8 = lapic_get_tpr(vcpu);
 	run->apic_base = vcpu->msrs.apic_base;
-	run->ready_for_interrupt_injection = vcpu->lapic || irq_window_open(vcpu);
+	run->ready_for_interrupt_injection = vcpu->vm->kernel_pic ||
+					     (irq_user_may_raise(vcpu) && irq_window_open(vcpu));
 }

@@ -17,6 +17,12 @@ struct vm;
  */
 int irqchip_create(struct vm *vm);
 /*
+ * KVM_CAP_SPLIT_IRQCHIP: LAPICs alone, and routes of messages; GSIs below @pins
+ * are those of userspace's IOAPIC. Context: as above. 0, -EINVAL: too many pins;
+ * -EEXIST: there is an irqchip, a vCPU, or a PIT to come; -ENOMEM.
+ */
+int irqchip_create_split(struct vm *vm, u64 pins);
+/*
  * The VM ends: nothing runs any more, vCPUs and buses still exist. Stops all
  * timers and frees the LAPICs too. May sleep.
  */
@@ -41,7 +47,7 @@ void lapic_set_tsc_deadline(struct vcpu *vcpu, u64 value);
 
 /*
  * An interrupt that the vCPU would take now if IF and shadows allow: vector or
- * -1. Without an irqchip: what KVM_INTERRUPT queued. Interrupts may be off.
+ * -1. That may be one that KVM_INTERRUPT queued. Interrupts may be off.
  */
 int irq_pending(struct vcpu *vcpu);
 /* Take it: it becomes in service. The vector, or -1 if it is gone. Interrupts may be off. */
@@ -50,7 +56,9 @@ int irq_ack(struct vcpu *vcpu);
 bool lapic_is_next(struct vcpu *vcpu, u8 vector);
 /* Take what the LAPIC has next, and end it at once. There is one. */
 void lapic_take_and_end(struct vcpu *vcpu);
-/* Without an irqchip: would an interrupt from KVM_INTERRUPT be taken at once? vCPU loaded. */
+/* May interrupts come from KVM_INTERRUPT, and does the vCPU listen to them? */
+bool irq_user_may_raise(struct vcpu *vcpu);
+/* If so: would one be taken at once? vCPU loaded. */
 bool irq_window_open(struct vcpu *vcpu);
 /* At the end of KVM_RUN: what kvm_run tells of interrupts. vCPU loaded. */
 void irq_state_to_run(struct vcpu *vcpu);
@@ -71,6 +79,24 @@ void lapic_latch_sipi(struct vcpu *vcpu, u8 vector);
  * Timers need nothing else: they deliver on their own.
  */
 void lapic_timer_sync(struct vcpu *vcpu);
+
+/*
+ * What the LAPIC and its guest say to each other through guest memory. While
+ * vcpu->lapic_shares isn't 0, lapic_share() is called before each entry, and
+ * lapic_unshare() after each exit, and after an entry that was not to be. Both
+ * may sleep; vCPU loaded.
+ */
+#define LAPIC_SHARES_TPR BIT(0) /* KVM_SET_VAPIC_ADDR */
+#define LAPIC_SHARES_EOI BIT(1) /* MSR_KVM_PV_EOI_EN */
+void lapic_share(struct vcpu *vcpu);
+void lapic_unshare(struct vcpu *vcpu);
+/* KVM_SET_VAPIC_ADDR; 0 ends it. 0, or -EINVAL: the guest has no such memory. */
+int lapic_set_vapic_addr(struct vcpu *vcpu, u64 gpa);
+/* MSR_KVM_PV_EOI_EN, kept in vcpu->msrs.pv_eoi. 0, or 1: #GP. */
+int lapic_set_pv_eoi(struct vcpu *vcpu, u64 value);
+/* Requests that userspace is to hear of, by an exit: 0 and kvm_run is filled, or 1. */
+#define LAPIC_USER_REQUESTS (BIT(REQ_TPR_ACCESS) | BIT(REQ_IOAPIC_EOI))
+int lapic_tell_user(struct vcpu *vcpu);
 
 /* KVM_GET_LAPIC, KVM_SET_LAPIC: the latter gives 0 or -EINVAL. vCPU locked, has a LAPIC. */
 void lapic_get_state(struct vcpu *vcpu, struct kvm_lapic_state *state);

@@ -49,6 +49,8 @@ void lapic_reset(struct vcpu *vcpu, bool init)
 	if (!lapic)
 		return;
 	lapic_timer_stop(lapic);
+	vcpu->lapic_shares = 0;
+	vcpu->msrs.pv_eoi = 0;
 	if (!init)
 		power_up(lapic);
 	reset_regs(lapic, init);
@@ -135,8 +137,15 @@ u64 lapic_get_tpr(struct vcpu *vcpu)
 
 static void want_event(struct lapic *lapic)
 {
-	if (!vecmap_empty(&lapic->regs.irr) || pic_has_irq(lapic->chip))
+	if (!vecmap_empty(&lapic->regs.irr) || pic_has_irq(lapic->chip) ||
+	    lapic->vcpu->inject.user_irq)
 		vcpu_request(lapic->vcpu, REQ_EVENT);
+}
+
+void lapic_new_tpr(struct lapic *lapic, u8 tpr)
+{
+	WRITE_ONCE(lapic->regs.tpr, tpr);
+	want_event(lapic);
 }
 
 void lapic_set_tpr(struct vcpu *vcpu, u64 cr8)
@@ -147,31 +156,36 @@ void lapic_set_tpr(struct vcpu *vcpu, u64 cr8)
 		vcpu->run->cr8 = cr8;
 		return;
 	}
-	WRITE_ONCE(lapic->regs.tpr, cr8 << 4 & 0xf0);
-	want_event(lapic);
+	lapic_new_tpr(lapic, cr8 << 4 & 0xf0);
 }
 
-static void end_of_interrupt(struct lapic *lapic)
+void lapic_end_of_interrupt(struct lapic *lapic)
 {
 	int vector = lapic_eoi(&lapic->regs);
+	bool level;
 
 	if (vector < 0)
 		return;
-	if (test_bit(vector, lapic->chip->eoi_vectors))
-		ioapic_eoi_broadcast(lapic->chip, vector, test_bit(vector, lapic->regs.tmr));
+	if (test_bit(vector, lapic->chip->eoi_vectors)) {
+		level = test_bit(vector, lapic->regs.tmr);
+		if (lapic->chip->split)
+			split_eoi(lapic, vector, level);
+		else
+			ioapic_eoi_broadcast(lapic->chip, vector, level);
+	}
 	want_event(lapic);
 }
 
 bool lapic_is_next(struct vcpu *vcpu, u8 vector)
 {
-	return vcpu->lapic && !pic_has_irq(vcpu->lapic->chip) &&
+	return vcpu->lapic && !lapic_has_extint(vcpu) &&
 	       lapic_pending(&vcpu->lapic->regs) == vector;
 }
 
 void lapic_take_and_end(struct vcpu *vcpu)
 {
 	if (lapic_accept(&vcpu->lapic->regs) >= 0)
-		end_of_interrupt(vcpu->lapic);
+		lapic_end_of_interrupt(vcpu->lapic);
 }
 
 static void self_ipi(struct lapic *lapic, u8 vector)
@@ -190,6 +204,16 @@ static void do_timer(struct lapic *lapic, u32 todo, int old_shift)
 		lapic_timer_scale(lapic, old_shift);
 }
 
+/* The guest's access to TPR is KVM_EXIT_TPR_ACCESS once its instruction is done. */
+static void note_tpr_access(struct lapic *lapic, bool write)
+{
+	if (likely(!lapic->vcpu->report_tpr))
+		return;
+	lapic->tpr_access.rip = vcpu_rip(lapic->vcpu);
+	lapic->tpr_access.write = write;
+	vcpu_request(lapic->vcpu, REQ_TPR_ACCESS);
+}
+
 /* 0, or 1: #GP, if the mode has it. Context: the vCPU's thread. */
 static int write_reg(struct lapic *lapic, u32 reg, u64 value)
 {
@@ -200,10 +224,12 @@ static int write_reg(struct lapic *lapic, u32 reg, u64 value)
 	todo = lapic_regs_write(&lapic->regs, reg, value);
 	if (todo & LAPIC_DO_GP)
 		return 1;
+	if (reg == LAPIC_TPR)
+		note_tpr_access(lapic, true);
 	if (todo & LAPIC_DO_SEND)
 		lapic_write_icr(lapic);
 	if (todo & LAPIC_DO_EOI)
-		end_of_interrupt(lapic);
+		lapic_end_of_interrupt(lapic);
 	if (todo & LAPIC_DO_SELF_IPI)
 		self_ipi(lapic, value);
 	if (todo & LAPIC_DO_MAP)
@@ -220,6 +246,8 @@ static bool read_reg(struct lapic *lapic, u32 reg, u32 *value)
 		*value = lapic_timer_count(lapic);
 		return true;
 	}
+	if (reg == LAPIC_TPR)
+		note_tpr_access(lapic, false);
 	return lapic_regs_read(&lapic->regs, reg, value);
 }
 
@@ -251,7 +279,7 @@ int lapic_x2apic_write(struct vcpu *vcpu, u32 msr, u64 value)
 		return 1;
 	/* The most frequent write of all. */
 	if (msr == X2APIC_MSR_FIRST + (LAPIC_EOI >> 4) && !value) {
-		end_of_interrupt(lapic);
+		lapic_end_of_interrupt(lapic);
 		return 0;
 	}
 	return write_reg(lapic, (msr - X2APIC_MSR_FIRST) << 4, value);
@@ -372,7 +400,8 @@ void lapic_get_state(struct vcpu *vcpu, struct kvm_lapic_state *state)
 	struct lapic *lapic = vcpu->lapic;
 
 	BUILD_BUG_ON(sizeof(state->regs) != LAPIC_PAGE_SIZE);
-	lapic_regs_save(&lapic->regs, lapic_timer_count(lapic), (u8 *)state->regs);
+	lapic_regs_save(&lapic->regs, lapic_timer_count(lapic), vcpu->vm->x2apic_ids,
+			(u8 *)state->regs);
 }
 
 int lapic_set_state(struct vcpu *vcpu, const struct kvm_lapic_state *state)
@@ -382,7 +411,7 @@ int lapic_set_state(struct vcpu *vcpu, const struct kvm_lapic_state *state)
 	int ret;
 
 	hrtimer_cancel(&lapic->timer);
-	ret = lapic_regs_load(&lapic->regs, (const u8 *)state->regs, &count);
+	ret = lapic_regs_load(&lapic->regs, (const u8 *)state->regs, vcpu->vm->x2apic_ids, &count);
 	if (!ret)
 		lapic_map_update(lapic->chip);
 	lapic_timer_start_from(lapic, count);

@@ -73,11 +73,6 @@ static int deliver(struct lapic *to, const struct lapic *from, const struct lapi
 	}
 }
 
-static bool is_broadcast(const struct lapic_msg *msg)
-{
-	return msg->dest == (msg->wide ? 0xffffffff : 0xff);
-}
-
 /*
  * The LAPICs of the destinations in @bits, from @table on; in x2APIC mode a
  * cluster is 16 neighbours in the map by ID. Return: whether all were found.
@@ -103,9 +98,10 @@ static bool collect_logical(struct lapic_map *map, const struct lapic_msg *msg, 
 {
 	u32 first;
 
+	if (READ_ONCE(map->all_flat))
+		return msg->dest <= 0xff && collect(map->by_flat_bit, msg->dest, msg, to, count);
 	if (!msg->wide)
-		return READ_ONCE(map->all_flat) &&
-		       collect(map->by_flat_bit, msg->dest & 0xff, msg, to, count);
+		return false;
 	first = (msg->dest >> 16) * 16;
 	return READ_ONCE(map->all_x2apic) && first < ARRAY_SIZE(map->by_id) &&
 	       collect(map->by_id + first, msg->dest & 0xffff, msg, to, count);
@@ -138,7 +134,7 @@ static bool send_mapped(struct irqchip *chip, struct lapic *from, const struct l
 	struct lapic *to[16];
 	int i, count;
 
-	if (msg->lowest || is_broadcast(msg) || !smp_load_acquire(&chip->map.usable))
+	if (msg->lowest || lapic_msg_for_all(msg) || !smp_load_acquire(&chip->map.usable))
 		return false;
 	if (msg->logical ? !collect_logical(&chip->map, msg, to, &count)
 			 : !collect_physical(&chip->map, msg, to, &count))
@@ -206,8 +202,15 @@ static int send_searching(struct irqchip *chip, struct lapic *from, const struct
 
 int lapic_send_msg(struct irqchip *chip, struct lapic *from, const struct lapic_msg *msg)
 {
+	struct lapic_msg strict;
 	int result;
 
+	/* Of an IPI its sender's mode decides; a device's could come from anywhere. */
+	if (unlikely(chip->vm->x2apic_strict) && !from) {
+		strict = *msg;
+		strict.ff = FF_XAPICS;
+		msg = &strict;
+	}
 	rcu_read_lock();
 	if (msg->shorthand != TO_DEST || !send_mapped(chip, from, msg, &result))
 		result = msg->lowest ? send_lowest(chip, from, msg)
@@ -280,9 +283,11 @@ static bool map_one(struct lapic_map *map, struct lapic *lapic)
 
 	if (lapic->regs.mode == LAPIC_DISABLED)
 		return true;
-	if (id >= ARRAY_SIZE(map->by_id) || map->by_id[id])
-		return false;
-	WRITE_ONCE(map->by_id[id], lapic);
+	if (id < ARRAY_SIZE(map->by_id)) {
+		if (map->by_id[id])
+			return false;
+		WRITE_ONCE(map->by_id[id], lapic);
+	}
 	if (lapic->regs.mode == LAPIC_X2APIC) {
 		map->all_flat = false;
 	} else {

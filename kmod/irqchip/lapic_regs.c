@@ -38,6 +38,7 @@ static u32 x2apic_ldr(u32 id)
 void lapic_regs_enter_x2apic(struct lapic_regs *regs, u32 id)
 {
 	WRITE_ONCE(regs->id, id);
+	WRITE_ONCE(regs->x2apic_id, id);
 	WRITE_ONCE(regs->ldr, x2apic_ldr(id));
 	WRITE_ONCE(regs->mode, LAPIC_X2APIC);
 }
@@ -67,8 +68,9 @@ void lapic_regs_reset(struct lapic_regs *regs, u32 id, bool init)
 		WRITE_ONCE(regs->lvt[i], LVT_MASKED);
 	WRITE_ONCE(regs->svr, 0xff);
 	WRITE_ONCE(regs->dfr, 0xffffffff);
+	WRITE_ONCE(regs->x2apic_id, id);
 	if (!init)
-		WRITE_ONCE(regs->id, id);
+		WRITE_ONCE(regs->id, is_x2apic(regs) ? id : id & ID_MAX_XAPIC);
 	WRITE_ONCE(regs->ldr, is_x2apic(regs) ? x2apic_ldr(regs->id) : 0);
 }
 
@@ -124,6 +126,19 @@ int lapic_eoi(struct lapic_regs *regs)
 	if (vector >= 0)
 		vecmap_remove(&regs->isr, vector);
 	return vector;
+}
+
+int lapic_eoi_can_wait(const struct lapic_regs *regs)
+{
+	return vecmap_empty(&regs->irr) ? vecmap_highest(&regs->isr) : -1;
+}
+
+u32 lapic_vapic_word(const struct lapic_regs *regs)
+{
+	u32 requested = max(vecmap_highest(&regs->irr), 0);
+	u32 in_service = max(vecmap_highest(&regs->isr), 0);
+
+	return (regs->tpr & 0xff) | (in_service & 0xf0) << 8 | requested << 24;
 }
 
 int lapic_request(struct lapic_regs *regs, u8 vector, bool level)
@@ -375,9 +390,16 @@ u32 lapic_regs_write(struct lapic_regs *regs, u32 reg, u64 value)
 	}
 }
 
+/*
+ * A vCPU whose ID is too large for xAPIC mode, in which it starts, can be told from
+ * others only by its ID of x2APIC mode, so it has that, too.
+ */
 static bool match_physical(const struct lapic_regs *regs, const struct lapic_msg *msg)
 {
-	return READ_ONCE(regs->id) == msg->dest;
+	u32 x2apic_id = READ_ONCE(regs->x2apic_id);
+
+	return READ_ONCE(regs->id) == msg->dest ||
+	       (x2apic_id > ID_MAX_XAPIC && x2apic_id == msg->dest);
 }
 
 static bool match_logical(const struct lapic_regs *regs, u32 dest)
@@ -396,11 +418,27 @@ static bool match_logical(const struct lapic_regs *regs, u32 dest)
 	}
 }
 
+static bool for_all_in(enum lapic_mode mode, const struct lapic_msg *msg)
+{
+	if (msg->wide && msg->dest == 0xffffffff)
+		return true;
+	if (msg->dest != ID_MAX_XAPIC)
+		return false;
+	return msg->ff == FF_EVERYBODY || (msg->ff == FF_XAPICS && mode == LAPIC_XAPIC);
+}
+
+bool lapic_msg_for_all(const struct lapic_msg *msg)
+{
+	return for_all_in(LAPIC_XAPIC, msg);
+}
+
 bool lapic_match(const struct lapic_regs *regs, const struct lapic_msg *msg)
 {
-	if (READ_ONCE(regs->mode) == LAPIC_DISABLED)
+	enum lapic_mode mode = READ_ONCE(regs->mode);
+
+	if (mode == LAPIC_DISABLED)
 		return false;
-	if (msg->dest == (msg->wide ? 0xffffffff : ID_MAX_XAPIC))
+	if (for_all_in(mode, msg))
 		return true;
 	return msg->logical ? match_logical(regs, msg->dest) : match_physical(regs, msg);
 }
@@ -414,6 +452,7 @@ void lapic_msg_from_icr(struct lapic_msg *msg, u64 icr, bool x2apic)
 		.shorthand = icr >> 18 & 3,
 		.logical = icr & BIT(11),
 		.wide = x2apic,
+		.ff = x2apic ? FF_NOBODY : FF_EVERYBODY,
 		.level = icr & BIT(15),
 		.assert = icr & BIT(14),
 	};
@@ -424,7 +463,7 @@ void lapic_msg_from_icr(struct lapic_msg *msg, u64 icr, bool x2apic)
 }
 
 /* SDM: "Message Address Register Format", "Message Data Register Format". */
-void lapic_msg_from_msi(struct lapic_msg *msg, u64 addr, u32 data)
+void lapic_msg_from_msi(struct lapic_msg *msg, u64 addr, u32 data, bool wide)
 {
 	bool hint = addr & BIT(3);
 
@@ -435,7 +474,10 @@ void lapic_msg_from_msi(struct lapic_msg *msg, u64 addr, u32 data)
 		.logical = addr & BIT(2),
 		.level = data & BIT(15),
 		.assert = true,
+		.wide = wide,
 	};
+	if (wide)
+		msg->dest |= (u32)(addr >> 32) & ~(u32)ID_MAX_XAPIC;
 	msg->lowest = msg->mode == DELIVER_LOWEST || (hint && msg->mode == DELIVER_FIXED);
 }
 
@@ -452,7 +494,7 @@ static u32 get32(const u8 *page, u32 reg)
 	return value;
 }
 
-void lapic_regs_save(const struct lapic_regs *regs, u32 tmcct, u8 page[LAPIC_PAGE_SIZE])
+void lapic_regs_save(const struct lapic_regs *regs, u32 tmcct, bool ids32, u8 page[LAPIC_PAGE_SIZE])
 {
 	u32 reg, value;
 
@@ -460,7 +502,7 @@ void lapic_regs_save(const struct lapic_regs *regs, u32 tmcct, u8 page[LAPIC_PAG
 	for (reg = 0; reg < LAPIC_PAGE_SIZE; reg += 16)
 		if (lapic_regs_read(regs, reg, &value))
 			put32(page, reg, value);
-	put32(page, LAPIC_ID, regs->id << 24);
+	put32(page, LAPIC_ID, ids32 && is_x2apic(regs) ? regs->id : regs->id << 24);
 	put32(page, LAPIC_DFR, regs->dfr);
 	put32(page, LAPIC_ICR2, regs->icr >> 32);
 	put32(page, LAPIC_TMCCT, tmcct);
@@ -487,13 +529,20 @@ static u32 loadable_lvt(int i)
 	return lvt_writable[i] | (i == LVT_TIMER ? 2u << LVT_TIMER_SHIFT : 0);
 }
 
-int lapic_regs_load(struct lapic_regs *regs, const u8 page[LAPIC_PAGE_SIZE], u32 *tmcct)
+/* In x2APIC mode the ID stays; it is asked for as lapic_regs_save() gives it. */
+static bool id_ok(const struct lapic_regs *regs, u32 id, bool ids32)
 {
-	u32 id = get32(page, LAPIC_ID) >> 24;
+	return !is_x2apic(regs) || id == (ids32 ? regs->id : regs->id << 24);
+}
+
+int lapic_regs_load(struct lapic_regs *regs, const u8 page[LAPIC_PAGE_SIZE], bool ids32, u32 *tmcct)
+{
+	u32 id = get32(page, LAPIC_ID);
 	int i;
 
-	if (is_x2apic(regs) && id != regs->id)
+	if (!id_ok(regs, id, ids32))
 		return -EINVAL;
+	id = is_x2apic(regs) ? regs->id : id >> 24;
 	load_vectors(regs, page);
 	WRITE_ONCE(regs->id, id);
 	WRITE_ONCE(regs->ldr,

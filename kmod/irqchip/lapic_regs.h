@@ -76,6 +76,7 @@ struct lapic_regs {
 	u8 mode;		   /* enum lapic_mode */
 	bool has_deadline;	   /* the vCPU is offered TSC-deadline mode */
 	u32 id;			   /* in xAPIC mode the 8 bits of the register's high byte */
+	u32 x2apic_id;		   /* what it is in x2APIC mode, for ever */
 	u32 tpr;
 	u32 ldr, dfr;
 	u32 svr;
@@ -85,6 +86,9 @@ struct lapic_regs {
 	u32 tmict, tdcr;
 };
 
+/* Whom destination 0xff means, beside who has that ID. */
+enum lapic_ff { FF_EVERYBODY, FF_XAPICS, FF_NOBODY };
+
 /* An interrupt message on its way to one or more LAPICs. */
 struct lapic_msg {
 	u32 dest;
@@ -92,7 +96,8 @@ struct lapic_msg {
 	u8 mode; /* enum lapic_delivery */
 	u8 shorthand;
 	bool logical;
-	bool wide;   /* 32-bit destination: from an ICR in x2APIC mode */
+	bool wide;   /* 32-bit destination, all ones are everybody */
+	u8 ff;	     /* enum lapic_ff */
 	bool level;  /* trigger mode: level */
 	bool assert; /* of a level-triggered one; also tells INIT from INIT de-assert */
 	bool lowest; /* one of the matching LAPICs only */
@@ -131,6 +136,18 @@ int lapic_accept(struct lapic_regs *regs);
 int lapic_eoi(struct lapic_regs *regs);
 
 /*
+ * The highest vector in service, whose end may be noted late as nothing waits for
+ * it. -1: there is none.
+ */
+int lapic_eoi_can_wait(const struct lapic_regs *regs);
+
+/*
+ * What KVM_SET_VAPIC_ADDR has the guest see, a byte each, the lowest first: TPR, the
+ * class of the highest vector in service, 0, the highest requested vector.
+ */
+u32 lapic_vapic_word(const struct lapic_regs *regs);
+
+/*
  * A fixed interrupt arrives. Any context. Return: 1: newly pending; 0: it was
  * pending already; -1: not taken (disabled). An illegal vector may make the
  * error interrupt pending instead: 1.
@@ -143,7 +160,10 @@ bool lapic_error(struct lapic_regs *regs, enum lapic_error error);
 /* Is @msg, whose shorthand is TO_DEST, for this LAPIC? */
 bool lapic_match(const struct lapic_regs *regs, const struct lapic_msg *msg);
 void lapic_msg_from_icr(struct lapic_msg *msg, u64 icr, bool x2apic);
-void lapic_msg_from_msi(struct lapic_msg *msg, u64 addr, u32 data);
+/* @wide: bits 63:40 of the address are bits 31:8 of the destination; else they are nothing. */
+void lapic_msg_from_msi(struct lapic_msg *msg, u64 addr, u32 data, bool wide);
+/* May LAPICs that do not have its destination as ID take it, because it is everybody's? */
+bool lapic_msg_for_all(const struct lapic_msg *msg);
 
 static inline bool lapic_sw_enabled(const struct lapic_regs *regs)
 {
@@ -160,11 +180,13 @@ int lapic_timer_shift(const struct lapic_regs *regs);
 u64 lapic_deadline_ns(u64 deadline, u64 tsc, u32 tsc_khz);
 
 /*
- * Registers in the layout of the xAPIC page, with the ID in its high byte in
- * both modes. ICR's high half is at LAPIC_ICR2 always.
+ * Registers in the layout of the xAPIC page, with the ID in its high byte; with
+ * @ids32, in x2APIC mode, in all of it. ICR's high half is at LAPIC_ICR2 always.
  */
-void lapic_regs_save(const struct lapic_regs *regs, u32 tmcct, u8 page[LAPIC_PAGE_SIZE]);
+void lapic_regs_save(const struct lapic_regs *regs, u32 tmcct, bool ids32,
+		     u8 page[LAPIC_PAGE_SIZE]);
 /* 0; -EINVAL: in x2APIC mode the ID is the vCPU's and cannot change. */
-int lapic_regs_load(struct lapic_regs *regs, const u8 page[LAPIC_PAGE_SIZE], u32 *tmcct);
+int lapic_regs_load(struct lapic_regs *regs, const u8 page[LAPIC_PAGE_SIZE], bool ids32,
+		    u32 *tmcct);
 
 #endif

@@ -317,6 +317,7 @@ const struct nested_ops nested_guest_ops = {
 	.cr0_valid = ops_cr0_valid,
 	.cr4_valid = ops_cr4_valid,
 	.insn_done = ops_insn_done,
+	.takes_irqs = nested_takes_irqs,
 	.unshadow = shadow_pause,
 };
 

@@ -28,6 +28,8 @@ static void capabilities(void)
 		{ KVM_CAP_USER_MEMORY, "USER_MEMORY" },
 		{ KVM_CAP_SET_TSS_ADDR, "SET_TSS_ADDR" },
 		{ KVM_CAP_EXT_CPUID, "EXT_CPUID" },
+		{ KVM_CAP_EXT_EMUL_CPUID, "EXT_EMUL_CPUID" },
+		{ KVM_CAP_NOP_IO_DELAY, "NOP_IO_DELAY" },
 		{ KVM_CAP_DESTROY_MEMORY_REGION_WORKS, "DESTROY_MEMORY_REGION_WORKS" },
 		{ KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, "JOIN_MEMORY_REGIONS_WORKS" },
 		{ KVM_CAP_MP_STATE, "MP_STATE" },
@@ -51,6 +53,9 @@ static void capabilities(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(required); i++)
 		tap_ok(vm_cap(dev, required[i].cap) > 0, "KVM_CAP_%s", required[i].name);
+	tap_ok(vm_cap(dev, KVM_CAP_IRQ_ROUTING) == 4096, "KVM_CAP_IRQ_ROUTING counts routes");
+	tap_ok(vm_cap(dev, KVM_CAP_NR_VCPUS) == sysconf(_SC_NPROCESSORS_ONLN),
+	       "as many vCPUs are recommended as there are CPUs");
 	tap_ok(vm_cap(dev, 0x7fffffff) == 0, "an unknown capability is 0");
 	tap_ok(vm_cap(dev, -1) == 0, "capability -1 is 0");
 }

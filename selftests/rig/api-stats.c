@@ -9,31 +9,6 @@
 
 static struct vm *vm;
 
-/* The value of @name as @fd's own description leads to it; ~0: there is none. */
-static u64 value_of(int fd, const char *name)
-{
-	struct kvm_stats_header head;
-	size_t size;
-	char *desc;
-	u64 value = ~0ull;
-
-	if (pread(fd, &head, sizeof(head), 0) != sizeof(head))
-		return ~0ull;
-	size = sizeof(struct kvm_stats_desc) + head.name_size;
-	desc = malloc(size);
-	for (u32 i = 0; i < head.num_desc; i++) {
-		struct kvm_stats_desc *d = (void *)desc;
-
-		if (pread(fd, desc, size, head.desc_offset + i * size) != (ssize_t)size)
-			break;
-		if (!strcmp(d->name, name) &&
-		    pread(fd, &value, 8, head.data_offset + d->offset) == 8)
-			break;
-	}
-	free(desc);
-	return value;
-}
-
 static void description(int fd, const char *what)
 {
 	struct kvm_stats_header head = { 0 };
@@ -87,18 +62,18 @@ int main(void)
 	tap_ok(vm_stats >= 0 && cpu_stats >= 0 && other_stats >= 0, "KVM_GET_STATS_FD");
 	description(vm_stats, "the VM's");
 	description(cpu_stats, "a vCPU's");
-	before = value_of(cpu_stats, "io_exits");
+	before = stat_value(cpu_stats, "io_exits");
 	run_guest();
-	tap_ok(value_of(cpu_stats, "io_exits") == before + EXITS, "five OUTs are five io_exits");
-	tap_ok(value_of(other_stats, "io_exits") == 0, "and none of the other vCPU's");
+	tap_ok(stat_value(cpu_stats, "io_exits") == before + EXITS, "five OUTs are five io_exits");
+	tap_ok(stat_value(other_stats, "io_exits") == 0, "and none of the other vCPU's");
 	if (!dev_is_kvm()) /* whose VM has counters of its own */
-		tap_ok(value_of(vm_stats, "io_exits") == before + EXITS, "the VM's is their sum");
-	tap_ok(value_of(cpu_stats, "no such") == ~0ull, "an unknown counter is not found");
-	before = value_of(cpu_stats, "exits");
+		tap_ok(stat_value(vm_stats, "io_exits") == before + EXITS, "the VM's is their sum");
+	tap_ok(stat_value(cpu_stats, "no such") == ~0ull, "an unknown counter is not found");
+	before = stat_value(cpu_stats, "exits");
 	close(vm->cpu[0].fd);
 	vm->cpu[0].fd = -1;
-	tap_ok(value_of(cpu_stats, "exits") == before, "the file outlives the vCPU's descriptor");
+	tap_ok(stat_value(cpu_stats, "exits") == before, "the file outlives the vCPU's descriptor");
 	vm_free(vm);
-	tap_ok(value_of(cpu_stats, "exits") == before, "and the VM's");
+	tap_ok(stat_value(cpu_stats, "exits") == before, "and the VM's");
 	return tap_done();
 }

@@ -256,6 +256,34 @@ static void vcpus(void)
 	tap_ok(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) == -1, "an irqchip after a vCPU");
 }
 
+static long limit_ids(int fd, u64 limit)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_MAX_VCPU_ID, .args[0] = limit };
+
+	return ioctl(fd, KVM_ENABLE_CAP, &cap);
+}
+
+/* KVM_CAP_MAX_VCPU_ID is the highest number and one. */
+static void vcpu_ids(void)
+{
+	int max_id = vm_cap(vm->dev, KVM_CAP_MAX_VCPU_ID);
+	struct vm *v = vm_new(MIB);
+
+	EXPECT_OK(ioctl(v->fd, KVM_CREATE_VCPU, max_id - 1), "the highest vCPU number");
+	EXPECT_ERRNO(ioctl(v->fd, KVM_CREATE_VCPU, max_id), EINVAL, "the next one");
+	EXPECT_ERRNO(limit_ids(v->fd, 4), EINVAL, "a limit after a vCPU");
+	EXPECT_OK(limit_ids(v->fd, max_id), "what it is already");
+	vm_free(v);
+	v = vm_new(MIB);
+	EXPECT_ERRNO(limit_ids(v->fd, max_id + 1), EINVAL, "a limit too high");
+	EXPECT_OK(limit_ids(v->fd, 4), "a limit of vCPU numbers");
+	EXPECT_OK(limit_ids(v->fd, 4), "the same again");
+	EXPECT_ERRNO(limit_ids(v->fd, 5), EINVAL, "another");
+	EXPECT_ERRNO(ioctl(v->fd, KVM_CREATE_VCPU, 4), EINVAL, "a vCPU at the limit");
+	EXPECT_OK(ioctl(v->fd, KVM_CREATE_VCPU, 3), "one below it");
+	vm_free(v);
+}
+
 /* In the order of kvmtool. */
 static void pit_before_irqchip(void)
 {
@@ -356,6 +384,7 @@ int main(void)
 	ioeventfds();
 	irqfds();
 	vcpus();
+	vcpu_ids();
 	irqchip_after_vcpu();
 	pit_before_irqchip();
 	sipi_received();

@@ -6,12 +6,9 @@
 #include <string.h>
 #include "vm.h"
 
-/* Guest-physical addresses; paging maps the first GiB to itself. */
+/* Guest-physical addresses */
 #define CODE 0x8000
 #define HANDLER 0x8800
-#define GDT 0x9000
-#define IDT 0x9100
-#define TABLES 0xa000 /* PML4, PDPT, page directory */
 #define VMXON_REGION 0x10000
 #define VMCS 0x11000
 #define ROM 0x200000
@@ -53,31 +50,6 @@ asm(".pushsection .rodata\n"
     "handler_end:\n"
     ".popsection\n");
 
-static void put_tables(void)
-{
-	u64 *table = (u64 *)(vm->ram + TABLES);
-
-	memset(table, 0, 0x3000);
-	table[0] = (TABLES + 0x1000) | 3;
-	table[512] = (TABLES + 0x2000) | 3;
-	for (u64 i = 0; i < 512; i++)
-		table[1024 + i] = i << 21 | 0x83;
-}
-
-/* Each exception goes to the same handler. */
-static void put_idt(void)
-{
-	u64 *gdt = (u64 *)(vm->ram + GDT), *idt = (u64 *)(vm->ram + IDT);
-
-	gdt[1] = 0x00af9b000000ffff;
-	gdt[2] = 0x00cf93000000ffff;
-	for (int i = 0; i < 32; i++) {
-		idt[2 * i] = 0x8e0000080000 | HANDLER;
-		idt[2 * i + 1] = 0;
-	}
-	memcpy(vm->ram + HANDLER, handler, handler_end - handler);
-}
-
 static void put_region(u64 at)
 {
 	struct {
@@ -102,39 +74,6 @@ static void set_feature_control(u64 value)
 		tap_bail("IA32_FEATURE_CONTROL");
 }
 
-static struct kvm_segment flat(u16 selector, u8 type, bool l)
-{
-	return (struct kvm_segment){
-		.selector = selector,
-		.limit = ~0u,
-		.type = type,
-		.present = 1,
-		.s = 1,
-		.db = !l,
-		.l = l,
-		.g = 1,
-	};
-}
-
-/* 64-bit mode with CR4.VMXE and what VMX operation wants of CR0. */
-static void long_mode(void)
-{
-	struct kvm_sregs s;
-
-	if (ioctl(cpu_fd, KVM_GET_SREGS, &s))
-		tap_bail("KVM_GET_SREGS");
-	s.cs = flat(8, 11, true);
-	s.ds = s.es = s.fs = s.gs = s.ss = flat(16, 3, false);
-	s.cr0 = 0x80000031;
-	s.cr3 = TABLES;
-	s.cr4 = 0x2020;
-	s.efer = 0x500;
-	s.gdt = (struct kvm_dtable){ .base = GDT, .limit = 23 };
-	s.idt = (struct kvm_dtable){ .base = IDT, .limit = 511 };
-	if (ioctl(cpu_fd, KVM_SET_SREGS, &s))
-		tap_bail("KVM_SET_SREGS");
-}
-
 static bool said(u8 want)
 {
 	u8 got = 0xbd;
@@ -153,7 +92,7 @@ static bool says(const u8 *code, u64 rbx, const u8 *values, int count)
 	bool good = true;
 
 	memcpy(vm->ram + CODE, code, handler - code);
-	long_mode();
+	vm_long_mode(vm, 0, HANDLER);
 	if (ioctl(cpu_fd, KVM_SET_REGS, &regs))
 		tap_bail("KVM_SET_REGS");
 	for (int i = 0; i < count; i++)
@@ -216,8 +155,7 @@ int main(void)
 	if (vm_set_region(vm->fd, 0, 0, 0, ROM, vm->ram) ||
 	    vm_set_region(vm->fd, 1, KVM_MEM_READONLY, ROM, 0x1000, vm->ram + ROM))
 		tap_bail("slots");
-	put_tables();
-	put_idt();
+	memcpy(vm->ram + HANDLER, handler, handler_end - handler);
 	put_region(VMXON_REGION);
 	put_region(VMCS);
 	firmware();

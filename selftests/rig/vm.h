@@ -87,13 +87,27 @@ int vm_cap(int fd, int cap);
 struct vm *vm_new(size_t ram_size);
 void vm_irqchip(struct vm *vm);
 int vm_add_cpu(struct vm *vm);
+int vm_add_cpu_id(struct vm *vm, u32 id); /* the number is another than the index */
 /* Supported CPUID, with the vCPU's APIC ID, and VMX only when @nested. */
 void vm_set_cpuid(struct vm *vm, int cpu, bool nested);
 /* Real mode at 0:@ip, flat segments of 64 KiB. */
 void vm_real_mode(struct vm *vm, int cpu, u16 ip);
 /* Flat 32-bit protected mode without paging at @eip. */
 void vm_flat_mode(struct vm *vm, int cpu, u32 eip);
+/*
+ * 64-bit mode with CR4.VMXE and what VMX operation wants of CR0. Paging maps the first
+ * GiB to itself, and each vector below LONG_VECTORS goes to @handler.
+ */
+#define LONG_GDT 0x9000 /* selector 8: code, 16: data */
+#define LONG_IDT 0x9100
+#define LONG_VECTORS 0x60
+#define LONG_TABLES 0xa000 /* PML4, PDPT, page directory */
+#define LONG_CR0 0x80000031
+#define LONG_CR4 0x2020
+void vm_long_mode(struct vm *vm, int cpu, u32 handler);
 void vm_free(struct vm *vm);
+/* The value of @name as the description in a file of statistics leads to it; ~0: there is none. */
+u64 stat_value(int fd, const char *name);
 int vm_set_region(int fd, u32 slot, u32 flags, u64 gpa, u64 size, void *host);
 
 #endif

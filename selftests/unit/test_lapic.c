@@ -148,6 +148,37 @@ TEST(ppr_is_the_higher_of_tpr_and_what_is_in_service)
 	assert_int_equal(read_reg(LAPIC_PPR), 0x62);
 }
 
+TEST(an_end_can_wait_while_nothing_waits_for_it)
+{
+	assert_int_equal(lapic_eoi_can_wait(&regs), -1);
+	lapic_request(&regs, 0x41, false);
+	assert_int_equal(lapic_eoi_can_wait(&regs), -1);
+	lapic_accept(&regs);
+	assert_int_equal(lapic_eoi_can_wait(&regs), 0x41);
+	/* A lower one waits for the end, a higher one does not but would hide it. */
+	lapic_request(&regs, 0x31, false);
+	assert_int_equal(lapic_eoi_can_wait(&regs), -1);
+	lapic_request(&regs, 0x51, false);
+	lapic_accept(&regs);
+	assert_int_equal(lapic_eoi_can_wait(&regs), -1);
+	lapic_eoi(&regs);
+	lapic_eoi(&regs);
+	lapic_accept(&regs);
+	assert_int_equal(lapic_eoi_can_wait(&regs), 0x31);
+}
+
+TEST(the_vapic_word_has_tpr_class_in_service_and_request)
+{
+	assert_int_equal(lapic_vapic_word(&regs), 0);
+	lapic_regs_write(&regs, LAPIC_TPR, 0x25);
+	lapic_request(&regs, 0x47, false);
+	assert_int_equal(lapic_vapic_word(&regs), 0x47000025);
+	lapic_accept(&regs);
+	assert_int_equal(lapic_vapic_word(&regs), 0x00004025);
+	lapic_request(&regs, 0x31, false);
+	assert_int_equal(lapic_vapic_word(&regs), 0x31004025);
+}
+
 TEST(eoi_with_nothing_in_service_does_nothing)
 {
 	assert_int_equal(lapic_eoi(&regs), -1);
@@ -327,8 +358,10 @@ TEST(base_moves_are_the_sdms)
 
 static bool matches(u32 dest, bool logical, bool wide)
 {
-	return lapic_match(&regs,
-			   &(struct lapic_msg){ .dest = dest, .logical = logical, .wide = wide });
+	return lapic_match(&regs, &(struct lapic_msg){ .dest = dest,
+						       .logical = logical,
+						       .wide = wide,
+						       .ff = wide ? FF_NOBODY : FF_EVERYBODY });
 }
 
 TEST(physical_destinations)
@@ -376,6 +409,47 @@ TEST(x2apic_logical_destinations)
 	assert_true(matches(8, true, false));
 }
 
+static bool device_reaches(u32 dest, bool logical, bool wide, enum lapic_ff ff)
+{
+	u64 addr = 0xfee00000 | (dest & 0xff) << 12 | (logical ? 4 : 0) | (u64)(dest >> 8) << 40;
+	struct lapic_msg msg;
+
+	lapic_msg_from_msi(&msg, addr, 0x41, wide);
+	msg.ff = ff;
+	return lapic_match(&regs, &msg);
+}
+
+TEST(ff_of_a_device_is_everybody_or_those_in_xapic_mode)
+{
+	assert_true(device_reaches(0xff, false, false, FF_EVERYBODY));
+	assert_true(device_reaches(0xff, false, true, FF_XAPICS));
+	lapic_regs_enter_x2apic(&regs, 0x12);
+	assert_true(device_reaches(0xff, false, false, FF_EVERYBODY));
+	assert_true(device_reaches(0xff, false, true, FF_EVERYBODY));
+	assert_false(device_reaches(0xff, false, true, FF_XAPICS));
+	assert_true(device_reaches(0xffffffff, false, true, FF_XAPICS));
+	/* Then it is the first eight of cluster 0. */
+	lapic_regs_enter_x2apic(&regs, 7);
+	assert_true(device_reaches(0xff, true, true, FF_XAPICS));
+	lapic_regs_enter_x2apic(&regs, 8);
+	assert_false(device_reaches(0xff, true, true, FF_XAPICS));
+}
+
+TEST(a_large_id_is_reached_in_both_modes)
+{
+	regs.mode = LAPIC_XAPIC;
+	lapic_regs_reset(&regs, 0x123, false);
+	assert_int_equal(read_reg(LAPIC_ID), 0x23u << 24);
+	assert_true(device_reaches(0x123, false, true, FF_XAPICS));
+	assert_true(device_reaches(0x23, false, true, FF_XAPICS));
+	assert_false(device_reaches(0x223, false, true, FF_XAPICS));
+	lapic_regs_enter_x2apic(&regs, 0x123);
+	assert_true(device_reaches(0x123, false, true, FF_XAPICS));
+	assert_false(device_reaches(0x23, false, true, FF_XAPICS));
+	/* Without 32-bit IDs the high half of the address is not looked at. */
+	assert_false(device_reaches(0x123, false, false, FF_EVERYBODY));
+}
+
 TEST(a_disabled_lapic_matches_nothing)
 {
 	regs.mode = LAPIC_DISABLED;
@@ -406,11 +480,11 @@ TEST(msi_fields)
 {
 	struct lapic_msg msg;
 
-	lapic_msg_from_msi(&msg, 0xfee00000 | 3 << 12 | 1 << 3 | 1 << 2, 0xc041);
+	lapic_msg_from_msi(&msg, 0xfee00000 | 3 << 12 | 1 << 3 | 1 << 2, 0xc041, false);
 	assert_int_equal(msg.dest, 3);
 	assert_int_equal(msg.vector, 0x41);
 	assert_true(msg.logical && msg.level && msg.lowest);
-	lapic_msg_from_msi(&msg, 0xfee00000 | 1 << 3, DELIVER_NMI << 8);
+	lapic_msg_from_msi(&msg, 0xfee00000 | 1 << 3, DELIVER_NMI << 8, false);
 	assert_int_equal(msg.mode, DELIVER_NMI);
 	assert_false(msg.lowest);
 }
@@ -450,13 +524,13 @@ TEST(state_survives_saving_and_loading)
 	lapic_request(&regs, 0xfb, true);
 	lapic_request(&regs, 0x31, false);
 	lapic_accept(&regs);
-	lapic_regs_save(&regs, 777, page);
+	lapic_regs_save(&regs, 777, false, page);
 
 	memset(&regs, 0, sizeof(regs));
 	regs.mode = LAPIC_XAPIC;
-	assert_int_equal(lapic_regs_load(&regs, page, &count), 0);
+	assert_int_equal(lapic_regs_load(&regs, page, false, &count), 0);
 	assert_int_equal(count, 777);
-	lapic_regs_save(&regs, count, again);
+	lapic_regs_save(&regs, count, false, again);
 	assert_memory_equal(page, again, sizeof(page));
 	assert_int_equal(lapic_eoi(&regs), 0xfb);
 	lapic_regs_write(&regs, LAPIC_TPR, 0);
@@ -470,15 +544,37 @@ TEST(x2apic_state_has_the_xapic_id)
 
 	enter_x2apic();
 	regs.icr = 6ULL << 32 | 0x41;
-	lapic_regs_save(&regs, 0, page);
+	lapic_regs_save(&regs, 0, false, page);
 	assert_int_equal(page[LAPIC_ID + 3], 5);
 	assert_int_equal(page[LAPIC_ICR2], 6);
 	regs.icr = 0;
-	assert_int_equal(lapic_regs_load(&regs, page, &count), 0);
+	assert_int_equal(lapic_regs_load(&regs, page, false, &count), 0);
 	assert_int_equal(regs.icr >> 32, 6);
 	page[LAPIC_ID + 3] = 6;
-	assert_int_equal(lapic_regs_load(&regs, page, &count), -EINVAL);
+	assert_int_equal(lapic_regs_load(&regs, page, false, &count), -EINVAL);
 	assert_int_equal(regs.id, 5);
+}
+
+TEST(x2apic_state_has_a_32_bit_id_if_wanted)
+{
+	u8 page[LAPIC_PAGE_SIZE];
+	u32 count, id;
+
+	lapic_regs_save(&regs, 0, true, page);
+	assert_int_equal(page[LAPIC_ID + 3], 5);
+	lapic_regs_enter_x2apic(&regs, 0x305);
+	lapic_regs_save(&regs, 0, true, page);
+	memcpy(&id, page + LAPIC_ID, sizeof(id));
+	assert_int_equal(id, 0x305);
+	assert_int_equal(lapic_regs_load(&regs, page, true, &count), 0);
+	assert_int_equal(regs.id, 0x305);
+	assert_int_equal(lapic_regs_load(&regs, page, false, &count), -EINVAL);
+	/* The narrow form of a large ID is what it was saved as. */
+	lapic_regs_save(&regs, 0, false, page);
+	assert_int_equal(lapic_regs_load(&regs, page, true, &count), -EINVAL);
+	assert_int_equal(lapic_regs_load(&regs, page, false, &count), 0);
+	assert_int_equal(regs.id, 0x305);
+	assert_int_equal(read_reg(LAPIC_LDR), 0x30u << 16 | 1 << 5);
 }
 
 /* Whatever is written or loaded: no crash, and invariants hold. */
@@ -510,8 +606,8 @@ TEST(hostile_values_do_no_harm)
 		if (i % 500 == 0) {
 			for (value = 0; value < sizeof(page); value++)
 				page[value] = rand();
-			lapic_regs_load(&regs, page, &count);
-			lapic_regs_save(&regs, count, page);
+			lapic_regs_load(&regs, page, i & 1000, &count);
+			lapic_regs_save(&regs, count, i & 1000, page);
 		}
 	}
 }
@@ -530,6 +626,8 @@ int main(void)
 		CASE(a_higher_class_interrupts_a_lower_one),
 		CASE(tpr_holds_back_its_class_and_below),
 		CASE(ppr_is_the_higher_of_tpr_and_what_is_in_service),
+		CASE(an_end_can_wait_while_nothing_waits_for_it),
+		CASE(the_vapic_word_has_tpr_class_in_service_and_request),
 		CASE(eoi_with_nothing_in_service_does_nothing),
 		CASE(software_disabled_takes_none_but_keeps_what_it_has),
 		CASE(software_disabling_masks_the_lvts),
@@ -550,6 +648,8 @@ int main(void)
 		CASE(flat_logical_destinations),
 		CASE(cluster_logical_destinations),
 		CASE(x2apic_logical_destinations),
+		CASE(ff_of_a_device_is_everybody_or_those_in_xapic_mode),
+		CASE(a_large_id_is_reached_in_both_modes),
 		CASE(a_disabled_lapic_matches_nothing),
 		CASE(icr_fields),
 		CASE(msi_fields),
@@ -557,6 +657,7 @@ int main(void)
 		CASE(extint_passes_through_lint0),
 		CASE(state_survives_saving_and_loading),
 		CASE(x2apic_state_has_the_xapic_id),
+		CASE(x2apic_state_has_a_32_bit_id_if_wanted),
 		CASE(hostile_values_do_no_harm),
 	};
 

@@ -143,9 +143,14 @@ void vm_irqchip(struct vm *vm)
 
 int vm_add_cpu(struct vm *vm)
 {
+	return vm_add_cpu_id(vm, vm->cpu_count);
+}
+
+int vm_add_cpu_id(struct vm *vm, u32 id)
+{
 	int n = vm->cpu_count++;
 
-	vm->cpu[n].fd = ioctl(vm->fd, KVM_CREATE_VCPU, n);
+	vm->cpu[n].fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
 	if (vm->cpu[n].fd < 0)
 		tap_bail("KVM_CREATE_VCPU");
 	vm->cpu[n].run =
@@ -241,4 +246,28 @@ void vm_free(struct vm *vm)
 	close(vm->dev);
 	munmap(vm->ram, vm->ram_size);
 	free(vm);
+}
+
+u64 stat_value(int fd, const char *name)
+{
+	struct kvm_stats_header head;
+	size_t size;
+	char *desc;
+	u64 value = ~0ull;
+
+	if (pread(fd, &head, sizeof(head), 0) != sizeof(head))
+		return ~0ull;
+	size = sizeof(struct kvm_stats_desc) + head.name_size;
+	desc = malloc(size);
+	for (u32 i = 0; i < head.num_desc; i++) {
+		struct kvm_stats_desc *d = (void *)desc;
+
+		if (pread(fd, desc, size, head.desc_offset + i * size) != (ssize_t)size)
+			break;
+		if (!strcmp(d->name, name) &&
+		    pread(fd, &value, 8, head.data_offset + d->offset) == 8)
+			break;
+	}
+	free(desc);
+	return value;
 }
