@@ -7,10 +7,12 @@
 #include "doctor.h"
 #include "err.h"
 #include "json.h"
+#include "migrate.h"
 #include "optparse.h"
 
 struct doctor_opts {
-	const char *device;
+	const char *device, *migrate_from;
+	bool facts;
 	bool json, fix, dry, undo;
 };
 
@@ -44,6 +46,19 @@ static int set_undo(void *into, const char *value)
 	return 0;
 }
 
+static int set_facts(void *into, const char *value)
+{
+	(void)value;
+	((struct doctor_opts *)into)->facts = true;
+	return 0;
+}
+
+static int set_migrate_from(void *into, const char *value)
+{
+	((struct doctor_opts *)into)->migrate_from = value;
+	return 0;
+}
+
 static int set_device(void *into, const char *value)
 {
 	struct doctor_opts *opts = into;
@@ -62,6 +77,11 @@ static const struct option_row doctor_options[] = {
 	  false, set_dry },
 	{ "undo", NULL, "take back what --fix changed, the last change first; takes root",
 	  "revert u", false, set_undo },
+	{ "migration-facts", NULL, "print what a machine that moves to another host relies on",
+	  "export facts", false, set_facts },
+	{ "migrate-from", "FILE",
+	  "can a machine move here from the host whose\n--migration-facts FILE has (- standard input)",
+	  "migrate import", false, set_migrate_from },
 	{ 0 },
 };
 
@@ -74,7 +94,8 @@ static const struct command doctor_command = {
 	.after =
 		"Exit status: 0 it can run guests and nest; 1 it can run guests but not nest;\n"
 		"2 it can't run guests, or wrong usage; 4 a step of --fix or --undo failed, or takes\n"
-		"root; 16 standard output can't be written.",
+		"root, or what --migrate-from needs can't be read; 16 standard output can't be written.\n"
+		"With --migrate-from: 0 a machine can move; 1 it can't.",
 	.options = doctor_options,
 };
 
@@ -145,6 +166,12 @@ static int parse(struct doctor_opts *opts, int argc, char **argv)
 		return fail("--fix and --undo are opposites; keep one of them.");
 	if (opts->json && (opts->fix || opts->undo))
 		return fail("--json tells what is the case; leave it out with --fix and --undo.");
+	if (!!opts->migrate_from + opts->facts + opts->fix + opts->undo > 1)
+		return fail(
+			"--fix, --undo, --migration-facts and --migrate-from are a task each; keep one of "
+			"them.");
+	if (opts->json && opts->facts)
+		return fail("--migration-facts has a form of its own; leave out --json.");
 	if (opts->dry && !opts->fix)
 		return fail("--dry-run goes with --fix only.");
 	return 0;
@@ -180,6 +207,10 @@ int doctor_main(int argc, char **argv)
 		say("%s", fail_text());
 		return EXIT_USAGE;
 	}
+	if (opts.facts)
+		return migrate_say_facts(opts.device);
+	if (opts.migrate_from)
+		return migrate_judge(opts.device, opts.migrate_from, opts.json);
 	if (opts.undo)
 		return doctor_undo();
 	return opts.fix ? doctor_fix(opts.device, opts.dry) : report(&opts);
