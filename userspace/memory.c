@@ -35,6 +35,20 @@ struct host_memory host_memory(void)
 	};
 }
 
+/* We ask for them by madvise(), so only "never" withholds them. */
+bool host_has_huge_pages(void)
+{
+	FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "re");
+	char line[64] = "[never]";
+
+	if (!file)
+		return false;
+	if (!fgets(line, sizeof(line), file))
+		strcpy(line, "[never]");
+	fclose(file);
+	return !strstr(line, "[never]");
+}
+
 static int check_host(uint64_t size)
 {
 	struct host_memory host = host_memory();

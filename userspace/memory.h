@@ -2,6 +2,7 @@
 #ifndef ABYME_MEMORY_H
 #define ABYME_MEMORY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "units.h"
@@ -37,6 +38,9 @@ struct host_memory {
 };
 
 struct host_memory host_memory(void);
+
+/* Does the kernel back guest memory by 2 MiB pages, where it has them free? */
+bool host_has_huge_pages(void);
 
 /* @size: at least MEM_MIN, whole pages. Return: 0, or -1 after fail(). */
 int memory_create(struct guest_memory *memory, uint64_t size);
