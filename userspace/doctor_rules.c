@@ -280,7 +280,10 @@ static void fix_rule(const struct facts *facts, struct finding *f)
 
 static enum verdict check_access(const struct facts *facts, struct finding *f)
 {
-	if (facts->device_is_kvm || !facts->node_there || (facts->node_mode & MODE_ALL) == MODE_ALL)
+	/* A node that opens and is none of ours, a disk's say, is nobody's business here. */
+	if (facts->device_is_kvm || !facts->node_there ||
+	    (facts->device_error && facts->device_error != EACCES) ||
+	    (facts->node_mode & MODE_ALL) == MODE_ALL)
 		return VERDICT_SKIP;
 	if (!facts->group_there) {
 		SAY(f, "there is no group " DEVICE_GROUP " that %s could belong to", facts->device);

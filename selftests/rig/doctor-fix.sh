@@ -86,6 +86,12 @@ also "^would *group *add ada to the group kvm (usermod -aG kvm ada)"
 also "^would *hugepages *write madvise to $huge (it has never)"
 unchanged before "a dry run changes nothing"
 
+mknod mem c 1 1
+chmod 600 mem
+SUDO_USER=ada abyme doctor --fix --dry-run --device "$dir/mem" >said 2>&1
+! grep -q "mem.*owner" said
+claim "a node that is not ours is not given away" $?
+
 # --- without root
 cp "$(command -v abyme)" /tmp/abyme-for-all
 chmod 755 /tmp/abyme-for-all

@@ -265,6 +265,11 @@ static void the_device_is_opened_to_its_group(void **state)
 	assert_int_equal(fix_of("access"), CHANGE_OWN);
 	assert_string_equal(finding("access")->fix.before, "0:0:600");
 	assert_string_equal(finding("access")->fix.after, "0:106:660");
+	facts.device_error = EACCES;
+	assert_int_equal(fix_of("access"), CHANGE_OWN);
+	facts.device_error = ENOTTY; /* it does not speak the API: somebody else's */
+	assert_int_equal(fix_of("access"), CHANGE_NONE);
+	facts.device_error = 0;
 	facts.node_gid = 106;
 	facts.node_mode = 0660;
 	assert_int_equal(fix_of("access"), CHANGE_NONE);
