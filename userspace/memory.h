@@ -32,9 +32,12 @@ struct guest_memory {
 	uint64_t size;
 };
 
-/* What this machine has, and how much of it is free without swapping (0: unknown). */
+/*
+ * What this machine has, and how much of it is free without swapping (0: unknown);
+ * and how much lies in free blocks of 2 MiB and more, which takes no compaction.
+ */
 struct host_memory {
-	uint64_t total, available;
+	uint64_t total, available, in_large_blocks;
 };
 
 struct host_memory host_memory(void);

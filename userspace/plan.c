@@ -114,7 +114,9 @@ static void judge(struct verdict *v, const struct plan *plan, const struct plan_
 	v->huge = host_has_huge_pages();
 	v->counts = v->huge ? PLAN_LARGE : PLAN_SMALL;
 	needed = plan->total[v->counts];
-	v->host_lacks = needed > v->host.available ? needed - v->host.available : 0;
+	/* 0 free is that the kernel doesn't say. */
+	v->host_lacks = v->host.available && needed > v->host.available ? needed - v->host.available
+									: 0;
 	v->l1_lacks = plan->l1_needs > wish->l1 ? plan->l1_needs - wish->l1 : 0;
 }
 
@@ -130,7 +132,9 @@ static void print_host(const struct verdict *v, const struct plan *plan)
 {
 	const char *pages = v->huge ? "2 MiB" : "4 KiB";
 
-	if (v->host_lacks)
+	if (!v->host.available)
+		printf("This host doesn't say how much memory is free.\n");
+	else if (v->host_lacks)
 		printf("This host has %s free and backs guests by %s pages: it lacks %s.\n",
 		       size_text(v->host.available).text, pages,
 		       size_text(align_up(v->host_lacks, MIB)).text);
@@ -139,7 +143,11 @@ static void print_host(const struct verdict *v, const struct plan *plan)
 		       size_text(v->host.available).text, pages);
 	if (!v->huge)
 		printf("Transparent huge pages are off here; abyme doctor --fix turns them on.\n");
-	if (!v->host_lacks && plan->total[PLAN_WORST] > v->host.available)
+	else if (!v->host_lacks && v->host.in_large_blocks < plan->part[PLAN_MEMORY][PLAN_LARGE])
+		printf("Only %s are free in blocks of 2 MiB now; what the kernel can't make more of "
+		       "takes 4 KiB pages.\n",
+		       size_text(v->host.in_large_blocks).text);
+	if (!v->host_lacks && v->host.available && plan->total[PLAN_WORST] > v->host.available)
 		printf("The worst case does not fit.\n");
 }
 
@@ -180,7 +188,9 @@ static void print_json(const struct verdict *v, const struct plan *plan)
 	for (int p = 0; p < PLAN_PARTS; p++)
 		json_row(plan_part_keys[p], plan->part[p]);
 	json_row("total", plan->total);
-	printf("  \"available\": %" PRIu64 ",\n  \"counts\": \"%s\",\n", v->host.available,
+	printf("  \"available\": %" PRIu64 ",\n  \"in_large_blocks\": %" PRIu64
+	       ",\n  \"counts\": \"%s\",\n",
+	       v->host.available, v->host.in_large_blocks,
 	       v->counts == PLAN_LARGE ? "large" : "small");
 	printf("  \"host_lacks\": %" PRIu64 ",\n  \"l1_needs\": %" PRIu64
 	       ",\n  \"l1_lacks\": %" PRIu64 ",\n",
