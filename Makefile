@@ -81,6 +81,9 @@ $(B)/userspace/%.o: userspace/%.c | need-cc
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(user_cflags) -c -o $@ $<
 
+# It carries the udev rule, for doctor --fix.
+$(B)/userspace/doctor_change.o: scripts/60-abyme.rules
+
 include selftests/selftests.mk
 
 # What scripts/rig carries into the machine, for the kernel KDIR.

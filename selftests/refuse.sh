@@ -32,7 +32,7 @@ says()
 }
 
 echo "TAP version 13"
-echo "1..7"
+echo "1..9"
 claim "this processor has no VT-x" refuses grep -qw vmx /proc/cpuinfo
 claim "abyme.ko does not load" refuses insmod "/lib/modules/$(uname -r)/kernel/abyme.ko"
 dmesg | grep abyme >/tmp/said
@@ -41,4 +41,6 @@ claim "abyme run fails" refuses abyme run /nothing
 claim "and says which device is missing" says '/dev/abyme'
 claim "abyme doctor fails" refuses abyme doctor
 claim "and says that there is no VT-x" says 'VT-x'
+claim "that this is a VM of QEMU's, without hardware virtualization" says 'QEMU without hardware'
+claim "and how QEMU gives VT-x to a VM" says '-> .*-accel kvm -cpu host,[+]vmx'
 exit $failed

@@ -4,6 +4,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
+
+#include "doctor_change.h"
 
 /* What a machine says of itself; gathered by doctor_facts.c, judged by doctor_rules.c. */
 struct facts {
@@ -33,7 +36,24 @@ struct facts {
 	char device_text[600]; /* the sentence that goes with it */
 	int vm_error;	       /* errno of creating a VM; 0 fine, -1 not tried */
 	bool device_vmx;       /* it offers VMX to guests */
+
+	bool root;
+	char user[33]; /* who is to use the device: sudo's user, or who runs us; "" unknown */
+	bool user_in_group;
+	bool group_there; /* DEVICE_GROUP */
+	gid_t group;
+	bool udev, udev_rule; /* there is udev; it has a rule for the device */
+	bool node_there;
+	uid_t node_uid;
+	gid_t node_gid;
+	mode_t node_mode;
+	char huge_pages[16]; /* transparent ones: "always", "madvise", "never"; "" none */
 };
+
+#define DEVICE_GROUP "kvm"
+#define UDEV_RULES "/etc/udev/rules.d"
+#define UDEV_RULE UDEV_RULES "/60-abyme.rules"
+#define HUGE_PAGES "/sys/kernel/mm/transparent_hugepage/enabled"
 
 void facts_gather(struct facts *facts, const char *device);
 
@@ -45,15 +65,24 @@ struct finding {
 	enum verdict verdict;
 	enum blocks blocks; /* when the verdict is bad */
 	char what[700];
-	char mend[400]; /* a command or a step; "" none */
+	char mend[600];	   /* a command or a step; "" none */
+	struct change fix; /* what doctor --fix may do about it; CHANGE_NONE: nothing */
 };
 
-#define FINDINGS_MAX 16
+#define FINDINGS_MAX 20
 
 /* Judge the facts. Return: how many findings (without those to skip). */
 unsigned int doctor_judge(const struct facts *facts, struct finding findings[FINDINGS_MAX]);
 
 /* 0: can run and nest; 1: can run; 2: can't. */
 int doctor_status(const struct finding *findings, unsigned int count);
+
+/* The last line of a report with this status. */
+extern const char *const doctor_summaries[];
+
+/* doctor --fix: make the changes, or with @dry only say them. Return: the exit status. */
+int doctor_fix(const char *device, bool dry);
+/* doctor --undo: take back what --fix changed, the last change first. */
+int doctor_undo(void);
 
 #endif

@@ -3,10 +3,13 @@
 #include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "device.h"
@@ -191,6 +194,77 @@ static void gather_memory(struct facts *f)
 	f->memory_free = host.available;
 }
 
+/* From /etc/passwd only: a static program can't ask what else nsswitch.conf names. */
+static void gather_user(struct facts *f)
+{
+	const char *sudo = f->root ? getenv("SUDO_USER") : NULL;
+	FILE *file = fopen("/etc/passwd", "re");
+	const struct passwd *user;
+
+	if (f->root && !sudo)
+		sudo = getenv("DOAS_USER");
+	while (file && !f->user[0] && (user = fgetpwent(file))) {
+		bool is_it = f->root ? sudo && !strcmp(user->pw_name, sudo)
+				     : user->pw_uid == getuid();
+
+		if (!is_it || !user->pw_uid || strlen(user->pw_name) >= sizeof(f->user))
+			continue;
+		strcpy(f->user, user->pw_name);
+		f->user_in_group = f->group_there && user->pw_gid == f->group;
+	}
+	if (file)
+		fclose(file);
+}
+
+static void gather_group(struct facts *f)
+{
+	FILE *file = fopen("/etc/group", "re");
+	const struct group *group;
+
+	while (file && (group = fgetgrent(file))) {
+		if (strcmp(group->gr_name, DEVICE_GROUP))
+			continue;
+		f->group_there = true;
+		f->group = group->gr_gid;
+	}
+	if (file)
+		rewind(file);
+	gather_user(f);
+	while (file && (group = fgetgrent(file)))
+		for (char **m = group->gr_mem; f->user[0] && *m; m++)
+			f->user_in_group |= !strcmp(group->gr_name, DEVICE_GROUP) &&
+					    !strcmp(*m, f->user);
+	if (file)
+		fclose(file);
+}
+
+static void gather_access(struct facts *f)
+{
+	static const char *const rules[] = { UDEV_RULE, "/usr/lib/udev/rules.d/60-abyme.rules",
+					     "/lib/udev/rules.d/60-abyme.rules" };
+	struct stat st;
+
+	f->root = !geteuid();
+	gather_group(f);
+	f->udev = !access(UDEV_RULES, F_OK);
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		f->udev_rule |= !access(rules[i], F_OK);
+	if (lstat(f->device, &st) || !S_ISCHR(st.st_mode))
+		return;
+	f->node_there = true;
+	f->node_uid = st.st_uid;
+	f->node_gid = st.st_gid;
+	f->node_mode = st.st_mode & 07777;
+}
+
+static void gather_huge_pages(struct facts *f)
+{
+	char line[64];
+
+	read_line(HUGE_PAGES, line, sizeof(line));
+	chosen_word(line, f->huge_pages, sizeof(f->huge_pages));
+}
+
 void facts_gather(struct facts *f, const char *device)
 {
 	const char *slash = strrchr(device, '/');
@@ -202,5 +276,7 @@ void facts_gather(struct facts *f, const char *device)
 	gather_feature_control(f);
 	gather_modules(f);
 	gather_memory(f);
+	gather_huge_pages(f);
+	gather_access(f);
 	gather_device(f);
 }

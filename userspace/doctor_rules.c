@@ -17,13 +17,21 @@
 #define SAY(f, ...) snprintf((f)->what, sizeof((f)->what), __VA_ARGS__)
 #define MEND(f, ...) snprintf((f)->mend, sizeof((f)->mend), __VA_ARGS__)
 
+/* The step that mends a finding. */
+static void fix_subject(struct finding *f, enum change_kind kind, const char *subject)
+{
+	f->fix.kind = kind;
+	snprintf(f->fix.subject, sizeof(f->fix.subject), "%s", subject);
+}
+
 /* How each hypervisor exposes VT-x to a VM. */
 static const struct {
 	const char *signature, *name, *mend;
 } hypervisors[] = {
 	{ "KVMKVMKVM", "KVM",
-	  "on the host: sudo modprobe -r kvm_intel && sudo modprobe kvm_intel nested=1; then give the "
-	  "VM the host's processor: libvirt <cpu mode='host-passthrough'/>, QEMU -cpu host" },
+	  "on the host: sudo modprobe -r kvm_intel && sudo modprobe kvm_intel nested=1 (not on a "
+	  "host with abyme); then, with this VM off, give it VT-x: QEMU -cpu host,+vmx; libvirt "
+	  "<cpu mode='host-passthrough'><feature policy='require' name='vmx'/></cpu>" },
 	{ "Microsoft Hv", "Hyper-V",
 	  "on the host, with this VM off: Set-VMProcessor -VMName NAME "
 	  "-ExposeVirtualizationExtensions $true" },
@@ -34,8 +42,8 @@ static const struct {
 	  "with this VM off: VBoxManage modifyvm NAME --nested-hw-virt on" },
 	{ "XenVMMXenVMM", "Xen", "set nestedhvm=1 and hap=1 in this VM's xl configuration" },
 	{ "TCGTCGTCGTCG", "QEMU without hardware virtualization (TCG)",
-	  "TCG has no VT-x to offer: use -accel kvm -cpu host, or an emulator with VT-x such as "
-	  "Bochs" },
+	  "TCG has no VT-x to offer, whatever -cpu says: use -accel kvm -cpu host,+vmx, or an "
+	  "emulator with VT-x such as Bochs" },
 	{ "bhyve bhyve ", "bhyve", "bhyve has no nested virtualization: use another hypervisor" },
 	{ NULL, "an unknown hypervisor",
 	  "ask whoever runs it to turn on nested virtualization for this VM" },
@@ -169,7 +177,8 @@ static enum verdict check_features(const struct facts *facts, struct finding *f)
 	}
 	SAY(f, "VT-x lacks what abyme needs:%s", missing);
 	if (facts->hypervisor)
-		MEND(f, "give this VM the host's processor unchanged (QEMU -cpu host)");
+		MEND(f, "give this VM the host's processor unchanged: QEMU -cpu host,+vmx; libvirt "
+			"<cpu mode='host-passthrough'/>");
 	else
 		MEND(f, "use a processor of Intel's Haswell generation or later");
 	return VERDICT_BAD;
@@ -208,6 +217,19 @@ static enum verdict check_module(const struct facts *facts, struct finding *f)
 	return VERDICT_BAD;
 }
 
+static void fix_module(const struct facts *facts, struct finding *f)
+{
+	if (!facts->lockdown)
+		fix_subject(f, CHANGE_LOAD, facts->device_is_kvm ? "kvm_intel" : "abyme");
+}
+
+/* It holds VT-x though nothing uses it. */
+static bool kvm_in_the_way(const struct facts *facts)
+{
+	return facts->kvm_intel_loaded && !facts->kvm_intel_users &&
+	       (facts->kvm_keeps_vtx || facts->vm_error == EBUSY);
+}
+
 static enum verdict check_owner(const struct facts *facts, struct finding *f)
 {
 	if (facts->device_is_kvm)
@@ -229,6 +251,80 @@ static enum verdict check_owner(const struct facts *facts, struct finding *f)
 	else
 		SAY(f, "no other hypervisor's module is loaded");
 	return VERDICT_OK;
+}
+
+static void fix_owner(const struct facts *facts, struct finding *f)
+{
+	if (kvm_in_the_way(facts))
+		fix_subject(f, CHANGE_UNLOAD, "kvm_intel");
+}
+
+/* "rule", "access" and "group" are abyme's device's: KVM's comes with the system. */
+static enum verdict check_rule(const struct facts *facts, struct finding *f)
+{
+	if (facts->device_is_kvm || !facts->udev || facts->udev_rule)
+		return VERDICT_SKIP;
+	SAY(f, "no udev rule gives %s to the group " DEVICE_GROUP, facts->device);
+	MEND(f, "sudo cp scripts/60-abyme.rules " UDEV_RULES);
+	return VERDICT_NOTE;
+}
+
+static void fix_rule(const struct facts *facts, struct finding *f)
+{
+	(void)facts;
+	fix_subject(f, CHANGE_RULE, UDEV_RULE);
+}
+
+#define MODE_ALL 0006
+#define MODE_GROUP 0660
+
+static enum verdict check_access(const struct facts *facts, struct finding *f)
+{
+	/* A node that opens and is none of ours, a disk's say, is nobody's business here. */
+	if (facts->device_is_kvm || !facts->node_there ||
+	    (facts->device_error && facts->device_error != EACCES) ||
+	    (facts->node_mode & MODE_ALL) == MODE_ALL)
+		return VERDICT_SKIP;
+	if (!facts->group_there) {
+		SAY(f, "there is no group " DEVICE_GROUP " that %s could belong to", facts->device);
+		MEND(f, "sudo groupadd --system " DEVICE_GROUP);
+		return VERDICT_NOTE;
+	}
+	if (facts->node_gid == facts->group && (facts->node_mode & MODE_GROUP) == MODE_GROUP)
+		return VERDICT_SKIP;
+	SAY(f, "%s isn't open to the group " DEVICE_GROUP, facts->device);
+	MEND(f, "sudo chgrp " DEVICE_GROUP " %s && sudo chmod 660 %s", facts->device,
+	     facts->device);
+	return VERDICT_NOTE;
+}
+
+static void fix_access(const struct facts *facts, struct finding *f)
+{
+	if (!facts->group_there)
+		return;
+	fix_subject(f, CHANGE_OWN, facts->device);
+	snprintf(f->fix.before, sizeof(f->fix.before), "%u:%u:%o", facts->node_uid, facts->node_gid,
+		 facts->node_mode);
+	snprintf(f->fix.after, sizeof(f->fix.after), "%u:%u:%o", facts->node_uid, facts->group,
+		 facts->node_mode | MODE_GROUP);
+}
+
+static enum verdict check_group(const struct facts *facts, struct finding *f)
+{
+	/* Who may open it though not a member, as at a seat, needs nothing. */
+	if (facts->device_is_kvm || !facts->group_there || !facts->user[0] ||
+	    facts->user_in_group || (!facts->root && !facts->device_error))
+		return VERDICT_SKIP;
+	SAY(f, "%s is not in the group " DEVICE_GROUP ", which may open %s", facts->user,
+	    facts->device);
+	MEND(f, "sudo usermod -aG " DEVICE_GROUP " %s, then log in again", facts->user);
+	return VERDICT_NOTE;
+}
+
+static void fix_group(const struct facts *facts, struct finding *f)
+{
+	fix_subject(f, CHANGE_JOIN, facts->user);
+	strcpy(f->fix.after, DEVICE_GROUP);
 }
 
 static enum verdict check_device(const struct facts *facts, struct finding *f)
@@ -290,24 +386,46 @@ static enum verdict check_memory(const struct facts *facts, struct finding *f)
 	return VERDICT_NOTE;
 }
 
+static enum verdict check_huge_pages(const struct facts *facts, struct finding *f)
+{
+	if (strcmp(facts->huge_pages, "never"))
+		return VERDICT_SKIP;
+	SAY(f, "transparent huge pages are off: guests run slower, with larger tables");
+	MEND(f, "echo madvise | sudo tee " HUGE_PAGES);
+	return VERDICT_NOTE;
+}
+
+static void fix_huge_pages(const struct facts *facts, struct finding *f)
+{
+	fix_subject(f, CHANGE_WRITE, HUGE_PAGES);
+	strcpy(f->fix.before, facts->huge_pages);
+	strcpy(f->fix.after, "madvise");
+}
+
 static const struct {
 	const char *id;
 	enum blocks blocks;
 	enum blocks blocks_kvm; /* with --device /dev/kvm, which runs on AMD's processors too */
 	enum verdict (*check)(const struct facts *facts, struct finding *finding);
+	/* Fills in finding->fix when doctor --fix may mend it; NULL: it never may. */
+	void (*fix)(const struct facts *facts, struct finding *finding);
 } rules[] = {
-	{ "processor", BLOCKS_RUN, BLOCKS_NEST, check_processor },
-	{ "level", BLOCKS_NOTHING, BLOCKS_NOTHING, check_level },
-	{ "vt-x", BLOCKS_RUN, BLOCKS_NEST, check_vtx },
-	{ "firmware", BLOCKS_RUN, BLOCKS_RUN, check_firmware },
-	{ "features", BLOCKS_RUN, BLOCKS_NOTHING, check_features },
-	{ "shadowing", BLOCKS_NOTHING, BLOCKS_NOTHING, check_shadowing },
-	{ "module", BLOCKS_RUN, BLOCKS_RUN, check_module },
-	{ "owner", BLOCKS_RUN, BLOCKS_NOTHING, check_owner },
-	{ "device", BLOCKS_RUN, BLOCKS_RUN, check_device },
-	{ "vm", BLOCKS_RUN, BLOCKS_RUN, check_vm },
-	{ "nesting", BLOCKS_NEST, BLOCKS_NEST, check_nesting },
-	{ "memory", BLOCKS_NOTHING, BLOCKS_NOTHING, check_memory },
+	{ "processor", BLOCKS_RUN, BLOCKS_NEST, check_processor, NULL },
+	{ "level", BLOCKS_NOTHING, BLOCKS_NOTHING, check_level, NULL },
+	{ "vt-x", BLOCKS_RUN, BLOCKS_NEST, check_vtx, NULL },
+	{ "firmware", BLOCKS_RUN, BLOCKS_RUN, check_firmware, NULL },
+	{ "features", BLOCKS_RUN, BLOCKS_NOTHING, check_features, NULL },
+	{ "shadowing", BLOCKS_NOTHING, BLOCKS_NOTHING, check_shadowing, NULL },
+	{ "rule", BLOCKS_NOTHING, BLOCKS_NOTHING, check_rule, fix_rule },
+	{ "module", BLOCKS_RUN, BLOCKS_RUN, check_module, fix_module },
+	{ "owner", BLOCKS_RUN, BLOCKS_NOTHING, check_owner, fix_owner },
+	{ "access", BLOCKS_NOTHING, BLOCKS_NOTHING, check_access, fix_access },
+	{ "group", BLOCKS_NOTHING, BLOCKS_NOTHING, check_group, fix_group },
+	{ "device", BLOCKS_RUN, BLOCKS_RUN, check_device, NULL },
+	{ "vm", BLOCKS_RUN, BLOCKS_RUN, check_vm, NULL },
+	{ "nesting", BLOCKS_NEST, BLOCKS_NEST, check_nesting, NULL },
+	{ "memory", BLOCKS_NOTHING, BLOCKS_NOTHING, check_memory, NULL },
+	{ "hugepages", BLOCKS_NOTHING, BLOCKS_NOTHING, check_huge_pages, fix_huge_pages },
 };
 
 _Static_assert(sizeof(rules) / sizeof(rules[0]) <= FINDINGS_MAX, "raise FINDINGS_MAX");
@@ -323,6 +441,8 @@ unsigned int doctor_judge(const struct facts *facts, struct finding findings[FIN
 		f->verdict = rules[i].check(facts, f);
 		if (f->verdict == VERDICT_BAD)
 			f->blocks = facts->device_is_kvm ? rules[i].blocks_kvm : rules[i].blocks;
+		if (rules[i].fix && (f->verdict == VERDICT_BAD || f->verdict == VERDICT_NOTE))
+			rules[i].fix(facts, f);
 		count += f->verdict != VERDICT_SKIP;
 	}
 	return count;

@@ -19,6 +19,8 @@ static const struct {
 	{ "run", "start a virtual machine", run_main },
 	{ "doctor", "can this machine run abyme, can it nest, and what holds it back",
 	  doctor_main },
+	{ "plan", "how much memory a guest hypervisor and its guests take of this host",
+	  plan_main },
 	{ "stat", "how often and why running virtual machines exit", stat_main },
 };
 

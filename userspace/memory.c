@@ -27,12 +27,57 @@ static uint64_t meminfo(const char *row)
 	return kib * KIB;
 }
 
+#define ORDER_LARGE 9 /* of blocks of 2 MiB, in pages as a power of 2 */
+
+/* "Node 0, zone Normal 12 7 ...": free blocks of each order, from 0 on. */
+static uint64_t large_blocks(const char *line)
+{
+	unsigned long long blocks;
+	uint64_t bytes = 0;
+	int at = 0, used;
+
+	if (sscanf(line, "Node %*d, zone %*s%n", &at) < 0 || !at)
+		return 0;
+	for (int order = 0; sscanf(line + at, "%llu%n", &blocks, &used) == 1; order++, at += used)
+		if (order >= ORDER_LARGE)
+			bytes += blocks * (GUEST_PAGE << order);
+	return bytes;
+}
+
+static uint64_t free_in_large_blocks(void)
+{
+	FILE *file = fopen("/proc/buddyinfo", "re");
+	uint64_t bytes = 0;
+	char line[512];
+
+	while (file && fgets(line, sizeof(line), file))
+		bytes += large_blocks(line);
+	if (file)
+		fclose(file);
+	return bytes;
+}
+
 struct host_memory host_memory(void)
 {
 	return (struct host_memory){
 		.total = (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE),
 		.available = meminfo("MemAvailable:"),
+		.in_large_blocks = free_in_large_blocks(),
 	};
+}
+
+/* We ask for them by madvise(), so only "never" withholds them. */
+bool host_has_huge_pages(void)
+{
+	FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "re");
+	char line[64] = "[never]";
+
+	if (!file)
+		return false;
+	if (!fgets(line, sizeof(line), file))
+		strcpy(line, "[never]");
+	fclose(file);
+	return !strstr(line, "[never]");
 }
 
 static int check_host(uint64_t size)

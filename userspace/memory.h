@@ -2,6 +2,7 @@
 #ifndef ABYME_MEMORY_H
 #define ABYME_MEMORY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "units.h"
@@ -31,12 +32,18 @@ struct guest_memory {
 	uint64_t size;
 };
 
-/* What this machine has, and how much of it is free without swapping (0: unknown). */
+/*
+ * What this machine has, and how much of it is free without swapping (0: unknown);
+ * and how much lies in free blocks of 2 MiB and more, which takes no compaction.
+ */
 struct host_memory {
-	uint64_t total, available;
+	uint64_t total, available, in_large_blocks;
 };
 
 struct host_memory host_memory(void);
+
+/* Does the kernel back guest memory by 2 MiB pages, where it has them free? */
+bool host_has_huge_pages(void);
 
 /* @size: at least MEM_MIN, whole pages. Return: 0, or -1 after fail(). */
 int memory_create(struct guest_memory *memory, uint64_t size);

@@ -14,7 +14,7 @@ static const struct {
 	u64 bits;
 } offers[] = {
 #define O(word, bits, title, how, note) { OFFER_##word, OFFER_##how, bits },
-#include "nested/offer.def"
+#include <vmx/offer.def>
 #undef O
 };
 

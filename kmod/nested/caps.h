@@ -6,7 +6,7 @@
 #include <vmx/caps.h>
 #include <vmx/types.h>
 
-/* Columns of nested/offer.def. */
+/* Columns of <vmx/offer.def>. */
 enum offer_word {
 	OFFER_BASIC,
 	OFFER_PIN,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* sources: kmod/nested/caps.c kmod/nested/vmcs12.c */
-/* Prints docs/features.md, from nested/offer.def and caps_offer(). */
+/* Prints docs/features.md, from <vmx/offer.def> and caps_offer(). */
 #include <stdio.h>
 
 #include "nested/caps.h"
@@ -39,7 +39,7 @@ static const struct offer {
 	const char *title, *note;
 } offers[] = {
 #define O(word, bits, title, how, note) { OFFER_##word, OFFER_##how, bits, title, note },
-#include "nested/offer.def"
+#include <vmx/offer.def>
 #undef O
 };
 
@@ -150,7 +150,7 @@ int main(void)
 		vmcs12_fields_of(&models[i].l1, &models[i].fields);
 	}
 	printf("# What L1 is offered of VMX\n\n"
-	       "<!-- Made by `make docs` from kmod/nested/offer.def; do not edit. -->\n\n"
+	       "<!-- Made by `make docs` from include/vmx/offer.def; do not edit. -->\n\n"
 	       "A column for each processor model of the rig. *yes*: L1 has it. *no*: the\n"
 	       "processor has it, and L1 does not; the remark says why. *—*: the processor has\n"
 	       "none. A number is what L1 is told. What L1 is offered the capability MSRs say;\n"

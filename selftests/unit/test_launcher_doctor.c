@@ -77,7 +77,9 @@ static void each_hypervisor_has_its_way(void **state)
 		const char *signature, *mend;
 	} ways[] = {
 		{ "KVMKVMKVM", "kvm_intel nested=1" },
-		{ "KVMKVMKVM", "host-passthrough" },
+		{ "KVMKVMKVM", "-cpu host,+vmx" },
+		{ "KVMKVMKVM", "<feature policy='require' name='vmx'/>" },
+		{ "TCGTCGTCGTCG", "-accel kvm -cpu host,+vmx" },
 		{ "Microsoft Hv",
 		  "Set-VMProcessor -VMName NAME -ExposeVirtualizationExtensions $true" },
 		{ "VMwareVMware", "vhv.enable" },
@@ -197,6 +199,114 @@ static void memory_is_a_note_and_scarce_memory_has_advice(void **state)
 	assert_non_null(strstr(finding("memory")->mend, "less than the usual 512 MiB"));
 }
 
+static enum change_kind fix_of(const char *id)
+{
+	judge();
+	return finding(id) ? finding(id)->fix.kind : CHANGE_NONE;
+}
+
+/* Nothing is to be mended where all is right, nor what only people can mend. */
+static void steps_are_for_what_they_mend_only(void **state)
+{
+	(void)state;
+	judge();
+	for (unsigned int i = 0; i < count; i++)
+		assert_int_equal(findings[i].fix.kind, CHANGE_NONE);
+	facts.cpuid_vmx = false;
+	facts.hypervisor = true;
+	assert_int_equal(fix_of("vt-x"), CHANGE_NONE);
+	assert_int_equal(finding("vt-x")->verdict, VERDICT_BAD);
+}
+
+static void a_missing_module_is_loaded_unless_it_must_be_signed(void **state)
+{
+	(void)state;
+	facts.abyme_loaded = false;
+	facts.device_error = ENOENT;
+	assert_int_equal(fix_of("module"), CHANGE_LOAD);
+	assert_string_equal(finding("module")->fix.subject, "abyme");
+	facts.lockdown = true;
+	assert_int_equal(fix_of("module"), CHANGE_NONE);
+	facts.lockdown = false;
+	facts.device_is_kvm = true;
+	judge();
+	assert_string_equal(finding("module")->fix.subject, "kvm_intel");
+}
+
+static void only_an_idle_kvm_that_holds_vtx_is_removed(void **state)
+{
+	(void)state;
+	facts.kvm_intel_loaded = true;
+	facts.kvm_intel_users = 0;
+	assert_int_equal(fix_of("owner"), CHANGE_NONE);
+	facts.kvm_keeps_vtx = true;
+	assert_int_equal(fix_of("owner"), CHANGE_UNLOAD);
+	assert_string_equal(finding("owner")->fix.subject, "kvm_intel");
+	facts.kvm_intel_users = 1;
+	assert_int_equal(fix_of("owner"), CHANGE_NONE);
+	facts.kvm_intel_users = -1;
+	assert_int_equal(fix_of("owner"), CHANGE_NONE);
+}
+
+static void the_device_is_opened_to_its_group(void **state)
+{
+	(void)state;
+	facts.udev = true;
+	assert_int_equal(fix_of("rule"), CHANGE_RULE);
+	facts.udev_rule = true;
+	assert_int_equal(fix_of("rule"), CHANGE_NONE);
+
+	facts.node_there = true;
+	facts.node_mode = 0600;
+	assert_int_equal(fix_of("access"), CHANGE_NONE); /* there is no group */
+	assert_non_null(strstr(finding("access")->mend, "groupadd"));
+	facts.group_there = true;
+	facts.group = 106;
+	assert_int_equal(fix_of("access"), CHANGE_OWN);
+	assert_string_equal(finding("access")->fix.before, "0:0:600");
+	assert_string_equal(finding("access")->fix.after, "0:106:660");
+	facts.device_error = EACCES;
+	assert_int_equal(fix_of("access"), CHANGE_OWN);
+	facts.device_error = ENOTTY; /* it does not speak the API: somebody else's */
+	assert_int_equal(fix_of("access"), CHANGE_NONE);
+	facts.device_error = 0;
+	facts.node_gid = 106;
+	facts.node_mode = 0660;
+	assert_int_equal(fix_of("access"), CHANGE_NONE);
+	facts.node_gid = 0;
+	facts.node_mode = 0666;
+	assert_int_equal(fix_of("access"), CHANGE_NONE);
+}
+
+static void the_user_joins_the_group(void **state)
+{
+	(void)state;
+	facts.group_there = true;
+	facts.root = true;
+	assert_int_equal(fix_of("group"), CHANGE_NONE); /* root itself needs none */
+	strcpy(facts.user, "ada");
+	assert_int_equal(fix_of("group"), CHANGE_JOIN);
+	assert_string_equal(finding("group")->fix.subject, "ada");
+	assert_string_equal(finding("group")->fix.after, "kvm");
+	facts.root = false; /* she may open it all the same */
+	assert_int_equal(fix_of("group"), CHANGE_NONE);
+	facts.device_error = EACCES;
+	assert_int_equal(fix_of("group"), CHANGE_JOIN);
+	facts.user_in_group = true;
+	assert_int_equal(fix_of("group"), CHANGE_NONE);
+}
+
+static void huge_pages_that_are_off_are_offered(void **state)
+{
+	(void)state;
+	strcpy(facts.huge_pages, "madvise");
+	assert_int_equal(fix_of("hugepages"), CHANGE_NONE);
+	strcpy(facts.huge_pages, "never");
+	assert_int_equal(fix_of("hugepages"), CHANGE_WRITE);
+	assert_string_equal(finding("hugepages")->fix.before, "never");
+	assert_string_equal(finding("hugepages")->fix.after, "madvise");
+}
+
 static void kvm_runs_where_it_cannot_nest(void **state)
 {
 	(void)state;
@@ -227,6 +337,12 @@ int main(void)
 				       setup),
 		cmocka_unit_test_setup(memory_is_a_note_and_scarce_memory_has_advice, setup),
 		cmocka_unit_test_setup(kvm_runs_where_it_cannot_nest, setup),
+		cmocka_unit_test_setup(steps_are_for_what_they_mend_only, setup),
+		cmocka_unit_test_setup(a_missing_module_is_loaded_unless_it_must_be_signed, setup),
+		cmocka_unit_test_setup(only_an_idle_kvm_that_holds_vtx_is_removed, setup),
+		cmocka_unit_test_setup(the_device_is_opened_to_its_group, setup),
+		cmocka_unit_test_setup(the_user_joins_the_group, setup),
+		cmocka_unit_test_setup(huge_pages_that_are_off_are_offered, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
