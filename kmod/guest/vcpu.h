@@ -191,6 +191,8 @@ struct nested_ops {
 	bool (*cr4_valid)(struct vcpu *vcpu, unsigned long cr4);
 	/* L0 ran an instruction of L2, or an iteration: a monitor trap of L1's is due. */
 	void (*insn_done)(struct vcpu *vcpu);
+	/* Userspace has set the vCPU's TSC, or its rate. */
+	void (*tsc_set)(struct vcpu *vcpu);
 	/* L1's next VMREAD or VMWRITE is to exit. False: it would anyway. */
 	bool (*unshadow)(struct vcpu *vcpu);
 };
