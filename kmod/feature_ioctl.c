@@ -281,9 +281,10 @@ long vcpu_set_xcrs(struct vcpu *vcpu, void __user *arg)
 		return -EFAULT;
 	if (!fpu_supported_xcr0() || xcrs.nr_xcrs > KVM_MAX_XCRS || xcrs.flags)
 		return -EINVAL;
+	/* One register, so the first entry for it is all that there is to set. */
 	for (i = 0; i < xcrs.nr_xcrs; i++)
-		if (xcrs.xcrs[i].xcr == 0 && fpu_set_xcr(vcpu, 0, xcrs.xcrs[i].value))
-			return -EINVAL;
+		if (xcrs.xcrs[i].xcr == 0)
+			return fpu_set_xcr(vcpu, 0, xcrs.xcrs[i].value) ? -EINVAL : 0;
 	return 0;
 }
 

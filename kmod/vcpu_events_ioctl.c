@@ -7,6 +7,7 @@
 #include "guest/vcpu.h"
 #include "irqchip/inject.h"
 #include "irqchip/irqchip.h"
+#include "nested/nested.h"
 #include "vcpu_state_ioctl.h"
 
 static void get_exception(struct vcpu *vcpu, struct kvm_vcpu_events *e)
@@ -44,12 +45,20 @@ static u8 get_shadow(void)
 	       (block & IRQBLK_MOV_SS ? KVM_X86_SHADOW_INT_MOV_SS : 0);
 }
 
+/* What KVM_RUN would take at once is in the state that is saved, not beside it. */
+static void settle_init_sipi(struct vcpu *vcpu)
+{
+	if (vcpu->lapic && lapic_has_events(vcpu) && !nested_holds_init(vcpu))
+		lapic_accept_events(vcpu);
+}
+
 void events_get(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 {
 	struct vcpu_inject *in = &vcpu->inject;
 	int irq;
 
 	memset(e, 0, sizeof(*e));
+	settle_init_sipi(vcpu);
 	inject_take_nmi(vcpu);
 	get_exception(vcpu, e);
 	irq = inject_irq_vector(vcpu);
@@ -59,6 +68,9 @@ void events_get(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 	e->nmi.injected = in->nmi.injected;
 	e->nmi.pending = in->nmi.pending != 0;
 	e->nmi.masked = inject_nmi_masked(vcpu);
+	e->smi.latched_init = lapic_has_init(vcpu);
+	if (nested_event_waits(vcpu))
+		e->exception.injected = e->interrupt.injected = e->nmi.injected = 0;
 	e->flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW |
 		   KVM_VCPUEVENT_VALID_SMM;
 	if (vcpu->vm->exception_payload)
@@ -126,6 +138,17 @@ static void set_triple_fault(struct vcpu *vcpu, bool pending)
 		vcpu_take_request(vcpu, REQ_TRIPLE_FAULT);
 }
 
+/* What is in delivery. The event of an entry of L1's is the nested state's, and stays. */
+static void set_injected(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
+{
+	if (nested_event_waits(vcpu))
+		return;
+	set_exception(vcpu, e);
+	inject_set_irq_vector(vcpu, e->interrupt.injected ? e->interrupt.nr : -1,
+			      e->interrupt.soft);
+	vcpu->inject.nmi.injected = e->nmi.injected;
+}
+
 int events_set(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 {
 	struct vcpu_inject *in = &vcpu->inject;
@@ -134,12 +157,9 @@ int events_set(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 		return -EINVAL;
 	vcpu->l2_by_user |= vcpu->in_l2;
 	inject_take_nmi(vcpu);
-	set_exception(vcpu, e);
-	inject_set_irq_vector(vcpu, e->interrupt.injected ? e->interrupt.nr : -1,
-			      e->interrupt.soft);
+	set_injected(vcpu, e);
 	if (e->flags & KVM_VCPUEVENT_VALID_SHADOW)
 		set_shadow(e->interrupt.shadow);
-	in->nmi.injected = e->nmi.injected;
 	if (e->flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
 		in->nmi.pending = e->nmi.pending;
 	inject_set_nmi_masked(vcpu, e->nmi.masked);
@@ -147,6 +167,8 @@ int events_set(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 		vcpu->sipi_vector = e->sipi_vector;
 	if (e->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT)
 		set_triple_fault(vcpu, e->triple_fault.pending);
+	if ((e->flags & KVM_VCPUEVENT_VALID_SMM) && vcpu->lapic)
+		lapic_latch_init(vcpu, e->smi.latched_init);
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
 }
@@ -170,18 +192,23 @@ long vcpu_set_events(struct vcpu *vcpu, void __user *arg)
 
 long vcpu_get_mp_state(struct vcpu *vcpu, void __user *arg)
 {
-	struct kvm_mp_state state = { .mp_state = vcpu->mp_state };
+	struct kvm_mp_state state;
 
+	settle_init_sipi(vcpu);
+	state.mp_state = nested_get_mp_state(vcpu);
 	return copy_to_user(arg, &state, sizeof(state)) ? -EFAULT : 0;
 }
 
 long vcpu_set_mp_state(struct vcpu *vcpu, void __user *arg)
 {
 	struct kvm_mp_state state;
+	u32 wanted;
+	int r;
 
 	if (copy_from_user(&state, arg, sizeof(state)))
 		return -EFAULT;
-	switch (state.mp_state) {
+	wanted = state.mp_state;
+	switch (wanted) {
 	case KVM_MP_STATE_RUNNABLE: break;
 	case KVM_MP_STATE_UNINITIALIZED:
 	case KVM_MP_STATE_HALTED:
@@ -192,11 +219,15 @@ long vcpu_set_mp_state(struct vcpu *vcpu, void __user *arg)
 		break;
 	default: return -EINVAL;
 	}
-	vcpu->mp_state = state.mp_state;
-	if (state.mp_state == KVM_MP_STATE_SIPI_RECEIVED) {
-		vcpu->mp_state = KVM_MP_STATE_INIT_RECEIVED;
+	if (wanted == KVM_MP_STATE_SIPI_RECEIVED)
+		wanted = KVM_MP_STATE_INIT_RECEIVED;
+	r = nested_set_mp_state(vcpu, wanted);
+	if (r < 0)
+		return r;
+	if (!r)
+		vcpu->mp_state = wanted;
+	if (state.mp_state == KVM_MP_STATE_SIPI_RECEIVED)
 		lapic_latch_sipi(vcpu, vcpu->sipi_vector);
-	}
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
 }

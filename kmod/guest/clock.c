@@ -116,8 +116,11 @@ static bool in_step(const struct vm_clock *c, u64 value, u32 khz, u64 now_ns)
 
 	if (!c->written || c->last_khz != khz || check_tsc_unstable())
 		return false;
-	/* 0 is what userspace writes to each vCPU at the start, one after the other. */
-	return !value || (value < expected + second && value + second > expected);
+	/* 0 is what each vCPU begins with, and what userspace writes to each, one after the other. */
+	if (!value)
+		return true;
+	/* The first value that userspace sets is a saved VM's, however close to that beginning. */
+	return c->set_by_user && value < expected + second && value + second > expected;
 }
 
 /*
@@ -142,9 +145,25 @@ static u64 offset_for(struct vcpu *vcpu, u64 value)
 		c->last_write_tsc = value;
 		c->last_khz = khz;
 		c->written = true;
+		c->set_by_user = value;
 	}
 	raw_spin_unlock_irqrestore(&c->lock, flags);
 	return offset;
+}
+
+static void set_by_user(struct vcpu *vcpu)
+{
+	const struct nested_ops *ops = vcpu->vm->nested_ops;
+
+	clock_write_vmcs(vcpu);
+	if (ops)
+		ops->tsc_set(vcpu);
+}
+
+void clock_set_offset(struct vcpu *vcpu, u64 offset)
+{
+	set_offset(vcpu, offset);
+	set_by_user(vcpu);
 }
 
 void clock_write_tsc(struct vcpu *vcpu, u64 value, bool host)
@@ -156,8 +175,7 @@ void clock_write_tsc(struct vcpu *vcpu, u64 value, bool host)
 		clock_adjust_tsc(vcpu, delta);
 		return;
 	}
-	set_offset(vcpu, offset_for(vcpu, value));
-	clock_write_vmcs(vcpu);
+	clock_set_offset(vcpu, offset_for(vcpu, value));
 }
 
 void clock_adjust_tsc(struct vcpu *vcpu, s64 delta)
@@ -191,7 +209,7 @@ int clock_set_khz(struct vcpu *vcpu, u32 khz)
 	/* The TSC goes on from where it is, at the new pace. */
 	c->tsc_offset = clock_guest_tsc(vcpu, rdtsc()) - scale(rdtsc(), ratio);
 	c->tsc_ratio = ratio;
-	clock_write_vmcs(vcpu);
+	set_by_user(vcpu);
 	vmcs01_update_ctls(vcpu);
 	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
 	return 0;

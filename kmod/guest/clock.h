@@ -27,8 +27,8 @@ struct vm_clock {
 	u64 last_write_ns, last_write_tsc;
 	u64 last_offset;
 	u32 last_khz;
-	bool written;
-	u32 default_khz; /* of new vCPUs */
+	bool written, set_by_user; /* the latter: a value other than the 0 of the beginning */
+	u32 default_khz;	   /* of new vCPUs */
 	u64 wall_clock_msr;
 	struct list_head node; /* in the list of all VMs' clocks */
 };
@@ -74,6 +74,8 @@ u64 clock_guest_ticks(const struct vcpu *vcpu, u64 host_ticks);
 u64 clock_host_ticks(const struct vcpu *vcpu, u64 guest_ticks);
 /* Writes to IA32_TSC; TSC_ADJUST follows a write of the guest's. vCPU loaded. */
 void clock_write_tsc(struct vcpu *vcpu, u64 value, bool host);
+/* What the guest's TSC is ahead of the host's, scaled: userspace says it. */
+void clock_set_offset(struct vcpu *vcpu, u64 offset);
 /* L1's TSC jumps by @delta. vCPU loaded. */
 void clock_adjust_tsc(struct vcpu *vcpu, s64 delta);
 /* KVM_SET_TSC_KHZ: 0; -EINVAL: the processor cannot scale to it. vCPU loaded. */

@@ -197,6 +197,8 @@ struct nested_ops {
 	void (*insn_done)(struct vcpu *vcpu);
 	/* Is an interrupt that arrives while L2 runs an exit, whatever L2's IF is? */
 	bool (*takes_irqs)(struct vcpu *vcpu);
+	/* Userspace has set the vCPU's TSC, or its rate. */
+	void (*tsc_set)(struct vcpu *vcpu);
 	/* L1's next VMREAD or VMWRITE is to exit. False: it would anyway. */
 	bool (*unshadow)(struct vcpu *vcpu);
 };

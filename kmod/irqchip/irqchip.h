@@ -74,6 +74,7 @@ bool lapic_has_sipi(struct vcpu *vcpu);
 bool lapic_take_init(struct vcpu *vcpu);
 int lapic_take_sipi(struct vcpu *vcpu); /* the vector */
 void lapic_latch_sipi(struct vcpu *vcpu, u8 vector);
+void lapic_latch_init(struct vcpu *vcpu, bool latched);
 /*
  * The guest's TSC may have jumped: arm the TSC deadline anew if so. Cheap.
  * Timers need nothing else: they deliver on their own.

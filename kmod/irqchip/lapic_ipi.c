@@ -52,6 +52,15 @@ static void post_sipi(struct lapic *to, const struct lapic *from, u8 vector)
 	post(to, from);
 }
 
+/* From a saved state: a SIPI that came after it is another's to say. */
+void lapic_latch_init(struct vcpu *vcpu, bool latched)
+{
+	if (latched)
+		set_bit(LAPIC_EVENT_INIT, &vcpu->lapic->events);
+	else
+		clear_bit(LAPIC_EVENT_INIT, &vcpu->lapic->events);
+}
+
 void lapic_latch_sipi(struct vcpu *vcpu, u8 vector)
 {
 	post_sipi(vcpu->lapic, vcpu->lapic, vector);

@@ -31,7 +31,7 @@ void nested_read_link(struct vcpu *vcpu, struct check_ctx *c)
 
 	if (c->v->link_pointer == NO_GPA)
 		return;
-	if (shadow12_wanted(n) != NO_GPA) {
+	if (shadow12_wanted(c->v) != NO_GPA) {
 		c->link_readable = n->shadow12_ptr == c->v->link_pointer;
 		c->link_revision = n->shadow12->revision;
 		return;
@@ -231,9 +231,26 @@ static void load_l2(struct vcpu *vcpu, const struct check_ctx *c)
 		n->bitmap_due = true;
 }
 
+/*
+ * Registers that an entry loads and an exit does not save: vmcs12 has what L1 wrote there,
+ * and L2 may have changed them since. They come by the ioctls for the vCPU's own.
+ */
+static u32 not_in_vmcs12(const struct vmcs12 *v)
+{
+	return (v->exit_ctls & EXITC_SAVE_EFER ? 0 : ENTRYC_LOAD_EFER) |
+	       (v->exit_ctls & EXITC_SAVE_PAT ? 0 : ENTRYC_LOAD_PAT) |
+	       (v->exit_ctls & EXITC_SAVE_DEBUG ? 0 : ENTRYC_LOAD_DEBUG);
+}
+
 int nested_resume_l2(struct vcpu *vcpu, const struct check_ctx *c, bool pending)
 {
+	struct vmcs12 *v = vcpu->nested->v;
+	u32 entry_ctls = v->entry_ctls;
+
+	if (!pending)
+		v->entry_ctls &= ~not_in_vmcs12(v);
 	load_l2(vcpu, c);
+	v->entry_ctls = entry_ctls;
 	timer_start(vcpu);
 	vcpu->nested->entering = pending;
 	if (pending)

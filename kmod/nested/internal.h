@@ -109,8 +109,10 @@ struct nested {
 	u8 activity;	  /* ACTIVITY_* of L2, until it runs its next instruction */
 	bool mtf_pending; /* an MTF exit before L2's next instruction: injected, or L0 ran one */
 	bool timer_on;
-	u64 timer_deadline;   /* host TSC at which L1's preemption timer expires */
-	struct hrtimer timer; /* for it while L2 is halted */
+	u64 timer_deadline;    /* host TSC at which L1's preemption timer expires */
+	bool timer_restored;   /* a saved state's, and L2 has not run since: it is ... */
+	u64 timer_l1_deadline; /* ... this of L1's TSC, which userspace may still be to set */
+	struct hrtimer timer;  /* for it while L2 is halted */
 
 	struct ept02_root root[EPT02_ROOTS];
 	struct ept02_root *current_root; /* NULL: L2 runs on L1's own EPT */
@@ -204,6 +206,7 @@ int l2_leave(struct vcpu *vcpu, const struct l2_exit *x);
 int l2_entry_failure(struct vcpu *vcpu, const struct report *why, bool in_vmcs02);
 void nested_abort(struct vcpu *vcpu, enum vmx_abort indicator, const struct msr_failure *why);
 void l2_switch_to_l1(struct vcpu *vcpu);
+void events_forget(struct vcpu *vcpu); /* those in delivery, and a pending exception */
 
 /* host_state.c: L1 as vmcs12 wants it after an exit. 0, or an abort's indicator. */
 int host_state_load(struct vcpu *vcpu, bool nmis_blocked);
@@ -235,7 +238,7 @@ bool shadow_write_on_the_way(struct vcpu *vcpu);
 /* shadow12.c: VMCS shadowing by L1 */
 int shadow12_init(struct nested *n);
 void shadow12_free(struct nested *n);
-u64 shadow12_wanted(const struct nested *n);
+u64 shadow12_wanted(const struct vmcs12 *v);
 /* Hold what vmcs12 links. False: there is no memory at its address. */
 bool shadow12_load(struct vcpu *vcpu);
 void shadow12_sync(struct vcpu *vcpu); /* L1's memory is up to date */
@@ -278,8 +281,9 @@ u32 timer_remaining(const struct nested *n); /* as L1 counts */
 /* As L1's TSC will be. Set: only if the timer runs; what is too far away comes nearer. */
 u64 timer_get_deadline(struct vcpu *vcpu);
 void timer_set_deadline(struct vcpu *vcpu, u64 l1_tsc);
-void timer_program(struct vcpu *vcpu);	/* interrupts off, vmcs02 current */
-void timer_for_halt(struct vcpu *vcpu); /* L2 halts: have it woken */
+void timer_follow_tsc(struct vcpu *vcpu); /* userspace has set L1's TSC or its rate */
+void timer_program(struct vcpu *vcpu);	  /* interrupts off, vmcs02 current */
+void timer_for_halt(struct vcpu *vcpu);	  /* L2 halts: have it woken */
 
 /* virt_intr.c. Context: L2 is next, vmcs02 current; may sleep, but posted_notified() doesn't. */
 bool posted_notified(struct vcpu *vcpu);   /* L1's notification of posted interrupts is there */
@@ -289,7 +293,7 @@ bool virt_intr_pending(struct vcpu *vcpu); /* L2 would take one if it had interr
 /* report.c */
 /* Note which check of vmcs12 failed, for who reports what comes of it. @c: or NULL. */
 void report_check(struct vcpu *vcpu, const struct check *failed, const struct check_ctx *c);
-void report_add(struct vcpu *vcpu, struct report r); /* .sequence and .vmcs12 are filled in */
+void report_add(struct vcpu *vcpu, struct report r); /* .sequence is filled in, mostly .vmcs12 */
 void report_triple_fault(struct vcpu *vcpu);	     /* vmcs02 is current */
 
 /* watch.c */

@@ -76,8 +76,10 @@ static void refresh_caps(struct vcpu *vcpu)
 
 static int cpuid_changed(struct vcpu *vcpu)
 {
-	if (!vcpu->cpuid.vmx)
+	if (!vcpu->cpuid.vmx) {
+		nested_leave(vcpu); /* a state was set, and then CPUID without VMX */
 		return 0;
+	}
 	if (!vcpu->nested) {
 		struct nested *n = nested_alloc(vcpu);
 
@@ -86,6 +88,9 @@ static int cpuid_changed(struct vcpu *vcpu)
 		smp_store_release(&vcpu->nested, n); /* ept02_unmap() may look at once */
 	}
 	refresh_caps(vcpu);
+	/* A nested state that was set before: vmcs02 follows what vmcs01 and CR4 have become. */
+	vcpu->nested->merge_due = true;
+	vcpu->nested->cr0_kept02 = ~0UL;
 	return 0;
 }
 
@@ -184,6 +189,7 @@ void nested_leave(struct vcpu *vcpu)
 	n->mtf_pending = false;
 	n->entering = false;
 	if (vcpu->in_l2) {
+		events_forget(vcpu); /* they were L2's */
 		l2_switch_to_l1(vcpu);
 		host_state_load(vcpu, false);
 	}
@@ -201,13 +207,18 @@ void nested_leave(struct vcpu *vcpu)
 
 #define FEATCTL_KNOWN (FEATCTL_LOCKED | FEATCTL_VMX)
 
-static int set_feature_control(struct nested *n, u64 value, bool host)
+static int set_feature_control(struct vcpu *vcpu, u64 value, bool host)
 {
+	struct nested *n = vcpu->nested;
+
 	if (value & ~FEATCTL_KNOWN)
 		return -EINVAL;
 	if (!host && (n->feature_control & FEATCTL_LOCKED))
 		return -EINVAL;
 	n->feature_control = value;
+	/* The value after a reset: userspace resets the vCPU, and will write CR4 without VMXE. */
+	if (host && !value)
+		nested_leave(vcpu);
 	return 0;
 }
 
@@ -228,14 +239,18 @@ int nested_msr_set(struct vcpu *vcpu, u32 msr, u64 value, bool host)
 {
 	struct nested *n = vcpu->nested;
 	struct vmx_caps max = offered;
+	u64 now;
 	int r;
 
 	if (!n || (!host && !vcpu->cpuid.vmx))
 		return -EINVAL;
 	if (msr == VMX_MSR_FEATURE_CONTROL)
-		return set_feature_control(n, value, host);
+		return set_feature_control(vcpu, value, host);
 	if (!host)
 		return -EINVAL;
+	/* A current VMCS has passed checks that went by them. */
+	if (n->vmxon)
+		return caps_get(&n->caps, msr, &now) && now == value ? 0 : -EINVAL;
 	r = caps_set(&n->caps, &max, msr, value);
 	if (!r)
 		vmcs12_fields_of(&n->caps, &n->fields);
@@ -290,6 +305,12 @@ static void ops_insn_done(struct vcpu *vcpu)
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
+static void ops_tsc_set(struct vcpu *vcpu)
+{
+	if (vcpu->in_l2)
+		timer_follow_tsc(vcpu);
+}
+
 bool nested_cr0_valid(struct vcpu *vcpu, u64 cr0)
 {
 	return ops_cr0_valid(vcpu, cr0);
@@ -298,6 +319,37 @@ bool nested_cr0_valid(struct vcpu *vcpu, u64 cr0)
 bool nested_cr4_valid(struct vcpu *vcpu, u64 cr4)
 {
 	return ops_cr4_valid(vcpu, cr4);
+}
+
+bool nested_event_waits(const struct vcpu *vcpu)
+{
+	return vcpu->in_l2 && vcpu->nested->entering &&
+	       (vcpu->nested->v->entry_intr_info & INTR_VALID);
+}
+
+u32 nested_get_mp_state(const struct vcpu *vcpu)
+{
+	return vcpu->in_l2 && vcpu->nested->activity == ACTIVITY_SIPI ? KVM_MP_STATE_INIT_RECEIVED
+								      : vcpu->mp_state;
+}
+
+int nested_set_mp_state(struct vcpu *vcpu, u32 state)
+{
+	struct nested *n = vcpu->nested;
+
+	if (!vcpu->in_l2)
+		return in_vmx_operation(vcpu) && state == KVM_MP_STATE_INIT_RECEIVED ? -EINVAL : 0;
+	switch (state) {
+	case KVM_MP_STATE_RUNNABLE: n->activity = ACTIVITY_ACTIVE; break;
+	case KVM_MP_STATE_INIT_RECEIVED: n->activity = ACTIVITY_SIPI; break;
+	default: n->activity = n->activity == ACTIVITY_SHUTDOWN ? ACTIVITY_SHUTDOWN : ACTIVITY_HLT;
+	}
+	/* L2 waits halted for whatever it waits. */
+	vcpu->mp_state = state == KVM_MP_STATE_RUNNABLE ? KVM_MP_STATE_RUNNABLE
+							: KVM_MP_STATE_HALTED;
+	if (n->activity != ACTIVITY_ACTIVE)
+		timer_for_halt(vcpu);
+	return 1;
 }
 
 bool nested_holds_init(struct vcpu *vcpu)
@@ -318,6 +370,7 @@ const struct nested_ops nested_guest_ops = {
 	.cr4_valid = ops_cr4_valid,
 	.insn_done = ops_insn_done,
 	.takes_irqs = nested_takes_irqs,
+	.tsc_set = ops_tsc_set,
 	.unshadow = shadow_pause,
 };
 

@@ -70,6 +70,16 @@ bool nested_takes_irqs(struct vcpu *vcpu);
 /* L1 is in VMX root operation, which holds INIT back, or L2 runs (then it's an exit). */
 bool nested_holds_init(struct vcpu *vcpu);
 
+/* L1's entry is done, and the event that it injects is still to be delivered to L2. */
+bool nested_event_waits(const struct vcpu *vcpu);
+
+/*
+ * KVM_GET_MP_STATE, KVM_SET_MP_STATE. nested_set_mp_state(): 1: L2 is in @state now;
+ * 0: no L2, the caller's to do; -EINVAL: VMX root operation holds INIT back.
+ */
+u32 nested_get_mp_state(const struct vcpu *vcpu);
+int nested_set_mp_state(struct vcpu *vcpu, u32 state);
+
 /*
  * L2 is halted, shut down or waits for a SIPI. nested_wakes(): is there what
  * ends that? nested_halted() comes first, whenever L2 halts, and again when

@@ -88,7 +88,7 @@ static void save_vectoring(struct vcpu *vcpu)
 	v->idt_vectoring_info = info;
 }
 
-static void forget_events(struct vcpu *vcpu)
+void events_forget(struct vcpu *vcpu)
 {
 	struct vcpu_inject *in = &vcpu->inject;
 
@@ -192,7 +192,7 @@ int l2_leave(struct vcpu *vcpu, const struct l2_exit *x)
 	save_vectoring(vcpu);
 	if (unlikely(x->reason == EXIT_TRIPLE_FAULT))
 		report_triple_fault(vcpu);
-	forget_events(vcpu);
+	events_forget(vcpu);
 	store_failed = msr_area_store(vcpu, v->exit_msr_store_addr, v->exit_msr_store_count, &why);
 	l2_switch_to_l1(vcpu);
 	if (store_failed)
@@ -212,7 +212,7 @@ int l2_entry_failure(struct vcpu *vcpu, const struct report *why, bool in_vmcs02
 	if (unlikely(vcpu->watched))
 		watch_to_l1(vcpu,
 			    &(struct l2_exit){ .reason = v->exit_reason, .qual = v->exit_qual });
-	forget_events(vcpu);
+	events_forget(vcpu);
 	if (in_vmcs02) {
 		l2_switch_to_l1(vcpu);
 		/* What vmcs02 has of a state that L2 never had: write all of it next time. */

@@ -19,7 +19,7 @@ static u64 field_value(const struct nested *n, const struct check *failed,
 
 	/* Without EPT12 they are in L2's memory. */
 	return c && pdpte < ARRAY_SIZE(c->pdpte) ? c->pdpte[pdpte]
-						 : vmcs12_read(n->v, failed->field);
+						 : vmcs12_read(c ? c->v : n->v, failed->field);
 }
 
 void report_check(struct vcpu *vcpu, const struct check *failed, const struct check_ctx *c)
@@ -86,7 +86,8 @@ void report_add(struct vcpu *vcpu, struct report r)
 	struct nested *n = vcpu->nested;
 
 	r.sequence = ++n->reports;
-	r.vmcs12 = n->vmcs12_ptr;
+	if (r.outcome != ABYME_STATE_REFUSED) /* a VMCS that never was current */
+		r.vmcs12 = n->vmcs12_ptr;
 	n->report[r.sequence % ABYME_REPORTS] = r;
 	trace(vcpu, &r);
 	if (n->watch & ABYME_WATCH_REPORTS)

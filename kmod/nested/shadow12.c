@@ -27,9 +27,9 @@ void shadow12_free(struct nested *n)
 }
 
 /* The address that L1 links for L2's accesses, or NO_GPA. */
-u64 shadow12_wanted(const struct nested *n)
+u64 shadow12_wanted(const struct vmcs12 *v)
 {
-	return vmcs12_proc2(n->v) & PROC2_SHADOW_VMCS ? n->v->link_pointer : NO_GPA;
+	return vmcs12_proc2(v) & PROC2_SHADOW_VMCS ? v->link_pointer : NO_GPA;
 }
 
 void shadow12_sync(struct vcpu *vcpu)
@@ -58,7 +58,7 @@ void shadow12_forget(struct nested *n)
 bool shadow12_load(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
-	u64 ptr = shadow12_wanted(n);
+	u64 ptr = shadow12_wanted(n->v);
 
 	if (ptr == n->shadow12_ptr)
 		return true;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* KVM_GET_NESTED_STATE and KVM_SET_NESTED_STATE. */
+#include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include "guest/regs.h"
@@ -110,120 +112,183 @@ static int check_header(struct vcpu *vcpu, const struct kvm_nested_state *s)
 	return 0;
 }
 
-static int set_vmcs12(struct vcpu *vcpu, const struct kvm_nested_state *s,
-		      struct kvm_nested_state __user *user)
+/* A state that userspace wants: all of it is here, and judged, before anything changes. */
+struct wanted {
+	struct kvm_nested_state head;
+	struct vmcs12 *v;	 /* n->spare; NULL: no current VMCS */
+	struct vmcs12 *shadow12; /* NULL: vmcs12 links none */
+	struct check_ctx checks;
+};
+
+static int take_vmcs12(struct vcpu *vcpu, struct wanted *w, struct kvm_nested_state __user *user)
 {
 	struct nested *n = vcpu->nested;
-	u64 pa = s->hdr.vmx.vmcs12_pa;
+	u64 pa = w->head.hdr.vmx.vmcs12_pa;
+	bool in_l2 = w->head.flags & KVM_STATE_NESTED_GUEST_MODE;
 
-	if (s->size < HEADER + VMCS12_BYTES)
-		return (s->flags & KVM_STATE_NESTED_GUEST_MODE) || pa != NO_GPA ? -EINVAL : 0;
 	if (pa == NO_GPA)
-		return s->flags & KVM_STATE_NESTED_GUEST_MODE ? -EINVAL : 0;
-	if (pa == n->vmxon_ptr || !page_ok(vcpu, pa))
+		return in_l2 ? -EINVAL : 0;
+	if (w->head.size < HEADER + VMCS12_BYTES || pa == w->head.hdr.vmx.vmxon_pa ||
+	    !page_ok(vcpu, pa))
 		return -EINVAL;
-	if (copy_from_user(n->v, user->data.vmx[0].vmcs12, VMCS12_BYTES))
+	if (copy_from_user(n->spare, user->data.vmx[0].vmcs12, VMCS12_BYTES))
 		return -EFAULT;
-	if ((n->v->revision & ~(u32)VMCS12_SHADOW) != VMCS12_REVISION)
+	if ((n->spare->revision & ~(u32)VMCS12_SHADOW) != VMCS12_REVISION)
 		return -EINVAL;
-	vmcs12_begin(vcpu, pa);
+	w->v = n->spare;
 	return 0;
 }
 
 /* The shadow vmcs12 comes with the state; L1's memory may not have it yet. */
-static int set_shadow12(struct vcpu *vcpu, const struct kvm_nested_state *s,
-			struct kvm_nested_state __user *user)
+static int take_shadow12(struct vcpu *vcpu, struct wanted *w, struct kvm_nested_state __user *user)
 {
-	struct nested *n = vcpu->nested;
-	u64 ptr = shadow12_wanted(n);
+	u64 ptr = shadow12_wanted(w->v);
 
 	if (ptr == NO_GPA)
 		return 0;
-	if (s->size < HEADER + 2 * VMCS12_BYTES || !page_ok(vcpu, ptr))
+	if (w->head.size < HEADER + 2 * VMCS12_BYTES || !page_ok(vcpu, ptr))
 		return -EINVAL;
-	if (copy_from_user(n->shadow12, user->data.vmx[0].shadow_vmcs12, VMCS12_BYTES))
-		return -EFAULT;
-	if (n->shadow12->revision != (VMCS12_REVISION | VMCS12_SHADOW))
-		return -EINVAL;
-	n->shadow12_ptr = ptr;
-	n->shadow12_dirty = true;
-	return 0;
-}
+	w->shadow12 = memdup_user(user->data.vmx[0].shadow_vmcs12, VMCS12_BYTES);
+	if (IS_ERR(w->shadow12)) {
+		int r = PTR_ERR(w->shadow12);
 
-/* L2 goes on where it was: nothing is loaded but what its registers need. */
-static int resume_l2(struct vcpu *vcpu, const struct kvm_nested_state *s)
-{
-	struct nested *n = vcpu->nested;
-	const struct check *failed;
-	struct check_ctx c;
-	u64 qual;
-
-	nested_check_ctx(vcpu, &c);
-	c.l1_long_mode = n->v->exit_ctls & EXITC_HOST_64;
-	failed = check_controls(&c);
-	if (!failed)
-		failed = check_host(&c);
-	if (!failed) {
-		nested_read_link(vcpu, &c);
-		nested_read_pdptes(vcpu, &c);
-		failed = check_guest(&c, &qual);
+		w->shadow12 = NULL;
+		return r;
 	}
-	if (failed) {
-		report_check(vcpu, failed, &c);
-		report_add(vcpu, (struct report){ .outcome = ABYME_STATE_REFUSED,
-						  .instruction = EXIT_VMRESUME,
-						  .rip = vcpu_rip(vcpu),
-						  .check = failed,
-						  .value = n->failed_value });
-		return -EINVAL;
-	}
-	return nested_resume_l2(vcpu, &c, s->flags & KVM_STATE_NESTED_RUN_PENDING);
+	return w->shadow12->revision == (VMCS12_REVISION | VMCS12_SHADOW) ? 0 : -EINVAL;
 }
 
 /* KVM writes these to its vmcs12 at the exit only: the entry was made, the event delivered. */
-static void note_entered(struct nested *n, bool run_pending)
+static void note_entered(struct wanted *w)
 {
-	n->v->launch_state = VMCS12_LAUNCHED;
-	if (!run_pending)
-		n->v->entry_intr_info &= ~(u32)INTR_VALID;
+	w->v->launch_state = VMCS12_LAUNCHED;
+	if (!(w->head.flags & KVM_STATE_NESTED_RUN_PENDING))
+		w->v->entry_intr_info &= ~(u32)INTR_VALID;
 }
 
-static void set_timer(struct vcpu *vcpu, const struct kvm_nested_state *s)
+static void prepare_checks(struct vcpu *vcpu, struct wanted *w)
 {
-	if (s->hdr.vmx.flags & KVM_STATE_VMX_PREEMPTION_TIMER_DEADLINE)
-		timer_set_deadline(vcpu, s->hdr.vmx.preemption_timer_deadline << DEADLINE_SHIFT);
+	struct check_ctx *c = &w->checks;
+
+	nested_check_ctx(vcpu, c);
+	c->v = w->v;
+	c->current_vmcs = w->head.hdr.vmx.vmcs12_pa;
+	c->l1_long_mode = w->v->exit_ctls & EXITC_HOST_64;
+}
+
+static void read_for_guest_checks(struct vcpu *vcpu, struct wanted *w)
+{
+	struct check_ctx *c = &w->checks;
+
+	if (w->shadow12) {
+		c->link_readable = true;
+		c->link_revision = w->shadow12->revision;
+	} else {
+		nested_read_link(vcpu, c);
+	}
+	nested_read_pdptes(vcpu, c);
+}
+
+/* L2 goes on where it was, so it must be one that an entry could have made. */
+static int check_l2(struct vcpu *vcpu, struct wanted *w)
+{
+	struct check_ctx *c = &w->checks;
+	const struct check *failed;
+	u64 qual;
+
+	prepare_checks(vcpu, w);
+	failed = check_controls(c);
+	if (!failed)
+		failed = check_host(c);
+	if (!failed) {
+		read_for_guest_checks(vcpu, w);
+		failed = check_guest(c, &qual);
+	}
+	if (!failed)
+		return 0;
+	report_check(vcpu, failed, c);
+	report_add(vcpu, (struct report){ .outcome = ABYME_STATE_REFUSED,
+					  .instruction = EXIT_VMRESUME,
+					  .rip = w->v->host_rip,
+					  .vmcs12 = c->current_vmcs,
+					  .check = failed,
+					  .value = vcpu->nested->failed_value });
+	return -EINVAL;
+}
+
+static int judge(struct vcpu *vcpu, struct wanted *w, struct kvm_nested_state __user *user)
+{
+	int r = take_vmcs12(vcpu, w, user);
+
+	if (r || !(w->head.flags & KVM_STATE_NESTED_GUEST_MODE))
+		return r;
+	note_entered(w);
+	r = take_shadow12(vcpu, w, user);
+	return r ?: check_l2(vcpu, w);
+}
+
+static void resume_l2(struct vcpu *vcpu, const struct wanted *w)
+{
+	struct nested *n = vcpu->nested;
+
+	if (w->shadow12) {
+		*n->shadow12 = *w->shadow12;
+		n->shadow12_ptr = n->v->link_pointer;
+		n->shadow12_dirty = true;
+	}
+	nested_resume_l2(vcpu, &w->checks, w->head.flags & KVM_STATE_NESTED_RUN_PENDING);
+	n->mtf_pending |= !!(w->head.flags & KVM_STATE_NESTED_MTF_PENDING);
+	if (w->head.hdr.vmx.flags & KVM_STATE_VMX_PREEMPTION_TIMER_DEADLINE)
+		timer_set_deadline(vcpu,
+				   w->head.hdr.vmx.preemption_timer_deadline << DEADLINE_SHIFT);
+}
+
+/* Nothing in here fails. */
+static void adopt(struct vcpu *vcpu, const struct wanted *w)
+{
+	struct nested *n = vcpu->nested;
+	bool stays = vcpu->in_l2 && (w->head.flags & KVM_STATE_NESTED_GUEST_MODE);
+	u64 efer = vcpu->efer, pat = vcpu->msrs.pat;
+	unsigned long dr7 = vcpu->debug.dr7;
+
+	nested_leave(vcpu);
+	nested_begin(vcpu, w->head.hdr.vmx.vmxon_pa);
+	if (!w->v)
+		return;
+	/* In one L2 for another: the registers that no vmcs12 has are L2's now. */
+	if (stays) {
+		vcpu->efer = efer;
+		vcpu->msrs.pat = pat;
+		vcpu->debug.dr7 = dr7;
+	}
+	swap(n->v, n->spare);
+	vmcs12_begin(vcpu, w->head.hdr.vmx.vmcs12_pa);
+	if (w->head.flags & KVM_STATE_NESTED_GUEST_MODE)
+		resume_l2(vcpu, w);
 }
 
 int nested_state_set(struct vcpu *vcpu, struct kvm_nested_state __user *user)
 {
-	struct kvm_nested_state s;
-	struct nested *n = vcpu->nested;
+	struct wanted w = {};
 	int r;
 
-	if (copy_from_user(&s, user, HEADER))
+	if (copy_from_user(&w.head, user, HEADER))
 		return -EFAULT;
-	if (s.size < HEADER)
+	if (w.head.size < HEADER)
 		return -EINVAL;
-	r = check_header(vcpu, &s);
+	r = check_header(vcpu, &w.head);
 	if (r)
 		return r;
-	nested_leave(vcpu);
-	if (s.hdr.vmx.vmxon_pa == NO_GPA)
+	if (w.head.hdr.vmx.vmxon_pa == NO_GPA) {
+		nested_leave(vcpu);
 		return 0;
+	}
 	r = nested_prepare(vcpu);
 	if (r)
 		return r;
-	nested_begin(vcpu, s.hdr.vmx.vmxon_pa);
-	r = set_vmcs12(vcpu, &s, user);
-	if (!r && (s.flags & KVM_STATE_NESTED_GUEST_MODE)) {
-		note_entered(n, s.flags & KVM_STATE_NESTED_RUN_PENDING);
-		r = set_shadow12(vcpu, &s, user);
-		if (!r)
-			r = resume_l2(vcpu, &s);
-		n->mtf_pending = !r && (s.flags & KVM_STATE_NESTED_MTF_PENDING);
-		set_timer(vcpu, &s);
-	}
-	if (r)
-		nested_leave(vcpu);
+	r = judge(vcpu, &w, user);
+	if (!r)
+		adopt(vcpu, &w);
+	kfree(w.shadow12);
 	return r;
 }

@@ -65,21 +65,33 @@ void timer_start(struct vcpu *vcpu)
 	struct nested *n = vcpu->nested;
 
 	n->timer_on = n->v->pin_ctls & PIN_PREEMPT_TIMER;
+	n->timer_restored = false;
 	if (n->timer_on)
 		set_ticks(vcpu, (u64)n->v->guest_preempt_timer << rate(n));
 }
 
 u64 timer_get_deadline(struct vcpu *vcpu)
 {
-	return clock_guest_tsc(vcpu, vcpu->nested->timer_deadline);
+	const struct nested *n = vcpu->nested;
+
+	return n->timer_restored ? n->timer_l1_deadline : clock_guest_tsc(vcpu, n->timer_deadline);
 }
 
 void timer_set_deadline(struct vcpu *vcpu, u64 l1_tsc)
 {
 	struct nested *n = vcpu->nested;
-	s64 left = l1_tsc - clock_guest_tsc(vcpu, rdtsc());
 
-	if (!n->timer_on)
+	n->timer_l1_deadline = l1_tsc;
+	n->timer_restored = n->timer_on;
+	timer_follow_tsc(vcpu);
+}
+
+void timer_follow_tsc(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	s64 left = n->timer_l1_deadline - clock_guest_tsc(vcpu, rdtsc());
+
+	if (!n->timer_on || !n->timer_restored)
 		return;
 	set_ticks(vcpu, clamp_t(s64, left, 0, (s64)U32_MAX << rate(n)));
 	if (n->activity != ACTIVITY_ACTIVE)
@@ -111,6 +123,7 @@ void timer_program(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
+	n->timer_restored = false; /* from here on it counts, whatever becomes of the TSC */
 	vmwrite(VMCS_GUEST_PREEMPT_TIMER, min_t(u64, ticks_left(n) >> rate(n), U32_MAX));
 }
 
