@@ -1,0 +1,97 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# The devices that QEMU gives a guest: disks by checksum, networks, input, display, memory.
+# shellcheck source=selftests/clients/client.inc
+. "$(dirname "$0")/client.inc"
+
+mkdir "$work/tftp"
+head -c 300000 /bin/busybox >"$work/tftp/file"
+sum=$(md5sum <"$work/tftp/file")
+for disk in blk scsi ide; do
+	head -c 4194304 /dev/zero >"$work/$disk"
+	dd if="$work/tftp/file" of="$work/$disk" conv=notrunc 2>/dev/null
+done
+
+linux m -M pc -m 384 -cpu host -smp 2 \
+	-drive file="$work/blk",if=none,id=blk,format=raw -device virtio-blk-pci,drive=blk \
+	-device virtio-scsi-pci,id=scsi \
+	-drive file="$work/scsi",if=none,id=scsi0,format=raw -device scsi-hd,drive=scsi0,bus=scsi.0 \
+	-drive file="$work/ide",if=ide,format=raw \
+	-netdev user,id=net,tftp="$work/tftp" -device virtio-net-pci,netdev=net,romfile= \
+	-netdev user,id=old,tftp="$work/tftp",net=10.0.3.0/24 -device e1000,netdev=old,romfile= \
+	-device virtio-rng-pci -device virtio-balloon-pci,id=balloon \
+	-device piix3-usb-uhci -device usb-tablet -vga std
+up m
+must m "Linux boots on pc with disks, networks, balloon, RNG, USB and VGA" $?
+in_guest m "for i in virtio_pci virtio_blk virtio_scsi sd_mod ata_piix virtio_net e1000 virtio_rng" \
+	"virtio_balloon evdev psmouse uhci_hcd usbhid hid_generic af_packet; do modprobe \$i; done; sleep 1" >/dev/null
+
+# disk TEXT NODE FILE: what is on it is read, and what is written arrives.
+disk()
+{
+	read_sum=$(in_guest m "head -c 300000 /dev/$2 | md5sum")
+	in_guest m "head -c 300000 /dev/$2 | dd of=/dev/$2 bs=4096 seek=256 conv=fsync 2>/dev/null; sync" >/dev/null
+	write_sum=$(tail -c +1048577 "$work/$3" | head -c 300000 | md5sum)
+	echo "$sum is read as $read_sum and written as $write_sum" >"$said"
+	[ "$read_sum" = "$sum" ] && [ "$write_sum" = "$sum" ]
+	claim "$1: read and written by checksum" $?
+}
+
+disk virtio-blk vda blk
+scsi=$(in_guest m "cd /sys/block; for d in sd*; do grep -q QEMU \$d/device/vendor && echo \$d; done")
+disk virtio-scsi "$scsi" scsi
+ide=$(in_guest m "cd /sys/block; for d in sd*; do grep -q ATA \$d/device/vendor && echo \$d; done")
+disk "IDE disk" "$ide" ide
+in_guest m "grep -E 'virtio.*-req|virtio.*-input' /proc/interrupts | grep -q MSI"
+claim "virtio interrupts by MSI-X" $?
+
+# net TEXT DRIVER HOST
+net()
+{
+	in_guest m "cd /sys/class/net; for i in *; do case \$(readlink \$i/device/driver) in *$2)" \
+		"echo \$i;; esac; done" >"$work/interface"
+	interface=$(tail -n 1 "$work/interface")
+	in_guest m "ip addr flush dev $interface; ip link set $interface up; printf '#!/bin/sh\n[ \$1 = bound ] && ifconfig \$interface \$ip netmask \$subnet\n' >/tmp/dhcp; chmod +x /tmp/dhcp; udhcpc -n -q -i $interface -s /tmp/dhcp"
+	claim "$1: DHCP" $?
+	in_guest m "ping -c 3 -I $interface $3"
+	claim "$1: ping" $?
+	net_sum=$(in_guest m "cd /tmp; tftp -g -r file -l got $3 && md5sum <got")
+	[ "$net_sum" = "$sum" ]
+	claim "$1: TFTP by checksum" $?
+	in_guest m "ip link set $interface down" >/dev/null
+}
+net virtio-net virtio_net 10.0.2.2
+net e1000 e1000 10.0.3.2
+
+in_guest m "cat /sys/class/misc/hw_random/rng_current; head -c 64 /dev/hwrng | wc -c" | tail -n 1 | grep -qx 64
+claim "virtio-rng" $?
+
+# input TEXT EVENT COMMAND: the monitor's COMMAND arrives at the guest's input device.
+input()
+{
+	in_guest m "n=\$(grep -A 5 -i '$2' /proc/bus/input/devices | sed -n 's/.*\(event[0-9]*\).*/\1/p' | head -n 1); (dd if=/dev/input/\$n bs=24 count=2 of=/tmp/event 2>/dev/null &); sleep 1" >/dev/null
+	monitor m "$3" >/dev/null
+	in_guest m "sleep 1; wc -c </tmp/event" | tail -n 1 | grep -qx 48
+	claim "$1" $?
+}
+input "PS/2 keyboard" "AT Translated" "sendkey a"
+monitor m "info mice" >/dev/null
+input "USB tablet" "QEMU USB Tablet" "mouse_move 100 100"
+
+monitor m "screendump $work/screen" >/dev/null
+within 5 test -s "$work/screen"
+head -c 15 "$work/screen" >"$said"
+grep -q P6 "$said" && [ "$(tr -d '\000' <"$work/screen" | wc -c)" -gt 1000 ]
+claim "VGA: a screenshot that is not black" $?
+
+before=$(in_guest m "sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo" | tail -n 1)
+monitor m "balloon 256" >/dev/null
+in_guest m "sleep 3; sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo" >"$said"
+after=$(tail -n 1 "$said")
+[ "$after" -lt $((before - 100000)) ]
+claim "balloon: inflated by 128 MiB" $?
+monitor m "balloon 384" >/dev/null
+in_guest m "sleep 3; sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo" >"$said"
+[ "$(tail -n 1 "$said")" -gt $((before - 10000)) ]
+claim "balloon: deflated" $?
+end_claims

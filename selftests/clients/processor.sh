@@ -1,0 +1,74 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# What -cpu, -smp and -accel may say: VT-x exposed or not, named models, where the
+# interrupt controllers are, and what is asked for that may be missing.
+# shellcheck source=selftests/clients/client.inc
+. "$(dirname "$0")/client.inc"
+kernel=small
+
+# with TEXT COMMAND OPTION...: the guest is up, and COMMAND in it succeeds.
+with()
+{
+	text=$1 command=$2
+	shift 2
+	linux m -m 192 "$@"
+	up m && in_guest m "$command" && ! grep -qi 'assert' "$work/m/said"
+	r=$?
+	[ $r = 0 ] || tell m
+	claim "$text" $r
+	sed 's/^/# /' "$work/m/said"
+	finish m
+}
+
+# either TEXT OPTION...: the guest is up, or QEMU refuses in a sentence.
+either()
+{
+	text=$1
+	shift
+	linux m -m 192 "$@"
+	if up m; then
+		claim "$text: offered" 0
+	else
+		refused m 'not supported|not available|requires|does not support|unsupported|cannot'
+		claim "$text: refused in words" $?
+	fi
+	sed 's/^/# /' "$work/m/said"
+	finish m
+}
+
+vmx="grep -qw vmx /proc/cpuinfo"
+with "-cpu host: VT-x" "$vmx" -M q35 -cpu host
+with "-cpu host,+vmx: VT-x" "$vmx" -M q35 -cpu host,+vmx
+with "-cpu host,-vmx: no VT-x, and abyme doctor says how to get it" \
+	"! $vmx; abyme doctor --device /dev/kvm | grep -- '-cpu host,+vmx'" -M q35 -cpu host,-vmx
+with "-cpu max: VT-x" "$vmx" -M q35 -cpu max
+with "a named model with VT-x" "$vmx" -M q35 -cpu Haswell-noTSX,+vmx
+accel_options=,kernel-irqchip=split
+with "kernel-irqchip=split" "grep -q IO-APIC /proc/interrupts" -M q35 -cpu host
+with "kernel-irqchip=split, two CPUs" "test -e /sys/devices/system/cpu/cpu1" -M q35 -cpu host -smp 2
+with "an IOMMU that remaps interrupts" true -M q35 -cpu host -device intel-iommu,intremap=on,eim=on
+accel_options=,kernel-irqchip=off
+either "kernel-irqchip=off" -M pc -cpu host
+accel_options=
+with "PV EOI, steal time, TLB flush, unhalt as offered" true -M q35 \
+	-cpu host,kvm-pv-eoi=on,kvm-steal-time=on
+either "kvm-pv-unhalt, kvm-pv-tlb-flush, kvm-asyncpf" -M q35 \
+	-cpu host,kvm-pv-unhalt=on,kvm-pv-tlb-flush=on,kvm-asyncpf=on,enforce
+either "Hyper-V: relaxed, vapic, time, spinlocks" -M q35 \
+	-cpu host,hv-relaxed,hv-vapic,hv-time,hv-spinlocks=0x1fff
+either "Hyper-V: vpindex, runtime, synic, stimer" -M q35 \
+	-cpu host,hv-relaxed,hv-vpindex,hv-runtime,hv-time,hv-synic,hv-stimer
+either "pmu=on" -M q35 -cpu host,pmu=on
+either "notify-vmexit" -M q35 -cpu host -accel kvm,notify-vmexit=run,notify-window=0
+either "dirty-ring-size" -M q35 -cpu host -accel kvm,dirty-ring-size=1024
+either "SMM" -M q35,smm=on -cpu host
+either "Xen emulation" -M q35 -cpu host -accel kvm,xen-version=0x4000a
+with "-overcommit cpu-pm=on" true -M q35 -cpu host -overcommit cpu-pm=on
+linux m -m 192 -M q35 -cpu host -smp 1,maxcpus=2
+up m && monitor m "info hotpluggable-cpus" >/dev/null &&
+	monitor m "device_add host-x86_64-cpu,id=second,socket-id=1,core-id=0,thread-id=0" &&
+	in_guest m "sleep 1; echo 1 >/sys/devices/system/cpu/cpu1/online; cat /sys/devices/system/cpu/online" | grep -q 0-1
+r=$?
+[ $r = 0 ] || tell m
+claim "a CPU comes while Linux runs" $r
+end_claims
