@@ -186,6 +186,9 @@ VCPU_FN(vcpu_set_mce)
 VCPU_FN(vcpu_get_lapic)
 VCPU_FN(vcpu_set_lapic)
 VCPU_FN(vcpu_interrupt)
+VCPU_FN(vcpu_has_attr)
+VCPU_FN(vcpu_get_attr)
+VCPU_FN(vcpu_set_attr)
 
 /* All but the last are called with the vCPU locked and loaded. */
 static const struct ioctl_row rows[] = {
@@ -231,6 +234,9 @@ static const struct ioctl_row rows[] = {
 	{ KVM_SET_LAPIC, row_vcpu_set_lapic },
 	{ KVM_INTERRUPT, row_vcpu_interrupt },
 	{ KVM_NMI, vcpu_nmi },
+	{ KVM_HAS_DEVICE_ATTR, row_vcpu_has_attr },
+	{ KVM_GET_DEVICE_ATTR, row_vcpu_get_attr },
+	{ KVM_SET_DEVICE_ATTR, row_vcpu_set_attr },
 	{ KVM_GET_STATS_FD, get_stats_fd },
 };
 
