@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * nested-fuzz [-n ROUNDS] [-s SEED] [IMAGE...]: nested states of a running L2, turned over.
+ * nested-fuzz [-v] [-n ROUNDS] [-s SEED] [IMAGE...]: nested states of a running L2, turned over.
  * Each is taken or refused with an errno that abyme(4) has; what is refused changes nothing;
  * what is taken runs to something that is defined. NESTED_FUZZ_ROUNDS in the environment is the
  * default of -n.
@@ -31,6 +31,7 @@ static bool ran;	      /* the guest, since it was as then */
 static u8 *edge;	      /* the state ends where the page after it cannot be read */
 static u64 seed = 88172645463325252ULL;
 static u32 taken, refused, odd;
+static bool verbose;
 
 static const struct {
 	const char *name;
@@ -146,8 +147,12 @@ static void back_to_base(void)
 /* The state at @edge, of which @readable bytes are there. */
 static void try(const char *what, u32 readable)
 {
-	int r = ioctl(vm->cpu[0].fd, KVM_SET_NESTED_STATE, edge + sizeof(base.nested) - readable);
-	int error = errno;
+	int r, error;
+
+	if (verbose)
+		tap_note("%s", what);
+	r = ioctl(vm->cpu[0].fd, KVM_SET_NESTED_STATE, edge + sizeof(base.nested) - readable);
+	error = errno;
 
 	if (!r) {
 		taken++;
@@ -370,11 +375,12 @@ int main(int argc, char **argv)
 	u32 rounds = env ? atoi(env) : 200;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "n:s:")) != -1) {
+	while ((opt = getopt(argc, argv, "n:s:v")) != -1) {
 		switch (opt) {
 		case 'n': rounds = atoi(optarg); break;
+		case 'v': verbose = true; break;
 		case 's': seed = strtoull(optarg, NULL, 0) | 1; break;
-		default: tap_bail("usage: nested-fuzz [-n ROUNDS] [-s SEED] [IMAGE...]");
+		default: tap_bail("usage: nested-fuzz [-v] [-n ROUNDS] [-s SEED] [IMAGE...]");
 		}
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
