@@ -53,6 +53,8 @@ SYSTEM_FN(get_msr_index_list, sys_get_msr_index_list)
 SYSTEM_FN(get_msr_feature_list, sys_get_msr_feature_index_list)
 SYSTEM_FN(get_feature_msrs, sys_get_msrs)
 SYSTEM_FN(get_mce_cap, sys_get_mce_cap)
+SYSTEM_FN(has_attr, sys_has_attr)
+SYSTEM_FN(get_attr, sys_get_attr)
 
 static const struct ioctl_row rows[] = {
 	{ KVM_GET_API_VERSION, get_api_version },
@@ -65,6 +67,8 @@ static const struct ioctl_row rows[] = {
 	{ KVM_GET_MSR_FEATURE_INDEX_LIST, get_msr_feature_list },
 	{ KVM_GET_MSRS, get_feature_msrs },
 	{ KVM_X86_GET_MCE_CAP_SUPPORTED, get_mce_cap },
+	{ KVM_HAS_DEVICE_ATTR, has_attr },
+	{ KVM_GET_DEVICE_ATTR, get_attr },
 };
 
 static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

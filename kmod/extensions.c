@@ -71,6 +71,8 @@ static const struct extension extensions[] = {
 	{ KVM_CAP_TSC_CONTROL, 1, hw_has_tsc_scaling },
 	{ KVM_CAP_TSC_DEADLINE_TIMER, 1 },
 	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
+	{ KVM_CAP_VCPU_ATTRIBUTES, 1 },
+	{ KVM_CAP_SYS_ATTRIBUTES, 1 },
 	{ KVM_CAP_SET_GUEST_DEBUG, 1 },
 	{ KVM_CAP_SET_GUEST_DEBUG2, DEBUG_CONTROL_VALID },
 	{ KVM_CAP_EXCEPTION_PAYLOAD, 1 },

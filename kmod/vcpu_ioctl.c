@@ -188,6 +188,9 @@ VCPU_FN(vcpu_set_lapic)
 VCPU_FN(vcpu_set_vapic_addr)
 VCPU_FN(vcpu_tpr_access_reporting)
 VCPU_FN(vcpu_interrupt)
+VCPU_FN(vcpu_has_attr)
+VCPU_FN(vcpu_get_attr)
+VCPU_FN(vcpu_set_attr)
 
 /* All but the last are called with the vCPU locked and loaded. */
 static const struct ioctl_row rows[] = {
@@ -235,6 +238,9 @@ static const struct ioctl_row rows[] = {
 	{ KVM_TPR_ACCESS_REPORTING, row_vcpu_tpr_access_reporting },
 	{ KVM_INTERRUPT, row_vcpu_interrupt },
 	{ KVM_NMI, vcpu_nmi },
+	{ KVM_HAS_DEVICE_ATTR, row_vcpu_has_attr },
+	{ KVM_GET_DEVICE_ATTR, row_vcpu_get_attr },
+	{ KVM_SET_DEVICE_ATTR, row_vcpu_set_attr },
 	{ KVM_GET_STATS_FD, get_stats_fd },
 };
 

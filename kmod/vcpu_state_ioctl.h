@@ -56,6 +56,14 @@ long vcpu_kvmclock_ctrl(void *vcpu, unsigned long arg);
 long vm_get_clock(struct vm *vm, void __user *arg);
 long vm_set_clock(struct vm *vm, void __user *arg);
 
+/* attr_ioctl.c */
+long sys_has_attr(void __user *arg);
+long sys_get_attr(void __user *arg);
+long vcpu_has_attr(struct vcpu *vcpu, void __user *arg);
+long vcpu_get_attr(struct vcpu *vcpu, void __user *arg);
+long vcpu_set_attr(struct vcpu *vcpu, void __user *arg);
+long vm_create_device(struct vm *vm, void __user *arg);
+
 long sys_get_supported_cpuid(void __user *arg);
 long sys_get_emulated_cpuid(void __user *arg);
 long sys_get_msr_index_list(void __user *arg);

@@ -197,6 +197,7 @@ VM_FN(vm_unregister_coalesced_mmio)
 VM_FN(vm_set_msr_filter)
 VM_FN(vm_get_clock)
 VM_FN(vm_set_clock)
+VM_FN(vm_create_device)
 
 static const struct ioctl_row rows[] = {
 	{ KVM_CHECK_EXTENSION, check_extension },
@@ -227,6 +228,7 @@ static const struct ioctl_row rows[] = {
 	{ KVM_X86_SET_MSR_FILTER, row_vm_set_msr_filter },
 	{ KVM_GET_CLOCK, row_vm_get_clock },
 	{ KVM_SET_CLOCK, row_vm_set_clock },
+	{ KVM_CREATE_DEVICE, row_vm_create_device },
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -53,10 +53,10 @@ void chosen_word(const char *line, char *word, size_t size);
 /*
  * The journal: a line for each change, written before the change is made and
  * taken out when it was taken back, so that what ends --fix halfway leaves
- * all that --undo needs.
+ * all that --undo needs. It lies in /var/lib, as the udev rule and the
+ * membership outlive a reboot; what doesn't carries the boot it was made in.
  */
 #define JOURNAL "/var/lib/abyme/doctor.undo"
-/* A file of /var/lib because the udev rule and the membership outlive a reboot. */
 
 int journal_add(const char *path, const struct change *change); /* 0, or -1 after fail() */
 /* The last change: 1; 0: there is none; -1 after fail(). *@gone: a reboot took it back. */

@@ -123,6 +123,19 @@ static bool in_step(const struct vm_clock *c, u64 value, u32 khz, u64 now_ns)
 	return c->set_by_user && value < expected + second && value + second > expected;
 }
 
+/* Context: the VM's clock is locked. */
+static void note_write(const struct vcpu *vcpu, u64 offset, u64 value, u64 now_ns)
+{
+	struct vm_clock *c = &vcpu->vm->clock;
+
+	c->last_offset = offset;
+	c->last_write_ns = now_ns;
+	c->last_write_tsc = value;
+	c->last_khz = vcpu->clock.tsc_khz;
+	c->written = true;
+	c->set_by_user = value;
+}
+
 /*
  * Userspace sets the TSC of vCPUs one by one, and can't do so at the same
  * time. Values that would be equal but for the time between count as equal.
@@ -140,12 +153,7 @@ static u64 offset_for(struct vcpu *vcpu, u64 value)
 		offset = c->last_offset;
 	} else {
 		offset = value - scale(rdtsc(), vcpu->clock.tsc_ratio);
-		c->last_offset = offset;
-		c->last_write_ns = now_ns;
-		c->last_write_tsc = value;
-		c->last_khz = khz;
-		c->written = true;
-		c->set_by_user = value;
+		note_write(vcpu, offset, value, now_ns);
 	}
 	raw_spin_unlock_irqrestore(&c->lock, flags);
 	return offset;
@@ -162,7 +170,13 @@ static void set_by_user(struct vcpu *vcpu)
 
 void clock_set_offset(struct vcpu *vcpu, u64 offset)
 {
+	struct vm_clock *c = &vcpu->vm->clock;
+	unsigned long flags;
+
 	set_offset(vcpu, offset);
+	raw_spin_lock_irqsave(&c->lock, flags);
+	note_write(vcpu, offset, clock_guest_tsc(vcpu, rdtsc()), ktime_get_boottime_ns());
+	raw_spin_unlock_irqrestore(&c->lock, flags);
 	set_by_user(vcpu);
 }
 
@@ -175,7 +189,8 @@ void clock_write_tsc(struct vcpu *vcpu, u64 value, bool host)
 		clock_adjust_tsc(vcpu, delta);
 		return;
 	}
-	clock_set_offset(vcpu, offset_for(vcpu, value));
+	set_offset(vcpu, offset_for(vcpu, value));
+	set_by_user(vcpu);
 }
 
 void clock_adjust_tsc(struct vcpu *vcpu, s64 delta)

@@ -226,8 +226,13 @@ int nested_msr_get(struct vcpu *vcpu, u32 msr, u64 *value, bool host)
 {
 	struct nested *n = vcpu->nested;
 
-	if (!n || (!host && !vcpu->cpuid.vmx))
+	if (!host && !vcpu->cpuid.vmx)
 		return -EINVAL;
+	/* They are among those to be saved, so a vCPU that never had VMX has them as 0. */
+	if (!n) {
+		*value = 0;
+		return host ? 0 : -EINVAL;
+	}
 	if (msr == VMX_MSR_FEATURE_CONTROL) {
 		*value = n->feature_control;
 		return 0;
@@ -242,8 +247,10 @@ int nested_msr_set(struct vcpu *vcpu, u32 msr, u64 value, bool host)
 	u64 now;
 	int r;
 
-	if (!n || (!host && !vcpu->cpuid.vmx))
+	if (!host && !vcpu->cpuid.vmx)
 		return -EINVAL;
+	if (!n)
+		return host && !value ? 0 : -EINVAL;
 	if (msr == VMX_MSR_FEATURE_CONTROL)
 		return set_feature_control(vcpu, value, host);
 	if (!host)

@@ -343,6 +343,29 @@ static void interrupt_is_refused(void)
 	EXPECT_ERRNO(ioctl(cpu_fd, KVM_INTERRUPT, &irq), ENXIO, "KVM_INTERRUPT with an irqchip");
 }
 
+static void set_lint0(u32 value)
+{
+	struct kvm_lapic_state lapic;
+
+	ioctl(cpu_fd, KVM_GET_LAPIC, &lapic);
+	set_reg(&lapic, 0x350, value);
+	if (ioctl(cpu_fd, KVM_SET_LAPIC, &lapic) < 0)
+		tap_bail("KVM_SET_LAPIC");
+}
+
+static void window_is_ignored(void)
+{
+	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = MSI };
+
+	set_lint0(0x700); /* ExtINT: the kernel's own 8259A would get through */
+	run->request_interrupt_window = 1;
+	ioctl(vm->fd, KVM_SIGNAL_MSI, &msi);
+	expect_vector(MSI, "a window that userspace has no use for hinders nobody");
+	expect_vector(-1, "and ends nothing");
+	run->request_interrupt_window = 0;
+	set_lint0(0x10000);
+}
+
 /* --- irqfd ---------------------------------------------------------------- */
 
 static long irqfd(int fd, u32 gsi, u32 flags, int resample)
@@ -594,6 +617,7 @@ int main(void)
 	messages();
 	nmi();
 	interrupt_is_refused();
+	window_is_ignored();
 	irqfd_errors();
 	irqfd_edges();
 	irqfd_resampling();

@@ -122,7 +122,7 @@ measure()
 }
 
 run never small 32M 2 # what the first guest of all brings into caches
-measure never small 64M 1
+measure never small 128M 1
 measure never small 64M 4
 measure madvise large 64M 4
 measure never small 160M 2

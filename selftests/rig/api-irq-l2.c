@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A split irqchip, and userspace's 8259A interrupts while L2 runs: L1 is given an exit if
- * it wants external interrupts so, else L2 has the interrupt.
+ * Interrupts while L2 runs. With a split irqchip userspace's 8259A has one: L1 is given
+ * an exit if it wants external interrupts so, else L2 has it. And L1 ends its own in
+ * memory, of which L2 sees nothing.
  */
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 #define L1_STACK 0x13000
 #define L2_STACK 0x14000
 #define RAM_SIZE 0x200000
+#define EOI_BYTE 0x15000
 #define VECTOR 0x51
 
 #define EXIT_REASON_EXT_INT 1
@@ -26,17 +28,18 @@
 #define RFLAGS_IF 0x200
 
 /* Ports: what L2 says, what L1 says of the exit, and who gets an interrupt. */
-enum { L2_SAYS = 0x20, REASON, INTR_INFO, INTERRUPTED, FAILED };
+enum { L2_SAYS = 0x20, REASON, INTR_INFO, INTERRUPTED, FAILED, L1_SEES, L2_SEES, ENDED };
 
 static struct vm *vm;
 static int cpu_fd;
 static struct kvm_run *run;
 
-extern const u8 l1_code[], l1_exit[], l2_code[], handler[], code_end[];
+extern const u8 l1_code[], l1_exit[], l2_code[], eoi_exit[], eoi_l2[], handler[], code_end[];
 
-/* 0x4402: exit reason, 0x4404: interruption information */
+/* RBX: for MSR_KVM_PV_EOI_EN. 0x4402: exit reason, 0x4404: interruption information */
 asm(".pushsection .rodata\n"
-    "l1_code: movq $0x10000, (%rsp); vmxon (%rsp)\n"
+    "l1_code: mov $0x4b564d04, %ecx; xor %edx, %edx; mov %ebx, %eax; wrmsr\n"
+    "movq $0x10000, (%rsp); vmxon (%rsp)\n"
     "movq $0x11000, (%rsp); vmclear (%rsp); vmptrld (%rsp)\n"
     "mov $0xe000, %esi\n"
     "1: lodsq; mov %rax, %rdx; lodsq; test %rdx, %rdx; js 2f; vmwrite %rax, %rdx; jmp 1b\n"
@@ -44,6 +47,10 @@ asm(".pushsection .rodata\n"
     "l1_exit: mov $0x4402, %edx; vmread %rdx, %rax; out %eax, $0x21\n"
     "mov $0x4404, %edx; vmread %rdx, %rax; out %eax, $0x22; sti; nop; hlt\n"
     "l2_code: out %al, $0x20; sti; nop; out %al, $0x20; hlt\n"
+    "eoi_exit: mov $0x4402, %edx; vmread %rdx, %rax; cmp $18, %eax; je 1f\n"
+    "mov 0x15000, %al; out %al, $0x25; vmresume; out %al, $0x24\n"
+    "1: btrl $0, 0x15000; sbb %eax, %eax; out %al, $0x27; hlt\n"
+    "eoi_l2: out %al, $0x20; mov 0x15000, %al; out %al, $0x26; vmcall; hlt\n"
     "handler: out %al, $0x23; iretq\n"
     "code_end:\n"
     ".popsection\n");
@@ -96,7 +103,7 @@ static void segments(void)
 }
 
 /* What is not written here is 0. */
-static void put_fields(u32 pin, u32 exit)
+static void put_fields(u32 pin, u32 exit, const u8 *exit_code, const u8 *guest_code)
 {
 	next_field = (u64 *)(vm->ram + FIELDS);
 	control(VMCS_PIN_CTLS, VMX_MSR_TRUE_PIN, pin);
@@ -114,7 +121,7 @@ static void put_fields(u32 pin, u32 exit)
 	field(VMCS_GUEST_IDTR_LIMIT, LONG_VECTORS * 16 - 1);
 	field(VMCS_GUEST_DR7, 0x400);
 	field(VMCS_GUEST_RSP, L2_STACK);
-	field(VMCS_GUEST_RIP, CODE + (l2_code - l1_code));
+	field(VMCS_GUEST_RIP, CODE + (guest_code - l1_code));
 	field(VMCS_GUEST_RFLAGS, RFLAGS);
 	field(VMCS_HOST_CR0, LONG_CR0);
 	field(VMCS_HOST_CR3, LONG_TABLES);
@@ -122,7 +129,7 @@ static void put_fields(u32 pin, u32 exit)
 	field(VMCS_HOST_GDTR_BASE, LONG_GDT);
 	field(VMCS_HOST_IDTR_BASE, LONG_IDT);
 	field(VMCS_HOST_RSP, L1_STACK);
-	field(VMCS_HOST_RIP, CODE + (l1_exit - l1_code));
+	field(VMCS_HOST_RIP, CODE + (exit_code - l1_code));
 	field(~0ull, 0);
 }
 
@@ -147,10 +154,10 @@ static void unlock_vmx(void)
 		tap_bail("IA32_FEATURE_CONTROL");
 }
 
-static void new_machine(u32 pin, u32 exit)
+static void new_machine(u32 pin, u32 exit, const u8 *exit_code, const u8 *guest_code, u64 pv_eoi)
 {
 	struct kvm_enable_cap cap = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args[0] = 24 };
-	struct kvm_regs regs = { .rip = CODE, .rflags = RFLAGS, .rsp = L1_STACK };
+	struct kvm_regs regs = { .rip = CODE, .rflags = RFLAGS, .rsp = L1_STACK, .rbx = pv_eoi };
 
 	vm = vm_new(RAM_SIZE);
 	if (ioctl(vm->fd, KVM_ENABLE_CAP, &cap))
@@ -162,7 +169,7 @@ static void new_machine(u32 pin, u32 exit)
 	unlock_vmx();
 	put_region(VMXON_REGION);
 	put_region(VMCS);
-	put_fields(pin, exit);
+	put_fields(pin, exit, exit_code, guest_code);
 	memcpy(vm->ram + CODE, l1_code, code_end - l1_code);
 	memcpy(vm->ram + HANDLER, handler, code_end - handler);
 	vm_long_mode(vm, 0, HANDLER);
@@ -179,7 +186,7 @@ static void expect_out(u16 port, long value, const char *what)
 	if (run->exit_reason == KVM_EXIT_IO)
 		memcpy(&got, (u8 *)run + run->io.data_offset, sizeof(got));
 	tap_ok(run->exit_reason == KVM_EXIT_IO && run->io.port == port &&
-		       (value < 0 || got == value),
+		       (value < 0 || !memcmp(&got, &value, run->io.size)),
 	       "%s", what);
 	if (run->exit_reason != KVM_EXIT_IO || run->io.port != port)
 		tap_note("exit reason %u, port %#x, value %#x", run->exit_reason, run->io.port,
@@ -204,7 +211,7 @@ static void expect_window(const char *what)
 
 static void l1_gets_the_vector(void)
 {
-	new_machine(PIN_EXT_INT_EXITING, EXITC_ACK_INT);
+	new_machine(PIN_EXT_INT_EXITING, EXITC_ACK_INT, l1_exit, l2_code, 0);
 	expect_out(L2_SAYS, -1, "L2 runs, with IF clear");
 	tap_ok(run->ready_for_interrupt_injection && !run->if_flag,
 	       "an interrupt would be taken in spite of IF");
@@ -216,7 +223,7 @@ static void l1_gets_the_vector(void)
 
 static void l1_takes_it_itself(void)
 {
-	new_machine(PIN_EXT_INT_EXITING, 0);
+	new_machine(PIN_EXT_INT_EXITING, 0, l1_exit, l2_code, 0);
 	expect_out(L2_SAYS, -1, "L2 runs, with IF clear");
 	expect_window("the window is open in spite of IF");
 	interrupt();
@@ -229,7 +236,7 @@ static void l1_takes_it_itself(void)
 
 static void l2_gets_it(void)
 {
-	new_machine(0, 0);
+	new_machine(0, 0, l1_exit, l2_code, 0);
 	expect_out(L2_SAYS, -1, "L2 runs, with IF clear");
 	tap_ok(!run->ready_for_interrupt_injection, "it would not take an interrupt");
 	expect_window("the window opens with L2's IF");
@@ -239,10 +246,45 @@ static void l2_gets_it(void)
 	vm_free(vm);
 }
 
+static u32 lapic_reg(int reg, const u32 *set)
+{
+	struct kvm_lapic_state lapic;
+	u32 value;
+
+	if (ioctl(cpu_fd, KVM_GET_LAPIC, &lapic))
+		tap_bail("KVM_GET_LAPIC");
+	memcpy(&value, lapic.regs + reg, sizeof(value));
+	if (!set)
+		return value;
+	memcpy(lapic.regs + reg, set, sizeof(*set));
+	if (ioctl(cpu_fd, KVM_SET_LAPIC, &lapic))
+		tap_bail("KVM_SET_LAPIC");
+	return value;
+}
+
+/* What L1 could end in memory stays so until it is in L1 again, and L2 sees none of it. */
+static void l1_ends_it_in_memory(void)
+{
+	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = VECTOR };
+
+	new_machine(PIN_EXT_INT_EXITING, EXITC_ACK_INT, eoi_exit, eoi_l2, EOI_BYTE | 1);
+	lapic_reg(0xf0, &(u32){ 0x1ff });
+	expect_out(L2_SAYS, -1, "L2 runs, and L1 ends interrupts in memory");
+	if (ioctl(vm->fd, KVM_SIGNAL_MSI, &msi) != 1)
+		tap_bail("KVM_SIGNAL_MSI");
+	expect_out(L1_SEES, 1, "L1 has an exit for its interrupt, and may end it in memory");
+	expect_out(L2_SEES, 0, "it resumes L2, which sees nothing of that");
+	tap_ok(lapic_reg(0x120, NULL) == 1u << (VECTOR & 31), "the interrupt is in service");
+	expect_out(ENDED, 0xff, "L2 calls L1, which ends it");
+	tap_ok(!lapic_reg(0x120, NULL), "it is in service no more");
+	vm_free(vm);
+}
+
 int main(void)
 {
 	l1_gets_the_vector();
 	l1_takes_it_itself();
 	l2_gets_it();
+	l1_ends_it_in_memory();
 	return tap_done();
 }
