@@ -40,7 +40,7 @@ def _find_modules(kernel, wanted):
     return found
 
 
-def _modules(archive, kernel, wanted, own_module):
+def _modules(archive, kernel, wanted, own_module, lean):
     """Modules and the index that modprobe needs."""
     with tempfile.TemporaryDirectory() as tmp:
         base = os.path.join(tmp, "lib", "modules", kernel.release)
@@ -51,6 +51,11 @@ def _modules(archive, kernel, wanted, own_module):
             files["abyme"] = os.path.join(tmp, "abyme.ko")
             subprocess.run([need("strip", "binutils"), "--strip-debug", "-o", files["abyme"],
                             own_module], check=True)
+        for name, path in files.items():
+            if lean and name != "abyme":
+                files[name] = os.path.join(tmp, name + ".ko")
+                subprocess.run([need("objcopy", "binutils"), "-R", ".BTF", path, files[name]],
+                               check=True)
         for name, path in files.items():
             os.symlink(path, os.path.join(base, "kernel", name + ".ko"))
         for name in ("modules.order", "modules.builtin", "modules.builtin.modinfo"):
@@ -92,9 +97,10 @@ def compress(path, output):
 
 
 def build(output, kernel, *, init, own_module=None, modules=MODULES, add=(),
-          data=(), with_tests=True):
+          data=(), with_tests=True, lean=False):
     """
-    Write the initramfs OUTPUT for KERNEL.
+    Write the initramfs OUTPUT for KERNEL. lean: modules without their BTF, which the
+    kernel takes long to look through (and without the signature that covers it).
     add: (host path, guest path) pairs; data: (guest path, bytes, mode) triples.
     """
     with tempfile.NamedTemporaryFile(dir=os.path.dirname(os.path.abspath(output))) as file:
@@ -106,7 +112,7 @@ def build(output, kernel, *, init, own_module=None, modules=MODULES, add=(),
         _busybox(archive)
         archive.copy(need_file(init, "nothing: it belongs to abyme"), "init")
         if kernel.directory:
-            _modules(archive, kernel, modules, own_module)
+            _modules(archive, kernel, modules, own_module, lean)
         _built(archive, with_tests)
         for host, guest in add:
             if not os.path.exists(host):
