@@ -389,10 +389,8 @@ int main(int argc, char **argv)
 	edge = map(room + PAGE);
 	mprotect(edge + room, PAGE, PROT_NONE);
 	edge += room - sizeof(base.nested);
-	if (optind == argc) {
+	if (optind == argc)
 		fuzz("l2-meanwhile", rounds);
-		fuzz("l2-shadow", rounds);
-	}
 	for (int i = optind; i < argc; i++)
 		fuzz(argv[i], rounds);
 	return tap_done();
