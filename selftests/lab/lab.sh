@@ -7,7 +7,7 @@
 PATH=/usr/bin:/usr/sbin:/bin:/sbin
 patience=240
 page=/clients/page
-parts=" ${*:-doctor plan mac l1} "
+parts=" ${*:-doctor plan mac vms l1} "
 kernel=lab
 mkdir -p /usr/lib/python3.13/lib-dynload /etc/udev/rules.d /var/lib
 # The kernel loads modules by this name; a shell of BusyBox takes its own ip before another.
@@ -176,6 +176,36 @@ if part mac; then
 	it "off twice is harmless" mac-off
 	ip link set vnet0 master br0
 	ip link set vnet0 up
+fi
+
+# stuck NAME OPTION...: a QEMU that never does what it is asked.
+stuck()
+{
+	name=$1
+	shift
+	$qemu -name "$name" -accel "$accel" -S -m 16 -nodefaults -no-user-config -display none \
+		"$@" >"$work/$name" 2>&1 &
+	within 20 eval "abyme-vms list | grep -q ' $name$'"
+}
+
+if part vms; then
+	[ -c /dev/abyme ] || modprobe abyme
+	stuck deaf -qmp unix:/run/deaf,server=on,wait=off && stuck mute
+	abyme-vms list --json >"$said"
+	claim "abyme-vms lists two QEMUs" $?
+	has "as JSON" '"name": "deaf", "memory": [1-9][0-9]*, "seconds": [0-9]+, "program": "qemu-system-x86_64"}'
+	abyme-vms stop --timeout 2 >"$said" 2>&1
+	[ $? = 1 ]
+	claim "to end one by force is status 1" $?
+	has "the one with a monitor was asked" '^deaf \([0-9]*\): power button$'
+	has "and then ended" '^deaf \([0-9]*\): still there, SIGTERM$'
+	has "the other can't be asked" "^mute \([0-9]*\): can't be asked: its QEMU has no -qmp"
+	has "and was ended, too" '^mute \([0-9]*\): still there, SIGTERM$'
+	! pidof qemu-system-x86_64 >"$said"
+	claim "none is left" $?
+	abyme-vms inside /run/nothing >"$said" 2>&1
+	[ $? = 4 ] && grep -qx "abyme-vms: /run/nothing: No such file or directory" "$said"
+	claim "no socket is said" $?
 fi
 
 part l1 || end_claims
