@@ -115,6 +115,7 @@ bench:
 	@scripts/bench $(BENCH_OPTIONS)
 
 # Installing
+tools := abyme-mac abyme-oci abyme-vms
 bindir := $(DESTDIR)$(PREFIX)/bin
 includedir := $(DESTDIR)$(PREFIX)/include
 docdir := $(DESTDIR)$(PREFIX)/share/doc/abyme
@@ -126,7 +127,9 @@ moduledir := $(DESTDIR)/lib/modules/$(RELEASE)/updates
 
 install: module launcher
 	install -D -m 755 $(B)/abyme $(bindir)/abyme
+	install -m 755 $(addprefix scripts/lab/,$(tools)) $(bindir)
 	install -D -m 644 docs/abyme.1 $(man1dir)/abyme.1
+	install -m 644 $(tools:%=docs/%.1) $(man1dir)
 	install -D -m 644 docs/abyme.4 $(man4dir)/abyme.4
 	install -D -m 644 include/uapi/abyme.h $(includedir)/abyme.h
 	install -D -m 644 docs/checks.md $(docdir)/checks.md
@@ -138,6 +141,7 @@ install: module launcher
 		echo "note: the module is for $(RELEASE), the running kernel is $$(uname -r)")
 
 uninstall:
+	rm -f $(addprefix $(bindir)/,$(tools)) $(tools:%=$(man1dir)/%.1)
 	rm -f $(bindir)/abyme $(man1dir)/abyme.1 $(man4dir)/abyme.4 $(includedir)/abyme.h \
 		$(docdir)/checks.md $(completiondir)/abyme $(udevdir)/60-abyme.rules \
 		$(moduledir)/abyme.ko
