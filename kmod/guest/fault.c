@@ -96,6 +96,35 @@ static int get_page_slow(struct mem_fault *fault, struct page **page)
 	return fatal_signal_pending(current) ? -EINTR : -EFAULT;
 }
 
+/*
+ * Is @page the kernel's page of zeros, of either size, that stands for memory which was
+ * never written? No other page that a process maps by a plain page table entry is
+ * neither anonymous nor of a file.
+ */
+static bool is_page_of_zeros(struct page *page)
+{
+	return !READ_ONCE(compound_head(page)->mapping);
+}
+
+/*
+ * Memory that was read before it was ever written is given its own page at once. Mapped
+ * as it is, the first write would replace it, and a page that is replaced takes with it
+ * all of EPT02 that has it.
+ */
+static void replace_zeros(struct mem_fault *fault, struct page **page)
+{
+	struct page *own;
+
+	if (fault->write || fault->prefill || !mem_slot_writable(fault->slot) ||
+	    !is_page_of_zeros(*page))
+		return;
+	if (get_user_pages_unlocked(fault->hva, 1, &own, FOLL_WRITE) != 1)
+		return;
+	put_page(*page);
+	*page = own;
+	fault->writable = !mem_slot_logged(fault->slot);
+}
+
 /* The same, without sleeping if that is possible. */
 static int get_page_any(struct mem_fault *fault, bool try_write, struct page **page)
 {
@@ -129,6 +158,8 @@ int mem_fault_in(struct vm *vm, struct mem_fault *fault)
 	r = get_page_any(fault, try_write, &page);
 	if (r)
 		return r;
+	if (!fault->writable)
+		replace_zeros(fault, &page);
 	fault->pfn = page_to_pfn(page);
 	fault->max_level = may_map_large(vm, fault) ? 2 : 1;
 	page_release(page, fault->writable);

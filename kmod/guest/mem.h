@@ -27,6 +27,12 @@ struct vcpu;
 
 #define MEM_MAX_SLOTS 509 /* what KVM_CAP_NR_MEMSLOTS answers */
 
+/* Which pages of a slot an EPT02 may map; more than it does, when a root was dropped. */
+struct mem_l2 {
+	u64 first, end; /* where bits may be set; none when first >= end */
+	unsigned long bits[];
+};
+
 struct mem_slot {
 	u64 base_gfn;
 	u64 npages;
@@ -34,6 +40,7 @@ struct mem_slot {
 	u32 flags; /* KVM_MEM_* */
 	u16 id;
 	unsigned long *dirty; /* bitmap of npages, when KVM_MEM_LOG_DIRTY_PAGES */
+	struct mem_l2 *l2;    /* under vm_mem.lock */
 };
 
 /* Immutable once published; sorted by base_gfn. Read under vm->mem.srcu. */
@@ -50,6 +57,7 @@ struct vm_mem {
 	spinlock_t lock; /* page tables of every EPT root; all below */
 	/* Not in .slots any more, or about to be so, and perhaps mapped still; or NULL. */
 	const struct mem_slot *leaving;
+	int l2_roots; /* EPT02 roots of all vCPUs that map something */
 	struct ept_trash trash;
 	struct mmu_notifier notifier;
 	unsigned long notifier_seq;   /* rises at each invalidation's end */
@@ -143,6 +151,12 @@ int mem_fault_in(struct vm *vm, struct mem_fault *fault);
  * writable page of a logged slot is marked dirty.
  */
 bool mem_fault_stale(struct vm *vm, const struct mem_fault *fault);
+
+/*
+ * An EPT02 maps @count pages of @slot from @gfn on: when they go, roots are to be dropped.
+ * Context: vm->mem.lock held.
+ */
+void mem_note_l2(const struct mem_slot *slot, u64 gfn, u64 count);
 
 static inline int mem_read_lock(struct vm_mem *mem)
 {

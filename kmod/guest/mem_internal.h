@@ -28,7 +28,11 @@ static inline void slot_mark_dirty(const struct mem_slot *slot, u64 gfn)
  * is due. Context: lock held.
  */
 bool mem_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn);
-/* The same of EPT02 only. */
+/* May an EPT02 map a page of [start_gfn, end_gfn), which lies in @slot? Context: lock held. */
+bool slot_l2_maps(const struct mem_slot *slot, u64 start_gfn, u64 end_gfn);
+/* None does. */
+void slot_forget_l2(const struct mem_slot *slot);
+/* mem_unmap() of EPT02 only. */
 bool mem_unmap_l2(struct vm *vm, u64 start_gfn, u64 end_gfn);
 
 /*

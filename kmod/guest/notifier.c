@@ -85,6 +85,15 @@ static bool slot_overlap(const struct mem_slot *slot, unsigned long start, unsig
 	for (i = 0; i < (slots)->count; i++)                   \
 		if (slot_overlap((slots)->slot[i], start, end, &(start_gfn), &(end_gfn)))
 
+/* Of @slot, which holds [start_gfn, end_gfn). Return: whether a flush is due. */
+static bool unmap_part(struct vm *vm, const struct mem_slot *slot, u64 start_gfn, u64 end_gfn)
+{
+	bool flush = slot_l2_maps(slot, start_gfn, end_gfn) &&
+		     mem_unmap_l2(vm, start_gfn, end_gfn);
+
+	return ept_unmap(&vm->ept, start_gfn, end_gfn) || flush;
+}
+
 static void note_start(struct vm_mem *mem, unsigned long start, unsigned long end)
 {
 	if (!mem->notifier_count++) {
@@ -112,12 +121,14 @@ static void unmap_range(struct vm *vm, unsigned long start, unsigned long end)
 
 	for_each_hit(slots, i, start, end, start_gfn, end_gfn) {
 		hit = true;
-		flush |= mem_unmap(vm, start_gfn, end_gfn);
+		flush |= unmap_part(vm, slots->slot[i], start_gfn, end_gfn);
 	}
 	if (mem->leaving && slot_overlap(mem->leaving, start, end, &start_gfn, &end_gfn)) {
 		hit = true;
-		flush |= mem_unmap(vm, start_gfn, end_gfn);
+		flush |= unmap_part(vm, mem->leaving, start_gfn, end_gfn);
 	}
+	for (i = 0; flush && !mem->l2_roots && i < slots->count; i++)
+		slot_forget_l2(slots->slot[i]);
 	if (hit)
 		mem_sync(vm, flush);
 }

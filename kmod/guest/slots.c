@@ -114,15 +114,28 @@ static void slots_changed(struct vm *vm)
 	spin_unlock(&vm->mem.lock);
 }
 
-static void slot_free(struct mem_slot *slot, bool bitmap)
+/* Undo slot_new(), or free @slot once @other has taken its place, with what it took over. */
+static void slot_drop(struct mem_slot *slot, const struct mem_slot *other)
 {
-	if (bitmap)
+	if (!other || slot->dirty != other->dirty)
 		kvfree(slot->dirty);
+	if (!other || slot->l2 != other->l2)
+		kvfree(slot->l2);
 	kfree(slot);
 }
 
+static struct mem_l2 *l2_new(u64 npages)
+{
+	struct mem_l2 *l2 = kvzalloc(struct_size(l2, bits, BITS_TO_LONGS(npages)),
+				     GFP_KERNEL_ACCOUNT);
+
+	if (l2)
+		l2->first = npages;
+	return l2;
+}
+
 /*
- * A slot as @region wants it. It takes over the bitmap of @old, which is NULL
+ * A slot as @region wants it. It takes over the bitmaps of @old, which is NULL
  * or the slot with the same id and as many pages.
  */
 static struct mem_slot *slot_new(struct vm *vm, const struct kvm_userspace_memory_region *region,
@@ -138,6 +151,9 @@ static struct mem_slot *slot_new(struct vm *vm, const struct kvm_userspace_memor
 	slot->base_gfn = region->guest_phys_addr >> PAGE_SHIFT;
 	slot->npages = region->memory_size >> PAGE_SHIFT;
 	slot->hva = region->userspace_addr;
+	slot->l2 = old ? old->l2 : l2_new(slot->npages);
+	if (!slot->l2)
+		goto drop;
 	if (!mem_slot_logged(slot))
 		return slot;
 	if (old && old->dirty) {
@@ -145,19 +161,15 @@ static struct mem_slot *slot_new(struct vm *vm, const struct kvm_userspace_memor
 		return slot;
 	}
 	slot->dirty = kvzalloc(dirty_bytes(slot->npages), GFP_KERNEL_ACCOUNT);
-	if (!slot->dirty) {
-		kfree(slot);
-		return NULL;
-	}
+	if (!slot->dirty)
+		goto drop;
 	if (vm->dirty_initially_set)
 		bitmap_set(slot->dirty, 0, slot->npages);
 	return slot;
-}
 
-/* Undo slot_new(), or free @slot once @other has taken its place. */
-static void slot_drop(struct mem_slot *slot, const struct mem_slot *other)
-{
-	slot_free(slot, !other || slot->dirty != other->dirty);
+drop:
+	slot_drop(slot, old);
+	return NULL;
 }
 
 static int region_create(struct vm *vm, const struct kvm_userspace_memory_region *region)
@@ -334,6 +346,34 @@ int mem_set_region(struct vm *vm, const struct kvm_userspace_memory_region *regi
 	r = set_region_locked(vm, region);
 	mutex_unlock(&vm->mem.slots_lock);
 	return r;
+}
+
+void mem_note_l2(const struct mem_slot *slot, u64 gfn, u64 count)
+{
+	struct mem_l2 *l2 = slot->l2;
+	u64 first = gfn - slot->base_gfn;
+
+	bitmap_set(l2->bits, first, count);
+	l2->first = min(l2->first, first);
+	l2->end = max(l2->end, first + count);
+}
+
+bool slot_l2_maps(const struct mem_slot *slot, u64 start_gfn, u64 end_gfn)
+{
+	const struct mem_l2 *l2 = slot->l2;
+	u64 end = min(end_gfn - slot->base_gfn, l2->end);
+
+	return find_next_bit(l2->bits, end, max(start_gfn - slot->base_gfn, l2->first)) < end;
+}
+
+void slot_forget_l2(const struct mem_slot *slot)
+{
+	struct mem_l2 *l2 = slot->l2;
+
+	if (l2->first < l2->end)
+		bitmap_clear(l2->bits, l2->first, l2->end - l2->first);
+	l2->first = slot->npages;
+	l2->end = 0;
 }
 
 void vm_mem_destroy(struct vm *vm)

@@ -6,7 +6,7 @@
  * A vCPU keeps a root for each of the last few EPTP12s. To L1 a root is what
  * the processor has cached of EPT12: INVEPT drops it, and an EPT violation
  * that EPT12 does not explain refills it. When memory under it goes, the whole
- * root is dropped.
+ * root is dropped; which memory lies under any root a bitmap of the slot tells.
  */
 #include "exits/exits.h"
 #include "irqchip/inject.h"
@@ -22,10 +22,12 @@
 /* --- roots -------------------------------------------------------------- */
 
 /* Context: vm->mem.lock held. */
-static void root_empty(struct ept02_root *root)
+static void root_empty(struct vm *vm, struct ept02_root *root)
 {
-	if (root->first_gfn < root->end_gfn)
+	if (root->first_gfn < root->end_gfn) {
 		ept_unmap_all(&root->ept);
+		vm->mem.l2_roots--;
+	}
 	root->first_gfn = ~0ULL;
 	root->end_gfn = 0;
 }
@@ -35,7 +37,7 @@ static void drop_root(struct vcpu *vcpu, struct ept02_root *root, u32 why)
 	if (root->stamp)
 		watch_flush(vcpu->nested, why);
 	spin_lock(&vcpu->vm->mem.lock);
-	root_empty(root);
+	root_empty(vcpu->vm, root);
 	spin_unlock(&vcpu->vm->mem.lock);
 	vcpu->stats.ept02_zaps++;
 	vcpu_request(vcpu, REQ_TLB_FLUSH);
@@ -140,7 +142,7 @@ static bool unmap_vcpu(struct vcpu *vcpu, u64 start_gfn, u64 end_gfn)
 
 		if (!root->ept.root || start_gfn >= root->end_gfn || end_gfn <= root->first_gfn)
 			continue;
-		root_empty(root);
+		root_empty(vcpu->vm, root);
 		watch_flush(n, ABYME_FLUSH_MEMORY);
 		any = true;
 	}
@@ -325,8 +327,13 @@ static int level_for(struct vcpu *vcpu, const struct ept02_fault *f, const struc
 	return 2;
 }
 
-static void note_range(struct ept02_root *root, u64 gfn, u64 count)
+/* Context: vm->mem.lock held, under srcu read lock. */
+static void note_range(struct vm *vm, struct ept02_root *root, const struct mem_slot *slot,
+		       u64 gfn, u64 count)
 {
+	if (root->first_gfn >= root->end_gfn)
+		vm->mem.l2_roots++;
+	mem_note_l2(slot, gfn, count);
 	root->first_gfn = min(root->first_gfn, gfn);
 	root->end_gfn = max(root->end_gfn, gfn + count);
 }
@@ -348,7 +355,7 @@ static void map_neighbour(struct vcpu *vcpu, struct ept02_root *root, u64 gpa, u
 	pfn = mem.pfn;
 	spin_lock(&vcpu->vm->mem.lock);
 	if (!mem_fault_stale(vcpu->vm, &mem)) {
-		note_range(root, mem.gfn, 1);
+		note_range(vcpu->vm, root, mem.slot, mem.gfn, 1);
 		ept_map_absent(&root->ept, gpa, &pfn, 1, rights | EPT_ACCESSED);
 	}
 	spin_unlock(&vcpu->vm->mem.lock);
@@ -407,8 +414,8 @@ static int map_page(struct vcpu *vcpu, struct ept02_fault *f)
 		prot |= EPT_DIRTY;
 	spin_lock(&vm->mem.lock);
 	if (!mem_fault_stale(vm, &mem)) {
-		note_range(f->root, ALIGN_DOWN(mem.gfn, level == 2 ? 512ULL : 1ULL),
-			   level == 2 ? 512 : 1);
+		note_range(vm, f->root, mem.slot,
+			   ALIGN_DOWN(mem.gfn, level == 2 ? 512ULL : 1ULL), level == 2 ? 512 : 1);
 		/*
 		 * No flush: the processor has dropped what it cached of this address, and
 		 * the rest lasts until the root goes, which is always with one.
