@@ -31,11 +31,11 @@ claim "vhost-net: ping" $?
 head -c 400000 /bin/busybox >"$work/file"
 nc -l -p 7777 <"$work/file" &
 sum=$(md5sum <"$work/file")
-got=$(in_guest a "nc 10.9.0.1 7777 </dev/null | md5sum")
+got=$(in_guest a "sleep 8 | nc 10.9.0.1 7777 | md5sum")
 [ "$got" = "$sum" ]
 claim "vhost-net: TCP by checksum" $?
 
-nc -l -p 7778 >"$work/received" &
+sleep 1000 | nc -l -p 7778 >"$work/received" &
 in_guest a "(i=0; while [ \$i -lt 100000 ]; do i=\$((i + 1)); echo \$i; usleep 100000; done) | nc 10.9.0.1 7778 >/dev/null 2>&1 &"
 within 10 test -s "$work/received"
 claim "a TCP connection from L1 to L0" $?
