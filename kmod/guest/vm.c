@@ -40,6 +40,7 @@ struct vm *vm_create(const struct nested_ops *nested_ops)
 	vm->nested_ops = nested_ops;
 	vm->mm = current->mm;
 	clock_init_vm(vm);
+	hyperv_init_vm(vm);
 
 	r = vmxop_get();
 	if (r)
