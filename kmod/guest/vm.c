@@ -99,6 +99,7 @@ static void vm_free(struct kref *refs)
 	mmdrop(vm->mm);
 	msr_filter_free(rcu_access_pointer(vm->msr_filter));
 	mutex_destroy(&vm->lock);
+	mutex_destroy(&vm->hyperv.lock);
 	clock_destroy_vm(vm);
 	kfree(vm);
 	preempt_notifier_dec();
