@@ -48,6 +48,7 @@ static long check_extension(void *unused, unsigned long arg)
 	}
 
 SYSTEM_FN(get_supported_cpuid, sys_get_supported_cpuid)
+SYSTEM_FN(get_supported_hv_cpuid, sys_get_supported_hv_cpuid)
 SYSTEM_FN(get_emulated_cpuid, sys_get_emulated_cpuid)
 SYSTEM_FN(get_msr_index_list, sys_get_msr_index_list)
 SYSTEM_FN(get_msr_feature_list, sys_get_msr_feature_index_list)
@@ -62,6 +63,7 @@ static const struct ioctl_row rows[] = {
 	{ KVM_CHECK_EXTENSION, check_extension },
 	{ KVM_GET_VCPU_MMAP_SIZE, get_vcpu_mmap_size },
 	{ KVM_GET_SUPPORTED_CPUID, get_supported_cpuid },
+	{ KVM_GET_SUPPORTED_HV_CPUID, get_supported_hv_cpuid },
 	{ KVM_GET_EMULATED_CPUID, get_emulated_cpuid },
 	{ KVM_GET_MSR_INDEX_LIST, get_msr_index_list },
 	{ KVM_GET_MSR_FEATURE_INDEX_LIST, get_msr_feature_list },

@@ -39,6 +39,46 @@ long sys_get_supported_cpuid(void __user *arg)
 	return r;
 }
 
+/* -E2BIG: too little room. */
+static long get_hv_cpuid(struct kvm_cpuid2 __user *user, bool lapic)
+{
+	struct kvm_cpuid_entry2 entries[HYPERV_LEAVES];
+	u32 room;
+
+	if (get_user(room, &user->nent))
+		return -EFAULT;
+	if (room < HYPERV_LEAVES)
+		return -E2BIG;
+	hyperv_supported(entries, lapic);
+	if (copy_to_user(user->entries, entries, sizeof(entries)) ||
+	    put_user(HYPERV_LEAVES, &user->nent))
+		return -EFAULT;
+	return 0;
+}
+
+long sys_get_supported_hv_cpuid(void __user *arg)
+{
+	return get_hv_cpuid(arg, true);
+}
+
+long vcpu_get_supported_hv_cpuid(struct vcpu *vcpu, void __user *arg)
+{
+	return get_hv_cpuid(arg, vcpu->lapic);
+}
+
+/* KVM_ENABLE_CAP on a vCPU. -EINVAL: no such capability, or flags. */
+long vcpu_enable_cap(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_enable_cap cap;
+
+	if (copy_from_user(&cap, arg, sizeof(cap)))
+		return -EFAULT;
+	if (cap.flags || cap.cap != KVM_CAP_HYPERV_ENFORCE_CPUID)
+		return -EINVAL;
+	vcpu->hyperv.enforce = cap.args[0];
+	return 0;
+}
+
 /* Nothing is emulated that the processor lacks. */
 long sys_get_emulated_cpuid(void __user *arg)
 {

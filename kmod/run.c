@@ -51,6 +51,7 @@ static int handle_requests(struct vcpu *vcpu)
 		return 1;
 	if (vcpu_take_request(vcpu, REQ_CLOCK_UPDATE)) {
 		clock_update(vcpu);
+		hyperv_clock_update(vcpu);
 		lapic_timer_sync(vcpu);
 	}
 	if (vcpu_take_request(vcpu, REQ_STEAL_UPDATE))
@@ -491,9 +492,12 @@ static bool window_open_for_user(struct vcpu *vcpu)
  */
 static int tell_user(struct vcpu *vcpu)
 {
-	if (likely(!(READ_ONCE(vcpu->requests) & LAPIC_USER_REQUESTS)))
+	int r;
+
+	if (likely(!(READ_ONCE(vcpu->requests) & (LAPIC_USER_REQUESTS | HYPERV_USER_REQUESTS))))
 		return 1;
-	return lapic_tell_user(vcpu);
+	r = lapic_tell_user(vcpu);
+	return r > 0 ? hyperv_tell_user(vcpu) : r;
 }
 
 static int finish_last_exit(struct vcpu *vcpu)

@@ -173,6 +173,8 @@ VCPU_FN(vcpu_get_msrs)
 VCPU_FN(vcpu_set_msrs)
 VCPU_FN(vcpu_get_cpuid2)
 VCPU_FN(vcpu_set_cpuid2)
+VCPU_FN(vcpu_get_supported_hv_cpuid)
+VCPU_FN(vcpu_enable_cap)
 VCPU_FN(vcpu_get_events)
 VCPU_FN(vcpu_set_events)
 VCPU_FN(vcpu_get_debugregs)
@@ -219,6 +221,8 @@ static const struct ioctl_row rows[] = {
 	{ KVM_SET_MSRS, row_vcpu_set_msrs },
 	{ KVM_GET_CPUID2, row_vcpu_get_cpuid2 },
 	{ KVM_SET_CPUID2, row_vcpu_set_cpuid2 },
+	{ KVM_GET_SUPPORTED_HV_CPUID, row_vcpu_get_supported_hv_cpuid },
+	{ KVM_ENABLE_CAP, row_vcpu_enable_cap },
 	{ KVM_GET_VCPU_EVENTS, row_vcpu_get_events },
 	{ KVM_SET_VCPU_EVENTS, row_vcpu_set_events },
 	{ KVM_GET_DEBUGREGS, row_vcpu_get_debugregs },

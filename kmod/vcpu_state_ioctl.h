@@ -47,6 +47,8 @@ long vcpu_get_msrs(struct vcpu *vcpu, void __user *arg);
 long vcpu_set_msrs(struct vcpu *vcpu, void __user *arg);
 long vcpu_get_cpuid2(struct vcpu *vcpu, void __user *arg);
 long vcpu_set_cpuid2(struct vcpu *vcpu, void __user *arg);
+long vcpu_get_supported_hv_cpuid(struct vcpu *vcpu, void __user *arg);
+long vcpu_enable_cap(struct vcpu *vcpu, void __user *arg);
 long vcpu_setup_mce(struct vcpu *vcpu, void __user *arg);
 long vcpu_set_mce(struct vcpu *vcpu, void __user *arg);
 long vcpu_set_tsc_khz(void *vcpu, unsigned long khz);
@@ -65,6 +67,7 @@ long vcpu_set_attr(struct vcpu *vcpu, void __user *arg);
 long vm_create_device(struct vm *vm, void __user *arg);
 
 long sys_get_supported_cpuid(void __user *arg);
+long sys_get_supported_hv_cpuid(void __user *arg);
 long sys_get_emulated_cpuid(void __user *arg);
 long sys_get_msr_index_list(void __user *arg);
 long sys_get_msr_feature_index_list(void __user *arg);

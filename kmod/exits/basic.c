@@ -7,6 +7,7 @@
 #include <vmx/info.h>
 
 #include "exits/exits.h"
+#include "guest/hyperv.h"
 #include "guest/vcpu.h"
 #include "irqchip/inject.h"
 
@@ -105,18 +106,25 @@ int exit_hlt(struct vcpu *vcpu)
 }
 
 /* It spins for a lock whose holder may not run: let somebody else have the CPU. */
-int exit_pause(struct vcpu *vcpu)
+void exits_let_others_run(void)
 {
 	cond_resched();
 	yield();
+}
+
+int exit_pause(struct vcpu *vcpu)
+{
+	exits_let_others_run();
 	return vcpu_skip_insn(vcpu);
 }
 
-/* No hypercall is offered; Linux tolerates the answer. SDM: "VMCALL" in L1 without nesting. */
+/* No hypercall of KVM's is offered; Linux tolerates the answer. SDM: "VMCALL" in L1 without nesting. */
 int exit_vmcall(struct vcpu *vcpu)
 {
 	long answer = -KVM_ENOSYS;
 
+	if (unlikely(hyperv_calls_on(vcpu)))
+		return exit_hyperv_call(vcpu);
 	vcpu->stats.hypercalls++;
 	if (vcpu_cpl(vcpu) > 0)
 		answer = -KVM_EPERM;

@@ -22,7 +22,9 @@ int exit_nmi_window(struct vcpu *vcpu);
 int exit_task_switch(struct vcpu *vcpu);
 int exit_hlt(struct vcpu *vcpu);
 int exit_pause(struct vcpu *vcpu);
+void exits_let_others_run(void); /* of the host's threads */
 int exit_vmcall(struct vcpu *vcpu);
+int exit_hyperv_call(struct vcpu *vcpu); /* while hyperv_calls_on() */
 /* An exit that should not be: KVM_EXIT_INTERNAL_ERROR with what is known of it. */
 int exit_unexpected(struct vcpu *vcpu);
 

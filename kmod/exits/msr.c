@@ -4,6 +4,7 @@
 #include <linux/kvm_para.h>
 #include <asm/apicdef.h>
 #include <asm/msr-index.h>
+#include <vmx/hyperv.h>
 
 #include "exits/exits.h"
 #include "exits/msr.h"
@@ -74,6 +75,8 @@ static const struct msr_row lapic_rows[] = {
 	{ MSR_IA32_TSC_DEADLINE, MSR_IA32_TSC_DEADLINE, MSR_SAVED, deadline_read, deadline_write },
 	{ APIC_BASE_MSR, APIC_BASE_MSR + 0xff, 0, x2apic_read, x2apic_write },
 	{ MSR_KVM_PV_EOI_EN, MSR_KVM_PV_EOI_EN, MSR_SAVED, pv_eoi_read, pv_eoi_write },
+	{ TLFS_MSR_EOI, TLFS_MSR_TPR, 0, hyperv_apic_read, hyperv_apic_write },
+	{ TLFS_MSR_VP_ASSIST, TLFS_MSR_VP_ASSIST, MSR_SAVED, hyperv_apic_read, hyperv_apic_write },
 	{ MSR_IA32_APICBASE, MSR_IA32_APICBASE, 0, apic_base_read, apic_base_write },
 };
 

@@ -2,6 +2,14 @@
 #ifndef EXITS_MSR_H
 #define EXITS_MSR_H
 
+#include <vmx/types.h>
+
+struct vcpu;
+
+/* exits/hyperv.c: EOI, ICR, TPR, VP assist page. As rows of MSRs have them. */
+int hyperv_apic_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
+int hyperv_apic_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
+
 /* Once, at the module's load: the LAPIC's MSRs join those of guest/msrs. */
 void exits_msr_setup(void);
 

@@ -2,6 +2,7 @@
 /* A vCPU's CPUID table: set, searched, executed. */
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <vmx/hyperv.h>
 
 #include "guest/cpuid.h"
 #include "guest/cpuid_bits.h"
@@ -141,7 +142,7 @@ static void index_entries(struct vcpu_cpuid *c)
 	}
 }
 
-static u32 word(struct vcpu *vcpu, u32 function, u32 index, enum cpuid_reg reg)
+u32 cpuid_word(struct vcpu *vcpu, u32 function, u32 index, enum cpuid_reg reg)
 {
 	const struct kvm_cpuid_entry2 *e = cpuid_find(vcpu, function, index);
 
@@ -178,7 +179,8 @@ static unsigned long cr4_reserved(struct vcpu *vcpu)
 	for (i = 0; i < ARRAY_SIZE(cr4_features); i++) {
 		features = cpuid_supported_word(cr4_features[i].function, 0, cr4_features[i].reg);
 		if (vcpu)
-			features &= word(vcpu, cr4_features[i].function, 0, cr4_features[i].reg);
+			features &=
+				cpuid_word(vcpu, cr4_features[i].function, 0, cr4_features[i].reg);
 		if (features & cr4_features[i].bit)
 			allowed |= cr4_features[i].cr4;
 	}
@@ -198,7 +200,7 @@ void cpuid_init(struct vcpu *vcpu)
 
 static u64 efer_reserved(struct vcpu *vcpu)
 {
-	u32 edx = word(vcpu, 0x80000001, 0, CPUID_REG_EDX);
+	u32 edx = cpuid_word(vcpu, 0x80000001, 0, CPUID_REG_EDX);
 	u64 allowed = 0;
 
 	if (edx & CPUID_80000001_EDX_SYSCALL)
@@ -212,8 +214,8 @@ static u64 efer_reserved(struct vcpu *vcpu)
 
 static u64 xcr0_of(struct vcpu *vcpu)
 {
-	u64 table = word(vcpu, 0xd, 0, CPUID_REG_EAX) | (u64)word(vcpu, 0xd, 0, CPUID_REG_EDX)
-								<< 32;
+	u64 table = cpuid_word(vcpu, 0xd, 0, CPUID_REG_EAX) |
+		    (u64)cpuid_word(vcpu, 0xd, 0, CPUID_REG_EDX) << 32;
 
 	return table & fpu_supported_xcr0();
 }
@@ -221,14 +223,15 @@ static u64 xcr0_of(struct vcpu *vcpu)
 static void derive(struct vcpu *vcpu)
 {
 	struct vcpu_cpuid *c = &vcpu->cpuid;
-	u32 leaf1 = word(vcpu, 1, 0, CPUID_REG_ECX);
-	u32 bits = word(vcpu, 0x80000008, 0, CPUID_REG_EAX) & 0xff;
+	u32 leaf1 = cpuid_word(vcpu, 1, 0, CPUID_REG_ECX);
+	u32 bits = cpuid_word(vcpu, 0x80000008, 0, CPUID_REG_EAX) & 0xff;
 
 	c->vmx = leaf1 & CPUID_1_ECX_VMX;
 	c->x2apic = leaf1 & CPUID_1_ECX_X2APIC;
 	c->tsc_deadline = leaf1 & CPUID_1_ECX_TSC_DEADLINE;
 	c->xsaves = (leaf1 & CPUID_1_ECX_XSAVE) && hw_has_xsaves() &&
-		    (word(vcpu, 0xd, 1, CPUID_REG_EAX) & CPUID_D1_EAX_XSAVES);
+		    (cpuid_word(vcpu, 0xd, 1, CPUID_REG_EAX) & CPUID_D1_EAX_XSAVES);
+	c->hyperv = cpuid_word(vcpu, TLFS_LEAF_INTERFACE, 0, CPUID_REG_EAX) == TLFS_INTERFACE;
 	c->maxphyaddr = clamp_t(u32, bits ?: 36, 32, 52);
 	c->cr4_reserved = cr4_reserved(vcpu);
 	c->efer_reserved = efer_reserved(vcpu);

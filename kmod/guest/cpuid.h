@@ -21,6 +21,8 @@ enum cpuid_class {
 
 #define CPUID_CLASS_LEAVES 32
 
+enum cpuid_reg { CPUID_REG_EAX, CPUID_REG_EBX, CPUID_REG_ECX, CPUID_REG_EDX };
+
 struct vcpu_cpuid {
 	int count;
 	struct kvm_cpuid_entry2 *entry; /* in userspace's order */
@@ -31,6 +33,7 @@ struct vcpu_cpuid {
 	bool x2apic;
 	bool tsc_deadline;
 	bool xsaves;
+	bool hyperv; /* the guest is shown Hyper-V's interface */
 	u8 maxphyaddr;
 	unsigned long cr4_reserved; /* CR4 bits that fault */
 	u64 efer_reserved;
@@ -44,6 +47,7 @@ void cpuid_setup(void);
 /* Until userspace sets a table: no leaf, but everything supported may be set. */
 void cpuid_init(struct vcpu *vcpu);
 const struct kvm_cpuid_entry2 *cpuid_find(struct vcpu *vcpu, u32 function, u32 index);
+u32 cpuid_word(struct vcpu *vcpu, u32 function, u32 index, enum cpuid_reg reg); /* 0: none */
 /*
  * KVM_SET_CPUID2; @entries in kernel memory. vCPU loaded. Return: 0; -E2BIG;
  * -ENOMEM; -EINVAL: an impossible address width, or other than before after
@@ -59,7 +63,6 @@ void cpuid_execute(struct vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
 /* What this module can offer on this processor; sets *count. 0, -E2BIG. */
 int cpuid_supported(struct kvm_cpuid_entry2 *entries, int *count);
 /* One register of it: the offered features. */
-enum cpuid_reg { CPUID_REG_EAX, CPUID_REG_EBX, CPUID_REG_ECX, CPUID_REG_EDX };
 u32 cpuid_supported_word(u32 function, u32 index, enum cpuid_reg reg);
 /* Bytes of an XSAVE area with the components @xfeatures. */
 u32 cpuid_xsave_size(u64 xfeatures, bool compacted);

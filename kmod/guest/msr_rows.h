@@ -24,4 +24,8 @@ int tsc_adjust_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
 int pv_clock_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
 int pv_clock_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
 
+/* hyperv.c */
+int hyperv_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
+int hyperv_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
+
 #endif

@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 #include <asm/cpufeature.h>
 #include <asm/msr-index.h>
+#include <vmx/hyperv.h>
 
 #include "guest/cr_checks.h"
 #include "guest/msr_filter.h"
@@ -339,6 +340,10 @@ static const struct msr_row rows[] = {
 	{ ONE(MSR_PP0_ENERGY_STATUS), 0, constant_read, NULL },
 	{ ONE(MSR_PP1_ENERGY_STATUS), 0, constant_read, NULL },
 	{ ONE(MSR_IA32_XSS), MSR_SAVED, xss_read, xss_write },
+	{ TLFS_MSR_GUEST_OS_ID, TLFS_MSR_RESET, MSR_SAVED, hyperv_read, hyperv_write },
+	{ ONE(TLFS_MSR_VP_RUNTIME), MSR_SAVED, hyperv_read, hyperv_write },
+	{ TLFS_MSR_REF_COUNT, TLFS_MSR_APIC_FREQUENCY, MSR_SAVED, hyperv_read, hyperv_write },
+	{ TLFS_MSR_CRASH_P0, TLFS_MSR_CRASH_CTL, MSR_SAVED, hyperv_read, hyperv_write },
 	{ MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_SYSTEM_TIME_NEW, MSR_SAVED, pv_clock_read,
 	  pv_clock_write },
 	{ ONE(MSR_KVM_STEAL_TIME), MSR_SAVED, pv_clock_read, pv_clock_write },

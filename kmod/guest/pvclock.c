@@ -63,6 +63,20 @@ void clock_rebase(struct vm *vm, u64 ns)
 	raw_spin_unlock_irqrestore(&c->lock, flags);
 }
 
+bool pvclock_base(struct vm *vm, u64 *host_tsc, u64 *ns)
+{
+	struct vm_clock *c = &vm->clock;
+	unsigned long flags;
+
+	if (!pvclock_stable())
+		return false;
+	raw_spin_lock_irqsave(&c->lock, flags);
+	*host_tsc = c->base_tsc;
+	*ns = c->base_ns;
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+	return true;
+}
+
 u32 clock_flags(void)
 {
 	return KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC | KVM_CLOCK_TSC_STABLE;

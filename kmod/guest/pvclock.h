@@ -5,6 +5,8 @@
 
 #include <vmx/types.h>
 
+struct vm;
+
 /* Whether the host's TSC runs evenly and alike on all CPUs: kvmclock follows it then. */
 bool pvclock_stable(void);
 
@@ -13,5 +15,8 @@ bool pvclock_stable(void);
  * is one to the right.
  */
 void pvclock_factors(u32 khz, s8 *shift, u32 *mul);
+
+/* kvmclock was @ns at @host_tsc, and goes on from there. False: its TSC is not stable. */
+bool pvclock_base(struct vm *vm, u64 *host_tsc, u64 *ns);
 
 #endif

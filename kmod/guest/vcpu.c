@@ -59,12 +59,14 @@ void vcpu_load(struct vcpu *vcpu)
 	preempt_disable();
 	preempt_notifier_register(&vcpu->notifier);
 	on_cpu(vcpu);
+	hyperv_load(vcpu);
 	preempt_enable();
 }
 
 void vcpu_put(struct vcpu *vcpu)
 {
 	preempt_disable();
+	hyperv_put(vcpu);
 	off_cpu(vcpu);
 	preempt_notifier_unregister(&vcpu->notifier);
 	preempt_enable();
@@ -211,6 +213,7 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 	vcpu->id = id;
 	vcpu->number = atomic64_inc_return(&created);
 	vcpu->cpu = -1;
+	vcpu->hyperv.vp_index = vm->nr_vcpus;
 	mutex_init(&vcpu->lock);
 	rcuwait_init(&vcpu->wait);
 	preempt_notifier_init(&vcpu->notifier, &preempt_ops);

@@ -43,7 +43,7 @@ enum vcpu_req {
 	REQ_EVENT,	  /* something may have become deliverable */
 	REQ_TLB_FLUSH,	  /* flush the translations of the current VPID and EPTP */
 	REQ_MEM_EPOCH,	  /* vm->mem.epoch rose: cached struct mem_pages are stale */
-	REQ_CLOCK_UPDATE, /* kvmclock's page is to be written */
+	REQ_CLOCK_UPDATE, /* kvmclock's page is to be written, and Hyper-V's */
 	REQ_TRIPLE_FAULT,
 	REQ_NMI,
 	REQ_STEAL_UPDATE,
@@ -52,6 +52,8 @@ enum vcpu_req {
 	REQ_LEAVE,	/* KVM_RUN is to return: there is something to tell */
 	REQ_TPR_ACCESS, /* userspace is to be told of an access to the TPR */
 	REQ_IOAPIC_EOI, /* and its IOAPIC of an end of interrupt */
+	REQ_HV_RESET,	/* and of what the guest has written to Hyper-V's MSRs */
+	REQ_HV_CRASH,
 };
 
 /* VMCS-backed registers that have a lazily filled software copy. */
@@ -151,6 +153,7 @@ struct vcpu {
 	struct vcpu_fpu fpu;
 	struct vcpu_debug debug;
 	struct vcpu_clock clock;
+	struct vcpu_hyperv hyperv;
 	struct ept_cache ept_cache;
 	struct nested *nested; /* NULL: the VM does not have VMX */
 	struct mmio_op *mmio;  /* the emulation that waits for userspace, or NULL */

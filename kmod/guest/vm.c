@@ -40,6 +40,7 @@ struct vm *vm_create(const struct nested_ops *nested_ops)
 	vm->nested_ops = nested_ops;
 	vm->mm = current->mm;
 	clock_init_vm(vm);
+	hyperv_init_vm(vm);
 
 	r = vmxop_get();
 	if (r)
@@ -98,6 +99,7 @@ static void vm_free(struct kref *refs)
 	mmdrop(vm->mm);
 	msr_filter_free(rcu_access_pointer(vm->msr_filter));
 	mutex_destroy(&vm->lock);
+	mutex_destroy(&vm->hyperv.lock);
 	clock_destroy_vm(vm);
 	kfree(vm);
 	preempt_notifier_dec();

@@ -12,6 +12,7 @@
 #include "guest/clock.h"
 #include "guest/coalesced.h"
 #include "guest/ept.h"
+#include "guest/hyperv.h"
 #include "guest/mem.h"
 
 struct irqchip;
@@ -36,6 +37,7 @@ struct vm {
 	struct ept ept;
 	struct vm_buses buses;
 	struct vm_clock clock;
+	struct vm_hyperv hyperv;
 	struct irqchip *irqchip; /* NULL: none was created; published with release */
 	bool kernel_pic;	 /* the 8259As are in it; else they are userspace's */
 	bool x2apic_ids;	 /* in LAPICs' states and messages: KVM_X2APIC_API_USE_32BIT_IDS */

@@ -50,6 +50,7 @@ struct lapic {
 	u32 lowest_count; /* lowest-priority messages taken, to take turns */
 
 	u64 vapic_addr;	 /* KVM_SET_VAPIC_ADDR, with LAPIC_SHARES_TPR */
+	u64 eoi_addr;	 /* with LAPIC_SHARES_EOI */
 	bool eoi_shared; /* the guest may have ended its interrupt by memory */
 	struct {
 		u64 rip;

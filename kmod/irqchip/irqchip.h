@@ -42,6 +42,9 @@ void lapic_set_tpr(struct vcpu *vcpu, u64 cr8);
 /* MSRs 0x800 to 0x8ff. Neither sleeps; interrupts may be off. */
 int lapic_x2apic_read(struct vcpu *vcpu, u32 msr, u64 *value); /* 0, or 1: #GP */
 int lapic_x2apic_write(struct vcpu *vcpu, u32 msr, u64 value);
+/* EOI, ICR, TPR by Hyper-V's MSRs, in xAPIC and x2APIC mode alike. 0, or 1: #GP */
+int lapic_synthetic_read(struct vcpu *vcpu, u32 msr, u64 *value);
+int lapic_synthetic_write(struct vcpu *vcpu, u32 msr, u64 value);
 u64 lapic_get_tsc_deadline(struct vcpu *vcpu);
 void lapic_set_tsc_deadline(struct vcpu *vcpu, u64 value);
 
@@ -88,13 +91,15 @@ void lapic_timer_sync(struct vcpu *vcpu);
  * may sleep; vCPU loaded.
  */
 #define LAPIC_SHARES_TPR BIT(0) /* KVM_SET_VAPIC_ADDR */
-#define LAPIC_SHARES_EOI BIT(1) /* MSR_KVM_PV_EOI_EN */
+#define LAPIC_SHARES_EOI BIT(1) /* MSR_KVM_PV_EOI_EN, or Hyper-V's VP assist page */
 void lapic_share(struct vcpu *vcpu);
 void lapic_unshare(struct vcpu *vcpu);
 /* KVM_SET_VAPIC_ADDR; 0 ends it. 0, or -EINVAL: the guest has no such memory. */
 int lapic_set_vapic_addr(struct vcpu *vcpu, u64 gpa);
 /* MSR_KVM_PV_EOI_EN, kept in vcpu->msrs.pv_eoi. 0, or 1: #GP. */
 int lapic_set_pv_eoi(struct vcpu *vcpu, u64 value);
+/* Hyper-V's VP assist page, kept in vcpu->hyperv.assist. 0, or 1: #GP. */
+int lapic_set_vp_assist(struct vcpu *vcpu, bool host, u64 value);
 /* Requests that userspace is to hear of, by an exit: 0 and kvm_run is filled, or 1. */
 #define LAPIC_USER_REQUESTS (BIT(REQ_TPR_ACCESS) | BIT(REQ_IOAPIC_EOI))
 int lapic_tell_user(struct vcpu *vcpu);

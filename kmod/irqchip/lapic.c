@@ -51,6 +51,7 @@ void lapic_reset(struct vcpu *vcpu, bool init)
 	lapic_timer_stop(lapic);
 	vcpu->lapic_shares = 0;
 	vcpu->msrs.pv_eoi = 0;
+	vcpu->hyperv.assist = 0;
 	if (!init)
 		power_up(lapic);
 	reset_regs(lapic, init);
@@ -283,6 +284,52 @@ int lapic_x2apic_write(struct vcpu *vcpu, u32 msr, u64 value)
 		return 0;
 	}
 	return write_reg(lapic, (msr - X2APIC_MSR_FIRST) << 4, value);
+}
+
+static struct lapic *enabled_lapic(struct vcpu *vcpu)
+{
+	struct lapic *lapic = vcpu->lapic;
+
+	return lapic && lapic->regs.mode != LAPIC_DISABLED ? lapic : NULL;
+}
+
+int lapic_synthetic_read(struct vcpu *vcpu, u32 msr, u64 *value)
+{
+	struct lapic *lapic = enabled_lapic(vcpu);
+	u32 tpr;
+
+	if (!lapic || msr == TLFS_MSR_EOI)
+		return 1;
+	if (msr == TLFS_MSR_ICR) {
+		*value = lapic->regs.icr;
+		return 0;
+	}
+	read_reg(lapic, LAPIC_TPR, &tpr);
+	*value = tpr;
+	return 0;
+}
+
+/* In xAPIC mode the high half of ICR is a register of its own. */
+static int write_icr(struct lapic *lapic, u64 value)
+{
+	if (lapic->regs.mode == LAPIC_X2APIC)
+		return write_reg(lapic, LAPIC_ICR, value);
+	write_reg(lapic, LAPIC_ICR2, value >> 32);
+	write_reg(lapic, LAPIC_ICR, (u32)value);
+	return 0;
+}
+
+int lapic_synthetic_write(struct vcpu *vcpu, u32 msr, u64 value)
+{
+	struct lapic *lapic = enabled_lapic(vcpu);
+
+	if (!lapic)
+		return 1;
+	switch (msr) {
+	case TLFS_MSR_EOI: lapic_end_of_interrupt(lapic); return 0;
+	case TLFS_MSR_TPR: return write_reg(lapic, LAPIC_TPR, value);
+	default: return write_icr(lapic, value);
+	}
 }
 
 /*

@@ -26,13 +26,8 @@ static void unshare_tpr(struct lapic *lapic)
 		lapic_new_tpr(lapic, word & 0xff);
 }
 
-static u64 pv_eoi_addr(const struct vcpu *vcpu)
-{
-	return vcpu->msrs.pv_eoi & ~(u64)KVM_MSR_ENABLED;
-}
-
 /*
- * Bit 0 says: clear me, and the interrupt in service is ended. Not while another
+ * KVM and Hyper-V have the same word for it. Bit 0 says: clear me, and the interrupt in service is ended. Not while another
  * interrupt or an IOAPIC waits for that; one that comes later makes an exit, which
  * takes the bit back. L2 is not told: it would cost its exits more than L1 gains.
  */
@@ -44,7 +39,7 @@ static void share_eoi(struct lapic *lapic)
 
 	if (vector < 0 || vcpu->in_l2 || test_bit(vector, lapic->chip->eoi_vectors))
 		return;
-	lapic->eoi_shared = !mem_write(vcpu->vm, pv_eoi_addr(vcpu), &pending, sizeof(pending));
+	lapic->eoi_shared = !mem_write(vcpu->vm, lapic->eoi_addr, &pending, sizeof(pending));
 }
 
 static void unshare_eoi(struct lapic *lapic)
@@ -56,14 +51,28 @@ static void unshare_eoi(struct lapic *lapic)
 		return;
 	lapic->eoi_shared = false;
 	/* Where there is no memory any more the guest has not seen the bit either. */
-	if (mem_read(vcpu->vm, pv_eoi_addr(vcpu), &byte, sizeof(byte)))
+	if (mem_read(vcpu->vm, lapic->eoi_addr, &byte, sizeof(byte)))
 		return;
 	if (!(byte & KVM_PV_EOI_ENABLED)) {
 		lapic_end_of_interrupt(lapic);
 		return;
 	}
 	byte = KVM_PV_EOI_DISABLED;
-	mem_write(vcpu->vm, pv_eoi_addr(vcpu), &byte, sizeof(byte));
+	mem_write(vcpu->vm, lapic->eoi_addr, &byte, sizeof(byte));
+}
+
+/* One of the two is enough, whichever order the MSRs come in. */
+static void choose_eoi_addr(struct vcpu *vcpu)
+{
+	if (!vcpu->lapic)
+		return;
+	vcpu->lapic_shares |= LAPIC_SHARES_EOI;
+	if (vcpu->hyperv.assist & TLFS_PAGE_ENABLE)
+		vcpu->lapic->eoi_addr = vcpu->hyperv.assist & TLFS_PAGE_ADDR;
+	else if (vcpu->msrs.pv_eoi & KVM_MSR_ENABLED)
+		vcpu->lapic->eoi_addr = vcpu->msrs.pv_eoi & ~(u64)KVM_MSR_ENABLED;
+	else
+		vcpu->lapic_shares &= ~LAPIC_SHARES_EOI;
 }
 
 int lapic_set_pv_eoi(struct vcpu *vcpu, u64 value)
@@ -74,10 +83,27 @@ int lapic_set_pv_eoi(struct vcpu *vcpu, u64 value)
 	if (!IS_ALIGNED(addr, 4) || (on && !mem_is_ram(vcpu->vm, addr, true)))
 		return 1;
 	vcpu->msrs.pv_eoi = value;
-	if (on && vcpu->lapic)
-		vcpu->lapic_shares |= LAPIC_SHARES_EOI;
-	else
-		vcpu->lapic_shares &= ~LAPIC_SHARES_EOI;
+	choose_eoi_addr(vcpu);
+	return 0;
+}
+
+/*
+ * The page's first word is the one of which bit 0 says that; nothing else in it is used.
+ * What userspace restores was off when it was saved: only a guest finds a page that may
+ * hold anything.
+ */
+int lapic_set_vp_assist(struct vcpu *vcpu, bool host, u64 value)
+{
+	bool on = value & TLFS_PAGE_ENABLE;
+	u64 addr = value & TLFS_PAGE_ADDR;
+	const u32 clear = 0;
+
+	if (on && (!vcpu->lapic || !mem_is_ram(vcpu->vm, addr, true)))
+		return 1;
+	if (on && !host && mem_write(vcpu->vm, addr, &clear, sizeof(clear)))
+		return 1;
+	vcpu->hyperv.assist = value;
+	choose_eoi_addr(vcpu);
 	return 0;
 }
 
