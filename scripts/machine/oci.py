@@ -34,7 +34,8 @@ def layer(entries):
     return out.getvalue()
 
 
-def _blob(path, kind, data):
+def blob(path, kind, data):
+    """Put DATA into the layout PATH. Return: what names it."""
     digest = hashlib.sha256(data).hexdigest()
     directory = os.path.join(path, "blobs", "sha256")
     os.makedirs(directory, exist_ok=True)
@@ -46,14 +47,14 @@ def _blob(path, kind, data):
 def write(path, layers, config, packed=True):
     """A layout in the directory PATH. packed: its layers are compressed."""
     os.makedirs(path)
-    rows = [_blob(path, LAYER + "+gzip", gzip.compress(data)) if packed
-            else _blob(path, LAYER, data) for data in layers]
+    rows = [blob(path, LAYER + "+gzip", gzip.compress(data)) if packed
+            else blob(path, LAYER, data) for data in layers]
     whole = {"architecture": "amd64", "os": "linux", "config": config,
              "rootfs": {"type": "layers", "diff_ids": [
                  f"sha256:{hashlib.sha256(data).hexdigest()}" for data in layers]}}
     manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "layers": rows,
-                "config": _blob(path, CONFIG, json.dumps(whole).encode())}
-    row = _blob(path, MANIFEST, json.dumps(manifest).encode())
+                "config": blob(path, CONFIG, json.dumps(whole).encode())}
+    row = blob(path, MANIFEST, json.dumps(manifest).encode())
     for name, what in (("oci-layout", {"imageLayoutVersion": "1.0.0"}),
                        ("index.json", {"schemaVersion": 2, "manifests": [row]})):
         with open(os.path.join(path, name), "w", encoding="ascii") as file:

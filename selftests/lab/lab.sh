@@ -99,7 +99,9 @@ start_l1()
 	within 20 eval "pidof qemu-system-x86_64 >$work/l1/pid"
 	up l1
 	must l1 "L1 starts as the page has it" $?
+	note "L1 is up"
 	in_guest l1 "sh /lab/setup" >/dev/null
+	note "and set up"
 }
 
 # speaks MAC: a guest on L1's bridge, here a veth, asks for the host's address with this one.
@@ -162,6 +164,10 @@ if part mac; then
 		abyme-mac vnet0 status >"$said" && [ "$(grep -c "^  52:54" "$said")" = 2 ] &&
 		[ "$(frames 52:54:00:00:02:0a)" = 0 ]
 	claim "an address twice, and in capitals, is one" $?
+	echo 'ada:x:1000:1000::/:/bin/sh' >>/etc/passwd
+	su ada -c "abyme-mac vnet0 status" >"$said" 2>&1
+	[ $? = 4 ] && grep -qx "abyme-mac: nft can't look at the rules, which takes root" "$said"
+	claim "who may not look is not told that there is no rule" $?
 	ip tuntap del vnet0 mode tap
 	ip tuntap add vnet0 mode tap
 	abyme-mac vnet0 status >"$said"
