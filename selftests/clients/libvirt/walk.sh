@@ -52,7 +52,7 @@ libvirtd_up()
 second_host()
 {
 	mkdir -p "$there/run" "$there/var" "$there/etc" "$there/m"
-	cp /etc/libvirt/* "$there/etc"
+	cp /etc/libvirt/*.conf "$there/etc"
 	sed -i 's/^\(host_uuid.*\)a"$/\1b"/' "$there/etc/libvirtd.conf"
 	pipes "$there/m/shell"
 	cat >"$there/start" <<-END
@@ -89,7 +89,7 @@ goes_on()
 	r=$?
 	[ $r = 0 ] && [ "$from_number" -ge "$2" ]
 	r=$?
-	[ $r = 0 ] || { in_guest $l1 "tail -n 20 /tmp/l2; dmesg | tail -n 20"; tell; }
+	[ $r = 0 ] || { in_guest $l1 "tail -n 20 /tmp/l2; dmesg | tail -n 20" >/dev/null; tell; }
 	claim "$1: L2 goes on from $2" $r
 }
 
@@ -97,15 +97,15 @@ goes_on()
 prepare()
 {
 	in_guest $l1 "for i in virtio_pci virtio_blk virtio_net virtio_balloon virtio_rng" \
-		"virtio_console evdev button af_packet; do modprobe \$i; done; sleep 1" &&
+		"virtio_console evdev button; do modprobe \$i; done; sleep 1" &&
 	in_guest $l1 "mkdir -p /etc/acpi/PWRF /var/log /var/run;" \
 		"printf '#!/bin/sh\npoweroff -f\n' >/etc/acpi/PWRF/00000080;" \
 		"chmod +x /etc/acpi/PWRF/00000080; acpid -l /tmp/acpid" &&
 	in_guest $l1 "port=\$(grep -l guest_agent /sys/class/virtio-ports/*/name | cut -d/ -f5);" \
-		"ifconfig eth0 10.0.2.15 up && qemu-ga -d -f /run/ga -t /run -l /tmp/ga -p /dev/\$port"
+		"ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up && /usr/sbin/qemu-ga -d -f /run/ga -t /run -l /tmp/ga -p /dev/\$port"
 }
 
-mkdir -p /var/cache /var/log/libvirt/qemu /var/lib/libvirt /sys/fs/cgroup "$work/m"
+mkdir -p /var/cache /var/lock /var/log/libvirt/qemu /var/lib/libvirt /sys/fs/cgroup "$work/m"
 ln -sfn ../run /var/run
 mount -t cgroup2 cgroup2 /sys/fs/cgroup 2>/dev/null
 modprobe tun
@@ -143,7 +143,7 @@ must m "L1 runs an L2" $?
 note L2
 
 mkfifo "$work/typed"
-script -qfc "virsh -c $host console m" "$work/terminal" <"$work/typed" >/dev/null 2>&1 &
+SHELL=/bin/sh script -qfc "virsh -c $host console m" "$work/terminal" <"$work/typed" >/dev/null 2>&1 &
 exec 4>"$work/typed"
 within 20 grep -q 'Escape character' "$work/terminal"
 in_guest $l1 "(head -n 1 </dev/ttyS0 >/tmp/heard) >/dev/null 2>&1 & sleep 1; echo L1 speaks >/dev/ttyS0"
@@ -175,6 +175,8 @@ echo "L2 was at $first when saved, at $at_number later, and is at $second now" >
 [ "$second" -ge "$first" ] && [ "$second" -lt "$at_number" ]
 claim "L2 is back where it was" $?
 goes_on snapshot-revert "$second"
+v snapshot-delete m one
+claim "snapshot-delete" $?
 
 note save
 v save m "$work/saved" && state "shut off"
@@ -212,7 +214,7 @@ within 20 eval '! v domblklist m | grep -q vdb' && in_guest $l1 "! test -e /dev/
 claim "detach-device" $?
 within 20 eval 'v domifaddr m --source agent | grep -q 10.0.2.15/24'
 claim "domifaddr, by the guest's agent" $?
-in_guest $l1 "ping -c 2 10.0.2.2"
+in_guest $l1 "ping -c 2 10.0.2.2" >/dev/null
 claim "L1 reaches the network" $?
 goes_on "after all that" "$at_number"
 
