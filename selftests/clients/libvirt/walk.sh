@@ -144,7 +144,7 @@ note L2
 
 mkfifo "$work/typed"
 SHELL=/bin/sh script -qfc "virsh -c $host console m" "$work/terminal" <"$work/typed" >/dev/null 2>&1 &
-exec 4>"$work/typed"
+exec 4<>"$work/typed"
 within 20 grep -q 'Escape character' "$work/terminal"
 in_guest $l1 "(head -n 1 </dev/ttyS0 >/tmp/heard) >/dev/null 2>&1 & sleep 1; echo L1 speaks >/dev/ttyS0"
 within 10 grep -q 'L1 speaks' "$work/terminal"
