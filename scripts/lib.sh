@@ -80,3 +80,30 @@ newest_of()
 	[ -n "$version" ] || die "$1 has no package $2"
 	printf '%s\n' "${version//%3a/:}"
 }
+
+# unpacked SUITE NAME VERSION PACKAGE...: the cache's directory with root/, where these packages
+# of SUITE and all that they need on an empty machine are unpacked, and version, a file. The
+# caller holds the lock of SUITE.
+unpacked()
+{
+	local suite=$1 name=$2 version=$3 dir file
+	shift 3
+	dir=$cache/$name/$(printf '%s' "$version $*" | tr -c '[:alnum:].+~-' '_')
+	if [ ! -e "$dir/complete" ]; then
+		say "fetching $name of $suite"
+		rm -rf "$dir"
+		mkdir -p "$dir/root" "$dir/debs/partial"
+		if ! apt_of "$suite" -o Dir::Cache::archives="$dir/debs" --no-install-recommends \
+			--download-only install "$@" >"$dir/log" 2>&1; then
+			tail -n 5 "$dir/log" >&2
+			die "cannot fetch $name of $suite"
+		fi
+		for file in "$dir"/debs/*.deb; do
+			dpkg -x "$file" "$dir/root"
+		done
+		rm -r "$dir/debs"
+		echo "$version" >"$dir/version"
+		touch "$dir/complete"
+	fi
+	echo "$dir"
+}
