@@ -10,7 +10,7 @@ work_of_l2=busy
 # on abyme|kvm: it has VT-x, and QEMU uses it.
 on()
 {
-	umount /dev/kvm 2>/dev/null
+	forget_device
 	rmmod abyme 2>/dev/null
 	rmmod kvm_intel kvm irqbypass 2>/dev/null
 	case $1 in

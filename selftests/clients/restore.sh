@@ -46,7 +46,7 @@ restore r2 "once more"
 save r2
 module=abyme
 [ "$DEVICE" = /dev/abyme ] || module=kvm_intel
-umount /dev/kvm 2>/dev/null
+forget_device
 rmmod $module && modprobe $module && choose_device
 claim "the module is loaded anew" $?
 restore r3 "after the module was loaded anew"
