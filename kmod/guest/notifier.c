@@ -88,8 +88,7 @@ static bool slot_overlap(const struct mem_slot *slot, unsigned long start, unsig
 /* Of @slot, which holds [start_gfn, end_gfn). Return: whether a flush is due. */
 static bool unmap_part(struct vm *vm, const struct mem_slot *slot, u64 start_gfn, u64 end_gfn)
 {
-	bool flush = slot_l2_maps(slot, start_gfn, end_gfn) &&
-		     mem_unmap_l2(vm, start_gfn, end_gfn);
+	bool flush = slot_l2_maps(slot, start_gfn, end_gfn) && mem_unmap_l2(vm, start_gfn, end_gfn);
 
 	return ept_unmap(&vm->ept, start_gfn, end_gfn) || flush;
 }

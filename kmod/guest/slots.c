@@ -126,8 +126,8 @@ static void slot_drop(struct mem_slot *slot, const struct mem_slot *other)
 
 static struct mem_l2 *l2_new(u64 npages)
 {
-	struct mem_l2 *l2 = kvzalloc(struct_size(l2, bits, BITS_TO_LONGS(npages)),
-				     GFP_KERNEL_ACCOUNT);
+	struct mem_l2 *l2 =
+		kvzalloc(struct_size(l2, bits, BITS_TO_LONGS(npages)), GFP_KERNEL_ACCOUNT);
 
 	if (l2)
 		l2->first = npages;

@@ -328,8 +328,8 @@ static int level_for(struct vcpu *vcpu, const struct ept02_fault *f, const struc
 }
 
 /* Context: vm->mem.lock held, under srcu read lock. */
-static void note_range(struct vm *vm, struct ept02_root *root, const struct mem_slot *slot,
-		       u64 gfn, u64 count)
+static void note_range(struct vm *vm, struct ept02_root *root, const struct mem_slot *slot, u64 gfn,
+		       u64 count)
 {
 	if (root->first_gfn >= root->end_gfn)
 		vm->mem.l2_roots++;
@@ -414,8 +414,8 @@ static int map_page(struct vcpu *vcpu, struct ept02_fault *f)
 		prot |= EPT_DIRTY;
 	spin_lock(&vm->mem.lock);
 	if (!mem_fault_stale(vm, &mem)) {
-		note_range(vm, f->root, mem.slot,
-			   ALIGN_DOWN(mem.gfn, level == 2 ? 512ULL : 1ULL), level == 2 ? 512 : 1);
+		note_range(vm, f->root, mem.slot, ALIGN_DOWN(mem.gfn, level == 2 ? 512ULL : 1ULL),
+			   level == 2 ? 512 : 1);
 		/*
 		 * No flush: the processor has dropped what it cached of this address, and
 		 * the rest lasts until the root goes, which is always with one.
