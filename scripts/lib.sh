@@ -80,3 +80,21 @@ newest_of()
 	[ -n "$version" ] || die "$1 has no package $2"
 	printf '%s\n' "${version//%3a/:}"
 }
+
+# unpack_all SUITE DIR PACKAGE...: these packages, and all that they need on an empty machine,
+# into DIR/root.
+unpack_all()
+{
+	local suite=$1 dir=$2 log=$2/log file
+	shift 2
+	mkdir -p "$dir/root" "$dir/debs/partial"
+	if ! apt_of "$suite" -o Dir::Cache::archives="$dir/debs" --no-install-recommends \
+		--download-only install "$@" >"$log" 2>&1; then
+		tail -n 5 "$log" >&2
+		die "cannot fetch $* of $suite"
+	fi
+	for file in "$dir"/debs/*.deb; do
+		dpkg -x "$file" "$dir/root"
+	done
+	rm -r "$dir/debs"
+}
