@@ -206,7 +206,8 @@ v setmem m 384M --live
 claim "setmem: and back" $?
 
 v attach-device m "$work/hotplug.xml" --live
-sum=$(in_guest $l1 "sleep 1; head -c 300000 /dev/vdb | md5sum")
+sum=$(in_guest $l1 "for i in \$(seq 20); do [ ! -b /dev/vdb ] || break; sleep 1; done;" \
+	"head -c 300000 /dev/vdb | md5sum")
 [ "$sum" = "$(md5sum <"$work/hotplug")" ]
 claim "attach-device: a disk, read by checksum" $?
 v detach-device m "$work/hotplug.xml" --live
