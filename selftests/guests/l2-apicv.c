@@ -242,6 +242,7 @@ static void l2_reads_gates(void)
 static void l2_opens(void)
 {
 	l2_reads_gates();
+	touch_gates();
 	irqs_on();
 	cpu_pause();
 	irqs_off();
@@ -280,6 +281,7 @@ static void window(void)
 static void l2_lowers_tpr(void)
 {
 	l2_reads_gates();
+	touch_gates();
 	irqs_on();
 	cpu_pause();
 	l2_value[0] = l2_irqs;
@@ -305,6 +307,7 @@ static void tpr_holds(void)
 static void l2_ends(void)
 {
 	l2_reads_gates();
+	touch_gates();
 	irqs_on();
 	cpu_pause();
 	l2_value[0] = l2_last;
@@ -335,6 +338,7 @@ static void eoi(void)
 static void l2_ends_later(void)
 {
 	l2_reads_gates();
+	touch_gates();
 	irqs_on();
 	cpu_pause();
 	irqs_off();
@@ -342,6 +346,7 @@ static void l2_ends_later(void)
 	outb(0x80, 0);
 	l2_reads_gates(); /* with the state EPT02 has gone */
 	wrmsr(X2APIC(APIC_EOI), 0);
+	touch_gates();
 	irqs_on();
 	cpu_pause();
 	irqs_off();
@@ -401,6 +406,7 @@ static void l2_self_ipi(void)
 {
 	l2_reads_gates();
 	wrmsr(X2APIC(APIC_SELF_IPI), 0x45);
+	touch_gates();
 	irqs_on();
 	cpu_pause();
 	irqs_off();
@@ -423,6 +429,7 @@ static void l2_icr(void)
 {
 	l2_reads_gates();
 	*(volatile u32 *)(ACCESS_GPA + APIC_ICR) = 0x46 | ICR_SELF;
+	touch_gates();
 	irqs_on();
 	cpu_pause();
 	irqs_off();

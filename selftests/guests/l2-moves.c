@@ -91,10 +91,21 @@ static void timer_on(void)
 	apic_write(APIC_TIMER_INITIAL, TIMER_COUNT);
 }
 
+static void end_late_irq(__attribute__((unused)) struct trap_frame *frame)
+{
+	apic_eoi();
+}
+
 static void timer_off(void)
 {
 	apic_write(APIC_LVT_TIMER, LVT_MASKED);
 	apic_write(APIC_TIMER_INITIAL, 0);
+	/* What came too late for L2 is not for the next one. */
+	on_trap(TIMER_VECTOR, end_late_irq);
+	irqs_on();
+	cpu_pause();
+	irqs_off();
+	on_trap(TIMER_VECTOR, NULL);
 }
 
 static void answer_cpuid(void)

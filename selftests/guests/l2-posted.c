@@ -75,6 +75,7 @@ static u32 irr(u8 vector)
 
 static void l2_opens(void)
 {
+	touch_gates();
 	irqs_on();
 	cpu_pause();
 	irqs_off();
@@ -147,6 +148,7 @@ static void without(void)
 
 static void l2_halts(void)
 {
+	touch_gates();
 	asm volatile("sti; hlt; cli" : : : "memory");
 	l2_awake = 1;
 	l2_vmcall(0x600d);
@@ -197,6 +199,7 @@ static void posts_once(void *arg)
 
 static void l2_spins(void)
 {
+	touch_gates();
 	irqs_on();
 	while (!l2_irqs)
 		cpu_pause();

@@ -93,6 +93,11 @@ static inline struct cpu *this_cpu(void)
 
 /* Handler of a vector, NULL to remove it. Exceptions and interrupts alike. */
 trap_handler_t on_trap(u8 vector, trap_handler_t handler);
+/*
+ * Read what the processor reads to deliver an interrupt. In L2, before its first virtual
+ * interrupt: the emulated processor loses one whose delivery an EPT violation cuts short.
+ */
+void touch_gates(void);
 
 #define CATCH_ENTRY(from, to) \
 	".pushsection .catch_table, \"a\"\n .quad " #from ", " #to "\n .popsection\n"

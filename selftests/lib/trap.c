@@ -47,6 +47,13 @@ void traps_init(void)
 	asm volatile("lidt %0" : : "m"(p));
 }
 
+void touch_gates(void)
+{
+	(void)*(volatile u16 *)&idt[0];
+	(void)*(volatile u16 *)&idt[ARRAY_SIZE(idt) - 1];
+	(void)*(volatile u64 *)&gdt[SEL_CODE64 / 8];
+}
+
 /* A TSS of its own for each CPU: only RSP0 matters, and no port is allowed. */
 void tss_init(struct cpu *cpu)
 {

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * While L2 works the process takes memory away that L2 does not use, and memory that was never
+ * written is read before it is: what L2 has of its memory stays mapped, and no page is
+ * replaced after it was first mapped.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <unistd.h>
+#include "machine.h"
+
+#define IMAGE "/lib/abyme/guests/l2-moves.elf"
+#define RAM (32u << 20)
+#define PAGE 4096u
+#define PAGES (RAM / PAGE)
+#define THERE (3ull << 62) /* of an entry of pagemap: present, or swapped */
+#define STAYS 12
+
+static struct vm *vm;
+static struct machine *machine;
+
+static void nothing(__attribute__((unused)) int sig)
+{
+}
+
+static void start_timer(void)
+{
+	struct itimerval it = { .it_value.tv_usec = 2000, .it_interval.tv_usec = 2000 };
+	struct sigaction action = { .sa_handler = nothing };
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &it, NULL);
+}
+
+/* Whatever L1 and L2 have not touched is given back, page by page. Return: how many. */
+static int give_back(void)
+{
+	static u64 map[PAGES];
+	int fd = open("/proc/self/pagemap", O_RDONLY), count = 0;
+
+	if (pread(fd, map, sizeof(map), (u64)vm->ram / PAGE * sizeof(u64)) != sizeof(map))
+		tap_bail("pagemap");
+	close(fd);
+	for (u32 i = 0; i < PAGES; i++)
+		if (!(map[i] & THERE) && !madvise(vm->ram + i * PAGE, PAGE, MADV_DONTNEED))
+			count++;
+	return count;
+}
+
+/* Until a timer strikes while L2 is there. */
+static bool run_to_l2(void)
+{
+	u8 status;
+
+	for (int i = 0; i < 200; i++) {
+		if (image_run(vm, "# ", &status) != IMAGE_SIGNAL)
+			return false;
+		machine->nested.state.size = sizeof(machine->nested);
+		if (!machine_get(vm, machine, PART_NESTED) &&
+		    machine->nested.state.flags & KVM_STATE_NESTED_GUEST_MODE)
+			return true;
+	}
+	return false;
+}
+
+/* How many faults of EPT02 so many stays of L2 have. */
+static u64 faults(int stats, bool giving)
+{
+	u64 before = stat_value(stats, "ept02_faults");
+
+	for (int i = 0; i < STAYS; i++) {
+		if (!run_to_l2())
+			tap_bail("L2 has ended too early");
+		if (giving && !give_back())
+			tap_bail("nothing to give back");
+	}
+	return stat_value(stats, "ept02_faults") - before;
+}
+
+int main(void)
+{
+	u64 usual, giving;
+	u32 entry;
+	int stats;
+
+	machine = calloc(1, sizeof(*machine));
+	vm = vm_new(RAM);
+	madvise(vm->ram, RAM, MADV_NOHUGEPAGE);
+	vm_irqchip(vm);
+	entry = image_load(vm, IMAGE);
+	if (!entry)
+		tap_bail(IMAGE);
+	image_start(vm, entry, true);
+	stats = ioctl(vm->cpu[0].fd, KVM_GET_STATS_FD, 0);
+	start_timer();
+	faults(stats, false); /* at first there is nothing in EPT02 */
+	usual = faults(stats, false);
+	giving = faults(stats, true);
+	tap_note("%llu faults as usual, %llu while other memory goes", (unsigned long long)usual,
+		 (unsigned long long)giving);
+	tap_ok(giving <= usual + STAYS / 4, "memory that L2 does not use goes without its notice");
+	return tap_done();
+}
