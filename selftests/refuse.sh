@@ -28,7 +28,7 @@ refuses()
 says()
 {
 	sed 's/^/# /' /tmp/said
-	grep -qiE "$1" /tmp/said
+	grep -qiE -- "$1" /tmp/said
 }
 
 echo "TAP version 13"
