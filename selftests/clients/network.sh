@@ -49,7 +49,9 @@ must b "the machine moves to another QEMU" $?
 before=$(tail -n 1 "$work/received")
 finish a
 within 20 eval 'test "$(tail -n 1 "$work/received")" -gt $((before + 10))'
-claim "the connection lasts: $before was received before, $(tail -n 1 "$work/received") after" $?
+r=$?
+echo "$before was received before, $(tail -n 1 "$work/received") after" >"$said"
+claim "the connection lasts" $r
 seq 1 "$(tail -n 2 "$work/received" | head -n 1)" >"$work/wanted"
 head -n "$(wc -l <"$work/wanted")" "$work/received" | cmp - "$work/wanted" >"$said" 2>&1
 claim "and no number is missing" $?
