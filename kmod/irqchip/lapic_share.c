@@ -27,9 +27,10 @@ static void unshare_tpr(struct lapic *lapic)
 }
 
 /*
- * KVM and Hyper-V have the same word for it. Bit 0 says: clear me, and the interrupt in service is ended. Not while another
- * interrupt or an IOAPIC waits for that; one that comes later makes an exit, which
- * takes the bit back. L2 is not told: it would cost its exits more than L1 gains.
+ * KVM and Hyper-V have the same word for it. Bit 0 says: clear me, and the interrupt in
+ * service is ended. Not while another interrupt or an IOAPIC waits for that; one that comes
+ * later makes an exit, which takes the bit back. L2 is not told: it would cost its exits
+ * more than L1 gains.
  */
 static void share_eoi(struct lapic *lapic)
 {
