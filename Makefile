@@ -53,14 +53,17 @@ help:
 #: make clean           remove build/
 #: KDIR=DIRECTORY       kernel to build the module for
 
-# The module. Objects go to build/RELEASE/, so that several kernels fit; the
-# sources stay where they are: the generated Kbuild points back at them.
+# The module. Objects go to build/RELEASE/, so that several kernels fit: there each source is
+# a link to where it stays. Without pahole the module has no BTF of its own, which nothing needs.
 module: | need-headers need-cc
-	@mkdir -p $(module_dir) $(addprefix $(module_dir)/,$(shell find kmod -type d) selftests/oracle/cover)
-	@printf 'src := %s\ninclude %s/Kbuild\n' $(TOP) $(TOP) >$(module_dir)/Kbuild.new
-	@cmp -s $(module_dir)/Kbuild.new $(module_dir)/Kbuild && rm $(module_dir)/Kbuild.new || \
-		mv $(module_dir)/Kbuild.new $(module_dir)/Kbuild
-	@flock $(module_dir)/.lock $(MAKE) --no-print-directory -C $(KDIR) M=$(module_dir) modules
+	@mkdir -p $(module_dir) $(addprefix $(module_dir)/,$(shell find $(linked_dirs) -type d))
+	@for file in Kbuild include $$(find $(linked_dirs) -type f); do \
+		[ -e $(module_dir)/$$file ] || ln -sfnr $$file $(module_dir)/$$file; done
+	@find $(module_dir) -xtype l -delete
+	@flock $(module_dir)/.lock $(MAKE) --no-print-directory -C $(KDIR) M=$(module_dir) \
+		$(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=) modules
+
+linked_dirs := kmod selftests/oracle/cover
 
 need-headers:
 	$(need_headers)@:

@@ -10,7 +10,6 @@
 
 #include <abyme.h>
 #include <linux/context_tracking.h>
-#include <linux/entry-kvm.h>
 #include <linux/kvm.h>
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
@@ -224,7 +223,7 @@ static __always_inline int cross(struct vcpu *vcpu)
 	host_perf_leave(&vcpu->host);
 	vtime_account_guest_enter();
 	if (!context_tracking_guest_enter())
-		rcu_virt_note_context_switch(smp_processor_id());
+		compat_rcu_note_guest();
 	if (unlikely(vcpu->cr2 != native_read_cr2()))
 		native_write_cr2(vcpu->cr2);
 	host_before_entry();
@@ -350,7 +349,7 @@ static int enter_once(struct vcpu *vcpu)
 	debug_enter(vcpu);
 	fpu_enter(vcpu);
 	if (unlikely(immediate))
-		smp_send_reschedule(smp_processor_id());
+		compat_kick_cpu(smp_processor_id());
 	trace_abyme_entry(vcpu);
 	failed = unlikely(vcpu->watched) ? cross_watched(vcpu) : cross(vcpu);
 	if (unlikely(immediate))
@@ -379,7 +378,7 @@ static bool has_wake_event(struct vcpu *vcpu)
 
 static bool has_work(struct vcpu *vcpu)
 {
-	if (signal_pending(current) || READ_ONCE(vcpu->run->immediate_exit))
+	if (signal_pending(current) || compat_immediate_exit(vcpu->run))
 		return true;
 	if (vcpu->lapic && lapic_has_events(vcpu) && !nested_holds_init(vcpu))
 		return true;
@@ -465,9 +464,9 @@ static bool runnable(struct vcpu *vcpu)
 /* Signals, rescheduling. 1: go on. */
 static int host_work(struct vcpu *vcpu)
 {
-	if (!__xfer_to_guest_mode_work_pending() && !READ_ONCE(vcpu->run->immediate_exit))
+	if (!__xfer_to_guest_mode_work_pending() && !compat_immediate_exit(vcpu->run))
 		return 1;
-	if (READ_ONCE(vcpu->run->immediate_exit))
+	if (compat_immediate_exit(vcpu->run))
 		return -EINTR; /* .exit_reason stays: userspace finished the last exit by this */
 	if (compat_guest_work()) {
 		vcpu->run->exit_reason = KVM_EXIT_INTR;

@@ -20,10 +20,13 @@ lock()
 	flock "$lock_fd"
 }
 
+# What apt is told; empty: the machine's own sources. use_suite fills it.
+suite_apt=()
+
 # newest PACKAGE: the version that apt would install, empty when unknown.
 newest()
 {
-	apt-cache policy "$1" 2>/dev/null |
+	apt-cache "${suite_apt[@]}" policy "$1" 2>/dev/null |
 		awk '$1 == "Candidate:" && $2 != "(none)" { print $2 }'
 }
 
@@ -33,7 +36,7 @@ unpack()
 	tmp=$(mktemp -d)
 	trap 'rm -rf "$tmp"' EXIT
 	chmod 755 "$tmp" # as root apt downloads as its own user
-	if ! (cd "$tmp" && apt-get -q download "$1") >"$tmp/log" 2>&1 ||
+	if ! (cd "$tmp" && apt-get "${suite_apt[@]}" -q download "$1") >"$tmp/log" 2>&1 ||
 	   ! dpkg -x "$tmp"/*.deb "$2" 2>>"$tmp/log"; then
 		cat "$tmp/log" >&2
 		die "cannot fetch the package $1; try: apt-get update"
@@ -47,54 +50,49 @@ debian_mirror()
 		awk '$2 == "Debian" && $3 !~ /-/ { print $1; exit }'
 }
 
-# apt_of SUITE ARGUMENT...: apt-get as on a machine of SUITE with nothing installed, with a
-# state of its own in the cache; the machine's own sources and packages stay as they are.
-apt_of()
+# use_suite SUITE: from here on apt is as on a machine of SUITE with nothing installed, with a
+# state of its own in the cache; the machine's own sources and packages stay as they are. Its
+# lists are fetched once a day. The lock of SUITE is held till this shell ends.
+use_suite()
 {
-	local suite=$1 state=$cache/apt/$1 mirror
-	shift
+	local state=$cache/apt/$1 mirror
+	lock "apt-$1"
 	mkdir -p "$state/lists/partial" "$state/archives/partial"
 	if [ ! -e "$state/sources.list" ]; then
 		mirror=$(debian_mirror)
 		[ -n "$mirror" ] || die "apt has no source of Debian's packages"
 		: >"$state/status"
-		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" \
+		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $1 main" \
 			>"$state/sources.list"
 	fi
-	apt-get -q -y -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts=/dev/null \
-		-o Dir::State="$state" -o Dir::State::lists="$state/lists" \
-		-o Dir::State::status="$state/status" -o Dir::Cache="$state" \
-		-o APT::Sandbox::User=root -o Debug::NoLocking=true "$@"
-}
-
-# newest_of SUITE PACKAGE: its newest version there. The lists are fetched once a day.
-newest_of()
-{
-	local state=$cache/apt/$1 version
+	suite_apt=(-o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts=/dev/null
+		-o Dir::State="$state" -o Dir::State::lists="$state/lists"
+		-o Dir::State::status="$state/status" -o Dir::Cache="$state"
+		-o APT::Sandbox::User=root -o Debug::NoLocking=true)
 	if [ -z "$(find "$state/updated" -mtime -1 2>/dev/null)" ]; then
-		apt_of "$1" update >/dev/null || die "cannot fetch the package lists of $1"
+		apt-get "${suite_apt[@]}" -q update >/dev/null ||
+			die "cannot fetch the package lists of $1"
 		touch "$state/updated"
 	fi
-	version=$(apt_of "$1" --print-uris --no-install-recommends --download-only install "$2" |
-		sed -n "s/^Inst.*//;s/^'.*' $2_\([^_]*\)_.*/\1/p")
-	[ -n "$version" ] || die "$1 has no package $2"
-	printf '%s\n' "${version//%3a/:}"
 }
 
-# unpacked SUITE NAME VERSION PACKAGE...: the cache's directory with root/, where these packages
-# of SUITE and all that they need on an empty machine are unpacked, and version, a file. The
-# caller holds the lock of SUITE.
+# unpacked SUITE NAME PACKAGE...: the cache's directory with root/, where these packages of SUITE
+# and all that they need on an empty machine are unpacked, and version, a file with that of the
+# first.
 unpacked()
 {
-	local suite=$1 name=$2 version=$3 dir file
-	shift 3
+	local suite=$1 name=$2 version dir file
+	shift 2
+	use_suite "$suite"
+	version=$(newest "$1")
+	[ -n "$version" ] || die "$suite has no package $1"
 	dir=$cache/$name/$(printf '%s' "$version $*" | tr -c '[:alnum:].+~-' '_')
 	if [ ! -e "$dir/complete" ]; then
 		say "fetching $name of $suite"
 		rm -rf "$dir"
 		mkdir -p "$dir/root" "$dir/debs/partial"
-		if ! apt_of "$suite" -o Dir::Cache::archives="$dir/debs" --no-install-recommends \
-			--download-only install "$@" >"$dir/log" 2>&1; then
+		if ! apt-get "${suite_apt[@]}" -q -y -o Dir::Cache::archives="$dir/debs" \
+			--no-install-recommends --download-only install "$@" >"$dir/log" 2>&1; then
 			tail -n 5 "$dir/log" >&2
 			die "cannot fetch $name of $suite"
 		fi

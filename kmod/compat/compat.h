@@ -1,12 +1,104 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What differs between Linux versions, or was made for KVM's eyes only. */
+/*
+ * What differs between Linux versions, or was made for KVM's eyes only. The rest of the
+ * module uses the newest kernel's names; here older kernels learn them. HAVE_* is what the
+ * script "probe" found in the kernel's headers.
+ */
 #ifndef COMPAT_COMPAT_H
 #define COMPAT_COMPAT_H
+
+#include <linux/hrtimer.h>
+#include <linux/kvm.h>
+#include <linux/rcupdate.h>
+#include <linux/smp.h>
+#include <linux/syscore_ops.h>
+#if __has_include(<linux/entry-virt.h>)
+#include <linux/entry-virt.h>
+#else
+#include <linux/entry-kvm.h>
+#endif
 
 /*
  * What a thread owes the kernel before it enters a guest: rescheduling, task
  * work, tracing. Return: 0; -EINTR: a signal is pending. Context: may sleep.
  */
 int compat_guest_work(void);
+
+/* An IPI that only makes a CPU leave what it does. Context: interrupts or preemption off. */
+void compat_kick_cpu(int cpu);
+
+/* The callback of whoever must leave VMX operation in a crash: one slot for all. */
+void compat_register_emergency(void (*callback)(void));
+void compat_unregister_emergency(void (*callback)(void));
+
+static inline bool compat_immediate_exit(const struct kvm_run *run)
+{
+#ifdef HAVE_IMMEDIATE_EXIT_UNSAFE
+	return READ_ONCE(run->immediate_exit__unsafe);
+#else
+	return READ_ONCE(run->immediate_exit);
+#endif
+}
+
+static __always_inline void compat_rcu_note_guest(void)
+{
+#ifdef HAVE_RCU_NOTE_OF_CPU
+	rcu_virt_note_context_switch(smp_processor_id());
+#else
+	rcu_virt_note_context_switch();
+#endif
+}
+
+/* What mmu_notifier's questions for the accessed bit answer. */
+#ifdef HAVE_YOUNG_BOOL
+typedef bool compat_young;
+#else
+typedef int compat_young;
+#endif
+
+#ifndef HAVE_HRTIMER_SETUP
+static inline void hrtimer_setup(struct hrtimer *timer,
+				 enum hrtimer_restart (*function)(struct hrtimer *),
+				 clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+}
+#endif
+
+/*
+ * DEFINE_SYSCORE(name, suspend, resume): void functions that the last CPU calls, interrupts
+ * off, between register_syscore(&name) and unregister_syscore(&name).
+ */
+#ifdef HAVE_SYSCORE
+#define DEFINE_SYSCORE(name, on_suspend, on_resume)    \
+	static int name##_suspend(void *data)          \
+	{                                              \
+		on_suspend();                          \
+		return 0;                              \
+	}                                              \
+	static void name##_resume(void *data)          \
+	{                                              \
+		on_resume();                           \
+	}                                              \
+	static const struct syscore_ops name##_ops = { \
+		.suspend = name##_suspend,             \
+		.resume = name##_resume,               \
+	};                                             \
+	static struct syscore name = { .ops = &name##_ops }
+#else
+#define DEFINE_SYSCORE(name, on_suspend, on_resume) \
+	static int name##_suspend(void)             \
+	{                                           \
+		on_suspend();                       \
+		return 0;                           \
+	}                                           \
+	static struct syscore_ops name = {          \
+		.suspend = name##_suspend,          \
+		.resume = on_resume,                \
+	}
+#define register_syscore register_syscore_ops
+#define unregister_syscore unregister_syscore_ops
+#endif
 
 #endif

@@ -3,9 +3,9 @@
 #include <linux/ktime.h>
 #include <linux/kvm_para.h>
 #include <linux/sched.h>
-#include <linux/syscore_ops.h>
 #include <asm/tsc.h>
 
+#include "compat/compat.h"
 #include "guest/clock.h"
 #include "guest/pvclock.h"
 #include "guest/vcpu.h"
@@ -258,10 +258,9 @@ static void hide_step(struct vm *vm, u64 delta)
 static u64 tsc_before;
 
 /* Context of both: one CPU, interrupts off, no vCPU's thread runs. */
-static int host_suspends(void)
+static void host_suspends(void)
 {
 	tsc_before = rdtsc();
-	return 0;
 }
 
 static void host_resumes(void)
@@ -275,19 +274,16 @@ static void host_resumes(void)
 		hide_step(container_of(c, struct vm, clock), tsc_before - now);
 }
 
-static struct syscore_ops pm_ops = {
-	.suspend = host_suspends,
-	.resume = host_resumes,
-};
+DEFINE_SYSCORE(clock_power, host_suspends, host_resumes);
 
 void clock_setup(void)
 {
-	register_syscore_ops(&pm_ops);
+	register_syscore(&clock_power);
 }
 
 void clock_teardown(void)
 {
-	unregister_syscore_ops(&pm_ops);
+	unregister_syscore(&clock_power);
 }
 
 /* --- a vCPU comes to a CPU ------------------------------------------------ */

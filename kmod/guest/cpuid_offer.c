@@ -8,6 +8,7 @@
 #include <asm/cpufeature.h>
 #include <asm/processor.h>
 
+#include "compat/msr.h"
 #include "guest/cpuid.h"
 #include "guest/cpuid_bits.h"
 #include "guest/fpu.h"

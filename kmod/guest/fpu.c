@@ -2,9 +2,9 @@
 #include <asm/cpufeature.h>
 #include <asm/fpu/api.h>
 #include <asm/fpu/xcr.h>
-#include <asm/msr.h>
 #include <asm/special_insns.h>
 
+#include "compat/msr.h"
 #include "guest/cr_checks.h"
 #include "guest/fpu.h"
 #include "guest/vcpu.h"
@@ -22,7 +22,7 @@ void fpu_setup(void)
 	if (boot_cpu_has(X86_FEATURE_OSXSAVE))
 		host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
 	if (boot_cpu_has(X86_FEATURE_XSAVES))
-		rdmsrl(MSR_IA32_XSS, host_xss);
+		rdmsrq(MSR_IA32_XSS, host_xss);
 }
 
 u64 fpu_supported_xcr0(void)
@@ -100,7 +100,7 @@ static void enter_xsave(struct vcpu *vcpu)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, fpu->xcr0);
 	fpu->xss_switched = vcpu->cpuid.xsaves && vcpu->msrs.xss != host_xss;
 	if (fpu->xss_switched)
-		wrmsrl(MSR_IA32_XSS, vcpu->msrs.xss);
+		wrmsrq(MSR_IA32_XSS, vcpu->msrs.xss);
 }
 
 static void enter_pkru(struct vcpu *vcpu)
@@ -142,7 +142,7 @@ void fpu_exit(struct vcpu *vcpu)
 	}
 	if (unlikely(fpu->xss_switched)) {
 		fpu->xss_switched = false;
-		wrmsrl(MSR_IA32_XSS, host_xss);
+		wrmsrq(MSR_IA32_XSS, host_xss);
 	}
 }
 

@@ -6,8 +6,8 @@
 #include <linux/percpu.h>
 #include <linux/user-return-notifier.h>
 #include <asm/cpufeature.h>
-#include <asm/msr.h>
 
+#include "compat/msr.h"
 #include "guest/msrs.h"
 #include "guest/vcpu.h"
 
@@ -46,7 +46,7 @@ static void restore(struct switch_state *s)
 		for (i = 0; i < NR_MSR_SWITCHED; i++) {
 			if (s->now[i] == s->host[i])
 				continue;
-			wrmsrl(switched_index[i], s->host[i]);
+			wrmsrq(switched_index[i], s->host[i]);
 			s->now[i] = s->host[i];
 		}
 	}
@@ -69,7 +69,7 @@ static void read_host(struct switch_state *s)
 
 	for (i = 0; i < NR_MSR_SWITCHED; i++)
 		if (present(i))
-			rdmsrl(switched_index[i], s->host[i]);
+			rdmsrq(switched_index[i], s->host[i]);
 	memcpy(s->now, s->host, sizeof(s->now));
 	s->notifier.on_user_return = on_user_return;
 	s->known = true;
@@ -85,7 +85,7 @@ static void write_switched(int i, u64 value)
 	if (s->now[i] == value || !present(i))
 		return;
 	s->now[i] = value;
-	wrmsrl(switched_index[i], value);
+	wrmsrq(switched_index[i], value);
 	if (!s->registered) {
 		user_return_notifier_register(&s->notifier);
 		s->registered = true;
@@ -101,15 +101,15 @@ void msrs_load_guest(struct vcpu *vcpu)
 		return;
 	for (i = 0; i < NR_MSR_SWITCHED; i++)
 		write_switched(i, m->switched[i]);
-	rdmsrl(MSR_KERNEL_GS_BASE, m->host_kernel_gs_base);
-	wrmsrl(MSR_KERNEL_GS_BASE, m->kernel_gs_base);
+	rdmsrq(MSR_KERNEL_GS_BASE, m->host_kernel_gs_base);
+	wrmsrq(MSR_KERNEL_GS_BASE, m->kernel_gs_base);
 	m->switched_loaded = true;
 }
 
 void msrs_save_guest(struct vcpu *vcpu)
 {
 	if (vcpu->msrs.switched_loaded)
-		rdmsrl(MSR_KERNEL_GS_BASE, vcpu->msrs.kernel_gs_base);
+		rdmsrq(MSR_KERNEL_GS_BASE, vcpu->msrs.kernel_gs_base);
 }
 
 void msrs_put_guest(struct vcpu *vcpu)
@@ -118,7 +118,7 @@ void msrs_put_guest(struct vcpu *vcpu)
 
 	if (!m->switched_loaded)
 		return;
-	wrmsrl(MSR_KERNEL_GS_BASE, m->host_kernel_gs_base);
+	wrmsrq(MSR_KERNEL_GS_BASE, m->host_kernel_gs_base);
 	m->switched_loaded = false;
 }
 
@@ -148,6 +148,6 @@ void msr_set_kernel_gs_base(struct vcpu *vcpu, u64 value)
 	preempt_disable();
 	m->kernel_gs_base = value;
 	if (m->switched_loaded)
-		wrmsrl(MSR_KERNEL_GS_BASE, value);
+		wrmsrq(MSR_KERNEL_GS_BASE, value);
 	preempt_enable();
 }

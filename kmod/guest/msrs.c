@@ -10,6 +10,7 @@
 #include <asm/msr-index.h>
 #include <vmx/hyperv.h>
 
+#include "compat/msr.h"
 #include "guest/cr_checks.h"
 #include "guest/msr_filter.h"
 #include "guest/msr_rows.h"
@@ -492,7 +493,7 @@ static u64 arch_capabilities(void)
 	u64 value = 0;
 
 	if (boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES))
-		rdmsrl(MSR_IA32_ARCH_CAPABILITIES, value);
+		rdmsrq(MSR_IA32_ARCH_CAPABILITIES, value);
 	/* Large pages that are executable and may be split are the host's matter. */
 	return (value & ARCH_CAPS_OFFERED) | ARCH_CAP_PSCHANGE_MC_NO;
 }

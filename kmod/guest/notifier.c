@@ -7,6 +7,7 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 
+#include "compat/compat.h"
 #include "guest/mem_internal.h"
 #include "guest/vcpu.h"
 #include "guest/vm.h"
@@ -182,8 +183,8 @@ static bool age_range(struct vm *vm, unsigned long start, unsigned long end, boo
 	return young;
 }
 
-static int mem_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long start,
-				 unsigned long end)
+static compat_young mem_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
+					  unsigned long start, unsigned long end)
 {
 	struct vm *vm = container_of(mn, struct vm, mem.notifier);
 	bool young = age_range(vm, start, end, true);
@@ -194,13 +195,14 @@ static int mem_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm, 
 	return young;
 }
 
-static int mem_clear_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long start,
-			   unsigned long end)
+static compat_young mem_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
+				    unsigned long start, unsigned long end)
 {
 	return age_range(container_of(mn, struct vm, mem.notifier), start, end, true);
 }
 
-static int mem_test_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long address)
+static compat_young mem_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
+				   unsigned long address)
 {
 	struct vm *vm = container_of(mn, struct vm, mem.notifier);
 

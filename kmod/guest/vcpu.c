@@ -8,6 +8,7 @@
 #include <vmx/controls.h>
 #include <vmx/info.h>
 
+#include "compat/compat.h"
 #include "guest/regs.h"
 #include "guest/vcpu.h"
 #include "guest/vmcs01.h"
@@ -119,7 +120,7 @@ void vcpu_kick(struct vcpu *vcpu)
 	if (cmpxchg(&vcpu->mode, VCPU_IN_GUEST, VCPU_EXITING) == VCPU_IN_GUEST) {
 		cpu = READ_ONCE(vcpu->cpu);
 		if (cpu != me && cpu >= 0)
-			smp_send_reschedule(cpu);
+			compat_kick_cpu(cpu);
 	}
 	put_cpu();
 }

@@ -5,8 +5,8 @@
 
 #include <linux/printk.h>
 #include <asm/cpufeature.h>
-#include <asm/msr.h>
 
+#include "compat/msr.h"
 #include "hw/caps.h"
 
 struct vmx_caps hw_caps;
@@ -84,7 +84,7 @@ static u64 read_msr(u32 index)
 {
 	u64 value = 0;
 
-	rdmsrl_safe(index, &value);
+	rdmsrq_safe(index, &value);
 	return value;
 }
 
@@ -120,7 +120,7 @@ static int check_enabled(void)
 		pr_err("this processor has no VT-x, or the hypervisor that this machine runs under does not expose it. 'abyme doctor' says what to do.\n");
 		return -ENODEV;
 	}
-	if (rdmsrl_safe(VMX_MSR_FEATURE_CONTROL, &ctl)) {
+	if (rdmsrq_safe(VMX_MSR_FEATURE_CONTROL, &ctl)) {
 		pr_err("IA32_FEATURE_CONTROL can't be read, so VT-x can't be switched on.\n");
 		return -ENODEV;
 	}

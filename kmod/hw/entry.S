@@ -8,12 +8,20 @@
  * its top holds the gpr array's address.
  */
 #include <linux/linkage.h>
+#include <linux/objtool.h>
 #include <asm/asm.h>
 #include <asm/nospec-branch.h>
 #include <asm/segment.h>
 
 #define GPR(n) (8 * (n))
 #define VMCS_HOST_RSP 0x6c14
+
+/* The kernel's entry for an NMI that comes on the stack in use, without an IST. */
+#ifdef HAVE_NMI_NOIST
+#define NMI_ENTRY asm_exc_nmi_noist
+#else
+#define NMI_ENTRY asm_exc_nmi_kvm_vmx
+#endif
 
 	.section .noinstr.text, "ax"
 
@@ -64,6 +72,7 @@ SYM_FUNC_START(vmx_enter)
 	_ASM_EXTABLE(.Llaunch, .Lfail)
 
 SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
+	ANNOTATE_NOENDBR /* no branch leads here: the processor does */
 	UNWIND_HINT_RESTORE
 	push	%rax
 	mov	8(%rsp), %rax
@@ -126,7 +135,7 @@ SYM_FUNC_START(vmx_raise_nmi)
 	push	%rbp
 	pushf
 	push	$__KERNEL_CS
-	call	asm_exc_nmi_noist
+	call	NMI_ENTRY
 	mov	%rbp, %rsp
 	pop	%rbp
 	RET

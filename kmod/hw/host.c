@@ -7,13 +7,13 @@
 #include <asm/debugreg.h>
 #include <asm/desc.h>
 #include <asm/mmu_context.h>
-#include <asm/msr.h>
 #include <asm/nospec-branch.h>
 #include <asm/perf_event.h>
 #include <asm/processor.h>
 #include <asm/special_insns.h>
 #include <asm/spec-ctrl.h>
 
+#include "compat/msr.h"
 #include "hw/entry.h"
 #include "hw/host.h"
 #include "hw/vmcs.h"
@@ -62,13 +62,13 @@ void host_write_constant(struct vmcs *vmcs)
 	vmwrite(VMCS_HOST_TR_SEL, GDT_ENTRY_TSS * 8);
 	vmwrite(VMCS_HOST_IDTR_BASE, idt.address);
 	vmwrite(VMCS_HOST_RIP, (unsigned long)vmx_exit_point);
-	rdmsrl(MSR_IA32_SYSENTER_CS, value);
+	rdmsrq(MSR_IA32_SYSENTER_CS, value);
 	vmwrite(VMCS_HOST_SYSENTER_CS, (u32)value);
-	rdmsrl(MSR_IA32_SYSENTER_EIP, value);
+	rdmsrq(MSR_IA32_SYSENTER_EIP, value);
 	vmwrite(VMCS_HOST_SYSENTER_EIP, value);
-	rdmsrl(MSR_IA32_CR_PAT, value);
+	rdmsrq(MSR_IA32_CR_PAT, value);
 	vmwrite(VMCS_HOST_PAT, value);
-	rdmsrl(MSR_EFER, value);
+	rdmsrq(MSR_EFER, value);
 	vmwrite(VMCS_HOST_EFER, value);
 	vmcs->host = (struct vmcs_host){};
 }
@@ -79,7 +79,7 @@ void host_write_cpu(struct vmcs *vmcs)
 	unsigned long sysenter_esp;
 
 	/* 0 in a kernel without 32-bit programs, else the CPU's entry stack. */
-	rdmsrl(MSR_IA32_SYSENTER_ESP, sysenter_esp);
+	rdmsrq(MSR_IA32_SYSENTER_ESP, sysenter_esp);
 	vmwrite(VMCS_HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
 	vmwrite(VMCS_HOST_GDTR_BASE, (unsigned long)get_current_gdt_ro());
 	vmwrite(VMCS_HOST_SYSENTER_ESP, sysenter_esp);
@@ -112,7 +112,7 @@ void host_save(struct host_saved *saved)
 	savesegment(es, saved->es);
 	store_ldt(saved->ldt);
 	store_idt(&saved->idt);
-	rdmsrl(MSR_IA32_DEBUGCTLMSR, saved->debugctl);
+	rdmsrq(MSR_IA32_DEBUGCTLMSR, saved->debugctl);
 	saved->valid = true;
 }
 
@@ -131,7 +131,7 @@ void host_restore(struct host_saved *saved)
 		loadsegment(fs, saved->fs);
 		/* Without these instructions the selector alone says where it is. */
 		if (boot_cpu_has(X86_FEATURE_FSGSBASE))
-			wrmsrl(MSR_FS_BASE, current->thread.fsbase);
+			wrmsrq(MSR_FS_BASE, current->thread.fsbase);
 	}
 	if (saved->gs)
 		load_gs_index(saved->gs); /* the caller gives KERNEL_GS_BASE back after this */
@@ -168,7 +168,7 @@ void host_perf_leave(struct host_saved *saved)
 	saved->perf = perf_guest_get_msrs(&saved->nr_perf, NULL);
 	for (i = 0; i < saved->nr_perf; i++)
 		if (saved->perf[i].guest != saved->perf[i].host)
-			wrmsrl(saved->perf[i].msr, saved->perf[i].guest);
+			wrmsrq(saved->perf[i].msr, saved->perf[i].guest);
 }
 
 /* Backwards, so that counters start again last. */
@@ -178,13 +178,13 @@ void host_perf_return(const struct host_saved *saved)
 
 	for (i = saved->nr_perf - 1; i >= 0; i--)
 		if (saved->perf[i].guest != saved->perf[i].host)
-			wrmsrl(saved->perf[i].msr, saved->perf[i].host);
+			wrmsrq(saved->perf[i].msr, saved->perf[i].host);
 }
 
 void host_before_entry(void)
 {
 	if (flush_l1d)
-		native_wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
+		native_wrmsrq(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 	else if (flush_buffers)
 		x86_clear_cpu_buffers();
 }
@@ -193,10 +193,10 @@ void host_after_exit(const struct host_saved *saved)
 {
 	/* The exit has cleared it: branch records that the host's perf takes. */
 	if (unlikely(saved->debugctl))
-		native_wrmsrl(MSR_IA32_DEBUGCTLMSR, saved->debugctl);
+		native_wrmsrq(MSR_IA32_DEBUGCTLMSR, saved->debugctl);
 	/* Legacy IBRS protects the host's branches only when it is written after the exit. */
 	if (cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS))
-		native_wrmsrl(MSR_IA32_SPEC_CTRL, spec_ctrl_current());
+		native_wrmsrq(MSR_IA32_SPEC_CTRL, spec_ctrl_current());
 #ifdef X86_FEATURE_IBPB_EXIT_TO_USER /* VMSCAPE: the kernel does it on the way out */
 	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
 		this_cpu_write(x86_ibpb_exit_to_user, true);

@@ -12,10 +12,10 @@
 #include <linux/module.h>
 #include <linux/reboot.h>
 #include <linux/smp.h>
-#include <linux/syscore_ops.h>
-#include <asm/reboot.h>
 #include <asm/tlbflush.h>
 
+#include "compat/compat.h"
+#include "compat/msr.h"
 #include "hw/caps.h"
 #include "hw/insn.h"
 #include "hw/vmcs.h"
@@ -79,9 +79,9 @@ static int enable_here(void)
 		return 0;
 	if (cr4_read_shadow() & X86_CR4_VMXE)
 		return -EBUSY;
-	rdmsrl_safe(VMX_MSR_FEATURE_CONTROL, &ctl);
+	rdmsrq_safe(VMX_MSR_FEATURE_CONTROL, &ctl);
 	if (!(ctl & FEATCTL_LOCKED))
-		wrmsrl_safe(VMX_MSR_FEATURE_CONTROL, ctl | FEATCTL_LOCKED | FEATCTL_VMX);
+		wrmsrq_safe(VMX_MSR_FEATURE_CONTROL, ctl | FEATCTL_LOCKED | FEATCTL_VMX);
 	cr4_set_bits(X86_CR4_VMXE);
 	r = hw_vmxon(__pa(c->vmxon));
 	if (r) {
@@ -159,10 +159,9 @@ static int hp_offline(unsigned int cpu)
 }
 
 /* Suspend: the last CPU is not unplugged. Interrupts off. */
-static int pm_suspend(void)
+static void pm_suspend(void)
 {
 	disable_here();
-	return 0;
 }
 
 static void pm_resume(void)
@@ -173,10 +172,7 @@ static void pm_resume(void)
 	pr_err("VT-x could not be switched on again after the suspend. Stop all VMs and load abyme again.\n");
 }
 
-static struct syscore_ops pm_ops = {
-	.suspend = pm_suspend,
-	.resume = pm_resume,
-};
+DEFINE_SYSCORE(vmxop_power, pm_suspend, pm_resume);
 
 /*
  * An INIT from the reboot code would stay pending in VMX root operation, and the next
@@ -217,7 +213,7 @@ static void register_emergency(void)
 {
 	if (kvm_present)
 		return;
-	cpu_emergency_register_virt_callback(on_crash);
+	compat_register_emergency(on_crash);
 	emergency_registered = true;
 }
 
@@ -225,7 +221,7 @@ static void unregister_emergency(void)
 {
 	if (!emergency_registered)
 		return;
-	cpu_emergency_unregister_virt_callback(on_crash);
+	compat_unregister_emergency(on_crash);
 	emergency_registered = false;
 }
 
@@ -272,7 +268,7 @@ static int start(void)
 		return r;
 	hp_state = r;
 	register_emergency();
-	register_syscore_ops(&pm_ops);
+	register_syscore(&vmxop_power);
 	register_reboot_notifier(&reboot_nb);
 	return 0;
 }
@@ -280,7 +276,7 @@ static int start(void)
 static void stop(void)
 {
 	unregister_reboot_notifier(&reboot_nb);
-	unregister_syscore_ops(&pm_ops);
+	unregister_syscore(&vmxop_power);
 	unregister_emergency();
 	cpuhp_remove_state(hp_state);
 }

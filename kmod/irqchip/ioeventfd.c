@@ -3,9 +3,9 @@
  * ioeventfd: an eventfd that the guest signals by a write to a port or a
  * physical address, without an exit to userspace.
  */
-#include <linux/eventfd.h>
 #include <linux/slab.h>
 
+#include "compat/eventfd.h"
 #include "irqchip/chip.h"
 
 struct ioeventfd {
@@ -39,14 +39,14 @@ static int io_write(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len
 
 	if (addr != dev->addr || (dev->len && len != dev->len) || !data_matches(io, len, data))
 		return -EOPNOTSUPP;
-	eventfd_signal(io->event, 1);
+	eventfd_signal(io->event);
 	return 0;
 }
 
 static int fast_write(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len,
 		      const void *data)
 {
-	eventfd_signal(container_of(dev, struct ioeventfd, fast)->event, 1);
+	eventfd_signal(container_of(dev, struct ioeventfd, fast)->event);
 	return 0;
 }
 

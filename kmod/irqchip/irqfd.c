@@ -6,11 +6,11 @@
  * eventfd's own lock with interrupts off. Locks nest: irqchip.lock, then the
  * eventfd's, then irqfds.lock.
  */
-#include <linux/eventfd.h>
 #include <linux/file.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
 
+#include "compat/eventfd.h"
 #include "irqchip/chip.h"
 
 struct irqfd {
@@ -98,7 +98,7 @@ void irqfds_acked(struct irqchip *chip, u32 gsi)
 		if (!lowered)
 			irqchip_set_irq(chip, IRQ_RESAMPLE, gsi, false);
 		lowered = true;
-		eventfd_signal(irqfd->resample, 1);
+		eventfd_signal(irqfd->resample);
 	}
 }
 

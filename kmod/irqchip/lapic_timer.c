@@ -8,6 +8,7 @@
  */
 #include <asm/tsc.h>
 
+#include "compat/compat.h"
 #include "irqchip/chip.h"
 
 /* A guest that asks for more would give L0 nothing to do but timers. */
@@ -44,8 +45,7 @@ static enum hrtimer_restart timer_expired(struct hrtimer *timer)
 
 void lapic_timer_init(struct lapic *lapic)
 {
-	hrtimer_init(&lapic->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
-	lapic->timer.function = timer_expired;
+	hrtimer_setup(&lapic->timer, timer_expired, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
 }
 
 static void arm(struct lapic *lapic, u64 ns)

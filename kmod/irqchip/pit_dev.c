@@ -8,6 +8,7 @@
  */
 #include <linux/slab.h>
 
+#include "compat/compat.h"
 #include "irqchip/chip.h"
 
 #define PIT_GSI 0
@@ -165,8 +166,7 @@ static struct pit_dev *alloc_pit(struct irqchip *chip)
 	dev->chip = chip;
 	mutex_init(&dev->lock);
 	raw_spin_lock_init(&dev->tick_lock);
-	hrtimer_init(&dev->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
-	dev->timer.function = timer_expired;
+	hrtimer_setup(&dev->timer, timer_expired, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
 	dev->reinject = true;
 	dev->acked = true;
 	pit_init(&dev->pit, ktime_get_ns());

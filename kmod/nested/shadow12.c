@@ -9,6 +9,8 @@
  * vmcs12 links another. SDM: "Software Use of Virtual-Machine Control
  * Structures", "VMREAD", "VMWRITE".
  */
+#include <linux/gfp.h>
+
 #include "nested/bitmaps.h"
 #include "nested/internal.h"
 

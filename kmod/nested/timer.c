@@ -8,6 +8,7 @@
 #include <linux/hrtimer.h>
 #include <asm/tsc.h>
 
+#include "compat/compat.h"
 #include "nested/internal.h"
 
 /* Timer units are 2^this ticks of the TSC: of L1's, if that is scaled. */
@@ -50,8 +51,7 @@ static enum hrtimer_restart wake(struct hrtimer *timer)
 void timer_init(struct nested *n, struct vcpu *vcpu)
 {
 	n->vcpu = vcpu;
-	hrtimer_init(&n->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
-	n->timer.function = wake;
+	hrtimer_setup(&n->timer, wake, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
 }
 
 /* @ticks: of L1's TSC. */

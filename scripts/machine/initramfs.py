@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Build an initramfs: BusyBox, kernel modules, what abyme built, and extras."""
 
+import lzma
 import os
+import re
 import subprocess
 import tempfile
 
@@ -26,8 +28,9 @@ def _find_modules(kernel, wanted):
     files = {}
     for directory, _, names in os.walk(os.path.realpath(kernel.modules)):
         for name in names:
-            if name.endswith(".ko"):
-                files[name[:-3].replace("-", "_")] = os.path.join(directory, name)
+            match = re.fullmatch(r"(.+)\.ko(\.xz)?", name)
+            if match:
+                files[match[1].replace("-", "_")] = os.path.join(directory, name)
     found, todo = {}, [name.replace("-", "_") for name in wanted]
     while todo:
         name = todo.pop()
@@ -40,12 +43,23 @@ def _find_modules(kernel, wanted):
     return found
 
 
+def _unpacked(name, path, directory):
+    """The module as BusyBox's modprobe can load it."""
+    if not path.endswith(".xz"):
+        return path
+    output = os.path.join(directory, name + ".ko")
+    with lzma.open(path) as packed, open(output, "wb") as file:
+        file.write(packed.read())
+    return output
+
+
 def _modules(archive, kernel, wanted, own_module, lean):
     """Modules and the index that modprobe needs."""
     with tempfile.TemporaryDirectory() as tmp:
         base = os.path.join(tmp, "lib", "modules", kernel.release)
         os.makedirs(os.path.join(base, "kernel"))
-        files = _find_modules(kernel, wanted)
+        files = {name: _unpacked(name, path, tmp)
+                 for name, path in _find_modules(kernel, wanted).items()}
         if own_module:
             # Without debugging sections it is a tenth of the size.
             files["abyme"] = os.path.join(tmp, "abyme.ko")
@@ -53,7 +67,7 @@ def _modules(archive, kernel, wanted, own_module, lean):
                             own_module], check=True)
         for name, path in files.items():
             if lean and name != "abyme":
-                files[name] = os.path.join(tmp, name + ".ko")
+                files[name] = os.path.join(tmp, name + ".lean.ko")
                 subprocess.run([need("objcopy", "binutils"), "-R", ".BTF", path, files[name]],
                                check=True)
         for name, path in files.items():
