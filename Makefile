@@ -12,12 +12,12 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/abyme
 PREFIX ?= /usr/local
 
 # Kernel to build the module for: KDIR, else the running kernel's headers, else
-# the newest installed, else the newest that scripts/kernel unpacked.
+# the newest installed, else this machine's Debian's, which scripts/kernel unpacked.
 newest = $(lastword $(shell ls -d $(1) 2>/dev/null | sort -V))
 usable = $(if $(wildcard $(1)/Makefile),$(1))
 KDIR ?= $(or $(call usable,/lib/modules/$(shell uname -r)/build),\
 	$(call newest,/lib/modules/*/build/Makefile /usr/src/linux-headers-*-amd64/Makefile),\
-	$(call newest,$(CACHE)/kernel/cloud-*/build/Makefile))
+	$(call newest,$(CACHE)/kernel/cloud/build/Makefile))
 override KDIR := $(patsubst %/Makefile,%,$(strip $(KDIR)))
 RELEASE := $(if $(KDIR),$(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' \
 	$(KDIR)/include/generated/utsrelease.h 2>/dev/null))
