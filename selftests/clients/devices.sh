@@ -10,7 +10,9 @@ for disk in blk scsi ide; do
 	dd if="$work/tftp/file" of="$work/$disk" conv=notrunc 2>/dev/null
 done
 
+# Its decompressor runs for a minute of the machine's clock, all the time with RFLAGS.IF = 0.
 kernel=generic
+patience=240
 linux m -M pc -m 384 -cpu host -smp 2 \
 	-drive file="$work/blk",if=none,id=blk,format=raw -device virtio-blk-pci,drive=blk \
 	-device virtio-scsi-pci,id=scsi \
