@@ -71,7 +71,9 @@ $(S)/unit/obj/%.o: %.c | need-cc need-cmocka
 	$(call quiet,CC)$(CC) $(unit_cflags) -c -o $@ $<
 
 # The pages that are made from the tables are made from the same pure sources.
-unit: unit-tests
+unit:
+	@$(or $(CC),cc) -E -x c -include cmocka.h /dev/null >/dev/null 2>&1 || scripts/setup unit
+	@$(MAKE) --no-print-directory unit-tests
 	@CC=$(CC) scripts/gen-docs --check
 	@scripts/run-unit $(S)/unit $(notdir $(unit_programs))
 

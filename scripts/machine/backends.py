@@ -15,7 +15,7 @@ import socket
 import struct
 import subprocess
 
-from .paths import RigError, need, need_file
+from .paths import TOP, RigError, need, need_file, run_group
 
 # Our name: Bochs' name, and what the model needs from Linux to live with its CPUID.
 BOCHS_MODELS = {
@@ -62,8 +62,25 @@ class Bochs:
     # Bochs' display needs a terminal of its own.
     wants_terminal = True
 
-    def __init__(self):
+    def __init__(self, version=None):
+        """version: one that scripts/emulator knows; None: what is installed."""
         self.port = None
+        self.root = None
+        if version:
+            status, output = run_group([os.path.join(TOP, "scripts", "emulator"), version])
+            if status:
+                raise RigError(f"--bochs: no Bochs {version}")
+            self.root = os.path.join(output.strip(), "root")
+
+    def _program(self, root):
+        """root: where the unpacked Bochs is, by a short name: it has little room for it."""
+        if not root:
+            return [need("bochs", "bochs and bochs-term")]
+        libraries = f"{root}/usr/lib/x86_64-linux-gnu"
+        return ["env", f"LTDL_LIBRARY_PATH={libraries}/bochs/plugins",
+                f"BXSHARE={root}/usr/share/bochs", f"{root}/lib64/ld-linux-x86-64.so.2",
+                "--library-path", f"{libraries}:{root}/lib/x86_64-linux-gnu",
+                f"{root}/usr/bin/bochs-bin"]
 
     def default_memory(self):
         return BOCHS_MEMORY_LIMIT
@@ -75,7 +92,7 @@ class Bochs:
 
     def _check_model(self, model):
         """Bochs itself would only say that a line of its configuration is malformed."""
-        known = subprocess.run([need("bochs", "bochs and bochs-term"), "-help", "cpu"],
+        known = subprocess.run([*self._program(self.root), "-help", "cpu"],
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.PIPE, text=True, check=False).stderr.split()
         if model not in known:
@@ -132,8 +149,11 @@ class Bochs:
         with open(job.path("msrs"), "w", encoding="ascii") as file:
             for msr in MISSING_MSRS:
                 file.write(f"{msr} 0 " + "00000000 " * 5 + "00000000\n")
-        bios = "/usr/share/bochs/BIOS-bochs-latest"
-        vga = "/usr/share/bochs/VGABIOS-lgpl-latest"
+        root = job.path("bochs") if self.root else ""
+        if root:
+            os.symlink(self.root, root)
+        bios = f"{root}/usr/share/bochs/BIOS-bochs-latest"
+        vga = f"{root}/usr/share/bochs/VGABIOS-lgpl-latest"
         need_file(bios, "bochsbios")
         need_file(vga, "vgabios")
         # The processors say why an entry failed; everyone else keeps quiet.
@@ -159,8 +179,7 @@ clock: sync=none
 """)
         with open(job.path("rc"), "w", encoding="ascii") as file:
             file.write("c\n")
-        return [need("bochs", "bochs and bochs-term"), "-q", "-f", job.path("bochsrc"),
-                "-rc", job.path("rc")]
+        return [*self._program(root), "-q", "-f", job.path("bochsrc"), "-rc", job.path("rc")]
 
     def connect(self, job):
         del job
@@ -267,12 +286,13 @@ def why_no_kvm(device="/dev/kvm"):
     return ""
 
 
-def choose(name):
+def choose(name, bochs=None):
+    """The backend of that name. bochs: the emulator's version, if not the installed one."""
     why_not = why_no_kvm() if name in ("kvm", "auto") else ""
     if name == "kvm" and why_not:
         raise RigError(f"--backend kvm: {why_not}")
     if name in ("kvm", "tcg"):
         return Qemu(name)
-    if name == "bochs" or why_not or not shutil.which("qemu-system-x86_64"):
-        return Bochs()
+    if name == "bochs" or bochs or why_not or not shutil.which("qemu-system-x86_64"):
+        return Bochs(bochs)
     return Qemu("kvm")

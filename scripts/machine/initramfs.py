@@ -40,7 +40,18 @@ def _find_modules(kernel, wanted):
         info = subprocess.run([need("modinfo", "kmod"), "-F", "depends", files[name]],
                               stdout=subprocess.PIPE, text=True, check=True)
         todo += [dep.replace("-", "_") for dep in info.stdout.strip().split(",") if dep]
+    for name in MODULES:
+        if name in wanted and name not in found and not _is_built_in(kernel, name):
+            raise RigError(f"no module {name} in {kernel.modules}")
     return found
+
+
+def _is_built_in(kernel, name):
+    path = os.path.join(kernel.modules, "modules.builtin")
+    if not os.path.exists(path):
+        return False
+    with open(path, encoding="ascii") as file:
+        return f"/{name}.ko" in file.read().replace("-", "_")
 
 
 def _unpacked(name, path, directory):
