@@ -237,7 +237,8 @@ static enum verdict check_owner(const struct facts *facts, struct finding *f)
 	if (facts->kvm_intel_users > 0 || facts->kvm_keeps_vtx) {
 		SAY(f, "kvm_intel holds VT-x (%s)",
 		    facts->kvm_intel_users > 0 ? "its VMs are running" : "from its loading on");
-		MEND(f, "stop KVM's virtual machines, then sudo modprobe -r kvm_intel");
+		MEND(f, "stop KVM's virtual machines, then sudo modprobe -r kvm_intel%s",
+		     facts->kvm_keeps_vtx ? ", or load kvm with enable_virt_at_load=0" : "");
 		return VERDICT_BAD;
 	}
 	if (facts->other_module[0]) {
@@ -417,8 +418,8 @@ static const struct {
 	{ "features", BLOCKS_RUN, BLOCKS_NOTHING, check_features, NULL },
 	{ "shadowing", BLOCKS_NOTHING, BLOCKS_NOTHING, check_shadowing, NULL },
 	{ "rule", BLOCKS_NOTHING, BLOCKS_NOTHING, check_rule, fix_rule },
-	{ "module", BLOCKS_RUN, BLOCKS_RUN, check_module, fix_module },
 	{ "owner", BLOCKS_RUN, BLOCKS_NOTHING, check_owner, fix_owner },
+	{ "module", BLOCKS_RUN, BLOCKS_RUN, check_module, fix_module },
 	{ "access", BLOCKS_NOTHING, BLOCKS_NOTHING, check_access, fix_access },
 	{ "group", BLOCKS_NOTHING, BLOCKS_NOTHING, check_group, fix_group },
 	{ "device", BLOCKS_RUN, BLOCKS_RUN, check_device, NULL },

@@ -18,7 +18,8 @@
 #include "guest/vm.h"
 
 #define ID_SIZE COUNTER_NAME_SIZE
-#define DESC_SIZE (sizeof(struct kvm_stats_desc) + COUNTER_NAME_SIZE)
+/* Some kernels' own headers have room for a name in the structure, userspace's have none. */
+#define DESC_SIZE (offsetof(struct kvm_stats_desc, name) + COUNTER_NAME_SIZE)
 
 struct stats_file {
 	struct vm *vm;	   /* a reference, which keeps the vCPU as well */

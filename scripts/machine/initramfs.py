@@ -64,8 +64,11 @@ def _unpacked(name, path, directory):
     return output
 
 
-def _modules(archive, kernel, wanted, own_module, lean):
-    """Modules and the index that modprobe needs."""
+def _modules(archive, kernel, wanted, own_module):
+    """
+    Modules and the index that modprobe needs; without their BTF, which the kernel takes long
+    to look through, and without the signature that covers it.
+    """
     with tempfile.TemporaryDirectory() as tmp:
         base = os.path.join(tmp, "lib", "modules", kernel.release)
         os.makedirs(os.path.join(base, "kernel"))
@@ -74,10 +77,10 @@ def _modules(archive, kernel, wanted, own_module, lean):
         if own_module:
             # Without debugging sections it is a tenth of the size.
             files["abyme"] = os.path.join(tmp, "abyme.ko")
-            subprocess.run([need("strip", "binutils"), "--strip-debug", "-o", files["abyme"],
-                            own_module], check=True)
+            subprocess.run([need("strip", "binutils"), "--strip-debug", "-R", ".BTF", "-o",
+                            files["abyme"], own_module], check=True)
         for name, path in files.items():
-            if lean and name != "abyme":
+            if name != "abyme":
                 files[name] = os.path.join(tmp, name + ".lean.ko")
                 subprocess.run([need("objcopy", "binutils"), "-R", ".BTF", path, files[name]],
                                check=True)
@@ -122,10 +125,9 @@ def compress(path, output):
 
 
 def build(output, kernel, *, init, own_module=None, modules=MODULES, add=(),
-          data=(), with_tests=True, lean=False):
+          data=(), with_tests=True):
     """
-    Write the initramfs OUTPUT for KERNEL. lean: modules without their BTF, which the
-    kernel takes long to look through (and without the signature that covers it).
+    Write the initramfs OUTPUT for KERNEL.
     add: (host path, guest path) pairs; data: (guest path, bytes, mode) triples.
     """
     with tempfile.NamedTemporaryFile(dir=os.path.dirname(os.path.abspath(output))) as file:
@@ -137,7 +139,7 @@ def build(output, kernel, *, init, own_module=None, modules=MODULES, add=(),
         _busybox(archive)
         archive.copy(need_file(init, "nothing: it belongs to abyme"), "init")
         if kernel.directory:
-            _modules(archive, kernel, modules, own_module, lean)
+            _modules(archive, kernel, modules, own_module)
         _built(archive, with_tests)
         for host, guest in add:
             if not os.path.exists(host):

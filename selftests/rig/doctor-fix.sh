@@ -175,7 +175,7 @@ says 0 "^undo *remove the module abyme" --undo
 unchanged before "what could not be taken back is taken back later"
 
 # --- KVM: one that holds VT-x though idle, as newer kernels do, and one with a VM
-if modprobe kvm_intel 2>/dev/null; then
+if load_idle_kvm 2>/dev/null; then
 	modprobe abyme
 	state >with_kvm
 	says 0 "^fix *hugepages" --fix

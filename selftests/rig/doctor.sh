@@ -8,7 +8,7 @@ dir=$(mktemp -d)
 cd "$dir" || exit 1
 loaded=$(lsmod | awk '$1 == "kvm_intel" { print $1 }')
 [ -z "$loaded" ] || modprobe -r kvm_intel
-if ! modprobe kvm_intel 2>said; then
+if ! load_idle_kvm 2>said; then
 	echo "no kvm_intel here"
 	exit 4
 fi
@@ -63,6 +63,18 @@ claim "and how to turn it on" $?
 says 4 "kvm_intel nested=1" run --device /dev/kvm --nested endless
 modprobe -r kvm_intel
 says 2 "the module kvm is not loaded" doctor --device /dev/kvm
+
+# --- KVM that holds VT-x from its loading on, as newer kernels have it
+rmmod kvm
+modprobe kvm_intel
+if grep -q Y $at_load 2>/dev/null; then
+	says 2 "^bad *owner *kvm_intel holds VT-x (from its loading on)" doctor
+	grep -q -- "-> .*modprobe -r kvm_intel, or load kvm with enable_virt_at_load=0" said
+	claim "and the two ways out" $?
+	! modprobe abyme 2>said && dmesg | tail -n 3 | grep -q "VT-x is in use by another hypervisor"
+	claim "abyme does not load beside it, and the kernel log says why" $?
+fi
+modprobe -r kvm_intel
 modprobe abyme
 [ -z "$loaded" ] || modprobe kvm_intel
 rm -r "$dir"

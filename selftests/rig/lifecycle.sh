@@ -38,7 +38,7 @@ done
 claim "50 times loaded and unloaded, and the device node with it" $?
 
 # --- the kernel's one callback for a crash is kvm_intel's while that is there
-if modprobe kvm_intel 2>/dev/null && rmmod kvm_intel; then
+if load_idle_kvm 2>/dev/null && rmmod kvm_intel; then
 	modprobe abyme
 	"$dir/mini" -n "$guests/l1-hlt.elf" >/dev/null 2>&1 &
 	pid=$!
@@ -51,7 +51,7 @@ if modprobe kvm_intel 2>/dev/null && rmmod kvm_intel; then
 fi
 
 # --- one owner of VT-x
-if modprobe kvm_intel 2>/dev/null; then
+if load_idle_kvm 2>/dev/null; then
 	modprobe abyme
 	ABYME_DEV=/dev/kvm guest "$guests/l1-cpuid.elf"
 	claim "kvm_intel without a VM leaves VT-x free, and runs one beside abyme without" $?

@@ -152,7 +152,7 @@ refused 2 "give it --nested as well" --trace-nested
 refused 2 "give it --trace-nested as well" --nested --json
 refused 2 "needs a file's name" --nested --trace-nested=
 refused 4 "/nowhere/trace can't be written: No such file" --nested --trace-nested=/nowhere/trace
-if modprobe kvm_intel 2>/dev/null; then
+if load_idle_kvm 2>/dev/null; then
 	refused 4 "/dev/kvm has no such thing; run on /dev/abyme" --device /dev/kvm --nested --trace-nested
 	modprobe -r kvm_intel
 fi
