@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <asm/tlbflush.h>
+#include <asm/special_insns.h>
 #include <vmx/info.h>
 
 #include "guest/regs.h"
@@ -48,7 +48,7 @@ static unsigned long cr0_real(unsigned long cr0)
 /* A machine check of the host must reach it, whatever the guest's CR4.MCE says. */
 static unsigned long cr4_real(unsigned long cr4)
 {
-	return (cr4 & ~CR4_MCE) | (cr4_read_shadow() & CR4_MCE) | CR4_VMXE;
+	return (cr4 & ~CR4_MCE) | (native_read_cr4() & CR4_MCE) | CR4_VMXE;
 }
 
 /* What the guest reads: its own value, but L1's shadow in the bits that L1 keeps from L2. */

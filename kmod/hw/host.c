@@ -96,8 +96,8 @@ static void write_if_new(unsigned long *copy, unsigned long field, unsigned long
 
 void host_write_entry(struct vmcs *vmcs)
 {
-	write_if_new(&vmcs->host.cr3, VMCS_HOST_CR3, __get_current_cr3_fast());
-	write_if_new(&vmcs->host.cr4, VMCS_HOST_CR4, cr4_read_shadow());
+	write_if_new(&vmcs->host.cr3, VMCS_HOST_CR3, __native_read_cr3());
+	write_if_new(&vmcs->host.cr4, VMCS_HOST_CR4, native_read_cr4());
 	write_if_new(&vmcs->host.fs_base, VMCS_HOST_FS_BASE, current->thread.fsbase);
 }
 

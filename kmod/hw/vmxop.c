@@ -77,7 +77,7 @@ static int enable_here(void)
 
 	if (c->on)
 		return 0;
-	if (cr4_read_shadow() & X86_CR4_VMXE)
+	if (native_read_cr4() & X86_CR4_VMXE)
 		return -EBUSY;
 	rdmsrq_safe(VMX_MSR_FEATURE_CONTROL, &ctl);
 	if (!(ctl & FEATCTL_LOCKED))
@@ -306,7 +306,7 @@ void vmxop_put(void)
 
 static void read_vmxe(void *taken)
 {
-	if (cr4_read_shadow() & X86_CR4_VMXE)
+	if (native_read_cr4() & X86_CR4_VMXE)
 		atomic_set(taken, smp_processor_id() + 1);
 }
 

@@ -77,8 +77,9 @@ class Bochs:
         if not root:
             return [need("bochs", "bochs and bochs-term")]
         libraries = f"{root}/usr/lib/x86_64-linux-gnu"
+        loader = "lib64" if os.path.exists(f"{root}/lib64") else "usr/lib64"
         return ["env", f"LTDL_LIBRARY_PATH={libraries}/bochs/plugins",
-                f"BXSHARE={root}/usr/share/bochs", f"{root}/lib64/ld-linux-x86-64.so.2",
+                f"BXSHARE={root}/usr/share/bochs", f"{root}/{loader}/ld-linux-x86-64.so.2",
                 "--library-path", f"{libraries}:{root}/lib/x86_64-linux-gnu",
                 f"{root}/usr/bin/bochs-bin"]
 
