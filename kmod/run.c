@@ -345,7 +345,7 @@ static int enter_once(struct vcpu *vcpu)
 		return vmxop_over() ? -ESHUTDOWN : 1;
 	}
 	vcpu_lazy_flush(vcpu);
-	host_write_entry(vcpu->vmcs);
+	host_write_entry(vcpu->vmcs, &vcpu->host);
 	debug_enter(vcpu);
 	fpu_enter(vcpu);
 	if (unlikely(immediate))

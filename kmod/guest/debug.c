@@ -63,8 +63,30 @@ static void end_shadow(void)
 	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
 }
 
+/* Read from the processor: nobody changes them before the exit, interrupts being off. */
+static void save_host_breakpoints(struct vcpu_debug *d)
+{
+	get_debugreg(d->own_db[0], 0);
+	get_debugreg(d->own_db[1], 1);
+	get_debugreg(d->own_db[2], 2);
+	get_debugreg(d->own_db[3], 3);
+	get_debugreg(d->own_dr7, 7);
+}
+
+static void restore_host_breakpoints(const struct vcpu_debug *d)
+{
+	set_debugreg(d->own_db[0], 0);
+	set_debugreg(d->own_db[1], 1);
+	set_debugreg(d->own_db[2], 2);
+	set_debugreg(d->own_db[3], 3);
+	set_debugreg(DR6_RESERVED, 6);
+	set_debugreg(d->own_dr7, 7);
+}
+
 void debug_enter(struct vcpu *vcpu)
 {
+	if (unlikely(hw_breakpoint_active()))
+		save_host_breakpoints(&vcpu->debug);
 	if (unlikely(vcpu->debug.control & KVM_GUESTDBG_SINGLESTEP))
 		end_shadow();
 	if (unlikely(vcpu->debug.active))
@@ -76,7 +98,7 @@ void debug_enter(struct vcpu *vcpu)
 void debug_exit(struct vcpu *vcpu)
 {
 	if (unlikely(hw_breakpoint_active()))
-		hw_breakpoint_restore();
+		restore_host_breakpoints(&vcpu->debug);
 }
 
 unsigned long debug_get_dr(struct vcpu *vcpu, int dr)

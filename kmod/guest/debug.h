@@ -30,7 +30,8 @@ struct vcpu_debug {
 	unsigned long host_db[4]; /* the debugger's */
 	unsigned long host_dr7;
 	unsigned long singlestep_rip;
-	bool active; /* breakpoints are on: load eff_db around the entry */
+	unsigned long own_db[4], own_dr7; /* the host's own, from an entry to its exit */
+	bool active;			  /* breakpoints are on: load eff_db around the entry */
 };
 
 /* What KVM_SET_GUEST_DEBUG knows. */

@@ -6,6 +6,7 @@
 #include <asm/cpu_entry_area.h>
 #include <asm/debugreg.h>
 #include <asm/desc.h>
+#include <asm/fsgsbase.h>
 #include <asm/mmu_context.h>
 #include <asm/nospec-branch.h>
 #include <asm/perf_event.h>
@@ -94,18 +95,29 @@ static void write_if_new(unsigned long *copy, unsigned long field, unsigned long
 	vmwrite(field, value);
 }
 
-void host_write_entry(struct vmcs *vmcs)
+void host_write_entry(struct vmcs *vmcs, const struct host_saved *saved)
 {
 	write_if_new(&vmcs->host.cr3, VMCS_HOST_CR3, __native_read_cr3());
 	write_if_new(&vmcs->host.cr4, VMCS_HOST_CR4, native_read_cr4());
-	write_if_new(&vmcs->host.fs_base, VMCS_HOST_FS_BASE, current->thread.fsbase);
+	write_if_new(&vmcs->host.fs_base, VMCS_HOST_FS_BASE, saved->fs_base);
+}
+
+/* The processor's own: where a thread may write it, the kernel's copy is older. */
+static u64 read_fs_base(void)
+{
+	u64 base;
+
+	if (boot_cpu_has(X86_FEATURE_FSGSBASE))
+		return rdfsbase();
+	rdmsrq(MSR_FS_BASE, base);
+	return base;
 }
 
 void host_save(struct host_saved *saved)
 {
 	if (saved->valid)
 		return;
-	current_save_fsgs();
+	saved->fs_base = read_fs_base();
 	savesegment(fs, saved->fs);
 	savesegment(gs, saved->gs);
 	savesegment(ds, saved->ds);
@@ -131,7 +143,7 @@ void host_restore(struct host_saved *saved)
 		loadsegment(fs, saved->fs);
 		/* Without these instructions the selector alone says where it is. */
 		if (boot_cpu_has(X86_FEATURE_FSGSBASE))
-			wrmsrq(MSR_FS_BASE, current->thread.fsbase);
+			wrmsrq(MSR_FS_BASE, saved->fs_base);
 	}
 	if (saved->gs)
 		load_gs_index(saved->gs); /* the caller gives KERNEL_GS_BASE back after this */

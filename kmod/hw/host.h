@@ -14,6 +14,7 @@ struct host_saved {
 	u16 fs, gs, ds, es, ldt;
 	struct desc_ptr idt;
 	u64 debugctl;
+	u64 fs_base; /* the thread's */
 	/* The kernel's table of this CPU's, with both values; lasts from an entry to its exit. */
 	const struct perf_guest_switch_msr *perf;
 	int nr_perf;
@@ -23,7 +24,7 @@ struct host_saved {
 /* Fields that never change / that change with the CPU / from entry to entry. */
 void host_write_constant(struct vmcs *vmcs);
 void host_write_cpu(struct vmcs *vmcs);
-void host_write_entry(struct vmcs *vmcs); /* interrupts off */
+void host_write_entry(struct vmcs *vmcs, const struct host_saved *saved); /* interrupts off */
 
 /* Context: preemption off. */
 void host_save(struct host_saved *saved);
