@@ -15,6 +15,7 @@ import socket
 import struct
 import subprocess
 
+from . import iso
 from .paths import TOP, RigError, need, need_file, run_group
 
 # Our name: Bochs' name, and what the model needs from Linux to live with its CPUID.
@@ -28,7 +29,6 @@ BOCHS_MODELS = {
 }
 KERNEL_ARGUMENTS = ("console=ttyS0,115200 panic=-1 mitigations=off tsc=reliable "
                     "cryptomgr.notests nokaslr")
-SYSLINUX = "/usr/lib/syslinux/modules/bios"
 # Bochs' processors have no such registers; reads would fault, which costs KVM
 # hundreds of instructions an exit. DEBUGCTL, MPERF, APERF.
 MISSING_MSRS = ("0x1d9", "0xe7", "0xe8")
@@ -104,32 +104,16 @@ class Bochs:
         return self._model(model)[1]
 
     def _iso(self, job):
-        """An El Torito image with isolinux and what it shall boot."""
-        root = job.path("iso")
-        os.makedirs(os.path.join(root, "isolinux"))
-        os.makedirs(os.path.join(root, "boot"))
-        for path, package in (("/usr/lib/ISOLINUX/isolinux.bin", "isolinux"),
-                              (f"{SYSLINUX}/ldlinux.c32", "syslinux-common"),
-                              (f"{SYSLINUX}/libcom32.c32", "syslinux-common"),
-                              (f"{SYSLINUX}/mboot.c32", "syslinux-common")):
-            shutil.copy(need_file(path, package), os.path.join(root, "isolinux"))
         if job.image:
-            parts = []
+            files, parts = {}, []
             for number, (path, arguments) in enumerate([(job.image, job.arguments), *job.modules]):
-                os.symlink(os.path.realpath(path), os.path.join(root, "boot", f"m{number}"))
+                files[f"m{number}"] = path
                 parts.append(f"/boot/m{number} {arguments}".strip())
             entry = "KERNEL mboot.c32\nAPPEND " + " --- ".join(parts)
         else:
-            os.symlink(os.path.realpath(job.kernel.image), os.path.join(root, "boot", "vmlinuz"))
-            os.symlink(job.initramfs, os.path.join(root, "boot", "initrd"))
-            entry = f"LINUX /boot/vmlinuz\nINITRD /boot/initrd\nAPPEND {job.arguments}"
-        with open(os.path.join(root, "isolinux", "isolinux.cfg"), "w", encoding="ascii") as file:
-            file.write(f"DEFAULT rig\nTIMEOUT 1\nPROMPT 0\nLABEL rig\n{entry}\n")
-        subprocess.run(
-            [need("xorriso", "xorriso"), "-as", "mkisofs", "-quiet", "-f", "-o",
-             job.path("boot.iso"), "-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat",
-             "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table", root],
-            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            files = {"vmlinuz": job.kernel.image, "initrd": job.initramfs}
+            entry = iso.linux(job.arguments)
+        iso.build(job.path("boot.iso"), files, entry)
 
     def _console(self, job):
         if not job.interactive:

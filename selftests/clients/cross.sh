@@ -4,8 +4,10 @@
 # that L1 sees is what both can offer: abyme doctor --migrate-from names the rest.
 # shellcheck source=selftests/clients/client.inc
 . "$(dirname "$0")/client.inc"
+# shellcheck source=selftests/clients/moves.inc
+. "$(dirname "$0")/moves.inc"
 kernel=small
-work_of_l2=busy
+l2s=busy
 
 # on abyme|kvm: it has VT-x, and QEMU uses it.
 on()
@@ -20,25 +22,14 @@ on()
 	choose_device
 }
 
-# save NAME, then restore NAME: by a file.
-save()
+# over NAME TO: from where it runs to the other hypervisor, as TO.
+over()
 {
-	monitor "$1" stop >/dev/null
-	monitor "$1" "migrate \"exec:cat >$work/state\"" >/dev/null
-	within 60 eval "monitor $1 'info migrate' | grep -q 'status: completed'"
-	must "$1" "saved on ${DEVICE#/dev/}" $?
-	finish "$1"
-}
-
-restore()
-{
-	linux "$1" $options -incoming "exec:cat $work/state"
-	within 60 eval "monitor $1 'info status' | grep -q 'paused\$'"
-	monitor "$1" cont >/dev/null
-	l2_counts "$1" 5
-	r=$?
-	[ $r = 0 ] || { in_guest "$1" "tail -n 30 /tmp/l2; dmesg | tail -n 20"; tell "$1"; }
-	must "$1" "L2 counts on, on ${DEVICE#/dev/}" $r
+	save "$1" "saved on ${DEVICE#/dev/}"
+	if [ "$DEVICE" = /dev/kvm ]; then on abyme; else on kvm; fi
+	restore "$2"
+	goes_on "$2"
+	must "$2" "L2 counts on, on ${DEVICE#/dev/}" $?
 }
 
 on kvm
@@ -50,10 +41,6 @@ options="-M q35 -m 256 -cpu Haswell-noTSX,+vmx,-vmx-mtf,-vmx-exit-load-perf-glob
 linux a $options
 up a && l2 a
 must a "an L1 on abyme runs an L2" $?
-save a
-on kvm
-restore b
-save b
-on abyme
-restore c
+over a b
+over b c
 end_claims

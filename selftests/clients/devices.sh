@@ -3,6 +3,8 @@
 # The devices that QEMU gives a guest: disks by checksum, networks, input, display, memory.
 # shellcheck source=selftests/clients/client.inc
 . "$(dirname "$0")/client.inc"
+# shellcheck source=selftests/clients/moves.inc
+. "$(dirname "$0")/moves.inc"
 
 sample
 for disk in blk scsi ide; do
@@ -61,9 +63,9 @@ claim "VGA: a screenshot that is not black" $?
 
 before=$(total m)
 monitor m "balloon 256" >/dev/null
-reaches m -lt $((before - 100))
+reaches total m -lt $((before - 100))
 claim "balloon: inflated by 128 MiB" $?
 monitor m "balloon 384" >/dev/null
-reaches m -gt $((before - 10))
+reaches total m -gt $((before - 10))
 claim "balloon: deflated" $?
 end_claims

@@ -4,15 +4,11 @@
 # L2, goes on in another process; and one uses its LAPICs by Hyper-V's MSRs.
 # shellcheck source=selftests/clients/client.inc
 . "$(dirname "$0")/client.inc"
+# shellcheck source=selftests/clients/moves.inc
+. "$(dirname "$0")/moves.inc"
 
 all=hv-relaxed,hv-vapic,hv-time,hv-spinlocks=0x1fff,hv-vpindex,hv-runtime,hv-frequencies
 all=$all,hv-reset,hv-crash
-
-# saved NAME: has the migration to a file come to its end?
-saved()
-{
-	monitor "$1" "info migrate" | grep -q 'Migration status: completed'
-}
 
 options="-M q35 -m 384 -cpu host,kvm=off,$all"
 # shellcheck disable=SC2086 # options
@@ -21,15 +17,8 @@ up m && in_guest m "cat /sys/devices/system/clocksource/clocksource0/current_clo
 	grep -qx hyperv_clocksource_tsc_page && l2 m
 must m "Linux with the TSC page as clocksource runs an L2" $?
 first=$(uptime_of m)
-monitor m stop >/dev/null
-monitor m "migrate \"exec:cat >$work/state\"" >/dev/null
-within 60 saved m
-must m "the machine is saved to a file" $?
-finish m
-# shellcheck disable=SC2086 # options
-linux r $options -incoming "exec:cat $work/state"
-within 60 eval "monitor r 'info status' | grep -q 'paused$'"
-monitor r cont >/dev/null
+save m "the machine is saved to a file"
+restore r
 second=$(uptime_of r)
 echo "L1's clock: $first when saved, now $second (in 10 ms)" >"$said"
 [ "$second" -ge "$first" ] && [ "$second" -lt $((first + 1000)) ]

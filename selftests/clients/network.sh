@@ -4,6 +4,8 @@
 # that lasts while the machine moves to another QEMU.
 # shellcheck source=selftests/clients/client.inc
 . "$(dirname "$0")/client.inc"
+# shellcheck source=selftests/clients/moves.inc
+. "$(dirname "$0")/moves.inc"
 
 mkdir -p /dev/net
 [ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200
@@ -21,9 +23,9 @@ tap()
 	net="$net -device virtio-net-pci,netdev=net,mac=52:54:00:12:34:56,romfile="
 }
 
-options="-M q35 -m 320 -cpu host"
+base="-M q35 -m 320 -cpu host"
 tap tap0 on
-linux a $options $net
+linux a $base $net
 up a
 must a "Linux boots with vhost-net on a tap" $?
 in_guest a "modprobe virtio_pci; modprobe virtio_net; modprobe af_packet; ifconfig eth0 10.9.0.2 netmask 255.255.255.0 up; sleep 1; ping -c 3 10.9.0.1"
@@ -40,14 +42,10 @@ in_guest a "(i=0; while [ \$i -lt 100000 ]; do i=\$((i + 1)); echo \$i; usleep 1
 within 10 test -s "$work/received"
 claim "a TCP connection from L1 to L0" $?
 tap tap1 on
-linux b $options $net -incoming "unix:$work/socket"
-within 20 test -S "$work/socket"
-monitor a "migrate -d unix:$work/socket" >/dev/null
-within 60 eval "monitor a 'info migrate' | grep -q 'status: completed'" &&
-	within 20 eval "monitor b 'info status' | grep -q 'running$'"
+options="$base $net"
+move a b
 must b "the machine moves to another QEMU" $?
 before=$(tail -n 1 "$work/received")
-finish a
 within 20 eval 'test "$(tail -n 1 "$work/received")" -gt $((before + 10))'
 r=$?
 echo "$before was received before, $(tail -n 1 "$work/received") after" >"$said"

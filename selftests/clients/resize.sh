@@ -4,16 +4,9 @@
 # and memory modules (pc-dimm).
 # shellcheck source=selftests/clients/client.inc
 . "$(dirname "$0")/client.inc"
-work_of_l2=busy
-
-# resized TEXT COMPARISON MIB: L1's memory is, and L2 still counts.
-resized()
-{
-	reaches m "$2" "$3"
-	claim "$1: L1's memory changes" $?
-	l2_counts m 3
-	claim "$1: L2 counts on" $?
-}
+# shellcheck source=selftests/clients/moves.inc
+. "$(dirname "$0")/moves.inc"
+l2s=busy
 
 linux m -M q35 -cpu host -m 448M,slots=2,maxmem=1G \
 	-device virtio-balloon-pci,id=balloon,free-page-reporting=on \
@@ -24,17 +17,26 @@ up m && in_guest m "modprobe virtio_pci; modprobe virtio_balloon; modprobe virti
 must m "an L1 with balloon and virtio-mem runs an L2" $?
 start=$(total m)
 echo "# L1 starts with $start MiB"
+# A file comes and goes, as big as to be seen. L1's kernel reports what is free after 2 s.
+in_guest m "head -c 100000000 /dev/urandom >/tmp/file" >/dev/null
+full=$(resident m)
+in_guest m "rm /tmp/file" >/dev/null
+reaches resident m -lt $((full - 70))
+claim "free page reporting: what L1 frees, QEMU has no more" $?
+echo "# of QEMU's memory $full MiB were there, then $now MiB"
+l2_counts m 3
+claim "free page reporting: $counting" $?
 monitor m "balloon 384" >/dev/null
-resized "balloon down" -lt $((start - 50))
+resized m "balloon down" -lt $((start - 50))
 monitor m "balloon 448" >/dev/null
-resized "balloon up" -gt $((start - 5))
+resized m "balloon up" -gt $((start - 5))
 monitor m "qom-set vmem requested-size 128M" >/dev/null
-resized "virtio-mem plugs 128 MiB" -gt $((start + 100))
+resized m "virtio-mem plugs 128 MiB" -gt $((start + 100))
 monitor m "qom-set vmem requested-size 0" >/dev/null
-resized "virtio-mem unplugs" -lt $((start + 20))
+resized m "virtio-mem unplugs" -lt $((start + 20))
 monitor m "object_add memory-backend-ram,id=module,size=128M" >/dev/null
 monitor m "device_add pc-dimm,id=dimm,memdev=module" >/dev/null
-resized "pc-dimm plugged" -gt $((start + 100))
+resized m "pc-dimm plugged" -gt $((start + 100))
 monitor m "device_del dimm" >/dev/null
-resized "pc-dimm unplugged" -lt $((start + 20))
+resized m "pc-dimm unplugged" -lt $((start + 20))
 end_claims

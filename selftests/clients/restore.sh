@@ -4,50 +4,32 @@
 # also after the hypervisor's module was loaded anew.
 # shellcheck source=selftests/clients/client.inc
 . "$(dirname "$0")/client.inc"
+# shellcheck source=selftests/clients/moves.inc
+. "$(dirname "$0")/moves.inc"
 kernel=small
-work_of_l2=busy
+l2s=busy
 options="-M q35 -m 256 -cpu host"
 
-# completed NAME: has the migration to a file come to its end?
-completed()
+# restored NAME WHEN
+restored()
 {
-	monitor "$1" "info migrate" | grep -q 'Migration status: completed'
-}
-
-# save NAME: and that process ends.
-save()
-{
-	monitor "$1" stop >/dev/null
-	monitor "$1" "migrate \"exec:cat >$work/state\"" >/dev/null
-	within 60 completed "$1"
-	must "$1" "the machine is saved to a file" $?
-	finish "$1"
-}
-
-# restore NAME TEXT
-restore()
-{
-	linux "$1" $options -incoming "exec:cat $work/state"
-	within 60 eval "monitor $1 'info status' | grep -q 'paused\$'"
-	monitor "$1" cont >/dev/null
-	l2_counts "$1" 5
-	r=$?
-	[ $r = 0 ] || { in_guest "$1" "tail -n 30 /tmp/l2; dmesg | tail -n 20"; tell "$1"; }
-	must "$1" "in another process L2 counts on: $2" $r
+	restore "$1"
+	goes_on "$1"
+	must "$1" "in another process L2 counts on: $2" $?
 }
 
 linux m $options
 up m && l2 m
 must m "an L1 on q35 runs an L2" $?
-save m
-restore r1 "first"
-save r1
-restore r2 "once more"
-save r2
+save m "the machine is saved to a file"
+restored r1 "first"
+save r1 "the machine is saved to a file"
+restored r2 "once more"
+save r2 "the machine is saved to a file"
 module=abyme
 [ "$DEVICE" = /dev/abyme ] || module=kvm_intel
 forget_device
 rmmod $module && modprobe $module && choose_device
 claim "the module is loaded anew" $?
-restore r3 "after the module was loaded anew"
+restored r3 "after the module was loaded anew"
 end_claims

@@ -4,6 +4,8 @@
 # and a snapshot with the running L2 is taken and gone back to.
 # shellcheck source=selftests/clients/client.inc
 . "$(dirname "$0")/client.inc"
+# shellcheck source=selftests/clients/moves.inc
+. "$(dirname "$0")/moves.inc"
 
 sample
 head -c 4194304 /dev/zero >"$work/raw-disk"
@@ -22,22 +24,11 @@ monitor m "drive_del blk" >/dev/null	# raw has no snapshots
 l2 m
 must m "an L1 on q35 runs an L2" $?
 
-first=$(l2_number m)
-monitor m "savevm one" >"$work/answer"
-! grep -i error "$work/answer"
-claim "savevm" $?
+savevm m one "savevm"
 l2_counts m 5
 claim "after savevm L2 counts on" $?
-later=$at_number
-monitor m "loadvm one" >"$work/answer"
-! grep -iE 'error|failed' "$work/answer"
-claim "loadvm" $?
-second=$(l2_number m)
-echo "L2 was at $first when saved, at $later later, and is at $second now" >"$said"
-[ "$second" -ge "$first" ] && [ "$second" -lt "$later" ]
-claim "L2 is back where it was" $?
-l2_counts m 5
-r=$?
-[ $r = 0 ] || tell m
-claim "and counts on" $r
+loadvm m one "loadvm"
+back m "$at" "$at_numbers" "L2 is back where it was"
+goes_on m
+claim "and counts on" $?
 end_claims

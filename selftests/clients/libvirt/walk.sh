@@ -87,9 +87,9 @@ goes_on()
 {
 	l2_counts $l1 5
 	r=$?
-	[ $r = 0 ] && [ "$from_number" -ge "$2" ]
+	[ $r = 0 ] && [ "$from_numbers" -ge "$2" ]
 	r=$?
-	[ $r = 0 ] || { in_guest $l1 "tail -n 20 /tmp/l2; dmesg | tail -n 20" >/dev/null; tell; }
+	[ $r = 0 ] || { in_guest $l1 "tail -n 20 /tmp/l2-*; dmesg | tail -n 20" >/dev/null; tell; }
 	claim "$1: L2 goes on from $2" $r
 }
 
@@ -161,18 +161,18 @@ v suspend m && state paused
 claim "suspend" $?
 v resume m && state running
 claim "resume" $?
-goes_on resume "$at_number"
+goes_on resume "$at_numbers"
 
 note snapshot
-first=$(l2_number $l1)
+first=$(l2_numbers $l1)
 v snapshot-create-as m one && v snapshot-list m --name | grep -qx one
 claim "snapshot-create-as, with memory" $?
 l2_counts $l1 10
 v snapshot-revert m one && reopen && state running
 claim "snapshot-revert" $?
-second=$(l2_number $l1)
-echo "L2 was at $first when saved, at $at_number later, and is at $second now" >"$said"
-[ "$second" -ge "$first" ] && [ "$second" -lt "$at_number" ]
+second=$(l2_numbers $l1)
+echo "L2 was at $first when saved, at $at_numbers later, and is at $second now" >"$said"
+[ "$second" -ge "$first" ] && [ "$second" -lt "$at_numbers" ]
 claim "L2 is back where it was" $?
 goes_on snapshot-revert "$second"
 v snapshot-delete m one
@@ -183,13 +183,13 @@ v save m "$work/saved" && state "shut off"
 claim "save" $?
 v restore "$work/saved" && reopen && state running
 claim "restore" $?
-goes_on restore "$at_number"
+goes_on restore "$at_numbers"
 note managedsave
 v managedsave m && v dominfo m | grep -q '^Managed save: *yes'
 claim "managedsave" $?
 v start m && reopen && state running
 claim "start of what was saved" $?
-goes_on managedsave "$at_number"
+goes_on managedsave "$at_numbers"
 
 note setmem
 memory()
@@ -217,7 +217,7 @@ within 20 eval 'v domifaddr m --source agent | grep -q 10.0.2.15/24'
 claim "domifaddr, by the guest's agent" $?
 in_guest $l1 "ping -c 2 10.0.2.2" >/dev/null
 claim "L1 reaches the network" $?
-goes_on "after all that" "$at_number"
+goes_on "after all that" "$at_numbers"
 
 note migrate
 second_host
@@ -231,7 +231,7 @@ state running
 claim "and runs there" $?
 l1=there/m
 cp "$there/run/qemu/m.pid" "$there/m/pid"
-goes_on migrate "$at_number"
+goes_on migrate "$at_numbers"
 v inject-nmi m
 in_guest $l1 "sleep 1; grep -q '^ *NMI: *[1-9]' /proc/interrupts"
 claim "inject-nmi" $?
@@ -239,7 +239,7 @@ v setvcpus m 2 --live &&
 	in_guest $l1 "sleep 1; echo 1 >/sys/devices/system/cpu/cpu1/online;" \
 		"grep -c ^processor /proc/cpuinfo" | grep -qx 2
 claim "setvcpus: one more" $?
-goes_on setvcpus "$at_number"
+goes_on setvcpus "$at_numbers"
 
 note shutdown
 v shutdown m --mode acpi
