@@ -24,10 +24,6 @@ struct vm;
 	X(halt_poll_success, "halts that a short poll ended")          \
 	X(io_exits, "port I/O")                                        \
 	X(mmio_exits, "memory-mapped I/O")                             \
-	X(cpuid_exits, "CPUID")                                        \
-	X(cr_exits, "control registers")                               \
-	X(dr_exits, "debug registers")                                 \
-	X(msr_exits, "RDMSR and WRMSR")                                \
 	X(hypercalls, "VMCALL")                                        \
 	X(pf_taken, "EPT violations of L1's memory that were mapped")  \
 	X(exceptions, "exceptions that L0 intercepted")                \
