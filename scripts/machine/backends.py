@@ -271,9 +271,12 @@ def why_no_kvm(device="/dev/kvm"):
     return ""
 
 
-def choose(name, bochs=None):
-    """The backend of that name. bochs: the emulator's version, if not the installed one."""
-    why_not = why_no_kvm() if name in ("kvm", "auto") else ""
+def choose(name, bochs=None, shown=False):
+    """
+    The backend of that name. bochs: the emulator's version, if not the installed one.
+    shown: it is not to run here.
+    """
+    why_not = why_no_kvm() if name in ("kvm", "auto") and not shown else ""
     if name == "kvm" and why_not:
         raise RigError(f"--backend kvm: {why_not}")
     if name in ("kvm", "tcg"):
