@@ -12,7 +12,7 @@
 #include <linux/rcupdate.h>
 #include <linux/smp.h>
 #include <linux/syscore_ops.h>
-#if __has_include(<linux/entry-virt.h>)
+#ifdef HAVE_ENTRY_VIRT
 #include <linux/entry-virt.h>
 #else
 #include <linux/entry-kvm.h>

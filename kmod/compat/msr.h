@@ -5,7 +5,7 @@
 
 #include <asm/msr.h>
 #include <asm/processor.h>
-#if __has_include(<asm/cpuid/api.h>)
+#ifdef HAVE_CPUID_API
 #include <asm/cpuid/api.h>
 #endif
 
