@@ -40,7 +40,7 @@ claim "50 times loaded and unloaded, and the device node with it" $?
 # --- the kernel's one callback for a crash is kvm_intel's while that is there
 if load_idle_kvm 2>/dev/null && rmmod kvm_intel; then
 	modprobe abyme
-	"$dir/mini" -n "$guests/l1-hlt.elf" >/dev/null 2>&1 &
+	"$dir/mini" -n "$guests/l2-moves.elf" >/dev/null 2>&1 & # it runs for long
 	pid=$!
 	sleep 0.05
 	warnings=$(dmesg | grep -c "WARNING:") # Linux 6.12 has one of the emulated processor
@@ -58,7 +58,7 @@ if load_idle_kvm 2>/dev/null; then
 	ABYME_DEV=/dev/kvm guest "$guests/l1-cpuid.elf"
 	claim "kvm_intel without a VM leaves VT-x free, and runs one beside abyme without" $?
 	# While KVM has VT-x for a guest abyme refuses.
-	ABYME_DEV=/dev/kvm "$dir/mini" -n "$guests/l1-hlt.elf" >/dev/null 2>&1 &
+	ABYME_DEV=/dev/kvm "$dir/mini" -n "$guests/l2-moves.elf" >/dev/null 2>&1 &
 	pid=$!
 	sleep 0.05
 	kill -STOP $pid
