@@ -58,7 +58,7 @@ help:
 module: | need-headers need-cc
 	@mkdir -p $(module_dir) $(addprefix $(module_dir)/,$(shell find $(linked_dirs) -type d))
 	@for file in Kbuild include $$(find $(linked_dirs) -type f); do \
-		[ -e $(module_dir)/$$file ] || ln -sfnr $$file $(module_dir)/$$file; done
+		[ -L $(module_dir)/$$file ] || ln -sfnr $$file $(module_dir)/$$file; done
 	@find $(module_dir) -xtype l -delete
 	@flock $(module_dir)/.lock $(MAKE) --no-print-directory -C $(KDIR) M=$(module_dir) \
 		$(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=) modules

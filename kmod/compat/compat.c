@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "compat/compat.h"
-
 #include <asm/reboot.h>
 #include <linux/kvm_host.h>
 #include <linux/sched/signal.h>
@@ -8,6 +6,8 @@
 #ifndef HAVE_EMERGENCY_CALLBACK
 #include <asm/virt.h>
 #endif
+
+#include "compat/compat.h"
 
 #ifdef HAVE_GUEST_WORK_OF_VCPU
 /*

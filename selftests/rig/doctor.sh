@@ -65,7 +65,7 @@ modprobe -r kvm_intel
 says 2 "the module kvm is not loaded" doctor --device /dev/kvm
 
 # --- KVM that holds VT-x from its loading on, as newer kernels have it
-rmmod kvm
+rmmod kvm 2>/dev/null
 modprobe kvm_intel
 if grep -q Y $at_load 2>/dev/null; then
 	says 2 "^bad *owner *kvm_intel holds VT-x (from its loading on)" doctor

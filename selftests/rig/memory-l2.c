@@ -57,7 +57,11 @@ static bool run_to_l2(void)
 	u8 status;
 
 	for (int i = 0; i < 200; i++) {
-		if (image_run(vm, "# ", &status) != IMAGE_SIGNAL)
+		enum image_end end = image_run(vm, "# ", &status);
+
+		if (end == IMAGE_MARK)
+			continue;
+		if (end != IMAGE_SIGNAL)
 			return false;
 		machine->nested.state.size = sizeof(machine->nested);
 		if (!machine_get(vm, machine, PART_NESTED) &&
