@@ -16,7 +16,8 @@ import struct
 import subprocess
 
 from . import iso
-from .paths import TOP, RigError, need, need_file, run_group
+from .libraries import prepared
+from .paths import RigError, need, need_file
 
 # Our name: Bochs' name, and what the model needs from Linux to live with its CPUID.
 BOCHS_MODELS = {
@@ -67,10 +68,7 @@ class Bochs:
         self.port = None
         self.root = None
         if version:
-            status, output = run_group([os.path.join(TOP, "scripts", "emulator"), version])
-            if status:
-                raise RigError(f"--bochs: no Bochs {version}")
-            self.root = os.path.join(output.strip(), "root")
+            self.root = prepared("emulator", version)
 
     def _program(self, root):
         """root: where the unpacked Bochs is, by a short name: it has little room for it."""
@@ -91,9 +89,9 @@ class Bochs:
         rows = {**{row[0]: row for row in BOCHS_MODELS.values()}, **BOCHS_MODELS}
         return rows.get(name or "haswell", (name, ""))
 
-    def _check_model(self, model):
+    def _check_model(self, root, model):
         """Bochs itself would only say that a line of its configuration is malformed."""
-        known = subprocess.run([*self._program(self.root), "-help", "cpu"],
+        known = subprocess.run([*self._program(root), "-help", "cpu"],
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.PIPE, text=True, check=False).stderr.split()
         if model not in known:
@@ -128,15 +126,15 @@ class Bochs:
             raise RigError(f"--memory: Bochs has at most {BOCHS_MEMORY_LIMIT} MiB")
         if job.cpus > BOCHS_CPUS_LIMIT:
             raise RigError(f"--cpus: Bochs has at most {BOCHS_CPUS_LIMIT}")
-        self._check_model(self._model(job.model)[0])
-        self._iso(job)
-        model = self._model(job.model)[0]
-        with open(job.path("msrs"), "w", encoding="ascii") as file:
-            for msr in MISSING_MSRS:
-                file.write(f"{msr} 0 " + "00000000 " * 5 + "00000000\n")
         root = job.path("bochs") if self.root else ""
         if root:
             os.symlink(self.root, root)
+        model = self._model(job.model)[0]
+        self._check_model(root, model)
+        self._iso(job)
+        with open(job.path("msrs"), "w", encoding="ascii") as file:
+            for msr in MISSING_MSRS:
+                file.write(f"{msr} 0 " + "00000000 " * 5 + "00000000\n")
         bios = f"{root}/usr/share/bochs/BIOS-bochs-latest"
         vga = f"{root}/usr/share/bochs/VGABIOS-lgpl-latest"
         need_file(bios, "bochsbios")

@@ -5,10 +5,27 @@ import os
 import re
 import subprocess
 
-from .paths import RigError, need
+from .paths import TOP, RigError, need, run_group
 
+QEMU = "usr/bin/qemu-system-x86_64"
+# What it takes for -kernel, without network and graphics.
+QEMU_FIRMWARE = ("usr/share/seabios/bios-256k.bin", "usr/share/qemu/kvmvapic.bin",
+                 "usr/share/qemu/linuxboot_dma.bin")
 LOADER = "lib64/ld-linux-x86-64.so.2"
 DIRECTORY = "lib/x86_64-linux-gnu"
+
+
+def prepared(name, *arguments):
+    """The root of the packages that scripts/NAME unpacks."""
+    status, output = run_group([os.path.join(TOP, "scripts", name), *arguments])
+    if status:
+        raise RigError(f"scripts/{' '.join((name, *arguments))} failed")
+    return os.path.join(output.strip(), "root")
+
+
+def data(root, names):
+    """(host path, guest path) pairs of files of ROOT, by their guest paths."""
+    return [(os.path.join(root, name), name) for name in names]
 
 
 def _needed(path):

@@ -88,6 +88,7 @@ static u64 faults(int stats, bool giving)
 int main(void)
 {
 	u64 usual, giving;
+	int tries = 0;
 	u32 entry;
 	int stats;
 
@@ -102,10 +103,12 @@ int main(void)
 	stats = ioctl(vm->cpu[0].fd, KVM_GET_STATS_FD, 0);
 	start_timer();
 	faults(stats, false); /* at first there is nothing in EPT02 */
-	usual = faults(stats, false);
-	giving = faults(stats, true);
-	tap_note("%llu faults as usual, %llu while other memory goes", (unsigned long long)usual,
-		 (unsigned long long)giving);
+	do { /* again: L1 may have begun with another L2 just then, whose EPT02 is empty */
+		usual = faults(stats, false);
+		giving = faults(stats, true);
+		tap_note("%llu faults as usual, %llu while other memory goes",
+			 (unsigned long long)usual, (unsigned long long)giving);
+	} while (giving > usual + STAYS / 4 && ++tries < 3);
 	tap_ok(giving <= usual + STAYS / 4, "memory that L2 does not use goes without its notice");
 	return tap_done();
 }
