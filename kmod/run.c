@@ -220,7 +220,7 @@ static __always_inline int cross(struct vcpu *vcpu)
 	struct vmcs *vmcs = vcpu->vmcs;
 	int failed;
 
-	host_perf_leave(&vcpu->host);
+	host_pebs_off(&vcpu->host);
 	vtime_account_guest_enter();
 	if (!context_tracking_guest_enter())
 		compat_rcu_note_guest();
@@ -231,7 +231,7 @@ static __always_inline int cross(struct vcpu *vcpu)
 	host_after_exit(&vcpu->host);
 	vcpu->cr2 = native_read_cr2();
 	context_tracking_guest_exit();
-	host_perf_return(&vcpu->host);
+	host_pebs_on(&vcpu->host);
 	return failed;
 }
 

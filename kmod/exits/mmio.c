@@ -6,7 +6,6 @@
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <asm/fpu/api.h>
 #include <asm/processor-flags.h>
 #include <vmx/info.h>
 
@@ -54,42 +53,18 @@ static void op_set_rflags(void *guest, u64 rflags)
 	vcpu_set_rflags(guest, rflags);
 }
 
-#define XMM_CASES(F) \
-	F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14) F(15)
-
-/*
- * The guest's FPU state is the task's (fpu_load_guest()), but it may have been
- * put into memory since.
- */
-static void guest_fpu_begin(void)
-{
-	fpregs_lock();
-	if (test_thread_flag(TIF_NEED_FPU_LOAD))
-		switch_fpu_return();
-}
-
 static void op_get_xmm(void *guest, u8 reg, void *value)
 {
-	guest_fpu_begin();
-	switch (reg) {
-#define F(n) \
-	case n: asm volatile("movdqu %%xmm" #n ", %0" : "=m"(*(u8(*)[16])value)); break;
-		XMM_CASES(F)
-#undef F
-	}
-	fpregs_unlock();
+	struct vcpu *vcpu = guest;
+
+	compat_fpu_get_xmm(&vcpu->fpu.state, reg, value);
 }
 
 static void op_set_xmm(void *guest, u8 reg, const void *value)
 {
-	guest_fpu_begin();
-	switch (reg) {
-#define F(n) \
-	case n: asm volatile("movdqu %0, %%xmm" #n : : "m"(*(const u8(*)[16])value)); break;
-		XMM_CASES(F)
-#undef F
-	}
-	fpregs_unlock();
+	struct vcpu *vcpu = guest;
+
+	compat_fpu_set_xmm(&vcpu->fpu.state, reg, value);
 }
 
 /* -EFAULT with a fault is the emulator's EMU_FAULT. */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <asm/cpufeature.h>
-#include <asm/fpu/api.h>
 #include <asm/fpu/xcr.h>
 #include <asm/special_insns.h>
 
@@ -23,6 +22,7 @@ void fpu_setup(void)
 		host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
 	if (boot_cpu_has(X86_FEATURE_XSAVES))
 		rdmsrq(MSR_IA32_XSS, host_xss);
+	compat_fpu_setup(fpu_supported_xcr0());
 }
 
 u64 fpu_supported_xcr0(void)
@@ -32,27 +32,19 @@ u64 fpu_supported_xcr0(void)
 
 int fpu_init_vcpu(struct vcpu *vcpu)
 {
-	if (!fpu_alloc_guest_fpstate(&vcpu->fpu.guest))
-		return -ENOMEM;
 	vcpu->fpu.xcr0 = XCR0_X87;
-	return 0;
+	return compat_fpu_alloc(&vcpu->fpu.state);
 }
 
 void fpu_free_vcpu(struct vcpu *vcpu)
 {
-	if (vcpu->fpu.guest.fpstate)
-		fpu_free_guest_fpstate(&vcpu->fpu.guest);
-}
-
-static union fpregs_state *fpu_regs(struct vcpu *vcpu)
-{
-	return &vcpu->fpu.guest.fpstate->regs;
+	compat_fpu_free(&vcpu->fpu.state);
 }
 
 /* x87 and SSE as after FNINIT and power-up; all other components in their initial state. */
 static void reset_regs(struct vcpu *vcpu)
 {
-	union fpregs_state *regs = fpu_regs(vcpu);
+	union fpregs_state *regs = compat_fpu_regs(&vcpu->fpu.state);
 
 	memset(&regs->fxsave, 0, sizeof(regs->fxsave));
 	regs->fxsave.cwd = 0x37f;
@@ -79,7 +71,7 @@ void fpu_load_guest(struct vcpu *vcpu)
 {
 	if (vcpu->fpu.loaded)
 		return;
-	fpu_swap_kvm_fpstate(&vcpu->fpu.guest, true);
+	compat_fpu_load(&vcpu->fpu.state);
 	vcpu->fpu.loaded = true;
 }
 
@@ -87,7 +79,7 @@ void fpu_put_guest(struct vcpu *vcpu)
 {
 	if (!vcpu->fpu.loaded)
 		return;
-	fpu_swap_kvm_fpstate(&vcpu->fpu.guest, false);
+	compat_fpu_put(&vcpu->fpu.state);
 	vcpu->fpu.loaded = false;
 }
 
@@ -117,9 +109,7 @@ static void enter_pkru(struct vcpu *vcpu)
 
 void fpu_enter(struct vcpu *vcpu)
 {
-	/* An interrupt may have used the FPU, or the thread was scheduled out meanwhile. */
-	if (unlikely(test_thread_flag(TIF_NEED_FPU_LOAD)))
-		switch_fpu_return();
+	compat_fpu_enter(&vcpu->fpu.state);
 	if (vcpu->cr4 & CR4_OSXSAVE)
 		enter_xsave(vcpu);
 	if (cpu_feature_enabled(X86_FEATURE_OSPKE))
@@ -144,6 +134,7 @@ void fpu_exit(struct vcpu *vcpu)
 		fpu->xss_switched = false;
 		wrmsrq(MSR_IA32_XSS, host_xss);
 	}
+	compat_fpu_exit(&fpu->state);
 }
 
 int fpu_set_xcr(struct vcpu *vcpu, u32 index, u64 value)
@@ -156,19 +147,17 @@ int fpu_set_xcr(struct vcpu *vcpu, u32 index, u64 value)
 
 void fpu_get_xsave(struct vcpu *vcpu, void *buf, u32 size)
 {
-	fpu_copy_guest_fpstate_to_uabi(&vcpu->fpu.guest, buf, size, vcpu->fpu.guest.xfeatures,
-				       vcpu->fpu.pkru);
+	compat_fpu_to_user(&vcpu->fpu.state, buf, size, vcpu->fpu.pkru);
 }
 
 int fpu_set_xsave(struct vcpu *vcpu, const void *buf)
 {
-	return fpu_copy_uabi_to_guest_fpstate(&vcpu->fpu.guest, buf, fpu_supported_xcr0(),
-					      &vcpu->fpu.pkru);
+	return compat_fpu_from_user(&vcpu->fpu.state, buf, &vcpu->fpu.pkru);
 }
 
 void fpu_get_legacy(struct vcpu *vcpu, struct kvm_fpu *out)
 {
-	struct fxregs_state *fx = &fpu_regs(vcpu)->fxsave;
+	struct fxregs_state *fx = &compat_fpu_regs(&vcpu->fpu.state)->fxsave;
 
 	memset(out, 0, sizeof(*out));
 	memcpy(out->fpr, fx->st_space, sizeof(out->fpr));
@@ -184,7 +173,7 @@ void fpu_get_legacy(struct vcpu *vcpu, struct kvm_fpu *out)
 
 void fpu_set_legacy(struct vcpu *vcpu, const struct kvm_fpu *in)
 {
-	union fpregs_state *regs = fpu_regs(vcpu);
+	union fpregs_state *regs = compat_fpu_regs(&vcpu->fpu.state);
 	struct fxregs_state *fx = &regs->fxsave;
 
 	memcpy(fx->st_space, in->fpr, sizeof(in->fpr));

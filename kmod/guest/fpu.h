@@ -4,13 +4,14 @@
 #define GUEST_FPU_H
 
 #include <linux/kvm.h>
-#include <asm/fpu/api.h>
 #include <vmx/types.h>
+
+#include "compat/fpu.h"
 
 struct vcpu;
 
 struct vcpu_fpu {
-	struct fpu_guest guest;
+	struct compat_fpu state;
 	u64 xcr0;
 	u32 pkru, host_pkru;
 	bool loaded; /* the guest's state is the current task's */

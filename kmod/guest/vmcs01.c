@@ -8,6 +8,7 @@
 #include "guest/vcpu.h"
 #include "guest/vmcs01.h"
 #include "hw/caps.h"
+#include "hw/host.h"
 
 /*
  * Exits that L0 always wants. Port I/O exits wholesale: L1's devices are
@@ -67,15 +68,19 @@ static u32 exceptions(struct vcpu *vcpu)
 
 void vmcs01_ctls(struct vcpu *vcpu, struct vmcs01_ctls *out)
 {
-	u32 proc = PROC_WANT;
+	u32 proc = PROC_WANT, exit = EXITC_WANT, entry = ENTRYC_WANT;
 
 	if (vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_HLT)
 		proc &= ~PROC_HLT;
+	if (host_has_counters()) {
+		exit |= EXITC_LOAD_PERF_GLOBAL;
+		entry |= ENTRYC_LOAD_PERF_GLOBAL;
+	}
 	out->ctl[CTL_PIN] = ctl_adjust(hw_caps.pin, PIN_WANT);
 	out->ctl[CTL_PROC1] = ctl_adjust(hw_caps.proc, proc);
 	out->ctl[CTL_PROC2] = ctl_adjust(hw_caps.proc2, PROC2_WANT | proc2_from_cpuid(vcpu));
-	out->ctl[CTL_EXIT] = ctl_adjust(hw_caps.exit, EXITC_WANT);
-	out->ctl[CTL_ENTRY] = ctl_adjust(hw_caps.entry, ENTRYC_WANT);
+	out->ctl[CTL_EXIT] = ctl_adjust(hw_caps.exit, exit);
+	out->ctl[CTL_ENTRY] = ctl_adjust(hw_caps.entry, entry);
 	out->ctl[CTL_EXCEPTIONS] = exceptions(vcpu);
 }
 

@@ -9,7 +9,9 @@
  */
 #include <linux/linkage.h>
 #include <linux/objtool.h>
+#include <asm/alternative.h>
 #include <asm/asm.h>
+#include <asm/cpufeatures.h>
 #include <asm/nospec-branch.h>
 #include <asm/segment.h>
 
@@ -21,6 +23,10 @@
 #define NMI_ENTRY asm_exc_nmi_noist
 #else
 #define NMI_ENTRY asm_exc_nmi_kvm_vmx
+#endif
+
+#ifdef X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT /* older kernels' name */
+#define X86_FEATURE_CLEAR_BHB_VMEXIT X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT
 #endif
 
 	.section .noinstr.text, "ax"
@@ -110,7 +116,9 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	xor	%r15d, %r15d
 	FILL_RETURN_BUFFER %rcx, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, \
 			   X86_FEATURE_RSB_VMEXIT_LITE
-	CLEAR_BRANCH_HISTORY_VMEXIT
+#ifdef X86_FEATURE_CLEAR_BHB_VMEXIT
+	ALTERNATIVE "", "call forget_branches", X86_FEATURE_CLEAR_BHB_VMEXIT
+#endif
 
 	pop	%rdi
 	pop	%rbx
@@ -125,6 +133,46 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	mov	$1, %eax
 	jmp	.Lout
 SYM_FUNC_END(vmx_enter)
+
+#ifdef X86_FEATURE_CLEAR_BHB_VMEXIT
+/*
+ * Fills the branch history with branches of our own, so that none of the guest's steers the
+ * kernel's indirect ones: five times five taken jumps in nested calls, as Intel's "Branch
+ * History Injection" gives it for processors that cannot do it themselves. The returns stay
+ * in the upper half of a cache line, where indirect target selection does not reach them.
+ * Changes EAX, ECX.
+ */
+	.balign 64
+SYM_FUNC_START_LOCAL(forget_branches)
+	mov	$5, %ecx
+	ANNOTATE_INTRA_FUNCTION_CALL
+	call	.Louter
+	lfence
+	RET
+	.balign 64
+	.skip	32 - (.Lreturn - .Louter), 0xcc
+.Louter:
+	ANNOTATE_INTRA_FUNCTION_CALL
+	call	.Linner
+.Lreturn:
+	RET
+	.balign 64
+	.skip	32 - (.Llast - .Linner), 0xcc
+.Linner:
+	mov	$5, %eax
+.Lagain:
+	jmp	.Ltaken
+	nop
+.Ltaken:
+	sub	$1, %eax
+	jnz	.Lagain
+	sub	$1, %ecx
+	jnz	.Louter
+.Llast:
+	RET
+SYM_FUNC_END(forget_branches)
+STACK_FRAME_NON_STANDARD(forget_branches)
+#endif
 
 /* A frame as the processor would have pushed it, then the handler's entry, which ends in IRET. */
 SYM_FUNC_START(vmx_raise_nmi)

@@ -9,36 +9,43 @@
 #include <asm/fsgsbase.h>
 #include <asm/mmu_context.h>
 #include <asm/nospec-branch.h>
-#include <asm/perf_event.h>
 #include <asm/processor.h>
 #include <asm/special_insns.h>
 #include <asm/spec-ctrl.h>
+#include <vmx/controls.h>
 
 #include "compat/msr.h"
+#include "hw/caps.h"
 #include "hw/entry.h"
 #include "hw/host.h"
 #include "hw/vmcs.h"
 
 static bool flush_buffers; /* MDS, RFDS and their like: VERW before entry */
 static bool flush_l1d;	   /* L1TF: flush the L1 data cache before entry */
-static bool has_pmu;	   /* the kernel drives counters */
+static bool has_pmu;	   /* counters, and entries and exits can switch all of them */
+static bool has_pebs;	   /* their records are written by the processor */
+static bool has_ibpb;
 
-static bool pmu_is_driven(void)
+/* Architectural performance monitoring since version 2 has the MSR. */
+static bool find_pmu(void)
 {
-	int nr = 0;
-	bool driven;
+	u64 value;
 
-	preempt_disable(); /* the answer is this CPU's table */
-	driven = perf_guest_get_msrs(&nr, NULL);
-	preempt_enable();
-	return driven;
+	return boot_cpu_has(X86_FEATURE_ARCH_PERFMON) && (cpuid_eax(0xa) & 0xff) >= 2 &&
+	       ctl_adjust(hw_caps.exit, EXITC_LOAD_PERF_GLOBAL) & EXITC_LOAD_PERF_GLOBAL &&
+	       ctl_adjust(hw_caps.entry, ENTRYC_LOAD_PERF_GLOBAL) & ENTRYC_LOAD_PERF_GLOBAL &&
+	       !rdmsrq_safe(MSR_CORE_PERF_GLOBAL_CTRL, &value);
 }
 
 void host_setup(void)
 {
 	bool off = cpu_mitigations_off();
+	u64 value;
 
-	has_pmu = pmu_is_driven();
+	has_pmu = find_pmu();
+	has_pebs = has_pmu && boot_cpu_has(X86_FEATURE_PEBS) &&
+		   !rdmsrq_safe(MSR_IA32_PEBS_ENABLE, &value);
+	has_ibpb = !off && boot_cpu_has(X86_FEATURE_IBPB);
 	flush_buffers = !off && (boot_cpu_has_bug(X86_BUG_MDS) || boot_cpu_has_bug(X86_BUG_TAA) ||
 				 boot_cpu_has_bug(X86_BUG_MMIO_STALE_DATA));
 #ifdef X86_FEATURE_CLEAR_CPU_BUF /* since 6.1.82 or so: what the kernel itself has decided */
@@ -71,6 +78,11 @@ void host_write_constant(struct vmcs *vmcs)
 	vmwrite(VMCS_HOST_PAT, value);
 	rdmsrq(MSR_EFER, value);
 	vmwrite(VMCS_HOST_EFER, value);
+	vmwrite(VMCS_HOST_FS_BASE, 0);
+	if (has_pmu) {
+		vmwrite(VMCS_HOST_PERF_GLOBAL_CTRL, 0);
+		vmwrite(VMCS_GUEST_PERF_GLOBAL_CTRL, 0);
+	}
 	vmcs->host = (struct vmcs_host){};
 }
 
@@ -97,9 +109,15 @@ static void write_if_new(unsigned long *copy, unsigned long field, unsigned long
 
 void host_write_entry(struct vmcs *vmcs, const struct host_saved *saved)
 {
+	unsigned long counters;
+
 	write_if_new(&vmcs->host.cr3, VMCS_HOST_CR3, __native_read_cr3());
 	write_if_new(&vmcs->host.cr4, VMCS_HOST_CR4, native_read_cr4());
 	write_if_new(&vmcs->host.fs_base, VMCS_HOST_FS_BASE, saved->fs_base);
+	if (has_pmu) {
+		rdmsrq(MSR_CORE_PERF_GLOBAL_CTRL, counters);
+		write_if_new(&vmcs->host.counters, VMCS_HOST_PERF_GLOBAL_CTRL, counters);
+	}
 }
 
 /* The processor's own: where a thread may write it, the kernel's copy is older. */
@@ -161,36 +179,34 @@ void host_note_vcpu(u64 number)
 	if (this_cpu_read(last_vcpu) == number)
 		return;
 	this_cpu_write(last_vcpu, number);
-	indirect_branch_prediction_barrier();
+	if (has_ibpb)
+		native_wrmsrq(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
+}
+
+bool host_has_counters(void)
+{
+	return has_pmu;
 }
 
 /*
- * Counters that leave guests out, and PEBS, whose records would go to linear addresses of the
- * guest's. The kernel says which MSRs and values; the second argument is for guests that have
- * PEBS themselves. Interrupts are off, NMIs are not: the PMU's handler, between here and the
- * entry, starts them again for that one entry (README, Limits).
+ * The VMCS stops the counters, in one step with the entry. A record of PEBS that is under way
+ * then would still be written, to an address of the guest's. Interrupts are off, NMIs are not:
+ * the PMU's handler, between here and the entry, may switch PEBS on again (README, Limits).
  */
-void host_perf_leave(struct host_saved *saved)
+void host_pebs_off(struct host_saved *saved)
 {
-	int i;
-
-	if (!has_pmu)
+	saved->pebs = 0;
+	if (!has_pebs)
 		return;
-	saved->nr_perf = 0;
-	saved->perf = perf_guest_get_msrs(&saved->nr_perf, NULL);
-	for (i = 0; i < saved->nr_perf; i++)
-		if (saved->perf[i].guest != saved->perf[i].host)
-			wrmsrq(saved->perf[i].msr, saved->perf[i].guest);
+	rdmsrq(MSR_IA32_PEBS_ENABLE, saved->pebs);
+	if (unlikely(saved->pebs))
+		wrmsrq(MSR_IA32_PEBS_ENABLE, 0);
 }
 
-/* Backwards, so that counters start again last. */
-void host_perf_return(const struct host_saved *saved)
+void host_pebs_on(const struct host_saved *saved)
 {
-	int i;
-
-	for (i = saved->nr_perf - 1; i >= 0; i--)
-		if (saved->perf[i].guest != saved->perf[i].host)
-			wrmsrq(saved->perf[i].msr, saved->perf[i].host);
+	if (unlikely(saved->pebs))
+		wrmsrq(MSR_IA32_PEBS_ENABLE, saved->pebs);
 }
 
 void host_before_entry(void)

@@ -6,7 +6,6 @@
 #include <asm/desc_defs.h>
 #include <vmx/types.h>
 
-struct perf_guest_switch_msr;
 struct vmcs;
 
 /* What the host had before the first entry, given back before it runs on. */
@@ -15,9 +14,7 @@ struct host_saved {
 	struct desc_ptr idt;
 	u64 debugctl;
 	u64 fs_base; /* the thread's */
-	/* The kernel's table of this CPU's, with both values; lasts from an entry to its exit. */
-	const struct perf_guest_switch_msr *perf;
-	int nr_perf;
+	u64 pebs;    /* IA32_PEBS_ENABLE, from an entry to its exit */
 	bool valid;
 };
 
@@ -34,11 +31,14 @@ void host_restore(struct host_saved *saved);
 void host_note_vcpu(u64 number);
 
 /*
- * What the host's perf does not want in a guest. Interrupts off from one to the other; RCU
- * watches.
+ * Does the processor have counters? The VMCS stops all of them while a guest runs, as guests
+ * have none: it wants the controls that load IA32_PERF_GLOBAL_CTRL.
  */
-void host_perf_leave(struct host_saved *saved);
-void host_perf_return(const struct host_saved *saved);
+bool host_has_counters(void);
+
+/* The host's PEBS, around an entry. Interrupts off from one to the other; RCU watches. */
+void host_pebs_off(struct host_saved *saved);
+void host_pebs_on(const struct host_saved *saved);
 
 /* Mitigations at the edge between host and guest. Interrupts off, RCU may not watch. */
 void host_before_entry(void);

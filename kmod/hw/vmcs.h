@@ -36,6 +36,7 @@ struct vmcs_host {
 	unsigned long cr3;
 	unsigned long cr4;
 	unsigned long fs_base;
+	unsigned long counters; /* IA32_PERF_GLOBAL_CTRL */
 };
 
 struct vmcs {
