@@ -100,8 +100,14 @@ static const struct extension extensions[] = {
 	{ KVM_CAP_HYPERV_CPUID, 1 },
 	{ KVM_CAP_SYS_HYPERV_CPUID, 1 },
 	{ KVM_CAP_HYPERV_ENFORCE_CPUID, 1 },
-	{ KVM_CAP_X86_DISABLE_EXITS, KVM_X86_DISABLE_EXITS_HLT },
 };
+
+/* The LAPIC's timer must go on while the processor sleeps. */
+static bool guest_can_mwait(void)
+{
+	return boot_cpu_has(X86_FEATURE_MWAIT) && boot_cpu_has(X86_FEATURE_ARAT) &&
+	       !boot_cpu_has_bug(X86_BUG_MONITOR);
+}
 
 long extension_value(struct vm *vm, unsigned long cap)
 {
@@ -110,6 +116,9 @@ long extension_value(struct vm *vm, unsigned long cap)
 	/* How many are recommended; more may be made, up to KVM_CAP_MAX_VCPUS. */
 	if (cap == KVM_CAP_NR_VCPUS)
 		return min_t(long, num_online_cpus(), VM_MAX_VCPUS);
+	if (cap == KVM_CAP_X86_DISABLE_EXITS)
+		return KVM_X86_DISABLE_EXITS_HLT |
+		       (guest_can_mwait() ? KVM_X86_DISABLE_EXITS_MWAIT : 0);
 	for (i = 0; i < ARRAY_SIZE(extensions); i++) {
 		const struct extension *e = &extensions[i];
 

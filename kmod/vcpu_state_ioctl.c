@@ -68,6 +68,7 @@ static void regs_put(struct vcpu *vcpu, const struct kvm_regs *in)
 	/* An exception that waited belonged to the state before. */
 	vcpu->inject.exception.pending = false;
 	vcpu_request(vcpu, REQ_EVENT);
+	vcpu_end_hlt(vcpu);
 }
 
 long vcpu_get_regs(struct vcpu *vcpu, void __user *arg)

@@ -56,7 +56,7 @@ static long enable_dirty_protect(struct vm *vm, u64 flags)
 
 static long disable_exits(struct vm *vm, u64 flags)
 {
-	if (flags & ~(u64)KVM_X86_DISABLE_EXITS_HLT)
+	if (flags & ~(u64)extension_value(vm, KVM_CAP_X86_DISABLE_EXITS))
 		return -EINVAL;
 	if (vm->nr_vcpus)
 		return -EINVAL;

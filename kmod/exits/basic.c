@@ -118,6 +118,24 @@ int exit_pause(struct vcpu *vcpu)
 	return vcpu_skip_insn(vcpu);
 }
 
+/*
+ * A guest has the two if userspace's CPUID says so. MONITOR then arms nothing, and MWAIT waits
+ * for nothing, as any event may end it. SDM: extensions in ECX, of MONITOR none, raise #GP.
+ */
+int exit_mwait(struct vcpu *vcpu)
+{
+	unsigned long extensions = vcpu_gpr(vcpu, GPR_RCX);
+	bool monitor = vcpu->exit_reason == EXIT_MONITOR;
+
+	if (!vcpu->cpuid.monitor)
+		return exit_ud(vcpu);
+	if (monitor ? extensions : (u32)extensions & ~1u)
+		return exit_gp(vcpu);
+	if (!monitor)
+		exits_let_others_run();
+	return vcpu_skip_insn(vcpu);
+}
+
 /* No hypercall of KVM's is offered; Linux tolerates the answer. SDM: "VMCALL" in L1 without nesting. */
 int exit_vmcall(struct vcpu *vcpu)
 {

@@ -229,6 +229,7 @@ static void derive(struct vcpu *vcpu)
 	c->vmx = leaf1 & CPUID_1_ECX_VMX;
 	c->x2apic = leaf1 & CPUID_1_ECX_X2APIC;
 	c->tsc_deadline = leaf1 & CPUID_1_ECX_TSC_DEADLINE;
+	c->monitor = leaf1 & CPUID_1_ECX_MONITOR;
 	c->xsaves = (leaf1 & CPUID_1_ECX_XSAVE) && hw_has_xsaves() &&
 		    (cpuid_word(vcpu, 0xd, 1, CPUID_REG_EAX) & CPUID_D1_EAX_XSAVES);
 	c->hyperv = cpuid_word(vcpu, TLFS_LEAF_INTERFACE, 0, CPUID_REG_EAX) == TLFS_INTERFACE;

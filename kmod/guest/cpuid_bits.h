@@ -5,6 +5,7 @@
 
 #include <vmx/types.h>
 
+#define CPUID_1_ECX_MONITOR BIT(3)
 #define CPUID_1_ECX_SSE3 BIT(0)
 #define CPUID_1_ECX_PCLMULQDQ BIT(1)
 #define CPUID_1_ECX_VMX BIT(5)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <asm/special_insns.h>
+#include <vmx/controls.h>
 #include <vmx/info.h>
 
 #include "guest/regs.h"
@@ -260,6 +261,14 @@ static void reset_gprs(struct vcpu *vcpu)
 	vcpu_set_rflags(vcpu, X86_EFLAGS_FIXED);
 	vcpu_set_cr3(vcpu, 0);
 	vcpu->cr2 = 0;
+}
+
+void vcpu_end_hlt(struct vcpu *vcpu)
+{
+	if (likely(vcpu->vmcs->ctl[CTL_PROC1] & PROC_HLT))
+		return;
+	if (vmread(VMCS_GUEST_ACTIVITY) == ACTIVITY_HLT)
+		vmwrite(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
 }
 
 static void reset_vmcs(bool init)

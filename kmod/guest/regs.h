@@ -26,6 +26,11 @@ struct vcpu;
 
 /* Power-up, or INIT. */
 void regs_reset(struct vcpu *vcpu, bool init);
+/*
+ * Where HLT does not exit the VMCS holds that state: an event to be injected ends it, and so do
+ * registers that userspace sets. Context: its VMCS is current.
+ */
+void vcpu_end_hlt(struct vcpu *vcpu);
 /* Start-up IPI: real mode at the page of number @vector. */
 void regs_sipi(struct vcpu *vcpu, u8 vector);
 

@@ -72,6 +72,8 @@ void vmcs01_ctls(struct vcpu *vcpu, struct vmcs01_ctls *out)
 
 	if (vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_HLT)
 		proc &= ~PROC_HLT;
+	if (vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_MWAIT)
+		proc &= ~(PROC_MWAIT | PROC_MONITOR);
 	if (host_has_counters()) {
 		exit |= EXITC_LOAD_PERF_GLOBAL;
 		entry |= ENTRYC_LOAD_PERF_GLOBAL;

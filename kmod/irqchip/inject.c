@@ -4,6 +4,7 @@
 #include <vmx/controls.h>
 #include <vmx/info.h>
 
+#include "guest/regs.h"
 #include "guest/vcpu.h"
 #include "irqchip/inject.h"
 
@@ -134,6 +135,7 @@ void inject_write(struct vcpu *vcpu, u32 info, u32 error, u32 insn_len)
 	}
 	if (intr_type_software(info))
 		vmwrite(VMCS_ENTRY_INSN_LEN, insn_len);
+	vcpu_end_hlt(vcpu);
 	vmwrite(VMCS_ENTRY_INTR_INFO, info | INTR_VALID);
 }
 
