@@ -34,7 +34,7 @@ struct vcpu_cpuid {
 	bool tsc_deadline;
 	bool xsaves;
 	bool monitor; /* and MWAIT */
-	bool hyperv; /* the guest is shown Hyper-V's interface */
+	bool hyperv;  /* the guest is shown Hyper-V's interface */
 	u8 maxphyaddr;
 	unsigned long cr4_reserved; /* CR4 bits that fault */
 	u64 efer_reserved;

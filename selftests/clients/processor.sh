@@ -64,10 +64,10 @@ either "dirty-ring-size" -M q35 -cpu host -accel kvm,dirty-ring-size=1024
 either "SMM" -M q35,smm=on -cpu host
 either "Xen emulation" -M q35 -cpu host -accel kvm,xen-version=0x4000a
 # The small kernel has no driver for that.
-kernel=cloud linux m -m 192 -M q35 -cpu host -smp 1,maxcpus=2
+kernel=cloud linux m -m 192 -M q35 -cpu host -smp 1,maxcpus=2,sockets=2,cores=1,threads=1
 up m && monitor m "info hotpluggable-cpus" >/dev/null &&
 	monitor m "device_add host-x86_64-cpu,id=second,socket-id=1,core-id=0,thread-id=0" &&
-	in_guest m "sleep 1; echo 1 >/sys/devices/system/cpu/cpu1/online; cat /sys/devices/system/cpu/online" | grep -q 0-1
+	in_guest m "sleep 3; echo 1 >/sys/devices/system/cpu/cpu1/online; cat /sys/devices/system/cpu/online" | grep -q 0-1
 r=$?
 [ $r = 0 ] || tell m
 claim "a CPU comes while Linux runs" $r
