@@ -36,6 +36,7 @@ static void teardown(void)
 	vmxop_teardown();
 	clock_teardown();
 	nested_teardown();
+	host_teardown();
 }
 
 static int __init abyme_init(void)
@@ -48,10 +49,14 @@ static int __init abyme_init(void)
 	r = vmxop_check_free();
 	if (r)
 		return r;
-	r = nested_setup();
+	r = host_setup();
 	if (r)
 		return r;
-	host_setup();
+	r = nested_setup();
+	if (r) {
+		host_teardown();
+		return r;
+	}
 	fpu_setup();
 	cpuid_setup();
 	clock_setup();

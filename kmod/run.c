@@ -219,19 +219,20 @@ static __always_inline int cross(struct vcpu *vcpu)
 {
 	struct vmcs *vmcs = vcpu->vmcs;
 	int failed;
+	u32 how;
 
-	host_pebs_off(&vcpu->host);
+	host_quiet(&vcpu->host);
 	vtime_account_guest_enter();
 	if (!context_tracking_guest_enter())
 		compat_rcu_note_guest();
 	if (unlikely(vcpu->cr2 != native_read_cr2()))
 		native_write_cr2(vcpu->cr2);
-	host_before_entry();
-	failed = vmx_enter(vcpu->gpr, vmcs->launched, &vmcs->host.rsp);
+	how = host_before_entry() | (vmcs->launched ? VMX_ENTER_RESUME : 0);
+	failed = vmx_enter(vcpu->gpr, how, &vmcs->host.rsp);
 	host_after_exit(&vcpu->host);
 	vcpu->cr2 = native_read_cr2();
 	context_tracking_guest_exit();
-	host_pebs_on(&vcpu->host);
+	host_loud(&vcpu->host);
 	return failed;
 }
 
@@ -257,13 +258,15 @@ static void read_exit(struct vcpu *vcpu)
 	vcpu->exit_qual_read = false;
 	vcpu->idt_vectoring = vmread(VMCS_IDT_VECTORING_INFO);
 	vcpu->lazy_avail = 0;
+	if (unlikely((u16)reason == EXIT_MCE_ENTRY))
+		compat_machine_check();
 	if (reason != EXIT_EXCEPTION_NMI)
 		return;
 	vcpu->intr_info = vmread(VMCS_EXIT_INTR_INFO);
 	if ((vcpu->intr_info & INTR_TYPE_MASK) == INTR_TYPE_NMI)
 		vmx_raise_nmi();
 	else if ((vcpu->intr_info & INTR_VECTOR) == VEC_MC)
-		vmx_raise_mce();
+		compat_machine_check();
 }
 
 /* Interrupts on again; the host's interrupt that ended the guest's turn is taken. */

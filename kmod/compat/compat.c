@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <asm/cpu.h>
+#include <asm/intel_pt.h>
+#include <asm/mce.h>
 #include <asm/reboot.h>
 #include <linux/kvm_host.h>
 #include <linux/sched/signal.h>
@@ -31,6 +34,38 @@ int compat_guest_work(void)
 void compat_kick_cpu(int cpu)
 {
 	smp_send_reschedule(cpu);
+}
+
+void compat_machine_check(void)
+{
+#ifdef CONFIG_X86_MCE /* else the guest would shut down, as CR4.MCE is clear */
+	struct pt_regs regs = { .cs = __USER_CS, .flags = X86_EFLAGS_IF };
+
+	do_machine_check(&regs);
+#endif
+}
+
+void compat_pt_off(void)
+{
+#ifdef HAVE_PT_HANDLE_VMX
+	intel_pt_handle_vmx(1);
+#endif
+}
+
+void compat_pt_on(void)
+{
+#ifdef HAVE_PT_HANDLE_VMX
+	intel_pt_handle_vmx(0);
+#endif
+}
+
+bool compat_split_lock(unsigned long rip)
+{
+#ifdef HAVE_GUEST_SPLIT_LOCK
+	return handle_guest_split_lock(rip);
+#else
+	return false;
+#endif
 }
 
 #ifdef HAVE_EMERGENCY_CALLBACK

@@ -31,6 +31,23 @@ void compat_kick_cpu(int cpu);
 void compat_register_emergency(void (*callback)(void));
 void compat_unregister_emergency(void (*callback)(void));
 
+/*
+ * The host's handler for a machine check that hit a guest: as one in userspace, so that it
+ * costs this process its memory and not the host its life. Context: interrupts off, right
+ * after the exit.
+ */
+void compat_machine_check(void);
+
+/* Intel PT, where the processor does not allow it in VMX operation. Interrupts off. */
+void compat_pt_off(void);
+void compat_pt_on(void);
+
+/*
+ * The host detects split locks, and the guest's instruction at @rip has one. Return: it may go
+ * on, as the detection is off for this thread now; false: the host forbids them.
+ */
+bool compat_split_lock(unsigned long rip);
+
 static inline bool compat_immediate_exit(const struct kvm_run *run)
 {
 #ifdef HAVE_IMMEDIATE_EXIT_UNSAFE

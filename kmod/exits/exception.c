@@ -4,7 +4,9 @@
 #include <linux/kvm.h>
 #include <vmx/info.h>
 
+#include "compat/compat.h"
 #include "exits/exits.h"
+#include "guest/cr_checks.h"
 #include "guest/vcpu.h"
 #include "irqchip/inject.h"
 
@@ -34,6 +36,29 @@ static int bp(struct vcpu *vcpu)
 	return r;
 }
 
+bool exit_is_split_lock(struct vcpu *vcpu)
+{
+	return cpu_feature_enabled(X86_FEATURE_SPLIT_LOCK_DETECT) &&
+	       !alignment_checked(vcpu_cr0(vcpu), vcpu_rflags(vcpu), vcpu_cpl(vcpu));
+}
+
+/* The guest's own, or the host's detection of split locks, of which the guest knows nothing. */
+static int ac(struct vcpu *vcpu)
+{
+	u32 error = vmread(VMCS_EXIT_INTR_ERROR);
+
+	if (!exit_is_split_lock(vcpu)) {
+		inject_exception_err(vcpu, VEC_AC, error);
+		return 1;
+	}
+	if (compat_split_lock(vcpu_rip(vcpu)))
+		return 1;
+	vcpu->run->exit_reason = KVM_EXIT_EXCEPTION;
+	vcpu->run->ex.exception = VEC_AC;
+	vcpu->run->ex.error_code = error;
+	return 0;
+}
+
 int exit_exception_nmi(struct vcpu *vcpu)
 {
 	u32 info = vcpu->intr_info;
@@ -44,7 +69,7 @@ int exit_exception_nmi(struct vcpu *vcpu)
 	switch (info & INTR_VECTOR) {
 	case VEC_DB: return db(vcpu);
 	case VEC_BP: return bp(vcpu);
-	case VEC_AC: inject_exception_err(vcpu, VEC_AC, vmread(VMCS_EXIT_INTR_ERROR)); return 1;
+	case VEC_AC: return ac(vcpu);
 	}
 	return exit_unexpected(vcpu);
 }

@@ -14,6 +14,8 @@ struct vcpu;
 int exit_nothing(struct vcpu *vcpu);
 int exit_skip(struct vcpu *vcpu); /* the instruction does nothing */
 int exit_ud(struct vcpu *vcpu);
+/* After an #AC: is it the host's detection of split locks? */
+bool exit_is_split_lock(struct vcpu *vcpu);
 int exit_mwait(struct vcpu *vcpu); /* MONITOR, MWAIT */
 int exit_gp(struct vcpu *vcpu);
 int exit_ext_int(struct vcpu *vcpu);

@@ -61,6 +61,12 @@ static inline bool pae_paging(u64 cr0, u64 cr4, u64 efer)
 	return (cr0 & CR0_PG) && (cr4 & CR4_PAE) && !(efer & EFER_BIT_LMA);
 }
 
+/* Whether accesses are checked for their alignment, so that an #AC can be the guest's own: RFLAGS.AC. */
+static inline bool alignment_checked(u64 cr0, u64 rflags, u8 cpl)
+{
+	return (cr0 & CR0_AM) && (rflags & BIT_ULL(18)) && cpl == 3;
+}
+
 /* Whether a PDPTE can be loaded: not present, or no reserved bit set. */
 static inline bool pdpte_ok(u64 pdpte, u8 maxphyaddr)
 {

@@ -2,7 +2,7 @@
 /*
  * VM entry and VM exit.
  *
- * Register contract of vmx_enter(): RDI gpr array, SIL resume, RDX address of
+ * Register contract of vmx_enter(): RDI gpr array, ESI how, RDX address of
  * the copy of HOST_RSP. While the guest runs all general-purpose registers but
  * RSP are the guest's. After the exit the stack is as it was at the entry, so
  * its top holds the gpr array's address.
@@ -48,8 +48,12 @@ SYM_FUNC_START(vmx_enter)
 	vmwrite	%rsp, %rax
 .Lhost_rsp_done:
 	UNWIND_HINT_SAVE
-	/* MOV leaves the flag alone. */
-	testb	%sil, %sil
+	/*
+	 * ZF: no VERW; CF: VMRESUME. BT and MOV leave ZF alone, VERW and MOV leave CF. VERW comes
+	 * when nothing of the host is read or written any more but the guest's own registers.
+	 */
+	test	$2, %sil
+	bt	$0, %esi
 
 	mov	GPR(0)(%rdi), %rax
 	mov	GPR(1)(%rdi), %rcx
@@ -67,7 +71,10 @@ SYM_FUNC_START(vmx_enter)
 	mov	GPR(15)(%rdi), %r15
 	mov	GPR(7)(%rdi), %rdi
 
-	jz	.Llaunch
+	jz	.Lenter
+	verw	data_selector(%rip)
+.Lenter:
+	jnc	.Llaunch
 .Lresume:
 	vmresume
 	jmp	.Lfail
@@ -134,6 +141,12 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	jmp	.Lout
 SYM_FUNC_END(vmx_enter)
 
+	.pushsection .rodata, "a"
+	.balign 2
+data_selector:
+	.word	__KERNEL_DS
+	.popsection
+
 #ifdef X86_FEATURE_CLEAR_BHB_VMEXIT
 /*
  * Fills the branch history with branches of our own, so that none of the guest's steers the
@@ -189,7 +202,3 @@ SYM_FUNC_START(vmx_raise_nmi)
 	RET
 SYM_FUNC_END(vmx_raise_nmi)
 
-SYM_FUNC_START(vmx_raise_mce)
-	int	$18
-	RET
-SYM_FUNC_END(vmx_raise_mce)

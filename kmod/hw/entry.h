@@ -4,23 +4,24 @@
 #define HW_ENTRY_H
 
 #include <linux/linkage.h>
+#include <vmx/types.h>
+
+#define VMX_ENTER_RESUME 1 /* VMRESUME instead of VMLAUNCH */
+#define VMX_ENTER_VERW 2   /* VERW as the last instruction before: it clears the CPU's buffers */
 
 /*
  * Enter the guest of the current VMCS and come back at its VM exit.
  * @gpr: by enum gpr; RSP's slot is not touched.
- * @resume: VMRESUME instead of VMLAUNCH.
+ * @how: VMX_ENTER_*.
  * @host_rsp: what HOST_RSP holds, written again only when the stack differs.
  * Return: 0 after a VM exit; 1: VMfailInvalid or VMfailValid.
  * Context: interrupts off.
  */
-asmlinkage int vmx_enter(unsigned long *gpr, bool resume, unsigned long *host_rsp);
+asmlinkage int vmx_enter(unsigned long *gpr, u32 how, unsigned long *host_rsp);
 
 /* HOST_RIP */
 extern char vmx_exit_point[];
 
 /* Run the kernel's NMI handler, for an NMI that made a VM exit. */
 asmlinkage void vmx_raise_nmi(void);
-/* The same for a machine check. */
-asmlinkage void vmx_raise_mce(void);
-
 #endif

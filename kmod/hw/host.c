@@ -22,6 +22,7 @@
 
 static bool flush_buffers; /* MDS, RFDS and their like: VERW before entry */
 static bool flush_l1d;	   /* L1TF: flush the L1 data cache before entry */
+static u8 *l1d_filler;	   /* the same without a command for it: reading this does */
 static bool has_pmu;	   /* counters, and entries and exits can switch all of them */
 static bool has_pebs;	   /* their records are written by the processor */
 static bool has_ibpb;
@@ -37,9 +38,13 @@ static bool find_pmu(void)
 	       !rdmsrq_safe(MSR_CORE_PERF_GLOBAL_CTRL, &value);
 }
 
-void host_setup(void)
+/* Twice the size of the cache, as its replacement is not quite by age. */
+#define L1D_ORDER 4
+#define L1D_SIZE (PAGE_SIZE << L1D_ORDER)
+
+int host_setup(void)
 {
-	bool off = cpu_mitigations_off();
+	bool off = cpu_mitigations_off(), l1tf = !off && boot_cpu_has_bug(X86_BUG_L1TF);
 	u64 value;
 
 	has_pmu = find_pmu();
@@ -51,7 +56,16 @@ void host_setup(void)
 #ifdef X86_FEATURE_CLEAR_CPU_BUF /* since 6.1.82 or so: what the kernel itself has decided */
 	flush_buffers |= boot_cpu_has(X86_FEATURE_CLEAR_CPU_BUF);
 #endif
-	flush_l1d = !off && boot_cpu_has_bug(X86_BUG_L1TF) && boot_cpu_has(X86_FEATURE_FLUSH_L1D);
+	flush_l1d = l1tf && boot_cpu_has(X86_FEATURE_FLUSH_L1D);
+	if (!l1tf || flush_l1d)
+		return 0;
+	l1d_filler = (u8 *)__get_free_pages(GFP_KERNEL | __GFP_ZERO, L1D_ORDER);
+	return l1d_filler ? 0 : -ENOMEM;
+}
+
+void host_teardown(void)
+{
+	free_pages((unsigned long)l1d_filler, L1D_ORDER);
 }
 
 void host_write_constant(struct vmcs *vmcs)
@@ -142,7 +156,6 @@ void host_save(struct host_saved *saved)
 	savesegment(es, saved->es);
 	store_ldt(saved->ldt);
 	store_idt(&saved->idt);
-	rdmsrq(MSR_IA32_DEBUGCTLMSR, saved->debugctl);
 	saved->valid = true;
 }
 
@@ -193,8 +206,9 @@ bool host_has_counters(void)
  * then would still be written, to an address of the guest's. Interrupts are off, NMIs are not:
  * the PMU's handler, between here and the entry, may switch PEBS on again (README, Limits).
  */
-void host_pebs_off(struct host_saved *saved)
+void host_quiet(struct host_saved *saved)
 {
+	rdmsrq(MSR_IA32_DEBUGCTLMSR, saved->debugctl);
 	saved->pebs = 0;
 	if (!has_pebs)
 		return;
@@ -203,18 +217,32 @@ void host_pebs_off(struct host_saved *saved)
 		wrmsrq(MSR_IA32_PEBS_ENABLE, 0);
 }
 
-void host_pebs_on(const struct host_saved *saved)
+void host_loud(const struct host_saved *saved)
 {
 	if (unlikely(saved->pebs))
 		wrmsrq(MSR_IA32_PEBS_ENABLE, saved->pebs);
 }
 
-void host_before_entry(void)
+/* By reads of what fills it; the pages first, so that none of the reads waits for a page walk. */
+static void flush_l1d_by_reads(void)
+{
+	size_t at;
+
+	for (at = 0; at < L1D_SIZE; at += PAGE_SIZE)
+		READ_ONCE(l1d_filler[at]);
+	asm volatile("lfence" : : : "memory");
+	for (at = 0; at < L1D_SIZE; at += SMP_CACHE_BYTES)
+		READ_ONCE(l1d_filler[at]);
+	asm volatile("lfence" : : : "memory");
+}
+
+u32 host_before_entry(void)
 {
 	if (flush_l1d)
 		native_wrmsrq(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
-	else if (flush_buffers)
-		x86_clear_cpu_buffers();
+	else if (unlikely(l1d_filler))
+		flush_l1d_by_reads();
+	return flush_buffers ? VMX_ENTER_VERW : 0;
 }
 
 void host_after_exit(const struct host_saved *saved)

@@ -12,9 +12,10 @@ struct vmcs;
 struct host_saved {
 	u16 fs, gs, ds, es, ldt;
 	struct desc_ptr idt;
-	u64 debugctl;
 	u64 fs_base; /* the thread's */
-	u64 pebs;    /* IA32_PEBS_ENABLE, from an entry to its exit */
+	/* From an entry to its exit. */
+	u64 debugctl;
+	u64 pebs; /* IA32_PEBS_ENABLE */
 	bool valid;
 };
 
@@ -36,15 +37,19 @@ void host_note_vcpu(u64 number);
  */
 bool host_has_counters(void);
 
-/* The host's PEBS, around an entry. Interrupts off from one to the other; RCU watches. */
-void host_pebs_off(struct host_saved *saved);
-void host_pebs_on(const struct host_saved *saved);
+/* The host's debugging and PEBS, around an entry. Interrupts off in between; RCU watches. */
+void host_quiet(struct host_saved *saved);
+void host_loud(const struct host_saved *saved);
 
-/* Mitigations at the edge between host and guest. Interrupts off, RCU may not watch. */
-void host_before_entry(void);
+/*
+ * Mitigations at the edge between host and guest. Interrupts off, RCU may not watch.
+ * Return: VMX_ENTER_VERW or 0.
+ */
+u32 host_before_entry(void);
 void host_after_exit(const struct host_saved *saved); /* gives IA32_DEBUGCTL back, too */
 
-/* At module load: which of them this processor needs. */
-void host_setup(void);
+/* At module load: which of them this processor needs. Return: 0, -ENOMEM. */
+int host_setup(void);
+void host_teardown(void);
 
 #endif

@@ -83,8 +83,10 @@ static int enable_here(void)
 	if (!(ctl & FEATCTL_LOCKED))
 		wrmsrq_safe(VMX_MSR_FEATURE_CONTROL, ctl | FEATCTL_LOCKED | FEATCTL_VMX);
 	cr4_set_bits(X86_CR4_VMXE);
+	compat_pt_off();
 	r = hw_vmxon(__pa(c->vmxon));
 	if (r) {
+		compat_pt_on();
 		cr4_clear_bits(X86_CR4_VMXE);
 		return r;
 	}
@@ -108,6 +110,7 @@ static void disable_here(void)
 	clear_active(c);
 	c->on = false;
 	hw_vmxoff();
+	compat_pt_on();
 	cr4_clear_bits(X86_CR4_VMXE);
 }
 
@@ -198,8 +201,11 @@ static void on_crash(void)
 
 	if (!(__read_cr4() & X86_CR4_VMXE) || !c->on)
 		return;
-	list_for_each_entry(v, &c->active, node)
+	list_for_each_entry(v, &c->active, node) {
 		hw_vmclear(__pa(v->region));
+		if (v->shadow)
+			hw_vmclear(__pa(v->shadow));
+	}
 	hw_vmxoff();
 	cr4_clear_bits(X86_CR4_VMXE);
 }

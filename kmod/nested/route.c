@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Whose exit of L2 is it? What L1 asked for is L1's; the rest is L0's. */
+#include "exits/exits.h"
 #include "guest/regs.h"
 #include "nested/bitmaps.h"
 #include "nested/internal.h"
@@ -86,7 +87,7 @@ static bool route_exception_nmi(struct vcpu *vcpu, const struct vmcs12 *v)
 
 	/* NMIs and machine checks of the processor are the host's. */
 	if ((info & INTR_TYPE_MASK) == INTR_TYPE_NMI || vector == VEC_MC ||
-	    debugger_wants(vcpu, vector))
+	    debugger_wants(vcpu, vector) || (vector == VEC_AC && exit_is_split_lock(vcpu)))
 		return false;
 	if (vector == VEC_PF)
 		error = vmread(VMCS_EXIT_INTR_ERROR);

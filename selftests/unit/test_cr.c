@@ -33,6 +33,17 @@ static struct cr_state long_mode(void)
 	return s;
 }
 
+static void alignment_is_checked_in_user_mode(void **state)
+{
+	u64 ac = 1u << 18;
+
+	(void)state;
+	assert_true(alignment_checked(CR0_AM | CR0_PE, ac, 3));
+	assert_false(alignment_checked(CR0_AM | CR0_PE, ac, 0));
+	assert_false(alignment_checked(CR0_AM | CR0_PE, 0, 3));
+	assert_false(alignment_checked(CR0_PE, ac, 3));
+}
+
 static void paging_needs_protection(void **state)
 {
 	struct cr_state s = real_mode();
@@ -224,6 +235,7 @@ static void canonical_addresses_repeat_their_top_bit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(alignment_is_checked_in_user_mode),
 		cmocka_unit_test(paging_needs_protection),
 		cmocka_unit_test(nw_needs_cd),
 		cmocka_unit_test(upper_half_of_cr0_faults),
