@@ -197,6 +197,9 @@ stuck()
 if part vms; then
 	[ -c /dev/abyme ] || modprobe abyme
 	stuck deaf -qmp unix:/run/deaf,server=on,wait=off && stuck mute
+	r=$?
+	cat "$work/deaf" "$work/mute" >"$said" 2>&1
+	claim "two QEMUs that do nothing" $r
 	abyme-vms list --json >"$said"
 	claim "abyme-vms lists two QEMUs" $?
 	has "as JSON" '"name": "deaf", "memory": [1-9][0-9]*, "seconds": [0-9]+, "program": "qemu-system-x86_64"}'
