@@ -59,6 +59,7 @@ static int __init abyme_init(void)
 	}
 	fpu_setup();
 	cpuid_setup();
+	spec_ctrl_setup();
 	clock_setup();
 	vmxop_setup();
 	exits_msr_setup();

@@ -218,6 +218,7 @@ static bool must_not_enter(struct vcpu *vcpu)
 static __always_inline int cross(struct vcpu *vcpu)
 {
 	struct vmcs *vmcs = vcpu->vmcs;
+	const u64 *spec_ctrl = vcpu->cpuid.spec_ctrl ? &vcpu->msrs.spec_ctrl : NULL;
 	int failed;
 	u32 how;
 
@@ -227,9 +228,9 @@ static __always_inline int cross(struct vcpu *vcpu)
 		compat_rcu_note_guest();
 	if (unlikely(vcpu->cr2 != native_read_cr2()))
 		native_write_cr2(vcpu->cr2);
-	how = host_before_entry() | (vmcs->launched ? VMX_ENTER_RESUME : 0);
+	how = host_before_entry(spec_ctrl) | (vmcs->launched ? VMX_ENTER_RESUME : 0);
 	failed = vmx_enter(vcpu->gpr, how, &vmcs->host.rsp);
-	host_after_exit(&vcpu->host);
+	host_after_exit(&vcpu->host, spec_ctrl);
 	vcpu->cr2 = native_read_cr2();
 	context_tracking_guest_exit();
 	host_loud(&vcpu->host);

@@ -6,7 +6,9 @@
 
 #include "guest/cpuid.h"
 #include "guest/cpuid_bits.h"
+#include "guest/msrs.h"
 #include "guest/regs.h"
+#include "guest/spec_ctrl.h"
 #include "guest/vcpu.h"
 #include "guest/vmcs01.h"
 #include "hw/caps.h"
@@ -224,11 +226,17 @@ static void derive(struct vcpu *vcpu)
 {
 	struct vcpu_cpuid *c = &vcpu->cpuid;
 	u32 leaf1 = cpuid_word(vcpu, 1, 0, CPUID_REG_ECX);
+	u32 leaf7 = cpuid_word(vcpu, 7, 0, CPUID_REG_EDX);
 	u32 bits = cpuid_word(vcpu, 0x80000008, 0, CPUID_REG_EAX) & 0xff;
 
 	c->vmx = leaf1 & CPUID_1_ECX_VMX;
 	c->x2apic = leaf1 & CPUID_1_ECX_X2APIC;
 	c->tsc_deadline = leaf1 & CPUID_1_ECX_TSC_DEADLINE;
+	c->ibpb = leaf7 & CPUID_7_EDX_SPEC_CTRL;
+	c->flush_l1d = leaf7 & CPUID_7_EDX_FLUSH_L1D;
+	c->spec_ctrl = spec_ctrl_bits(leaf7, cpuid_word(vcpu, 7, 2, CPUID_REG_EDX)) &
+		       spec_ctrl_of_host();
+	vcpu->msrs.spec_ctrl &= c->spec_ctrl;
 	c->monitor = leaf1 & CPUID_1_ECX_MONITOR;
 	c->xsaves = (leaf1 & CPUID_1_ECX_XSAVE) && hw_has_xsaves() &&
 		    (cpuid_word(vcpu, 0xd, 1, CPUID_REG_EAX) & CPUID_D1_EAX_XSAVES);

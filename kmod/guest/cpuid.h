@@ -33,8 +33,10 @@ struct vcpu_cpuid {
 	bool x2apic;
 	bool tsc_deadline;
 	bool xsaves;
-	bool monitor; /* and MWAIT */
-	bool hyperv;  /* the guest is shown Hyper-V's interface */
+	bool ibpb, flush_l1d;
+	u64 spec_ctrl; /* bits of IA32_SPEC_CTRL that there are; 0: it is not there */
+	bool monitor;  /* and MWAIT */
+	bool hyperv;   /* the guest is shown Hyper-V's interface */
 	u8 maxphyaddr;
 	unsigned long cr4_reserved; /* CR4 bits that fault */
 	u64 efer_reserved;

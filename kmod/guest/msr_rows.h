@@ -24,6 +24,13 @@ int tsc_adjust_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
 int pv_clock_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
 int pv_clock_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
 
+/* msr_spec.c */
+int spec_ctrl_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
+int spec_ctrl_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
+int pred_cmd_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
+int flush_cmd_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
+int command_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
+
 /* hyperv.c */
 int hyperv_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
 int hyperv_write(struct vcpu *vcpu, u32 index, bool host, u64 value);

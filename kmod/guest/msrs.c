@@ -307,6 +307,8 @@ static const struct msr_row rows[] = {
 	{ ONE(MSR_SMI_COUNT), MSR_SAVED, constant_read, host_only_write },
 	{ ONE(MSR_IA32_FEAT_CTL), MSR_SAVED, vmx_read, vmx_write },
 	{ ONE(MSR_IA32_TSC_ADJUST), MSR_SAVED, tsc_adjust_read, tsc_adjust_write },
+	{ ONE(MSR_IA32_SPEC_CTRL), MSR_SAVED, spec_ctrl_read, spec_ctrl_write },
+	{ ONE(MSR_IA32_PRED_CMD), 0, command_read, pred_cmd_write },
 	{ ONE(MSR_IA32_UCODE_WRITE), 0, constant_read, ignore_write },
 	{ ONE(MSR_IA32_UCODE_REV), MSR_SAVED | MSR_FEATURE, ucode_read, ucode_write },
 	{ ONE(MSR_IA32_SMBASE), MSR_SAVED, host_only_read, host_only_write },
@@ -316,6 +318,7 @@ static const struct msr_row rows[] = {
 	{ ONE(MSR_MTRRcap), 0, mtrr_cap_read, NULL },
 	{ ONE(MSR_IA32_ARCH_CAPABILITIES), MSR_SAVED | MSR_FEATURE, arch_caps_read,
 	  arch_caps_write },
+	{ ONE(MSR_IA32_FLUSH_CMD), 0, command_read, flush_cmd_write },
 	{ ONE(MSR_MISC_FEATURES_ENABLES), MSR_SAVED, misc_features_read, misc_features_write },
 	{ MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_EIP, MSR_SAVED, vmcs_read_msr, vmcs_write_msr },
 	{ ONE(MSR_IA32_MCG_CAP), 0, mce_read, mce_write },
@@ -482,11 +485,22 @@ void msrs_set_feature_source(int (*source)(u32 index, u64 *value))
 	feature_source = source;
 }
 
-/* What the processor under us is free of, and a guest may rely on by that. */
-#define ARCH_CAPS_OFFERED                                                                      \
-	(ARCH_CAP_RDCL_NO | ARCH_CAP_RSBA | ARCH_CAP_SKIP_VMENTRY_L1DFLUSH | ARCH_CAP_SSB_NO | \
-	 ARCH_CAP_MDS_NO | ARCH_CAP_PSCHANGE_MC_NO | ARCH_CAP_TAA_NO | ARCH_CAP_SBDR_SSDP_NO | \
-	 ARCH_CAP_FBSDP_NO | ARCH_CAP_PSDP_NO | ARCH_CAP_FB_CLEAR)
+/* Bits that the headers of older kernels lack. */
+#define ARCH_CAP_RRSBA_BIT BIT_ULL(19)
+#define ARCH_CAP_BHI_NO_BIT BIT_ULL(20)
+#define ARCH_CAP_PBRSB_NO_BIT BIT_ULL(24)
+#define ARCH_CAP_GDS_NO_BIT BIT_ULL(26)
+#define ARCH_CAP_RFDS_NO_BIT BIT_ULL(27)
+#define ARCH_CAP_RFDS_CLEAR_BIT BIT_ULL(28)
+#define ARCH_CAP_ITS_NO_BIT BIT_ULL(62)
+
+/* What the processor under us is free of or can do, and a guest may rely on by that. */
+#define ARCH_CAPS_OFFERED                                                                         \
+	(ARCH_CAP_RRSBA_BIT | ARCH_CAP_BHI_NO_BIT | ARCH_CAP_PBRSB_NO_BIT | ARCH_CAP_GDS_NO_BIT | \
+	 ARCH_CAP_RFDS_NO_BIT | ARCH_CAP_RFDS_CLEAR_BIT | ARCH_CAP_ITS_NO_BIT |                   \
+	 ARCH_CAP_IBRS_ALL | ARCH_CAP_RDCL_NO | ARCH_CAP_RSBA | ARCH_CAP_SKIP_VMENTRY_L1DFLUSH |  \
+	 ARCH_CAP_SSB_NO | ARCH_CAP_MDS_NO | ARCH_CAP_PSCHANGE_MC_NO | ARCH_CAP_TAA_NO |          \
+	 ARCH_CAP_SBDR_SSDP_NO | ARCH_CAP_FBSDP_NO | ARCH_CAP_PSDP_NO | ARCH_CAP_FB_CLEAR)
 
 static u64 arch_capabilities(void)
 {
@@ -494,8 +508,18 @@ static u64 arch_capabilities(void)
 
 	if (boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES))
 		rdmsrq(MSR_IA32_ARCH_CAPABILITIES, value);
+	value &= ARCH_CAPS_OFFERED;
+	/* Processors that are too old to say so. */
+	if (!boot_cpu_has_bug(X86_BUG_CPU_MELTDOWN))
+		value |= ARCH_CAP_RDCL_NO;
+	if (!boot_cpu_has_bug(X86_BUG_SPEC_STORE_BYPASS))
+		value |= ARCH_CAP_SSB_NO;
+	if (!boot_cpu_has_bug(X86_BUG_MDS))
+		value |= ARCH_CAP_MDS_NO;
+	if (host_flushes_l1d() || !boot_cpu_has_bug(X86_BUG_L1TF))
+		value |= ARCH_CAP_SKIP_VMENTRY_L1DFLUSH;
 	/* Large pages that are executable and may be split are the host's matter. */
-	return (value & ARCH_CAPS_OFFERED) | ARCH_CAP_PSCHANGE_MC_NO;
+	return value | ARCH_CAP_PSCHANGE_MC_NO;
 }
 
 int msr_feature(u32 index, u64 *value)
@@ -535,6 +559,7 @@ void msrs_reset(struct vcpu *vcpu, bool init)
 	msr_set_kernel_gs_base(vcpu, 0);
 	m->cstar = 0;
 	m->xss = 0;
+	m->spec_ctrl = 0;
 	m->misc_enable = MISC_ENABLE_DEFAULT;
 	m->misc_features = 0;
 	m->power_ctl = 0;

@@ -32,6 +32,7 @@ struct vcpu_msrs {
 	u64 apic_base;
 	u64 cstar;
 	u64 xss;
+	u64 spec_ctrl;
 	u64 mtrr_def_type;
 	u64 mtrr_fixed[MTRR_NR_FIXED];
 	u64 mtrr_var[2 * MTRR_NR_VARIABLE];
@@ -44,6 +45,10 @@ struct vcpu_msrs {
 	u64 pv_eoi;	  /* MSR_KVM_PV_EOI_EN */
 	u64 poll_control; /* bit 0: L0 may poll before the vCPU sleeps in HLT */
 };
+
+/* msr_spec.c: bits of IA32_SPEC_CTRL that the processor has; once at the module's load. */
+u64 spec_ctrl_of_host(void);
+void spec_ctrl_setup(void);
 
 #define MSR_OK 0
 #define MSR_FAULT 1    /* the guest gets #GP */

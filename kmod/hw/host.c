@@ -187,13 +187,23 @@ void host_restore(struct host_saved *saved)
 /* The vCPU that this CPU ran last; the branch predictor may still serve it. */
 static DEFINE_PER_CPU(u64, last_vcpu);
 
+void host_forget_branches(void)
+{
+	if (has_ibpb)
+		native_wrmsrq(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
+}
+
 void host_note_vcpu(u64 number)
 {
 	if (this_cpu_read(last_vcpu) == number)
 		return;
 	this_cpu_write(last_vcpu, number);
-	if (has_ibpb)
-		native_wrmsrq(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
+	host_forget_branches();
+}
+
+bool host_flushes_l1d(void)
+{
+	return flush_l1d || l1d_filler;
 }
 
 bool host_has_counters(void)
@@ -236,23 +246,30 @@ static void flush_l1d_by_reads(void)
 	asm volatile("lfence" : : : "memory");
 }
 
-u32 host_before_entry(void)
+static __always_inline bool is_other(const u64 *spec_ctrl)
+{
+	return unlikely(spec_ctrl) && *spec_ctrl != spec_ctrl_current();
+}
+
+u32 host_before_entry(const u64 *spec_ctrl)
 {
 	if (flush_l1d)
 		native_wrmsrq(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 	else if (unlikely(l1d_filler))
 		flush_l1d_by_reads();
+	if (is_other(spec_ctrl))
+		native_wrmsrq(MSR_IA32_SPEC_CTRL, *spec_ctrl);
 	return flush_buffers ? VMX_ENTER_VERW : 0;
 }
 
-void host_after_exit(const struct host_saved *saved)
+void host_after_exit(const struct host_saved *saved, const u64 *spec_ctrl)
 {
+	/* Legacy IBRS protects the host's branches only when it is written after the exit. */
+	if (cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS) || is_other(spec_ctrl))
+		native_wrmsrq(MSR_IA32_SPEC_CTRL, spec_ctrl_current());
 	/* The exit has cleared it: branch records that the host's perf takes. */
 	if (unlikely(saved->debugctl))
 		native_wrmsrq(MSR_IA32_DEBUGCTLMSR, saved->debugctl);
-	/* Legacy IBRS protects the host's branches only when it is written after the exit. */
-	if (cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS))
-		native_wrmsrq(MSR_IA32_SPEC_CTRL, spec_ctrl_current());
 #ifdef X86_FEATURE_IBPB_EXIT_TO_USER /* VMSCAPE: the kernel does it on the way out */
 	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
 		this_cpu_write(x86_ibpb_exit_to_user, true);

@@ -28,6 +28,9 @@ void host_write_entry(struct vmcs *vmcs, const struct host_saved *saved); /* int
 void host_save(struct host_saved *saved);
 void host_restore(struct host_saved *saved);
 
+/* At each entry, so that a guest hypervisor need not. */
+bool host_flushes_l1d(void);
+
 /* Keep one vCPU from another's branch predictions. @number: never reused. Preemption off. */
 void host_note_vcpu(u64 number);
 
@@ -43,10 +46,14 @@ void host_loud(const struct host_saved *saved);
 
 /*
  * Mitigations at the edge between host and guest. Interrupts off, RCU may not watch.
- * Return: VMX_ENTER_VERW or 0.
+ * @spec_ctrl: the guest's IA32_SPEC_CTRL, which is in the processor in between; NULL: it has
+ * none, and runs with the host's. Return of the first: VMX_ENTER_VERW or 0.
  */
-u32 host_before_entry(void);
-void host_after_exit(const struct host_saved *saved); /* gives IA32_DEBUGCTL back, too */
+u32 host_before_entry(const u64 *spec_ctrl);
+void host_after_exit(const struct host_saved *saved, const u64 *spec_ctrl);
+
+/* IBPB. Preemption off. */
+void host_forget_branches(void);
 
 /* At module load: which of them this processor needs. Return: 0, -ENOMEM. */
 int host_setup(void);

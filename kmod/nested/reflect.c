@@ -136,6 +136,9 @@ void l2_switch_to_l1(struct vcpu *vcpu)
 	vcpu->clock.l2_ratio = TSC_RATIO_ONE;
 	clock_write_vmcs(vcpu);
 	vcpu_request(vcpu, REQ_EVENT);
+	/* A processor with IBRS keeps L2's branches from L1 by its modes; here both are a guest. */
+	if (vcpu->cpuid.ibpb)
+		host_forget_branches();
 }
 
 void nested_abort(struct vcpu *vcpu, enum vmx_abort indicator, const struct msr_failure *why)

@@ -63,11 +63,11 @@ head -c 15 "$work/screen" >"$said"
 grep -q P6 "$said" && [ "$(tr -d '\000' <"$work/screen" | wc -c)" -gt 1000 ]
 claim "VGA: a screenshot that is not black" $?
 
-before=$(total m)
-monitor m "balloon 320" >/dev/null
-reaches total m -lt $((before - 50))
-claim "balloon: inflated by 64 MiB" $?
+start=$(total m)
+monitor m "balloon 256" >/dev/null
+reaches total m -lt $((start - 100))
+claim "balloon: inflated by 128 MiB" $?
 monitor m "balloon 384" >/dev/null
-reaches total m -gt $((before - 10))
+reaches total m -gt $((start - 10))
 claim "balloon: deflated" $?
 end_claims

@@ -45,10 +45,10 @@ tap tap1 on
 options="$base $net"
 move a b
 must b "the machine moves to another QEMU" $?
-before=$(tail -n 1 "$work/received")
-within 20 eval 'test "$(tail -n 1 "$work/received")" -gt $((before + 10))'
+seen=$(tail -n 1 "$work/received")
+within 20 eval 'test "$(tail -n 1 "$work/received")" -gt $((seen + 10))'
 r=$?
-echo "$before was received before, $(tail -n 1 "$work/received") after" >"$said"
+echo "$seen was received before, $(tail -n 1 "$work/received") after" >"$said"
 claim "the connection lasts" $r
 seq 1 "$(tail -n 2 "$work/received" | head -n 1)" >"$work/wanted"
 head -n "$(wc -l <"$work/wanted")" "$work/received" | cmp - "$work/wanted" >"$said" 2>&1
