@@ -20,6 +20,7 @@
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 #include "guest/vcpu.h"
 #include "irqchip/ioapic_regs.h"
@@ -92,10 +93,10 @@ struct pit_dev {
 };
 
 struct irqfds {
-	spinlock_t lock; /* .items, .dying */
-	struct list_head items;
+	struct list_head items; /* irqchip.lock */
+	spinlock_t lock;	/* .dying */
 	struct list_head dying;
-	struct list_head resampling; /* RCU; written under irqchip.lock */
+	struct xarray resamplers; /* by GSI, under RCU; written under irqchip.lock */
 	struct work_struct reap;
 };
 

@@ -4,11 +4,13 @@
  *
  * The interrupt is raised right in the signaller's context, under the
  * eventfd's own lock with interrupts off. Locks nest: irqchip.lock, then the
- * eventfd's, then irqfds.lock.
+ * eventfd's, then irqfds.lock. A user may have as many irqfds as file descriptors,
+ * so nobody walks a list of them with interrupts off.
  */
 #include <linux/file.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
+#include <linux/xarray.h>
 
 #include "compat/eventfd.h"
 #include "irqchip/chip.h"
@@ -20,8 +22,15 @@ struct irqfd {
 	struct eventfd_ctx *resample; /* level-triggered: signalled at the EOI; or NULL */
 	wait_queue_entry_t wait;
 	poll_table table;
-	struct list_head node;		/* in items or dying */
-	struct list_head resample_node; /* in resampling, if .resample */
+	struct list_head node;		/* in .items */
+	struct list_head dying_node;	/* in .dying, or in the list of those taken from it */
+	struct list_head resample_node; /* in its resampler's, if .resample */
+};
+
+/* The resampling irqfds of one GSI: it exists as long as there is one. */
+struct resampler {
+	struct list_head irqfds; /* RCU; written under irqchip.lock */
+	struct rcu_head rcu;
 };
 
 static void raise(struct irqfd *irqfd)
@@ -34,17 +43,23 @@ static void raise(struct irqfd *irqfd)
 	irqchip_set_irq(irqfd->chip, IRQ_USER, irqfd->gsi, false);
 }
 
-/* The eventfd was closed by its last user: the irqfd goes too, but not from here. */
-static void hung_up(struct irqfd *irqfd)
+/* It is to go, once. Any context but NMI. */
+static void condemn(struct irqfd *irqfd)
 {
 	struct irqfds *fds = &irqfd->chip->irqfds;
 	unsigned long flags;
 
 	spin_lock_irqsave(&fds->lock, flags);
-	if (!list_empty(&irqfd->node)) /* else it's being freed already */
-		list_move(&irqfd->node, &fds->dying);
+	if (list_empty(&irqfd->dying_node))
+		list_add_tail(&irqfd->dying_node, &fds->dying);
 	spin_unlock_irqrestore(&fds->lock, flags);
-	schedule_work(&fds->reap);
+}
+
+/* The eventfd was closed by its last user: the irqfd goes too, but not from here. */
+static void hung_up(struct irqfd *irqfd)
+{
+	condemn(irqfd);
+	schedule_work(&irqfd->chip->irqfds.reap);
 }
 
 /* Context: the eventfd's lock held, interrupts off. */
@@ -73,13 +88,7 @@ static void attach(struct file *file, wait_queue_head_t *head, poll_table *table
 /* Is a resampling irqfd at @gsi? Under rcu_read_lock(), or irqchip.lock. */
 bool irqfds_watch(struct irqchip *chip, u32 gsi)
 {
-	struct irqfd *irqfd;
-
-	list_for_each_entry_rcu(irqfd, &chip->irqfds.resampling, resample_node,
-				lockdep_is_held(&chip->lock))
-		if (irqfd->gsi == gsi)
-			return true;
-	return false;
+	return xa_load(&chip->irqfds.resamplers, gsi);
 }
 
 /*
@@ -89,69 +98,99 @@ bool irqfds_watch(struct irqchip *chip, u32 gsi)
  */
 void irqfds_acked(struct irqchip *chip, u32 gsi)
 {
+	struct resampler *resampler = xa_load(&chip->irqfds.resamplers, gsi);
 	struct irqfd *irqfd;
-	bool lowered = false;
 
-	list_for_each_entry_rcu(irqfd, &chip->irqfds.resampling, resample_node) {
-		if (irqfd->gsi != gsi)
-			continue;
-		if (!lowered)
-			irqchip_set_irq(chip, IRQ_RESAMPLE, gsi, false);
-		lowered = true;
+	if (!resampler)
+		return;
+	irqchip_set_irq(chip, IRQ_RESAMPLE, gsi, false);
+	list_for_each_entry_rcu(irqfd, &resampler->irqfds, resample_node)
 		eventfd_signal(irqfd->resample);
-	}
 }
 
+/* Context: irqchip.lock held. The resampler of @gsi, made if there is none; or NULL. */
+static struct resampler *get_resampler(struct irqfds *fds, u32 gsi)
+{
+	struct resampler *resampler = xa_load(&fds->resamplers, gsi);
+
+	if (resampler)
+		return resampler;
+	resampler = kzalloc(sizeof(*resampler), GFP_KERNEL_ACCOUNT);
+	if (!resampler)
+		return NULL;
+	INIT_LIST_HEAD(&resampler->irqfds);
+	if (!xa_err(xa_store(&fds->resamplers, gsi, resampler, GFP_KERNEL_ACCOUNT)))
+		return resampler;
+	kfree(resampler);
+	return NULL;
+}
+
+/* Context: irqchip.lock held. 0, -ENOMEM. */
+static int add_resampler(struct irqfd *irqfd)
+{
+	struct resampler *resampler = get_resampler(&irqfd->chip->irqfds, irqfd->gsi);
+
+	if (!resampler)
+		return -ENOMEM;
+	list_add_rcu(&irqfd->resample_node, &resampler->irqfds);
+	ioapic_update_eoi_vectors(irqfd->chip);
+	return 0;
+}
+
+/* Context: irqchip.lock held. */
 static void remove_resampler(struct irqfd *irqfd)
 {
 	struct irqchip *chip = irqfd->chip;
+	struct resampler *resampler = xa_load(&chip->irqfds.resamplers, irqfd->gsi);
 
 	list_del_rcu(&irqfd->resample_node);
-	synchronize_rcu();
-	if (!irqfds_watch(chip, irqfd->gsi))
-		irqchip_set_irq(chip, IRQ_RESAMPLE, irqfd->gsi, false);
+	if (!list_empty(&resampler->irqfds))
+		return;
+	xa_erase(&chip->irqfds.resamplers, irqfd->gsi);
+	kfree_rcu(resampler, rcu);
+	irqchip_set_irq(chip, IRQ_RESAMPLE, irqfd->gsi, false);
 	ioapic_update_eoi_vectors(chip);
 }
 
-static void add_resampler(struct irqfd *irqfd)
-{
-	list_add_rcu(&irqfd->resample_node, &irqfd->chip->irqfds.resampling);
-	ioapic_update_eoi_vectors(irqfd->chip);
-}
-
-/* Context: irqchip.lock held; in no list but that of resamplers. */
-static void free_irqfd(struct irqfd *irqfd)
+/* Nobody finds it any more, but who has found it already. Context: irqchip.lock held. */
+static void unlink(struct irqfd *irqfd)
 {
 	u64 count;
 
 	eventfd_ctx_remove_wait_queue(irqfd->event, &irqfd->wait, &count);
-	if (irqfd->resample) {
+	list_del(&irqfd->node);
+	if (irqfd->resample)
 		remove_resampler(irqfd);
+}
+
+static void free_irqfd(struct irqfd *irqfd)
+{
+	if (irqfd->resample)
 		eventfd_ctx_put(irqfd->resample);
-	}
 	eventfd_ctx_put(irqfd->event);
 	kfree(irqfd);
 }
 
-static struct irqfd *take_dying(struct irqfds *fds)
-{
-	struct irqfd *irqfd;
-
-	spin_lock_irq(&fds->lock);
-	irqfd = list_first_entry_or_null(&fds->dying, struct irqfd, node);
-	if (irqfd)
-		list_del_init(&irqfd->node);
-	spin_unlock_irq(&fds->lock);
-	return irqfd;
-}
-
+/* All that are dying, with one wait for whoever still looks at one. */
 static void reap(struct work_struct *work)
 {
 	struct irqchip *chip = container_of(work, struct irqchip, irqfds.reap);
-	struct irqfd *irqfd;
+	struct irqfd *irqfd, *next;
+	bool resampling = false;
+	LIST_HEAD(dead);
 
 	mutex_lock(&chip->lock);
-	while ((irqfd = take_dying(&chip->irqfds)))
+	spin_lock_irq(&chip->irqfds.lock);
+	list_splice_init(&chip->irqfds.dying, &dead);
+	spin_unlock_irq(&chip->irqfds.lock);
+	list_for_each_entry(irqfd, &dead, dying_node) {
+		unlink(irqfd);
+		resampling |= !!irqfd->resample;
+		cond_resched();
+	}
+	if (resampling)
+		synchronize_rcu();
+	list_for_each_entry_safe(irqfd, next, &dead, dying_node)
 		free_irqfd(irqfd);
 	mutex_unlock(&chip->lock);
 }
@@ -163,7 +202,7 @@ void irqfds_init(struct irqchip *chip)
 	spin_lock_init(&fds->lock);
 	INIT_LIST_HEAD(&fds->items);
 	INIT_LIST_HEAD(&fds->dying);
-	INIT_LIST_HEAD(&fds->resampling);
+	xa_init(&fds->resamplers);
 	INIT_WORK(&fds->reap, reap);
 }
 
@@ -171,15 +210,17 @@ void irqfds_init(struct irqchip *chip)
 void irqfds_destroy(struct irqchip *chip)
 {
 	struct irqfds *fds = &chip->irqfds;
+	struct irqfd *irqfd;
 
-	spin_lock_irq(&fds->lock);
-	list_splice_init(&fds->items, &fds->dying);
-	spin_unlock_irq(&fds->lock);
+	mutex_lock(&chip->lock);
+	list_for_each_entry(irqfd, &fds->items, node)
+		condemn(irqfd);
+	mutex_unlock(&chip->lock);
 	reap(&fds->reap);
 	flush_work(&fds->reap);
 }
 
-/* Context: irqfds.lock held. */
+/* Context: irqchip.lock held. */
 static bool in_use(struct irqfds *fds, const struct eventfd_ctx *event)
 {
 	struct irqfd *irqfd;
@@ -190,20 +231,18 @@ static bool in_use(struct irqfds *fds, const struct eventfd_ctx *event)
 	return false;
 }
 
-/* Context: irqchip.lock held. 0; -EBUSY: the eventfd has a GSI already. */
+/* Context: irqchip.lock held. 0; -EBUSY: the eventfd has a GSI already; -ENOMEM. */
 static int publish(struct irqfd *irqfd, struct file *file)
 {
 	struct irqfds *fds = &irqfd->chip->irqfds;
+	int ret;
 
-	spin_lock_irq(&fds->lock);
-	if (in_use(fds, irqfd->event)) {
-		spin_unlock_irq(&fds->lock);
+	if (in_use(fds, irqfd->event))
 		return -EBUSY;
-	}
+	ret = irqfd->resample ? add_resampler(irqfd) : 0;
+	if (ret)
+		return ret;
 	list_add_tail(&irqfd->node, &fds->items);
-	spin_unlock_irq(&fds->lock);
-	if (irqfd->resample)
-		add_resampler(irqfd);
 	/* Signalled before we came: raised now. The file can't hang up, we hold it. */
 	if (vfs_poll(file, &irqfd->table) & EPOLLIN)
 		raise(irqfd);
@@ -219,7 +258,7 @@ static struct irqfd *alloc_irqfd(struct irqchip *chip, const struct kvm_irqfd *a
 		return ERR_PTR(-ENOMEM);
 	irqfd->chip = chip;
 	irqfd->gsi = args->gsi;
-	INIT_LIST_HEAD(&irqfd->node);
+	INIT_LIST_HEAD(&irqfd->dying_node);
 	init_waitqueue_func_entry(&irqfd->wait, signalled);
 	init_poll_funcptr(&irqfd->table, attach);
 	irqfd->event = eventfd_ctx_fileget(file);
@@ -280,25 +319,18 @@ int irqfd_assign(struct irqchip *chip, const struct kvm_irqfd *args)
 	return ret;
 }
 
-/* Context: irqchip.lock held. Those of @event and @gsi go to the dying. */
-static void condemn(struct irqfds *fds, const struct eventfd_ctx *event, u32 gsi)
-{
-	struct irqfd *irqfd, *next;
-
-	spin_lock_irq(&fds->lock);
-	list_for_each_entry_safe(irqfd, next, &fds->items, node)
-		if (irqfd->event == event && irqfd->gsi == gsi)
-			list_move(&irqfd->node, &fds->dying);
-	spin_unlock_irq(&fds->lock);
-}
-
 int irqfd_deassign(struct irqchip *chip, const struct kvm_irqfd *args)
 {
 	struct eventfd_ctx *event = eventfd_ctx_fdget(args->fd);
+	struct irqfd *irqfd;
 
 	if (IS_ERR(event))
 		return PTR_ERR(event);
-	condemn(&chip->irqfds, event, args->gsi);
+	mutex_lock(&chip->lock);
+	list_for_each_entry(irqfd, &chip->irqfds.items, node)
+		if (irqfd->event == event && irqfd->gsi == args->gsi)
+			condemn(irqfd);
+	mutex_unlock(&chip->lock);
 	eventfd_ctx_put(event);
 	reap(&chip->irqfds.reap);
 	return 0;

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 #include "vm.h"
 
@@ -432,6 +434,88 @@ static void irqfd_edges(void)
 	close(fd);
 }
 
+static u64 ticks(void)
+{
+	u32 low, high;
+
+	asm volatile("lfence; rdtsc" : "=a"(low), "=d"(high));
+	return (u64)high << 32 | low;
+}
+
+/* What KVM does with interrupts off while it takes the IOAPIC's state, at its fastest. */
+static u64 ioapic_costs(void)
+{
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+	u64 least = ~0ull, begin;
+
+	ioctl(vm->fd, KVM_GET_IRQCHIP, &chip);
+	for (int i = 0; i < 10; i++) {
+		begin = ticks();
+		ioctl(vm->fd, KVM_SET_IRQCHIP, &chip);
+		begin = ticks() - begin;
+		if (begin < least)
+			least = begin;
+	}
+	return least;
+}
+
+#define MANY 500
+
+static void many_irqfds(void)
+{
+	struct rlimit limit = { MANY + 100, MANY + 100 };
+	int resample = eventfd(0, EFD_NONBLOCK), fd[MANY], failed = 0;
+	u64 without = ioapic_costs(), with, begin, end;
+
+	setrlimit(RLIMIT_NOFILE, &limit);
+	for (int i = 0; i < MANY; i++) {
+		fd[i] = eventfd(0, EFD_NONBLOCK);
+		failed |= irqfd(fd[i], GSI_NOWHERE, KVM_IRQFD_FLAG_RESAMPLE, resample);
+	}
+	tap_ok(!failed, "%d resampling irqfds", MANY);
+	with = ioapic_costs();
+	tap_ok(with < 2 * without, "cost the IOAPIC nothing");
+	tap_note("%llu ticks without, %llu with", (unsigned long long)without,
+		 (unsigned long long)with);
+	signal_fd(fd[0]);
+	begin = ticks();
+	for (int i = 0; i < MANY; i++)
+		failed |= irqfd(fd[i], GSI_NOWHERE, KVM_IRQFD_FLAG_DEASSIGN, resample);
+	end = ticks();
+	tap_ok(!failed, "and go");
+	tap_note("%llu ticks each", (unsigned long long)(end - begin) / MANY);
+	for (int i = 0; i < MANY; i++)
+		close(fd[i]);
+	close(resample);
+}
+
+/* All at once: with the VM, or with their eventfds. */
+static void many_irqfds_go(void)
+{
+	struct rlimit limit = { MANY + 100, MANY + 100 };
+	int resample = eventfd(0, EFD_NONBLOCK);
+	struct vm *v = vm_new(RAM_SIZE);
+	time_t begin;
+
+	vm_irqchip(v);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	for (int i = 0; i < MANY; i++) {
+		struct kvm_irqfd args = { .fd = eventfd(0, 0),
+					  .gsi = GSI_NOWHERE,
+					  .flags = KVM_IRQFD_FLAG_RESAMPLE,
+					  .resamplefd = resample };
+
+		if (ioctl(v->fd, KVM_IRQFD, &args))
+			tap_bail("KVM_IRQFD");
+	}
+	begin = time(NULL);
+	vm_free(v);
+	tap_ok(time(NULL) - begin <= 2, "a VM with so many ends at once");
+	for (int i = resample + 1; i < resample + MANY + 20; i++)
+		if (i != vm->fd && i != vm->dev && i != cpu_fd)
+			close(i);
+}
+
 static void irqfd_resampling(void)
 {
 	int fd = eventfd(0, EFD_NONBLOCK), resample = eventfd(0, EFD_NONBLOCK);
@@ -621,6 +705,9 @@ int main(void)
 	irqfd_errors();
 	irqfd_edges();
 	irqfd_resampling();
+	many_irqfds();
+	if (!dev_is_kvm()) /* which waits for each */
+		many_irqfds_go();
 	ioeventfd_errors();
 	ioeventfd_ports();
 	ioeventfd_memory();
