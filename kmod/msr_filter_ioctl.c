@@ -10,7 +10,7 @@
 #include "guest/vcpu.h"
 #include "msr_filter_ioctl.h"
 
-/* A range of no MSRs is none. -EINVAL: flags, or more MSRs than a bitmap may have. */
+/* A range of no MSRs is none. -EINVAL: no flags or unknown ones; more MSRs than a bitmap has. */
 static int add_msr_range(struct msr_filter *filter, const struct kvm_msr_filter_range *from)
 {
 	u32 access = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE;
@@ -19,10 +19,11 @@ static int add_msr_range(struct msr_filter *filter, const struct kvm_msr_filter_
 
 	BUILD_BUG_ON(MSR_FILTER_READ != KVM_MSR_FILTER_READ);
 	BUILD_BUG_ON(MSR_FILTER_WRITE != KVM_MSR_FILTER_WRITE);
-	if (from->flags & ~access || from->nmsrs > 8 * KVM_MSR_FILTER_MAX_BITMAP_SIZE)
-		return -EINVAL;
 	if (!from->nmsrs)
 		return 0;
+	if (!from->flags || from->flags & ~access ||
+	    from->nmsrs > 8 * KVM_MSR_FILTER_MAX_BITMAP_SIZE)
+		return -EINVAL;
 	bits = memdup_user((void __user *)from->bitmap, BITS_TO_LONGS(from->nmsrs) * sizeof(long));
 	if (IS_ERR(bits))
 		return PTR_ERR(bits);
@@ -57,8 +58,8 @@ static struct msr_filter *make_filter(const struct kvm_msr_filter *from)
 
 /*
  * KVM_X86_SET_MSR_FILTER: in force when it returns, for each vCPU. -EFAULT;
- * -EINVAL: unknown flags, a range of more MSRs than 12288, deny by default
- * without a range; -ENOMEM.
+ * -EINVAL: unknown flags, a range for neither reads nor writes or of more MSRs
+ * than 12288, deny by default without a range; -ENOMEM.
  */
 long vm_set_msr_filter(struct vm *vm, void __user *arg)
 {

@@ -12,9 +12,10 @@ bool msr_filter_allows(const struct msr_filter *filter, u32 index, u32 access)
 	if (index >= X2APIC_FIRST && index <= X2APIC_LAST)
 		return true;
 	for (i = 0; i < filter->count; i++, range++) {
-		u32 n = index - range->first;
+		/* One that ends at 2^32 or beyond wraps, and has no MSR: so it is in KVM. */
+		u32 n = index - range->first, end = range->first + range->count;
 
-		if ((range->access & access) && n < range->count)
+		if ((range->access & access) && index >= range->first && index < end)
 			return range->allowed[n / 8] & 1u << n % 8;
 	}
 	return filter->default_allow;

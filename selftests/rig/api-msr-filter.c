@@ -20,7 +20,7 @@
 
 static struct vm *vm;
 static struct kvm_run *run;
-static u8 none[8], big[KVM_MSR_FILTER_MAX_BITMAP_SIZE + 8];
+static u8 none[512], big[KVM_MSR_FILTER_MAX_BITMAP_SIZE + 8];
 
 static int set_filter(u32 flags, struct kvm_msr_filter_range range)
 {
@@ -98,6 +98,11 @@ static void refusals(void)
 	bad = good;
 	bad.flags = 4;
 	EXPECT_ERRNO(set_filter(0, bad), EINVAL, "a range with unknown flags");
+	bad.nmsrs = 0;
+	EXPECT_OK(set_filter(0, bad), "which it has not, if it is empty");
+	bad = good;
+	bad.flags = 0;
+	EXPECT_ERRNO(set_filter(0, bad), EINVAL, "a range for neither reads nor writes");
 	bad = good;
 	bad.bitmap = (void *)8;
 	EXPECT_ERRNO(set_filter(0, bad), EFAULT, "a bitmap that is not there");
@@ -148,6 +153,23 @@ static void an_msr_that_does_not(void)
 	tap_ok(is_allowed(CODE_READ, TSC), "an empty filter denies nothing");
 }
 
+/* It wraps, and so has no MSR, neither those before nor those after the wrap. */
+static void a_range_past_the_end(void)
+{
+	struct kvm_msr_filter_range range = {
+		.flags = RW,
+		.base = 0xfffffff8,
+		.nmsrs = 32,
+		.bitmap = none,
+	};
+
+	EXPECT_OK(set_filter(0, range), "a range past 2^32 is taken");
+	tap_ok(is_allowed(CODE_READ, TSC), "and does not hold for low MSRs");
+	*(u32 *)(vm->ram + 13 * 4) = GP_HANDLER;
+	tap_ok(access_msr(CODE_READ, 0xfffffff8, 0) == KVM_EXIT_IO && run->io.port == GP,
+	       "nor for high ones");
+}
+
 static void what_userspace_answers(void)
 {
 	struct kvm_regs regs;
@@ -168,7 +190,6 @@ static void without_exits(void)
 {
 	user_space_msrs(0);
 	deny(LSTAR, RW);
-	*(u32 *)(vm->ram + 13 * 4) = GP_HANDLER;
 	tap_ok(access_msr(CODE_READ, LSTAR, 0) == KVM_EXIT_IO && run->io.port == GP,
 	       "a denied access is a #GP when userspace does not want it");
 }
@@ -205,6 +226,7 @@ int main(void)
 	a_refused_filter_changes_nothing();
 	an_msr_that_exits();
 	an_msr_that_does_not();
+	a_range_past_the_end();
 	what_userspace_answers();
 	without_exits();
 	plain = vm;

@@ -59,15 +59,19 @@ static void the_first_range_decides(void **state __maybe_unused)
 	assert_false(msr_filter_allows(&f, 0x100, W));
 }
 
-static void a_range_ends_with_the_last_msr(void **state __maybe_unused)
+static void a_range_past_the_end_has_no_msr(void **state __maybe_unused)
 {
-	const struct msr_filter f = {
+	struct msr_filter f = {
 		.count = 1,
 		.range = { { .access = R, .first = 0xfffffff8, .count = 16, .allowed = bits } },
 	};
 
-	assert_true(msr_filter_allows(&f, 0xfffffff8, R));
-	assert_false(msr_filter_allows(&f, 0xffffffff, R));
+	assert_false(msr_filter_allows(&f, 0xfffffff8, R));
+	assert_false(msr_filter_allows(&f, 1, R));
+	f.default_allow = true;
+	assert_true(msr_filter_allows(&f, 0xffffffff, R));
+	f.range[0].count = 7;
+	assert_false(msr_filter_allows(&f, 0xfffffff9, R));
 }
 
 static void x2apic_is_never_filtered(void **state __maybe_unused)
@@ -86,7 +90,7 @@ int main(void)
 		cmocka_unit_test(the_bit_decides),
 		cmocka_unit_test(outside_the_default_decides),
 		cmocka_unit_test(the_first_range_decides),
-		cmocka_unit_test(a_range_ends_with_the_last_msr),
+		cmocka_unit_test(a_range_past_the_end_has_no_msr),
 		cmocka_unit_test(x2apic_is_never_filtered),
 	};
 
