@@ -508,18 +508,25 @@ void lapic_regs_save(const struct lapic_regs *regs, u32 tmcct, bool ids32, u8 pa
 	put32(page, LAPIC_TMCCT, tmcct);
 }
 
+/* Word @i of ISR, IRR or TMR. No LAPIC has a vector below 16 in one. */
+static u32 get_vectors(const u8 *page, u32 reg, int i)
+{
+	return get32(page, reg + i * 16) & (i ? ~0u : ~0xffffu);
+}
+
 static void load_vectors(struct lapic_regs *regs, const u8 *page)
 {
-	u32 high;
+	u32 low, high;
 	int i;
 
 	for (i = 0; i < 8; i++) {
-		vecmap_set32(&regs->isr, i, get32(page, LAPIC_ISR + i * 16));
-		vecmap_set32(&regs->irr, i, get32(page, LAPIC_IRR + i * 16));
+		vecmap_set32(&regs->isr, i, get_vectors(page, LAPIC_ISR, i));
+		vecmap_set32(&regs->irr, i, get_vectors(page, LAPIC_IRR, i));
 	}
 	for (i = 0; i < 4; i++) {
-		high = get32(page, LAPIC_TMR + i * 32 + 16);
-		regs->tmr[i] = get32(page, LAPIC_TMR + i * 32) | (unsigned long)high << 32;
+		low = get_vectors(page, LAPIC_TMR, 2 * i);
+		high = get_vectors(page, LAPIC_TMR, 2 * i + 1);
+		regs->tmr[i] = low | (unsigned long)high << 32;
 	}
 }
 

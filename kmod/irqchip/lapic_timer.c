@@ -80,6 +80,7 @@ void lapic_timer_start_from(struct lapic *lapic, u32 count)
 	case TIMER_DEADLINE: start_deadline(lapic); return;
 	case TIMER_PERIODIC:
 		lapic->period_ns = period ? max_t(u64, period, PERIOD_MIN_NS) : 0;
+		count = count ?: lapic->regs.tmict; /* it was saved as it expired */
 		break;
 	case TIMER_ONESHOT: break;
 	default: return;

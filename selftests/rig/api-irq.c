@@ -685,6 +685,51 @@ static void lapic_state(void)
 			     "another ID in x2APIC mode");
 }
 
+/* A LAPIC has no vector below 16, and its timer counts nothing in the mode that is none. */
+static void lapic_of_ones(void)
+{
+	struct kvm_lapic_state lapic, again, before;
+	struct vm *v = vm_new(RAM_SIZE);
+	int one;
+
+	vm_irqchip(v);
+	vm_add_cpu(v);
+	one = v->cpu[0].fd;
+	ioctl(one, KVM_GET_LAPIC, &before);
+	memset(&lapic, 0xff, sizeof(lapic));
+	EXPECT_OK(ioctl(one, KVM_SET_LAPIC, &lapic), "KVM_SET_LAPIC of all ones");
+	ioctl(one, KVM_GET_LAPIC, &again);
+	tap_ok(get_reg(&again, 0x100) == 0xffff0000 && get_reg(&again, 0x200) == 0xffff0000 &&
+		       get_reg(&again, 0x180) == 0xffff0000,
+	       "no vector below 16 is in ISR, IRR, or TMR");
+	tap_ok(get_reg(&again, 0x390) == 0, "a timer of no mode does not count");
+	EXPECT_OK(ioctl(one, KVM_SET_LAPIC, &before), "and back");
+	vm_free(v);
+}
+
+/* The count is 0 for a moment before each tick: a state of then has a timer that goes on. */
+static void periodic_timer_at_its_end(void)
+{
+	struct kvm_lapic_state lapic, again;
+	struct vm *v = vm_new(RAM_SIZE);
+	int one;
+
+	vm_irqchip(v);
+	vm_add_cpu(v);
+	one = v->cpu[0].fd;
+	ioctl(one, KVM_GET_LAPIC, &lapic);
+	set_reg(&lapic, 0xf0, 0x1ff);
+	set_reg(&lapic, 0x320, 0x20000 | LEVEL);
+	set_reg(&lapic, 0x3e0, 0xb);
+	set_reg(&lapic, 0x380, 3000000);
+	set_reg(&lapic, 0x390, 0);
+	EXPECT_OK(ioctl(one, KVM_SET_LAPIC, &lapic), "a periodic timer with a count of 0");
+	usleep(20000);
+	ioctl(one, KVM_GET_LAPIC, &again);
+	tap_ok(get_reg(&again, 0x200 + 16 * (LEVEL / 32)) & 1u << LEVEL % 32, "ticks");
+	vm_free(v);
+}
+
 int main(void)
 {
 	struct sigaction action = { .sa_handler = on_alarm };
@@ -714,6 +759,10 @@ int main(void)
 	chip_states();
 	pit_state();
 	lapic_state();
+	if (!dev_is_kvm()) { /* it keeps them */
+		lapic_of_ones();
+		periodic_timer_at_its_end();
+	}
 	vm_free(vm);
 	return tap_done();
 }

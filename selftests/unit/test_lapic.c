@@ -537,6 +537,26 @@ TEST(state_survives_saving_and_loading)
 	assert_int_equal(lapic_accept(&regs), 0x31);
 }
 
+TEST(no_vector_below_16_is_loaded)
+{
+	u8 page[LAPIC_PAGE_SIZE], again[LAPIC_PAGE_SIZE];
+	u32 count, reg, i;
+
+	memset(page, 0xff, sizeof(page));
+	assert_int_equal(lapic_regs_load(&regs, page, false, &count), 0);
+	lapic_regs_save(&regs, count, false, again);
+	for (reg = LAPIC_ISR; reg < LAPIC_ESR; reg += 0x80)
+		for (i = 0; i < 8; i++) {
+			u32 value;
+
+			memcpy(&value, again + reg + i * 16, sizeof(value));
+			assert_int_equal(value, i ? ~0u : ~0xffffu);
+		}
+	for (i = 16; i < 256; i++)
+		assert_in_range(lapic_eoi(&regs), 16, 255);
+	assert_int_equal(lapic_eoi(&regs), -1);
+}
+
 TEST(x2apic_state_has_the_xapic_id)
 {
 	u8 page[LAPIC_PAGE_SIZE];
@@ -656,6 +676,7 @@ int main(void)
 		CASE(xapic_icr_has_two_halves),
 		CASE(extint_passes_through_lint0),
 		CASE(state_survives_saving_and_loading),
+		CASE(no_vector_below_16_is_loaded),
 		CASE(x2apic_state_has_the_xapic_id),
 		CASE(x2apic_state_has_a_32_bit_id_if_wanted),
 		CASE(hostile_values_do_no_harm),
