@@ -140,11 +140,13 @@ static int hp_online(unsigned int cpu)
 		c->vmxon = NULL;
 	}
 	if (r == -EBUSY)
-		pr_err("VT-x is in use by another hypervisor on CPU %u. Stop its VMs and unload it (modprobe -r kvm_intel) and try again.\n",
-		       cpu);
+		pr_err_ratelimited(
+			"VT-x is in use by another hypervisor on CPU %u. Stop its VMs and unload it (modprobe -r kvm_intel) and try again.\n",
+			cpu);
 	else if (r)
-		pr_err("the processor refused VMXON on CPU %u. 'abyme doctor' may know why.\n",
-		       cpu);
+		pr_err_ratelimited(
+			"the processor refused VMXON on CPU %u. 'abyme doctor' may know why.\n",
+			cpu);
 	return r;
 }
 
