@@ -55,13 +55,14 @@ static void settle_init_sipi(struct vcpu *vcpu)
 void events_get(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 {
 	struct vcpu_inject *in = &vcpu->inject;
+	bool waits = nested_event_waits(vcpu);
 	int irq;
 
 	memset(e, 0, sizeof(*e));
 	settle_init_sipi(vcpu);
 	inject_take_nmi(vcpu);
 	get_exception(vcpu, e);
-	irq = inject_irq_vector(vcpu);
+	irq = inject_irq_vector(vcpu, nested_state_has_irq(vcpu));
 	e->interrupt.injected = irq >= 0;
 	e->interrupt.nr = max(irq, 0);
 	e->interrupt.shadow = get_shadow();
@@ -69,10 +70,13 @@ void events_get(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 	e->nmi.pending = in->nmi.pending != 0;
 	e->nmi.masked = inject_nmi_masked(vcpu);
 	e->smi.latched_init = lapic_has_init(vcpu);
-	if (nested_event_waits(vcpu))
-		e->exception.injected = e->interrupt.injected = e->nmi.injected = 0;
+	if (waits)
+		e->exception.injected = e->nmi.injected = 0;
+	e->sipi_vector = lapic_has_sipi(vcpu) ? lapic_sipi_vector(vcpu) : 0;
 	e->flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW |
 		   KVM_VCPUEVENT_VALID_SMM;
+	if (lapic_has_sipi(vcpu))
+		e->flags |= KVM_VCPUEVENT_VALID_SIPI_VECTOR;
 	if (vcpu->vm->exception_payload)
 		e->flags |= KVM_VCPUEVENT_VALID_PAYLOAD;
 	if (vcpu->vm->triple_fault_event) {
@@ -86,7 +90,7 @@ void events_get(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 	 KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM | KVM_VCPUEVENT_VALID_PAYLOAD | \
 	 KVM_VCPUEVENT_VALID_TRIPLE_FAULT)
 
-static bool events_ok(const struct vcpu *vcpu, const struct kvm_vcpu_events *e)
+bool events_ok(const struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 {
 	if (e->flags & ~EVENT_FLAGS)
 		return false;
@@ -141,12 +145,20 @@ static void set_triple_fault(struct vcpu *vcpu, bool pending)
 /* What is in delivery. The event of an entry of L1's is the nested state's, and stays. */
 static void set_injected(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 {
+	inject_set_irq_vector(vcpu, e->interrupt.injected ? e->interrupt.nr : -1, e->interrupt.soft,
+			      nested_state_has_irq(vcpu));
 	if (nested_event_waits(vcpu))
 		return;
 	set_exception(vcpu, e);
-	inject_set_irq_vector(vcpu, e->interrupt.injected ? e->interrupt.nr : -1,
-			      e->interrupt.soft);
 	vcpu->inject.nmi.injected = e->nmi.injected;
+}
+
+/* For KVM_MP_STATE_SIPI_RECEIVED, which may have been set before. */
+static void set_sipi_vector(struct vcpu *vcpu, u8 vector)
+{
+	vcpu->sipi_vector = vector;
+	if (lapic_has_sipi(vcpu))
+		lapic_latch_sipi(vcpu, vector);
 }
 
 int events_set(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
@@ -164,7 +176,7 @@ int events_set(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 		in->nmi.pending = e->nmi.pending;
 	inject_set_nmi_masked(vcpu, e->nmi.masked);
 	if (e->flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR)
-		vcpu->sipi_vector = e->sipi_vector;
+		set_sipi_vector(vcpu, e->sipi_vector);
 	if (e->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT)
 		set_triple_fault(vcpu, e->triple_fault.pending);
 	if ((e->flags & KVM_VCPUEVENT_VALID_SMM) && vcpu->lapic)

@@ -12,6 +12,7 @@
 #include "guest/vcpu.h"
 #include "irqchip/inject.h"
 #include "irqchip/irqchip.h"
+#include "nested/nested.h"
 #include "vcpu_state_ioctl.h"
 
 /* --- KVM_GET_REGS, KVM_SET_REGS ----------------------------------------- */
@@ -190,7 +191,7 @@ static bool sregs_pae(const struct kvm_sregs2 *in)
 
 static void sregs_get(struct vcpu *vcpu, struct kvm_sregs *out)
 {
-	int irq = inject_irq_vector(vcpu);
+	int irq = inject_irq_vector(vcpu, nested_state_has_irq(vcpu));
 	struct kvm_sregs2 common;
 
 	sregs_get_common(vcpu, &common);
@@ -207,7 +208,8 @@ static void set_injected_irq(struct vcpu *vcpu, const struct kvm_sregs *in)
 	for (i = 0; i < ARRAY_SIZE(in->interrupt_bitmap); i++) {
 		if (!in->interrupt_bitmap[i])
 			continue;
-		inject_set_irq_vector(vcpu, i * 64 + __ffs(in->interrupt_bitmap[i]), false);
+		inject_set_irq_vector(vcpu, i * 64 + __ffs(in->interrupt_bitmap[i]), false,
+				      nested_state_has_irq(vcpu));
 		return;
 	}
 }

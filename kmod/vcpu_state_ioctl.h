@@ -30,6 +30,7 @@ void state_to_run(struct vcpu *vcpu);
 /* vcpu_events_ioctl.c */
 struct kvm_vcpu_events;
 void events_get(struct vcpu *vcpu, struct kvm_vcpu_events *e);
+bool events_ok(const struct vcpu *vcpu, const struct kvm_vcpu_events *e);
 int events_set(struct vcpu *vcpu, const struct kvm_vcpu_events *e);
 long vcpu_get_events(struct vcpu *vcpu, void __user *arg);
 long vcpu_set_events(struct vcpu *vcpu, void __user *arg);

@@ -98,16 +98,16 @@ void inject_nmi(struct vcpu *vcpu)
 	vcpu_kick(vcpu);
 }
 
-int inject_irq_vector(const struct vcpu *vcpu)
+int inject_irq_vector(const struct vcpu *vcpu, bool elsewhere)
 {
 	const struct vcpu_inject *in = &vcpu->inject;
 
-	if (in->irq.injected && !in->irq.soft)
+	if (!elsewhere && in->irq.injected && !in->irq.soft)
 		return in->irq.vector;
 	return in->user_irq & USER_IRQ_VALID ? (u8)in->user_irq : -1;
 }
 
-void inject_set_irq_vector(struct vcpu *vcpu, int vector, bool soft)
+void inject_set_irq_vector(struct vcpu *vcpu, int vector, bool soft, bool elsewhere)
 {
 	struct vcpu_inject *in = &vcpu->inject;
 
@@ -115,10 +115,12 @@ void inject_set_irq_vector(struct vcpu *vcpu, int vector, bool soft)
 	 * Which of the two it was is not said: queued, it is not lost if IF is clear.
 	 * With a LAPIC it may be one of the LAPIC's, which LINT0 need not let through.
 	 */
-	bool queue = vector >= 0 && !soft && !vcpu->vm->kernel_pic && !vcpu->in_l2 &&
+	bool queue = vector >= 0 && !soft && !vcpu->vm->kernel_pic &&
 		     (!vcpu->lapic || !inject_irq_allowed(vcpu));
 
 	in->user_irq = queue ? USER_IRQ_VALID | vector : 0;
+	if (elsewhere)
+		return;
 	in->irq.injected = vector >= 0 && !queue;
 	in->irq.soft = soft;
 	in->irq.vector = max(vector, 0);

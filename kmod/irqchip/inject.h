@@ -26,11 +26,11 @@ u32 inject_exception_type(u8 vector);
 void inject_recover(struct vcpu *vcpu);
 /* Writes the entry-interruption fields of the current VMCS. */
 /*
- * As userspace saves it: an interrupt on its way into the guest, or queued by
- * KVM_INTERRUPT; -1: none. vCPU loaded.
+ * As userspace saves it: an interrupt on its way into the guest, unless that is saved
+ * @elsewhere, or queued by KVM_INTERRUPT; -1: none. vCPU loaded.
  */
-int inject_irq_vector(const struct vcpu *vcpu);
-void inject_set_irq_vector(struct vcpu *vcpu, int vector, bool soft);
+int inject_irq_vector(const struct vcpu *vcpu, bool elsewhere);
+void inject_set_irq_vector(struct vcpu *vcpu, int vector, bool soft, bool elsewhere);
 void inject_write(struct vcpu *vcpu, u32 info, u32 error, u32 insn_len);
 void inject_cancel(struct vcpu *vcpu);
 bool inject_irq_allowed(struct vcpu *vcpu); /* IF and no shadow */

@@ -77,6 +77,7 @@ bool lapic_has_sipi(struct vcpu *vcpu);
 bool lapic_take_init(struct vcpu *vcpu);
 int lapic_take_sipi(struct vcpu *vcpu); /* the vector */
 void lapic_latch_sipi(struct vcpu *vcpu, u8 vector);
+u8 lapic_sipi_vector(const struct vcpu *vcpu); /* of the SIPI that is latched */
 void lapic_latch_init(struct vcpu *vcpu, bool latched);
 /*
  * The guest's TSC may have jumped: arm the TSC deadline anew if so. Cheap.

@@ -433,6 +433,11 @@ bool lapic_take_init(struct vcpu *vcpu)
 	return vcpu->lapic && test_and_clear_bit(LAPIC_EVENT_INIT, &vcpu->lapic->events);
 }
 
+u8 lapic_sipi_vector(const struct vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->lapic->sipi_vector);
+}
+
 int lapic_take_sipi(struct vcpu *vcpu)
 {
 	struct lapic *lapic = vcpu->lapic;

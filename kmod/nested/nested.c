@@ -5,6 +5,7 @@
 #include "guest/regs.h"
 #include "hw/caps.h"
 #include "hw/vmxop.h"
+#include "irqchip/irqchip.h"
 #include "nested/bitmaps.h"
 #include "nested/caps.h"
 #include "nested/internal.h"
@@ -334,10 +335,19 @@ bool nested_event_waits(const struct vcpu *vcpu)
 	       (vcpu->nested->v->entry_intr_info & INTR_VALID);
 }
 
-u32 nested_get_mp_state(const struct vcpu *vcpu)
+bool nested_state_has_irq(const struct vcpu *vcpu)
 {
-	return vcpu->in_l2 && vcpu->nested->activity == ACTIVITY_SIPI ? KVM_MP_STATE_INIT_RECEIVED
-								      : vcpu->mp_state;
+	const struct vcpu_inject *in = &vcpu->inject;
+
+	return vcpu->in_l2 && in->irq.injected &&
+	       (nested_event_waits(vcpu) || (!vcpu->lapic && !in->irq.soft));
+}
+
+u32 nested_get_mp_state(struct vcpu *vcpu)
+{
+	if (!vcpu->in_l2 || vcpu->nested->activity != ACTIVITY_SIPI)
+		return vcpu->mp_state;
+	return lapic_has_sipi(vcpu) ? KVM_MP_STATE_SIPI_RECEIVED : KVM_MP_STATE_INIT_RECEIVED;
 }
 
 int nested_set_mp_state(struct vcpu *vcpu, u32 state)

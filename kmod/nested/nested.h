@@ -72,12 +72,18 @@ bool nested_holds_init(struct vcpu *vcpu);
 
 /* L1's entry is done, and the event that it injects is still to be delivered to L2. */
 bool nested_event_waits(const struct vcpu *vcpu);
+/*
+ * The interrupt in delivery to L2 is part of the nested state, as an event of L1's entry.
+ * Without a LAPIC it always is: a vector in the events is what KVM_INTERRUPT queued, which
+ * may be for L1.
+ */
+bool nested_state_has_irq(const struct vcpu *vcpu);
 
 /*
  * KVM_GET_MP_STATE, KVM_SET_MP_STATE. nested_set_mp_state(): 1: L2 is in @state now;
  * 0: no L2, the caller's to do; -EINVAL: VMX root operation holds INIT back.
  */
-u32 nested_get_mp_state(const struct vcpu *vcpu);
+u32 nested_get_mp_state(struct vcpu *vcpu);
 int nested_set_mp_state(struct vcpu *vcpu, u32 state);
 
 /*

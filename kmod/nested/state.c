@@ -40,7 +40,7 @@ static void fill_header(struct vcpu *vcpu, struct kvm_nested_state *s)
 	if (!vcpu->in_l2)
 		return;
 	s->flags |= KVM_STATE_NESTED_GUEST_MODE;
-	if (n->entering)
+	if (n->entering || nested_state_has_irq(vcpu))
 		s->flags |= KVM_STATE_NESTED_RUN_PENDING;
 	if (n->mtf_pending)
 		s->flags |= KVM_STATE_NESTED_MTF_PENDING;
@@ -48,6 +48,20 @@ static void fill_header(struct vcpu *vcpu, struct kvm_nested_state *s)
 		s->hdr.vmx.flags |= KVM_STATE_VMX_PREEMPTION_TIMER_DEADLINE;
 		s->hdr.vmx.preemption_timer_deadline = timer_get_deadline(vcpu) >> DEADLINE_SHIFT;
 	}
+}
+
+/* An interrupt that an exit cut short is delivered again as if L1 had just injected it. */
+static int copy_vmcs12(struct vcpu *vcpu, void __user *to)
+{
+	struct vmcs12 *v = vcpu->nested->v;
+	u32 info = v->entry_intr_info;
+	int r;
+
+	if (nested_state_has_irq(vcpu) && !nested_event_waits(vcpu))
+		v->entry_intr_info = INTR_VALID | INTR_TYPE_EXT | vcpu->inject.irq.vector;
+	r = copy_to_user(to, v, VMCS12_BYTES) ? -EFAULT : 0;
+	v->entry_intr_info = info;
+	return r;
 }
 
 int nested_state_get(struct vcpu *vcpu, struct kvm_nested_state __user *user, u32 user_size)
@@ -65,7 +79,7 @@ int nested_state_get(struct vcpu *vcpu, struct kvm_nested_state __user *user, u3
 	if (s.size == HEADER)
 		return s.size;
 	vmcs12_sync(vcpu);
-	if (copy_to_user(user->data.vmx[0].vmcs12, vcpu->nested->v, VMCS12_BYTES))
+	if (copy_vmcs12(vcpu, user->data.vmx[0].vmcs12))
 		return -EFAULT;
 	shadow12_sync(vcpu);
 	if (s.size > HEADER + VMCS12_BYTES &&
