@@ -2,7 +2,6 @@
 /* Registers of a vCPU, as userspace gets and sets them. */
 #include <linux/kvm.h>
 #include <linux/uaccess.h>
-#include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 #include <vmx/info.h>
 
@@ -133,6 +132,8 @@ static bool sregs_ok(struct vcpu *vcpu, const struct kvm_sregs2 *in)
 
 	if (!cr_state_ok(&s) || in->cr8 > 15)
 		return false;
+	if (in->apic_base != vcpu->msrs.apic_base && !lapic_base_ok(vcpu, in->apic_base, true))
+		return false;
 	return !ops || !vcpu->nested ||
 	       (ops->cr0_valid(vcpu, in->cr0) && ops->cr4_valid(vcpu, in->cr4));
 }
@@ -164,9 +165,8 @@ static int sregs_set_common(struct vcpu *vcpu, const struct kvm_sregs2 *in)
 {
 	if (!sregs_ok(vcpu, in))
 		return -EINVAL;
-	if (in->apic_base != vcpu->msrs.apic_base &&
-	    msr_write(vcpu, MSR_IA32_APICBASE, true, in->apic_base))
-		return -EINVAL;
+	if (in->apic_base != vcpu->msrs.apic_base)
+		lapic_set_base(vcpu, in->apic_base, true);
 	vcpu->l2_by_user |= vcpu->in_l2;
 	sregs_set_segments(vcpu, in);
 	vcpu->cr2 = in->cr2;
@@ -222,12 +222,19 @@ static void load_pdptes(struct vcpu *vcpu, u64 cr3)
 	vcpu->peeking = false;
 }
 
-static int sregs_set(struct vcpu *vcpu, const struct kvm_sregs *in)
+static struct kvm_sregs2 sregs_common(const struct kvm_sregs *in)
 {
 	struct kvm_sregs2 common = {};
-	int r;
 
 	memcpy(&common, in, offsetofend(struct kvm_sregs, apic_base));
+	return common;
+}
+
+static int sregs_set(struct vcpu *vcpu, const struct kvm_sregs *in)
+{
+	struct kvm_sregs2 common = sregs_common(in);
+	int r;
+
 	r = sregs_set_common(vcpu, &common);
 	if (r)
 		return r;
@@ -357,31 +364,26 @@ long vcpu_translate(struct vcpu *vcpu, void __user *arg)
 
 /* --- registers in kvm_run ----------------------------------------------- */
 
-/* Another thread may write kvm_run meanwhile: each part is copied before it's looked at. */
+/*
+ * All of it, or nothing: what is wrong is found before anything changes. Another thread
+ * may write kvm_run meanwhile, so that it is copied before it is looked at.
+ */
 static int take_dirty(struct vcpu *vcpu, u64 dirty)
 {
-	const struct kvm_sync_regs *sync = &vcpu->run->s.regs;
-	struct kvm_regs regs;
-	struct kvm_sregs sregs;
-	struct kvm_vcpu_events events;
+	struct kvm_sync_regs sync = vcpu->run->s.regs;
+	struct kvm_sregs2 common = sregs_common(&sync.sregs);
 
-	if (dirty & KVM_SYNC_X86_REGS) {
-		regs = sync->regs;
-		regs_put(vcpu, &regs);
-		vcpu->run->kvm_dirty_regs &= ~KVM_SYNC_X86_REGS;
-	}
-	if (dirty & KVM_SYNC_X86_SREGS) {
-		sregs = sync->sregs;
-		if (sregs_set(vcpu, &sregs))
-			return -EINVAL;
-		vcpu->run->kvm_dirty_regs &= ~KVM_SYNC_X86_SREGS;
-	}
-	if (dirty & KVM_SYNC_X86_EVENTS) {
-		events = sync->events;
-		if (events_set(vcpu, &events))
-			return -EINVAL;
-		vcpu->run->kvm_dirty_regs &= ~KVM_SYNC_X86_EVENTS;
-	}
+	if ((dirty & KVM_SYNC_X86_SREGS) && !sregs_ok(vcpu, &common))
+		return -EINVAL;
+	if ((dirty & KVM_SYNC_X86_EVENTS) && !events_ok(vcpu, &sync.events))
+		return -EINVAL;
+	if (dirty & KVM_SYNC_X86_REGS)
+		regs_put(vcpu, &sync.regs);
+	if (dirty & KVM_SYNC_X86_SREGS)
+		sregs_set(vcpu, &sync.sregs);
+	if (dirty & KVM_SYNC_X86_EVENTS)
+		events_set(vcpu, &sync.events);
+	vcpu->run->kvm_dirty_regs = 0;
 	return 0;
 }
 

@@ -35,6 +35,7 @@ int lapic_create(struct vcpu *vcpu);
 void lapic_free(struct vcpu *vcpu); /* of a vCPU that was never published */
 void lapic_reset(struct vcpu *vcpu, bool init);
 /* MSR_IA32_APICBASE, kept in vcpu->msrs.apic_base. 0, or 1: #GP. */
+bool lapic_base_ok(const struct vcpu *vcpu, u64 value, bool host);
 int lapic_set_base(struct vcpu *vcpu, u64 value, bool host);
 /* As CR8. Without a LAPIC it's kvm_run's. */
 u64 lapic_get_tpr(struct vcpu *vcpu);

@@ -113,14 +113,22 @@ static u64 base_reserved(const struct vcpu *vcpu)
 	return reserved;
 }
 
+bool lapic_base_ok(const struct vcpu *vcpu, u64 value, bool host)
+{
+	enum lapic_mode from = base_mode(vcpu->msrs.apic_base);
+
+	/* Userspace that restores a vCPU may go from any state to any valid one. */
+	if (host && value & MSR_IA32_APICBASE_ENABLE)
+		from = base_mode(value);
+	return lapic_base_move_valid(from, value, base_reserved(vcpu));
+}
+
 int lapic_set_base(struct vcpu *vcpu, u64 value, bool host)
 {
-	struct lapic *lapic = vcpu->lapic;
 	enum lapic_mode from = base_mode(vcpu->msrs.apic_base), to = base_mode(value);
-	/* Userspace that restores a vCPU may go from any state to any valid one. */
-	enum lapic_mode as_if = host && value & MSR_IA32_APICBASE_ENABLE ? to : from;
+	struct lapic *lapic = vcpu->lapic;
 
-	if (!lapic_base_move_valid(as_if, value, base_reserved(vcpu)))
+	if (!lapic_base_ok(vcpu, value, host))
 		return 1;
 	vcpu->msrs.apic_base = value;
 	if (!lapic)

@@ -415,6 +415,43 @@ static void bad_state(void)
 		 run->fail_entry.hardware_entry_failure_reason);
 }
 
+/* Registers in kvm_run: what one part of them makes invalid changes no other. */
+static void dirty_registers(void)
+{
+	struct kvm_run *run = vm->cpu[0].run;
+	struct kvm_sync_regs *sync = &run->s.regs;
+	struct kvm_regs before, after;
+	struct kvm_sregs sregs;
+
+	if (vm_cap(vm->dev, KVM_CAP_SYNC_REGS) != 7) {
+		tap_skip("no KVM_CAP_SYNC_REGS", "registers in kvm_run");
+		return;
+	}
+	vm_real_mode(vm, 0, 0x500);
+	ioctl(fd, KVM_GET_REGS, &before);
+	ioctl(fd, KVM_GET_SREGS, &sregs);
+	sync->regs = before;
+	sync->regs.rbx = 0x1234;
+	sync->sregs = sregs;
+	sync->sregs.cr2 = 0x5678;
+	memset(&sync->events, 0, sizeof(sync->events));
+	sync->events.flags = 1u << 31;
+	run->kvm_dirty_regs = 7;
+	EXPECT_ERRNO(ioctl(fd, KVM_RUN, 0), EINVAL, "KVM_RUN with events of unknown flags");
+	run->kvm_dirty_regs = 0;
+	ioctl(fd, KVM_GET_REGS, &after);
+	tap_ok(after.rbx == before.rbx, "changes no register");
+	ioctl(fd, KVM_GET_SREGS, &sregs);
+	tap_ok(sregs.cr2 != 0x5678, "nor CR2");
+	sync->events.flags = 0;
+	sync->sregs.apic_base |= 1ull << 60;
+	run->kvm_dirty_regs = 7;
+	EXPECT_ERRNO(ioctl(fd, KVM_RUN, 0), EINVAL, "KVM_RUN with an APIC base too high");
+	run->kvm_dirty_regs = 0;
+	ioctl(fd, KVM_GET_REGS, &after);
+	tap_ok(after.rbx == before.rbx, "changes no register");
+}
+
 /* CPUID may not change once the vCPU has run; the same again is no change. */
 static void cpuid_after_run(void)
 {
@@ -455,6 +492,8 @@ int main(void)
 	other_process();
 	immediate_exit();
 	bad_state();
+	if (!dev_is_kvm())
+		dirty_registers();
 	cpuid_after_run();
 	machine_checks();
 	outlives();
