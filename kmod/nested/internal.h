@@ -56,7 +56,8 @@ struct exit_watch {
 
 struct nested {
 	struct vcpu *vcpu;
-	struct vmx_caps caps;	       /* offered to L1 */
+	struct vmx_caps wanted;	       /* for L1, by userspace */
+	struct vmx_caps caps;	       /* offered to L1: less what this vCPU has not */
 	struct vmcs12_fieldset fields; /* that L1 has */
 	u64 feature_control;
 

@@ -45,7 +45,7 @@ static struct nested *nested_alloc(struct vcpu *vcpu)
 
 	if (!n)
 		return NULL;
-	n->caps = offered;
+	n->wanted = offered;
 	n->vmxon_ptr = NO_GPA;
 	n->vmcs12_ptr = NO_GPA;
 	n->virt_apic.gpa = NO_GPA;
@@ -60,19 +60,23 @@ static struct nested *nested_alloc(struct vcpu *vcpu)
 #define PROC2_OF_CPUID (PROC2_RDTSCP | PROC2_INVPCID | PROC2_XSAVES)
 
 /*
- * What follows from CPUID: controls, by what vmcs01 gives L1, and the CR4 bits
- * that VMX operation allows. A control that is lost does not come back.
+ * What L1 is offered follows from what userspace wants and from the vCPU: controls, by
+ * what CPUID gives vmcs01, and the CR4 bits that VMX operation allows. What passed
+ * checks by the old offer is checked again.
  */
 static void refresh_caps(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
+	n->caps = n->wanted;
 	/* Nobody but L0's LAPIC can end a notification in L1's place. */
 	if (!vcpu->lapic)
 		n->caps.pin.may &= ~(u32)PIN_POSTED_INTR;
 	n->caps.proc2.may &= ~(u32)PROC2_OF_CPUID | vcpu->vmcs01.ctl[CTL_PROC2];
-	n->caps.cr4_fixed1 = (hw_caps.cr4_fixed1 & ~(u64)vcpu->cpuid.cr4_reserved) | CR4_VMXE;
+	n->caps.cr4_fixed1 &= ~(u64)vcpu->cpuid.cr4_reserved;
+	n->caps.cr4_fixed1 |= CR4_VMXE;
 	vmcs12_fields_of(&n->caps, &n->fields);
+	n->check_ctls = n->check_host = n->check_guest = true;
 }
 
 static int cpuid_changed(struct vcpu *vcpu)
@@ -229,8 +233,8 @@ int nested_msr_get(struct vcpu *vcpu, u32 msr, u64 *value, bool host)
 
 	if (!host && !vcpu->cpuid.vmx)
 		return -EINVAL;
-	/* They are among those to be saved, so a vCPU that never had VMX has them as 0. */
-	if (!n) {
+	/* They are among those to be saved, so a vCPU without VMX has them as 0. */
+	if (!n || !vcpu->cpuid.vmx) {
 		*value = 0;
 		return host ? 0 : -EINVAL;
 	}
@@ -244,24 +248,25 @@ int nested_msr_get(struct vcpu *vcpu, u32 msr, u64 *value, bool host)
 int nested_msr_set(struct vcpu *vcpu, u32 msr, u64 value, bool host)
 {
 	struct nested *n = vcpu->nested;
-	struct vmx_caps max = offered;
 	u64 now;
 	int r;
 
 	if (!host && !vcpu->cpuid.vmx)
 		return -EINVAL;
-	if (!n)
+	if (!n || !vcpu->cpuid.vmx)
 		return host && !value ? 0 : -EINVAL;
 	if (msr == VMX_MSR_FEATURE_CONTROL)
 		return set_feature_control(vcpu, value, host);
 	if (!host)
 		return -EINVAL;
+	if (caps_get(&n->caps, msr, &now) && now == value)
+		return 0;
 	/* A current VMCS has passed checks that went by them. */
 	if (n->vmxon)
-		return caps_get(&n->caps, msr, &now) && now == value ? 0 : -EINVAL;
-	r = caps_set(&n->caps, &max, msr, value);
+		return -EINVAL;
+	r = caps_set(&n->wanted, &offered, msr, value);
 	if (!r)
-		vmcs12_fields_of(&n->caps, &n->fields);
+		refresh_caps(vcpu);
 	return r;
 }
 

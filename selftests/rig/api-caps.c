@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a vCPU has and what userspace says that it has: the MSRs to be saved, and the VMX
+ * capability MSRs.
+ */
+#include <string.h>
+#include <vmx/caps.h>
+#include <vmx/controls.h>
+#include "l1.h"
+
+static struct {
+	struct kvm_cpuid2 head;
+	struct kvm_cpuid_entry2 entries[256];
+} supported;
+
+static struct vm *vm;
+static int fd;
+
+/* --- CPUID and MSRs ------------------------------------------------------- */
+
+static void new_vcpu(bool irqchip)
+{
+	vm = vm_new(L1_RAM);
+	if (irqchip)
+		vm_irqchip(vm);
+	vm_add_cpu(vm);
+	fd = vm->cpu[0].fd;
+}
+
+static struct kvm_cpuid_entry2 *leaf(struct kvm_cpuid2 *table, u32 function, u32 index)
+{
+	static struct kvm_cpuid_entry2 none;
+
+	for (u32 i = 0; i < table->nent; i++)
+		if (table->entries[i].function == function && table->entries[i].index == index)
+			return &table->entries[i];
+	return &none;
+}
+
+static int set_cpuid(const void *table)
+{
+	return ioctl(fd, KVM_SET_CPUID2, table);
+}
+
+static int get_msr(u32 index, u64 *value)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} m = { .head.nmsrs = 1, .entry.index = index };
+	int r = ioctl(fd, KVM_GET_MSRS, &m);
+
+	*value = m.entry.data;
+	return r;
+}
+
+static int set_msr(u32 index, u64 value)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} m = { .head.nmsrs = 1, .entry = { .index = index, .data = value } };
+
+	return ioctl(fd, KVM_SET_MSRS, &m);
+}
+
+static u64 msr_of_device(u32 index)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} m = { .head.nmsrs = 1, .entry.index = index };
+
+	return ioctl(vm->dev, KVM_GET_MSRS, &m) == 1 ? m.entry.data : 0;
+}
+
+/* --- the list of MSRs ------------------------------------------------------ */
+
+enum how { NO_CPUID, WITHOUT_VMX, WITH_ALL };
+
+/* A client reads all that the list has, and gives up at the first that cannot be read. */
+static void each_msr_of_the_list(enum how how, const char *what)
+{
+	static struct {
+		struct kvm_msr_list head;
+		u32 indices[1024];
+	} list;
+	u32 unread = 0, refused = 0;
+	u64 value;
+
+	list.head.nmsrs = ARRAY_SIZE(list.indices);
+	new_vcpu(true);
+	if (how == WITHOUT_VMX)
+		leaf(&supported.head, 1, 0)->ecx &= ~(1u << 5);
+	if (how != NO_CPUID && set_cpuid(&supported))
+		tap_bail("KVM_SET_CPUID2");
+	leaf(&supported.head, 1, 0)->ecx |= 1u << 5;
+	if (ioctl(vm->dev, KVM_GET_MSR_INDEX_LIST, &list))
+		tap_bail("KVM_GET_MSR_INDEX_LIST");
+	for (u32 i = 0; i < list.head.nmsrs; i++) {
+		if (get_msr(list.indices[i], &value) != 1)
+			unread = list.indices[i];
+		else if (set_msr(list.indices[i], value) != 1)
+			refused = list.indices[i];
+	}
+	tap_ok(!unread && !refused, "%s: each MSR of the list is read, and taken back", what);
+	if (unread || refused)
+		tap_note("0x%x is not read, 0x%x not taken", unread, refused);
+	vm_free(vm);
+}
+
+/* --- VMX capabilities ------------------------------------------------------ */
+
+/* Instructions that L2 may use if L1 may. */
+static const struct {
+	const char *name;
+	u32 function, index, edx, ebx, eax; /* the bits in CPUID */
+	u32 control;
+} shared[] = {
+	{ "RDTSCP", 0x80000001, 0, 1u << 27, 0, 0, PROC2_RDTSCP },
+	{ "INVPCID", 7, 0, 0, 1u << 10, 0, PROC2_INVPCID },
+	{ "XSAVES", 0xd, 1, 0, 0, 1u << 3, PROC2_XSAVES },
+};
+
+static bool may_proc2(u32 control)
+{
+	u64 value;
+
+	return get_msr(VMX_MSR_PROC2, &value) == 1 && value >> 32 & control;
+}
+
+static void comes_back_with_cpuid(int i)
+{
+	static typeof(supported) less;
+	struct kvm_cpuid_entry2 *e;
+
+	new_vcpu(true);
+	if (!(msr_of_device(VMX_MSR_PROC2) >> 32 & shared[i].control)) {
+		tap_skip("the processor lacks it", "%s", shared[i].name);
+		vm_free(vm);
+		return;
+	}
+	less = supported;
+	e = leaf(&less.head, shared[i].function, shared[i].index);
+	e->edx &= ~shared[i].edx;
+	e->ebx &= ~shared[i].ebx;
+	e->eax &= ~shared[i].eax;
+	set_cpuid(&supported);
+	tap_ok(may_proc2(shared[i].control), "L1 with %s may let L2 use it", shared[i].name);
+	set_cpuid(&less);
+	tap_ok(!may_proc2(shared[i].control), "without it, it may not");
+	set_cpuid(&supported);
+	tap_ok(may_proc2(shared[i].control), "and it may again when CPUID has it again");
+	set_cpuid(&less);
+	if (!dev_is_kvm()) /* which leaves it to userspace */
+		tap_ok(set_msr(VMX_MSR_PROC2, msr_of_device(VMX_MSR_PROC2)) == 1 &&
+			       !may_proc2(shared[i].control),
+		       "without it not by the capability either");
+	vm_free(vm);
+}
+
+static void userspace_takes_away(void)
+{
+	u64 value;
+
+	new_vcpu(true);
+	set_cpuid(&supported);
+	get_msr(VMX_MSR_PROC2, &value);
+	tap_ok(set_msr(VMX_MSR_PROC2, value & ~((u64)PROC2_EPT << 32)) == 1,
+	       "userspace takes EPT away");
+	leaf(&supported.head, 1, 0)->ebx ^= 1 << 24;
+	set_cpuid(&supported);
+	tap_ok(!may_proc2(PROC2_EPT), "and CPUID does not bring it back");
+	leaf(&supported.head, 1, 0)->ebx ^= 1 << 24;
+	tap_ok(set_msr(VMX_MSR_PROC2, value) == 1 && may_proc2(PROC2_EPT), "userspace does");
+	tap_ok(set_msr(VMX_MSR_PROC2, value | 1ull << 63) == 0, "what is not offered is refused");
+	vm_free(vm);
+}
+
+static void posted_interrupts(void)
+{
+	u64 device, value;
+
+	new_vcpu(false);
+	set_cpuid(&supported);
+	device = msr_of_device(VMX_MSR_TRUE_PIN);
+	get_msr(VMX_MSR_TRUE_PIN, &value);
+	tap_ok(!(value >> 32 & PIN_POSTED_INTR), "without an irqchip no posted interrupts");
+	tap_ok(set_msr(VMX_MSR_TRUE_PIN, device) == 1 && get_msr(VMX_MSR_TRUE_PIN, &value) == 1 &&
+		       !(value >> 32 & PIN_POSTED_INTR),
+	       "whatever userspace writes");
+	vm_free(vm);
+}
+
+static void in_vmx_operation(void)
+{
+	struct kvm_nested_state state = {
+		.size = sizeof(state),
+		.format = KVM_STATE_NESTED_FORMAT_VMX,
+		.hdr.vmx = { .vmxon_pa = 0x1000, .vmcs12_pa = -1ull },
+	};
+	u64 value;
+
+	new_vcpu(true);
+	set_cpuid(&supported);
+	if (ioctl(fd, KVM_SET_NESTED_STATE, &state))
+		tap_bail("KVM_SET_NESTED_STATE");
+	get_msr(VMX_MSR_PROC2, &value);
+	tap_ok(set_msr(VMX_MSR_PROC2, value & ~((u64)PROC2_EPT << 32)) == 0 && may_proc2(PROC2_EPT),
+	       "in VMX operation the capabilities stay");
+	if (!dev_is_kvm())
+		tap_ok(set_msr(VMX_MSR_PROC2, value) == 1, "and are taken as they are");
+	state.hdr.vmx.vmxon_pa = -1ull;
+	ioctl(fd, KVM_SET_NESTED_STATE, &state);
+	tap_ok(set_msr(VMX_MSR_PROC2, value & ~((u64)PROC2_EPT << 32)) == 1 &&
+		       !may_proc2(PROC2_EPT),
+	       "outside they are userspace's to set");
+	vm_free(vm);
+}
+
+int main(void)
+{
+	int dev = dev_open();
+
+	supported.head.nent = ARRAY_SIZE(supported.entries);
+	if (ioctl(dev, KVM_GET_SUPPORTED_CPUID, &supported))
+		tap_bail("KVM_GET_SUPPORTED_CPUID");
+	if (!dev_is_kvm()) { /* which lists MSRs that a vCPU without the feature has not */
+		each_msr_of_the_list(NO_CPUID, "no CPUID");
+		each_msr_of_the_list(WITHOUT_VMX, "CPUID without VMX");
+	}
+	each_msr_of_the_list(WITH_ALL, "all of CPUID");
+	for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
+		comes_back_with_cpuid(i);
+	userspace_takes_away();
+	if (!dev_is_kvm())
+		posted_interrupts();
+	in_vmx_operation();
+	return tap_done();
+}
