@@ -78,7 +78,7 @@ static u32 with_bit(u32 word, u32 bit, bool on)
 	return on ? word | bit : word & ~bit;
 }
 
-/* Bits that tell of the vCPU's present state. */
+/* What tells of the vCPU's present state, and what no table can give it. */
 static void fill_dynamic(struct vcpu *vcpu, struct kvm_cpuid_entry2 *e)
 {
 	switch (e->function) {
@@ -98,6 +98,9 @@ static void fill_dynamic(struct vcpu *vcpu, struct kvm_cpuid_entry2 *e)
 			e->ebx = cpuid_xsave_size(vcpu->fpu.xcr0, false);
 		if (e->index == 1 && (e->eax & (CPUID_D1_EAX_XSAVES | CPUID_D1_EAX_XSAVEC)))
 			e->ebx = cpuid_xsave_size(vcpu->fpu.xcr0 | vcpu->msrs.xss, true);
+		break;
+	case 0x80000008:
+		e->eax = (e->eax & ~0xffu) | min(e->eax & 0xff, (u32)vcpu->cpuid.maxphyaddr);
 		break;
 	}
 }
@@ -189,6 +192,12 @@ static unsigned long cr4_reserved(struct vcpu *vcpu)
 	return ~allowed;
 }
 
+/* No address is wider in a guest: entries and page walks are the processor's. */
+static u32 widest_physical(void)
+{
+	return cpuid_supported_word(0x80000008, 0, CPUID_REG_EAX) & 0xff;
+}
+
 void cpuid_init(struct vcpu *vcpu)
 {
 	struct vcpu_cpuid *c = &vcpu->cpuid;
@@ -196,7 +205,7 @@ void cpuid_init(struct vcpu *vcpu)
 	memset(c->first, 0xff, sizeof(c->first));
 	c->cr4_reserved = cr4_reserved(NULL);
 	c->efer_reserved = ~(EFER_BIT_SCE | EFER_BIT_LME | EFER_BIT_LMA | EFER_BIT_NX);
-	c->maxphyaddr = cpuid_supported_word(0x80000008, 0, CPUID_REG_EAX) & 0xff;
+	c->maxphyaddr = widest_physical();
 	c->xcr0_supported = fpu_supported_xcr0();
 }
 
@@ -241,7 +250,7 @@ static void derive(struct vcpu *vcpu)
 	c->xsaves = (leaf1 & CPUID_1_ECX_XSAVE) && hw_has_xsaves() &&
 		    (cpuid_word(vcpu, 0xd, 1, CPUID_REG_EAX) & CPUID_D1_EAX_XSAVES);
 	c->hyperv = cpuid_word(vcpu, TLFS_LEAF_INTERFACE, 0, CPUID_REG_EAX) == TLFS_INTERFACE;
-	c->maxphyaddr = clamp_t(u32, bits ?: 36, 32, 52);
+	c->maxphyaddr = clamp_t(u32, bits ?: 36, 32, widest_physical());
 	c->cr4_reserved = cr4_reserved(vcpu);
 	c->efer_reserved = efer_reserved(vcpu);
 	c->xcr0_supported = xcr0_of(vcpu);

@@ -61,11 +61,11 @@ bool cr_state_ok(const struct cr_state *s)
 
 	if (!cr0_consistent(s->cr0) || (s->cr4 & s->cr4_reserved) || (s->efer & s->efer_reserved))
 		return false;
+	if (s->cr3 & GENMASK_ULL(63, s->maxphyaddr))
+		return false; /* VM entry refuses it whatever the mode */
 	if (!long_mode)
 		return !(s->efer & EFER_BIT_LMA) && !s->cs_l;
-	if (!(s->cr4 & CR4_PAE) || !(s->efer & EFER_BIT_LMA))
-		return false;
-	return !(s->cr3 & GENMASK_ULL(63, s->maxphyaddr));
+	return (s->cr4 & CR4_PAE) && (s->efer & EFER_BIT_LMA);
 }
 
 bool xcr0_ok(u64 xcr0, u64 supported)

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a vCPU has and what userspace says that it has: the MSRs to be saved, and the VMX
- * capability MSRs.
+ * What a vCPU has and what userspace says that it has: the MSRs to be saved, the VMX
+ * capability MSRs, and a CPUID that promises more than the processor has.
  */
 #include <string.h>
 #include <vmx/caps.h>
 #include <vmx/controls.h>
+#include <vmx/vmcs.h>
 #include "l1.h"
+
+#define EXIT_REASON_BAD_GUEST_STATE (0x80000000 | 33)
+#define REASON 0x21 /* the port to which L1 writes the exit's reason */
 
 static struct {
 	struct kvm_cpuid2 head;
@@ -218,6 +222,90 @@ static void in_vmx_operation(void)
 	vm_free(vm);
 }
 
+/* --- wider than the processor ---------------------------------------------- */
+
+extern const u8 l1_code[], l1_exit[], l2_code[], l1_end[];
+
+asm(".pushsection .rodata\n"
+    "l1_code:" L1_ENTERS "l1_exit: mov $0x4402, %edx; vmread %rdx, %rax; out %eax, $0x21\n"
+    "l2_code: out %al, $0x20; hlt\n"
+    "l1_end:\n"
+    ".popsection\n");
+
+static u32 width;
+
+static void promise_52_bits(void)
+{
+	static typeof(supported) wide;
+
+	new_vcpu(true);
+	wide = supported;
+	width = leaf(&wide.head, 0x80000008, 0)->eax & 0xff;
+	leaf(&wide.head, 0x80000008, 0)->eax |= 0xff;
+	leaf(&wide.head, 0x80000008, 0)->eax &= ~0xffu | 52;
+	EXPECT_OK(set_cpuid(&wide), "a CPUID with addresses of 52 bits");
+	EXPECT_OK(ioctl(fd, KVM_GET_CPUID2, &wide), "KVM_GET_CPUID2");
+	tap_ok((leaf(&wide.head, 0x80000008, 0)->eax & 0xff) == width,
+	       "shows the guest as many as the processor has");
+}
+
+static void l1_within_the_processor(void)
+{
+	struct kvm_sregs s;
+
+	promise_52_bits();
+	vm_long_mode(vm, 0, L1_HANDLER);
+	ioctl(fd, KVM_GET_SREGS, &s);
+	s.cr3 |= 1ull << width;
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_SREGS, &s), EINVAL, "a CR3 that the processor refuses");
+	vm_flat_mode(vm, 0, 0x8000);
+	ioctl(fd, KVM_GET_SREGS, &s);
+	s.cr3 |= 1ull << width;
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_SREGS, &s), EINVAL, "the same without paging");
+	vm_free(vm);
+}
+
+/* L1's own check finds it: the processor never sees it. */
+static void l2_within_the_processor(void)
+{
+	u64 more[][2] = { { VMCS_GUEST_CR3, LONG_TABLES } };
+	struct l1_setup setup = { .exit_rip = L1_CODE + (l1_exit - l1_code),
+				  .l2_rip = L1_CODE + (l2_code - l1_code),
+				  .more = more,
+				  .more_count = 1 };
+	struct kvm_run *run;
+	u32 reason = 0;
+
+	promise_52_bits();
+	more[0][1] |= 1ull << width;
+	l1_put(vm, &setup, l1_code, l1_end - l1_code);
+	run = vm->cpu[0].run;
+	if (!ioctl(fd, KVM_RUN, 0) && run->exit_reason == KVM_EXIT_IO && run->io.port == REASON)
+		memcpy(&reason, (u8 *)run + run->io.data_offset, sizeof(reason));
+	tap_ok(reason == EXIT_REASON_BAD_GUEST_STATE, "L2 with such a CR3 fails its entry");
+	tap_ok(stat_value(ioctl(fd, KVM_GET_STATS_FD, NULL), "nested_entry_refused") == 0,
+	       "by a check, not by the processor");
+	tap_note("exit %u, reason 0x%x", run->exit_reason, reason);
+	vm_free(vm);
+}
+
+static void xsave_within_the_processor(void)
+{
+	static typeof(supported) wide;
+	struct kvm_xcrs xcrs = { .nr_xcrs = 1 };
+	struct kvm_cpuid_entry2 *e;
+
+	new_vcpu(true);
+	wide = supported;
+	e = leaf(&wide.head, 0xd, 0);
+	e->eax = e->edx = e->ecx = ~0u;
+	if (!dev_is_kvm()) /* which wants a permission for some */
+		EXPECT_OK(set_cpuid(&wide), "a CPUID with each component of XSAVE");
+	xcrs.xcrs[0].value = 1ull << 62 | 1;
+	EXPECT_ERRNO(ioctl(fd, KVM_SET_XCRS, &xcrs), EINVAL, "XCR0 takes none that is not there");
+	vm_free(vm);
+}
+
 int main(void)
 {
 	int dev = dev_open();
@@ -236,5 +324,10 @@ int main(void)
 	if (!dev_is_kvm())
 		posted_interrupts();
 	in_vmx_operation();
+	if (!dev_is_kvm()) {
+		l1_within_the_processor();
+		l2_within_the_processor();
+	}
+	xsave_within_the_processor();
 	return tap_done();
 }
