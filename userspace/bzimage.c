@@ -169,6 +169,9 @@ static void copy_header(const struct image *image, struct setup_header *header)
 	if (len > sizeof(*header))
 		len = sizeof(*header);
 	memcpy(header, image->data + SETUP_HEADER, len);
+	/* These are the boot loader's, whatever the file has in their place. */
+	header->ramdisk_image = header->ramdisk_size = 0;
+	header->setup_data = 0;
 	header->type_of_loader = LOADER_UNDEFINED;
 }
 

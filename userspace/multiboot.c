@@ -89,8 +89,21 @@ static int parse_addresses(const struct image *image, const struct mb_header *h,
 	return add_segment(image, out, s);
 }
 
+/*
+ * ELF's entry is a virtual address, as GRUB has it: that of a segment that is linked high
+ * is where the segment is loaded. Return: whether it lies in the segment.
+ */
+static bool translate_entry(const Elf32_Phdr *phdr, uint32_t entry, uint32_t *to)
+{
+	if (entry < phdr->p_vaddr || entry - phdr->p_vaddr >= phdr->p_memsz)
+		return false;
+	*to = entry - phdr->p_vaddr + phdr->p_paddr;
+	return true;
+}
+
 static int parse_elf(const struct image *image, struct multiboot *out)
 {
+	bool found = false;
 	Elf32_Ehdr ehdr;
 	Elf32_Phdr phdr;
 
@@ -114,6 +127,7 @@ static int parse_elf(const struct image *image, struct multiboot *out)
 		memcpy(&phdr, image->data + ehdr.e_phoff + i * sizeof(phdr), sizeof(phdr));
 		if (phdr.p_type != PT_LOAD || !phdr.p_memsz)
 			continue;
+		found = found || translate_entry(&phdr, ehdr.e_entry, &out->entry);
 		if (add_segment(image, out,
 				(struct multiboot_segment){ phdr.p_offset, phdr.p_filesz,
 							    phdr.p_paddr, phdr.p_memsz }))
@@ -123,9 +137,8 @@ static int parse_elf(const struct image *image, struct multiboot *out)
 }
 
 /*
- * ELF's entry is a virtual address. Where segments are linked high and
- * loaded low, as kernels are, linkers for multiboot set a physical one; an
- * entry outside all segments can only be a mistake.
+ * Where segments are linked high and loaded low, as kernels are, some linker scripts set
+ * a physical entry; one outside all segments can only be a mistake.
  */
 static int check_entry(const struct image *image, const struct multiboot *mb)
 {

@@ -224,6 +224,21 @@ static void a_big_initrd_is_refused(void **state)
 	refused(load(64 * MIB, &initrd, ""), "doesn't fit beside the kernel");
 }
 
+static void what_the_file_says_of_the_initrd_is_not_taken(void **state)
+{
+	struct boot_params *params;
+
+	(void)state;
+	header->ramdisk_image = 0x12345678;
+	header->ramdisk_size = 0x1000;
+	header->setup_data = 0xdeadbeef000;
+	assert_int_equal(load(64 * MIB, NULL, ""), 0);
+	params = memory_at(&memory, entry.rsi, sizeof(*params));
+	assert_int_equal(params->hdr.ramdisk_image, 0);
+	assert_int_equal(params->hdr.ramdisk_size, 0);
+	assert_int_equal(params->hdr.setup_data, 0);
+}
+
 static void a_long_command_line_is_refused(void **state)
 {
 	char cmdline[3000];
@@ -299,6 +314,7 @@ int main(void)
 		cmocka_unit_test_setup(the_initrd_goes_to_the_top, setup),
 		cmocka_unit_test_setup(the_initrd_stays_in_reach, setup),
 		cmocka_unit_test_setup(a_big_initrd_is_refused, setup),
+		cmocka_unit_test_setup(what_the_file_says_of_the_initrd_is_not_taken, setup),
 		cmocka_unit_test_setup(a_long_command_line_is_refused, setup),
 		cmocka_unit_test_setup(the_first_vcpu_enters_in_long_mode, setup),
 		cmocka_unit_test_setup(there_is_as_much_of_a_bios_as_images_need, setup),

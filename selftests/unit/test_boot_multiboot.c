@@ -53,6 +53,7 @@ static int setup(void **state)
 	*phdr = (Elf32_Phdr){
 		.p_type = PT_LOAD,
 		.p_offset = CODE_OFFSET,
+		.p_vaddr = 0x100000,
 		.p_paddr = 0x100000,
 		.p_filesz = CODE_SIZE,
 		.p_memsz = 0x5000,
@@ -181,6 +182,33 @@ static void damaged_elf_headers_are_refused(void **state)
 	refused(multiboot_parse(&image, &parsed), "outside what it loads");
 }
 
+/* As GRUB does it: what is linked high is entered where it is loaded. */
+static void a_virtual_entry_is_translated(void **state)
+{
+	(void)state;
+	phdr->p_vaddr = 0xc0100000;
+	ehdr->e_entry = 0xc0100010;
+	assert_int_equal(multiboot_parse(&image, &parsed), 0);
+	assert_int_equal(parsed.entry, 0x100010);
+	/* The first segment that has it decides, also if it is where another is loaded. */
+	phdr->p_vaddr = 0x300000;
+	phdr[1] = *phdr;
+	phdr[1].p_vaddr = 0xc0300000;
+	phdr[1].p_paddr = 0x300000;
+	ehdr->e_phnum = 2;
+	ehdr->e_entry = 0x300010;
+	assert_int_equal(multiboot_parse(&image, &parsed), 0);
+	assert_int_equal(parsed.entry, 0x100010);
+	/* And a physical one is taken as it is. */
+	phdr->p_vaddr = 0xc0100000;
+	assert_int_equal(multiboot_parse(&image, &parsed), 0);
+	assert_int_equal(parsed.entry, 0x300010);
+	phdr->p_vaddr = 0xffffff00;
+	ehdr->e_phnum = 1;
+	ehdr->e_entry = 0x10;
+	refused(multiboot_parse(&image, &parsed), "entry 0x10 outside");
+}
+
 static void other_elf_kinds_name_the_way_out(void **state)
 {
 	(void)state;
@@ -299,6 +327,7 @@ int main(void)
 		cmocka_unit_test_setup(cut_off_images_are_refused, setup),
 		cmocka_unit_test_setup(huge_images_are_refused, setup),
 		cmocka_unit_test_setup(damaged_elf_headers_are_refused, setup),
+		cmocka_unit_test_setup(a_virtual_entry_is_translated, setup),
 		cmocka_unit_test_setup(other_elf_kinds_name_the_way_out, setup),
 		cmocka_unit_test_setup(our_own_tables_are_protected, setup),
 		cmocka_unit_test_setup(the_information_is_complete, setup),
