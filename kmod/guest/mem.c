@@ -121,6 +121,77 @@ int mem_cmpxchg(struct vm *vm, u64 gpa, u64 old, u64 new, int bytes)
 	return r;
 }
 
+/* @insn on *@p, with @value as its other operand. -EFAULT if the process has no memory there. */
+#define LOCKED_ON_USER(insn, p, value)                                              \
+	({                                                                          \
+		int r_ = 0;                                                         \
+                                                                                    \
+		asm volatile("1: " insn " %1, %2\n2:\n" EXTABLE_EFAULT_IN_OPERAND_0 \
+			     : "+r"(r_), "+r"(value), "+m"(*(p))                    \
+			     :                                                      \
+			     : "memory", "cc");                                     \
+		r_;                                                                 \
+	})
+/* clang-format off */
+#define EXTABLE_EFAULT_IN_OPERAND_0 _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_EFAULT_REG, %0)
+/* clang-format on */
+
+/* 0 for *@user, whose value becomes *@old. */
+static int take_user(u64 __user *user, u64 *old)
+{
+	u64 *p = (u64 __force *)user;
+	int r;
+
+	*old = 0;
+	if (!user_access_begin(user, sizeof(*p)))
+		return -EFAULT;
+	r = LOCKED_ON_USER("xchgq", p, *old);
+	user_access_end();
+	return r;
+}
+
+static int and_user(u64 __user *user, u64 *mask)
+{
+	u64 *p = (u64 __force *)user;
+	int r;
+
+	if (!user_access_begin(user, sizeof(*p)))
+		return -EFAULT;
+	r = LOCKED_ON_USER("lock andq", p, *mask);
+	user_access_end();
+	return r;
+}
+
+/* @op on 8 aligned bytes, which are in one page of the process. */
+static int locked(struct vm *vm, u64 gpa, int (*op)(u64 __user *user, u64 *value), u64 *value)
+{
+	int idx = mem_read_lock(&vm->mem);
+	struct mem_slot *slot;
+	int r = -EFAULT;
+	size_t len = 8;
+	u64 __user *p;
+
+	p = range_user(vm, gpa, true, &len, &slot);
+	if (p && IS_ALIGNED(gpa, 8)) {
+		r = op(p, value);
+		slot_mark_dirty(slot, gpa >> PAGE_SHIFT);
+	}
+	mem_read_unlock(&vm->mem, idx);
+	return r;
+}
+
+int mem_take(struct vm *vm, u64 gpa, u64 *old)
+{
+	return locked(vm, gpa, take_user, old);
+}
+
+int mem_clear_bits(struct vm *vm, u64 gpa, u64 bits)
+{
+	u64 mask = ~bits;
+
+	return locked(vm, gpa, and_user, &mask);
+}
+
 bool mem_is_ram(struct vm *vm, u64 gpa, bool write)
 {
 	int idx = mem_read_lock(&vm->mem);
@@ -161,14 +232,13 @@ int mem_page_resolve(struct vm *vm, u64 gpa, bool write, struct mem_page *page)
 	int idx = mem_read_lock(&vm->mem);
 	int r;
 
-	while ((r = resolve_once(vm, gpa, write, page)) == -EAGAIN &&
-	       !fatal_signal_pending(current))
+	while ((r = resolve_once(vm, gpa, write, page)) == -EAGAIN && !signal_pending(current))
 		cond_resched();
 	mem_read_unlock(&vm->mem, idx);
 	if (!r)
 		return 0;
 	page->gpa = NO_GPA;
-	return -EFAULT;
+	return r == -EAGAIN || r == -EINTR ? -EINTR : -EFAULT;
 }
 
 bool mem_page_valid(struct vm *vm, const struct mem_page *page)

@@ -97,6 +97,13 @@ void mem_mark_dirty(struct vm *vm, u64 gfn);
 /* Atomic compare-and-exchange of 4 or 8 aligned bytes; 0, -EAGAIN (differed), -EFAULT. */
 int mem_cmpxchg(struct vm *vm, u64 gpa, u64 old, u64 new, int bytes);
 
+/*
+ * One locked instruction on 8 aligned bytes, done at once however many others write there:
+ * 0 in their place, what they were is *@old; or @bits of them become 0. 0, -EFAULT.
+ */
+int mem_take(struct vm *vm, u64 gpa, u64 *old);
+int mem_clear_bits(struct vm *vm, u64 gpa, u64 bits);
+
 /* Is there a slot, and may the guest write it? */
 bool mem_is_ram(struct vm *vm, u64 gpa, bool write);
 
@@ -117,7 +124,10 @@ struct mem_page {
 	bool writable;
 };
 
-/* Context: may sleep. Return: 0, -EFAULT (no such RAM, or not writable). */
+/*
+ * Context: may sleep. Return: 0; -EFAULT: no such RAM, or not writable; -EINTR: it is taken
+ * away again and again, and there is a signal.
+ */
 int mem_page_resolve(struct vm *vm, u64 gpa, bool write, struct mem_page *page);
 bool mem_page_valid(struct vm *vm, const struct mem_page *page);
 

@@ -16,30 +16,6 @@ bool posted_notified(struct vcpu *vcpu)
 	       lapic_is_next(vcpu, v->posted_intr_vector);
 }
 
-/* Zero a word that other vCPUs of L1 set bits in. Return: what it was. */
-static u64 take_word(struct vcpu *vcpu, u64 gpa)
-{
-	u64 word;
-	int r;
-
-	do {
-		if (mem_read(vcpu->vm, gpa, &word, sizeof(word)) || !word)
-			return 0;
-		r = mem_cmpxchg(vcpu->vm, gpa, word, 0, sizeof(word));
-	} while (r == -EAGAIN);
-	return r ? 0 : word;
-}
-
-static void clear_on(struct vcpu *vcpu, u64 gpa)
-{
-	u32 word;
-
-	do {
-		if (mem_read(vcpu->vm, gpa, &word, sizeof(word)))
-			return;
-	} while (mem_cmpxchg(vcpu->vm, gpa, word, word & ~(u32)POSTED_ON, sizeof(word)) == -EAGAIN);
-}
-
 /* Requests join the virtual IRR, on which nobody else works while L2 does not run. */
 static void request_vectors(struct vcpu *vcpu, u8 first, u32 vectors)
 {
@@ -52,21 +28,26 @@ static void request_vectors(struct vcpu *vcpu, u8 first, u32 vectors)
 	mem_write(vcpu->vm, at, &irr, sizeof(irr));
 }
 
+/*
+ * A notification that comes meanwhile is another event's: whoever sends them without an end
+ * keeps L0 going round its loop, where a signal ends it, and not here.
+ */
 void posted_process(struct vcpu *vcpu)
 {
-	u64 desc = vcpu->nested->v->posted_intr_desc, pir[PIR_WORDS];
+	u64 desc = vcpu->nested->v->posted_intr_desc, pir[PIR_WORDS] = {};
 	int i;
 
-	while (posted_notified(vcpu)) {
-		lapic_take_and_end(vcpu);
-		clear_on(vcpu, desc + POSTED_ON_OFFSET);
-		for (i = 0; i < PIR_WORDS; i++) {
-			pir[i] = take_word(vcpu, desc + i * sizeof(u64));
-			request_vectors(vcpu, i * 64, pir[i]);
-			request_vectors(vcpu, i * 64 + 32, pir[i] >> 32);
-		}
-		vmwrite(VMCS_GUEST_INTR_STATUS, vapic_request(pir, vmread(VMCS_GUEST_INTR_STATUS)));
+	if (!posted_notified(vcpu))
+		return;
+	lapic_take_and_end(vcpu);
+	mem_clear_bits(vcpu->vm, desc + POSTED_ON_OFFSET, POSTED_ON);
+	for (i = 0; i < PIR_WORDS; i++) {
+		if (mem_take(vcpu->vm, desc + i * sizeof(u64), &pir[i]))
+			pir[i] = 0;
+		request_vectors(vcpu, i * 64, pir[i]);
+		request_vectors(vcpu, i * 64 + 32, pir[i] >> 32);
 	}
+	vmwrite(VMCS_GUEST_INTR_STATUS, vapic_request(pir, vmread(VMCS_GUEST_INTR_STATUS)));
 }
 
 bool virt_intr_pending(struct vcpu *vcpu)
