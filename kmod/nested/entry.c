@@ -229,6 +229,9 @@ static void load_l2(struct vcpu *vcpu, const struct check_ctx *c)
 	tlb_before_l2(vcpu);
 	if (n->v->proc_ctls & PROC_MSR_BITMAPS)
 		n->bitmap_due = true;
+	/* It may have been lowered. */
+	if ((n->v->proc_ctls & PROC_TPR_SHADOW) && n->merged.tpr_threshold != n->v->tpr_threshold)
+		n->merge_due = true;
 }
 
 /*

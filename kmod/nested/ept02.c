@@ -15,6 +15,8 @@
 
 /* Bits of an EPTP12 that make it another translation. */
 #define ROLE_BITS (GENMASK_ULL(51, 12) | EPTP_AD)
+/* The key of the root that stands for no EPT12 at all: no EPTP has this bit alone. */
+#define NO_EPT12 BIT(0)
 #define PML_ENTRIES 512
 /* So many pages around one that faulted are mapped with it. */
 #define PREFILL 16
@@ -92,7 +94,7 @@ static int take_root(struct vcpu *vcpu, struct ept02_root *root, u64 key)
 int ept02_select_root(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
-	u64 key = n->v->ept_pointer & ROLE_BITS;
+	u64 key = l1_uses_ept(n) ? n->v->ept_pointer & ROLE_BITS : NO_EPT12;
 	struct ept02_root *root = find_root(n, key);
 	int r;
 
@@ -216,6 +218,16 @@ static void walk(struct vcpu *vcpu, u64 gpa, u32 access, struct ept12_result *re
 	const struct ept12_mem mem = { vcpu, read_entry, update_entry };
 	struct ept12 ept;
 
+	if (!l1_uses_ept(vcpu->nested)) {
+		/* As if L1 mapped all of its memory to itself, in large pages. */
+		*res = (struct ept12_result){
+			.gpa = l1_gpa(gpa),
+			.level = 2,
+			.rights = EPTE_RWX,
+			.dirty = true,
+		};
+		return;
+	}
 	describe(vcpu, &ept);
 	ept12_walk(&ept, &mem, l2_gpa(gpa), access, res);
 	if (res->dirtied)
@@ -327,15 +339,21 @@ static int level_for(struct vcpu *vcpu, const struct ept02_fault *f, const struc
 	return 2;
 }
 
-/* Context: vm->mem.lock held, under srcu read lock. */
-static void note_range(struct vm *vm, struct ept02_root *root, const struct mem_slot *slot, u64 gfn,
-		       u64 count)
+/* Context: vm->mem.lock held. */
+static void widen(struct vm *vm, struct ept02_root *root, u64 gfn, u64 count)
 {
 	if (root->first_gfn >= root->end_gfn)
 		vm->mem.l2_roots++;
-	mem_note_l2(slot, gfn, count);
 	root->first_gfn = min(root->first_gfn, gfn);
 	root->end_gfn = max(root->end_gfn, gfn + count);
+}
+
+/* The same. Context: also under srcu read lock. */
+static void note_range(struct vm *vm, struct ept02_root *root, const struct mem_slot *slot, u64 gfn,
+		       u64 count)
+{
+	mem_note_l2(slot, gfn, count);
+	widen(vm, root, gfn, count);
 }
 
 /* A page near the one that faulted, if all that is known of it is at hand. */
@@ -435,6 +453,19 @@ static int map_page(struct vcpu *vcpu, struct ept02_fault *f)
 	return 0;
 }
 
+/* What stands in for L1's APIC-access page: the processor lets nobody at what is in it. */
+static void map_stand_in(struct vcpu *vcpu, struct ept02_fault *f)
+{
+	struct nested *n = vcpu->nested;
+	struct vm *vm = vcpu->vm;
+
+	spin_lock(&vm->mem.lock);
+	widen(vm, f->root, n->apic_stands_in >> PAGE_SHIFT, 1);
+	ept_map(&f->root->ept, &vcpu->ept_cache, f->gpa & PAGE_MASK, n->apic_access.hpa, 1,
+		rights_for(f, true) | EPT_ACCESSED | EPT_DIRTY);
+	spin_unlock(&vm->mem.lock);
+}
+
 /* @r: as map_page(). EPT02's own entry had some right, which was not enough, or none. */
 static void note_refill(struct vcpu *vcpu, int r)
 {
@@ -458,6 +489,10 @@ static int refill(struct vcpu *vcpu, struct ept02_fault *f)
 	r = ept_cache_fill(&vcpu->ept_cache);
 	if (r)
 		return r;
+	if (unlikely(!((l1_addr(f->res.gpa) ^ vcpu->nested->apic_stands_in) >> PAGE_SHIFT))) {
+		map_stand_in(vcpu, f);
+		return 1;
+	}
 	idx = mem_read_lock(mem);
 	r = map_page(vcpu, f);
 	mem_read_unlock(mem, idx);

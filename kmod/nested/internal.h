@@ -96,8 +96,8 @@ struct nested {
 
 	/* L1's pages that vmcs02 names. */
 	struct mem_page virt_apic, apic_access, msr_bitmap12;
-	bool page_missing; /* one of them, when vm->mem.epoch was resolve_epoch */
-	u64 resolve_epoch;
+	u8 *no_memory;	    /* what there is instead where L1 has no memory: two pages, of ones */
+	u64 apic_stands_in; /* where in L1 EPT02 may map such a page; NO_GPA: nowhere */
 	u8 *msr_bitmap02;
 	u16 bitmap_word[BITMAP_WORDS]; /* indices of u64 */
 	int bitmap_words;
@@ -185,6 +185,11 @@ void vmcs12_pull_plain(struct vcpu *vcpu);
 void vmcs02_setup(struct vcpu *vcpu);	    /* vmcs02 is current */
 void vmcs02_write_state(struct vcpu *vcpu); /* L2's registers; vmcs02 is current */
 int vmcs02_write_controls(struct vcpu *vcpu);
+/*
+ * The processor refused the entry since somebody has lowered VTPR since the check: let the
+ * threshold sink with it until L1's next entry. False: that cannot be why.
+ */
+bool vmcs02_lower_threshold(struct vcpu *vcpu);
 int l2_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa);
 void vmcs02_save_hot(struct vcpu *vcpu);
 void vmcs02_note_written(struct vcpu *vcpu); /* what L0 wrote to vmcs02 for L2 itself */

@@ -10,10 +10,11 @@
 #include "nested/merge.h"
 
 /* L1's wish alone: L0's own value for L1 means nothing to L2. */
-#define PROC_L1_ONLY (PROC_INT_WINDOW | PROC_NMI_WINDOW | PROC_TPR_SHADOW | PROC_MTF)
+#define PROC_L1_ONLY \
+	(PROC_INT_WINDOW | PROC_NMI_WINDOW | PROC_TPR_SHADOW | PROC_MTF | PROC_MSR_BITMAPS)
 
 /* Handled by L0 for all guests alike, whatever L1 says. */
-#define PROC_L0_ONLY (PROC_TSC_OFFSET | PROC_IO_BITMAPS | PROC_MSR_BITMAPS | PROC_SECONDARY)
+#define PROC_L0_ONLY (PROC_TSC_OFFSET | PROC_IO_BITMAPS | PROC_SECONDARY)
 
 #define PROC2_L1_ONLY                                                                              \
 	(PROC2_APIC_ACCESS | PROC2_RDTSCP | PROC2_X2APIC | PROC2_UNRESTRICTED |                    \
@@ -21,14 +22,12 @@
 	 PROC2_SHADOW_VMCS | PROC2_PML | PROC2_EPT_VE | PROC2_XSAVES | PROC2_MODE_EXEC |           \
 	 PROC2_USER_WAIT)
 
-/* These act on the virtual-APIC page, and need the TPR shadow, which names it. */
-#define PROC2_ON_VIRT_APIC (PROC2_X2APIC | PROC2_APIC_REG_VIRT | PROC2_VIRT_INTR)
-
 /* What of them vmcs02 can hold; the rest is emulated or not offered. */
-#define PROC2_PASSED                                                                               \
-	(PROC2_APIC_ACCESS | PROC2_DESC_TABLE | PROC2_RDTSCP | PROC2_ON_VIRT_APIC | PROC2_WBINVD | \
-	 PROC2_UNRESTRICTED | PROC2_PAUSE_LOOP | PROC2_RDRAND | PROC2_INVPCID | PROC2_VMFUNC |     \
-	 PROC2_RDSEED | PROC2_XSAVES | PROC2_MODE_EXEC | PROC2_TSC_SCALING)
+#define PROC2_PASSED                                                                         \
+	(PROC2_APIC_ACCESS | PROC2_DESC_TABLE | PROC2_RDTSCP | PROC2_X2APIC | PROC2_WBINVD | \
+	 PROC2_UNRESTRICTED | PROC2_APIC_REG_VIRT | PROC2_VIRT_INTR | PROC2_PAUSE_LOOP |     \
+	 PROC2_RDRAND | PROC2_INVPCID | PROC2_VMFUNC | PROC2_RDSEED | PROC2_XSAVES |         \
+	 PROC2_MODE_EXEC | PROC2_TSC_SCALING)
 
 static u32 merge_pin(const struct vmcs12 *v, const struct merge_l0 *l0)
 {
@@ -43,33 +42,23 @@ static u32 merge_proc(const struct vmcs12 *v, const struct merge_l0 *l0)
 	u32 proc = (l0->proc & ~(u32)PROC_L1_ONLY) | (v->proc_ctls & ~(u32)PROC_L0_ONLY);
 
 	/* Each port access exits; L1's bitmaps are looked up then. */
-	proc &= ~(u32)(PROC_IO_BITMAPS | PROC_MSR_BITMAPS);
+	proc &= ~(u32)PROC_IO_BITMAPS;
 	/* L0 runs what waits for L2: there is one activity state, and it is L0's. */
 	proc |= PROC_UNCOND_IO | PROC_SECONDARY | PROC_HLT;
-	if (l0->msr_bitmap)
-		proc |= PROC_MSR_BITMAPS;
-	if ((v->proc_ctls & PROC_TPR_SHADOW) && l0->virt_apic) {
+	if (v->proc_ctls & PROC_TPR_SHADOW) {
 		/* L2's CR8 is on L1's page: no exit but those that L1 wants. */
 		proc &= ~(u32)(PROC_CR8_LOAD | PROC_CR8_STORE);
 		proc |= v->proc_ctls & (PROC_CR8_LOAD | PROC_CR8_STORE);
 	} else {
 		/* Else CR8 would be the processor's own, which is L0's. */
-		proc &= ~(u32)PROC_TPR_SHADOW;
 		proc |= PROC_CR8_LOAD | PROC_CR8_STORE;
 	}
 	return proc;
 }
 
-static u32 merge_proc2(const struct vmcs12 *v, const struct merge_l0 *l0, u32 proc)
+static u32 merge_proc2(const struct vmcs12 *v, const struct merge_l0 *l0)
 {
-	u32 proc2 = (l0->proc2 & ~(u32)PROC2_L1_ONLY) | (vmcs12_proc2(v) & PROC2_PASSED);
-
-	proc2 |= PROC2_EPT;
-	if (!l0->apic_access)
-		proc2 &= ~(u32)PROC2_APIC_ACCESS;
-	if (!(proc & PROC_TPR_SHADOW))
-		proc2 &= ~(u32)PROC2_ON_VIRT_APIC;
-	return proc2;
+	return (l0->proc2 & ~(u32)PROC2_L1_ONLY) | (vmcs12_proc2(v) & PROC2_PASSED) | PROC2_EPT;
 }
 
 static u32 merge_entry(const struct vmcs12 *v, const struct merge_l0 *l0)
@@ -94,7 +83,7 @@ void merge_controls(const struct vmcs12 *v, const struct merge_l0 *l0, struct me
 {
 	m->pin = merge_pin(v, l0);
 	m->proc = merge_proc(v, l0);
-	m->proc2 = merge_proc2(v, l0, m->proc);
+	m->proc2 = merge_proc2(v, l0);
 	m->exit = l0->exit;
 	m->entry = merge_entry(v, l0);
 	merge_exceptions(v, l0, m);

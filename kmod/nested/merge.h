@@ -17,9 +17,6 @@ struct merge_l0 {
 	u64 cr0_owned, cr4_owned;	   /* bits that a guest may change without an exit to L0 */
 	u64 cr0_needs, cr4_needs;	   /* bits that VMX operation wants 1 in the processor */
 	u64 tsc_offset;
-	bool msr_bitmap;  /* a merged MSR bitmap exists for this vmcs12 */
-	bool virt_apic;	  /* L1's virtual-APIC page is mapped */
-	bool apic_access; /* L1's APIC-access page is */
 };
 
 struct merged {

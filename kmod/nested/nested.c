@@ -51,6 +51,7 @@ static struct nested *nested_alloc(struct vcpu *vcpu)
 	n->virt_apic.gpa = NO_GPA;
 	n->apic_access.gpa = NO_GPA;
 	n->msr_bitmap12.gpa = NO_GPA;
+	n->apic_stands_in = NO_GPA;
 	n->shadow12_ptr = NO_GPA;
 	timer_init(n, vcpu);
 	return n;
@@ -95,6 +96,7 @@ static int cpuid_changed(struct vcpu *vcpu)
 	refresh_caps(vcpu);
 	/* A nested state that was set before: vmcs02 follows what vmcs01 and CR4 have become. */
 	vcpu->nested->merge_due = true;
+	vcpu->nested->check_ctls = vcpu->nested->check_host = vcpu->nested->check_guest = true;
 	vcpu->nested->cr0_kept02 = ~0UL;
 	return 0;
 }
@@ -110,11 +112,12 @@ static void free_parts(struct nested *n)
 	free_page((unsigned long)n->v);
 	free_page((unsigned long)n->spare);
 	free_page((unsigned long)n->msr_bitmap02);
+	free_pages((unsigned long)n->no_memory, 1);
 	vpid_free(n->vpid02);
 	shadow_free(n);
 	shadow12_free(n);
 	n->v = n->spare = NULL;
-	n->msr_bitmap02 = NULL;
+	n->msr_bitmap02 = n->no_memory = NULL;
 	n->vpid02 = 0;
 	n->ready = false;
 }
@@ -130,7 +133,8 @@ int nested_prepare(struct vcpu *vcpu)
 	n->v = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	n->spare = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	n->msr_bitmap02 = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!n->v || !n->spare || !n->msr_bitmap02)
+	n->no_memory = (void *)__get_free_pages(GFP_KERNEL_ACCOUNT, 1);
+	if (!n->v || !n->spare || !n->msr_bitmap02 || !n->no_memory)
 		goto fail;
 	r = vmcs_init(&n->vmcs02);
 	if (r)
@@ -403,9 +407,6 @@ static bool pages_valid(struct vcpu *vcpu)
 	const struct nested *n = vcpu->nested;
 	struct vm *vm = vcpu->vm;
 
-	/* Where there was no memory there may be some now. */
-	if (n->page_missing && n->resolve_epoch != READ_ONCE(vm->mem.epoch))
-		return false;
 	return (n->virt_apic.gpa == NO_GPA || mem_page_valid(vm, &n->virt_apic)) &&
 	       (n->apic_access.gpa == NO_GPA || mem_page_valid(vm, &n->apic_access)) &&
 	       (n->msr_bitmap12.gpa == NO_GPA || mem_page_valid(vm, &n->msr_bitmap12));
@@ -420,10 +421,14 @@ static bool l0_changed(struct vcpu *vcpu)
 int nested_before_entry(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
+	int r;
 
 	if (!vcpu->in_l2 || (!n->merge_due && pages_valid(vcpu) && !l0_changed(vcpu)))
 		return 1;
-	return vmcs02_write_controls(vcpu) ?: 1;
+	r = vmcs02_write_controls(vcpu);
+	if (r == -EINTR)
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+	return r ?: 1;
 }
 
 void nested_msr_bitmap_changed(struct vcpu *vcpu)

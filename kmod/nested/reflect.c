@@ -215,6 +215,8 @@ int l2_entry_failure(struct vcpu *vcpu, const struct report *why, bool in_vmcs02
 	if (unlikely(vcpu->watched))
 		watch_to_l1(vcpu,
 			    &(struct l2_exit){ .reason = v->exit_reason, .qual = v->exit_qual });
+	if (n->entry_insn == EXIT_VMLAUNCH)
+		v->launch_state = VMCS12_CLEAR; /* as it was before */
 	events_forget(vcpu);
 	if (in_vmcs02) {
 		l2_switch_to_l1(vcpu);
@@ -260,6 +262,10 @@ int nested_entry_refused(struct vcpu *vcpu, u32 reason, u32 error)
 	struct report why = { .outcome = ABYME_ENTRY_REFUSED, .error = EXIT_BAD_GUEST_STATE };
 
 	inject_cancel(vcpu); /* nothing was delivered, and the VMCS would keep it */
+	if (error == VMERR_BAD_CONTROLS && vmcs02_lower_threshold(vcpu)) {
+		vcpu_request(vcpu, REQ_EVENT);
+		return 1;
+	}
 	/* L2 cannot go on from the state that userspace gave it, which is not L1's doing. */
 	if (vcpu->l2_by_user)
 		return nested_reflect_as(vcpu, EXIT_TRIPLE_FAULT, 0, 0);

@@ -7,6 +7,7 @@
 #include "hw/caps.h"
 #include "nested/bitmaps.h"
 #include "nested/internal.h"
+#include "nested/vapic.h"
 
 /*
  * Plain fields: guest state that means in vmcs02 what it means in vmcs12, and
@@ -264,6 +265,18 @@ static u32 interruptibility_of_l2(const struct vmcs12 *v)
 	return block;
 }
 
+/* IA-32e mode as L2 left it. What L1's checks found was of the mode in which it was entered. */
+static void save_mode(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	u32 mode = vcpu->efer & EFER_BIT_LMA ? ENTRYC_GUEST_64 : 0;
+
+	if (!((n->v->entry_ctls ^ mode) & ENTRYC_GUEST_64))
+		return;
+	n->v->entry_ctls ^= ENTRYC_GUEST_64;
+	n->check_host = n->check_guest = true;
+}
+
 void vmcs02_save_hot(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -280,14 +293,12 @@ void vmcs02_save_hot(struct vcpu *vcpu)
 	v->guest_interruptibility = interruptibility_of_l2(v);
 	v->guest_pending_dbg = vmread(VMCS_GUEST_PENDING_DBG);
 	v->guest_activity = n->activity;
-	v->entry_ctls &= ~(u32)ENTRYC_GUEST_64;
-	if (vcpu->efer & EFER_BIT_LMA)
-		v->entry_ctls |= ENTRYC_GUEST_64;
+	save_mode(vcpu);
 	if (v->exit_ctls & EXITC_SAVE_EFER)
 		v->guest_efer = vcpu->efer;
 	if (v->exit_ctls & EXITC_SAVE_PAT)
 		v->guest_pat = vmread(VMCS_GUEST_PAT);
-	if (v->exit_ctls & EXITC_SAVE_DEBUG)
+	if (v->exit_ctls & EXITC_SAVE_DEBUG) {
 		v->guest_dr7 = vcpu->debug.dr7;
 	if (v->exit_ctls & EXITC_SAVE_PREEMPT_TIMER)
 		v->guest_preempt_timer = timer_remaining(n);
@@ -298,40 +309,71 @@ void vmcs02_save_hot(struct vcpu *vcpu)
 
 /* --- controls and pages ------------------------------------------------- */
 
-/* L1's page at @gpa for vmcs02; false: not used, or there is none. */
-static bool resolve(struct vcpu *vcpu, bool used, u64 gpa, bool write, struct mem_page *page)
+/*
+ * L1's page at @gpa for vmcs02. Where L1 has no memory it is @instead, which L2 may write to as
+ * nothing else can be given to the processor, but which begins as ones.
+ */
+static int resolve(struct vcpu *vcpu, bool used, u64 gpa, bool write, struct mem_page *page,
+		   u8 *instead)
 {
-	if (!used) {
+	u64 epoch = READ_ONCE(vcpu->vm->mem.epoch);
+	int r;
+
+	if (!used)
 		page->gpa = NO_GPA;
-		return false;
-	}
-	if (page->gpa == gpa && mem_page_valid(vcpu->vm, page))
-		return true;
-	if (!mem_page_resolve(vcpu->vm, gpa, write, page))
-		return true;
-	page->gpa = NO_GPA;
-	vcpu->nested->page_missing = true;
-	return false;
+	if (!used || (page->gpa == gpa && mem_page_valid(vcpu->vm, page)))
+		return 0;
+	r = mem_page_resolve(vcpu->vm, gpa, write, page);
+	if (r != -EFAULT)
+		return r;
+	memset(instead, 0xff, PAGE_SIZE);
+	*page = (struct mem_page){
+		.gpa = gpa,
+		.hpa = __pa(instead),
+		.kva = instead,
+		.epoch = epoch,
+		.writable = true,
+	};
+	return 0;
 }
 
-static void resolve_pages(struct vcpu *vcpu, struct merge_l0 *l0)
+/* EPT02 has such a page as well, or had. */
+static void follow_apic_access(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	bool stands_in = n->apic_access.gpa != NO_GPA && n->apic_access.kva == n->no_memory;
+	u64 where = stands_in ? n->apic_access.gpa : NO_GPA;
+
+	if (where != n->apic_stands_in)
+		ept02_invalidate(vcpu, true, 0, ABYME_FLUSH_EVICTED);
+	n->apic_stands_in = where;
+}
+
+/* May sleep; vmcs02 is current. 0, -EINTR. */
+static int resolve_pages(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 	const struct vmcs12 *v = n->v;
+	u8 *never_written = n->no_memory, *of_virt_apic = n->no_memory + PAGE_SIZE;
+	int r;
 
-	n->page_missing = false;
-	n->resolve_epoch = READ_ONCE(vcpu->vm->mem.epoch);
-	l0->virt_apic = resolve(vcpu, v->proc_ctls & PROC_TPR_SHADOW, v->virt_apic_addr, true,
-				&n->virt_apic);
-	l0->apic_access = resolve(vcpu, vmcs12_proc2(v) & PROC2_APIC_ACCESS, v->apic_access_addr,
-				  true, &n->apic_access);
-	l0->msr_bitmap = resolve(vcpu, v->proc_ctls & PROC_MSR_BITMAPS, v->msr_bitmap, false,
-				 &n->msr_bitmap12);
-	if (l0->virt_apic)
+	r = resolve(vcpu, v->proc_ctls & PROC_TPR_SHADOW, v->virt_apic_addr, true, &n->virt_apic,
+		    of_virt_apic);
+	if (!r)
+		r = resolve(vcpu, vmcs12_proc2(v) & PROC2_APIC_ACCESS, v->apic_access_addr, true,
+			    &n->apic_access, never_written);
+	if (!r)
+		r = resolve(vcpu, v->proc_ctls & PROC_MSR_BITMAPS, v->msr_bitmap, false,
+			    &n->msr_bitmap12, never_written);
+	if (r)
+		return r;
+	if (n->virt_apic.gpa != NO_GPA)
 		vmwrite(VMCS_VIRT_APIC_ADDR, n->virt_apic.hpa);
-	if (l0->apic_access)
+	if (n->apic_access.gpa != NO_GPA)
 		vmwrite(VMCS_APIC_ACCESS_ADDR, n->apic_access.hpa);
-	n->bitmap_due = l0->msr_bitmap;
+	n->bitmap_due = n->msr_bitmap12.gpa != NO_GPA;
+	follow_apic_access(vcpu);
+	return 0;
 }
 
 static void l0_part(struct vcpu *vcpu, struct merge_l0 *l0)
@@ -420,7 +462,7 @@ static int select_ept(struct vcpu *vcpu)
 	u64 eptp;
 	int r;
 
-	if (l1_uses_ept(n)) {
+	if (l1_uses_ept(n) || n->apic_stands_in != NO_GPA) {
 		r = ept02_select_root(vcpu);
 		if (r)
 			return r;
@@ -435,17 +477,33 @@ static int select_ept(struct vcpu *vcpu)
 	return 0;
 }
 
-/* May sleep; vmcs02 is current. */
+bool vmcs02_lower_threshold(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	u32 *threshold = &n->merged.tpr_threshold;
+	u8 vtpr;
+
+	if (!*threshold || (n->merged.proc2 & (PROC2_APIC_ACCESS | PROC2_VIRT_INTR)))
+		return false;
+	if (mem_read(vcpu->vm, n->virt_apic.gpa + VAPIC_TPR, &vtpr, 1))
+		vtpr = 0;
+	*threshold = min_t(u32, *threshold - 1, vtpr >> 4);
+	vmwrite(VMCS_TPR_THRESHOLD, *threshold);
+	return true;
+}
+
+/* May sleep; vmcs02 is current. 0, -ENOMEM, -EINTR. */
 int vmcs02_write_controls(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 	struct merge_l0 l0 = {};
 	int r;
 
-	r = select_ept(vcpu);
+	r = resolve_pages(vcpu);
+	if (!r)
+		r = select_ept(vcpu);
 	if (r)
 		return r;
-	resolve_pages(vcpu, &l0);
 	l0_part(vcpu, &l0);
 	merge_controls(n->v, &l0, &n->merged);
 	write_merged(vcpu);
