@@ -73,6 +73,11 @@ static inline bool intr_type_software(u32 info)
 #define DBG_BS BIT_ULL(14)
 #define DBG_RTM BIT_ULL(16)
 
+/* IA32_DEBUGCTL: what guests are offered. LBR records nothing: the last-branch MSRs read as 0. */
+#define DEBUGCTL_LBR BIT_ULL(0)
+#define DEBUGCTL_BTF BIT_ULL(1) /* TF traps on branches only */
+#define DEBUGCTL_OFFERED (DEBUGCTL_LBR | DEBUGCTL_BTF)
+
 /* Linux has the same names for the bits of a descriptor's second word. */
 #ifdef __KERNEL__
 #include <asm/desc_defs.h>

@@ -20,6 +20,12 @@ static unsigned long effective_dr7(const struct vcpu_debug *d)
 	return debugger_owns_breakpoints(d) ? d->host_dr7 : d->dr7;
 }
 
+/* LBR stays L0's own: what the processor would record is the host's to have. */
+static u64 effective_ctl(const struct vcpu_debug *d)
+{
+	return d->control & KVM_GUESTDBG_SINGLESTEP ? 0 : d->ctl & DEBUGCTL_BTF;
+}
+
 void debug_update(struct vcpu *vcpu)
 {
 	struct vcpu_debug *d = &vcpu->debug;
@@ -28,6 +34,7 @@ void debug_update(struct vcpu *vcpu)
 	memcpy(d->eff_db, debugger_owns_breakpoints(d) ? d->host_db : d->db, sizeof(d->eff_db));
 	d->active = dr7 & DEBUG_DR7_ENABLES;
 	vmwrite(VMCS_GUEST_DR7, dr7);
+	vmwrite(VMCS_GUEST_DEBUGCTL, effective_ctl(d));
 }
 
 void debug_reset(struct vcpu *vcpu)
@@ -37,6 +44,7 @@ void debug_reset(struct vcpu *vcpu)
 	memset(d->db, 0, sizeof(d->db));
 	d->dr6 = DEBUG_DR6_INIT;
 	d->dr7 = DEBUG_DR7_INIT;
+	d->ctl = 0;
 	debug_update(vcpu);
 }
 
@@ -122,6 +130,32 @@ int debug_set_dr(struct vcpu *vcpu, int dr, unsigned long value)
 		d->dr6 = (value & DEBUG_DR6_WRITABLE) | DEBUG_DR6_INIT;
 	debug_update(vcpu);
 	return 0;
+}
+
+/*
+ * In a shadow of STI or MOV SS the processor takes TF for a mistake unless BS is pending, and with
+ * BTF the contrary (SDM: "Checks on Guest Non-Register State"): no shadow outlives a change of BTF.
+ * WRMSR itself ends it; an MSR list or userspace may write the MSR in one.
+ */
+int debug_set_ctl(struct vcpu *vcpu, u64 value)
+{
+	struct vcpu_debug *d = &vcpu->debug;
+	u64 changed = d->ctl ^ value;
+
+	if (value & ~DEBUGCTL_OFFERED)
+		return 1;
+	d->ctl = value;
+	debug_update(vcpu);
+	if (changed & DEBUGCTL_BTF)
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+			vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~(IRQBLK_STI | IRQBLK_MOV_SS));
+	return 0;
+}
+
+bool debug_steps(struct vcpu *vcpu)
+{
+	return unlikely(vcpu_rflags(vcpu) & X86_EFLAGS_TF) &&
+	       !(effective_ctl(&vcpu->debug) & DEBUGCTL_BTF);
 }
 
 static unsigned long linear_rip(struct vcpu *vcpu)
@@ -233,8 +267,10 @@ void debug_deliver_payload(struct vcpu *vcpu, unsigned long payload)
 
 	d->dr6 &= ~DBG_BPT_MASK;
 	d->dr6 |= payload & DEBUG_DR6_WRITABLE;
-	if (d->dr7 & DEBUG_DR7_GD) {
+	/* SDM: "Monitoring Branches, Exceptions, and Interrupts", "Single-Stepping on Branches". */
+	if ((d->dr7 & DEBUG_DR7_GD) || d->ctl) {
 		d->dr7 &= ~DEBUG_DR7_GD;
+		d->ctl = 0;
 		debug_update(vcpu);
 	}
 }

@@ -25,6 +25,7 @@ struct vcpu;
 struct vcpu_debug {
 	unsigned long db[4]; /* the guest's DR0 to DR3 */
 	unsigned long dr6, dr7;
+	u64 ctl;		  /* IA32_DEBUGCTL */
 	unsigned long eff_db[4];  /* what the processor gets: the guest's or the debugger's */
 	u32 control;		  /* KVM_GUESTDBG_*, 0: no debugger */
 	unsigned long host_db[4]; /* the debugger's */
@@ -48,7 +49,9 @@ void debug_exit(struct vcpu *vcpu);
 /* MOV to and from DR0 to DR7 (4 and 5 mean 6 and 7). Set: 0, or 1: #GP. vCPU loaded. */
 unsigned long debug_get_dr(struct vcpu *vcpu, int dr);
 int debug_set_dr(struct vcpu *vcpu, int dr, unsigned long value);
-/* After any change to .db, .dr7 or .control: DR7 into the current VMCS. */
+/* Write IA32_DEBUGCTL. 0, or 1: #GP. vCPU loaded. */
+int debug_set_ctl(struct vcpu *vcpu, u64 value);
+/* After any change to .db, .dr7, .ctl or .control: DR7 and DEBUGCTL into the current VMCS. */
 void debug_update(struct vcpu *vcpu);
 
 /* KVM_GUESTDBG_BLOCKIRQ: a debugger that steps wants no handler in between. */
@@ -67,8 +70,11 @@ int debug_handle_bp(struct vcpu *vcpu);
 void debug_note_io(struct vcpu *vcpu, u16 port, int size);
 /* L0 made a data access for the instruction that the guest runs. */
 void debug_note_data(struct vcpu *vcpu, u64 linear, int size, bool write);
-/* A #DB is being delivered: its payload goes into DR6, and DR7.GD is cleared. */
+/* A #DB is being delivered: its payload goes into DR6; DR7.GD and DEBUGCTL are cleared. */
 void debug_deliver_payload(struct vcpu *vcpu, unsigned long payload);
+
+/* RFLAGS.TF and IA32_DEBUGCTL have a trap raised after an instruction that is no branch. */
+bool debug_steps(struct vcpu *vcpu);
 
 /* RFLAGS for the guest's or userspace's eyes, and back, without the debugger's TF. */
 unsigned long debug_visible_rflags(struct vcpu *vcpu);

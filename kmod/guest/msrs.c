@@ -144,10 +144,15 @@ static int pat_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 	return MSR_OK;
 }
 
-/* LBR and BTF are accepted and dropped: nothing behind them is offered. */
+static int debugctl_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
+{
+	*value = vcpu->debug.ctl;
+	return MSR_OK;
+}
+
 static int debugctl_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
-	return value & ~(DEBUGCTLMSR_LBR | DEBUGCTLMSR_BTF) ? MSR_FAULT : MSR_OK;
+	return debug_set_ctl(vcpu, value) ? MSR_FAULT : MSR_OK;
 }
 
 static int xss_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
@@ -326,7 +331,7 @@ static const struct msr_row rows[] = {
 	{ MSR_P6_EVNTSEL0, MSR_P6_EVNTSEL1, 0, constant_read, ignore_write },
 	{ MSR_IA32_PERF_STATUS, MSR_IA32_PERF_CTL, 0, constant_read, NULL },
 	{ ONE(MSR_IA32_MISC_ENABLE), MSR_SAVED, misc_enable_read, misc_enable_write },
-	{ ONE(MSR_IA32_DEBUGCTLMSR), 0, constant_read, debugctl_write },
+	{ ONE(MSR_IA32_DEBUGCTLMSR), MSR_SAVED, debugctl_read, debugctl_write },
 	{ MSR_IA32_LASTBRANCHFROMIP, MSR_IA32_LASTINTTOIP, 0, constant_read, NULL },
 	{ ONE(MSR_IA32_POWER_CTL), MSR_SAVED, power_ctl_read, power_ctl_write },
 	{ 0x200, 0x200 + 2 * MTRR_NR_VARIABLE - 1, 0, mtrr_read, mtrr_write },

@@ -152,7 +152,7 @@ int vcpu_skip_bytes(struct vcpu *vcpu, unsigned int len)
 	if (unlikely(block & (IRQBLK_STI | IRQBLK_MOV_SS)))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, block & ~(IRQBLK_STI | IRQBLK_MOV_SS));
 	/* The processor raises the trap, or gives it to the debugger, at the entry. */
-	if (unlikely(flags & X86_EFLAGS_TF))
+	if (debug_steps(vcpu))
 		vmwrite(VMCS_GUEST_PENDING_DBG, vmread(VMCS_GUEST_PENDING_DBG) | DBG_BS);
 	/* RF was for this instruction only; REP goes on with it. */
 	if (unlikely((flags & X86_EFLAGS_RF) && len))

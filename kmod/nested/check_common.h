@@ -14,9 +14,6 @@
 #define RFLAGS_TF BIT_ULL(8)
 #define RFLAGS_IF BIT_ULL(9)
 #define RFLAGS_VM BIT_ULL(17)
-#define DEBUGCTL_BTF BIT_ULL(1)
-/* LBR, BTF, TR, BTS..., FREEZE_*, FREEZE_WHILE_SMM, RTM */
-#define DEBUGCTL_KNOWN 0xdfc3ull
 
 /* Titles of the SDM's sections. */
 #define SDM_EXECUTION "VM-Execution Control Fields"

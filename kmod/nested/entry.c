@@ -74,6 +74,7 @@ void nested_check_ctx(struct vcpu *vcpu, struct check_ctx *c)
 		.maxphyaddr = vcpu->cpuid.maxphyaddr,
 		.l1_long_mode = vcpu->efer & EFER_BIT_LMA,
 		.efer_reserved = efer_reserved(vcpu),
+		.l1_debugctl = vcpu->debug.ctl,
 		.current_vmcs = n->vmcs12_ptr,
 	};
 }

@@ -91,7 +91,8 @@ static void load_debug(struct vcpu *vcpu)
 	struct nested *n = vcpu->nested;
 
 	vcpu->debug.dr7 = DR7_RESET;
-	if (n->dr7_01 != DR7_RESET || vcpu->debug.control || vcpu->debug.active)
+	vcpu->debug.ctl = 0;
+	if (n->dr7_01 != DR7_RESET || n->debugctl01 || vcpu->debug.control || vcpu->debug.active)
 		debug_update(vcpu);
 }
 

@@ -90,6 +90,7 @@ struct nested {
 	/* Copies of what vmcs02 and vmcs01 hold, to write changes only. */
 	u64 efer02, pat02, eptp02;
 	unsigned long dr7_02, dr7_01;
+	u64 debugctl02, debugctl01;
 	unsigned long cr0_owned02, cr4_owned02;
 	unsigned long cr0_kept02;
 	u32 l0_ctl[NR_VMCS_CTLS]; /* vmcs01's controls when they were merged */

@@ -227,6 +227,7 @@ int l2_entry_failure(struct vcpu *vcpu, const struct report *why, bool in_vmcs02
 		/* vmcs02 was not touched: what L1 changed is still to be written. */
 		vcpu_lazy_flush(vcpu);
 		n->dr7_01 = vcpu->debug.dr7;
+		n->debugctl01 = vcpu->debug.ctl;
 		n->shadow_due = true;
 	}
 	/* vmcs01 still stands at the instruction. */

@@ -263,7 +263,7 @@ static void adopt(struct vcpu *vcpu, const struct wanted *w)
 	struct nested *n = vcpu->nested;
 	bool stays = vcpu->in_l2 && (w->head.flags & KVM_STATE_NESTED_GUEST_MODE);
 	u64 efer = vcpu->efer, pat = vcpu->msrs.pat;
-	unsigned long dr7 = vcpu->debug.dr7;
+	struct vcpu_debug debug = vcpu->debug;
 
 	nested_leave(vcpu);
 	nested_begin(vcpu, w->head.hdr.vmx.vmxon_pa);
@@ -273,7 +273,8 @@ static void adopt(struct vcpu *vcpu, const struct wanted *w)
 	if (stays) {
 		vcpu->efer = efer;
 		vcpu->msrs.pat = pat;
-		vcpu->debug.dr7 = dr7;
+		vcpu->debug.dr7 = debug.dr7;
+		vcpu->debug.ctl = debug.ctl;
 	}
 	swap(n->v, n->spare);
 	vmcs12_begin(vcpu, w->head.hdr.vmx.vmcs12_pa);

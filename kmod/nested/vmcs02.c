@@ -101,7 +101,6 @@ void vmcs02_setup(struct vcpu *vcpu)
 	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
 	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
 	vmwrite(VMCS_LINK_POINTER, NO_GPA);
-	vmwrite(VMCS_GUEST_DEBUGCTL, 0);
 	vmwrite(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
 	vmwrite(VMCS_MSR_BITMAP, __pa(n->msr_bitmap02));
 	vmwrite(VMCS_TPR_THRESHOLD, 0);
@@ -117,6 +116,7 @@ void vmcs02_setup(struct vcpu *vcpu)
 	host_write_constant(vmcs);
 	n->efer02 = n->pat02 = n->eptp02 = ~0ULL;
 	n->dr7_02 = n->cr0_kept02 = ~0UL;
+	n->debugctl02 = ~0ULL;
 }
 
 /* --- registers ---------------------------------------------------------- */
@@ -185,16 +185,28 @@ static unsigned long dr7_entered(unsigned long dr7)
 	return (dr7 & ~0xd000ul) | DEBUG_DR7_INIT;
 }
 
-static void write_dr7(struct vcpu *vcpu)
+/* What vmcs02 has; with a debugger something of its own. */
+static void note_debug(struct nested *n)
+{
+	const struct vcpu_debug *d = &n->vcpu->debug;
+
+	n->dr7_02 = d->control ? ~0UL : d->dr7;
+	n->debugctl02 = d->control ? ~0ULL : d->ctl;
+}
+
+static void write_debug(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
-	unsigned long old = vcpu->debug.dr7;
+	struct vcpu_debug *d = &vcpu->debug;
+	unsigned long old = d->dr7;
 
-	if (n->v->entry_ctls & ENTRYC_LOAD_DEBUG)
-		vcpu->debug.dr7 = dr7_entered(n->v->guest_dr7);
-	if (n->dr7_02 == vcpu->debug.dr7 && old == vcpu->debug.dr7 && !vcpu->debug.control)
+	if (n->v->entry_ctls & ENTRYC_LOAD_DEBUG) {
+		d->dr7 = dr7_entered(n->v->guest_dr7);
+		d->ctl = n->v->guest_debugctl;
+	}
+	if (n->dr7_02 == d->dr7 && old == d->dr7 && n->debugctl02 == d->ctl)
 		return;
-	n->dr7_02 = vcpu->debug.dr7;
+	note_debug(n);
 	debug_update(vcpu);
 }
 
@@ -236,12 +248,13 @@ void vmcs02_write_state(struct vcpu *vcpu)
 	struct nested *n = vcpu->nested;
 
 	n->dr7_01 = vcpu->debug.dr7;
+	n->debugctl01 = vcpu->debug.ctl;
 	write_hot(n);
 	if (n->dirty_plain)
 		write_plain(n);
 	write_efer_pat(vcpu);
 	write_crs(vcpu);
-	write_dr7(vcpu);
+	write_debug(vcpu);
 	write_tsc(vcpu);
 	memset(&n->dirty, 0, sizeof(n->dirty));
 }
@@ -252,7 +265,7 @@ void vmcs02_note_written(struct vcpu *vcpu)
 
 	n->efer02 = vcpu->efer;
 	n->pat02 = vcpu->msrs.pat;
-	n->dr7_02 = vcpu->debug.dr7;
+	note_debug(n);
 	n->cr0_kept02 = vcpu->cr0 & CR0_KEPT;
 }
 
@@ -300,6 +313,8 @@ void vmcs02_save_hot(struct vcpu *vcpu)
 		v->guest_pat = vmread(VMCS_GUEST_PAT);
 	if (v->exit_ctls & EXITC_SAVE_DEBUG) {
 		v->guest_dr7 = vcpu->debug.dr7;
+		v->guest_debugctl = vcpu->debug.ctl;
+	}
 	if (v->exit_ctls & EXITC_SAVE_PREEMPT_TIMER)
 		v->guest_preempt_timer = timer_remaining(n);
 	if (vmcs12_proc2(v) & PROC2_VIRT_INTR)

@@ -10,7 +10,7 @@
 /* L2s whose instructions have names. */
 extern const u8 out_insn[], out_end[], msr_insn[], msr_end[], cr_insn[], cr_end[], dev_insn[],
 	dev_end[], nop_insn[], nop_end[], ins_insn[], ins_end[], cr8_insn[], cr8_end[], ss_out[],
-	ss_out_insn[], ss_out_end[];
+	ss_out_insn[], ss_out_end[], good[];
 
 /* RDI: the operand in memory. */
 asm(".pushsection .text\n"
@@ -260,6 +260,70 @@ static void step_over_trap_exit(void)
 	expect_db(cr8_end, DBG_BS);
 }
 
+/* --- IA32_DEBUGCTL -------------------------------------------------------------------- */
+
+static volatile u64 l2_had;
+
+static void l2_debugctl(void)
+{
+	l2_had = rdmsr(MSR_DEBUGCTL);
+	wrmsr(MSR_DEBUGCTL, DEBUGCTL_LBR);
+	l2_vmcall(0x600d);
+}
+
+static void debugctl_moves(void)
+{
+	l1_prepare(l2_debugctl);
+	l1_set(VMCS_ENTRY_CTLS, ENTRYC_LOAD_DEBUG);
+	l1_set(VMCS_EXIT_CTLS, EXITC_SAVE_DEBUG);
+	l1_vmwrite(VMCS_GUEST_DEBUGCTL, DEBUGCTL_BTF);
+	EXPECT_EXIT(EXIT_VMCALL);
+	GUEST_EXPECT(l2_had, DEBUGCTL_BTF);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_DEBUGCTL), DEBUGCTL_LBR);
+	GUEST_EXPECT(rdmsr(MSR_DEBUGCTL), 0);
+	l1_restart_l2(l2_debugctl);
+	EXPECT_EXIT(EXIT_VMCALL);
+	GUEST_EXPECT(l2_had, DEBUGCTL_LBR);
+}
+
+static void debugctl_stays(void)
+{
+	l1_prepare(l2_debugctl);
+	if (l1_vmx()->caps.exit.must & EXITC_SAVE_DEBUG)
+		claim_skip("it is always loaded and saved");
+	l1_clear(VMCS_ENTRY_CTLS, ENTRYC_LOAD_DEBUG);
+	l1_clear(VMCS_EXIT_CTLS, EXITC_SAVE_DEBUG);
+	l1_vmwrite(VMCS_GUEST_DEBUGCTL, 0);
+	wrmsr(MSR_DEBUGCTL, DEBUGCTL_BTF);
+	EXPECT_EXIT(EXIT_VMCALL);
+	GUEST_EXPECT(l2_had, DEBUGCTL_BTF);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_DEBUGCTL), 0);
+	GUEST_EXPECT(rdmsr(MSR_DEBUGCTL), 0);
+}
+
+static void debugctl_in_a_list(void)
+{
+	struct msr_entry *list = page_alloc();
+
+	l1_prepare(l2_debugctl);
+	list->index = MSR_DEBUGCTL;
+	list->value = DEBUGCTL_BTF;
+	l1_vmwrite(VMCS_ENTRY_MSR_LOAD_ADDR, (u64)list);
+	l1_vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 1);
+	EXPECT_EXIT(EXIT_VMCALL);
+	GUEST_EXPECT(l2_had, DEBUGCTL_BTF);
+}
+
+static void branch_step(void)
+{
+	prepare(out_insn);
+	expect_end(); /* TF and the first touch of a page: the oracle's quirk single_step */
+	l1_set(VMCS_ENTRY_CTLS, ENTRYC_LOAD_DEBUG);
+	l1_vmwrite(VMCS_GUEST_DEBUGCTL, DEBUGCTL_BTF);
+	start(out_insn, RFLAGS_TF);
+	expect_db(good, DBG_BS);
+}
+
 CLAIMS = { { single_step, "single step over instructions that L0 runs" },
 	   { delivered_to_l2, "the same in L2's own handler" },
 	   { next_instruction, "an instruction breakpoint behind them" },
@@ -268,4 +332,8 @@ CLAIMS = { { single_step, "single step over instructions that L0 runs" },
 	   { on_port, "an I/O breakpoint, alone and with a single step" },
 	   { step_over_mov_ss, "single step over MOV SS and what L0 runs behind it" },
 	   { step_over_trap_exit, "an exit behind one leaves its trap pending" },
+	   { debugctl_moves, "IA32_DEBUGCTL is loaded, saved, and 0 after an exit" },
+	   { debugctl_stays, "without the controls L2 has L1's" },
+	   { debugctl_in_a_list, "it may be in an MSR list" },
+	   { branch_step, "with BTF an instruction that L0 runs is no branch" },
 	   END_OF_CLAIMS };

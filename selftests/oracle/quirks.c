@@ -2,8 +2,6 @@
 /* What is not compared, and the proof that it could not be. */
 #include "oracle.h"
 
-#define DEBUGCTL_BTF BIT(1)
-#define DEBUGCTL_KNOWN 0xdfc3ull
 #define MSR_SMM_MONITOR_CTL 0x9b
 #define MSR_SMBASE 0x9e
 #define MAX_LIST 4
