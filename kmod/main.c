@@ -35,7 +35,6 @@ static void teardown(void)
 	stats_teardown();
 	vmxop_teardown();
 	clock_teardown();
-	nested_teardown();
 	host_teardown();
 }
 
@@ -52,11 +51,7 @@ static int __init abyme_init(void)
 	r = host_setup();
 	if (r)
 		return r;
-	r = nested_setup();
-	if (r) {
-		host_teardown();
-		return r;
-	}
+	nested_setup();
 	fpu_setup();
 	cpuid_setup();
 	spec_ctrl_setup();

@@ -120,13 +120,15 @@ struct nested {
 	struct ept02_root *current_root; /* NULL: L2 runs on L1's own EPT */
 	u64 root_stamp;
 
-	struct vmcs12 *shadow; /* what the shadow VMCS holds of shadowed fields, or NULL */
-	bool shadow_on;	       /* linked to vmcs01 */
-	bool shadow_due;       /* L1 goes on, and the shadow VMCS is not up to date */
-	bool wide;	       /* it has the fields marked WIDE, too */
-	bool bitmaps_wide;     /* what vmcs01 names */
-	u32 wide_writes;       /* L1's, with exits, more than its exits of L2 excuse */
-	u32 wide_reads;	       /* likewise */
+	struct vmcs12 *shadow;		/* what the shadow VMCS holds of shadowed fields, or NULL */
+	bool shadow_on;			/* linked to vmcs01 */
+	bool shadow_due;		/* L1 goes on, and the shadow VMCS is not up to date */
+	bool wide;			/* it has the fields marked WIDE, too */
+	u8 *read_bitmap, *write_bitmap; /* that vmcs01 names; made when these two change: */
+	bool bitmaps_wide;
+	struct vmcs12_fieldset bitmap_fields;
+	u32 wide_writes; /* L1's, with exits, more than its exits of L2 excuse */
+	u32 wide_reads;	 /* likewise */
 
 	/* L0's copy of the VMCS that vmcs12 links, for L2's VMREAD and VMWRITE. */
 	struct vmcs12 *shadow12;
@@ -223,8 +225,7 @@ u32 msr_area_load(struct vcpu *vcpu, u64 addr, u32 count, struct msr_failure *wh
 u32 msr_area_store(struct vcpu *vcpu, u64 addr, u32 count, struct msr_failure *why);
 
 /* shadow.c */
-int shadow_global_init(void);
-void shadow_global_exit(void);
+void shadow_global_init(void);
 int shadow_init(struct vcpu *vcpu);
 void shadow_free(struct nested *n);
 void shadow_on(struct vcpu *vcpu);

@@ -18,17 +18,12 @@ static int nested_feature_msr(u32 index, u64 *value)
 	return caps_get(&offered, index, value) ? 0 : 1;
 }
 
-int nested_setup(void)
+void nested_setup(void)
 {
 	current_global_init();
 	caps_offer(&hw_caps, &offered);
 	msrs_set_feature_source(nested_feature_msr);
-	return shadow_global_init();
-}
-
-void nested_teardown(void)
-{
-	shadow_global_exit();
+	shadow_global_init();
 }
 
 /* --- life --------------------------------------------------------------- */

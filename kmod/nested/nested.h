@@ -21,9 +21,8 @@ struct kvm_msr_entry;
 struct vcpu;
 struct vm;
 
-/* At the module's load, once the processor's capabilities are known (0, -ENOMEM), and its end. */
-int nested_setup(void);
-void nested_teardown(void);
+/* At the module's load, once the processor's capabilities are known. */
+void nested_setup(void);
 
 /* At vCPU creation and its end; allocates little: the rest comes with VMXON. */
 int nested_init(struct vcpu *vcpu);

@@ -17,8 +17,6 @@
 #include "hw/caps.h"
 #include "nested/internal.h"
 
-/* 1 bits: accesses that exit. Shared by all vCPUs; by whether the shadow VMCS is wide. */
-static u8 *read_bitmap[2], *write_bitmap[2];
 /* Of the fields marked RW_VI and RW_PML: a shadow VMCS has them. */
 static bool has_vi, has_pml;
 
@@ -39,90 +37,69 @@ static bool shadowed(u8 mark, bool wide, bool write)
 	}
 }
 
-static void fill_bitmaps(bool wide)
+/* 1 bits: accesses that exit. A field that L1 was not offered is none to it. */
+static void fill_bitmaps(struct nested *n)
 {
 	struct vmcs12_fieldset hw;
 	unsigned int i;
 
-	memset(read_bitmap[wide], 0xff, PAGE_SIZE);
-	memset(write_bitmap[wide], 0xff, PAGE_SIZE);
+	memset(n->read_bitmap, 0xff, PAGE_SIZE);
+	memset(n->write_bitmap, 0xff, PAGE_SIZE);
 	vmcs12_fields_of(&hw_caps, &hw);
 	for (i = 0; i < NR_FIELDS; i++) {
 		const struct vmcs12_field *f = &vmcs12_fields[i];
 
-		if (!vmcs12_has(&hw, i))
+		if (!vmcs12_has(&hw, i) || !vmcs12_has(&n->fields, i))
 			continue;
-		if (shadowed(f->shadow, wide, false))
-			allow(read_bitmap[wide], f->enc);
-		if (shadowed(f->shadow, wide, true))
-			allow(write_bitmap[wide], f->enc);
+		if (shadowed(f->shadow, n->wide, false))
+			allow(n->read_bitmap, f->enc);
+		if (shadowed(f->shadow, n->wide, true))
+			allow(n->write_bitmap, f->enc);
 	}
 }
 
-int shadow_global_init(void)
+/* Writing the read-only fields of a shadow VMCS needs VMX_MISC[29]. */
+static bool usable(void)
 {
-	int wide;
+	return hw_has_shadow_vmcs() && (hw_caps.misc & MISC_VMWRITE_ANY);
+}
 
-	/* Writing the read-only fields of a shadow VMCS needs VMX_MISC[29]. */
-	if (!hw_has_shadow_vmcs() || !(hw_caps.misc & MISC_VMWRITE_ANY))
-		return 0;
-	for (wide = 0; wide < 2; wide++) {
-		read_bitmap[wide] = (void *)__get_free_page(GFP_KERNEL);
-		write_bitmap[wide] = (void *)__get_free_page(GFP_KERNEL);
-		if (!read_bitmap[wide] || !write_bitmap[wide]) {
-			shadow_global_exit();
-			return -ENOMEM;
-		}
-		fill_bitmaps(wide);
-	}
+void shadow_global_init(void)
+{
 	has_vi = ctl_may(hw_caps.proc2, PROC2_VIRT_INTR);
 	has_pml = ctl_may(hw_caps.proc2, PROC2_PML);
-	return 0;
-}
-
-void shadow_global_exit(void)
-{
-	int wide;
-
-	for (wide = 0; wide < 2; wide++) {
-		free_page((unsigned long)read_bitmap[wide]);
-		free_page((unsigned long)write_bitmap[wide]);
-		read_bitmap[wide] = write_bitmap[wide] = NULL;
-	}
 }
 
 /* Context: vmcs01 is current. */
-static void write_bitmap_addresses(struct nested *n)
-{
-	vmwrite(VMCS_VMREAD_BITMAP, __pa(read_bitmap[n->wide]));
-	vmwrite(VMCS_VMWRITE_BITMAP, __pa(write_bitmap[n->wide]));
-	n->bitmaps_wide = n->wide;
-}
-
 int shadow_init(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 	struct vmcs *vmcs = &vcpu->vmcs01;
 
-	if (!read_bitmap[0])
+	if (!usable())
 		return 0;
 	n->shadow = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!n->shadow)
+	n->read_bitmap = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	n->write_bitmap = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	if (!n->shadow || !n->read_bitmap || !n->write_bitmap)
 		return -ENOMEM;
-	if (vmcs->shadow)
-		return 0;
 	/* vmcs01 owns it: it is cleared and freed with it. */
-	vmcs->shadow = vmcs_region_cleared(true);
+	if (!vmcs->shadow)
+		vmcs->shadow = vmcs_region_cleared(true);
 	if (!vmcs->shadow)
 		return -ENOMEM;
-	write_bitmap_addresses(n);
+	vmwrite(VMCS_VMREAD_BITMAP, __pa(n->read_bitmap));
+	vmwrite(VMCS_VMWRITE_BITMAP, __pa(n->write_bitmap));
 	return 0;
 }
 
 void shadow_free(struct nested *n)
 {
 	free_page((unsigned long)n->shadow);
+	free_page((unsigned long)n->read_bitmap);
+	free_page((unsigned long)n->write_bitmap);
 	n->shadow = NULL;
+	n->read_bitmap = n->write_bitmap = NULL;
 }
 
 /*
@@ -301,8 +278,10 @@ void shadow_on(struct vcpu *vcpu)
 		return;
 	vmcs_ctl_set(vmcs, CTL_PROC2, vmcs->ctl[CTL_PROC2] | PROC2_SHADOW_VMCS);
 	vmwrite(VMCS_LINK_POINTER, __pa(vmcs->shadow));
-	if (n->bitmaps_wide != n->wide)
-		write_bitmap_addresses(n);
+	if (n->bitmaps_wide != n->wide || memcmp(&n->bitmap_fields, &n->fields, sizeof(n->fields)))
+		fill_bitmaps(n);
+	n->bitmaps_wide = n->wide;
+	n->bitmap_fields = n->fields;
 	n->shadow_on = true;
 	forget_copy(n);
 	shadow_write(vcpu);
@@ -361,18 +340,10 @@ void shadow_follow_watch(struct vcpu *vcpu)
 		vcpu_switch_vmcs(vcpu, now);
 }
 
-/* Nothing may get by that L1's own processor would not let it. */
+/* L1's own processor would let it write the read-only fields. */
 static bool may_be_wide(const struct nested *n)
 {
-	unsigned int i;
-
-	if (!n->shadow || !(n->caps.misc & MISC_VMWRITE_ANY))
-		return false;
-	for (i = 0; i < NR_FIELDS; i++)
-		if (shadowed(vmcs12_fields[i].shadow, true, false) &&
-		    !shadowed(vmcs12_fields[i].shadow, false, false) && !vmcs12_has(&n->fields, i))
-			return false;
-	return true;
+	return n->shadow && (n->caps.misc & MISC_VMWRITE_ANY);
 }
 
 /*
@@ -412,7 +383,7 @@ void shadow_follow_habit(struct vcpu *vcpu)
 
 bool shadow_serves(const struct nested *n, const struct vmcs12_field *f, bool write)
 {
-	const u8 *bitmap = write ? write_bitmap[n->wide] : read_bitmap[n->wide];
+	const u8 *bitmap = write ? n->write_bitmap : n->read_bitmap;
 
 	return bitmap && !(bitmap[f->enc / 8] & BIT(f->enc % 8));
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What L1's VMX instructions meet that userspace decides: IA32_FEATURE_CONTROL as
- * firmware left it, and operands in a read-only slot or in a device of userspace's.
+ * firmware left it, operands in a read-only slot or in a device of userspace's, and fields of
+ * a feature that userspace withdraws.
  */
 #include <string.h>
 #include "vm.h"
@@ -11,12 +12,16 @@
 #define HANDLER 0x8800
 #define VMXON_REGION 0x10000
 #define VMCS 0x11000
+#define DATA 0x12000
 #define ROM 0x200000
 #define DEVICE 0x600000
 #define RAM (ROM + 0x1000)
 
 #define MSR_FEATURE_CONTROL 0x3a
 #define MSR_VMX_BASIC 0x480
+#define MSR_VMX_TRUE_PIN 0x48d
+#define PREEMPT_TIMER (1ull << (32 + 6)) /* may be 1 */
+#define FIELD_PREEMPT_TIMER 0x482e	 /* which the processor may serve from a shadow VMCS */
 #define LOCKED 1
 #define VMX 4
 
@@ -28,7 +33,8 @@ static int cpu_fd;
 static struct kvm_run *run;
 
 /* AL goes to port 0x10: CF and ZF after a VMX instruction. RBX: the operand's address. */
-extern const u8 code_vmxon[], code_lock[], code_pointers[], code_data[], handler[], handler_end[];
+extern const u8 code_vmxon[], code_lock[], code_pointers[], code_data[], code_field[], code_clear[],
+	handler[], handler_end[];
 
 #define SAY_FLAGS "pushfq; pop %rax; and $0x41, %al; out %al, $0x10\n"
 #define VMXON "movq $0x10000, (%rsp); vmxon (%rsp)\n"
@@ -46,32 +52,47 @@ asm(".pushsection .rodata\n"
     "vmwrite (%rbx), %rdx\n" SAY_FLAGS "vmread %rdx, %rax; out %al, $0x10\n"
     "xor $0x6c16 ^ 0x681e, %edx; cmp $0x681e, %edx; je 1b\n"
     "vmxoff; hlt\n"
+    "code_clear:" VMXON USE_VMCS "vmclear (%rbx)\n" SAY_FLAGS "vmxoff; hlt\n"
+    "code_field:" VMXON USE_VMCS "vmwrite %rbx, %rbx\n" SAY_FLAGS "vmread %rbx, %rcx\n" SAY_FLAGS
+    "vmxoff; hlt\n"
     "handler: mov $0xee, %al; out %al, $0x10; hlt\n"
     "handler_end:\n"
     ".popsection\n");
 
-static void put_region(u64 at)
+static u64 get_msr(u32 index)
 {
 	struct {
 		struct kvm_msrs head;
 		struct kvm_msr_entry entry;
-	} m = { .head.nmsrs = 1, .entry.index = MSR_VMX_BASIC };
+	} m = { .head.nmsrs = 1, .entry.index = index };
 
 	if (ioctl(cpu_fd, KVM_GET_MSRS, &m) != 1)
-		tap_bail("IA32_VMX_BASIC");
+		tap_bail("KVM_GET_MSRS");
+	return m.entry.data;
+}
+
+static void set_msr(u32 index, u64 value)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} m = { .head.nmsrs = 1, .entry = { .index = index, .data = value } };
+
+	if (ioctl(cpu_fd, KVM_SET_MSRS, &m) != 1)
+		tap_bail("KVM_SET_MSRS");
+}
+
+static void put_region(u64 at)
+{
+	u32 revision = get_msr(MSR_VMX_BASIC);
+
 	memset(vm->ram + at, 0, 0x1000);
-	memcpy(vm->ram + at, &m.entry.data, 4);
+	memcpy(vm->ram + at, &revision, 4);
 }
 
 static void set_feature_control(u64 value)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} m = { .head.nmsrs = 1, .entry = { .index = MSR_FEATURE_CONTROL, .data = value } };
-
-	if (ioctl(cpu_fd, KVM_SET_MSRS, &m) != 1)
-		tap_bail("IA32_FEATURE_CONTROL");
+	set_msr(MSR_FEATURE_CONTROL, value);
 }
 
 static bool said(u8 want)
@@ -142,6 +163,39 @@ static void device(void)
 	tap_ok(SAYS(code_data, DEVICE, 0, 0, 0xff, 0, 0, 0xff), "so does VMWRITE's operand");
 }
 
+static void withdrawn(void)
+{
+	u64 pin = get_msr(MSR_VMX_TRUE_PIN);
+
+	tap_ok(SAYS(code_field, FIELD_PREEMPT_TIMER, 0, 0), "a field of a feature that L1 has");
+	set_msr(MSR_VMX_TRUE_PIN, pin & ~PREEMPT_TIMER);
+	tap_ok(SAYS(code_field, FIELD_PREEMPT_TIMER, FLAG_ZF, FLAG_ZF),
+	       "without it there is no such field");
+	set_msr(MSR_VMX_TRUE_PIN, pin);
+}
+
+/* CPUID may say what it likes: what L1 hands the processor is as wide as that takes it. */
+static void wide_addresses(void)
+{
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entries[128];
+	} c = { .head.nent = 128 };
+
+	if (ioctl(cpu_fd, KVM_GET_CPUID2, &c))
+		tap_bail("KVM_GET_CPUID2");
+	for (u32 i = 0; i < c.head.nent; i++)
+		if (c.entries[i].function == 0x80000008)
+			c.entries[i].eax = (c.entries[i].eax & ~0xffu) | 52;
+	if (ioctl(cpu_fd, KVM_SET_CPUID2, &c))
+		tap_bail("KVM_SET_CPUID2");
+	set_feature_control(LOCKED | VMX);
+	*(u64 *)(vm->ram + DATA) = 1ull << 51;
+	tap_ok(SAYS(code_clear, DATA, FLAG_ZF), "an address that is wider than the processor's");
+	*(u64 *)(vm->ram + DATA) = VMCS;
+	tap_ok(SAYS(code_clear, DATA, 0), "and one that is not");
+}
+
 int main(void)
 {
 	int cpu;
@@ -158,10 +212,13 @@ int main(void)
 	memcpy(vm->ram + HANDLER, handler, handler_end - handler);
 	put_region(VMXON_REGION);
 	put_region(VMCS);
+	if (!dev_is_kvm())
+		wide_addresses(); /* there its own */
 	firmware();
 	if (!dev_is_kvm()) { /* it gives up */
 		read_only_slot();
 		device();
+		withdrawn(); /* it has every field, always */
 	}
 	vm_free(vm);
 	return tap_done();
