@@ -123,6 +123,15 @@ void vmcs12_sync(struct vcpu *vcpu)
 	vmcs12_pull_plain(vcpu);
 }
 
+/* The revision is L1's to write, also while L0 holds the rest, and the abort indicator an abort's. */
+void vmcs12_write_back(struct vcpu *vcpu, u64 ptr, const struct vmcs12 *v)
+{
+	size_t from = offsetof(struct vmcs12, launch_state);
+
+	/* If L1's memory is gone by now there is nobody to miss it. */
+	mem_write(vcpu->vm, ptr + from, v->bytes + from, sizeof(*v) - from);
+}
+
 void vmcs12_release(struct vcpu *vcpu, bool clear)
 {
 	struct nested *n = vcpu->nested;
@@ -133,8 +142,7 @@ void vmcs12_release(struct vcpu *vcpu, bool clear)
 	shadow_off(vcpu);
 	if (clear)
 		n->v->launch_state = VMCS12_CLEAR;
-	/* If L1's memory is gone by now there is nobody to miss it. */
-	mem_write(vcpu->vm, n->vmcs12_ptr, n->v, sizeof(*n->v));
+	vmcs12_write_back(vcpu, n->vmcs12_ptr, n->v);
 	n->vmcs12_ptr = NO_GPA;
 }
 

@@ -27,16 +27,8 @@ static void read_vtpr(struct vcpu *vcpu, struct check_ctx *c)
 
 void nested_read_link(struct vcpu *vcpu, struct check_ctx *c)
 {
-	struct nested *n = vcpu->nested;
-
-	if (c->v->link_pointer == NO_GPA)
-		return;
-	if (shadow12_wanted(c->v) != NO_GPA) {
-		c->link_readable = n->shadow12_ptr == c->v->link_pointer;
-		c->link_revision = n->shadow12->revision;
-		return;
-	}
-	c->link_readable = !mem_read(vcpu->vm, c->v->link_pointer, &c->link_revision, 4);
+	if (c->v->link_pointer != NO_GPA)
+		c->link_readable = !mem_read(vcpu->vm, c->v->link_pointer, &c->link_revision, 4);
 }
 
 void nested_read_pdptes(struct vcpu *vcpu, struct check_ctx *c)
@@ -121,12 +113,12 @@ static const struct check *check_guest_always(const struct check_ctx *c, u64 *qu
 }
 
 /* What L1 wrote since the last entry needs no check but those that never rest. */
-static const struct check *check_guest_again(struct vcpu *vcpu, struct check_ctx *c, bool new_link,
-					     u64 *qual)
+static const struct check *check_guest_again(struct vcpu *vcpu, struct check_ctx *c, u64 *qual)
 {
 	const struct check *failed = check_guest_always(c, qual);
 
-	if (failed || !new_link)
+	/* The revision is in L1's memory, whatever L0 holds of the rest. */
+	if (failed || c->v->link_pointer == NO_GPA)
 		return failed;
 	nested_read_link(vcpu, c);
 	*qual = ENTRYQ_LINK;
@@ -137,12 +129,11 @@ static const struct check *check_guest_state(struct vcpu *vcpu, struct check_ctx
 {
 	struct nested *n = vcpu->nested;
 	const struct check *failed;
-	u64 held = n->shadow12_ptr;
 	bool vm86 = n->v->guest_rflags & X86_EFLAGS_VM;
 
 	shadow12_load(vcpu);
 	if (!n->check_guest && vm86 == n->l2_vm86 && !vmcs12_pae(n->v)) {
-		failed = check_guest_again(vcpu, c, n->shadow12_ptr != held, qual);
+		failed = check_guest_again(vcpu, c, qual);
 	} else {
 		vmcs12_pull_plain(vcpu);
 		nested_read_link(vcpu, c);

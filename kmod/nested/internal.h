@@ -178,6 +178,8 @@ void nested_begin(struct vcpu *vcpu, u64 vmxon_ptr); /* L1 is in VMX operation f
 void current_global_init(void);
 int vmcs12_make_current(struct vcpu *vcpu, u64 ptr); /* 0, VMERR_*, or -errno */
 void vmcs12_release(struct vcpu *vcpu, bool clear);  /* write it back; none is current then */
+/* To L1's memory: what the processor would write there. */
+void vmcs12_write_back(struct vcpu *vcpu, u64 ptr, const struct vmcs12 *v);
 void vmcs12_sync(struct vcpu *vcpu);	       /* the snapshot becomes complete and up to date */
 void vmcs12_begin(struct vcpu *vcpu, u64 ptr); /* n->v was filled: it is current now */
 /* L1 writes a field / reads one that may be stale. */

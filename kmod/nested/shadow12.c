@@ -40,8 +40,7 @@ void shadow12_sync(struct vcpu *vcpu)
 
 	if (n->shadow12_ptr == NO_GPA || !n->shadow12_dirty)
 		return;
-	/* If L1's memory is gone by now there is nobody to miss it. */
-	mem_write(vcpu->vm, n->shadow12_ptr, n->shadow12, sizeof(*n->shadow12));
+	vmcs12_write_back(vcpu, n->shadow12_ptr, n->shadow12);
 	n->shadow12_dirty = false;
 }
 

@@ -355,6 +355,28 @@ static void link_revision(void)
 	expect_bad_link();
 }
 
+/* It is read from memory at each entry, also while the processor holds the rest. */
+static void link_revision_again(void)
+{
+	struct shadow s = prepare(l2_reads);
+	u32 *region = (u32 *)s.region, good = *region;
+
+	allow(s.read_bitmap, VMCS_GUEST_RIP);
+	access(VMCS_GUEST_RIP, 0, VM_OK);
+	*region ^= 1;
+	expect_bad_link();
+	*region = good;
+	access(VMCS_GUEST_RIP, 0, VM_OK);
+	*region ^= 1;
+	EXPECT_OUTCOME(vmclear((u64)region), VM_OK);
+	GUEST_EXPECT(*region, good ^ 1);
+	l1_clear(VMCS_PROC2_CTLS, PROC2_SHADOW_VMCS);
+	*region = good ^ BIT(31);
+	EXPECT_EXIT(EXIT_VMREAD);
+	*region ^= 1;
+	expect_bad_link();
+}
+
 static void bitmap_addresses(void)
 {
 	struct shadow s = prepare(l2_reads);
@@ -384,5 +406,6 @@ CLAIMS = { { without, "without VMCS shadowing VMREAD and VMWRITE of L2 exit" },
 	   { cannot_be_entered, "VMLAUNCH and VMRESUME of a shadow VMCS: VMfailInvalid" },
 	   { vmxon_region, "a VMXON region has no shadow bit" },
 	   { link_revision, "the linked region's shadow bit is that of the control" },
+	   { link_revision_again, "and its revision counts at each entry" },
 	   { bitmap_addresses, "an unaligned or too wide bitmap address: error 7" },
 	   END_OF_CLAIMS };
