@@ -104,11 +104,12 @@ static void walk_init(struct vcpu *vcpu, struct pagewalk *w)
 			w->pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
 }
 
-static u32 final_access(const struct access *access)
+static u32 final_access(const struct access *access, const struct page_found *page)
 {
 	u32 bits = access->write ? EPTQ_WRITE : access->fetch ? EPTQ_FETCH : EPTQ_READ;
 
-	return bits | EPTQ_FINAL;
+	return bits | EPTQ_FINAL | (page->user ? EPTQ_USER_PAGE : 0) |
+	       (page->writable ? EPTQ_WRITE_PAGE : 0) | (page->nx ? EPTQ_NX_PAGE : 0);
 }
 
 static int translate(struct vcpu *vcpu, const struct pagewalk *registers, u64 linear,
@@ -116,13 +117,14 @@ static int translate(struct vcpu *vcpu, const struct pagewalk *registers, u64 li
 {
 	struct origin from = { .vcpu = vcpu, .linear = linear };
 	struct pagewalk w = *registers;
+	struct page_found page;
 	int ret;
 
 	w.ctx = &from;
-	ret = pagewalk(&w, linear, access, gpa, fault);
+	ret = pagewalk(&w, linear, access, &page, fault);
 	if (ret)
 		return ret;
-	ret = to_l1(&from, *gpa, final_access(access), gpa);
+	ret = to_l1(&from, page.gpa, final_access(access, &page), gpa);
 	return ret == -EFAULT ? -ENXIO : ret;
 }
 

@@ -192,7 +192,7 @@ static u64 final_address(const struct walk *walk)
 	return base | (walk->linear & offset_mask);
 }
 
-static int walk_once(struct walk *walk, const struct access *access, u64 *gpa,
+static int walk_once(struct walk *walk, const struct access *access, struct page_found *found,
 		     struct x86_fault *fault)
 {
 	const struct pagewalk *w = walk->w;
@@ -212,22 +212,27 @@ static int walk_once(struct walk *walk, const struct access *access, u64 *gpa,
 	if (!ret)
 		ret = mark(walk, access);
 	if (!ret)
-		*gpa = final_address(walk);
+		*found = (struct page_found){
+			.gpa = final_address(walk),
+			.user = walk->rights & PTE_U,
+			.writable = walk->rights & PTE_W,
+			.nx = walk->rights & PTE_NX,
+		};
 	return ret;
 }
 
-int pagewalk(const struct pagewalk *w, u64 linear, const struct access *access, u64 *gpa,
-	     struct x86_fault *fault)
+int pagewalk(const struct pagewalk *w, u64 linear, const struct access *access,
+	     struct page_found *found, struct x86_fault *fault)
 {
 	struct walk walk = { .w = w, .linear = linear };
 	int tries, ret = -EAGAIN;
 
 	if (w->paging == PAGING_NONE) {
-		*gpa = linear;
+		*found = (struct page_found){ .gpa = linear, .user = true, .writable = true };
 		return 0;
 	}
 	walk.top = w->paging == PAGING_4LEVEL ? 4 : 2;
 	for (tries = 0; ret == -EAGAIN && tries < PAGEWALK_MAX_RETRIES; tries++)
-		ret = walk_once(&walk, access, gpa, fault);
+		ret = walk_once(&walk, access, found, fault);
 	return ret;
 }

@@ -55,11 +55,19 @@ struct access {
 /* Above these many lost races with the guest the walk gives up with -EAGAIN. */
 #define PAGEWALK_MAX_RETRIES 64
 
+/* A page that was found. */
+struct page_found {
+	u64 gpa; /* of the address, not of the page's begin */
+	bool user;
+	bool writable;
+	bool nx;
+};
+
 /*
  * @linear: canonical, or 32 bits wide.
- * Return: 0 with *gpa; -EFAULT with *fault; or what a callback returned.
+ * Return: 0 with *found; -EFAULT with *fault; or what a callback returned.
  */
-int pagewalk(const struct pagewalk *w, u64 linear, const struct access *access, u64 *gpa,
-	     struct x86_fault *fault);
+int pagewalk(const struct pagewalk *w, u64 linear, const struct access *access,
+	     struct page_found *found, struct x86_fault *fault);
 
 #endif

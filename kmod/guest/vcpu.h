@@ -162,7 +162,7 @@ struct vcpu {
 	/*
 	 * L2 physical to L1 physical, while L2 runs; else NULL.
 	 * @linear: the address that is translated, if @access has EPTQ_LINEAR_VALID.
-	 * @access: bits 2:0, 7 and 8 of an EPT violation's exit qualification (EPTQ_*).
+	 * @access: bits 2:0 and 11:7 of an EPT violation's exit qualification (EPTQ_*).
 	 * With .peeking userspace asks: L1 gets no exit, and nothing is changed.
 	 * Return: 0; -EFAULT: @l2_gpa means nothing, if peeking; -EXDEV: L1 was
 	 * given an exit instead (an EPT violation, say): whoever emulates for L2

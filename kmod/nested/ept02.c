@@ -264,12 +264,14 @@ static int reflect(struct vcpu *vcpu, const struct ept12_result *res, u64 gpa, u
 	return l2_leave(vcpu, &x);
 }
 
-/* SDM: "Mode-Based Execute Control for EPT". */
-static u32 fetch_by_user(const struct nested *n, u32 access)
+/* The rights that an access needs, of EPTQ_ACCESS. SDM: "Mode-Based Execute Control for EPT". */
+static u32 rights_needed(const struct nested *n, u64 qual)
 {
-	if (!(vmcs12_proc2(n->v) & PROC2_MODE_EXEC))
-		return access;
-	return (access & ~(u32)EPTE_X) | EPTE_XU;
+	bool user = (qual & EPTQ_FINAL) && (qual & EPTQ_USER_PAGE);
+
+	if ((qual & EPTQ_FETCH) && user && (vmcs12_proc2(n->v) & PROC2_MODE_EXEC))
+		return EPTE_XU;
+	return qual & EPTQ_ACCESS;
 }
 
 /* Without accessed and dirty flags a walk leaves no trace. */
@@ -281,28 +283,27 @@ int ept02_peek(struct vcpu *vcpu, u64 gpa, u32 access, u64 *l1_gpa)
 
 	describe(vcpu, &ept);
 	ept.eptp &= ~(u64)EPTP_AD;
-	ept12_walk(&ept, &mem, l2_gpa(gpa), access & EPTQ_ACCESS, &res);
+	ept12_walk(&ept, &mem, l2_gpa(gpa), rights_needed(vcpu->nested, access), &res);
 	*l1_gpa = l1_addr(res.gpa);
 	return res.outcome == EPT12_OK ? 0 : -EFAULT;
 }
 
 int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa)
 {
-	u32 rights = access & EPTQ_ACCESS;
+	u32 info = EPTQ_LINEAR_VALID | EPTQ_FINAL;
 	struct ept12_result res;
 	int r;
 
-	/* L0 fetches what L2 has fetched: who did so decides, not whose the page is. */
-	if ((access & EPTQ_FETCH) && vcpu_cpl(vcpu) == 3)
-		rights = fetch_by_user(vcpu->nested, rights);
-	walk(vcpu, l2_gpa, rights, &res);
+	if (vcpu->nested->caps.ept_vpid & EPTCAP_EXIT_INFO)
+		info |= EPTQ_USER_PAGE | EPTQ_WRITE_PAGE | EPTQ_NX_PAGE;
+	walk(vcpu, l2_gpa, rights_needed(vcpu->nested, access), &res);
 	if (res.outcome == EPT12_OK) {
 		*gpa = l1_addr(res.gpa);
 		return 0;
 	}
 	if (res.outcome == EPT12_AGAIN)
 		return -EAGAIN;
-	r = reflect(vcpu, &res, l2_gpa, linear, access & (EPTQ_LINEAR_VALID | EPTQ_FINAL));
+	r = reflect(vcpu, &res, l2_gpa, linear, access & info);
 	return r < 0 ? r : -EXDEV;
 }
 
@@ -506,13 +507,11 @@ static int refill(struct vcpu *vcpu, struct ept02_fault *f)
 /* The rights that L2's access needs. */
 static u32 access_of(const struct nested *n, u64 qual)
 {
-	u32 access = qual & EPTQ_ACCESS;
+	u32 access = rights_needed(n, qual);
 
 	/* With accessed and dirty flags a walk of L2's page tables is a write. */
 	if ((n->v->ept_pointer & EPTP_AD) && (qual & EPTQ_LINEAR_VALID) && !(qual & EPTQ_FINAL))
 		access |= EPTE_W;
-	if ((access & EPTE_X) && (qual & EPTQ_FINAL) && (qual & EPTQ_USER_PAGE))
-		access = fetch_by_user(n, access);
 	return access;
 }
 

@@ -116,18 +116,18 @@ static const struct access kernel_read,
 static void expect(u64 linear, struct access access, u64 gpa)
 {
 	struct x86_fault fault;
-	u64 got = 0;
+	struct page_found found;
 
-	assert_int_equal(pagewalk(&w, linear, &access, &got, &fault), 0);
-	assert_true(got == gpa);
+	assert_int_equal(pagewalk(&w, linear, &access, &found, &fault), 0);
+	assert_true(found.gpa == gpa);
 }
 
 static void expect_fault(u64 linear, struct access access, u32 error)
 {
 	struct x86_fault fault;
-	u64 gpa;
+	struct page_found found;
 
-	assert_int_equal(pagewalk(&w, linear, &access, &gpa, &fault), -EFAULT);
+	assert_int_equal(pagewalk(&w, linear, &access, &found, &fault), -EFAULT);
 	assert_int_equal(fault.vector, VEC_PF);
 	assert_true(fault.has_error);
 	assert_int_equal(fault.error, error);
@@ -330,7 +330,7 @@ static void test_4m_pages(void **state)
 static void test_lost_races(void **state)
 {
 	struct x86_fault fault;
-	u64 gpa;
+	struct page_found found;
 
 	(void)state;
 	setup_4level(W | U);
@@ -339,18 +339,47 @@ static void test_lost_races(void **state)
 	assert_true(get(PT, 1) & D);
 	setup_4level(W | U);
 	races = 1000000;
-	assert_int_equal(pagewalk(&w, LINEAR, &user_write, &gpa, &fault), -EAGAIN);
+	assert_int_equal(pagewalk(&w, LINEAR, &user_write, &found, &fault), -EAGAIN);
+}
+
+static void expect_page(u64 linear, struct access access, bool user, bool writable, bool nx)
+{
+	struct page_found found;
+	struct x86_fault fault;
+
+	assert_int_equal(pagewalk(&w, linear, &access, &found, &fault), 0);
+	assert_int_equal(found.user, user);
+	assert_int_equal(found.writable, writable);
+	assert_int_equal(found.nx, nx);
+}
+
+/* What the exit qualification of an EPT violation tells of the page. */
+static void test_tells_of_the_page(void **state)
+{
+	(void)state;
+	setup_4level(W | U);
+	expect_page(LINEAR, kernel_fetch, true, true, false);
+	setup_4level(U | NX);
+	expect_page(LINEAR, user_read, true, false, true);
+	setup_4level(W);
+	expect_page(LINEAR, kernel_write, false, true, false);
+	w.nxe = false;
+	setup_4level(W | U);
+	put(PDPT, 1, PD | P | U);
+	expect_page(LINEAR, user_read, true, false, false);
+	w.paging = PAGING_NONE;
+	expect_page(0x1234, kernel_read, true, true, false);
 }
 
 static void test_read_errors_pass(void **state)
 {
 	struct x86_fault fault;
-	u64 gpa;
+	struct page_found found;
 
 	(void)state;
 	setup_4level(W | U);
 	fail_read = -EXDEV;
-	assert_int_equal(pagewalk(&w, LINEAR, &user_write, &gpa, &fault), -EXDEV);
+	assert_int_equal(pagewalk(&w, LINEAR, &user_write, &found, &fault), -EXDEV);
 }
 
 /* ---- segmentation ---- */
@@ -461,6 +490,7 @@ int main(void)
 		cmocka_unit_test_setup(test_4m_pages, setup),
 		cmocka_unit_test_setup(test_lost_races, setup),
 		cmocka_unit_test_setup(test_read_errors_pass, setup),
+		cmocka_unit_test_setup(test_tells_of_the_page, setup),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_expand_down),
 		cmocka_unit_test(test_types),
