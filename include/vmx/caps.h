@@ -20,7 +20,9 @@ struct vmx_caps {
 	struct vmx_ctl_caps pin; /* these from the TRUE MSRs */
 	struct vmx_ctl_caps proc;
 	struct vmx_ctl_caps proc2; /* all 0 without secondary controls */
+	u64 proc3;		   /* may be 1; 0 without tertiary controls */
 	struct vmx_ctl_caps exit;
+	u64 exit2; /* may be 1; 0 without secondary VM-exit controls */
 	struct vmx_ctl_caps entry;
 	u64 misc;
 	u64 cr0_fixed0;
@@ -80,6 +82,8 @@ static inline u64 ctl_to_msr(struct vmx_ctl_caps c)
 #define VMX_MSR_TRUE_EXIT 0x48f
 #define VMX_MSR_TRUE_ENTRY 0x490
 #define VMX_MSR_VMFUNC 0x491
+#define VMX_MSR_PROC3 0x492
+#define VMX_MSR_EXIT2 0x493
 
 /* IA32_FEATURE_CONTROL */
 #define FEATCTL_LOCKED BIT_ULL(0)
@@ -123,6 +127,7 @@ static inline u64 ctl_to_msr(struct vmx_ctl_caps c)
 #define EPTCAP_INVEPT BIT_ULL(20)
 #define EPTCAP_AD BIT_ULL(21)
 #define EPTCAP_EXIT_INFO BIT_ULL(22) /* advanced exit information */
+#define EPTCAP_SHADOW_STACKS BIT_ULL(23)
 #define EPTCAP_INVEPT_SINGLE BIT_ULL(25)
 #define EPTCAP_INVEPT_ALL BIT_ULL(26)
 #define EPTCAP_INVVPID BIT_ULL(32)

@@ -62,8 +62,12 @@
 #define PROC2_PT_CONCEAL BIT(19)
 #define PROC2_XSAVES BIT(20)
 #define PROC2_MODE_EXEC BIT(22)
+#define PROC2_SUB_PAGE BIT(23)
 #define PROC2_TSC_SCALING BIT(25)
 #define PROC2_USER_WAIT BIT(26)
+
+/* Tertiary processor-based VM-execution controls */
+#define PROC3_SPEC_CTRL BIT_ULL(7)
 
 /* VM-exit controls */
 #define EXITC_SAVE_DEBUG BIT(2)
@@ -76,6 +80,15 @@
 #define EXITC_LOAD_EFER BIT(21)
 #define EXITC_SAVE_PREEMPT_TIMER BIT(22)
 #define EXITC_CLEAR_BNDCFGS BIT(23)
+#define EXITC_CLEAR_UINV BIT(27)
+#define EXITC_LOAD_CET BIT(28)
+#define EXITC_LOAD_PKRS BIT(29)
+#define EXITC_SAVE_PERF_GLOBAL BIT(30)
+#define EXITC_SECONDARY BIT(31)
+
+/* Secondary VM-exit controls */
+#define EXITC2_LOAD_SPEC_CTRL BIT_ULL(2)
+#define EXITC2_BUSY_STACK BIT_ULL(3)
 
 /* VM-entry controls */
 #define ENTRYC_LOAD_DEBUG BIT(2)
@@ -86,6 +99,9 @@
 #define ENTRYC_LOAD_PAT BIT(14)
 #define ENTRYC_LOAD_EFER BIT(15)
 #define ENTRYC_LOAD_BNDCFGS BIT(16)
+#define ENTRYC_LOAD_UINV BIT(19)
+#define ENTRYC_LOAD_CET BIT(20)
+#define ENTRYC_LOAD_PKRS BIT(22)
 
 /* Reserved controls that are 1 unless a TRUE capability MSR says otherwise. */
 #define PIN_DEFAULT1 0x00000016u

@@ -57,7 +57,9 @@ void caps_offer(const struct vmx_caps *cpu, struct vmx_caps *l1)
 	l1->pin = offer_ctl(OFFER_PIN, cpu->pin);
 	l1->proc = offer_ctl(OFFER_PROC, cpu->proc);
 	l1->proc2 = offer_ctl(OFFER_PROC2, cpu->proc2);
+	l1->proc3 = offered(OFFER_PROC3, cpu->proc3);
 	l1->exit = offer_ctl(OFFER_EXIT, cpu->exit);
+	l1->exit2 = offered(OFFER_EXIT2, cpu->exit2);
 	l1->entry = offer_ctl(OFFER_ENTRY, cpu->entry);
 	if (!ctl_may(l1->proc2, PROC2_VIRT_INTR))
 		l1->pin.may &= ~(u32)PIN_POSTED_INTR;

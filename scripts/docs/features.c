@@ -13,7 +13,8 @@ struct model {
 };
 
 static struct model models[] = {
-#define M(name_, basic_, pin_, proc_, proc2_, exit_, entry_, misc_, ept_vpid_, vmfunc_) \
+#define M(name_, basic_, pin_, proc_, proc2_, proc3_, exit_, exit2_, entry_, misc_, ept_vpid_, \
+	  vmfunc_)                                                                             \
 	{                                                                                   \
 		.name = (name_),                                                            \
 		.cpu = {                                                                    \
@@ -21,7 +22,9 @@ static struct model models[] = {
 			.pin = { (u32)(pin_), (pin_) >> 32 },                               \
 			.proc = { (u32)(proc_), (proc_) >> 32 },                            \
 			.proc2 = { (u32)(proc2_), (proc2_) >> 32 },                         \
+			.proc3 = (proc3_),                                                  \
 			.exit = { (u32)(exit_), (exit_) >> 32 },                            \
+			.exit2 = (exit2_),                                                  \
 			.entry = { (u32)(entry_), (entry_) >> 32 },                         \
 			.misc = (misc_),                                                    \
 			.ept_vpid = (ept_vpid_),                                            \
@@ -48,7 +51,9 @@ static const char *const word_title[NR_OFFER_WORDS] = {
 	[OFFER_PIN] = "Pin-based VM-execution controls",
 	[OFFER_PROC] = "Primary processor-based VM-execution controls",
 	[OFFER_PROC2] = "Secondary processor-based VM-execution controls",
+	[OFFER_PROC3] = "Tertiary processor-based VM-execution controls",
 	[OFFER_EXIT] = "VM-exit controls",
+	[OFFER_EXIT2] = "Secondary VM-exit controls",
 	[OFFER_ENTRY] = "VM-entry controls",
 	[OFFER_MISC] = "Miscellaneous data (IA32_VMX_MISC)",
 	[OFFER_EPT_VPID] = "EPT and VPID (IA32_VMX_EPT_VPID_CAP)",
@@ -62,7 +67,9 @@ static u64 word_of(const struct vmx_caps *caps, enum offer_word word)
 	case OFFER_PIN: return caps->pin.may;
 	case OFFER_PROC: return caps->proc.may;
 	case OFFER_PROC2: return caps->proc2.may;
+	case OFFER_PROC3: return caps->proc3;
 	case OFFER_EXIT: return caps->exit.may;
+	case OFFER_EXIT2: return caps->exit2;
 	case OFFER_ENTRY: return caps->entry.may;
 	case OFFER_MISC: return caps->misc;
 	case OFFER_EPT_VPID: return caps->ept_vpid;
@@ -141,13 +148,50 @@ static void print_fields(const struct model *m)
 	printf(" |\n");
 }
 
+/* What a word says that is no feature: reserved bits that are 1, and numbers. */
+static u64 no_feature(const struct vmx_caps *cpu, enum offer_word word)
+{
+	switch (word) {
+	case OFFER_BASIC: return BASIC_REVISION | BASIC_SIZE | BASIC_MEMTYPE | BASIC_TRUE_CTLS;
+	case OFFER_PIN: return cpu->pin.must;
+	case OFFER_PROC: return cpu->proc.must;
+	case OFFER_EXIT: return cpu->exit.must;
+	case OFFER_ENTRY: return cpu->entry.must;
+	case OFFER_MISC: return MISC_MSR_LIST;
+	default: return 0;
+	}
+}
+
+/* Whether each bit that a model has stands in a row, and so has its reason. */
+static bool explained(const struct model *m)
+{
+	bool all = true;
+	u64 left;
+	size_t i;
+	enum offer_word word;
+
+	for (word = 0; word < NR_OFFER_WORDS; word++) {
+		left = word_of(&m->cpu, word) & ~no_feature(&m->cpu, word);
+		for (i = 0; i < ARRAY_SIZE(offers); i++)
+			if (offers[i].word == word)
+				left &= ~offers[i].bits;
+		if (left)
+			fprintf(stderr, "%s: %s: no row for the bits 0x%llx\n", m->name,
+				word_title[word], (unsigned long long)left);
+		all &= !left;
+	}
+	return all;
+}
+
 int main(void)
 {
+	bool complete = true;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(models); i++) {
 		caps_offer(&models[i].cpu, &models[i].l1);
 		vmcs12_fields_of(&models[i].l1, &models[i].fields);
+		complete &= explained(&models[i]);
 	}
 	printf("# What L1 is offered of VMX\n\n"
 	       "<!-- Made by `make docs` from include/vmx/offer.def; do not edit. -->\n\n"
@@ -163,5 +207,5 @@ int main(void)
 	       "| model | L1 lacks |\n| --- | --- |\n");
 	for (i = 0; i < ARRAY_SIZE(models); i++)
 		print_fields(&models[i]);
-	return 0;
+	return !complete;
 }
