@@ -27,6 +27,7 @@ BOCHS_MODELS = {
     "skylake-x": ("corei7_skylake_x", "noxsaves clearcpuid=xsavec,xsaves"),
     "icelake": ("corei7_icelake_u", "noxsave"),
     "tigerlake": ("tigerlake", "noxsave"),
+    "sapphire-rapids": ("sapphire_rapids", "noxsave"),
 }
 KERNEL_ARGUMENTS = ("console=ttyS0,115200 panic=-1 mitigations=off tsc=reliable "
                     "cryptomgr.notests nokaslr")

@@ -252,7 +252,16 @@ static void t_rdseed(void)
 
 /* --- TSC scaling -------------------------------------------------------- */
 
-L2(tsc, l2_value[0] = rdtsc(); l2_value[1] = rdmsr(MSR_TSC); l2_value[2] = rdtsc())
+/* Several ticks between one and the next, at half the speed as well. */
+static u64 after_a_while(u64 tsc)
+{
+	for (int i = 0; i < 8; i++)
+		cpu_pause();
+	return tsc;
+}
+
+L2(tsc, l2_value[0] = after_a_while(rdtsc()); l2_value[1] = after_a_while(rdmsr(MSR_TSC));
+   l2_value[2] = rdtsc())
 
 /* x * ratio / 2^48, without a 128-bit product's overflow: ratio has few bits. */
 static u64 scaled(u64 tsc, u64 ratio)
