@@ -38,6 +38,18 @@ u32 inject_exception_type(u8 vector)
 	return vector == VEC_BP || vector == VEC_OF ? INTR_TYPE_SOFT_EXC : INTR_TYPE_HARD_EXC;
 }
 
+/*
+ * SDM: "Resume Flag (RF)": the image of RFLAGS has it after a fault, but for #DB, which may be
+ * either; also in the VMCS, if the fault exits instead.
+ */
+static void set_resume_flag(struct vcpu *vcpu, u8 vector)
+{
+	const u32 no_faults = BIT(VEC_DB) | BIT(VEC_BP) | BIT(VEC_OF) | BIT(VEC_DF) | BIT(VEC_MC);
+
+	if (!(no_faults & BIT(vector)))
+		vcpu_set_rflags(vcpu, vcpu_rflags(vcpu) | X86_EFLAGS_RF);
+}
+
 static void raise(struct vcpu *vcpu, u8 vector, bool has_error, u32 error, bool has_payload,
 		  u64 payload)
 {
@@ -68,6 +80,7 @@ static void raise(struct vcpu *vcpu, u8 vector, bool has_error, u32 error, bool 
 	in->exception.has_payload = has_payload;
 	in->exception.payload = payload;
 	in->exception.type = inject_exception_type(vector);
+	set_resume_flag(vcpu, vector);
 	vcpu_request(vcpu, REQ_EVENT);
 }
 

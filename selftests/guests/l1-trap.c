@@ -159,6 +159,18 @@ static void device_not_available(void)
 	write_cr0(cr0);
 }
 
+static void resume_flag(void)
+{
+	struct cpu *cpu = this_cpu();
+
+	GUEST_EXPECT(TRY("ud2", : :), VEC_UD);
+	GUEST_EXPECT(cpu->trap_rflags & RFLAGS_RF, RFLAGS_RF);
+	GUEST_EXPECT(TRY("mov %0, %%ds", : : "r"(0x1003)), VEC_GP);
+	GUEST_EXPECT(cpu->trap_rflags & RFLAGS_RF, RFLAGS_RF);
+	GUEST_EXPECT(try_wrmsr(MSR_EFER, ~0ULL), VEC_GP);
+	GUEST_EXPECT(cpu->trap_rflags & RFLAGS_RF, RFLAGS_RF);
+}
+
 CLAIMS = { { divide_error, "division by zero raises #DE" },
 	   { undefined_opcode, "UD2 and a wrong LOCK raise #UD" },
 	   { general_protection,
@@ -172,4 +184,5 @@ CLAIMS = { { divide_error, "division by zero raises #DE" },
 	   { software_traps, "INT3 and INT n push the address after themselves" },
 	   { device_not_available,
 	     "x87 instructions raise #NM under CR0.TS and CR0.EM; CLTS ends it" },
+	   { resume_flag, "a fault pushes RFLAGS with RF, whoever raised it" },
 	   END_OF_CLAIMS };

@@ -237,6 +237,20 @@ static void debug_exception(void)
 	expect_end(3);
 }
 
+static void l2_bad_wrmsr(void)
+{
+	wrmsr(MSR_EFER, ~0ULL);
+	l2_vmcall(0);
+}
+
+static void resume_flag(void)
+{
+	l1_prepare(l2_bad_wrmsr);
+	l1_vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VEC_GP));
+	EXPECT_EXIT(EXIT_EXCEPTION_NMI);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_RFLAGS) & RFLAGS_RF, RFLAGS_RF);
+}
+
 CLAIMS = { { own_exceptions, "an exception that L1 does not intercept is L2's" },
 	   { invalid_opcode, "#UD exits when intercepted" },
 	   { error_code, "#GP exits with its error code" },
@@ -251,4 +265,5 @@ CLAIMS = { { own_exceptions, "an exception that L1 does not intercept is L2's" }
 	     "a fault in delivering #UD exits with #UD as vectoring information" },
 	   { vectoring_software, "a fault in delivering INT n exits with it and its length" },
 	   { debug_exception, "a single step exits with BS in the qualification" },
+	   { resume_flag, "a fault of WRMSR that exits is saved with RFLAGS.RF" },
 	   END_OF_CLAIMS };

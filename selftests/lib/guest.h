@@ -79,6 +79,7 @@ struct cpu {
 	u32 trap_vector;
 	u32 trap_error;
 	u64 trap_rip;
+	u64 trap_rflags;
 	u64 *jump; /* where try_call() wants an unexpected trap to go */
 	u64 *tss;
 };

@@ -93,6 +93,7 @@ static void remember(struct cpu *cpu, const struct trap_frame *frame)
 	cpu->trap_vector = frame->vector;
 	cpu->trap_error = frame->error;
 	cpu->trap_rip = frame->rip;
+	cpu->trap_rflags = frame->rflags;
 }
 
 static const struct catch_entry *find_catch(u64 rip)
