@@ -314,16 +314,6 @@ static void debugctl_in_a_list(void)
 	GUEST_EXPECT(l2_had, DEBUGCTL_BTF);
 }
 
-static void branch_step(void)
-{
-	prepare(out_insn);
-	expect_end(); /* TF and the first touch of a page: the oracle's quirk single_step */
-	l1_set(VMCS_ENTRY_CTLS, ENTRYC_LOAD_DEBUG);
-	l1_vmwrite(VMCS_GUEST_DEBUGCTL, DEBUGCTL_BTF);
-	start(out_insn, RFLAGS_TF);
-	expect_db(good, DBG_BS);
-}
-
 CLAIMS = { { single_step, "single step over instructions that L0 runs" },
 	   { delivered_to_l2, "the same in L2's own handler" },
 	   { next_instruction, "an instruction breakpoint behind them" },
@@ -335,5 +325,4 @@ CLAIMS = { { single_step, "single step over instructions that L0 runs" },
 	   { debugctl_moves, "IA32_DEBUGCTL is loaded, saved, and 0 after an exit" },
 	   { debugctl_stays, "without the controls L2 has L1's" },
 	   { debugctl_in_a_list, "it may be in an MSR list" },
-	   { branch_step, "with BTF an instruction that L0 runs is no branch" },
 	   END_OF_CLAIMS };
