@@ -24,7 +24,7 @@ const struct plan_cost plan_vcpu_costs[] = {
 	{ "struct nested", "nested/nested.c: nested_alloc()", 1 },
 	{ "vmcs12 twice, MSR bitmap", "nested/nested.c: nested_prepare()", 3 },
 	{ "vmcs02", "nested/nested.c: nested_prepare()", 1 },
-	{ "the shadow VMCS and its copy", "nested/shadow.c: shadow_init()", 2 },
+	{ "the shadow VMCS, its copy, bitmaps", "nested/shadow.c: shadow_init()", 4 },
 	{ "L1's own shadow VMCS", "nested/shadow12.c: shadow12_init()", 1 },
 	{ "the thread's kernel stack", "Linux: THREAD_SIZE", 4 },
 	{ "struct task_struct and what hangs from it", "Linux: measured", 2 },

@@ -274,14 +274,17 @@ void shadow_on(struct vcpu *vcpu)
 	struct nested *n = vcpu->nested;
 	struct vmcs *vmcs = &vcpu->vmcs01;
 
-	if (!n->shadow || (n->watch & ABYME_WATCH_EXITS))
+	if (!n->shadow)
 		return;
-	vmcs_ctl_set(vmcs, CTL_PROC2, vmcs->ctl[CTL_PROC2] | PROC2_SHADOW_VMCS);
-	vmwrite(VMCS_LINK_POINTER, __pa(vmcs->shadow));
+	/* Also what does not shadow now is asked what would be shadowed. */
 	if (n->bitmaps_wide != n->wide || memcmp(&n->bitmap_fields, &n->fields, sizeof(n->fields)))
 		fill_bitmaps(n);
 	n->bitmaps_wide = n->wide;
 	n->bitmap_fields = n->fields;
+	if (n->watch & ABYME_WATCH_EXITS)
+		return;
+	vmcs_ctl_set(vmcs, CTL_PROC2, vmcs->ctl[CTL_PROC2] | PROC2_SHADOW_VMCS);
+	vmwrite(VMCS_LINK_POINTER, __pa(vmcs->shadow));
 	n->shadow_on = true;
 	forget_copy(n);
 	shadow_write(vcpu);
