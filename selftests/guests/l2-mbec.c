@@ -250,6 +250,18 @@ static void two_vmcs(void)
 	}
 }
 
+/* Where it is not offered, which is all that can be said there. */
+static void not_offered(void)
+{
+	struct l1_vmx *vmx = l1_prepare(l2_unreachable);
+
+	l1_need_ept(0);
+	if (ctl_may(vmx->caps.proc2, PROC2_MODE_EXEC))
+		claim_skip("it is");
+	l1_set(VMCS_PROC2_CTLS, PROC2_MODE_EXEC);
+	EXPECT_OUTCOME(l1_vmlaunch(), VM_FAIL_VALID(VMERR_BAD_CONTROLS));
+}
+
 /* --- advanced exit information ------------------------------------------ */
 
 static void expect_page(void (*l2)(void), u64 rights, u64 flags, u64 said)
@@ -295,4 +307,5 @@ CLAIMS = { { supervisor, "a supervisor page is executed by bit 2 alone" },
 	   { two_vmcs, "VMCSs with and without it share their tables" },
 	   { page_rights, "the qualification tells user pages and writable ones" },
 	   { page_nx, "and those that are not to be executed" },
+	   { not_offered, "where the control is not offered the entry fails" },
 	   END_OF_CLAIMS };
