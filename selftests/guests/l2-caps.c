@@ -113,8 +113,32 @@ static void not_offered(void)
 	others(VMCS_ENTRY_CTLS, vmx->caps.entry);
 }
 
+/* An exception that L2, which cannot be entered, is to get: how the entry ends. */
+static u64 injected(u32 info)
+{
+	l1_prepare(l2_unreachable);
+	l1_vmwrite(VMCS_ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_HARD_EXC | info);
+	l1_vmwrite(VMCS_ENTRY_ERROR_CODE, 0);
+	l1_vmwrite(VMCS_GUEST_RFLAGS, 0);
+	return l1_vmlaunch();
+}
+
+/* SDM: "VM-Entry Control Fields", deliver-error-code bit. */
+static void error_codes(void)
+{
+	bool any = l1_vmxon()->caps.basic & BASIC_NO_ERROR_CODE;
+	u64 entered = EXIT_ENTRY_FAILED | EXIT_BAD_GUEST_STATE;
+	u64 wrong = any ? entered : VM_FAIL_VALID(VMERR_BAD_CONTROLS);
+
+	EXPECT_OUTCOME(injected(VEC_GP | INTR_HAS_ERROR), entered);
+	EXPECT_OUTCOME(injected(VEC_UD), entered);
+	EXPECT_OUTCOME(injected(VEC_GP), wrong);
+	EXPECT_OUTCOME(injected(VEC_UD | INTR_HAS_ERROR), wrong);
+}
+
 CLAIMS = { { exist, "a capability MSR is there just where its control is" },
 	   { pairs, "TRUE MSRs allow what the older ones do, and demand no more" },
 	   { needs, "what needs another control comes with it" },
 	   { not_offered, "each control that is not offered makes the entry fail" },
+	   { error_codes, "an exception with or without its error code, as VMX_BASIC says" },
 	   END_OF_CLAIMS };
