@@ -206,7 +206,7 @@ void cpuid_init(struct vcpu *vcpu)
 	c->cr4_reserved = cr4_reserved(NULL);
 	c->efer_reserved = ~(EFER_BIT_SCE | EFER_BIT_LME | EFER_BIT_LMA | EFER_BIT_NX);
 	c->maxphyaddr = widest_physical();
-	c->xcr0_supported = fpu_supported_xcr0();
+	c->xcr0_supported = XCR0_X87 | fpu_supported_xcr0();
 }
 
 static u64 efer_reserved(struct vcpu *vcpu)
@@ -223,12 +223,13 @@ static u64 efer_reserved(struct vcpu *vcpu)
 	return ~allowed;
 }
 
+/* A guest without XSAVE has the x87 state as well, and userspace sets that. */
 static u64 xcr0_of(struct vcpu *vcpu)
 {
 	u64 table = cpuid_word(vcpu, 0xd, 0, CPUID_REG_EAX) |
 		    (u64)cpuid_word(vcpu, 0xd, 0, CPUID_REG_EDX) << 32;
 
-	return table & fpu_supported_xcr0();
+	return XCR0_X87 | (table & fpu_supported_xcr0());
 }
 
 static void derive(struct vcpu *vcpu)

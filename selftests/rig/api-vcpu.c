@@ -220,6 +220,23 @@ static void xsave(void)
 	EXPECT_ERRNO(ioctl(fd, KVM_SET_XCRS, &x), EINVAL, "XCR0 without x87");
 }
 
+/* A guest without XSAVE has XCR0 = 1 all the same, which clients set with the rest. */
+static void no_xsave(void)
+{
+	struct kvm_cpuid2 none = { .nent = 0 };
+	struct kvm_xcrs x = { .nr_xcrs = 1, .xcrs[0].value = 1 };
+	struct vm *other = vm_new(64u << 10);
+	int cpu;
+
+	vm_add_cpu(other);
+	cpu = other->cpu[0].fd;
+	EXPECT_OK(ioctl(cpu, KVM_SET_CPUID2, &none), "CPUID without leaves");
+	EXPECT_OK(ioctl(cpu, KVM_SET_XCRS, &x), "XCR0 = 1 without XSAVE");
+	x.xcrs[0].value = 3;
+	EXPECT_ERRNO(ioctl(cpu, KVM_SET_XCRS, &x), EINVAL, "XCR0 = 3 without XSAVE");
+	vm_free(other);
+}
+
 static void mp_state(void)
 {
 	struct kvm_mp_state state;
@@ -485,6 +502,7 @@ int main(void)
 	debug_registers();
 	events();
 	xsave();
+	no_xsave();
 	mp_state();
 	interrupts();
 	signal_mask();
