@@ -101,6 +101,12 @@ static uint64_t nth_largest(const struct plan_wish *wish, unsigned int n)
 	return wish->l2[best];
 }
 
+/* guest/fault.c: mem_table_limit(), of which each vCPU has so much. */
+static uint64_t ept02_limit(const struct plan_wish *wish)
+{
+	return (wish->l1 / PAGE / 511 + 128) * PAGE;
+}
+
 /* One vCPU's roots: one for each guest, as far as it has roots; or all filled. */
 static uint64_t ept02_bytes(const struct plan_wish *wish, enum plan_case c)
 {
@@ -114,7 +120,7 @@ static uint64_t ept02_bytes(const struct plan_wish *wish, enum plan_case c)
 			size = nth_largest(wish, 0);
 		bytes += table_bytes(size, c == PLAN_LARGE);
 	}
-	return bytes;
+	return bytes < ept02_limit(wish) ? bytes : ept02_limit(wish);
 }
 
 /*

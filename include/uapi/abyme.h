@@ -180,7 +180,8 @@ struct abyme_nested_exits {
 	X(OTHER_VPID12, "VPID02 flushed: another VPID than last time") \
 	X(INVVPID, "VPID02 flushed: INVVPID")                          \
 	X(L1_VPID, "L1's VPID flushed: vmcs12 has none at an exit")    \
-	X(HARDWARE, "all translations flushed before an entry")
+	X(HARDWARE, "all translations flushed before an entry")        \
+	X(LIMIT, "EPT02 root dropped: the VM's tables had reached their limit")
 /* clang-format on */
 
 enum {

@@ -31,17 +31,43 @@ static const struct counter counters[] = {
 #undef X
 };
 
-#define EPT_PAGES ARRAY_SIZE(counters) /* the index after the table's last */
+static u64 ept_pages(struct vm *vm)
+{
+	return READ_ONCE(vm->mem.pool.pages);
+}
+
+static u64 ept_most_steps(struct vm *vm)
+{
+	return READ_ONCE(vm->mem.pool.most_steps);
+}
+
+/* Those of the VM follow. */
+static const struct vm_counter {
+	const char *name;
+	u32 type;
+	u64 (*value)(struct vm *vm);
+} vm_counters[] = {
+	{ "ept_pages", KVM_STATS_TYPE_INSTANT, ept_pages },
+	{ "ept_pages_limit", KVM_STATS_TYPE_INSTANT, mem_table_limit },
+	{ "ept_longest_hold", KVM_STATS_TYPE_PEAK, ept_most_steps },
+};
+
+/* NULL: @index is one of counters[]. */
+static const struct vm_counter *of_vm(int index)
+{
+	return index < (int)ARRAY_SIZE(counters) ? NULL
+						 : &vm_counters[index - ARRAY_SIZE(counters)];
+}
 
 int counters_count(void)
 {
-	return EPT_PAGES + 1;
+	return ARRAY_SIZE(counters) + ARRAY_SIZE(vm_counters);
 }
 
 void counter_name(int index, char *name)
 {
-	if (index == EPT_PAGES) {
-		strscpy(name, "ept_pages", COUNTER_NAME_SIZE);
+	if (of_vm(index)) {
+		strscpy(name, of_vm(index)->name, COUNTER_NAME_SIZE);
 		return;
 	}
 	snprintf(name, COUNTER_NAME_SIZE, "%s%s", counters[index].prefix, counters[index].name);
@@ -51,7 +77,7 @@ void counter_name(int index, char *name)
 
 u32 counter_type(int index)
 {
-	return index == EPT_PAGES ? KVM_STATS_TYPE_INSTANT : KVM_STATS_TYPE_CUMULATIVE;
+	return of_vm(index) ? of_vm(index)->type : KVM_STATS_TYPE_CUMULATIVE;
 }
 
 static u64 vcpu_value(const struct vcpu *vcpu, int index)
@@ -64,8 +90,8 @@ u64 counter_value(struct vm *vm, struct vcpu *vcpu, int index)
 	u64 sum = 0;
 	int i;
 
-	if (index == EPT_PAGES)
-		return READ_ONCE(vm->ept.pages);
+	if (of_vm(index))
+		return of_vm(index)->value(vm);
 	if (vcpu)
 		return vcpu_value(vcpu, index);
 	vm_for_each_vcpu(vm, i, vcpu)

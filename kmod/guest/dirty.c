@@ -28,6 +28,16 @@ static bool protect_word(struct vm *vm, const struct mem_slot *slot, u64 first, 
 }
 
 /*
+ * Before each word of the log. What L2 writes to a page after its word was taken, and before EPT02
+ * goes, need not be marked: the log that is taken names the page, and nobody reads it sooner.
+ */
+static bool next_word(struct vm *vm, bool flush)
+{
+	vm->mem.pool.steps++;
+	return mem_breathe(vm, flush);
+}
+
+/*
  * EPT02 is dropped, as there's no way to protect a part of it. When this
  * returns every write is in the log as it was, or will fault and be marked.
  */
@@ -45,8 +55,9 @@ static void take_log(struct vm *vm, struct mem_slot *slot, unsigned long *bitmap
 	bool flush = false, any = false;
 	unsigned long i;
 
-	spin_lock(&vm->mem.lock);
+	mem_lock(&vm->mem);
 	for (i = 0; i < BITS_TO_LONGS(slot->npages); i++) {
+		flush = next_word(vm, flush);
 		if (!READ_ONCE(slot->dirty[i]))
 			continue;
 		bitmap[i] = xchg(&slot->dirty[i], 0);
@@ -55,7 +66,7 @@ static void take_log(struct vm *vm, struct mem_slot *slot, unsigned long *bitmap
 	}
 	if (any)
 		protect_rest(vm, slot, flush);
-	spin_unlock(&vm->mem.lock);
+	mem_unlock(&vm->mem);
 }
 
 static int get_log_locked(struct vm *vm, const struct kvm_dirty_log *log)
@@ -100,8 +111,9 @@ static void clear_log(struct vm *vm, struct mem_slot *slot, u64 first, u64 npage
 	bool flush = false, any = false;
 	unsigned long i, mask;
 
-	spin_lock(&vm->mem.lock);
+	mem_lock(&vm->mem);
 	for (i = 0; i < BITS_TO_LONGS(npages); i++) {
+		flush = next_word(vm, flush);
 		if (!bitmap[i])
 			continue;
 		mask = bitmap[i] & atomic_long_fetch_andnot(bitmap[i], &word[i]);
@@ -112,7 +124,7 @@ static void clear_log(struct vm *vm, struct mem_slot *slot, u64 first, u64 npage
 	}
 	if (any)
 		protect_rest(vm, slot, flush);
-	spin_unlock(&vm->mem.lock);
+	mem_unlock(&vm->mem);
 }
 
 static int clear_log_locked(struct vm *vm, const struct kvm_clear_dirty_log *log)

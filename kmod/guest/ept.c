@@ -4,7 +4,8 @@
  *
  * Tables are changed under vm->mem.lock, while processors walk them and set
  * accessed and dirty flags in them: entries are replaced as a whole, and a
- * table that is taken out is not freed before the next flush.
+ * table that is taken out, with all that hangs from it, is freed later: after
+ * a flush, as processors may know it, and without the lock, as it takes long.
  */
 #include "guest/ept.h"
 
@@ -33,11 +34,14 @@ static inline u64 *table_of(u64 entry)
 	return ept_page_va(entry & EPT_ADDR_MASK);
 }
 
+/* A table in the trash is linked to the next, and in the low bits is its own level. */
+#define LINK_LEVEL 7UL
+
 /* Caches and trash */
 
 int ept_cache_fill(struct ept_cache *cache)
 {
-	while (cache->count < (int)ARRAY_SIZE(cache->page)) {
+	while (cache->count < EPT_CACHE_PAGES) {
 		void *page = ept_page_alloc();
 
 		if (!page)
@@ -53,70 +57,73 @@ void ept_cache_free(struct ept_cache *cache)
 		ept_page_free(cache->page[--cache->count]);
 }
 
-static void trash_add(struct ept_trash *trash, void *page)
+/* @table, of @level, and what hangs from it: none of it is looked at now. */
+static void trash_add(struct ept_pool *pool, u64 *table, int level)
 {
-	ept_page_set_next(page, trash->first);
-	trash->first = page;
-	trash->pages++;
+	ept_page_set_link(table, (unsigned long)pool->trash.first | level);
+	pool->trash.first = table;
 }
 
-void ept_trash_free(struct ept_trash *trash)
+struct ept_trash ept_trash_take(struct ept_pool *pool)
 {
-	while (trash->first) {
-		void *page = trash->first;
+	struct ept_trash trash = pool->trash;
 
-		trash->first = ept_page_next(page);
-		ept_page_set_next(page, NULL);
-		ept_page_free(page);
+	pool->trash.first = NULL;
+	return trash;
+}
+
+static void free_tree(struct ept_pool *pool, u64 *table, int level)
+{
+	int i;
+
+	for (i = 0; level > 1 && i < EPT_ENTRIES; i++)
+		if (table[i] && !is_leaf(table[i], level))
+			free_tree(pool, table_of(table[i]), level - 1);
+	ept_page_free(table);
+	ept_count_add(&pool->pages, -1);
+	ept_breathe();
+}
+
+void ept_trash_free(struct ept_pool *pool, struct ept_trash trash)
+{
+	while (trash.first) {
+		u64 *table = trash.first;
+		unsigned long link = ept_page_link(table);
+
+		ept_page_set_link(table, 0);
+		trash.first = (void *)(link & ~LINK_LEVEL);
+		free_tree(pool, table, link & LINK_LEVEL);
 	}
-	trash->pages = 0;
 }
 
 /* Lifetime */
 
-int ept_init(struct ept *ept, struct ept_trash *trash)
+int ept_init(struct ept *ept, struct ept_pool *pool)
 {
 	ept->root = ept_page_alloc();
 	if (!ept->root)
 		return -ENOMEM;
 	ept->eptp = ept_page_pa(ept->root) | EPTP_MEMTYPE_WB | EPTP_WALK_4 | EPTP_AD;
-	ept->pages = 1;
-	ept->trash = trash;
+	ept->pool = pool;
+	ept_count_add(&pool->pages, 1);
 	return 0;
 }
 
-static void free_table(u64 *table, int level)
+void ept_drop(struct ept *ept)
 {
-	int i;
-
-	for (i = 0; level > 1 && i < EPT_ENTRIES; i++)
-		if (table[i] && !is_leaf(table[i], level))
-			free_table(table_of(table[i]), level - 1);
-	ept_page_free(table);
+	ept->pool->steps++;
+	trash_add(ept->pool, ept->root, EPT_ROOT_LEVEL);
+	WRITE_ONCE(ept->root, NULL);
 }
 
 void ept_destroy(struct ept *ept)
 {
-	if (!ept->root)
-		return;
-	free_table(ept->root, EPT_ROOT_LEVEL);
+	if (ept->root)
+		free_tree(ept->pool, ept->root, EPT_ROOT_LEVEL);
 	ept->root = NULL;
-	ept->pages = 0;
 }
 
 /* Taking out */
-
-/* Throw a table of @level and what hangs from it away. */
-static void discard_table(struct ept *ept, u64 *table, int level)
-{
-	int i;
-
-	for (i = 0; level > 1 && i < EPT_ENTRIES; i++)
-		if (table[i] && !is_leaf(table[i], level))
-			discard_table(ept, table_of(table[i]), level - 1);
-	trash_add(ept->trash, table);
-	ept->pages--;
-}
 
 /* Put @new where @entry is, of a table of @level. */
 static void replace(struct ept *ept, u64 *entry, int level, u64 new)
@@ -124,7 +131,7 @@ static void replace(struct ept *ept, u64 *entry, int level, u64 new)
 	u64 old = ept_entry_xchg(entry, new);
 
 	if (old && !is_leaf(old, level))
-		discard_table(ept, table_of(old), level - 1);
+		trash_add(ept->pool, table_of(old), level - 1);
 }
 
 /* Frame numbers [start, end), for a walk over the tables. */
@@ -158,6 +165,7 @@ static bool unmap_table(struct ept *ept, u64 *table, int level, const struct gfn
 	for (gfn = r->start; gfn < r->end; gfn = next) {
 		u64 *entry = entry_of(table, gfn, level);
 
+		ept->pool->steps++;
 		next = next_gfn(gfn, level);
 		if (!*entry)
 			continue;
@@ -180,11 +188,6 @@ bool ept_unmap(struct ept *ept, u64 start_gfn, u64 end_gfn)
 	return unmap_table(ept, ept->root, EPT_ROOT_LEVEL, &r);
 }
 
-bool ept_unmap_all(struct ept *ept)
-{
-	return ept_unmap(ept, 0, EPT_GFN_END);
-}
-
 /* Putting in */
 
 /* The table of @level that has an entry for @gfn, made if need be; *@lost: for it a page went. */
@@ -201,7 +204,7 @@ static u64 *make_table(struct ept *ept, struct ept_cache *cache, u64 gfn, int le
 			if (WARN_ON_ONCE(!cache->count))
 				return NULL;
 			page = cache->page[--cache->count];
-			ept->pages++;
+			ept_count_add(&ept->pool->pages, 1);
 			*lost |= *entry != 0;
 			ept_entry_xchg(entry, ept_page_pa(page) | EPT_RWX | EPT_EXEC_USER);
 		}
@@ -288,6 +291,7 @@ static bool visit_leaves(struct ept *ept, u64 *table, int level, const struct gf
 	for (gfn = r->start; gfn < r->end; gfn = next) {
 		u64 *entry = entry_of(table, gfn, level);
 
+		ept->pool->steps++;
 		next = next_gfn(gfn, level);
 		if (!*entry)
 			continue;

@@ -3,8 +3,9 @@
  * Extended page tables that the processor walks: L1's own (one per VM), and
  * the roots of EPT02, which nested/ept02 builds with the same functions.
  *
- * All functions but those of struct ept_cache, ept_init() and ept_destroy()
- * want vm->mem.lock held. ept.c is pure: the unit tests run it in userspace.
+ * All functions but those of struct ept_cache, ept_init(), ept_destroy() and
+ * ept_trash_free() want vm->mem.lock held. ept.c is pure: the unit tests run it
+ * in userspace.
  */
 #ifndef GUEST_EPT_H
 #define GUEST_EPT_H
@@ -36,21 +37,29 @@ struct vcpu;
 #define EPT_GFN_END BIT_ULL(EPT_GFN_BITS)
 
 /*
- * Table pages taken out of the tables, whose addresses a processor may still
- * have in its paging-structure caches: freed after the next ept_flush_vm().
- * One per VM, shared by all its roots; all zeroes is an empty one.
+ * What was taken out of the tables: whole trees of table pages, so that taking out
+ * takes no longer for a large one. A processor may still have their addresses in its
+ * paging-structure caches. All zeroes is an empty one.
  */
 struct ept_trash {
 	void *first;
-	unsigned long pages;
+};
+
+/* What all EPTs of a VM share; all zeroes is an empty one. */
+struct ept_pool {
+	struct ept_trash trash;
+	u64 pages; /* table pages of all EPTs, and in the trash of whoever has it; atomic */
+	u64 steps; /* entries looked at since the lock was taken */
+	u64 most_steps;
 };
 
 struct ept {
-	u64 *root;
+	u64 *root; /* NULL: there are no tables */
 	u64 eptp;  /* for VMCS_EPT_POINTER */
-	u64 pages; /* table pages in use, root included */
-	struct ept_trash *trash;
+	struct ept_pool *pool;
 };
+
+#define EPT_CACHE_PAGES 8
 
 /*
  * Table pages taken in advance, where sleeping is allowed, so that mapping
@@ -60,7 +69,7 @@ struct ept {
  */
 struct ept_cache {
 	int count;
-	void *page[8];
+	void *page[EPT_CACHE_PAGES];
 };
 
 int ept_cache_fill(struct ept_cache *cache); /* 0 or -ENOMEM; may sleep */
@@ -70,10 +79,15 @@ void ept_cache_free(struct ept_cache *cache);
  * An empty root; 0 or -ENOMEM. A root may lie where another one lay before:
  * the vCPU flushes its translations (INVEPT) before it first enters with it.
  */
-int ept_init(struct ept *ept, struct ept_trash *trash);
-/* Frees the tables at once: no CPU may walk them, or have them cached, any more. */
+int ept_init(struct ept *ept, struct ept_pool *pool);
+/* All of it goes to the trash, root and all; a large one takes no longer. */
+void ept_drop(struct ept *ept);
+/* Frees the tables at once: no CPU may walk them, or have them cached, any more. May sleep. */
 void ept_destroy(struct ept *ept);
-void ept_trash_free(struct ept_trash *trash); /* after the flush */
+/* The pool's trash, which is empty then. It has been flushed from all processors. */
+struct ept_trash ept_trash_take(struct ept_pool *pool);
+/* Without the lock; may sleep. */
+void ept_trash_free(struct ept_pool *pool, struct ept_trash trash);
 
 /*
  * @gpa to @hpa at @level (1 or 2) with the rights @prot: of EPT_RWX, EPT_EXEC_USER, and
@@ -91,8 +105,6 @@ bool ept_map(struct ept *ept, struct ept_cache *cache, u64 gpa, u64 hpa, int lev
 void ept_map_absent(struct ept *ept, u64 gpa, const u64 *pfn, int count, u64 prot);
 /* Drop [start_gfn, end_gfn). Return: whether anything was mapped (then flush). */
 bool ept_unmap(struct ept *ept, u64 start_gfn, u64 end_gfn);
-/* Drop all but the root. */
-bool ept_unmap_all(struct ept *ept);
 /*
  * Take away the write right, for the dirty log; splits nothing: drops large
  * pages. Return: whether anything changed (then flush).
@@ -112,8 +124,7 @@ int ept_violation_l1(struct vcpu *vcpu, u64 gpa, bool write);
 
 /*
  * Every vCPU flushes what it cached of any EPT of the VM before its next
- * entry, and none runs with older translations when this returns; then the
- * trash is freed.
+ * entry, and none runs with older translations when this returns.
  */
 void ept_flush_vm(struct vm *vm);
 

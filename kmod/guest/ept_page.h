@@ -12,16 +12,36 @@
 #include <linux/atomic.h>
 #include <linux/bug.h>
 #include <linux/gfp.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 
+/* What it takes shows as SecPageTables in /proc/meminfo, and in the cgroup's memory.stat. */
 static inline void *ept_page_alloc(void)
 {
-	return (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+
+	if (!page)
+		return NULL;
+	mod_lruvec_page_state(page, NR_SECONDARY_PAGETABLE, 1);
+	return page_address(page);
 }
 
 static inline void ept_page_free(void *page)
 {
+	mod_lruvec_page_state(virt_to_page(page), NR_SECONDARY_PAGETABLE, -1);
 	free_page((unsigned long)page);
+}
+
+static inline void ept_count_add(u64 *count, int n)
+{
+	atomic64_add(n, (atomic64_t *)count);
+}
+
+/* Between two of many steps without a lock. */
+static inline void ept_breathe(void)
+{
+	cond_resched();
 }
 
 static inline u64 ept_page_pa(const void *page)
@@ -34,15 +54,15 @@ static inline u64 *ept_page_va(u64 pa)
 	return __va(pa);
 }
 
-/* A link kept beside the page, as the processor may still walk its contents. */
-static inline void *ept_page_next(void *page)
+/* A word kept beside the page, as the processor may still walk its contents. */
+static inline unsigned long ept_page_link(void *page)
 {
-	return (void *)page_private(virt_to_page(page));
+	return page_private(virt_to_page(page));
 }
 
-static inline void ept_page_set_next(void *page, void *next)
+static inline void ept_page_set_link(void *page, unsigned long link)
 {
-	set_page_private(virt_to_page(page), (unsigned long)next);
+	set_page_private(virt_to_page(page), link);
 }
 
 static inline u64 ept_entry_xchg(u64 *entry, u64 value)
@@ -84,19 +104,23 @@ static inline u64 *ept_page_va(u64 pa)
 	return (u64 *)(uintptr_t)pa;
 }
 
-static inline void **ept_page_link(void *page)
+static inline unsigned long ept_page_link(void *page)
 {
-	return (void **)((char *)page + EPT_PAGE_SIZE);
+	return *(unsigned long *)((char *)page + EPT_PAGE_SIZE);
 }
 
-static inline void *ept_page_next(void *page)
+static inline void ept_page_set_link(void *page, unsigned long link)
 {
-	return *ept_page_link(page);
+	*(unsigned long *)((char *)page + EPT_PAGE_SIZE) = link;
 }
 
-static inline void ept_page_set_next(void *page, void *next)
+static inline void ept_count_add(u64 *count, int n)
 {
-	*ept_page_link(page) = next;
+	__atomic_fetch_add(count, n, __ATOMIC_SEQ_CST);
+}
+
+static inline void ept_breathe(void)
+{
 }
 
 static inline u64 ept_entry_xchg(u64 *entry, u64 value)

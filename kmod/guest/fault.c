@@ -17,8 +17,10 @@
 #define LARGE_SIZE (LARGE_PAGES << PAGE_SHIFT)
 /* How many pages one 4 KiB fault maps at most, aligned; the stack holds two arrays of it. */
 #define PREFILL 16
-/* Table pages that may wait for a flush before one is made for their sake. */
-#define TRASH_LIMIT 256
+/* Table pages that each EPT may have besides those that map all memory by 4 KiB pages once. */
+#define SPARE_TABLES 128
+/* The more for a slot that begins and ends in the middle of a table, of three levels. */
+#define SLOT_TABLES 6
 
 /*
  * Does the process map @hva by a page of 2 MiB or more? The tables cannot be
@@ -171,8 +173,6 @@ bool mem_fault_stale(struct vm *vm, const struct mem_fault *fault)
 	u64 size = fault->max_level > 1 ? LARGE_SIZE : PAGE_SIZE;
 	unsigned long start = ALIGN_DOWN(fault->hva, size);
 
-	if (vm->mem.trash.pages > TRASH_LIMIT)
-		ept_flush_vm(vm);
 	if (mem_range_stale(vm, fault->seq, start, start + size))
 		return true;
 	if (fault->writable)
@@ -216,6 +216,50 @@ static void map_neighbours(struct vm *vm, const struct mem_fault *fault, const s
 	ept_map_absent(&vm->ept, (fault->gfn + 1) << PAGE_SHIFT, n->pfn, n->count, prot);
 }
 
+/*
+ * All that L1's EPT ever takes, and for each vCPU an EPT02 that maps all of L1's memory once, by
+ * 4 KiB pages. A table maps 512 entries: it and what leads to it make 1/512 + 1/512^2... = 1/511.
+ */
+u64 mem_table_limit(struct vm *vm)
+{
+	int idx = mem_read_lock(&vm->mem);
+	struct mem_slots *slots = srcu_dereference(vm->mem.slots, &vm->mem.srcu);
+	u64 limit = (1 + vm_nr_vcpus(vm)) * (slots->npages / (EPT_ENTRIES - 1) + SPARE_TABLES) +
+		    slots->count * SLOT_TABLES;
+
+	mem_read_unlock(&vm->mem, idx);
+	return limit;
+}
+
+static bool too_many_tables(struct vm *vm)
+{
+	return READ_ONCE(vm->mem.pool.pages) + EPT_CACHE_PAGES > mem_table_limit(vm);
+}
+
+/* Return: whether there was one, or tables wait to be freed. */
+static bool drop_oldest(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	bool any;
+
+	mem_lock(&vm->mem);
+	any = vm->mem.pool.trash.first;
+	if (vm->nested_ops->drop_oldest(vm)) {
+		ept_flush_vm(vm);
+		vcpu->stats.ept02_zaps++;
+		any = true;
+	}
+	mem_unlock(&vm->mem);
+	return any;
+}
+
+int mem_reserve_tables(struct vcpu *vcpu)
+{
+	while (unlikely(too_many_tables(vcpu->vm)) && drop_oldest(vcpu))
+		cond_resched();
+	return ept_cache_fill(&vcpu->ept_cache);
+}
+
 /* Return: 0, also when the fault is to be taken again; or as mem_fault_in(). */
 static int fault_l1(struct vcpu *vcpu, struct mem_fault *fault)
 {
@@ -233,7 +277,7 @@ static int fault_l1(struct vcpu *vcpu, struct mem_fault *fault)
 	if (fault->writable)
 		prot |= EPT_WRITE;
 
-	spin_lock(&vm->mem.lock);
+	mem_lock(&vm->mem);
 	if (!mem_fault_stale(vm, fault)) {
 		if (ept_map(&vm->ept, &vcpu->ept_cache, fault->gfn << PAGE_SHIFT,
 			    fault->pfn << PAGE_SHIFT, fault->max_level, prot | EPT_ACCESSED))
@@ -241,7 +285,7 @@ static int fault_l1(struct vcpu *vcpu, struct mem_fault *fault)
 		map_neighbours(vm, fault, &near, prot);
 		vcpu->stats.pf_taken++;
 	}
-	spin_unlock(&vm->mem.lock);
+	mem_unlock(&vm->mem);
 	return 0;
 }
 
@@ -251,7 +295,7 @@ int ept_violation_l1(struct vcpu *vcpu, u64 gpa, bool write)
 	struct vm_mem *mem = &vcpu->vm->mem;
 	int idx, r;
 
-	r = ept_cache_fill(&vcpu->ept_cache);
+	r = mem_reserve_tables(vcpu);
 	if (r)
 		return r;
 	idx = mem_read_lock(mem);

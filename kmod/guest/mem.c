@@ -212,11 +212,11 @@ static int resolve_once(struct vm *vm, u64 gpa, bool write, struct mem_page *pag
 	r = mem_fault_in(vm, &fault);
 	if (r)
 		return r;
-	spin_lock(&vm->mem.lock);
+	mem_lock(&vm->mem);
 	if (mem_fault_stale(vm, &fault))
 		r = -EAGAIN;
 	epoch = vm->mem.epoch;
-	spin_unlock(&vm->mem.lock);
+	mem_unlock(&vm->mem);
 	*page = (struct mem_page){
 		.gpa = gpa & PAGE_MASK,
 		.hpa = fault.pfn << PAGE_SHIFT,

@@ -46,6 +46,7 @@ struct mem_slot {
 /* Immutable once published; sorted by base_gfn. Read under vm->mem.srcu. */
 struct mem_slots {
 	u64 generation; /* rises with each change */
+	u64 npages;	/* of all slots */
 	int count;
 	struct mem_slot *slot[];
 };
@@ -54,11 +55,12 @@ struct vm_mem {
 	struct mutex slots_lock; /* one writer of slots at a time; dirty log */
 	struct srcu_struct srcu;
 	struct mem_slots __rcu *slots;
-	spinlock_t lock; /* page tables of every EPT root; all below */
+	spinlock_t lock; /* mem_lock(): page tables of every EPT root; all below */
 	/* Not in .slots any more, or about to be so, and perhaps mapped still; or NULL. */
 	const struct mem_slot *leaving;
 	int l2_roots; /* EPT02 roots of all vCPUs that map something */
-	struct ept_trash trash;
+	u64 l2_fills; /* how often any of them was given a page */
+	struct ept_pool pool;
 	struct mmu_notifier notifier;
 	unsigned long notifier_seq;   /* rises at each invalidation's end */
 	long notifier_count;	      /* invalidations under way */
@@ -167,6 +169,34 @@ bool mem_fault_stale(struct vm *vm, const struct mem_fault *fault);
  * Context: vm->mem.lock held.
  */
 void mem_note_l2(const struct mem_slot *slot, u64 gfn, u64 count);
+
+/*
+ * Table pages for two mappings; where the VM's EPTs have as many as they may, the oldest root
+ * of EPT02 goes. 0 or -ENOMEM. Context: may sleep, vCPU thread.
+ */
+int mem_reserve_tables(struct vcpu *vcpu);
+u64 mem_table_limit(struct vm *vm);
+
+/* .lock, with a count of what is done under it. */
+static inline void mem_lock(struct vm_mem *mem) __acquires(&mem->lock)
+{
+	spin_lock(&mem->lock);
+	mem->pool.steps = 0;
+}
+
+/* What was taken out of the tables stays in the trash, for the next mem_unlock(). */
+static inline void mem_unlock_atomic(struct vm_mem *mem) __releases(&mem->lock)
+{
+	if (mem->pool.steps > mem->pool.most_steps)
+		WRITE_ONCE(mem->pool.most_steps, mem->pool.steps);
+	spin_unlock(&mem->lock);
+}
+
+/*
+ * Then frees what was taken out: who did so has had it flushed, under the lock. So in an unlocked
+ * VM no processor has anything of the trash. Context: may sleep.
+ */
+void mem_unlock(struct vm_mem *mem) __releases(&mem->lock);
 
 static inline int mem_read_lock(struct vm_mem *mem)
 {

@@ -42,6 +42,12 @@ bool mem_unmap_l2(struct vm *vm, u64 start_gfn, u64 end_gfn);
 void mem_sync(struct vm *vm, bool flush);
 
 /*
+ * In the middle of a long piece of work: let others have the lock if it was held for long. @flush:
+ * whether a flush is due. Return: whether it still is. Context: lock held, may sleep.
+ */
+bool mem_breathe(struct vm *vm, bool flush);
+
+/*
  * Has [start, end) of the process lost a page since @seq was read? Context:
  * lock held.
  */

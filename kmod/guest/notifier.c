@@ -12,6 +12,9 @@
 #include "guest/vcpu.h"
 #include "guest/vm.h"
 
+/* So many entries may one hold of the lock look at before it is given up for a moment. */
+#define LONG_HOLD 2048
+
 bool mem_unmap_l2(struct vm *vm, u64 start_gfn, u64 end_gfn)
 {
 	lockdep_assert_held(&vm->mem.lock);
@@ -46,14 +49,33 @@ void mem_sync(struct vm *vm, bool flush)
 	if (flush)
 		request_flush(vm);
 	vm_request_sync(vm, REQ_MEM_EPOCH);
-	if (flush)
-		ept_trash_free(&mem->trash);
 }
 
 void ept_flush_vm(struct vm *vm)
 {
 	vm_request_sync(vm, REQ_TLB_FLUSH);
-	ept_trash_free(&vm->mem.trash);
+}
+
+void mem_unlock(struct vm_mem *mem)
+{
+	struct ept_trash trash = ept_trash_take(&mem->pool);
+
+	mem_unlock_atomic(mem);
+	ept_trash_free(&mem->pool, trash);
+}
+
+bool mem_breathe(struct vm *vm, bool flush)
+{
+	struct vm_mem *mem = &vm->mem;
+
+	if (mem->pool.steps < LONG_HOLD)
+		return flush;
+	if (flush)
+		mem_sync(vm, true);
+	mem_unlock(mem);
+	cond_resched();
+	mem_lock(mem);
+	return false;
 }
 
 bool mem_range_stale(struct vm *vm, unsigned long seq, unsigned long start, unsigned long end)
@@ -141,10 +163,13 @@ static int mem_invalidate_start(struct mmu_notifier *mn, const struct mmu_notifi
 	int idx;
 
 	idx = mem_read_lock(mem);
-	spin_lock(&mem->lock);
+	mem_lock(mem);
 	note_start(mem, range->start, range->end);
 	unmap_range(vm, range->start, range->end);
-	spin_unlock(&mem->lock);
+	if (mmu_notifier_range_blockable(range))
+		mem_unlock(mem);
+	else
+		mem_unlock_atomic(mem);
 	mem_read_unlock(mem, idx);
 	return 0;
 }
@@ -154,11 +179,11 @@ static void mem_invalidate_end(struct mmu_notifier *mn, const struct mmu_notifie
 	struct vm *vm = container_of(mn, struct vm, mem.notifier);
 	struct vm_mem *mem = &vm->mem;
 
-	spin_lock(&mem->lock);
+	mem_lock(mem);
 	/* Faults that began before this see that the sequence has moved on. */
 	WRITE_ONCE(mem->notifier_seq, mem->notifier_seq + 1);
 	WARN_ON_ONCE(--mem->notifier_count < 0);
-	spin_unlock(&mem->lock);
+	mem_unlock_atomic(mem);
 }
 
 /*
@@ -175,10 +200,10 @@ static bool age_range(struct vm *vm, unsigned long start, unsigned long end, boo
 
 	idx = mem_read_lock(mem);
 	slots = srcu_dereference(mem->slots, &mem->srcu);
-	spin_lock(&mem->lock);
+	mem_lock(mem);
 	for_each_hit(slots, i, start, end, start_gfn, end_gfn)
 		young |= ept_young(&vm->ept, start_gfn, end_gfn, clear);
-	spin_unlock(&mem->lock);
+	mem_unlock_atomic(mem);
 	mem_read_unlock(mem, idx);
 	return young;
 }
@@ -214,10 +239,10 @@ static void mem_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
 	struct vm *vm = container_of(mn, struct vm, mem.notifier);
 
-	spin_lock(&vm->mem.lock);
+	mem_lock(&vm->mem);
 	mem_unmap(vm, 0, EPT_GFN_END);
 	mem_sync(vm, true);
-	spin_unlock(&vm->mem.lock);
+	mem_unlock(&vm->mem);
 }
 
 static const struct mmu_notifier_ops notifier_ops = {

@@ -14,6 +14,7 @@
 #include "guest/vm.h"
 
 #define SLOT_FLAGS (KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY)
+#define PROTECT_PAGES 1024ULL		 /* at once, when the dirty log begins */
 #define SLOT_MAX_PAGES ((1UL << 31) - 1) /* as in KVM: an int counts them */
 
 static struct mem_slots *slots_locked(struct vm_mem *mem)
@@ -51,6 +52,12 @@ struct mem_slot *mem_slot_find(struct vm *vm, u64 gfn)
 	return NULL;
 }
 
+static void slots_append(struct mem_slots *slots, struct mem_slot *slot)
+{
+	slots->slot[slots->count++] = slot;
+	slots->npages += slot->npages;
+}
+
 /* The array without @remove and with @add, where they are not NULL. */
 static struct mem_slots *slots_build(const struct mem_slots *old, const struct mem_slot *remove,
 				     struct mem_slot *add)
@@ -68,13 +75,13 @@ static struct mem_slots *slots_build(const struct mem_slots *old, const struct m
 		if (slot == remove)
 			continue;
 		if (add && add->base_gfn < slot->base_gfn) {
-			new->slot[new->count++] = add;
+			slots_append(new, add);
 			add = NULL;
 		}
-		new->slot[new->count++] = slot;
+		slots_append(new, slot);
 	}
 	if (add)
-		new->slot[new->count++] = add;
+		slots_append(new, add);
 	return new;
 }
 
@@ -96,22 +103,22 @@ static void slot_leave(struct vm *vm, struct mem_slots *new, const struct mem_sl
 {
 	struct vm_mem *mem = &vm->mem;
 
-	spin_lock(&mem->lock);
+	mem_lock(mem);
 	mem->leaving = slot;
-	spin_unlock(&mem->lock);
+	mem_unlock(mem);
 	slots_publish(mem, new);
-	spin_lock(&mem->lock);
+	mem_lock(mem);
 	mem_sync(vm, mem_unmap(vm, slot->base_gfn, slot->base_gfn + slot->npages));
 	mem->leaving = NULL;
-	spin_unlock(&mem->lock);
+	mem_unlock(mem);
 }
 
 /* A gfn became memory: what was found not to be may be tried again. */
 static void slots_changed(struct vm *vm)
 {
-	spin_lock(&vm->mem.lock);
+	mem_lock(&vm->mem);
 	mem_sync(vm, false);
-	spin_unlock(&vm->mem.lock);
+	mem_unlock(&vm->mem);
 }
 
 /* Undo slot_new(), or free @slot once @other has taken its place, with what it took over. */
@@ -231,6 +238,20 @@ drop_slot:
 	return -ENOMEM;
 }
 
+/* L1's EPT, piece by piece. Return: whether a flush is due. Context: lock held, may sleep. */
+static bool protect_slot(struct vm *vm, const struct mem_slot *slot)
+{
+	u64 gfn = slot->base_gfn, end = gfn + slot->npages, next;
+	bool flush = false;
+
+	for (; gfn < end; gfn = next) {
+		next = min(gfn + PROTECT_PAGES, end);
+		flush |= ept_write_protect(&vm->ept, gfn, next);
+		flush = mem_breathe(vm, flush);
+	}
+	return flush;
+}
+
 /*
  * The dirty log began or ended: have writes fault, or large pages come back.
  * With everything dirty from the start the first fault can wait for
@@ -239,19 +260,17 @@ drop_slot:
 static void slot_logging_changed(struct vm *vm, const struct mem_slot *slot)
 {
 	u64 end = slot->base_gfn + slot->npages;
-	bool flush;
+	bool flush = false;
 
-	spin_lock(&vm->mem.lock);
+	mem_lock(&vm->mem);
 	if (!mem_slot_logged(slot)) {
 		flush = mem_unmap(vm, slot->base_gfn, end);
-	} else if (vm->dirty_initially_set) {
-		flush = false;
-	} else {
-		flush = ept_write_protect(&vm->ept, slot->base_gfn, end);
+	} else if (!vm->dirty_initially_set) {
+		flush = protect_slot(vm, slot);
 		flush |= mem_unmap_l2(vm, slot->base_gfn, end);
 	}
 	mem_sync(vm, flush);
-	spin_unlock(&vm->mem.lock);
+	mem_unlock(&vm->mem);
 }
 
 static int region_set_flags(struct vm *vm, const struct kvm_userspace_memory_region *region,
@@ -386,6 +405,6 @@ void vm_mem_destroy(struct vm *vm)
 		slot_drop(slots->slot[i], NULL);
 	kfree(slots);
 	cleanup_srcu_struct(&mem->srcu);
-	ept_trash_free(&mem->trash);
+	ept_trash_free(&mem->pool, ept_trash_take(&mem->pool));
 	mutex_destroy(&mem->slots_lock);
 }

@@ -188,6 +188,8 @@ struct nested_ops {
 	int (*msr_set)(struct vcpu *vcpu, u32 index, bool host_initiated, u64 value);
 	/* Pages [start, end) of L1 go: EPT02 roots that may map them. Under vm->mem.lock. */
 	bool (*unmap)(struct vm *vm, u64 start_gfn, u64 end_gfn);
+	/* The root that was filled least lately goes: then flush. False: none has a page. The same. */
+	bool (*drop_oldest)(struct vm *vm);
 	/* CPUID was set: VMX may have come or gone. 0 or -ENOMEM. */
 	int (*cpuid_changed)(struct vcpu *vcpu);
 	/* Out of VMX operation at once, as by RESET. vCPU loaded. */

@@ -46,7 +46,7 @@ struct vm *vm_create(const struct nested_ops *nested_ops)
 	if (r)
 		goto free;
 	preempt_notifier_inc();
-	r = ept_init(&vm->ept, &vm->mem.trash);
+	r = ept_init(&vm->ept, &vm->mem.pool);
 	if (r)
 		goto put_vmx;
 	r = buses_init(vm);

@@ -7,6 +7,8 @@
  * the processor has cached of EPT12: INVEPT drops it, and an EPT violation
  * that EPT12 does not explain refills it. When memory under it goes, the whole
  * root is dropped; which memory lies under any root a bitmap of the slot tells.
+ * It is dropped as well, the oldest of the VM first, when the VM's tables are too
+ * many: EPT12 may name one table, and one page, in any number of places.
  */
 #include "exits/exits.h"
 #include "irqchip/inject.h"
@@ -23,26 +25,32 @@
 
 /* --- roots -------------------------------------------------------------- */
 
-/* Context: vm->mem.lock held. */
+static bool root_maps(const struct ept02_root *root)
+{
+	return root->first_gfn < root->end_gfn;
+}
+
+/* Its tables go. Its vCPU makes new ones before it enters with it again. Context: lock held. */
 static void root_empty(struct vm *vm, struct ept02_root *root)
 {
-	if (root->first_gfn < root->end_gfn) {
-		ept_unmap_all(&root->ept);
+	if (root_maps(root))
 		vm->mem.l2_roots--;
-	}
 	root->first_gfn = ~0ULL;
 	root->end_gfn = 0;
+	if (root->ept.root)
+		ept_drop(&root->ept);
 }
 
 static void drop_root(struct vcpu *vcpu, struct ept02_root *root, u32 why)
 {
 	if (root->stamp)
 		watch_flush(vcpu->nested, why);
-	spin_lock(&vcpu->vm->mem.lock);
-	root_empty(vcpu->vm, root);
-	spin_unlock(&vcpu->vm->mem.lock);
-	vcpu->stats.ept02_zaps++;
+	/* Nobody else ever walks it. */
 	vcpu_request(vcpu, REQ_TLB_FLUSH);
+	mem_lock(&vcpu->vm->mem);
+	root_empty(vcpu->vm, root);
+	mem_unlock(&vcpu->vm->mem);
+	vcpu->stats.ept02_zaps++;
 }
 
 static struct ept02_root *find_root(struct nested *n, u64 key)
@@ -66,28 +74,22 @@ static struct ept02_root *oldest_root(struct nested *n)
 	return oldest;
 }
 
-static int take_root(struct vcpu *vcpu, struct ept02_root *root, u64 key)
+/* Tables for a root that has none: 0 or -ENOMEM. */
+static int begin_root(struct vcpu *vcpu, struct ept02_root *root)
 {
 	struct ept fresh;
 	int r;
 
-	if (!root->ept.root) {
-		r = ept_init(&fresh, &vcpu->vm->mem.trash);
-		if (r)
-			return r;
-		spin_lock(&vcpu->vm->mem.lock);
-		root->ept = fresh;
-		root->first_gfn = ~0ULL;
-		root->end_gfn = 0;
-		spin_unlock(&vcpu->vm->mem.lock);
-	}
-	drop_root(vcpu, root, ABYME_FLUSH_EVICTED);
-	root->eptp12 = key;
+	r = ept_init(&fresh, &vcpu->vm->mem.pool);
+	if (r)
+		return r;
 	/* Its role: whether walks of L2's page tables count as writes is L1's choice. */
-	if (key & EPTP_AD)
-		root->ept.eptp |= EPTP_AD;
-	else
-		root->ept.eptp &= ~EPTP_AD;
+	if (!(root->eptp12 & EPTP_AD))
+		fresh.eptp &= ~EPTP_AD;
+	vcpu_request(vcpu, REQ_TLB_FLUSH);
+	mem_lock(&vcpu->vm->mem);
+	root->ept = fresh;
+	mem_unlock(&vcpu->vm->mem);
 	return 0;
 }
 
@@ -100,11 +102,15 @@ int ept02_select_root(struct vcpu *vcpu)
 
 	if (!root) {
 		root = oldest_root(n);
-		r = take_root(vcpu, root, key);
+		drop_root(vcpu, root, ABYME_FLUSH_EVICTED);
+		root->eptp12 = key;
+	}
+	root->stamp = ++n->root_stamp;
+	if (!READ_ONCE(root->ept.root)) {
+		r = begin_root(vcpu, root);
 		if (r)
 			return r;
 	}
-	root->stamp = ++n->root_stamp;
 	n->current_root = root;
 	return 0;
 }
@@ -142,7 +148,7 @@ static bool unmap_vcpu(struct vcpu *vcpu, u64 start_gfn, u64 end_gfn)
 	for (i = 0; i < EPT02_ROOTS; i++) {
 		struct ept02_root *root = &n->root[i];
 
-		if (!root->ept.root || start_gfn >= root->end_gfn || end_gfn <= root->first_gfn)
+		if (start_gfn >= root->end_gfn || end_gfn <= root->first_gfn)
 			continue;
 		root_empty(vcpu->vm, root);
 		watch_flush(n, ABYME_FLUSH_MEMORY);
@@ -162,9 +168,34 @@ bool ept02_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn)
 	return any;
 }
 
-void ept02_zap_vm(struct vm *vm)
+static void older_of_vcpu(struct vcpu *vcpu, struct vcpu **whose, struct ept02_root **oldest)
 {
-	ept02_unmap(vm, 0, EPT_GFN_END);
+	struct nested *n = smp_load_acquire(&vcpu->nested);
+	int i;
+
+	for (i = 0; n && i < EPT02_ROOTS; i++) {
+		struct ept02_root *root = &n->root[i];
+
+		if (!root_maps(root) || (*oldest && root->filled > (*oldest)->filled))
+			continue;
+		*oldest = root;
+		*whose = vcpu;
+	}
+}
+
+bool ept02_drop_oldest(struct vm *vm)
+{
+	struct ept02_root *oldest = NULL;
+	struct vcpu *vcpu, *whose;
+	int i;
+
+	vm_for_each_vcpu(vm, i, vcpu)
+		older_of_vcpu(vcpu, &whose, &oldest);
+	if (!oldest)
+		return false;
+	root_empty(vm, oldest);
+	watch_flush(whose->nested, ABYME_FLUSH_LIMIT);
+	return true;
 }
 
 /* --- EPT12 -------------------------------------------------------------- */
@@ -343,8 +374,9 @@ static int level_for(struct vcpu *vcpu, const struct ept02_fault *f, const struc
 /* Context: vm->mem.lock held. */
 static void widen(struct vm *vm, struct ept02_root *root, u64 gfn, u64 count)
 {
-	if (root->first_gfn >= root->end_gfn)
+	if (!root_maps(root))
 		vm->mem.l2_roots++;
+	root->filled = ++vm->mem.l2_fills;
 	root->first_gfn = min(root->first_gfn, gfn);
 	root->end_gfn = max(root->end_gfn, gfn + count);
 }
@@ -372,12 +404,12 @@ static void map_neighbour(struct vcpu *vcpu, struct ept02_root *root, u64 gpa, u
 	mem.max_level = 1;
 	mem.writable = false;
 	pfn = mem.pfn;
-	spin_lock(&vcpu->vm->mem.lock);
-	if (!mem_fault_stale(vcpu->vm, &mem)) {
+	mem_lock(&vcpu->vm->mem);
+	if (root->ept.root && !mem_fault_stale(vcpu->vm, &mem)) {
 		note_range(vcpu->vm, root, mem.slot, mem.gfn, 1);
 		ept_map_absent(&root->ept, gpa, &pfn, 1, rights | EPT_ACCESSED);
 	}
-	spin_unlock(&vcpu->vm->mem.lock);
+	mem_unlock(&vcpu->vm->mem);
 }
 
 /* Where EPT12 has a large page the neighbours follow from it. */
@@ -411,6 +443,14 @@ static void prefill_small(struct vcpu *vcpu, const struct ept02_fault *f)
 	}
 }
 
+/* Nobody but this vCPU walks the root. Context: vm->mem.lock held. */
+static void map_in_root(struct vcpu *vcpu, const struct ept02_fault *f, u64 hpa, int level,
+			u64 prot)
+{
+	if (ept_map(&f->root->ept, &vcpu->ept_cache, f->gpa & PAGE_MASK, hpa, level, prot))
+		vcpu_request(vcpu, REQ_TLB_FLUSH);
+}
+
 /* Return: 0, or as mem_fault_in(). Context: under srcu read lock. */
 static int map_page(struct vcpu *vcpu, struct ept02_fault *f)
 {
@@ -431,20 +471,16 @@ static int map_page(struct vcpu *vcpu, struct ept02_fault *f)
 	prot = rights_for(f, mem.writable) | EPT_ACCESSED;
 	if (f->access & EPTE_W)
 		prot |= EPT_DIRTY;
-	spin_lock(&vm->mem.lock);
-	if (!mem_fault_stale(vm, &mem)) {
+	mem_lock(&vm->mem);
+	/* The root may have gone meanwhile: then L2 faults again, with a new one. */
+	if (f->root->ept.root && !mem_fault_stale(vm, &mem)) {
 		note_range(vm, f->root, mem.slot, ALIGN_DOWN(mem.gfn, level == 2 ? 512ULL : 1ULL),
 			   level == 2 ? 512 : 1);
-		/*
-		 * No flush: the processor has dropped what it cached of this address, and
-		 * the rest lasts until the root goes, which is always with one.
-		 */
-		ept_map(&f->root->ept, &vcpu->ept_cache, f->gpa & PAGE_MASK, mem.pfn << PAGE_SHIFT,
-			level, prot);
+		map_in_root(vcpu, f, mem.pfn << PAGE_SHIFT, level, prot);
 	} else {
 		level = 2; /* nothing was mapped: no neighbours either */
 	}
-	spin_unlock(&vm->mem.lock);
+	mem_unlock(&vm->mem);
 	if (level == 2)
 		return 0;
 	if (f->res.level > 1)
@@ -460,11 +496,13 @@ static void map_stand_in(struct vcpu *vcpu, struct ept02_fault *f)
 	struct nested *n = vcpu->nested;
 	struct vm *vm = vcpu->vm;
 
-	spin_lock(&vm->mem.lock);
-	widen(vm, f->root, n->apic_stands_in >> PAGE_SHIFT, 1);
-	ept_map(&f->root->ept, &vcpu->ept_cache, f->gpa & PAGE_MASK, n->apic_access.hpa, 1,
-		rights_for(f, true) | EPT_ACCESSED | EPT_DIRTY);
-	spin_unlock(&vm->mem.lock);
+	mem_lock(&vm->mem);
+	if (f->root->ept.root) {
+		widen(vm, f->root, n->apic_stands_in >> PAGE_SHIFT, 1);
+		map_in_root(vcpu, f, n->apic_access.hpa, 1,
+			    rights_for(f, true) | EPT_ACCESSED | EPT_DIRTY);
+	}
+	mem_unlock(&vm->mem);
 }
 
 /* @r: as map_page(). EPT02's own entry had some right, which was not enough, or none. */
@@ -487,7 +525,7 @@ static int refill(struct vcpu *vcpu, struct ept02_fault *f)
 	int idx, r;
 
 	vcpu->stats.ept02_faults++;
-	r = ept_cache_fill(&vcpu->ept_cache);
+	r = mem_reserve_tables(vcpu);
 	if (r)
 		return r;
 	if (unlikely(!((l1_addr(f->res.gpa) ^ vcpu->nested->apic_stands_in) >> PAGE_SHIFT))) {

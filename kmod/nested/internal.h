@@ -25,9 +25,10 @@
 #define EPT02_ROOTS 4
 
 struct ept02_root {
-	struct ept ept;		/* .root: NULL until first used */
+	struct ept ept;		/* .root: NULL until it is used, and after it was dropped */
 	u64 eptp12;		/* address, and the bits that are its role: A/D */
 	u64 stamp;		/* larger: used later; 0: holds nothing */
+	u64 filled;		/* larger: given a page later, of all roots of the VM */
 	u64 first_gfn, end_gfn; /* L1's frames in it lie in this range */
 };
 
@@ -48,7 +49,7 @@ struct exit_watch {
 	struct exit_ring ring;
 	u64 tlb_flushes_off; /* vcpu->stats.tlb_flush less [ABYME_FLUSH_HARDWARE], while it is on */
 	u64 fault[ABYME_NR_FAULTS];
-	u64 flush[ABYME_NR_FLUSHES]; /* [ABYME_FLUSH_MEMORY]: under vm->mem.lock */
+	u64 flush[ABYME_NR_FLUSHES]; /* [ABYME_FLUSH_MEMORY], [_LIMIT]: under vm->mem.lock */
 	struct {
 		u64 reads, writes;
 	} field[NR_FIELDS];
@@ -262,6 +263,7 @@ void ept02_free_roots(struct nested *n);
 /* @why: ABYME_FLUSH_* */
 void ept02_invalidate(struct vcpu *vcpu, bool all, u64 eptp12, u32 why);
 bool ept02_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn);
+bool ept02_drop_oldest(struct vm *vm);
 int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa);
 int ept02_peek(struct vcpu *vcpu, u64 gpa, u32 access, u64 *l1_gpa); /* 0, -EFAULT */
 

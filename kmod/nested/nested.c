@@ -384,6 +384,7 @@ const struct nested_ops nested_guest_ops = {
 	.msr_get = ops_msr_get,
 	.msr_set = ops_msr_set,
 	.unmap = ept02_unmap,
+	.drop_oldest = ept02_drop_oldest,
 	.cpuid_changed = cpuid_changed,
 	.reset = nested_leave,
 	.free = nested_ops_free,
@@ -402,6 +403,8 @@ static bool pages_valid(struct vcpu *vcpu)
 	const struct nested *n = vcpu->nested;
 	struct vm *vm = vcpu->vm;
 
+	if (n->current_root && !READ_ONCE(n->current_root->ept.root))
+		return false;
 	return (n->virt_apic.gpa == NO_GPA || mem_page_valid(vm, &n->virt_apic)) &&
 	       (n->apic_access.gpa == NO_GPA || mem_page_valid(vm, &n->apic_access)) &&
 	       (n->msr_bitmap12.gpa == NO_GPA || mem_page_valid(vm, &n->msr_bitmap12));

@@ -137,9 +137,6 @@ int vmx_vmcall(struct vcpu *vcpu); /* a hypercall outside VMX operation */
 int ept02_violation(struct vcpu *vcpu);
 int ept02_misconfig(struct vcpu *vcpu);
 
-/* Drop what EPT02 roots of the VM map. Context: vm->mem.lock held. */
-void ept02_zap_vm(struct vm *vm);
-
 /*
  * VMX capability MSRs and IA32_FEATURE_CONTROL. @host: userspace accesses it
  * (KVM_GET/SET_MSRS). Return: 0, or -EINVAL for #GP; -ENOENT: not one of mine.

@@ -180,11 +180,11 @@ int nested_set_watch(struct vcpu *vcpu, const struct abyme_watch *watch)
 	if (changed & n->watch & ABYME_WATCH_EXITS)
 		end(vcpu, n->exit_watch);
 	/* ept02_unmap() may look at any time. */
-	spin_lock(&vcpu->vm->mem.lock);
+	mem_lock(&vcpu->vm->mem);
 	if (w)
 		n->exit_watch = w;
 	n->watch = flags;
-	spin_unlock(&vcpu->vm->mem.lock);
+	mem_unlock(&vcpu->vm->mem);
 	if (changed & flags & ABYME_WATCH_EXITS)
 		begin(vcpu, w);
 	if (changed & ABYME_WATCH_EXITS)

@@ -31,7 +31,7 @@ options()
 	esac
 	case $1 in
 	l1-smp) echo --cpus 4 ;;
-	l2-two|l2-scribble|l2-init|l2-posted) echo --cpus 2 ;;
+	l2-two|l2-scribble|l2-init|l2-posted|l2-tables) echo --cpus 2 ;;
 	esac
 }
 

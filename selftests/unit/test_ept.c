@@ -18,14 +18,19 @@
 
 static struct ept ept;
 static struct ept_cache cache;
-static struct ept_trash trash;
+static struct ept_pool pool;
 
 static int setup(void **state)
 {
 	(void)state;
-	assert_int_equal(ept_init(&ept, &trash), 0);
+	assert_int_equal(ept_init(&ept, &pool), 0);
 	assert_int_equal(ept_cache_fill(&cache), 0);
 	return 0;
+}
+
+static void empty_trash(void)
+{
+	ept_trash_free(&pool, ept_trash_take(&pool));
 }
 
 /* ASan finds what these leave behind. */
@@ -33,8 +38,9 @@ static int teardown(void **state)
 {
 	(void)state;
 	ept_destroy(&ept);
-	ept_trash_free(&trash);
+	empty_trash();
 	ept_cache_free(&cache);
+	assert_int_equal(pool.pages, 0);
 	return 0;
 }
 
@@ -65,7 +71,7 @@ static void root_is_described(void **state)
 	(void)state;
 	assert_int_equal(ept.eptp & 0xfff, 6 | 3 << 3 | BIT(6));
 	assert_ptr_equal((void *)(uintptr_t)(ept.eptp & EPT_ADDR_MASK), ept.root);
-	assert_int_equal(ept.pages, 1);
+	assert_int_equal(pool.pages, 1);
 	expect(0, 0, 0);
 }
 
@@ -76,7 +82,7 @@ static void small_page_maps_itself_only(void **state)
 	expect(5 * GIB + 0x3fff, 0x12345000 | LEAF | EPT_RWX, 1);
 	expect(5 * GIB + 0x2fff, 0, 0);
 	expect(5 * GIB + 0x4000, 0, 0);
-	assert_int_equal(ept.pages, 4);
+	assert_int_equal(pool.pages, 4);
 }
 
 /* Address 0, and the last page of 48 bits. */
@@ -103,7 +109,7 @@ static void large_page_covers_two_mib(void **state)
 	expect(6 * MIB, 0x40200000 | LEAF | EPT_LARGE | EPT_RWX | EPT_ACCESSED, 2);
 	expect(8 * MIB - 1, 0x40200000 | LEAF | EPT_LARGE | EPT_RWX | EPT_ACCESSED, 2);
 	expect(8 * MIB, 0, 0);
-	assert_int_equal(ept.pages, 3);
+	assert_int_equal(pool.pages, 3);
 }
 
 /* The table may still be cached, so it goes to the trash. */
@@ -113,10 +119,9 @@ static void large_page_replaces_a_table(void **state)
 	map(2 * MIB, 0x1000, 1, EPT_READ);
 	map(2 * MIB, 0x40000000, 2, EPT_RWX);
 	expect(2 * MIB + 0x1000, 0x40000000 | LEAF | EPT_LARGE | EPT_RWX, 2);
-	assert_int_equal(trash.pages, 1);
-	assert_int_equal(ept.pages, 3);
-	ept_trash_free(&trash);
-	assert_int_equal(trash.pages, 0);
+	assert_int_equal(pool.pages, 4);
+	empty_trash();
+	assert_int_equal(pool.pages, 3);
 }
 
 static void small_page_replaces_a_large_one(void **state)
@@ -134,7 +139,7 @@ static void rights_can_be_raised(void **state)
 	map(0x1000, 0x7000, 1, EPT_READ);
 	map(0x1000, 0x7000, 1, EPT_RWX);
 	expect(0x1000, 0x7000 | LEAF | EPT_RWX, 1);
-	assert_int_equal(ept.pages, 4);
+	assert_int_equal(pool.pages, 4);
 }
 
 /* A vCPU that came later and only reads: the first one's processor may have cached more. */
@@ -195,14 +200,51 @@ static void unmap_drops_whole_tables(void **state)
 	map(1 * GIB + 2 * MIB, 0x2000, 1, EPT_RWX);
 	map(2 * GIB, 0x3000, 1, EPT_RWX);
 	assert_true(unmap(1 * GIB, 2 * GIB));
+	assert_int_equal(pool.pages, 7);
 	/* One of level 2, two of level 1. */
-	assert_int_equal(trash.pages, 3);
+	empty_trash();
+	assert_int_equal(pool.pages, 4);
 	expect(1 * GIB, 0, 0);
 	expect(2 * GIB, 0x3000 | LEAF | EPT_RWX, 1);
-	assert_true(ept_unmap_all(&ept));
-	assert_int_equal(ept.pages, 1);
-	assert_int_equal(trash.pages, 6);
-	assert_false(ept_unmap_all(&ept));
+	assert_true(ept_unmap(&ept, 0, EPT_GFN_END));
+	empty_trash();
+	assert_int_equal(pool.pages, 1);
+	assert_false(ept_unmap(&ept, 0, EPT_GFN_END));
+}
+
+/* Whatever it has, and the trash holds it until it is freed. */
+static void drop_takes_the_root_too(void **state)
+{
+	u64 gpa;
+
+	(void)state;
+	for (gpa = 0; gpa < 8 * GIB; gpa += 2 * MIB)
+		map(gpa, 0x1000, 1, EPT_RWX);
+	assert_int_equal(pool.pages, 1 + 1 + 8 + 4096);
+	pool.steps = 0;
+	ept_drop(&ept);
+	assert_null(ept.root);
+	assert_int_equal(pool.steps, 1);
+	assert_int_equal(pool.pages, 1 + 1 + 8 + 4096);
+	empty_trash();
+	assert_int_equal(pool.pages, 0);
+	assert_int_equal(ept_init(&ept, &pool), 0);
+	expect(0, 0, 0);
+}
+
+/* A range looks at the entries of three tables at each end, not at all that it has. */
+static void unmap_of_much_takes_few_steps(void **state)
+{
+	u64 gpa;
+
+	(void)state;
+	for (gpa = 0; gpa < 8 * GIB; gpa += 2 * MIB)
+		map(gpa, 0x1000, 1, EPT_RWX);
+	pool.steps = 0;
+	assert_true(unmap(0x1000, 8 * GIB - 0x1000));
+	assert_true(pool.steps < 6 * EPT_ENTRIES);
+	expect(0, 0x1000 | LEAF | EPT_RWX, 1);
+	expect(2 * MIB, 0, 0);
 }
 
 /* Across tables, from the middle of one to the middle of another. */
@@ -278,7 +320,7 @@ static void neighbours_fill_gaps_only(void **state)
 	expect(2 * MIB - 0x2000, 0x7000 | LEAF | EPT_READ, 1);
 	expect(2 * MIB - 0x1000, 0x13000 | LEAF | EPT_RWX, 1);
 	expect(2 * MIB, 0, 0);
-	assert_int_equal(ept.pages, 4);
+	assert_int_equal(pool.pages, 4);
 }
 
 /* A model in an array: random operations must leave tables and array alike. */
@@ -334,7 +376,7 @@ static void agrees_with_a_model(void **state)
 				assert_int_equal((entry & EPT_ADDR_MASK) >> 12,
 						 (model[gfn] == 2 ? gfn & ~511ULL : gfn) + 0x1000);
 		}
-		ept_trash_free(&trash);
+		empty_trash();
 	}
 }
 
@@ -354,6 +396,8 @@ int main(void)
 		T(unmap_takes_the_range_only),
 		T(unmap_within_a_large_page_drops_it),
 		T(unmap_drops_whole_tables),
+		T(drop_takes_the_root_too),
+		T(unmap_of_much_takes_few_steps),
 		T(unmap_crosses_tables),
 		T(empty_range_changes_nothing),
 		T(protection_takes_the_write_right),

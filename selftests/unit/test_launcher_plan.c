@@ -66,6 +66,16 @@ static void ept02_is_each_vcpus_own(void **state)
 	assert_int_equal(pages(PLAN_EPT02, PLAN_SMALL), 128 + 3 + one + 2 * 4);
 }
 
+/* Of L1's 2 GiB once, and 128 pages. */
+static void ept02_has_a_limit(void **state)
+{
+	(void)state;
+	wish.l2[wish.l2s++] = 1 * GIB;
+	wish.vcpus = 2;
+	assert_int_equal(pages(PLAN_EPT02, PLAN_SMALL), 2 * (512 + 3));
+	assert_int_equal(pages(PLAN_EPT02, PLAN_WORST), 2 * (2 * 512 + 2 + 128));
+}
+
 static void a_vcpu_costs_the_sum_of_its_rows(void **state)
 {
 	uint64_t sum = 0;
@@ -128,6 +138,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(the_ept_has_a_table_for_each_2_mib_and_each_gib, setup),
 		cmocka_unit_test_setup(ept02_is_each_vcpus_own, setup),
+		cmocka_unit_test_setup(ept02_has_a_limit, setup),
 		cmocka_unit_test_setup(a_vcpu_costs_the_sum_of_its_rows, setup),
 		cmocka_unit_test_setup(the_total_is_the_sum, setup),
 		cmocka_unit_test_setup(l1_needs_its_guests_and_itself, setup),
