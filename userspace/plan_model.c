@@ -21,7 +21,7 @@ const struct plan_cost plan_vcpu_costs[] = {
 	{ "FPU state", "guest/fpu.c: fpu_init_vcpu(), without AMX", 1 },
 	{ "pages for tables, taken in advance", "guest/ept.h: struct ept_cache", 8 },
 	{ "LAPIC, CPUID", "irqchip/lapic.c, guest/cpuid.c: copy_entries()", 1 },
-	{ "struct nested", "nested/nested.c: nested_alloc()", 1 },
+	{ "struct nested", "nested/nested.c: nested_alloc(): kmalloc's 8 KiB", 2 },
 	{ "vmcs12 twice, MSR bitmap", "nested/nested.c: nested_prepare()", 3 },
 	{ "vmcs02", "nested/nested.c: nested_prepare()", 1 },
 	{ "the shadow VMCS, its copy, bitmaps", "nested/shadow.c: shadow_init()", 4 },

@@ -114,7 +114,7 @@ measure()
 {
 	run "$@"
 	what="$4 vCPUs, $3, $2 pages"
-	within "$ept" "$(part ept "$2")" "$what, its EPT"
+	within "$ept" "$(for p in ept ept02; do part $p "$2"; done | awk "{ n += \$1 } END { print n }")" "$what, its EPTs"
 	within "$paging" "$(awk -v a="$(part paging "$2")" -v n="$4" 'BEGIN { print a + 44 + 4 * n }')" \
 		"$what, the launcher's page tables"
 	within "$taken" "$(for p in ept ept02 paging vcpus vm; do part $p "$2"; done |
