@@ -520,7 +520,7 @@ int vcpu_run(struct vcpu *vcpu)
 	vcpu->first_run_done = true;
 	if (unlikely(vcpu->watched))
 		nested_watch_spend(vcpu, ABYME_SPENT_L0);
-	lapic_timer_sync(vcpu); /* userspace may have set the TSC */
+	lapic_timer_attend(vcpu); /* userspace may have set the TSC, too */
 	fpu_load_guest(vcpu);
 	r = finish_last_exit(vcpu);
 	if (r > 0)
@@ -539,6 +539,7 @@ int vcpu_run(struct vcpu *vcpu)
 			r = host_work(vcpu);
 	}
 	fpu_put_guest(vcpu);
+	lapic_timer_leave(vcpu);
 	if (unlikely(vcpu->watched))
 		nested_watch_spend(vcpu, r ? ABYME_SPENT_TRACE : ABYME_SPENT_USER);
 	return r;

@@ -61,7 +61,8 @@ struct lapic {
 
 	/* Changed by the vCPU's thread with the timer stopped, and by the timer. */
 	struct hrtimer timer;
-	u64 period_ns;	  /* 0: one shot */
+	bool attended;	  /* KVM_RUN is at work: what expires is delivered */
+	bool timer_due;	  /* it has expired, which is not delivered yet */
 	u64 deadline;	  /* in the guest's TSC; 0: none */
 	u64 armed_offset; /* of the guest's TSC, when the deadline was armed */
 };
@@ -150,6 +151,12 @@ void lapic_timer_start_from(struct lapic *lapic, u32 count);
 void lapic_timer_stop(struct lapic *lapic);
 void lapic_timer_scale(struct lapic *lapic, int old_shift);
 u32 lapic_timer_count(struct lapic *lapic);
+/*
+ * Nothing expires until lapic_timer_resume() or a start; what has is in the registers,
+ * or in .deadline. Return: is there something to resume? @count: what is left.
+ */
+bool lapic_timer_pause(struct lapic *lapic, u32 *count);
+void lapic_timer_resume(struct lapic *lapic);
 
 /* lapic.c: the vCPU's thread. */
 void lapic_new_tpr(struct lapic *lapic, u8 tpr);

@@ -82,9 +82,12 @@ u8 lapic_sipi_vector(const struct vcpu *vcpu); /* of the SIPI that is latched */
 void lapic_latch_init(struct vcpu *vcpu, bool latched);
 /*
  * The guest's TSC may have jumped: arm the TSC deadline anew if so. Cheap.
- * Timers need nothing else: they deliver on their own.
+ * In KVM_RUN timers need nothing else: they deliver on their own.
  */
 void lapic_timer_sync(struct vcpu *vcpu);
+/* KVM_RUN begins, and ends: what expires outside of it waits for the next. */
+void lapic_timer_attend(struct vcpu *vcpu);
+void lapic_timer_leave(struct vcpu *vcpu);
 
 /*
  * What the LAPIC and its guest say to each other through guest memory. While

@@ -458,23 +458,28 @@ int lapic_take_sipi(struct vcpu *vcpu)
 void lapic_get_state(struct vcpu *vcpu, struct kvm_lapic_state *state)
 {
 	struct lapic *lapic = vcpu->lapic;
+	u32 count;
+	bool armed = lapic_timer_pause(lapic, &count);
 
 	BUILD_BUG_ON(sizeof(state->regs) != LAPIC_PAGE_SIZE);
-	lapic_regs_save(&lapic->regs, lapic_timer_count(lapic), vcpu->vm->x2apic_ids,
-			(u8 *)state->regs);
+	lapic_regs_save(&lapic->regs, count, vcpu->vm->x2apic_ids, (u8 *)state->regs);
+	if (armed)
+		lapic_timer_resume(lapic);
 }
 
 int lapic_set_state(struct vcpu *vcpu, const struct kvm_lapic_state *state)
 {
 	struct lapic *lapic = vcpu->lapic;
-	u32 count = lapic_timer_count(lapic);
-	int ret;
+	u32 count;
+	bool armed = lapic_timer_pause(lapic, &count);
 
-	hrtimer_cancel(&lapic->timer);
-	ret = lapic_regs_load(&lapic->regs, (const u8 *)state->regs, vcpu->vm->x2apic_ids, &count);
-	if (!ret)
-		lapic_map_update(lapic->chip);
+	if (lapic_regs_load(&lapic->regs, (const u8 *)state->regs, vcpu->vm->x2apic_ids, &count)) {
+		if (armed)
+			lapic_timer_resume(lapic);
+		return -EINVAL;
+	}
+	lapic_map_update(lapic->chip);
 	lapic_timer_start_from(lapic, count);
 	vcpu_request(vcpu, REQ_EVENT);
-	return ret;
+	return 0;
 }

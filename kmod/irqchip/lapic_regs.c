@@ -14,6 +14,12 @@
 #define TDCR_WRITABLE 0xb
 #define DFR_FIXED 0x0fffffff /* these bits read as ones */
 #define ICR_STATUS BIT(12)   /* delivery status: what is sent has arrived */
+#define ERRORS (BIT(ERR_SEND_ILLEGAL) | BIT(ERR_RECEIVE_ILLEGAL))
+/*
+ * In a saved page: errors that ESR will show when it is written next. Nothing else is
+ * there, as registers are 4 bytes of their 16, and KVM keeps what it finds.
+ */
+#define SAVED_ESR_PENDING (LAPIC_ESR + 4)
 #define ICR_RESERVED (BIT(13) | GENMASK(17, 16) | GENMASK(31, 20))
 
 static const u32 lvt_writable[NR_LVTS] = {
@@ -185,7 +191,7 @@ enum lapic_timer_mode lapic_timer_mode(const struct lapic_regs *regs)
 /* Divisors 2, 4, ... 128, then 1, in bits 3, 1 and 0. */
 int lapic_timer_shift(const struct lapic_regs *regs)
 {
-	u32 code = (regs->tdcr & 3) | (regs->tdcr & 8) >> 1;
+	u32 tdcr = READ_ONCE(regs->tdcr), code = (tdcr & 3) | (tdcr & 8) >> 1;
 
 	return (code + 1) & 7;
 }
@@ -334,7 +340,7 @@ static u32 write_tmict(struct lapic_regs *regs, u32 value)
 {
 	if (lapic_timer_mode(regs) == TIMER_DEADLINE)
 		return 0;
-	regs->tmict = value;
+	WRITE_ONCE(regs->tmict, value);
 	return LAPIC_DO_TIMER_START;
 }
 
@@ -380,7 +386,7 @@ u32 lapic_regs_write(struct lapic_regs *regs, u32 reg, u64 value)
 	case LAPIC_ESR: return write_esr(regs);
 	case LAPIC_ICR: return write_icr(regs, value);
 	case LAPIC_TMICT: return write_tmict(regs, value);
-	case LAPIC_TDCR: regs->tdcr = value & TDCR_WRITABLE; return LAPIC_DO_TIMER_SCALE;
+	case LAPIC_TDCR: WRITE_ONCE(regs->tdcr, value & TDCR_WRITABLE); return LAPIC_DO_TIMER_SCALE;
 	case LAPIC_SELF_IPI: return is_x2apic(regs) ? LAPIC_DO_SELF_IPI : LAPIC_DO_GP;
 	case LAPIC_ID:
 	case LAPIC_LDR:
@@ -506,6 +512,7 @@ void lapic_regs_save(const struct lapic_regs *regs, u32 tmcct, bool ids32, u8 pa
 	put32(page, LAPIC_DFR, regs->dfr);
 	put32(page, LAPIC_ICR2, regs->icr >> 32);
 	put32(page, LAPIC_TMCCT, tmcct);
+	put32(page, SAVED_ESR_PENDING, regs->esr_pending);
 }
 
 /* Word @i of ISR, IRR or TMR. No LAPIC has a vector below 16 in one. */
@@ -557,7 +564,8 @@ int lapic_regs_load(struct lapic_regs *regs, const u8 page[LAPIC_PAGE_SIZE], boo
 	WRITE_ONCE(regs->dfr, get32(page, LAPIC_DFR) | DFR_FIXED);
 	WRITE_ONCE(regs->tpr, get32(page, LAPIC_TPR) & 0xff);
 	WRITE_ONCE(regs->svr, get32(page, LAPIC_SVR) & SVR_WRITABLE);
-	regs->esr = get32(page, LAPIC_ESR);
+	regs->esr = get32(page, LAPIC_ESR) & ERRORS;
+	regs->esr_pending = get32(page, SAVED_ESR_PENDING) & ERRORS;
 	regs->icr = get32(page, LAPIC_ICR) | (u64)get32(page, LAPIC_ICR2) << 32;
 	for (i = 0; i < NR_LVTS; i++)
 		WRITE_ONCE(regs->lvt[i], get32(page, LAPIC_LVT + i * 16) & loadable_lvt(i));

@@ -121,6 +121,62 @@ static void deadline_never(void)
 	expect_deadline(1000000);
 }
 
+/* Ticks within five periods of 2^20 after @change, one third of a period after the start. */
+static u32 ticks_after(u32 lvt, void (*change)(void))
+{
+	u64 period = tsc_per_unit() >> 6, end;
+
+	prepare(lvt | VECTOR);
+	apic_write(APIC_TIMER_DIVIDE, 0xb);
+	apic_write(APIC_TIMER_INITIAL, 1 << 20);
+	end = rdtsc() + period / 3;
+	while (rdtsc() < end)
+		asm volatile("pause");
+	change();
+	end = rdtsc() + period * 5;
+	irqs_on();
+	while (rdtsc() < end)
+		asm volatile("pause");
+	irqs_off();
+	done();
+	return ticks;
+}
+
+static void make_periodic(void)
+{
+	apic_write(APIC_LVT_TIMER, LVT_PERIODIC | VECTOR);
+}
+
+static void make_one_shot(void)
+{
+	apic_write(APIC_LVT_TIMER, VECTOR);
+}
+
+static void make_slower(void)
+{
+	apic_write(APIC_TIMER_DIVIDE, 0xa); /* by 128 */
+}
+
+static void mask_it(void)
+{
+	apic_write(APIC_LVT_TIMER, LVT_MASKED | LVT_PERIODIC | VECTOR);
+}
+
+/* Mode and mask count when the count is 0, not when it was written. */
+static void changed_under_way(void)
+{
+	u32 n = ticks_after(0, make_periodic);
+
+	GUEST_ASSERT(n >= 3 && n <= 6);
+	GUEST_EXPECT(ticks_after(LVT_PERIODIC, make_one_shot), 1);
+	GUEST_EXPECT(ticks_after(LVT_PERIODIC, mask_it), 0);
+}
+
+static void slowed_down(void)
+{
+	GUEST_EXPECT(ticks_after(0, make_slower), 0);
+}
+
 /* The others are as they were at the beginning. */
 static void short_ones(void)
 {
@@ -145,5 +201,7 @@ CLAIMS = { { one_shot, "a count of 2^32 - 1" },
 	   { periodic, "periods of almost 2^32 ticks" },
 	   { deadline, "a TSC deadline more than 2^32 ticks ahead" },
 	   { deadline_never, "a TSC deadline past all time" },
+	   { changed_under_way, "mode and mask of a timer under way" },
+	   { slowed_down, "a greater divisor makes what is left longer" },
 	   { short_ones, "short sleeps and the PIT afterwards" },
 	   END_OF_CLAIMS };
