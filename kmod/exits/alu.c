@@ -83,6 +83,166 @@ static void bit_test(struct alu *alu)
 		alu->result ^= bit;
 }
 
+static s64 sign_extended(const struct alu *alu, u64 value)
+{
+	unsigned int unused_bits = 64 - 8 * alu->size;
+
+	return (s64)(value << unused_bits) >> unused_bits;
+}
+
+static bool rotates(u8 op)
+{
+	return op <= OP_RCR;
+}
+
+/* By one bit; *@b is what SHLD and SHRD have beside. Return: the bit that went out. */
+static bool shift_once(const struct alu *alu, u64 *value, u64 *b, bool carry)
+{
+	u64 top = sign_bit(alu), v = *value;
+	bool left = alu->op == OP_ROL || alu->op == OP_RCL || alu->op == OP_SHL ||
+		    alu->op == OP_SHLD;
+	bool out = v & (left ? top : 1), in = false;
+
+	switch (alu->op) {
+	case OP_ROL:
+	case OP_ROR: in = out; break;
+	case OP_RCL:
+	case OP_RCR: in = carry; break;
+	case OP_SAR: in = v & top; break;
+	case OP_SHLD:
+		in = *b & top;
+		*b <<= 1;
+		break;
+	case OP_SHRD:
+		in = *b & 1;
+		*b >>= 1;
+		break;
+	}
+	*value = left ? cut(alu, v << 1) | in : v >> 1 | (in ? top : 0);
+	return out;
+}
+
+/* OF is that of the last bit, which for more bits than one is as good as any. */
+static void shift(struct alu *alu)
+{
+	u8 count = alu->count & (alu->size == 8 ? 63 : 31), i;
+	bool carry = alu->flags & FLAG_CF;
+	u64 v = cut(alu, alu->a), b = cut(alu, alu->b), before = v, flags;
+
+	for (i = 0; i < count; i++) {
+		before = v;
+		carry = shift_once(alu, &v, &b, carry);
+	}
+	alu->result = v;
+	if (!count)
+		return;
+	flags = flags_of_result(alu) | (carry ? FLAG_CF : 0);
+	if ((before ^ v) & sign_bit(alu))
+		flags |= FLAG_OF;
+	put_flags(alu, rotates(alu->op) ? FLAG_CF | FLAG_OF : ALU_FLAGS, flags);
+}
+
+void alu_imul(struct alu *alu)
+{
+	s64 product;
+	bool too_large = __builtin_mul_overflow(sign_extended(alu, alu->a),
+						sign_extended(alu, alu->b), &product);
+
+	alu->result = cut(alu, product);
+	too_large |= sign_extended(alu, product) != product;
+	put_flags(alu, FLAG_CF | FLAG_OF, too_large ? FLAG_CF | FLAG_OF : 0);
+}
+
+void alu_bits(struct alu *alu)
+{
+	u64 b = cut(alu, alu->b);
+
+	if (alu->op == OP_POPCNT) {
+		put_flags(alu, ALU_FLAGS, b ? 0 : FLAG_ZF);
+		for (alu->result = 0; b; b &= b - 1)
+			alu->result++;
+		return;
+	}
+	put_flags(alu, FLAG_ZF, b ? 0 : FLAG_ZF);
+	if (b)
+		alu->result = alu->op == OP_BSF ? __builtin_ctzll(b) : 63 - __builtin_clzll(b);
+}
+
+static void multiply(struct alu *alu, u64 *high, u64 *low)
+{
+	unsigned int bits = 8 * alu->size;
+	bool is_signed = alu->op == OP_IMUL_WIDE, fits;
+	unsigned __int128 product;
+
+	if (is_signed)
+		product = (__int128)sign_extended(alu, *low) * sign_extended(alu, alu->b);
+	else
+		product = (unsigned __int128)cut(alu, *low) * cut(alu, alu->b);
+	*low = cut(alu, product);
+	*high = cut(alu, product >> bits);
+	fits = is_signed ? product == (unsigned __int128)(__int128)sign_extended(alu, *low)
+			 : !*high;
+	put_flags(alu, FLAG_CF | FLAG_OF, fits ? 0 : FLAG_CF | FLAG_OF);
+}
+
+/* Unsigned; @high is below @by, so the quotient fits. */
+static u64 divide_wide(u64 high, u64 low, u64 by, u64 *rest)
+{
+	u64 quotient;
+
+	asm("divq %4" : "=a"(quotient), "=d"(*rest) : "a"(low), "d"(high), "r"(by) : "cc");
+	return quotient;
+}
+
+static bool divide(struct alu *alu, u64 *high, u64 *low)
+{
+	unsigned int bits = 8 * alu->size;
+	bool is_signed = alu->op == OP_IDIV, minus, by_minus;
+	unsigned __int128 n = (unsigned __int128)cut(alu, *high) << bits | cut(alu, *low);
+	u64 by = cut(alu, alu->b), quotient, rest, most;
+
+	minus = is_signed && *high & sign_bit(alu);
+	by_minus = is_signed && by & sign_bit(alu);
+	if (minus) /* its absolute value, in twice as many bits */
+		n = alu->size == 8 ? -n : -n & (((unsigned __int128)1 << 2 * bits) - 1);
+	if (by_minus)
+		by = cut(alu, -by);
+	if (!by || (u64)(n >> 64) >= by)
+		return false;
+	quotient = divide_wide(n >> 64, n, by, &rest);
+	most = !is_signed ? cut(alu, ~0ULL) : sign_bit(alu) - (minus == by_minus);
+	if (quotient > most)
+		return false;
+	*low = cut(alu, minus != by_minus ? -quotient : quotient);
+	*high = cut(alu, minus ? -rest : rest);
+	return true;
+}
+
+bool alu_wide(struct alu *alu, u64 *high, u64 *low)
+{
+	if (alu->op == OP_DIV || alu->op == OP_IDIV)
+		return divide(alu, high, low);
+	multiply(alu, high, low);
+	return true;
+}
+
+bool alu_condition(u64 flags, u8 cc)
+{
+	bool less = !(flags & FLAG_SF) != !(flags & FLAG_OF), holds;
+
+	switch (cc >> 1) {
+	case 0: holds = flags & FLAG_OF; break;
+	case 1: holds = flags & FLAG_CF; break;
+	case 2: holds = flags & FLAG_ZF; break;
+	case 3: holds = flags & (FLAG_CF | FLAG_ZF); break;
+	case 4: holds = flags & FLAG_SF; break;
+	case 5: holds = flags & FLAG_PF; break;
+	case 6: holds = less; break;
+	default: holds = less || flags & FLAG_ZF; break;
+	}
+	return holds != (cc & 1);
+}
+
 void alu_compute(struct alu *alu)
 {
 	u64 a = alu->a, b = alu->b, carry = alu->flags & FLAG_CF;
@@ -101,7 +261,11 @@ void alu_compute(struct alu *alu)
 	case OP_TEST: logic(alu, a & b); break;
 	case OP_XOR: logic(alu, a ^ b); break;
 	case OP_NOT: alu->result = cut(alu, ~a); break;
-	default: bit_test(alu); break;
+	case OP_BT:
+	case OP_BTS:
+	case OP_BTR:
+	case OP_BTC: bit_test(alu); break;
+	default: shift(alu); break;
 	}
 }
 

@@ -16,16 +16,26 @@
 #define ALU_FLAGS (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
 
 struct alu {
-	u8 op;	 /* OP_ADD to OP_BTC of enum insn_op */
-	u8 size; /* bytes: 1, 2, 4 or 8 */
-	u64 a;	 /* the first operand, also destination; bits past size are ignored */
-	u64 b;
+	u8 op;	   /* OP_ADD to OP_SHRD of enum insn_op */
+	u8 size;   /* bytes: 1, 2, 4 or 8 */
+	u64 a;	   /* the first operand, also destination; bits past size are ignored */
+	u64 b;	   /* of shifts: nothing, but SHLD's and SHRD's second operand */
+	u8 count;  /* of shifts, as the instruction has it */
 	u64 flags; /* in: RFLAGS before; out: after */
 	u64 result;
 };
 
 /* Flags that the SDM leaves undefined: AF is cleared, those of BT keep their value. */
 void alu_compute(struct alu *alu);
+
+/* IMUL of two operands: CF and OF say that the product did not fit. */
+void alu_imul(struct alu *alu);
+/* BSF, BSR, POPCNT of .b; if that is 0, BSF and BSR have no result. */
+void alu_bits(struct alu *alu);
+/* rDX:rAX, in *@high and *@low, times or by .b; false: #DE. @op: OP_MUL to OP_IDIV. */
+bool alu_wide(struct alu *alu, u64 *high, u64 *low);
+/* Does condition @cc, 0 to 15, hold? SDM: "Instruction Format", tttn. */
+bool alu_condition(u64 flags, u8 cc);
 
 /* Is the result stored, or only the flags? */
 bool alu_has_result(enum insn_op op);

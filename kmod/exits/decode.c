@@ -10,6 +10,12 @@ enum encoding {
 	ENC_RM,	     /* ModRM register, ModRM memory */
 	ENC_MI,	     /* ModRM memory, immediate of the operand size (at most 4 bytes) */
 	ENC_MIB,     /* ModRM memory, sign-extended byte */
+	ENC_M1,	     /* ModRM memory, and 1 */
+	ENC_MCL,     /* ModRM memory, CL */
+	ENC_MRIB,    /* ModRM memory, ModRM register, byte */
+	ENC_MRCL,    /* ModRM memory, ModRM register, CL */
+	ENC_RMI,     /* ModRM register, ModRM memory, immediate of the operand size */
+	ENC_RMIB,    /* ModRM register, ModRM memory, sign-extended byte */
 	ENC_MOFFS_A, /* AL..RAX from an absolute address */
 	ENC_A_MOFFS, /* AL..RAX to an absolute address */
 	ENC_STRING,
@@ -24,8 +30,9 @@ enum encoding {
 #define LOCKABLE BIT(4)
 #define ONLY_64 BIT(5) /* another instruction outside 64-bit mode */
 #define NO_16 BIT(6)   /* operand size 16 is another instruction, or none */
-#define IS_SSE BIT(7)  /* size and meaning hang on the mandatory prefix */
-#define ALIGNED BIT(8)
+#define ALIGNED BIT(7)
+#define ONLY_F3 BIT(8) /* without that prefix it is another instruction */
+#define NO_F3 BIT(9)   /* with it it is another one */
 
 struct row {
 	u8 op;
@@ -60,11 +67,21 @@ struct row {
 static const struct row group1[8] = ALU_GROUP(MI);
 static const struct row group1_byte[8] = ALU_GROUP(MIB);
 
+/* clang-format off */
+#define SHIFT_GROUP(e) {							\
+	ROW(ROL, e, 0), ROW(ROR, e, 0), ROW(RCL, e, 0), ROW(RCR, e, 0),	\
+	ROW(SHL, e, 0), ROW(SHR, e, 0), ROW(SHL, e, 0), ROW(SAR, e, 0),	\
+}
+/* clang-format on */
+
+static const struct row group2_imm[8] = SHIFT_GROUP(MIB);
+static const struct row group2_one[8] = SHIFT_GROUP(M1);
+static const struct row group2_cl[8] = SHIFT_GROUP(MCL);
+
 static const struct row group3[8] = {
-	[0] = ROW(TEST, MI, 0),
-	[1] = ROW(TEST, MI, 0), /* undocumented alias */
-	[2] = ROW(NOT, M, LOCKABLE),
-	[3] = ROW(NEG, M, LOCKABLE),
+	[0] = ROW(TEST, MI, 0),	     [1] = ROW(TEST, MI, 0), /* undocumented alias */
+	[2] = ROW(NOT, M, LOCKABLE), [3] = ROW(NEG, M, LOCKABLE), [4] = ROW(MUL, M, 0),
+	[5] = ROW(IMUL_WIDE, M, 0),  [6] = ROW(DIV, M, 0),	  [7] = ROW(IDIV, M, 0),
 };
 
 static const struct row group4[8] = {
@@ -103,6 +120,8 @@ static const struct row one_byte[256] = {
 	ALU_ROWS(0x30, XOR, LOCKABLE),
 	ALU_ROWS(0x38, CMP, 0),
 	[0x63] = ROW(MOVSX, RM, SRC_DWORD | ONLY_64), /* MOVSXD */
+	[0x69] = ROW(IMUL, RMI, 0),
+	[0x6b] = ROW(IMUL, RMIB, 0),
 	[0x80] = GROUP(group1_byte, BYTE_OP),
 	[0x81] = GROUP(group1, 0),
 	[0x83] = GROUP(group1_byte, 0),
@@ -128,8 +147,14 @@ static const struct row one_byte[256] = {
 	[0xad] = ROW(LODS, STRING, 0),
 	[0xae] = ROW(SCAS, STRING, BYTE_OP),
 	[0xaf] = ROW(SCAS, STRING, 0),
+	[0xc0] = GROUP(group2_imm, BYTE_OP),
+	[0xc1] = GROUP(group2_imm, 0),
 	[0xc6] = GROUP(group11, BYTE_OP),
 	[0xc7] = GROUP(group11, 0),
+	[0xd0] = GROUP(group2_one, BYTE_OP),
+	[0xd1] = GROUP(group2_one, 0),
+	[0xd2] = GROUP(group2_cl, BYTE_OP),
+	[0xd3] = GROUP(group2_cl, 0),
 	[0xf6] = GROUP(group3, BYTE_OP),
 	[0xf7] = GROUP(group3, 0),
 	[0xfe] = GROUP(group4, BYTE_OP),
@@ -137,30 +162,85 @@ static const struct row one_byte[256] = {
 };
 
 static const struct row two_byte[256] = {
-	[0x10] = ROW(MOVX, RM, IS_SSE), /* MOVUPS, MOVUPD, MOVSS, MOVSD */
-	[0x11] = ROW(MOVX, MR, IS_SSE),
-	[0x28] = ROW(MOVX, RM, IS_SSE | ALIGNED), /* MOVAPS, MOVAPD */
-	[0x29] = ROW(MOVX, MR, IS_SSE | ALIGNED),
-	[0x2b] = ROW(MOVX, MR, IS_SSE | ALIGNED), /* MOVNTPS, MOVNTPD */
-	[0x6f] = ROW(MOVX, RM, IS_SSE),		  /* MOVDQA, MOVDQU */
-	[0x7f] = ROW(MOVX, MR, IS_SSE),
+	[0x40 ... 0x4f] = ROW(CMOV, RM, 0),
+	[0x90 ... 0x9f] = ROW(SET, M, BYTE_OP),
 	[0xa3] = ROW(BT, MR, 0),
+	[0xa4] = ROW(SHLD, MRIB, 0),
+	[0xa5] = ROW(SHLD, MRCL, 0),
 	[0xab] = ROW(BTS, MR, LOCKABLE),
+	[0xac] = ROW(SHRD, MRIB, 0),
+	[0xad] = ROW(SHRD, MRCL, 0),
 	[0xae] = GROUP(group15, 0),
+	[0xaf] = ROW(IMUL, RM, 0),
 	[0xb0] = ROW(CMPXCHG, MR, BYTE_OP | LOCKABLE),
 	[0xb1] = ROW(CMPXCHG, MR, LOCKABLE),
 	[0xb3] = ROW(BTR, MR, LOCKABLE),
 	[0xb6] = ROW(MOVZX, RM, SRC_BYTE),
 	[0xb7] = ROW(MOVZX, RM, SRC_WORD),
+	[0xb8] = ROW(POPCNT, RM, ONLY_F3),
 	[0xba] = GROUP(group8, 0),
 	[0xbb] = ROW(BTC, MR, LOCKABLE),
+	[0xbc] = ROW(BSF, RM, NO_F3), /* TZCNT, which not all processors have */
+	[0xbd] = ROW(BSR, RM, NO_F3), /* LZCNT likewise */
 	[0xbe] = ROW(MOVSX, RM, SRC_BYTE),
 	[0xbf] = ROW(MOVSX, RM, SRC_WORD),
 	[0xc0] = ROW(XADD, MR, BYTE_OP | LOCKABLE),
 	[0xc1] = ROW(XADD, MR, LOCKABLE),
 	[0xc3] = ROW(MOV, MR, NO_16), /* MOVNTI */
 	[0xc7] = GROUP(group9, 0),
-	[0xe7] = ROW(MOVX, MR, IS_SSE | ALIGNED), /* MOVNTDQ */
+};
+
+/*
+ * Moves of XMM registers. The mandatory prefix is part of the opcode; of several F2 and F3
+ * win over 66. A load without KEEP clears the rest of the register.
+ */
+enum mandatory { P_NONE, P_66, P_F3, P_F2 };
+
+#define KEEP BIT(0)
+#define HIGH BIT(1)   /* the upper half of the register */
+#define AS_GPR BIT(2) /* 8 bytes with REX.W, else 4 */
+#define ALIGNED_16 BIT(3)
+
+static const struct sse_row {
+	u16 opcode;
+	u8 prefix; /* enum mandatory */
+	u8 enc;
+	u8 size;
+	u8 flags;
+} sse[] = {
+	{ 0x0f10, P_NONE, ENC_RM, 16 }, /* MOVUPS */
+	{ 0x0f11, P_NONE, ENC_MR, 16 },
+	{ 0x0f10, P_66, ENC_RM, 16 }, /* MOVUPD */
+	{ 0x0f11, P_66, ENC_MR, 16 },
+	{ 0x0f10, P_F3, ENC_RM, 4 }, /* MOVSS */
+	{ 0x0f11, P_F3, ENC_MR, 4 },
+	{ 0x0f10, P_F2, ENC_RM, 8 }, /* MOVSD */
+	{ 0x0f11, P_F2, ENC_MR, 8 },
+	{ 0x0f12, P_NONE, ENC_RM, 8, KEEP }, /* MOVLPS */
+	{ 0x0f13, P_NONE, ENC_MR, 8 },
+	{ 0x0f12, P_66, ENC_RM, 8, KEEP }, /* MOVLPD */
+	{ 0x0f13, P_66, ENC_MR, 8 },
+	{ 0x0f16, P_NONE, ENC_RM, 8, KEEP | HIGH }, /* MOVHPS */
+	{ 0x0f17, P_NONE, ENC_MR, 8, HIGH },
+	{ 0x0f16, P_66, ENC_RM, 8, KEEP | HIGH }, /* MOVHPD */
+	{ 0x0f17, P_66, ENC_MR, 8, HIGH },
+	{ 0x0f28, P_NONE, ENC_RM, 16, ALIGNED_16 }, /* MOVAPS */
+	{ 0x0f29, P_NONE, ENC_MR, 16, ALIGNED_16 },
+	{ 0x0f28, P_66, ENC_RM, 16, ALIGNED_16 }, /* MOVAPD */
+	{ 0x0f29, P_66, ENC_MR, 16, ALIGNED_16 },
+	{ 0x0f2b, P_NONE, ENC_MR, 16, ALIGNED_16 }, /* MOVNTPS */
+	{ 0x0f2b, P_66, ENC_MR, 16, ALIGNED_16 },   /* MOVNTPD */
+	{ 0x0f6e, P_66, ENC_RM, 4, AS_GPR },	    /* MOVD, MOVQ */
+	{ 0x0f7e, P_66, ENC_MR, 4, AS_GPR },
+	{ 0x0f7e, P_F3, ENC_RM, 8 }, /* MOVQ */
+	{ 0x0fd6, P_66, ENC_MR, 8 },
+	{ 0x0f6f, P_66, ENC_RM, 16, ALIGNED_16 }, /* MOVDQA */
+	{ 0x0f7f, P_66, ENC_MR, 16, ALIGNED_16 },
+	{ 0x0f6f, P_F3, ENC_RM, 16 }, /* MOVDQU */
+	{ 0x0f7f, P_F3, ENC_MR, 16 },
+	{ 0x0fe7, P_66, ENC_MR, 16, ALIGNED_16 }, /* MOVNTDQ */
+	{ 0x0ff0, P_F2, ENC_RM, 16 },		  /* LDDQU */
+	{ 0x382a, P_66, ENC_RM, 16, ALIGNED_16 }, /* MOVNTDQA */
 };
 
 static const struct row movbe_load = ROW(MOVBE, RM, 0);
@@ -292,39 +372,87 @@ static void set_sizes(struct cursor *c, struct insn *insn)
 	}
 }
 
-/* MOVBE; with F2 the same opcodes are CRC32, which reads as unknown. */
-static const struct row *find_row_0f38(struct cursor *c)
+/* One byte, 0x0f00 and the second, or 0x3800 and the third after 0F 38. */
+static void take_opcode(struct cursor *c, u8 byte)
 {
-	u8 byte = next_byte(c);
-
-	c->opcode = 0x3800 | byte;
-	if (c->rep != REP_NONE)
-		return NULL;
-	if (byte == 0xf0)
-		return &movbe_load;
-	return byte == 0xf1 ? &movbe_store : NULL;
+	c->opcode = byte;
+	if (byte != 0x0f)
+		return;
+	c->opcode = 0x0f00 | next_byte(c);
+	if (c->opcode == 0x0f38)
+		c->opcode = 0x3800 | next_byte(c);
 }
 
-static const struct row *find_row(struct cursor *c, u8 byte)
+/* NULL: none of the tables' but .sse's. */
+static const struct row *find_row(const struct cursor *c)
 {
 	const struct row *row;
+	u8 low = c->opcode;
 
-	if (byte == 0x0f) {
-		byte = next_byte(c);
-		if (byte == 0x38)
-			return find_row_0f38(c);
-		c->opcode = 0x0f00 | byte;
-		row = &two_byte[byte];
-	} else {
-		c->opcode = byte;
-		row = &one_byte[byte];
+	switch (c->opcode >> 8) {
+	case 0: row = &one_byte[low]; break;
+	case 0x0f: row = &two_byte[low]; break;
+	default:
+		/* MOVBE; with F2 the same opcodes are CRC32, which reads as unknown. */
+		if (c->rep != REP_NONE || (low != 0xf0 && low != 0xf1))
+			return NULL;
+		row = low == 0xf0 ? &movbe_load : &movbe_store;
 	}
 	return row->enc == ENC_NONE ? NULL : row;
 }
 
-/* VEX, EVEX and XOP share their first byte with old instructions: name them. */
-static const char *why_unknown(const struct cursor *c, u8 byte)
+static enum mandatory mandatory_prefix(const struct cursor *c)
 {
+	if (c->rep)
+		return c->rep == REP_E ? P_F3 : P_F2;
+	return c->opsize_prefix ? P_66 : P_NONE;
+}
+
+/* *@opcode_known: there is a row for another prefix. */
+static const struct sse_row *find_sse(const struct cursor *c, bool *opcode_known)
+{
+	enum mandatory prefix = mandatory_prefix(c);
+	size_t i;
+
+	*opcode_known = false;
+	for (i = 0; i < ARRAY_SIZE(sse); i++) {
+		if (sse[i].opcode != c->opcode)
+			continue;
+		if (sse[i].prefix == prefix)
+			return &sse[i];
+		*opcode_known = true;
+	}
+	return NULL;
+}
+
+/* Opcodes of MMX moves without a prefix. */
+static bool is_mmx(const struct cursor *c)
+{
+	if (mandatory_prefix(c) != P_NONE)
+		return false;
+	switch (c->opcode) {
+	case 0x0f6e:
+	case 0x0f6f:
+	case 0x0f7e:
+	case 0x0f7f:
+	case 0x0fe7: return true;
+	default: return false;
+	}
+}
+
+/* VEX, EVEX and XOP share their first byte with old instructions: name them. */
+static const char *why_unknown(const struct cursor *c, bool opcode_known)
+{
+	u16 byte = c->opcode;
+
+	if (is_mmx(c))
+		return "MMX moves on device memory are not emulated";
+	if (opcode_known)
+		return "no such prefix and opcode in the emulator's table";
+	if (byte == 0x8f || (byte >= 0x6c && byte <= 0x6f))
+		return "POP, INS and OUTS on device memory are not emulated";
+	if (byte == 0x0fae || byte == 0x0fc7)
+		return "saving and loading state on device memory is not emulated";
 	if (byte == 0x62 || byte == 0xc4 || byte == 0xc5)
 		return "AVX instructions on device memory are not emulated";
 	if (byte == 0xd8 || (byte > 0xd8 && byte <= 0xdf))
@@ -412,32 +540,6 @@ static void set_reg(struct cursor *c, struct insn *insn)
 	insn->reg = insn->high_byte ? reg - 4 : reg;
 }
 
-/*
- * Size and legality of an SSE move by its mandatory prefix; F2 and F3 win
- * over 66.
- */
-static int check_sse(struct cursor *c, struct insn *insn)
-{
-	u8 low = c->opcode & 0xff;
-	bool movd = low == 0x6f || low == 0x7f;
-
-	insn->size = 16;
-	insn->reg_size = 16;
-	if (low == 0x10 || low == 0x11) {
-		if (c->rep)
-			insn->size = c->rep == REP_E ? 4 : 8;
-		return 0;
-	}
-	if (c->rep == REP_NE || (c->rep == REP_E && !movd))
-		return refuse(insn, "no such prefix and opcode in the emulator's table");
-	if (movd || low == 0xe7) {
-		if (!c->rep && !c->opsize_prefix)
-			return refuse(insn, "MMX moves on device memory are not emulated");
-		insn->aligned = !c->rep;
-	}
-	return 0;
-}
-
 /* 0F AE /6 and /7 are other instructions with other prefixes. */
 static int check_flush(struct cursor *c, struct insn *insn)
 {
@@ -467,23 +569,38 @@ static int check_row(struct cursor *c, struct insn *insn, u16 flags)
 {
 	if (flags & ONLY_64 && c->mode != MODE_64)
 		return refuse(insn, "no such opcode outside 64-bit mode in the emulator's table");
-	if (flags & NO_16 && (c->opsize_prefix || c->rep))
+	if ((flags & NO_16 && (c->opsize_prefix || c->rep)) ||
+	    (flags & ONLY_F3 && c->rep != REP_E) || (flags & NO_F3 && c->rep == REP_E))
 		return refuse(insn, "no such prefix and opcode in the emulator's table");
 	if (insn->lock && !(flags & LOCKABLE))
 		return refuse(insn, "LOCK with an instruction that does not allow it");
 	if (insn->lock && insn->form == FORM_REG_MEM)
 		return refuse(insn, "LOCK with a register destination");
 	set_operand_sizes(c, insn, flags);
-	if (insn->op == OP_FLUSH)
-		return check_flush(c, insn);
-	return flags & IS_SSE ? check_sse(c, insn) : 0;
+	return insn->op == OP_FLUSH ? check_flush(c, insn) : 0;
 }
 
 static const u8 form_of[] = {
 	[ENC_M] = FORM_MEM,	      [ENC_MR] = FORM_MEM_REG,	  [ENC_RM] = FORM_REG_MEM,
 	[ENC_MI] = FORM_MEM_IMM,      [ENC_MIB] = FORM_MEM_IMM,	  [ENC_MOFFS_A] = FORM_REG_MEM,
-	[ENC_A_MOFFS] = FORM_MEM_REG, [ENC_STRING] = FORM_STRING,
+	[ENC_A_MOFFS] = FORM_MEM_REG, [ENC_STRING] = FORM_STRING, [ENC_M1] = FORM_MEM_IMM,
+	[ENC_MCL] = FORM_MEM_IMM,     [ENC_MRIB] = FORM_MEM_REG,  [ENC_MRCL] = FORM_MEM_REG,
+	[ENC_RMI] = FORM_REG_MEM,     [ENC_RMIB] = FORM_REG_MEM,
 };
+
+static void take_immediate(struct cursor *c, struct insn *insn, u8 enc)
+{
+	switch (enc) {
+	case ENC_RMI: insn->has_imm = true; fallthrough;
+	case ENC_MI: insn->imm = next_signed(c, min_t(u8, insn->size, 4)); break;
+	case ENC_RMIB:
+	case ENC_MRIB: insn->has_imm = true; fallthrough;
+	case ENC_MIB: insn->imm = next_signed(c, 1); break;
+	case ENC_M1: insn->imm = 1; break;
+	case ENC_MCL:
+	case ENC_MRCL: insn->count_cl = true; break;
+	}
+}
 
 static int take_operands(struct cursor *c, struct insn *insn, u8 enc)
 {
@@ -497,16 +614,12 @@ static int take_operands(struct cursor *c, struct insn *insn, u8 enc)
 		insn->mem.disp = next_le(c, insn->addr_size);
 		return 0;
 	}
-	if (enc == ENC_MR || enc == ENC_RM)
+	if (insn->form == FORM_MEM_REG || insn->form == FORM_REG_MEM)
 		set_reg(c, insn);
 	err = take_mem(c, insn);
-	if (err)
-		return err;
-	if (enc == ENC_MI)
-		insn->imm = next_signed(c, min_t(u8, insn->size, 4));
-	else if (enc == ENC_MIB)
-		insn->imm = next_signed(c, 1);
-	return 0;
+	if (!err)
+		take_immediate(c, insn, enc);
+	return err;
 }
 
 static bool has_modrm(const struct row *row)
@@ -529,25 +642,45 @@ static int decode_row(struct cursor *c, struct insn *insn, const struct row *row
 	}
 	insn->op = row->op;
 	insn->form = form_of[row->enc];
+	insn->cc = c->opcode & 0xf;
 	err = check_row(c, insn, flags);
 	return err ? err : take_operands(c, insn, row->enc);
+}
+
+static int decode_sse(struct cursor *c, struct insn *insn, const struct sse_row *row)
+{
+	c->modrm = next_byte(c);
+	if (insn->lock)
+		return refuse(insn, "LOCK with an instruction that does not allow it");
+	insn->op = OP_MOVX;
+	insn->form = form_of[row->enc];
+	insn->reg_size = 16;
+	insn->size = row->flags & AS_GPR && c->rex & REX_W ? 8 : row->size;
+	insn->aligned = row->flags & ALIGNED_16;
+	insn->xmm_keep = row->flags & KEEP;
+	insn->xmm_at = row->flags & HIGH ? 8 : 0;
+	return take_operands(c, insn, row->enc);
 }
 
 static int decode(struct cursor *c, struct insn *insn)
 {
 	u8 byte = take_prefixes(c, insn);
+	const struct sse_row *sse_row;
 	const struct row *row;
+	bool known;
 	int err;
 
 	if (c->truncated)
 		return 0;
 	set_sizes(c, insn);
-	row = find_row(c, byte);
+	take_opcode(c, byte);
 	if (c->truncated)
 		return 0;
-	if (!row)
-		return refuse(insn, why_unknown(c, byte));
-	err = decode_row(c, insn, row);
+	row = find_row(c);
+	sse_row = find_sse(c, &known);
+	if (!row && !sse_row)
+		return refuse(insn, why_unknown(c, known));
+	err = sse_row ? decode_sse(c, insn, sse_row) : decode_row(c, insn, row);
 	if (err)
 		return err;
 	if (c->seg != NR_SEGS)
@@ -583,17 +716,32 @@ int insn_decode(struct insn *insn, const u8 *bytes, size_t len, enum insn_mode m
 const char *insn_op_name(enum insn_op op)
 {
 	static const char *const names[] = {
-		[OP_NONE] = "?",      [OP_ADD] = "add",		[OP_OR] = "or",
-		[OP_ADC] = "adc",     [OP_SBB] = "sbb",		[OP_AND] = "and",
-		[OP_SUB] = "sub",     [OP_XOR] = "xor",		[OP_CMP] = "cmp",
-		[OP_TEST] = "test",   [OP_NOT] = "not",		[OP_NEG] = "neg",
-		[OP_INC] = "inc",     [OP_DEC] = "dec",		[OP_BT] = "bt",
-		[OP_BTS] = "bts",     [OP_BTR] = "btr",		[OP_BTC] = "btc",
-		[OP_MOV] = "mov",     [OP_MOVZX] = "movzx",	[OP_MOVSX] = "movsx",
-		[OP_MOVBE] = "movbe", [OP_MOVX] = "movx",	[OP_XCHG] = "xchg",
-		[OP_XADD] = "xadd",   [OP_CMPXCHG] = "cmpxchg", [OP_CMPXCHG_PAIR] = "cmpxchg8b",
-		[OP_MOVS] = "movs",   [OP_CMPS] = "cmps",	[OP_STOS] = "stos",
-		[OP_LODS] = "lods",   [OP_SCAS] = "scas",	[OP_FLUSH] = "clflush",
+		[OP_NONE] = "?",	  [OP_ADD] = "add",
+		[OP_OR] = "or",		  [OP_ADC] = "adc",
+		[OP_SBB] = "sbb",	  [OP_AND] = "and",
+		[OP_SUB] = "sub",	  [OP_XOR] = "xor",
+		[OP_CMP] = "cmp",	  [OP_TEST] = "test",
+		[OP_NOT] = "not",	  [OP_NEG] = "neg",
+		[OP_INC] = "inc",	  [OP_DEC] = "dec",
+		[OP_BT] = "bt",		  [OP_BTS] = "bts",
+		[OP_BTR] = "btr",	  [OP_BTC] = "btc",
+		[OP_ROL] = "rol",	  [OP_ROR] = "ror",
+		[OP_RCL] = "rcl",	  [OP_RCR] = "rcr",
+		[OP_SHL] = "shl",	  [OP_SHR] = "shr",
+		[OP_SAR] = "sar",	  [OP_SHLD] = "shld",
+		[OP_SHRD] = "shrd",	  [OP_IMUL] = "imul",
+		[OP_CMOV] = "cmov",	  [OP_BSF] = "bsf",
+		[OP_BSR] = "bsr",	  [OP_POPCNT] = "popcnt",
+		[OP_MUL] = "mul",	  [OP_IMUL_WIDE] = "imul",
+		[OP_DIV] = "div",	  [OP_IDIV] = "idiv",
+		[OP_SET] = "set",	  [OP_MOV] = "mov",
+		[OP_MOVZX] = "movzx",	  [OP_MOVSX] = "movsx",
+		[OP_MOVBE] = "movbe",	  [OP_MOVX] = "movx",
+		[OP_XCHG] = "xchg",	  [OP_XADD] = "xadd",
+		[OP_CMPXCHG] = "cmpxchg", [OP_CMPXCHG_PAIR] = "cmpxchg8b",
+		[OP_MOVS] = "movs",	  [OP_CMPS] = "cmps",
+		[OP_STOS] = "stos",	  [OP_LODS] = "lods",
+		[OP_SCAS] = "scas",	  [OP_FLUSH] = "clflush",
 	};
 
 	return op < ARRAY_SIZE(names) ? names[op] : names[OP_NONE];

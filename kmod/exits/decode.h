@@ -35,11 +35,33 @@ enum insn_op {
 	OP_BTS,
 	OP_BTR,
 	OP_BTC,
+	/* In the order of the D0 group, whose seventh is SHL once more. */
+	OP_ROL,
+	OP_ROR,
+	OP_RCL,
+	OP_RCR,
+	OP_SHL,
+	OP_SHR,
+	OP_SAR,
+	OP_SHLD,
+	OP_SHRD,
+	/* Memory is read, a register written. */
+	OP_IMUL,
+	OP_CMOV,
+	OP_BSF,
+	OP_BSR,
+	OP_POPCNT,
+	/* Memory is read, rAX and rDX are written. */
+	OP_MUL,
+	OP_IMUL_WIDE,
+	OP_DIV,
+	OP_IDIV,
+	OP_SET, /* SETcc */
 	OP_MOV,
 	OP_MOVZX,
 	OP_MOVSX,
 	OP_MOVBE,
-	OP_MOVX, /* between memory and an XMM register, zero-extended */
+	OP_MOVX, /* between memory and an XMM register */
 	OP_XCHG,
 	OP_XADD,
 	OP_CMPXCHG,
@@ -100,6 +122,11 @@ struct insn {
 	u8 rep;		     /* enum insn_rep; string instructions only */
 	struct insn_mem mem; /* string instructions: only seg, rSI's */
 	u64 imm;	     /* sign-extended to 64 bits */
+	bool has_imm;	     /* of FORM_REG_MEM and FORM_MEM_REG: there is a third operand */
+	bool count_cl;	     /* shifts: the count is in CL, else .imm */
+	u8 cc;		     /* condition of CMOVcc and SETcc */
+	u8 xmm_at;	     /* OP_MOVX: where in the register */
+	bool xmm_keep;	     /* OP_MOVX: a load keeps the rest of it, else that is 0 */
 	const char *reason;  /* why it was refused, a phrase */
 };
 

@@ -247,18 +247,24 @@ static int do_xmm_load(struct exec *x, struct emu_mem *mem)
 
 	if (!x->ops->set_xmm)
 		return -EOPNOTSUPP;
-	memcpy(value, mem->in, x->insn->size);
+	if (x->insn->xmm_keep)
+		x->ops->get_xmm(x->guest, x->insn->reg, value);
+	memcpy(value + x->insn->xmm_at, mem->in, x->insn->size);
 	x->ops->set_xmm(x->guest, x->insn->reg, value);
 	return 0;
 }
 
 static int do_xmm_store(struct exec *x, struct emu_mem *mem)
 {
+	u8 value[16];
+
 	if (!x->ops->get_xmm)
 		return -EOPNOTSUPP;
 	/* Not again after a stop: the pieces must fit together. */
-	if (!mem->nr_written)
-		x->ops->get_xmm(x->guest, x->insn->reg, mem->out);
+	if (!mem->nr_written) {
+		x->ops->get_xmm(x->guest, x->insn->reg, value);
+		memcpy(mem->out, value + x->insn->xmm_at, x->insn->size);
+	}
 	return write_mem(x, mem);
 }
 
@@ -279,6 +285,7 @@ static int do_alu(struct exec *x, struct emu_mem *mem)
 	} else if (insn->form == FORM_MEM_IMM) {
 		alu.b = insn->imm;
 	}
+	alu.count = insn->count_cl ? get_gpr(x, GPR_RCX, 1) : insn->imm;
 	alu_compute(&alu);
 	if (alu_has_result(insn->op)) {
 		if (insn->form == FORM_REG_MEM)
@@ -289,6 +296,66 @@ static int do_alu(struct exec *x, struct emu_mem *mem)
 	if (!ret)
 		set_flags(x, alu.flags);
 	return ret;
+}
+
+/* IMUL of two and three operands, BSF, BSR, POPCNT: to a register, from memory. */
+static int do_to_reg(struct exec *x, struct emu_mem *mem)
+{
+	const struct insn *insn = x->insn;
+	struct alu alu = { .op = insn->op, .size = insn->size };
+
+	alu.flags = x->ops->get_rflags(x->guest);
+	alu.b = mem_value(mem, insn->size);
+	alu.a = insn->has_imm ? insn->imm : get_reg(x);
+	if (insn->op == OP_IMUL)
+		alu_imul(&alu);
+	else
+		alu_bits(&alu);
+	/* Where there is no bit to be found, the register stays as it is, wholly. */
+	if (alu.b || insn->op == OP_IMUL || insn->op == OP_POPCNT)
+		set_reg(x, alu.result);
+	set_flags(x, alu.flags);
+	return 0;
+}
+
+/* A byte's rDX is AH. */
+static int do_wide(struct exec *x, struct emu_mem *mem)
+{
+	u8 size = x->insn->size;
+	struct alu alu = { .op = x->insn->op, .size = size, .b = mem_value(mem, size) };
+	u64 low = get_gpr(x, GPR_RAX, size), high;
+
+	alu.flags = x->ops->get_rflags(x->guest);
+	high = size == 1 ? get_gpr(x, GPR_RAX, 2) >> 8 : get_gpr(x, GPR_RDX, size);
+	if (!alu_wide(&alu, &high, &low)) {
+		x->emu->fault = (struct x86_fault){ .vector = VEC_DE };
+		return EMU_FAULT;
+	}
+	if (size == 1) {
+		set_gpr(x, GPR_RAX, 2, high << 8 | low);
+	} else {
+		set_gpr(x, GPR_RAX, size, low);
+		set_gpr(x, GPR_RDX, size, high);
+	}
+	set_flags(x, alu.flags);
+	return 0;
+}
+
+static bool condition_holds(struct exec *x)
+{
+	return alu_condition(x->ops->get_rflags(x->guest), x->insn->cc);
+}
+
+/* Memory is read whether the condition holds or not, and 32 bits clear the upper half. */
+static int do_cmov(struct exec *x, struct emu_mem *mem)
+{
+	set_reg(x, condition_holds(x) ? mem_value(mem, x->insn->size) : get_reg(x));
+	return 0;
+}
+
+static int do_setcc(struct exec *x, struct emu_mem *mem)
+{
+	return write_value(x, mem, condition_holds(x));
 }
 
 static int do_xchg(struct exec *x, struct emu_mem *mem)
@@ -378,6 +445,16 @@ static exec_fn find_exec(const struct insn *insn)
 	case OP_MOVZX:
 	case OP_MOVSX:
 	case OP_MOVBE: return load ? do_load : do_store;
+	case OP_IMUL:
+	case OP_BSF:
+	case OP_BSR:
+	case OP_POPCNT: return do_to_reg;
+	case OP_CMOV: return do_cmov;
+	case OP_SET: return do_setcc;
+	case OP_MUL:
+	case OP_IMUL_WIDE:
+	case OP_DIV:
+	case OP_IDIV: return do_wide;
 	case OP_MOVX: return load ? do_xmm_load : do_xmm_store;
 	case OP_XCHG: return do_xchg;
 	case OP_XADD: return do_xadd;
@@ -390,7 +467,7 @@ static exec_fn find_exec(const struct insn *insn)
 
 static bool writes_mem(const struct insn *insn)
 {
-	if (insn->form == FORM_REG_MEM)
+	if (insn->form == FORM_REG_MEM || (insn->op >= OP_MUL && insn->op <= OP_IDIV))
 		return false;
 	return insn->op != OP_CMP && insn->op != OP_TEST && insn->op != OP_BT &&
 	       insn->op != OP_FLUSH;
@@ -400,7 +477,7 @@ static bool reads_mem(const struct insn *insn)
 {
 	bool move = insn->op == OP_MOV || insn->op == OP_MOVBE || insn->op == OP_MOVX;
 
-	return !(move && insn->form != FORM_REG_MEM) && insn->op != OP_FLUSH;
+	return !(move && insn->form != FORM_REG_MEM) && insn->op != OP_FLUSH && insn->op != OP_SET;
 }
 
 static int run_plain(struct exec *x)

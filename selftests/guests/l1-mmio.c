@@ -176,6 +176,83 @@ static void load_and_operate(void)
 	*tpr = 0;
 }
 
+static void shift(void)
+{
+	bool carry;
+
+	start();
+	*tpr = 0x30;
+	asm volatile("shll $1, (%0)" : : "r"(tpr) : "memory", "cc");
+	GUEST_EXPECT(*tpr, 0x60);
+	asm volatile("shrl %%cl, (%0)" : : "r"(tpr), "c"(5) : "memory", "cc");
+	GUEST_EXPECT(*tpr, 3);
+	asm volatile("sarl $1, (%1)" : "=@ccc"(carry) : "r"(tpr) : "memory");
+	GUEST_EXPECT(*tpr, 1);
+	GUEST_ASSERT(carry);
+	asm volatile("roll $4, (%0)" : : "r"(tpr) : "memory", "cc");
+	GUEST_EXPECT(*tpr, 0x10);
+	asm volatile("shldl $4, %1, (%0)" : : "r"(tpr), "r"(0) : "memory", "cc");
+	GUEST_EXPECT(*tpr, 0);
+}
+
+static void conditions(void)
+{
+	u64 v = ~0ULL;
+
+	start();
+	*select = 0x15;
+	asm volatile("xor %%eax, %%eax; cmovnzl (%1), %k0" : "+r"(v) : "r"(select) : "rax", "cc");
+	GUEST_EXPECT(v, 0xffffffff);
+	asm volatile("xor %%eax, %%eax; cmovzl (%1), %k0" : "+r"(v) : "r"(select) : "rax", "cc");
+	GUEST_EXPECT(v, 0x15);
+}
+
+static void multiply_and_divide(void)
+{
+	u32 v = 3, high = 0;
+
+	start();
+	*select = 5;
+	asm volatile("imull (%1), %0" : "+r"(v) : "r"(select) : "cc");
+	GUEST_EXPECT(v, 15);
+	asm volatile("imull $7, (%1), %0" : "=r"(v) : "r"(select) : "cc");
+	GUEST_EXPECT(v, 35);
+	v = 17;
+	asm volatile("divl (%2)" : "+a"(v), "+d"(high) : "r"(select) : "cc");
+	GUEST_EXPECT(v, 3);
+	GUEST_EXPECT(high, 2);
+	v = 4;
+	asm volatile("mull (%2)" : "+a"(v), "=d"(high) : "r"(select) : "cc");
+	GUEST_EXPECT(v, 20);
+	*select = 0;
+	GUEST_EXPECT(TRY("divl (%0)", : : "r"(select), "a"(1), "d"(0) : "cc"), VEC_DE);
+}
+
+static void bits(void)
+{
+	u32 v = 0;
+
+	start();
+	*select = 0x14;
+	asm volatile("bsfl (%1), %0" : "+r"(v) : "r"(select) : "cc");
+	GUEST_EXPECT(v, 2);
+	asm volatile("bsrl (%1), %0" : "+r"(v) : "r"(select) : "cc");
+	GUEST_EXPECT(v, 4);
+}
+
+/* Four bytes: the IOAPIC has no wider registers. */
+static void xmm(void)
+{
+	u64 v = 0;
+
+	start();
+	*select = 0x16;
+	asm volatile("movd (%1), %%xmm3; movq %%xmm3, %0" : "=r"(v) : "r"(select));
+	GUEST_EXPECT(v, 0x16);
+	asm volatile("movd %1, %%xmm3; movd %%xmm3, (%0)" : : "r"(select), "r"(0x17) : "memory");
+	GUEST_EXPECT(*select, 0x17);
+}
+
 static void exchange(void)
 {
 	u32 v = 0x50;
@@ -275,6 +352,11 @@ CLAIMS = { { mov_register, "MOV between a register and a device" },
 	   { test_and_compare, "TEST, CMP and BT set the flags" },
 	   { modify, "OR, AND, XOR, ADD, SUB, INC, DEC on a device" },
 	   { load_and_operate, "OR, AND, SUB from a device" },
+	   { shift, "shifts and rotations of a device" },
+	   { conditions, "CMOVcc" },
+	   { multiply_and_divide, "IMUL, MUL and DIV by a device, #DE too" },
+	   { bits, "BSF and BSR" },
+	   { xmm, "MOVD between an XMM register and a device" },
 	   { exchange, "XCHG" },
 	   { store_string, "STOS moves RDI" },
 	   { move_string, "MOVS to and from a device" },

@@ -408,6 +408,120 @@ static bool goes_far(const struct insn *insn)
 }
 
 /* Stops for userspace change nothing: same end as without them. */
+static void test_shifts(void **state)
+{
+	(void)state;
+	RDI_AT(DEVICE);
+	poke(DEVICE, 0x80000001, 4);
+	assert_int_equal(run("d1 27"), EMU_DONE); /* shll (%rdi) */
+	assert_true(peek(DEVICE, 4) == 2);
+	assert_true(g.rflags == (2 | FLAG_CF | FLAG_OF));
+	assert_int_equal(run("d1 17"), EMU_DONE); /* rcll (%rdi) */
+	assert_true(peek(DEVICE, 4) == 5);
+	g.gpr[GPR_RCX] = 0x104; /* CL is 4 */
+	g.gpr[GPR_RBX] = 0xf0000000;
+	assert_int_equal(run("0f a5 1f"), EMU_DONE); /* shldl %cl, %ebx, (%rdi) */
+	assert_true(peek(DEVICE, 4) == 0x5f);
+	poke(DEVICE, 0x80, 1);
+	assert_int_equal(run("c0 3f 03"), EMU_DONE); /* sarb $3, (%rdi) */
+	assert_true(peek(DEVICE, 1) == 0xf0);
+	g.rflags = 2 | FLAG_CF | FLAG_ZF;
+	assert_int_equal(run("c1 27 20"), EMU_DONE); /* shll $32: by nothing */
+	assert_true(g.rflags == (2 | FLAG_CF | FLAG_ZF));
+}
+
+static void test_multiply_and_divide(void **state)
+{
+	(void)state;
+	RDI_AT(DEVICE);
+	poke(DEVICE, ~0ULL, 8);
+	g.gpr[GPR_RAX] = 3;
+	assert_int_equal(run("48 f7 27"), EMU_DONE); /* mulq (%rdi) */
+	assert_true(g.gpr[GPR_RAX] == ~0ULL - 2 && g.gpr[GPR_RDX] == 2);
+	assert_true(g.rflags == (2 | FLAG_CF | FLAG_OF));
+	g.gpr[GPR_RAX] = 3;
+	assert_int_equal(run("48 f7 2f"), EMU_DONE); /* imulq (%rdi) */
+	assert_true(g.gpr[GPR_RAX] == (u64)-3 && g.gpr[GPR_RDX] == ~0ULL && g.rflags == 2);
+	assert_int_equal(run("6b 1f 7f"), EMU_DONE); /* imull $127, (%rdi), %ebx */
+	assert_true(g.gpr[GPR_RBX] == (u32)-127 && g.rflags == 2);
+	poke(DEVICE, (u8)-2, 1);
+	g.gpr[GPR_RAX] = 0xabcd0007;
+	assert_int_equal(run("f6 3f"), EMU_DONE); /* idivb (%rdi): 7 by -2 */
+	assert_true(g.gpr[GPR_RAX] == 0xabcd01fd);
+	poke(DEVICE, ~0ULL, 8);
+	g.gpr[GPR_RAX] = 0x8000000000000000;
+	g.gpr[GPR_RDX] = ~0ULL;
+	assert_int_equal(run("48 f7 3f"), EMU_FAULT); /* the quotient is 2^63 */
+	assert_true(g.emu.fault.vector == VEC_DE && !g.emu.fault.has_error);
+	poke(DEVICE, 0, 8);
+	assert_int_equal(run("f7 37"), EMU_FAULT); /* divl (%rdi) */
+	poke(DEVICE, 0x10, 8);
+	g.gpr[GPR_RAX] = 0x1234;
+	g.gpr[GPR_RDX] = 5;
+	assert_int_equal(run("48 f7 37"), EMU_DONE); /* divq (%rdi) */
+	assert_true(g.gpr[GPR_RAX] == 0x5000000000000123 && g.gpr[GPR_RDX] == 4);
+}
+
+static void test_conditions(void **state)
+{
+	(void)state;
+	RDI_AT(DEVICE);
+	poke(DEVICE, 0x1122334455667788, 8);
+	g.gpr[GPR_RBX] = ~0ULL;
+	assert_int_equal(run("0f 44 1f"), EMU_DONE); /* cmovz (%rdi), %ebx: not, but it is cut */
+	assert_true(g.gpr[GPR_RBX] == 0xffffffff);
+	g.rflags = 2 | FLAG_SF;
+	assert_int_equal(run("48 0f 4c 1f"), EMU_DONE); /* cmovl */
+	assert_true(g.gpr[GPR_RBX] == 0x1122334455667788);
+	assert_int_equal(run("0f 9f 07"), EMU_DONE);	/* setg */
+	assert_int_equal(run("0f 98 47 01"), EMU_DONE); /* sets */
+	assert_true(peek(DEVICE, 2) == 0x100);
+	assert_string_equal(g.log, "r10000+4 r10000+8 w10000+1 w10001+1 ");
+}
+
+static void test_bits(void **state)
+{
+	(void)state;
+	RDI_AT(DEVICE);
+	poke(DEVICE, 0x00f00000, 4);
+	assert_int_equal(run("0f bc 1f"), EMU_DONE); /* bsf */
+	assert_true(g.gpr[GPR_RBX] == 20 && g.rflags == 2);
+	assert_int_equal(run("0f bd 1f"), EMU_DONE); /* bsr */
+	assert_true(g.gpr[GPR_RBX] == 23);
+	assert_int_equal(run("f3 0f b8 1f"), EMU_DONE); /* popcnt */
+	assert_true(g.gpr[GPR_RBX] == 4);
+	poke(DEVICE, 0, 4);
+	g.gpr[GPR_RBX] = ~0ULL;
+	assert_int_equal(run("0f bc 1f"), EMU_DONE);
+	assert_true(g.gpr[GPR_RBX] == ~0ULL && g.rflags == (2 | FLAG_ZF));
+}
+
+/* Half of an XMM register, in and out. */
+static void test_xmm_halves(void **state)
+{
+	u64 half[2] = { 1, 2 };
+
+	(void)state;
+	RDI_AT(DEVICE);
+	poke(DEVICE, 0x1122334455667788, 8);
+	memcpy(g.xmm[1], half, 16);
+	assert_int_equal(run("0f 16 0f"), EMU_DONE); /* movhps (%rdi), %xmm1 */
+	memcpy(half, g.xmm[1], 16);
+	assert_true(half[0] == 1 && half[1] == 0x1122334455667788);
+	assert_int_equal(run("0f 12 0f"), EMU_DONE); /* movlps */
+	memcpy(half, g.xmm[1], 16);
+	assert_true(half[0] == half[1]);
+	assert_int_equal(run("66 0f 6e 0f"), EMU_DONE); /* movd */
+	memcpy(half, g.xmm[1], 16);
+	assert_true(half[0] == 0x55667788 && !half[1]);
+	half[1] = 7;
+	memcpy(g.xmm[1], half, 16);
+	assert_int_equal(run("0f 17 4f 08"), EMU_DONE); /* movhps %xmm1, 8(%rdi) */
+	assert_true(peek(DEVICE + 8, 8) == 7);
+	assert_int_equal(run("66 0f d6 0f"), EMU_DONE); /* movq */
+	assert_true(peek(DEVICE, 8) == 0x55667788);
+}
+
 static void test_stops_do_not_show(void **state)
 {
 	static struct guest direct, stopped;
@@ -453,6 +567,11 @@ int main(void)
 		cmocka_unit_test_setup(test_xmm, setup),
 		cmocka_unit_test_setup(test_cache_line_flush, setup),
 		cmocka_unit_test_setup(test_accesses_are_told, setup),
+		cmocka_unit_test_setup(test_shifts, setup),
+		cmocka_unit_test_setup(test_multiply_and_divide, setup),
+		cmocka_unit_test_setup(test_conditions, setup),
+		cmocka_unit_test_setup(test_bits, setup),
+		cmocka_unit_test_setup(test_xmm_halves, setup),
 		cmocka_unit_test_setup(test_stops_do_not_show, setup),
 	};
 

@@ -207,6 +207,8 @@ static bool suitable(const struct insn *insn)
 		return false; /* no general registers in it */
 	if (insn->addr_size != 8 || insn->mem.seg != SEG_DS)
 		return false;
+	if (insn->op == OP_POPCNT && !__builtin_cpu_supports("popcnt"))
+		return false;
 	if (insn->op == OP_MOVBE && !__builtin_cpu_supports("movbe"))
 		return false;
 	if (insn->form == FORM_STRING)
@@ -250,9 +252,47 @@ static void random_state(struct state *s, const struct insn *insn)
 	}
 }
 
-/* Flags that the SDM defines after the instruction. */
-static u64 defined_flags(const struct insn *insn)
+static bool is_shift(const struct insn *insn)
 {
+	return insn->op >= OP_ROL && insn->op <= OP_SHRD;
+}
+
+/* Of a shift in state @s, as the processor cuts it. */
+static u8 shift_count(const struct insn *insn, const struct state *s)
+{
+	u8 count = insn->count_cl ? s->gpr[GPR_RCX] : insn->imm;
+
+	return count & (insn->size == 8 ? 63 : 31);
+}
+
+/* SDM: "... undefined" of each. */
+static u64 defined_flags_of_shift(const struct insn *insn, u8 count)
+{
+	u64 flags = insn->op <= OP_RCR ? ALU_FLAGS : ALU_FLAGS & ~FLAG_AF;
+
+	if (!count)
+		return ALU_FLAGS;
+	if (count > 1)
+		flags &= ~FLAG_OF;
+	if (insn->op > OP_RCR && count >= 8 * insn->size)
+		flags &= ~FLAG_CF;
+	return flags;
+}
+
+/* Flags that the SDM defines after the instruction, which began in @s. */
+static u64 defined_flags(const struct insn *insn, const struct state *s)
+{
+	if (is_shift(insn))
+		return defined_flags_of_shift(insn, shift_count(insn, s));
+	switch (insn->op) {
+	case OP_MUL:
+	case OP_IMUL:
+	case OP_IMUL_WIDE: return FLAG_CF | FLAG_OF;
+	case OP_BSF:
+	case OP_BSR: return FLAG_ZF;
+	case OP_DIV:
+	case OP_IDIV: return 0;
+	}
 	if (is_bit_test(insn))
 		return FLAG_CF | FLAG_ZF;
 	if (insn->op == OP_AND || insn->op == OP_OR || insn->op == OP_XOR || insn->op == OP_TEST)
@@ -265,27 +305,34 @@ static void compare_one(const struct insn *insn, const u8 *bytes)
 	void (*native)(struct state * s) = (void (*)(struct state *))(uintptr_t)code;
 	u8 *slot = code + (native_insn - native_begin);
 	struct state before, processor;
-	u8 memory_before[sizeof(memory)], memory_processor[sizeof(memory)];
+	u8 memory_before[sizeof(memory)], memory_emulated[sizeof(memory)];
 	int ret;
 
 	random_state(&before, insn);
 	memcpy(memory_before, memory, sizeof(memory));
-	memset(slot, 0x90, INSN_MAX_LEN);
-	memcpy(slot, bytes, insn->len);
-	processor = before;
-	native(&processor);
-	memcpy(memory_processor, memory, sizeof(memory));
-
-	memcpy(memory, memory_before, sizeof(memory));
+	/* More than there are bits: the result is undefined. */
+	if ((insn->op == OP_SHLD || insn->op == OP_SHRD) &&
+	    shift_count(insn, &before) > 8 * insn->size)
+		return;
 	now = before;
 	emu.insn = *insn;
 	emu_start(&emu);
 	ret = emu_run(&emu, &ops, NULL);
+	/* #DE would be this program's end. */
+	if (ret == EMU_FAULT && (insn->op == OP_DIV || insn->op == OP_IDIV))
+		return;
 	assert_int_equal(ret, EMU_DONE);
-	processor.rflags &= defined_flags(insn);
-	now.rflags &= defined_flags(insn);
+	memcpy(memory_emulated, memory, sizeof(memory));
+
+	memcpy(memory, memory_before, sizeof(memory));
+	memset(slot, 0x90, INSN_MAX_LEN);
+	memcpy(slot, bytes, insn->len);
+	processor = before;
+	native(&processor);
+	processor.rflags &= defined_flags(insn, &before);
+	now.rflags &= defined_flags(insn, &before);
 	if (memcmp(&now, &processor, sizeof(now)) ||
-	    memcmp(memory, memory_processor, sizeof(memory)))
+	    memcmp(memory, memory_emulated, sizeof(memory)))
 		fail_msg("%s, size %d, bytes %02x %02x %02x %02x %02x: flags %llx, processor %llx",
 			 insn_op_name(insn->op), insn->size, bytes[0], bytes[1], bytes[2], bytes[3],
 			 bytes[4], (unsigned long long)now.rflags,
