@@ -53,7 +53,11 @@ u16 pit_count(const struct pit_channel *channel, s64 now);
 bool pit_out(const struct pit_channel *channel, s64 now);
 /* When channel 0's output rises next. */
 void pit_timer(const struct pit *pit, s64 now, struct pit_timer *timer);
-/* After the state was replaced: mends what no 8254 has; counters start afresh. */
+/*
+ * The state as userspace has it. Before it is given away: .loaded, which has no place there,
+ * goes into .status. After it was replaced, all but .loaded: mends what no 8254 has.
+ */
+void pit_note_null_counts(struct pit *pit);
 void pit_loaded(struct pit *pit, s64 now);
 
 #endif
