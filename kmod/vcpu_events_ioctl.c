@@ -67,7 +67,7 @@ void events_get(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 	e->interrupt.nr = max(irq, 0);
 	e->interrupt.shadow = get_shadow();
 	e->nmi.injected = in->nmi.injected;
-	e->nmi.pending = in->nmi.pending != 0;
+	e->nmi.pending = in->nmi.pending;
 	e->nmi.masked = inject_nmi_masked(vcpu);
 	e->smi.latched_init = lapic_has_init(vcpu);
 	if (waits)
@@ -118,7 +118,7 @@ static void set_exception(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 	in->exception.payload = e->exception_payload;
 	in->exception.vector = e->exception.nr;
 	in->exception.type = inject_exception_type(e->exception.nr);
-	in->exception.has_error = e->exception.has_error_code;
+	in->exception.has_error = inject_has_error(e->exception.nr);
 	in->exception.error = e->exception.error_code;
 }
 
@@ -163,8 +163,6 @@ static void set_sipi_vector(struct vcpu *vcpu, u8 vector)
 
 int events_set(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 {
-	struct vcpu_inject *in = &vcpu->inject;
-
 	if (!events_ok(vcpu, e))
 		return -EINVAL;
 	vcpu->l2_by_user |= vcpu->in_l2;
@@ -172,9 +170,9 @@ int events_set(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 	set_injected(vcpu, e);
 	if (e->flags & KVM_VCPUEVENT_VALID_SHADOW)
 		set_shadow(e->interrupt.shadow);
-	if (e->flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
-		in->nmi.pending = e->nmi.pending;
 	inject_set_nmi_masked(vcpu, e->nmi.masked);
+	if (e->flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
+		inject_set_nmis(vcpu, e->nmi.pending);
 	if (e->flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR)
 		set_sipi_vector(vcpu, e->sipi_vector);
 	if (e->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT)

@@ -40,8 +40,9 @@ struct vcpu_clock {
 	u64 l2_offset, l2_ratio;
 	u32 tsc_khz; /* the guest's */
 	u64 system_time_msr;
-	u32 version;  /* of the kvmclock page; odd while it's written */
-	bool stopped; /* tell the guest once that it was paused */
+	u32 version;   /* of the kvmclock page; odd while it's written */
+	bool restored; /* the page in guest memory has its version, and what the guest is to see */
+	bool stopped;  /* tell the guest once that it was paused */
 	u64 steal_time_msr;
 	u64 steal_last;
 };

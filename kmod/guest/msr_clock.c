@@ -47,12 +47,14 @@ int pv_clock_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 	return MSR_UNKNOWN;
 }
 
-static void set_system_time(struct vcpu *vcpu, u64 value)
+/* Where userspace says it is, is one already: the guest's, which it has restored. */
+static void set_system_time(struct vcpu *vcpu, u64 value, bool host)
 {
 	struct vcpu_clock *c = &vcpu->clock;
 
 	c->system_time_msr = value;
 	c->version = 0;
+	c->restored = host;
 	if (value & KVM_MSR_ENABLED)
 		vcpu_request(vcpu, REQ_CLOCK_UPDATE);
 }
@@ -77,7 +79,7 @@ int pv_clock_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 		clock_write_wall(vcpu->vm, value);
 		return MSR_OK;
 	case MSR_KVM_SYSTEM_TIME:
-	case MSR_KVM_SYSTEM_TIME_NEW: set_system_time(vcpu, value); return MSR_OK;
+	case MSR_KVM_SYSTEM_TIME_NEW: set_system_time(vcpu, value, host); return MSR_OK;
 	case MSR_KVM_STEAL_TIME: return set_steal_time(vcpu, value);
 	case MSR_KVM_POLL_CONTROL:
 		if (value & ~1ull)

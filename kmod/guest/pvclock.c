@@ -169,6 +169,17 @@ static int write_versioned(struct vm *vm, u64 gpa, void *record, size_t len, u32
 	return r ?: mem_write(vm, gpa + offset, version, sizeof(*version));
 }
 
+/* Versions go on from that of the record in guest memory. 0, as in no memory: there is none. */
+static void take_restored(struct vcpu *vcpu, u64 gpa)
+{
+	struct vcpu_clock *c = &vcpu->clock;
+	u32 version;
+
+	if (c->restored && !mem_read(vcpu->vm, gpa, &version, sizeof(version)))
+		c->version = version & ~1u;
+	c->restored = false;
+}
+
 void clock_update(struct vcpu *vcpu)
 {
 	struct vcpu_clock *c = &vcpu->clock;
@@ -177,6 +188,7 @@ void clock_update(struct vcpu *vcpu)
 
 	if (!(c->system_time_msr & KVM_MSR_ENABLED))
 		return;
+	take_restored(vcpu, gpa);
 	fill_page(vcpu, &page);
 	page.version = c->version;
 	if (c->version)
@@ -190,7 +202,7 @@ int clock_guest_stopped(struct vcpu *vcpu)
 	if (!(vcpu->clock.system_time_msr & KVM_MSR_ENABLED))
 		return -EINVAL;
 	vcpu->clock.stopped = true;
-	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
+	clock_update(vcpu); /* at once: in guest memory it is part of what is saved */
 	return 0;
 }
 

@@ -33,6 +33,10 @@ static bool makes_double_fault(u8 first, u8 second)
 	       (a == EXC_PAGE_FAULT && b != EXC_BENIGN);
 }
 
+#define VECTORS_WITH_ERROR                                                                   \
+	(BIT(VEC_DF) | BIT(VEC_TS) | BIT(VEC_NP) | BIT(VEC_SS) | BIT(VEC_GP) | BIT(VEC_PF) | \
+	 BIT(VEC_AC))
+
 u32 inject_exception_type(u8 vector)
 {
 	return vector == VEC_BP || vector == VEC_OF ? INTR_TYPE_SOFT_EXC : INTR_TYPE_HARD_EXC;
@@ -190,16 +194,27 @@ void inject_set_nmi_masked(struct vcpu *vcpu, bool masked)
  * While one is blocked, or on its way, the processor remembers one more; else the first
  * is delivered before it can see a second. Context: the vCPU's VMCS is current.
  */
+static u8 most_nmis(struct vcpu *vcpu)
+{
+	return vcpu->inject.nmi.injected || inject_nmi_masked(vcpu) ? 1 : 2;
+}
+
 void inject_take_nmi(struct vcpu *vcpu)
 {
 	struct vcpu_inject *in = &vcpu->inject;
-	u8 most;
 
-	if (!vcpu_take_request(vcpu, REQ_NMI))
-		return;
-	most = in->nmi.injected || inject_nmi_masked(vcpu) ? 1 : 2;
-	if (in->nmi.pending < most)
+	if (vcpu_take_request(vcpu, REQ_NMI) && in->nmi.pending < most_nmis(vcpu))
 		in->nmi.pending++;
+}
+
+void inject_set_nmis(struct vcpu *vcpu, u8 pending)
+{
+	vcpu->inject.nmi.pending = min(pending, most_nmis(vcpu));
+}
+
+bool inject_has_error(u8 vector)
+{
+	return vector < 32 && BIT(vector) & VECTORS_WITH_ERROR;
 }
 
 static void set_window(struct vcpu *vcpu, u32 bit, bool on)

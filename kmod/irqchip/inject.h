@@ -21,6 +21,8 @@ void inject_db(struct vcpu *vcpu, unsigned long dr6);
 void inject_nmi(struct vcpu *vcpu);
 /* INTR_TYPE_* of an exception that the processor itself would raise. */
 u32 inject_exception_type(u8 vector);
+/* Does the processor push an error code with it? */
+bool inject_has_error(u8 vector);
 
 /* Takes back what the last exit cut short (IDT-vectoring), to deliver it again. */
 void inject_recover(struct vcpu *vcpu);
@@ -38,6 +40,8 @@ bool inject_nmi_allowed(struct vcpu *vcpu);
 bool inject_nmi_masked(struct vcpu *vcpu);
 /* NMIs that others asked for are pending now. */
 void inject_take_nmi(struct vcpu *vcpu);
+/* So many are pending, or as many as can be. After what is injected, or masks them, is known. */
+void inject_set_nmis(struct vcpu *vcpu, u8 pending);
 void inject_set_nmi_masked(struct vcpu *vcpu, bool masked);
 void inject_irq_window(struct vcpu *vcpu, bool on);
 void inject_nmi_window(struct vcpu *vcpu, bool on);

@@ -229,8 +229,48 @@ static void errors(void)
 	vm_free(vm);
 }
 
+#define CODE 0x500
+#define CLOCK_PAGE 0x2000
+#define CLOCK_FLAGS 29 /* of struct pvclock_vcpu_time_info */
+#define GUEST_STOPPED 2
+#define MSR_SYSTEM_TIME 0x4b564d01
+
+/* out %al,$0x10; jmp */
+static const u8 code[] = { 0xe6, 0x10, 0xeb, 0xfc };
+
+static void run_guest(void)
+{
+	memcpy(vm->ram + CODE, code, sizeof(code));
+	vm_real_mode(vm, 0, CODE);
+	if (ioctl(cpu_fd, KVM_RUN, 0) || vm->cpu[0].run->exit_reason != KVM_EXIT_IO)
+		tap_bail("KVM_RUN");
+}
+
+/* The guest is told once that it was stopped, wherever it is then. */
+static void stopped(void)
+{
+	u8 page[64];
+
+	new_vm();
+	msr(KVM_SET_MSRS, MSR_SYSTEM_TIME, CLOCK_PAGE | 1);
+	run_guest();
+	EXPECT_OK(ioctl(cpu_fd, KVM_KVMCLOCK_CTRL, 0), "KVM_KVMCLOCK_CTRL");
+	memcpy(page, vm->ram + CLOCK_PAGE, sizeof(page));
+	tap_ok(page[CLOCK_FLAGS] & GUEST_STOPPED, "is in the clock's page at once");
+	vm_free(vm);
+	new_vm();
+	memcpy(vm->ram + CLOCK_PAGE, page, sizeof(page));
+	msr(KVM_SET_MSRS, MSR_SYSTEM_TIME, CLOCK_PAGE | 1);
+	run_guest();
+	tap_ok(vm->ram[CLOCK_PAGE + CLOCK_FLAGS] & GUEST_STOPPED, "and still after a move");
+	tap_ok(*(u32 *)(vm->ram + CLOCK_PAGE) == *(u32 *)page + 2,
+	       "in a page whose version goes on");
+	vm_free(vm);
+}
+
 int main(void)
 {
+	stopped();
 	counts();
 	deadline_between(true);
 	deadline_between(false);

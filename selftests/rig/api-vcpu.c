@@ -184,6 +184,23 @@ static void events(void)
 	EXPECT_ERRNO(ioctl(fd, KVM_SET_VCPU_EVENTS, &bad), EINVAL, "exception 32");
 	bad.exception.nr = 2;
 	EXPECT_ERRNO(ioctl(fd, KVM_SET_VCPU_EVENTS, &bad), EINVAL, "exception 2, which is NMI");
+	bad.exception.nr = 6;
+	bad.exception.has_error_code = 1;
+	ioctl(fd, KVM_SET_VCPU_EVENTS, &bad);
+	ioctl(fd, KVM_GET_VCPU_EVENTS, &bad);
+	tap_ok(bad.exception.nr == 6 && !bad.exception.has_error_code, "#UD has no error code");
+	bad = e;
+	bad.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING;
+	bad.nmi.pending = 200;
+	ioctl(fd, KVM_SET_VCPU_EVENTS, &bad);
+	ioctl(fd, KVM_GET_VCPU_EVENTS, &bad);
+	tap_ok(bad.nmi.pending == 2, "at most two NMIs wait");
+	bad.nmi.masked = 1;
+	ioctl(fd, KVM_SET_VCPU_EVENTS, &bad);
+	ioctl(fd, KVM_GET_VCPU_EVENTS, &bad);
+	tap_ok(bad.nmi.pending == 1, "one where NMIs are blocked");
+	e.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING;
+	ioctl(fd, KVM_SET_VCPU_EVENTS, &e);
 }
 
 static void xsave(void)
