@@ -252,6 +252,8 @@ static void hide_step(struct vm *vm, u64 delta)
 	vm_for_each_vcpu(vm, i, vcpu) {
 		vcpu->clock.tsc_offset += scale(delta, vcpu->clock.tsc_ratio);
 		vcpu_request(vcpu, REQ_CLOCK_UPDATE);
+		if (vm->nested_ops)
+			vm->nested_ops->tsc_fell(vcpu, delta);
 	}
 }
 

@@ -204,6 +204,8 @@ struct nested_ops {
 	bool (*takes_irqs)(struct vcpu *vcpu);
 	/* Userspace has set the vCPU's TSC, or its rate. */
 	void (*tsc_set)(struct vcpu *vcpu);
+	/* The host's TSC is @delta less than it was, L1's is not. Any context. */
+	void (*tsc_fell)(struct vcpu *vcpu, u64 delta);
 	/* L1's next VMREAD or VMWRITE is to exit. False: it would anyway. */
 	bool (*unshadow)(struct vcpu *vcpu);
 };

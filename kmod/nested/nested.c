@@ -317,6 +317,12 @@ static void ops_insn_done(struct vcpu *vcpu)
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
+static void ops_tsc_fell(struct vcpu *vcpu, u64 delta)
+{
+	if (vcpu->nested)
+		timer_tsc_fell(vcpu->nested, delta);
+}
+
 static void ops_tsc_set(struct vcpu *vcpu)
 {
 	if (vcpu->in_l2)
@@ -393,6 +399,7 @@ const struct nested_ops nested_guest_ops = {
 	.insn_done = ops_insn_done,
 	.takes_irqs = nested_takes_irqs,
 	.tsc_set = ops_tsc_set,
+	.tsc_fell = ops_tsc_fell,
 	.unshadow = shadow_pause,
 };
 

@@ -98,6 +98,11 @@ void timer_follow_tsc(struct vcpu *vcpu)
 		timer_for_halt(vcpu);
 }
 
+void timer_tsc_fell(struct nested *n, u64 delta)
+{
+	n->timer_deadline -= min(n->timer_deadline, delta);
+}
+
 void timer_stop(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;

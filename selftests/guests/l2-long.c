@@ -34,5 +34,28 @@ static void forward(void)
 	}
 }
 
-CLAIMS = { { forward, "8000 times in L2 and out, and the TSC of both goes forward" },
+#define LONG_TIMER 100000000 /* ticks: it is under way when the host goes to sleep */
+
+static void l2_waits(void)
+{
+	irqs_on(); /* for the host's interrupts, which the emulated processor else holds back */
+	for (;;)
+		asm volatile("pause");
+}
+
+static void timer(void)
+{
+	struct l1_vmx *vmx = l1_prepare(l2_waits);
+	u64 start;
+
+	l1_use_pin(PIN_PREEMPT_TIMER | PIN_EXT_INT_EXITING);
+	l1_vmwrite(VMCS_GUEST_PREEMPT_TIMER, LONG_TIMER >> (vmx->caps.misc & MISC_PREEMPT_RATE));
+	start = rdtsc();
+	EXPECT_EXIT(EXIT_PREEMPT_TIMER);
+	GUEST_ASSERT(rdtsc() - start >= LONG_TIMER);
+	GUEST_ASSERT(rdtsc() - start < LONG_TIMER / 4 * 5);
+}
+
+CLAIMS = { { timer, "a long preemption timer ends when it should" },
+	   { forward, "8000 times in L2 and out, and the TSC of both goes forward" },
 	   END_OF_CLAIMS };
