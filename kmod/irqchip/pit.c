@@ -5,7 +5,6 @@
 #define NSEC_PER_SECOND 1000000000
 #define MODE_MAX 5
 
-#define STATUS_NULL_COUNT BIT(6)
 #define CONTROL_PORT 3
 #define SPEAKER_GATE BIT(0)
 #define SPEAKER_DATA BIT(1)
@@ -153,9 +152,8 @@ static void latch_status(struct pit_channel *channel, s64 now)
 {
 	if (channel->status_latched)
 		return;
-	channel->status =
-		(u8)(pit_out(channel, now) << 7 | (channel->loaded ? 0 : STATUS_NULL_COUNT) |
-		     channel->rw_mode << 4 | channel->mode << 1 | channel->bcd);
+	channel->status = (u8)(pit_out(channel, now) << 7 | !channel->loaded << 6 |
+			       channel->rw_mode << 4 | channel->mode << 1 | channel->bcd);
 	channel->status_latched = 1;
 }
 
@@ -301,32 +299,6 @@ static u8 valid_state(u8 state, u8 otherwise)
 	return state <= PIT_RW_WORD1 ? state : otherwise;
 }
 
-/* Nothing shows it while the status is not latched, so it may stay there. */
-void pit_note_null_counts(struct pit *pit)
-{
-	int i;
-
-	for (i = 0; i < PIT_CHANNELS; i++)
-		if (!pit->channel[i].status_latched)
-			pit->channel[i].status = pit->channel[i].loaded ? 0 : STATUS_NULL_COUNT;
-}
-
-/*
- * A count goes on from where it was if its beginning says so and is no other machine's: not
- * in the future, and not so long ago that its end has passed. Then it begins anew, as all do
- * in KVM: a tick too many does less harm than none.
- */
-static void go_on(struct pit_channel *channel, s64 began, s64 now)
-{
-	bool repeats = channel->mode == 2 || channel->mode == 3;
-	s64 passed;
-
-	channel->load_ns = began;
-	passed = elapsed_ns(channel, now);
-	if (passed <= 0 || passed > now || (!repeats && passed >= ticks_to_ns(ticks(channel))))
-		restart(channel, now);
-}
-
 void pit_loaded(struct pit *pit, s64 now)
 {
 	int i;
@@ -342,8 +314,6 @@ void pit_loaded(struct pit *pit, s64 now)
 		channel->count_latched = valid_state(channel->count_latched, PIT_RW_NONE);
 		channel->read_state = valid_state(channel->read_state, PIT_RW_WORD0);
 		channel->write_state = valid_state(channel->write_state, PIT_RW_WORD0);
-		channel->count = min_t(u32, channel->count ? channel->count : 0x10000, 0x10000);
-		channel->loaded = channel->status_latched || !(channel->status & STATUS_NULL_COUNT);
-		go_on(channel, channel->load_ns, now);
+		load(channel, channel->count, now);
 	}
 }

@@ -53,11 +53,7 @@ u16 pit_count(const struct pit_channel *channel, s64 now);
 bool pit_out(const struct pit_channel *channel, s64 now);
 /* When channel 0's output rises next. */
 void pit_timer(const struct pit *pit, s64 now, struct pit_timer *timer);
-/*
- * The state as userspace has it. Before it is given away: .loaded, which has no place there,
- * goes into .status. After it was replaced, all but .loaded: mends what no 8254 has.
- */
-void pit_note_null_counts(struct pit *pit);
+/* After the state was replaced: mends what no 8254 has; counters start afresh. */
 void pit_loaded(struct pit *pit, s64 now);
 
 #endif

@@ -6,7 +6,6 @@
 #ifndef RIG_MACHINE_H
 #define RIG_MACHINE_H
 
-#include <stdio.h>
 #include "vm.h"
 
 #define MACHINE_MSRS 255 /* in one KVM_GET_MSRS */
@@ -90,9 +89,7 @@ enum image_end {
 	IMAGE_BROKEN,
 };
 
-/* NULL: the console is standard output. */
-extern FILE *image_console;
-/* Run vCPU 0; its console has @prefix before each line. */
+/* Run vCPU 0; its console goes to standard output with @prefix before each line. */
 enum image_end image_run(struct vm *vm, const char *prefix, u8 *status);
 
 #endif

@@ -15,8 +15,6 @@
 #define PORT_MARK 0x80
 #define PORT_STATUS 0xf4
 
-FILE *image_console;
-
 static u8 *read_file(const char *path, size_t *size)
 {
 	struct stat st;
@@ -73,11 +71,10 @@ void image_start(struct vm *vm, u32 entry, bool nested)
 static void put_char(const char *prefix, char c)
 {
 	static bool inside;
-	FILE *console = image_console ? image_console : stdout;
 
 	if (!inside)
-		fputs(prefix, console);
-	putc(c, console);
+		fputs(prefix, stdout);
+	putchar(c);
 	inside = c != '\n';
 }
 
