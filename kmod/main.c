@@ -10,6 +10,7 @@
 #include "guest/clock.h"
 #include "guest/cpuid.h"
 #include "guest/fpu.h"
+#include "guest/mem.h"
 #include "guest/msrs.h"
 #include "guest/stats.h"
 #include "hw/caps.h"
@@ -51,6 +52,7 @@ static int __init abyme_init(void)
 	r = host_setup();
 	if (r)
 		return r;
+	mem_setup();
 	nested_setup();
 	fpu_setup();
 	cpuid_setup();

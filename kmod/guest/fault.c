@@ -6,7 +6,9 @@
  * No page is pinned. A reference is held only while we look; that the page is
  * still there when it is mapped follows from the notifier's sequence.
  */
+#include <linux/cpu.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/sched/signal.h>
 
 #include "guest/mem_internal.h"
@@ -21,6 +23,22 @@
 #define SPARE_TABLES 128
 /* The more for a slot that begins and ends in the middle of a table, of three levels. */
 #define SLOT_TABLES 6
+
+static bool large_pages = true;
+module_param(large_pages, bool, 0444);
+MODULE_PARM_DESC(
+	large_pages,
+	"map guests by 2 MiB pages where the host does; never on processors with iTLB multihit");
+
+/*
+ * iTLB multihit (CVE-2018-12207): a guest that changes the size of a page while it executes it
+ * can stop the processor. Of 4 KiB pages alone there is nothing to change.
+ */
+void mem_setup(void)
+{
+	if (boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !cpu_mitigations_off())
+		large_pages = false;
+}
 
 /*
  * Does the process map @hva by a page of 2 MiB or more? The tables cannot be
@@ -62,7 +80,7 @@ static bool may_map_large(struct vm *vm, const struct mem_fault *fault)
 	const struct mem_slot *slot = fault->slot;
 	u64 first = ALIGN_DOWN(fault->gfn, LARGE_PAGES);
 
-	if (mem_slot_logged(slot))
+	if (!large_pages || mem_slot_logged(slot))
 		return false;
 	if (first < slot->base_gfn || first + LARGE_PAGES > slot->base_gfn + slot->npages)
 		return false;

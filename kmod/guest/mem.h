@@ -170,6 +170,9 @@ bool mem_fault_stale(struct vm *vm, const struct mem_fault *fault);
  */
 void mem_note_l2(const struct mem_slot *slot, u64 gfn, u64 count);
 
+/* Once, at the module's load. */
+void mem_setup(void);
+
 /*
  * Table pages for two mappings; where the VM's EPTs have as many as they may, the oldest root
  * of EPT02 goes. 0 or -ENOMEM. Context: may sleep, vCPU thread.

@@ -523,7 +523,7 @@ static u64 arch_capabilities(void)
 		value |= ARCH_CAP_MDS_NO;
 	if (host_flushes_l1d() || !boot_cpu_has_bug(X86_BUG_L1TF))
 		value |= ARCH_CAP_SKIP_VMENTRY_L1DFLUSH;
-	/* Large pages that are executable and may be split are the host's matter. */
+	/* Where it is not so, no page of a guest's is large: mem_setup(). */
 	return value | ARCH_CAP_PSCHANGE_MC_NO;
 }
 

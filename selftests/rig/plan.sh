@@ -126,6 +126,12 @@ measure never small 128M 1
 measure never small 64M 4
 measure madvise large 64M 4
 measure never small 160M 2
+
+# --- as on processors with iTLB multihit
+modprobe -r abyme && modprobe abyme large_pages=0
+run madvise small 64M 1
+within "$ept" "$(part ept small | awk '{ print 2 * $1 }')" "large_pages=0: tables for 4 KiB pages"
+modprobe -r abyme && modprobe abyme
 echo "$chosen" >$huge
 rm -r "$dir"
 end_claims
