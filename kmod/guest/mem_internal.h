@@ -45,7 +45,7 @@ void mem_sync(struct vm *vm, bool flush);
  * In the middle of a long piece of work: let others have the lock if it was held for long. @flush:
  * whether a flush is due. Return: whether it still is. Context: lock held, may sleep.
  */
-bool mem_breathe(struct vm *vm, bool flush);
+bool mem_breathe(struct vm *vm, bool flush) __must_hold(&vm->mem.lock);
 
 /*
  * Has [start, end) of the process lost a page since @seq was read? Context:

@@ -56,7 +56,7 @@ void ept_flush_vm(struct vm *vm)
 	vm_request_sync(vm, REQ_TLB_FLUSH);
 }
 
-void mem_unlock(struct vm_mem *mem)
+void mem_unlock(struct vm_mem *mem) __releases(&mem->lock)
 {
 	struct ept_trash trash = ept_trash_take(&mem->pool);
 
@@ -64,7 +64,7 @@ void mem_unlock(struct vm_mem *mem)
 	ept_trash_free(&mem->pool, trash);
 }
 
-bool mem_breathe(struct vm *vm, bool flush)
+bool mem_breathe(struct vm *vm, bool flush) __must_hold(&vm->mem.lock)
 {
 	struct vm_mem *mem = &vm->mem;
 
