@@ -27,6 +27,9 @@ static void on_cpu(struct vcpu *vcpu)
 		host_write_cpu(vcpu->vmcs);
 		vcpu_request(vcpu, REQ_TLB_FLUSH);
 		clock_moved(vcpu);
+		/* What L2 left in this CPU's predictors, l2_switch_to_l1() has cleared elsewhere. */
+		if (vcpu->cpuid.ibpb)
+			host_forget_branches();
 	}
 	clock_resumed(vcpu);
 }

@@ -15,6 +15,8 @@
 #include <asm/nospec-branch.h>
 #include <asm/segment.h>
 
+#include "hw/entry.h"
+
 #define GPR(n) (8 * (n))
 #define VMCS_HOST_RSP 0x6c14
 
@@ -52,8 +54,8 @@ SYM_FUNC_START(vmx_enter)
 	 * ZF: no VERW; CF: VMRESUME. BT and MOV leave ZF alone, VERW and MOV leave CF. VERW comes
 	 * when nothing of the host is read or written any more but the guest's own registers.
 	 */
-	test	$2, %sil
-	bt	$0, %esi
+	test	$VMX_ENTER_VERW, %sil
+	bt	$VMX_ENTER_RESUME_BIT, %esi
 
 	mov	GPR(0)(%rdi), %rax
 	mov	GPR(1)(%rdi), %rcx
@@ -201,4 +203,3 @@ SYM_FUNC_START(vmx_raise_nmi)
 	pop	%rbp
 	RET
 SYM_FUNC_END(vmx_raise_nmi)
-

@@ -3,11 +3,14 @@
 #ifndef HW_ENTRY_H
 #define HW_ENTRY_H
 
+/* How vmx_enter() enters. */
+#define VMX_ENTER_RESUME_BIT 0 /* VMRESUME instead of VMLAUNCH */
+#define VMX_ENTER_VERW 2 /* VERW as the last instruction before: it clears the CPU's buffers */
+#define VMX_ENTER_RESUME (1 << VMX_ENTER_RESUME_BIT)
+
+#ifndef __ASSEMBLER__
 #include <linux/linkage.h>
 #include <vmx/types.h>
-
-#define VMX_ENTER_RESUME 1 /* VMRESUME instead of VMLAUNCH */
-#define VMX_ENTER_VERW 2   /* VERW as the last instruction before: it clears the CPU's buffers */
 
 /*
  * Enter the guest of the current VMCS and come back at its VM exit.
@@ -24,4 +27,6 @@ extern char vmx_exit_point[];
 
 /* Run the kernel's NMI handler, for an NMI that made a VM exit. */
 asmlinkage void vmx_raise_nmi(void);
+
+#endif
 #endif

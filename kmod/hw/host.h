@@ -52,7 +52,7 @@ void host_loud(const struct host_saved *saved);
 u32 host_before_entry(const u64 *spec_ctrl);
 void host_after_exit(const struct host_saved *saved, const u64 *spec_ctrl);
 
-/* IBPB. Preemption off. */
+/* IBPB, on this CPU alone: who may be moved has to have it where he comes to as well. */
 void host_forget_branches(void);
 
 /* At module load: which of them this processor needs. Return: 0, -ENOMEM. */

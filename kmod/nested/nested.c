@@ -91,7 +91,6 @@ static int cpuid_changed(struct vcpu *vcpu)
 	refresh_caps(vcpu);
 	/* A nested state that was set before: vmcs02 follows what vmcs01 and CR4 have become. */
 	vcpu->nested->merge_due = true;
-	vcpu->nested->check_ctls = vcpu->nested->check_host = vcpu->nested->check_guest = true;
 	vcpu->nested->cr0_kept02 = ~0UL;
 	return 0;
 }

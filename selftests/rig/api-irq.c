@@ -4,13 +4,11 @@
  * of the chips, and each documented error. The guest is real-mode code that
  * sleeps; its handlers write their vector to a port and end the interrupt.
  */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 #include "vm.h"
@@ -68,25 +66,9 @@ static void load_guest(void)
 	}
 }
 
-static void on_alarm(int signal)
-{
-	(void)signal;
-}
-
-/* The value that the guest writes to PORT next; -1: nothing for 200 ms. */
 static int next_vector(void)
 {
-	struct itimerval soon = { .it_value.tv_usec = 200000 }, never = { 0 };
-	int r;
-
-	setitimer(ITIMER_REAL, &soon, NULL);
-	r = ioctl(cpu_fd, KVM_RUN, 0);
-	setitimer(ITIMER_REAL, &never, NULL);
-	if (r < 0)
-		return errno == EINTR ? -1 : -2;
-	if (run->exit_reason != KVM_EXIT_IO || run->io.port != PORT)
-		return -100 - (int)run->exit_reason;
-	return *((u8 *)run + run->io.data_offset);
+	return vm_next_out(vm, 0, PORT);
 }
 
 static void expect_vector(int want, const char *what)
@@ -732,9 +714,6 @@ static void periodic_timer_at_its_end(void)
 
 int main(void)
 {
-	struct sigaction action = { .sa_handler = on_alarm };
-
-	sigaction(SIGALRM, &action, NULL);
 	without_irqchip();
 	queued_interrupt();
 	create();

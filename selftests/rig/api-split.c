@@ -4,11 +4,9 @@
  * real-mode code that sleeps; its handlers write their vector to a port and end the
  * interrupt in the LAPIC, but for the 8259A's.
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/time.h>
 #include <unistd.h>
 #include "vm.h"
 
@@ -59,28 +57,9 @@ static void load_guest(void)
 	memcpy(vm->ram + HANDLERS + (EXTINT - EDGE) * 32, extint_code, sizeof(extint_code));
 }
 
-static void on_alarm(int signal)
-{
-	(void)signal;
-}
-
-/* The exit reason; 0: nothing for 200 ms. */
-static int next_exit(void)
-{
-	struct itimerval soon = { .it_value.tv_usec = 200000 }, never = { 0 };
-	int r;
-
-	setitimer(ITIMER_REAL, &soon, NULL);
-	r = ioctl(cpu_fd, KVM_RUN, 0);
-	setitimer(ITIMER_REAL, &never, NULL);
-	if (r < 0)
-		return errno == EINTR ? 0 : -1;
-	return run->exit_reason;
-}
-
 static void expect_out(u16 port, int value, const char *what)
 {
-	int reason = next_exit();
+	int reason = vm_run(vm, 0);
 	u8 got = 0;
 
 	if (reason == KVM_EXIT_IO)
@@ -95,7 +74,7 @@ static void expect_out(u16 port, int value, const char *what)
 
 static void expect_exit(int want, const char *what)
 {
-	int reason = next_exit();
+	int reason = vm_run(vm, 0);
 
 	tap_ok(reason == want, "%s", what);
 	if (reason != want)
@@ -104,7 +83,7 @@ static void expect_exit(int want, const char *what)
 
 static void expect_eoi(u8 vector, const char *what)
 {
-	int reason = next_exit();
+	int reason = vm_run(vm, 0);
 
 	tap_ok(reason == KVM_EXIT_IOAPIC_EOI && run->eoi.vector == vector, "%s", what);
 	if (reason != KVM_EXIT_IOAPIC_EOI)
@@ -349,7 +328,7 @@ static void large_ids(void)
 	vm_set_cpuid(vm, 0, false);
 	vm_real_mode(vm, 0, IDLE);
 	set_lint0(LVT_MASKED);
-	tap_ok(lapic_id(cpu_fd) == LARGE_ID << 24, "without 32-bit IDs the state has 8 bits");
+	tap_ok(lapic_id(cpu_fd) == (u32)LARGE_ID << 24, "without 32-bit IDs the state has 8 bits");
 	tap_ok(signal_msi(LARGE_ID, 0) == 0, "and so has a message: it reaches nobody");
 	EXPECT_OK(x2apic_api(KVM_X2APIC_API_USE_32BIT_IDS), "32-bit IDs");
 	tap_ok(lapic_id(cpu_fd) == LARGE_ID, "the state has the ID");
@@ -476,9 +455,6 @@ static void queued_moves(void)
 
 int main(void)
 {
-	struct sigaction action = { .sa_handler = on_alarm };
-
-	sigaction(SIGALRM, &action, NULL);
 	too_late();
 	create();
 	what_is_not_there();

@@ -106,6 +106,10 @@ void vm_flat_mode(struct vm *vm, int cpu, u32 eip);
 #define LONG_CR4 0x2020
 void vm_long_mode(struct vm *vm, int cpu, u32 handler);
 void vm_free(struct vm *vm);
+/* KVM_RUN for at most 200 ms. Return: the exit's reason; 0: none meanwhile; -1: an error. */
+int vm_run(struct vm *vm, int cpu);
+/* The same: what OUT writes to @port; -1: nothing; -2: an error; -100 and less: another exit. */
+int vm_next_out(struct vm *vm, int cpu, u16 port);
 /* The value of @name as the description in a file of statistics leads to it; ~0: there is none. */
 u64 stat_value(int fd, const char *name);
 int vm_set_region(int fd, u32 slot, u32 flags, u64 gpa, u64 size, void *host);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include "vm.h"
 
@@ -270,4 +272,37 @@ u64 stat_value(int fd, const char *name)
 	}
 	free(desc);
 	return value;
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+int vm_run(struct vm *vm, int cpu)
+{
+	struct itimerval soon = { .it_value.tv_usec = 200000 }, never = { 0 };
+	struct sigaction action = { .sa_handler = on_alarm };
+	int r, error;
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	r = ioctl(vm->cpu[cpu].fd, KVM_RUN, 0);
+	error = errno;
+	setitimer(ITIMER_REAL, &never, NULL);
+	if (r < 0)
+		return error == EINTR ? 0 : -1;
+	return vm->cpu[cpu].run->exit_reason;
+}
+
+int vm_next_out(struct vm *vm, int cpu, u16 port)
+{
+	const struct kvm_run *run = vm->cpu[cpu].run;
+	int reason = vm_run(vm, cpu);
+
+	if (reason <= 0)
+		return reason - 1;
+	if (reason != KVM_EXIT_IO || run->io.port != port)
+		return -100 - reason;
+	return *((const u8 *)run + run->io.data_offset);
 }
