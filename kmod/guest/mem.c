@@ -205,7 +205,7 @@ bool mem_is_ram(struct vm *vm, u64 gpa, bool write)
 /* -EAGAIN: the page was taken away meanwhile. Context: under srcu read lock. */
 static int resolve_once(struct vm *vm, u64 gpa, bool write, struct mem_page *page)
 {
-	struct mem_fault fault = { .gfn = gpa >> PAGE_SHIFT, .write = write };
+	struct mem_fault fault = { .gfn = gpa >> PAGE_SHIFT, .write = write, .small = true };
 	u64 epoch;
 	int r;
 

@@ -135,12 +135,13 @@ bool mem_page_valid(struct vm *vm, const struct mem_page *page);
 
 /*
  * A fault on guest memory, on its way into an EPT (of L1, or EPT02).
- * In: gfn, write, prefill. Out: the rest.
+ * In: gfn, write, prefill, small. Out: the rest.
  */
 struct mem_fault {
 	u64 gfn;
 	bool write;
 	bool prefill;  /* do not sleep, do not fault in: -EAGAIN when it's not there */
+	bool small;    /* it is mapped by 4 KiB whatever the host has: .max_level is 1 */
 	u64 pfn;       /* of gfn itself */
 	bool writable; /* may be mapped writable; never in a logged slot without .write */
 	u8 max_level;  /* 1: 4 KiB, 2: 2 MiB may be mapped around gfn */

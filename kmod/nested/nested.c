@@ -48,6 +48,7 @@ static struct nested *nested_alloc(struct vcpu *vcpu)
 	n->msr_bitmap12.gpa = NO_GPA;
 	n->apic_stands_in = NO_GPA;
 	n->shadow12_ptr = NO_GPA;
+	n->answered.gpa = NO_GPA;
 	timer_init(n, vcpu);
 	return n;
 }
@@ -427,12 +428,18 @@ int nested_before_entry(struct vcpu *vcpu)
 	struct nested *n = vcpu->nested;
 	int r;
 
-	if (!vcpu->in_l2 || (!n->merge_due && pages_valid(vcpu) && !l0_changed(vcpu)))
+	if (!vcpu->in_l2)
 		return 1;
-	r = vmcs02_write_controls(vcpu);
-	if (r == -EINTR)
-		vcpu->run->exit_reason = KVM_EXIT_INTR;
-	return r ?: 1;
+	if (n->merge_due || !pages_valid(vcpu) || l0_changed(vcpu)) {
+		r = vmcs02_write_controls(vcpu);
+		if (r == -EINTR)
+			vcpu->run->exit_reason = KVM_EXIT_INTR;
+		if (r)
+			return r;
+	}
+	if (n->answered.gpa != NO_GPA)
+		ept02_map_answered(vcpu);
+	return 1;
 }
 
 void nested_msr_bitmap_changed(struct vcpu *vcpu)
