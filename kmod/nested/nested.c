@@ -448,16 +448,20 @@ void nested_msr_bitmap_changed(struct vcpu *vcpu)
 		return;
 	vmcs02_init_bitmap_words(vcpu);
 	vcpu->nested->merge_due = true;
+	vcpu->nested->bitmap_due = true;
 }
 
-static void merge_msr_bitmap(struct nested *n, const u8 *l0)
+static void merge_msr_bitmap(struct nested *n)
 {
-	const u64 *a = (const u64 *)l0, *b = n->msr_bitmap12.kva;
+	const u64 *a = (const u64 *)n->vcpu->msr_bitmap, *b = n->msr_bitmap12.kva;
 	u64 *to = (u64 *)n->msr_bitmap02;
 	int i;
 
 	for (i = 0; i < n->bitmap_words; i++)
 		to[n->bitmap_word[i]] = a[n->bitmap_word[i]] | READ_ONCE(b[n->bitmap_word[i]]);
+	/* Whose the bit of L0's bitmap is follows L1's and L2's value in turn. */
+	if (unlikely(n->vcpu->debug.ctl))
+		n->msr_bitmap02[MSR_IA32_DEBUGCTLMSR / 8] |= BIT(MSR_IA32_DEBUGCTLMSR % 8);
 	/* As it begins, all of them exit. */
 	if (unlikely((n->merged.proc2 & PROC2_X2APIC) || n->x2apic_open))
 		msr_bitmap_merge_x2apic(n->msr_bitmap02, n->msr_bitmap12.kva, n->merged.proc2);
@@ -474,7 +478,7 @@ bool nested_entry_stale(struct vcpu *vcpu)
 	if (unlikely(!pages_valid(vcpu)))
 		return true;
 	if (n->bitmap_due && n->msr_bitmap12.gpa != NO_GPA)
-		merge_msr_bitmap(n, vcpu->msr_bitmap);
+		merge_msr_bitmap(n);
 	if (n->timer_on)
 		timer_program(vcpu);
 	n->entering = false;
