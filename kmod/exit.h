@@ -10,5 +10,7 @@ struct vcpu;
  * Return: 1: enter again; 0: kvm_run is filled; <0: errno. May sleep.
  */
 int exit_handle(struct vcpu *vcpu);
+/* Does its handler sleep nowhere, and touch no memory of the guest's? Then interrupts may be off. */
+bool exit_is_short(struct vcpu *vcpu);
 
 #endif
