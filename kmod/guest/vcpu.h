@@ -187,14 +187,12 @@ struct vcpu {
 };
 
 /*
- * What the layers below nested/ need of it. msr_get(), msr_set(),
- * cpuid_changed(), unmap(), drop_oldest(), tsc_set(), tsc_fell() and unshadow()
- * may be called for a vCPU that is not offered VMX (the first two answer 1
- * then); the others only where vcpu->nested is not NULL. VM-wide ones come
- * under vm->mem.lock, as said below.
+ * What the layers below nested/ need of it. free(), insn_done() and unshadow()
+ * want vcpu->nested to be there; the others may be called for any vCPU, also
+ * for one that is not offered VMX. Those that take a VM come under vm->mem.lock.
  */
 struct nested_ops {
-	/* VMX capability MSRs and IA32_FEATURE_CONTROL. 0, or 1: #GP. */
+	/* VMX capability MSRs and IA32_FEATURE_CONTROL. 0, or 1: #GP, as for a guest without VMX. */
 	int (*msr_get)(struct vcpu *vcpu, u32 index, bool host_initiated, u64 *value);
 	int (*msr_set)(struct vcpu *vcpu, u32 index, bool host_initiated, u64 value);
 	/*
