@@ -605,8 +605,9 @@ static void pass(struct vcpu *vcpu, u32 index, u32 access)
 }
 
 /*
- * All MSRs exit but those that the VMCS swaps, KERNEL_GS_BASE, and reads of the
- * TSC, which the processor offsets.
+ * Everything exits that is not let through here: what the VMCS swaps,
+ * KERNEL_GS_BASE, and reads that the processor answers as L0 would, as those of
+ * the TSC.
  */
 void msrs_init_bitmap(struct vcpu *vcpu)
 {
