@@ -77,7 +77,7 @@ long vm_set_msr_filter(struct vm *vm, void __user *arg)
 	mutex_lock(&vm->lock);
 	old = rcu_replace_pointer(vm->msr_filter, filter, lockdep_is_held(&vm->lock));
 	/* No vCPU runs with a bitmap of the old filter when this returns. */
-	vm_request_sync(vm, REQ_MSR_FILTER);
+	vm_request_sync(vm, REQ_MSR_BITMAP);
 	synchronize_rcu();
 	mutex_unlock(&vm->lock);
 	msr_filter_free(old);

@@ -68,7 +68,7 @@ static int handle_requests(struct vcpu *vcpu)
 	if (vcpu_take_request(vcpu, REQ_STEAL_UPDATE))
 		clock_update_steal(vcpu);
 	inject_take_nmi(vcpu);
-	if (vcpu_take_request(vcpu, REQ_MSR_FILTER)) {
+	if (vcpu_take_request(vcpu, REQ_MSR_BITMAP)) {
 		msrs_init_bitmap(vcpu);
 		nested_msr_bitmap_changed(vcpu);
 	}

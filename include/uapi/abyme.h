@@ -167,7 +167,8 @@ struct abyme_nested_exits {
 	X(VIOLATION, "EPT12 forbids it: EPT violation for L1")             \
 	X(MISCONFIG, "EPT12 is malformed: EPT misconfiguration for L1")    \
 	X(VE, "EPT12 forbids it: #VE for L2")                              \
-	X(LOG_FULL, "L1's log of modified pages is full")
+	X(LOG_FULL, "L1's log of modified pages is full")                  \
+	X(ANSWERED, "no exit: mapped at the entry after a violation of L1's")
 
 /* Translations of L2 that were dropped, by why: X(NAME, text) */
 #define ABYME_FLUSHES(X)                                               \

@@ -47,6 +47,8 @@ void debug_update(struct vcpu *vcpu)
 	d->active = dr7 & DEBUG_DR7_ENABLES;
 	vmwrite(VMCS_GUEST_DR7, dr7);
 	vmwrite(VMCS_GUEST_DEBUGCTL, effective_ctl(d));
+	if (unlikely(d->ctl_exits != !!d->ctl))
+		vcpu_request(vcpu, REQ_MSR_BITMAP);
 }
 
 void debug_reset(struct vcpu *vcpu)

@@ -34,6 +34,7 @@ struct vcpu_debug {
 	unsigned long singlestep_rip;
 	unsigned long own_db[4], own_dr7; /* the host's own, from an entry to its exit */
 	bool active;			  /* breakpoints are on: load eff_db around the entry */
+	bool ctl_exits;			  /* .msr_bitmap lets no RDMSR of IA32_DEBUGCTL through */
 };
 
 /* What KVM_SET_GUEST_DEBUG knows. */

@@ -285,6 +285,22 @@ void ept_map_absent(struct ept *ept, u64 gpa, const u64 *pfn, int count, u64 pro
 	}
 }
 
+unsigned long ept_absent(struct ept *ept, u64 gpa, int count)
+{
+	u64 *table = find_table(ept, gpa >> 12);
+	unsigned long absent = 0;
+	u64 *entry;
+	int i;
+
+	if (!table)
+		return 0;
+	entry = entry_of(table, gpa >> 12, 1);
+	for (i = 0; i < count; i++)
+		if (!entry[i])
+			absent |= 1UL << i;
+	return absent;
+}
+
 /* Flags and rights */
 
 typedef bool (*visit_fn)(struct ept *ept, u64 *entry, int level);

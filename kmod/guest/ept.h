@@ -105,6 +105,11 @@ bool ept_map(struct ept *ept, struct ept_cache *cache, u64 gpa, u64 hpa, int lev
  * just mapped. Allocates nothing. A page frame of 0 leaves one out.
  */
 void ept_map_absent(struct ept *ept, u64 gpa, const u64 *pfn, int count, u64 prot);
+/*
+ * Which of @count pages from @gpa on, in one table, ept_map_absent() would map: bit 0 for @gpa.
+ * @count: at most 64.
+ */
+unsigned long ept_absent(struct ept *ept, u64 gpa, int count);
 /* Drops [start_gfn, end_gfn). Return: whether anything was mapped (then flush). */
 bool ept_unmap(struct ept *ept, u64 start_gfn, u64 end_gfn);
 /*

@@ -189,7 +189,7 @@ int mem_fault_in(struct vm *vm, struct mem_fault *fault)
 	if (!fault->writable)
 		replace_zeros(fault, &page);
 	fault->pfn = page_to_pfn(page);
-	fault->max_level = may_map_large(vm, fault) ? 2 : 1;
+	fault->max_level = !fault->small && may_map_large(vm, fault) ? 2 : 1;
 	page_release(page, fault->writable);
 	return 0;
 }

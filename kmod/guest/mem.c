@@ -227,7 +227,7 @@ bool mem_is_ram(struct vm *vm, u64 gpa, bool write)
 /* Context: under the srcu read lock. -EAGAIN: the page was taken away meanwhile. */
 static int resolve_once(struct vm *vm, u64 gpa, bool write, struct mem_page *page)
 {
-	struct mem_fault fault = { .gfn = gpa >> PAGE_SHIFT, .write = write };
+	struct mem_fault fault = { .gfn = gpa >> PAGE_SHIFT, .write = write, .small = true };
 	u64 epoch;
 	int r;
 

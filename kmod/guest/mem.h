@@ -139,12 +139,13 @@ bool mem_page_valid(struct vm *vm, const struct mem_page *page);
 
 /*
  * A fault on guest memory, on its way into an EPT, be it L1's or an EPT02. The
- * caller fills in gfn, write and prefill; mem_fault_in() the rest.
+ * caller fills in gfn, write, prefill and small; mem_fault_in() the rest.
  */
 struct mem_fault {
 	u64 gfn;
 	bool write;
 	bool prefill;  /* only what is there at once: no sleep, no fault, -EAGAIN otherwise */
+	bool small;    /* it is to be mapped by 4 KiB whatever the host has: .max_level is 1 */
 	u64 pfn;       /* of gfn itself */
 	bool writable; /* may be mapped writable; never in a logged slot without .write */
 	u8 max_level;  /* 1: 4 KiB, 2: 2 MiB may be mapped around gfn */

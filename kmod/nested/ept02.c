@@ -20,7 +20,8 @@
 /* The key of the root that stands for no EPT12 at all: no EPTP has this bit alone. */
 #define NO_EPT12 BIT(0)
 #define PML_ENTRIES 512
-/* So many pages around one that faulted are mapped with it. */
+#define LARGE_PAGES 512ULL /* 4 KiB pages in one of 2 MiB */
+/* So many pages around one that faulted are mapped with it, where L1 has mapped them before. */
 #define PREFILL 16
 
 /* --- roots -------------------------------------------------------------- */
@@ -267,12 +268,14 @@ static void walk(struct vcpu *vcpu, u64 gpa, u32 access, struct ept12_result *re
 
 /*
  * L1 gets the EPT violation, misconfiguration or full log that @res is, or L2 a
- * virtualization exception. @info: what of the exit qualification EPT12 does
- * not decide.
+ * virtualization exception. @access: as it was walked for. @info: what of the exit
+ * qualification EPT12 does not decide.
  */
-static int reflect(struct vcpu *vcpu, const struct ept12_result *res, u64 gpa, u64 gla, u64 info)
+static int reflect(struct vcpu *vcpu, const struct ept12_result *res, u64 gpa, u32 access, u64 gla,
+		   u64 info)
 {
 	struct l2_exit x = { .gpa = gpa, .gla = gla };
+	struct nested *n = vcpu->nested;
 	u32 cause = ABYME_FAULT_VIOLATION;
 
 	switch (res->outcome) {
@@ -280,9 +283,12 @@ static int reflect(struct vcpu *vcpu, const struct ept12_result *res, u64 gpa, u
 		x.reason = EXIT_EPT_VIOLATION;
 		x.qual = res->qual | info;
 		if (!res->suppress_ve && ve_raise(vcpu, &x)) {
-			watch_fault(vcpu->nested, ABYME_FAULT_VE);
+			watch_fault(n, ABYME_FAULT_VE);
 			return 1;
 		}
+		n->answered.gpa = gpa;
+		n->answered.access = access;
+		n->answered.root = n->v->ept_pointer & ROLE_BITS;
 		break;
 	case EPT12_LOG_FULL:
 		x = (struct l2_exit){ .reason = EXIT_PML_FULL, .qual = info & EPTQ_NMI_UNBLOCK };
@@ -290,7 +296,7 @@ static int reflect(struct vcpu *vcpu, const struct ept12_result *res, u64 gpa, u
 		break;
 	default: x.reason = EXIT_EPT_MISCONFIG; cause = ABYME_FAULT_MISCONFIG;
 	}
-	watch_fault(vcpu->nested, cause);
+	watch_fault(n, cause);
 	vcpu->stats.nested_reflected++;
 	return l2_leave(vcpu, &x);
 }
@@ -321,20 +327,21 @@ int ept02_peek(struct vcpu *vcpu, u64 gpa, u32 access, u64 *l1_gpa)
 
 int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa)
 {
-	u32 info = EPTQ_LINEAR_VALID | EPTQ_FINAL;
+	u32 info = EPTQ_LINEAR_VALID | EPTQ_FINAL, needed;
 	struct ept12_result res;
 	int r;
 
 	if (vcpu->nested->caps.ept_vpid & EPTCAP_EXIT_INFO)
 		info |= EPTQ_USER_PAGE | EPTQ_WRITE_PAGE | EPTQ_NX_PAGE;
-	walk(vcpu, l2_gpa, rights_needed(vcpu->nested, access), &res);
+	needed = rights_needed(vcpu->nested, access);
+	walk(vcpu, l2_gpa, needed, &res);
 	if (res.outcome == EPT12_OK) {
 		*gpa = l1_addr(res.gpa);
 		return 0;
 	}
 	if (res.outcome == EPT12_AGAIN)
 		return -EAGAIN;
-	r = reflect(vcpu, &res, l2_gpa, linear, access & info);
+	r = reflect(vcpu, &res, l2_gpa, needed, linear, access & info);
 	return r < 0 ? r : -EXDEV;
 }
 
@@ -363,12 +370,9 @@ static bool holds_apic_page(const struct nested *n, u64 l1_gpa)
 	return n->apic_access.gpa != NO_GPA && !((l1_gpa ^ n->apic_access.gpa) >> 21);
 }
 
-static int level_for(struct vcpu *vcpu, const struct ept02_fault *f, const struct mem_fault *mem)
+static bool may_be_large(struct vcpu *vcpu, const struct ept02_fault *f)
 {
-	if (f->res.level < 2 || mem->max_level < 2 ||
-	    holds_apic_page(vcpu->nested, l1_addr(f->res.gpa)))
-		return 1;
-	return 2;
+	return f->res.level > 1 && !holds_apic_page(vcpu->nested, l1_addr(f->res.gpa));
 }
 
 /* Context: vm->mem.lock held. */
@@ -393,7 +397,7 @@ static void note_range(struct vm *vm, struct ept02_root *root, const struct mem_
 static void map_neighbour(struct vcpu *vcpu, struct ept02_root *root, u64 gpa, u64 l1_gpa,
 			  u32 rights)
 {
-	struct mem_fault mem = { .gfn = l1_gpa >> PAGE_SHIFT, .prefill = true };
+	struct mem_fault mem = { .gfn = l1_gpa >> PAGE_SHIFT, .prefill = true, .small = true };
 	u64 pfn;
 
 	if (mem_fault_in(vcpu->vm, &mem))
@@ -401,7 +405,6 @@ static void map_neighbour(struct vcpu *vcpu, struct ept02_root *root, u64 gpa, u
 	if (!mem.writable)
 		rights &= ~(u32)EPTE_W;
 	/* In a logged slot a write must fault on its own. */
-	mem.max_level = 1;
 	mem.writable = false;
 	pfn = mem.pfn;
 	mem_lock(&vcpu->vm->mem);
@@ -412,34 +415,41 @@ static void map_neighbour(struct vcpu *vcpu, struct ept02_root *root, u64 gpa, u
 	mem_unlock(&vcpu->vm->mem);
 }
 
-/* Where EPT12 has a large page the neighbours follow from it. */
-static void prefill_large(struct vcpu *vcpu, const struct ept02_fault *f)
+static u64 first_of_group(const struct ept02_fault *f)
 {
-	u64 first = ALIGN_DOWN(f->gpa, PREFILL * PAGE_SIZE), gpa;
-	u64 delta = l1_addr(f->res.gpa) - f->gpa;
-
-	for (gpa = first; gpa < first + PREFILL * PAGE_SIZE; gpa += PAGE_SIZE)
-		if (gpa >> PAGE_SHIFT != f->gpa >> PAGE_SHIFT)
-			map_neighbour(vcpu, f->root, gpa, gpa + delta, rights_for(f, true));
+	return ALIGN_DOWN(f->gpa, PREFILL * PAGE_SIZE);
 }
 
-static void prefill_small(struct vcpu *vcpu, const struct ept02_fault *f)
+/* Where EPT12 has a large page the neighbours follow from it. @absent: those that EPT02 lacks. */
+static void prefill_large(struct vcpu *vcpu, const struct ept02_fault *f, unsigned long absent)
+{
+	u64 delta = l1_addr(f->res.gpa) - f->gpa;
+	unsigned int i;
+
+	for_each_set_bit(i, &absent, PREFILL) {
+		u64 gpa = first_of_group(f) + i * PAGE_SIZE;
+
+		map_neighbour(vcpu, f->root, gpa, gpa + delta, rights_for(f, true));
+	}
+}
+
+static void prefill_small(struct vcpu *vcpu, const struct ept02_fault *f, unsigned long absent)
 {
 	u64 at = ALIGN_DOWN(l1_addr(f->res.leaf_at), PREFILL * sizeof(u64));
-	u64 gpa = ALIGN_DOWN(f->gpa, PREFILL * PAGE_SIZE);
 	struct ept12 ept;
 	u64 entry[PREFILL];
 	l1_gpa_t l1;
+	unsigned int i;
 	u32 rights;
-	int i;
 
 	if (mem_read(vcpu->vm, at, entry, sizeof(entry)))
 		return;
 	describe(vcpu, &ept);
-	for (i = 0; i < PREFILL; i++, gpa += PAGE_SIZE) {
+	for_each_set_bit(i, &absent, PREFILL) {
 		rights = ept12_neighbour(&ept, &f->res, entry[i], &l1);
-		if (rights && gpa >> PAGE_SHIFT != f->gpa >> PAGE_SHIFT)
-			map_neighbour(vcpu, f->root, gpa, l1_addr(l1), rights);
+		if (rights)
+			map_neighbour(vcpu, f->root, first_of_group(f) + i * PAGE_SIZE, l1_addr(l1),
+				      rights);
 	}
 }
 
@@ -451,43 +461,54 @@ static void map_in_root(struct vcpu *vcpu, const struct ept02_fault *f, u64 hpa,
 		vcpu_request(vcpu, REQ_TLB_FLUSH);
 }
 
-/* Return: 0, or as mem_fault_in(). Context: under srcu read lock. */
-static int map_page(struct vcpu *vcpu, struct ept02_fault *f)
+/*
+ * @absent: the neighbours that EPT02 lacks; none when the page itself was not mapped.
+ * Return: 0, or as mem_fault_in(). Context: under srcu read lock.
+ */
+static int map_page(struct vcpu *vcpu, struct ept02_fault *f, bool prefill, unsigned long *absent)
 {
 	struct mem_fault mem = {
 		.gfn = l1_addr(f->res.gpa) >> PAGE_SHIFT,
 		.write = f->access & EPTE_W,
+		.prefill = prefill,
+		.small = !may_be_large(vcpu, f),
 	};
 	struct vm *vm = vcpu->vm;
-	u64 prot;
-	int level, r;
+	u64 prot, count;
+	int r;
 
+	*absent = 0;
 	r = mem_fault_in(vm, &mem);
 	if (r)
 		return r;
-	level = level_for(vcpu, f, &mem);
-	if (level == 1)
-		mem.max_level = 1;
+	count = mem.max_level > 1 ? LARGE_PAGES : 1;
 	prot = rights_for(f, mem.writable) | EPT_ACCESSED;
 	if (f->access & EPTE_W)
 		prot |= EPT_DIRTY;
 	mem_lock(&vm->mem);
 	/* The root may have gone meanwhile: then L2 faults again, with a new one. */
 	if (f->root->ept.root && !mem_fault_stale(vm, &mem)) {
-		note_range(vm, f->root, mem.slot, ALIGN_DOWN(mem.gfn, level == 2 ? 512ULL : 1ULL),
-			   level == 2 ? 512 : 1);
-		map_in_root(vcpu, f, mem.pfn << PAGE_SHIFT, level, prot);
-	} else {
-		level = 2; /* nothing was mapped: no neighbours either */
+		note_range(vm, f->root, mem.slot, ALIGN_DOWN(mem.gfn, count), count);
+		map_in_root(vcpu, f, mem.pfn << PAGE_SHIFT, mem.max_level, prot);
+		*absent = ept_absent(&f->root->ept, first_of_group(f), PREFILL);
 	}
 	mem_unlock(&vm->mem);
-	if (level == 2)
-		return 0;
-	if (f->res.level > 1)
-		prefill_large(vcpu, f);
-	else
-		prefill_small(vcpu, f);
 	return 0;
+}
+
+/* As map_page(), with the neighbours. */
+static int map_group(struct vcpu *vcpu, struct ept02_fault *f)
+{
+	unsigned long absent;
+	int r = map_page(vcpu, f, false, &absent);
+
+	if (!absent)
+		return r;
+	if (f->res.level > 1)
+		prefill_large(vcpu, f, absent);
+	else
+		prefill_small(vcpu, f, absent);
+	return r;
 }
 
 /* What stands in for L1's APIC-access page: the processor lets nobody at what is in it. */
@@ -533,13 +554,41 @@ static int refill(struct vcpu *vcpu, struct ept02_fault *f)
 		return 1;
 	}
 	idx = mem_read_lock(mem);
-	r = map_page(vcpu, f);
+	r = map_group(vcpu, f);
 	mem_read_unlock(mem, idx);
 	if (unlikely(vcpu->watched))
 		note_refill(vcpu, r);
 	if (r == -ENOENT || r == -EROFS)
 		return mmio_emulate(vcpu, l1_addr(f->res.gpa));
 	return r && r != -EAGAIN ? r : 1;
+}
+
+void ept02_map_answered(struct vcpu *vcpu)
+{
+	const struct ept12_mem mem = { vcpu, read_entry, update_entry };
+	struct nested *n = vcpu->nested;
+	struct ept02_fault f = {
+		.root = n->current_root,
+		.gpa = n->answered.gpa,
+		.access = n->answered.access,
+	};
+	struct ept12 ept;
+	unsigned long absent;
+	int idx;
+
+	n->answered.gpa = NO_GPA;
+	if (!f.root || f.root->eptp12 != n->answered.root || !l1_uses_ept(n))
+		return;
+	describe(vcpu, &ept);
+	ept.no_trace = true;
+	ept12_walk(&ept, &mem, l2_gpa(f.gpa), f.access, &f.res);
+	if (f.res.outcome != EPT12_OK || mem_reserve_tables(vcpu) ||
+	    !((l1_addr(f.res.gpa) ^ n->apic_stands_in) >> PAGE_SHIFT))
+		return;
+	idx = mem_read_lock(&vcpu->vm->mem);
+	if (!map_page(vcpu, &f, true, &absent))
+		watch_fault(n, ABYME_FAULT_ANSWERED);
+	mem_read_unlock(&vcpu->vm->mem, idx);
 }
 
 /* The rights that L2's access needs. */
@@ -576,7 +625,7 @@ int ept02_violation(struct vcpu *vcpu)
 		return 1;
 	}
 	if (f.res.outcome != EPT12_OK)
-		return reflect(vcpu, &f.res, f.gpa, vmread(VMCS_GUEST_LINEAR_ADDR),
+		return reflect(vcpu, &f.res, f.gpa, f.access, vmread(VMCS_GUEST_LINEAR_ADDR),
 			       qual & QUAL_FROM_CPU);
 	/* L2's IRET had unblocked NMIs before it faulted; it is executed again. */
 	if ((qual & EPTQ_NMI_UNBLOCK) && !(vcpu->idt_vectoring & INTR_VALID))

@@ -156,16 +156,35 @@ static enum ept12_outcome walk_down(struct walk *w)
 	return EPT12_NO_MEMORY; /* not reached: level 1 is a leaf */
 }
 
+static bool sets_dirty(const struct walk *w)
+{
+	return (w->access & EPTE_W) && !(w->entry[w->out->level] & EPTE_D);
+}
+
+/* The entry of @level with the flags that the access sets. */
+static u64 with_flags(const struct walk *w, int level)
+{
+	return w->entry[level] | EPTE_A | (level == w->out->level && sets_dirty(w) ? EPTE_D : 0);
+}
+
+static bool sets_flags(const struct walk *w)
+{
+	int level;
+
+	for (level = LEVELS; level >= w->out->level; level--)
+		if (with_flags(w, level) != w->entry[level])
+			return true;
+	return false;
+}
+
 /* Sets what is missing of A in all entries and of D in the leaf. 0, -EAGAIN, -EFAULT. */
 static int set_flags(struct walk *w)
 {
 	int level, r;
 
 	for (level = LEVELS; level >= w->out->level; level--) {
-		u64 want = w->entry[level] | EPTE_A;
+		u64 want = with_flags(w, level);
 
-		if (level == w->out->level && (w->access & EPTE_W))
-			want |= EPTE_D;
 		if (want == w->entry[level])
 			continue;
 		r = w->mem->update(w->mem->ctx, w->at[level], w->entry[level], want);
@@ -179,11 +198,6 @@ static int set_flags(struct walk *w)
 	return 0;
 }
 
-static bool sets_dirty(const struct walk *w)
-{
-	return (w->access & EPTE_W) && !(w->entry[w->out->level] & EPTE_D);
-}
-
 static enum ept12_outcome walk_once(struct walk *w, bool *again)
 {
 	enum ept12_outcome outcome = walk_down(w);
@@ -192,6 +206,8 @@ static enum ept12_outcome walk_once(struct walk *w, bool *again)
 	*again = false;
 	if (outcome != EPT12_OK || !(w->ept->eptp & EPTP_AD))
 		return outcome;
+	if (w->ept->no_trace && sets_flags(w))
+		return EPT12_TRACE;
 	/* With a full log no flag is set at all. SDM: "Page-Modification Logging". */
 	if (w->ept->log_full && sets_dirty(w))
 		return EPT12_LOG_FULL;

@@ -24,6 +24,7 @@ struct ept12 {
 	u8 maxphyaddr;
 	bool mode_exec; /* EPTE_XU is execute for user-mode addresses, EPTE_X for the others */
 	bool log_full;	/* page-modification logging is on and has no room */
+	bool no_trace;	/* no accessed or dirty flag may be set: EPT12_TRACE if one would be */
 };
 
 enum ept12_outcome {
@@ -32,6 +33,7 @@ enum ept12_outcome {
 	EPT12_MISCONFIG,
 	EPT12_LOG_FULL,	 /* a dirty flag is to be set, and cannot be logged */
 	EPT12_AGAIN,	 /* L1 changes the entries all the time: let L2 try again */
+	EPT12_TRACE,	 /* a flag is to be set, against .no_trace */
 	EPT12_NO_MEMORY, /* an entry lies outside L1's memory */
 };
 

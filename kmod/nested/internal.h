@@ -120,6 +120,11 @@ struct nested {
 
 	struct ept02_root root[EPT02_ROOTS];
 	struct ept02_root *current_root; /* NULL: L2 runs on L1's own EPT */
+	struct {
+		u64 gpa;  /* L2's address of the EPT violation that L1 was given last, or NO_GPA */
+		u64 root; /* key of the root that it was in */
+		u32 access;
+	} answered;
 	u64 root_stamp;
 
 	struct vmcs12 *shadow;		/* what the shadow VMCS holds of shadowed fields, or NULL */
@@ -266,6 +271,11 @@ void ept02_free_roots(struct nested *n);
 void ept02_invalidate(struct vcpu *vcpu, bool all, u64 eptp12, u32 why);
 bool ept02_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn);
 bool ept02_drop_oldest(struct vm *vm);
+/*
+ * At an entry after an EPT violation that L1 was given: what it has mapped since is mapped in
+ * EPT02, so that L2's access does not exit again. Context: current_root is there; may sleep.
+ */
+void ept02_map_answered(struct vcpu *vcpu);
 int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa);
 int ept02_peek(struct vcpu *vcpu, u64 gpa, u32 access, u64 *l1_gpa); /* 0, -EFAULT */
 

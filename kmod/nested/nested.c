@@ -55,6 +55,7 @@ static struct nested *nested_alloc(struct vcpu *vcpu)
 	n->msr_bitmap12.gpa = NO_GPA;
 	n->apic_stands_in = NO_GPA;
 	n->shadow12_ptr = NO_GPA;
+	n->answered.gpa = NO_GPA;
 	timer_init(n, vcpu);
 	return n;
 }
@@ -457,12 +458,18 @@ int nested_before_entry(struct vcpu *vcpu)
 	struct nested *n = vcpu->nested;
 	int r;
 
-	if (!vcpu->in_l2 || (!n->merge_due && pages_valid(vcpu) && !l0_changed(vcpu)))
+	if (!vcpu->in_l2)
 		return 1;
-	r = vmcs02_write_controls(vcpu);
-	if (r == -EINTR)
-		vcpu->run->exit_reason = KVM_EXIT_INTR;
-	return r ?: 1;
+	if (n->merge_due || !pages_valid(vcpu) || l0_changed(vcpu)) {
+		r = vmcs02_write_controls(vcpu);
+		if (r == -EINTR)
+			vcpu->run->exit_reason = KVM_EXIT_INTR;
+		if (r)
+			return r;
+	}
+	if (n->answered.gpa != NO_GPA)
+		ept02_map_answered(vcpu);
+	return 1;
 }
 
 void nested_msr_bitmap_changed(struct vcpu *vcpu)
@@ -471,6 +478,7 @@ void nested_msr_bitmap_changed(struct vcpu *vcpu)
 		return;
 	vmcs02_init_bitmap_words(vcpu);
 	vcpu->nested->merge_due = true;
+	vcpu->nested->bitmap_due = true;
 }
 
 /*
@@ -478,14 +486,17 @@ void nested_msr_bitmap_changed(struct vcpu *vcpu)
  * Only the words in which L0 lets anything through are looked at; the others
  * are all ones. Context: interrupts off, the page of L1's bitmap valid.
  */
-static void merge_msr_bitmap(struct nested *n, const u8 *l0)
+static void merge_msr_bitmap(struct nested *n)
 {
-	const u64 *a = (const u64 *)l0, *b = n->msr_bitmap12.kva;
+	const u64 *a = (const u64 *)n->vcpu->msr_bitmap, *b = n->msr_bitmap12.kva;
 	u64 *to = (u64 *)n->msr_bitmap02;
 	int i;
 
 	for (i = 0; i < n->bitmap_words; i++)
 		to[n->bitmap_word[i]] = a[n->bitmap_word[i]] | READ_ONCE(b[n->bitmap_word[i]]);
+	/* L0's bitmap has that bit by L1's value or by L2's, whichever ran last: L2's counts here. */
+	if (unlikely(n->vcpu->debug.ctl))
+		n->msr_bitmap02[MSR_IA32_DEBUGCTLMSR / 8] |= BIT(MSR_IA32_DEBUGCTLMSR % 8);
 	/* All x2APIC MSRs exit as long as neither L1 nor a mode before opened any. */
 	if (unlikely((n->merged.proc2 & PROC2_X2APIC) || n->x2apic_open))
 		msr_bitmap_merge_x2apic(n->msr_bitmap02, n->msr_bitmap12.kva, n->merged.proc2);
@@ -506,7 +517,7 @@ bool nested_entry_stale(struct vcpu *vcpu)
 	if (unlikely(!pages_valid(vcpu)))
 		return true;
 	if (n->bitmap_due && n->msr_bitmap12.gpa != NO_GPA)
-		merge_msr_bitmap(n, vcpu->msr_bitmap);
+		merge_msr_bitmap(n);
 	if (n->timer_on)
 		timer_program(vcpu);
 	n->entering = false;

@@ -43,6 +43,11 @@ static void l2_jump(void)
 	l2_vmcall(0x600d);
 }
 
+static void l2_nothing(void)
+{
+	l2_vmcall(0x600d);
+}
+
 static void expect_violation(u64 access)
 {
 	u64 q;
@@ -251,6 +256,65 @@ static void accessed_dirty(void)
 	GUEST_EXPECT(*entry & (EPTE_A | EPTE_D), EPTE_A | EPTE_D);
 }
 
+/* L1 answers a violation, and L2 does not come back to where it was. */
+static void no_trace_before_use(void)
+{
+	struct l1_vmx *vmx = l1_prepare(l2_read);
+	u64 *entry;
+
+	l1_need_ept(EPTCAP_AD);
+	l1_set(VMCS_EPT_POINTER, EPTP_AD);
+	entry = playground(vmx, page_alloc());
+	expect_end(); /* the upper levels are marked accessed */
+	*entry &= ~(EPTE_RWX | EPTE_A);
+	l1_invept(vmx);
+	l1_restart_l2(l2_read);
+	expect_violation(EPTQ_READ);
+	*entry |= EPTE_RWX;
+	l1_restart_l2(l2_nothing);
+	expect_end();
+	GUEST_EXPECT(*entry & (EPTE_A | EPTE_D), 0);
+
+	*entry &= ~EPTE_W;
+	*entry |= EPTE_A;
+	l1_invept(vmx);
+	l1_restart_l2(l2_write);
+	expect_violation(EPTQ_WRITE);
+	*entry |= EPTE_W;
+	l1_restart_l2(l2_nothing);
+	expect_end();
+	GUEST_EXPECT(*entry & EPTE_D, 0);
+	l1_restart_l2(l2_read);
+	expect_end();
+	GUEST_EXPECT(*entry & EPTE_D, 0);
+	l1_restart_l2(l2_write);
+	expect_end();
+	GUEST_EXPECT(*entry & EPTE_D, EPTE_D);
+}
+
+static void gone_before_use(void)
+{
+	struct l1_vmx *vmx = l1_prepare(l2_read);
+	u64 *page = page_alloc(), *other = page_alloc(), *entry;
+
+	l1_need_ept(0);
+	page[3] = 1;
+	other[3] = 2;
+	entry = playground(vmx, page);
+	*entry = 0;
+	expect_violation(EPTQ_READ);
+	playground(vmx, page);
+	l1_restart_l2(l2_nothing);
+	expect_end();
+	*entry = 0;
+	l1_invept(vmx);
+	l1_restart_l2(l2_read);
+	expect_violation(EPTQ_READ);
+	playground(vmx, other);
+	expect_end();
+	GUEST_EXPECT(l2_value, 2);
+}
+
 static void no_accessed_dirty(void)
 {
 	struct l1_vmx *vmx = l1_prepare(l2_write);
@@ -420,6 +484,8 @@ CLAIMS = { { remap, "L2's memory is where L1's EPT says" },
 	   { large_to_small, "a 2 MiB page, then 4 KiB pages, then again" },
 	   { retarget, "after INVEPT of either type L2 sees the new page" },
 	   { accessed_dirty, "accessed and dirty bits are set, and again after they were cleared" },
+	   { no_trace_before_use, "a page mapped for a violation is marked when L2 uses it" },
+	   { gone_before_use, "and may be taken away before" },
 	   { no_accessed_dirty, "without the EPTP bit there are none" },
 	   { table_walk, "a violation on L2's page table says so" },
 	   { vectoring, "a violation in delivering an event has it as vectoring information" },

@@ -94,6 +94,8 @@ same "each EPT violation that L0 handled itself was filled or a device" "$(lines
 	"$(($(cause 'filled:') + $(cause 'a device') + $(cause 'tried again')))"
 [ "$(cause 'INVEPT of')" -gt 0 ]
 claim "INVEPT flushed" $?
+[ "$(cause 'mapped at the entry')" -gt 0 ]
+claim "what L1 mapped for a violation needed no other" $?
 
 # --- entries that fail
 trace l2-explain
