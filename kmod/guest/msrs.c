@@ -621,7 +621,7 @@ void msrs_init_bitmap(struct vcpu *vcpu)
 	for (i = 0; i < ARRAY_SIZE(both); i++)
 		pass(vcpu, both[i], MSR_FILTER_READ | MSR_FILTER_WRITE);
 	pass(vcpu, MSR_IA32_TSC, MSR_FILTER_READ);
-	/* KVM reads it before each entry. The processor has 0 where the guest has. */
+	/* KVM as L1 reads DEBUGCTL before each entry. The processor's is 0 if the guest's is. */
 	vcpu->debug.ctl_exits = vcpu->debug.ctl;
 	if (!vcpu->debug.ctl_exits)
 		pass(vcpu, MSR_IA32_DEBUGCTLMSR, MSR_FILTER_READ);

@@ -47,7 +47,7 @@ enum vcpu_req {
 	REQ_TRIPLE_FAULT,
 	REQ_NMI,
 	REQ_STEAL_UPDATE,
-	REQ_MSR_BITMAP, /* make MSR bitmaps anew: vm->msr_filter, or whether IA32_DEBUGCTL is 0, changed */
+	REQ_MSR_BITMAP, /* vm->msr_filter changed, or whether IA32_DEBUGCTL is 0: new MSR bitmaps */
 	REQ_NESTED,	/* nested/ has something to do before the entry */
 	REQ_LEAVE,	/* KVM_RUN is to return: there is something to tell */
 	REQ_TPR_ACCESS, /* userspace is to be told of an access to the TPR */
