@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * /dev/abyme: the system ioctls, as a table. Who may open it is the node's
- * mode. No row, no ioctl: -ENOTTY.
+ * mode. No row, no ioctl: -ENOTTY. Tour, stop 2.
  */
 
 #include <linux/kvm.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KVM_CHECK_EXTENSION: what is offered, as one table. What has no row answers
- * 0: nothing is announced that does not work.
+ * 0: nothing is announced that does not work. Tour, stop 2.
  */
 
 #include <linux/cpumask.h>

@@ -2,7 +2,7 @@
 /*
  * The decoder of instructions that touch device memory. Pure logic: mmio.c
  * gives it bytes and gets a struct insn; emulate.c executes that. The tables
- * follow the SDM's opcode maps (volume 2, appendix A).
+ * follow the SDM's opcode maps (volume 2, appendix A). Tour, stop 7.
  *
  * What a reader must know: an instruction is a row, of one_byte[], two_byte[]
  * or sse[], or of a group that ModRM's bits 5:3 select. What is not there is

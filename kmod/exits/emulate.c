@@ -2,7 +2,7 @@
 /*
  * Executes a decoded instruction on a guest's behalf. Pure logic: mmio.c gives
  * it the vCPU as a table of functions (struct emu_ops), unit tests give it a
- * struct, and compare with the processor.
+ * struct, and compare with the processor. Tour, stop 7.
  *
  * What a reader must know is that a run may stop in the middle, for userspace
  * to answer an access, and is then begun again from the start. So each operand

@@ -2,7 +2,7 @@
 /*
  * Port I/O: IN, OUT, INS and OUTS. Devices in the kernel are asked first, then
  * userspace, by KVM_EXIT_IO with the data in the second page of the vCPU's
- * mapping.
+ * mapping. Tour, stop 7.
  *
  * What a reader must know: an instruction that waits for userspace is kept in
  * vcpu->mmio->pio and ended by vcpu->complete at the next KVM_RUN, unless

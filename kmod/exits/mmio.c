@@ -3,7 +3,7 @@
  * Device memory: fetches the instruction that touched it, has it decoded and
  * emulated, and asks the kernel's devices, then userspace (KVM_EXIT_MMIO). The
  * exit handler of EPT violations comes here, for L1 and for L2. decode.c knows
- * the instruction, emulate.c runs it; here is the vCPU behind it.
+ * the instruction, emulate.c runs it; here is the vCPU behind it. Tour, stop 7.
  *
  * What a reader must know: an emulation that waits for userspace is kept in
  * vcpu->mmio and goes on in vcpu->complete at the next KVM_RUN, unless

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The arithmetic of extended page tables, for L1's EPT and for EPT02 alike.
+ * Tour, stop 3.
  *
  * What a reader must know: tables are changed under vm->mem.lock while
  * processors walk them and set accessed and dirty flags in them. So an entry is

@@ -2,7 +2,7 @@
 /*
  * From a guest's access to the page behind it: finding the host's page, how
  * large it may be mapped, and mapping it in L1's EPT. The exit handler of EPT
- * violations comes here for L1, nested/ept02.c for L2.
+ * violations comes here for L1, nested/ept02.c for L2. Tour, stop 3.
  *
  * What a reader must know: no page is pinned. A reference is held only while we
  * look. That the page is still there when it is mapped follows from the

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The FPU's state of a vCPU, XCR0, IA32_XSS and PKRU: when the processor has
- * the guest's and when the host's.
+ * the guest's and when the host's. Tour, stop 6.
  *
  * The run loop swaps the FPU once for each KVM_RUN, and XCR0, XSS and PKRU at
  * each entry, if they differ. Ioctls read and write the state while it is in

@@ -4,6 +4,7 @@
  * for the guest before it runs, left alone at exits, and restored on the way
  * out, by a user-return notifier. KERNEL_GS_BASE, which the host also needs
  * when another thread runs, is given back whenever the vCPU leaves the CPU.
+ * Tour, stop 6.
  *
  * What a reader must know: struct switch_state is the CPU's, not the vCPU's. It
  * knows what the processor holds (.now), so that nothing is written twice.

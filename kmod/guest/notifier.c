@@ -3,6 +3,7 @@
  * What the host's memory manager takes away from a guest: unmapping, swap,
  * migration, copy on write, ballooning. It calls us before it changes its own
  * page tables, and by our return no processor may use the old page any more.
+ * Tour, stop 3.
  *
  * What a reader must know: these callbacks run in any thread of the host, hold
  * the host's locks, sometimes may not sleep, and must never wait for memory. So

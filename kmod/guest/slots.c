@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Memory slots: which guest-physical addresses are which memory of the process.
+ * Tour, stop 3.
  *
  * KVM_SET_USER_MEMORY_REGION comes here, under slots_lock. Readers, in any
  * thread, see an immutable sorted array under SRCU; a change builds a new

@@ -3,7 +3,7 @@
  * The life of a hardware VMCS: made, loaded, cleared where it is active, freed.
  *
  * vcpu.c and nested/ own VMCSs and call this; hotplug and suspend (vmxop.c)
- * clear whatever is active on a CPU.
+ * clear whatever is active on a CPU. Tour, stop 4.
  *
  * What a reader must know: the processor may keep parts of an active VMCS to
  * itself, so its memory means nothing until it was cleared on that very CPU.

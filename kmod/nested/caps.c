@@ -3,7 +3,7 @@
  * The VMX capability MSRs that L1 sees: the intersection of what the processor
  * has and of what abyme does for L1. Pure logic that compiles in userspace.
  * nested.c owns the results; RDMSR, WRMSR and KVM_SET_MSRS come here through
- * it.
+ * it. Tour, stop 8.
  *
  * What a reader must know: a feature is offered by a row of <vmx/offer.def>.
  * HAS needs the processor's; OWN is L0's own work on any processor; NOT is

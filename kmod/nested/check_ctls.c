@@ -2,7 +2,8 @@
 /*
  * Checks on VMX controls: VM-execution, VM-exit and VM-entry control fields,
  * the rows of checks/controls.def. A failure is VMfailValid(7). Here are the
- * predicates that are too long for a row. SDM: "Checks on VMX Controls".
+ * predicates that are too long for a row. Tour, stop 10.
+ * SDM: "Checks on VMX Controls".
  */
 #include "nested/check_common.h"
 

@@ -2,8 +2,8 @@
 /*
  * Checks on L2's state, but the segments (check_segs.c): the rows of
  * checks/guest_*.def. A failure is a VM exit with reason 33. Here are the
- * predicates that are too long for a row. SDM: "Checks on the Guest State
- * Area".
+ * predicates that are too long for a row. Tour, stop 10.
+ * SDM: "Checks on the Guest State Area".
  */
 #include "nested/check_common.h"
 

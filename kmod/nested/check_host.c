@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Checks on the host-state area, that is, on what L1 wants to be after an exit:
- * the rows of checks/host.def. A failure is VMfailValid(8). SDM: "Checks on
- * Host-State Area".
+ * the rows of checks/host.def. A failure is VMfailValid(8). Tour, stop 10.
+ * SDM: "Checks on Host-State Area".
  */
 #include "nested/check_common.h"
 

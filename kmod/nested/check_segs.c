@@ -2,7 +2,7 @@
 /*
  * Checks on L2's segment registers: the rows of checks/guest_segs.def. A
  * failure is a VM exit with reason 33. Here are the predicates that are too
- * long for a row. SDM: "Checks on Guest Segment Registers".
+ * long for a row. Tour, stop 10. SDM: "Checks on Guest Segment Registers".
  */
 #include "nested/check_common.h"
 

@@ -568,7 +568,7 @@ static void map_stand_in(struct vcpu *vcpu, struct ept02_fault *f)
 	mem_unlock(&vm->mem);
 }
 
-/* Counts why EPT02 was filled. @r: what map_page() answered. */
+/* Counts why EPT02 was filled. @r: what map_group() answered. */
 static void note_refill(struct vcpu *vcpu, int r)
 {
 	bool had_entry = vcpu_exit_qual(vcpu) & EPTQ_RIGHTS;

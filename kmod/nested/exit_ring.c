@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Exits of L2 as records, and the stopwatch beside them. Pure logic that
- * compiles in userspace; watch.c calls it with the time.
+ * compiles in userspace; watch.c calls it with the time. Tour, stop 14.
  */
 #include "nested/exit_ring.h"
 

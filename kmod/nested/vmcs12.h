@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * vmcs12: the VMCS that L1 writes for L2, in KVM's memory format, and access to
- * its fields by encoding. Pure.
+ * its fields by encoding. Pure. Tour, stop 9.
  *
  * The format is one that Linux keeps stable for migration: a saved state means
  * the same on both, and VMCSs that L1 has parked in its memory can be used by
