@@ -9,7 +9,7 @@
 #include "guest/vcpu.h"
 #include "vcpu_state_ioctl.h"
 
-/* -EINVAL: flags, of which there are none; -ENXIO: another attribute. */
+/* Takes the argument. -EINVAL: flags, of which there are none; -ENXIO: another attribute. */
 static long take_attr(struct kvm_device_attr *attr, const void __user *arg, u32 group, u64 index)
 {
 	if (copy_from_user(attr, arg, sizeof(*attr)))
@@ -24,8 +24,12 @@ static u64 __user *value_of(const struct kvm_device_attr *attr)
 	return u64_to_user_ptr(attr->addr);
 }
 
-/* --- the device: what XCR0 can be at most, with what a process must ask Linux for ---- */
+/* --- the device: what XCR0 can be at most -------------------------------------------- */
 
+/*
+ * On KVM this may hold components that a process must ask Linux for. Here there
+ * are none of that kind.
+ */
 long sys_has_attr(void __user *arg)
 {
 	struct kvm_device_attr attr;
@@ -43,7 +47,7 @@ long sys_get_attr(void __user *arg)
 	return put_user(fpu_supported_xcr0(), value_of(&attr)) ? -EFAULT : 0;
 }
 
-/* --- a vCPU: its TSC less the host's ------------------------------------------------- */
+/* --- a vCPU: the offset of its TSC from the host's ----------------------------------- */
 
 long vcpu_has_attr(struct vcpu *vcpu, void __user *arg)
 {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* /dev/abyme: the system ioctls. */
+/*
+ * /dev/abyme: the system ioctls, as a table. Who may open it is the node's
+ * mode. No row, no ioctl: -ENOTTY. Tour, stop 2.
+ */
 
 #include <linux/kvm.h>
 #include <linux/module.h>
@@ -8,6 +11,10 @@
 #include "dev.h"
 #include "vcpu_state_ioctl.h"
 
+/*
+ * Linear: the tables are short, and the ioctl that matters, KVM_RUN, comes
+ * first in its own.
+ */
 const struct ioctl_row *ioctl_find(const struct ioctl_row *rows, int count, unsigned int cmd)
 {
 	int i;
@@ -18,7 +25,7 @@ const struct ioctl_row *ioctl_find(const struct ioctl_row *rows, int count, unsi
 	return NULL;
 }
 
-/* KVM_GET_API_VERSION: 12, for good. @arg must be 0. */
+/* KVM_GET_API_VERSION: 12, and never another. @arg must be 0. */
 static long get_api_version(void *unused, unsigned long arg)
 {
 	return arg ? -EINVAL : KVM_API_VERSION;
@@ -36,6 +43,7 @@ static long get_vcpu_mmap_size(void *unused, unsigned long arg)
 	return arg ? -EINVAL : 3 * PAGE_SIZE;
 }
 
+/* KVM_CHECK_EXTENSION without a VM: what a new VM would have. */
 static long check_extension(void *unused, unsigned long arg)
 {
 	return extension_value(NULL, arg);

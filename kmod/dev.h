@@ -20,14 +20,15 @@ long vm_create_fd(void);
 long vcpu_create_fd(struct vm *vm, unsigned long id);
 
 /*
- * Find the row of @cmd. Handlers take the object and the ioctl's argument as
- * it came: most of them a user pointer.
+ * A row of a table of ioctls. Handlers take the object and the ioctl's argument
+ * as it came: most of them a user pointer.
  */
 struct ioctl_row {
 	unsigned int cmd;
 	long (*fn)(void *object, unsigned long arg);
 };
 
+/* The row of @cmd, or NULL. */
 const struct ioctl_row *ioctl_find(const struct ioctl_row *rows, int count, unsigned int cmd);
 
 /*

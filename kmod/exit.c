@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Which handler has which exit. An exit of L2 goes to L1 first if L1 asked for
- * it; what is left is L0's, whoever ran.
+ * it; what is left is L0's, whoever ran. Tour, stops 7 and 13. The run loop
+ * comes here after each exit, interrupts on.
+ *
+ * What a reader must know: an exit is a row of handlers[], and a handler never
+ * knows who dispatched it.
  */
 
 #include <linux/kvm.h>
@@ -26,7 +30,7 @@ static int ept_misconfig(struct vcpu *vcpu)
 	return vcpu->in_l2 ? ept02_misconfig(vcpu) : exit_unexpected(vcpu);
 }
 
-/* NULL: no guest of abyme can cause it; see exit_unexpected(). */
+/* NULL: no guest of abyme can cause this exit, and exit_unexpected() has it. */
 static const exit_handler handlers[NR_EXITS] = {
 	[EXIT_EXCEPTION_NMI] = exit_exception_nmi,
 	[EXIT_EXT_INT] = exit_ext_int,

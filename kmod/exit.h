@@ -6,7 +6,7 @@
 struct vcpu;
 
 /*
- * Handle the exit in vcpu->exit_reason, of L1 or L2.
+ * Handles the exit in vcpu->exit_reason, of L1 or L2.
  * Return: 1: enter again; 0: kvm_run is filled; <0: errno. May sleep.
  */
 int exit_handle(struct vcpu *vcpu);

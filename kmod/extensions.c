@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM_CHECK_EXTENSION: what is offered, as one table. What has no row answers 0. */
+/*
+ * KVM_CHECK_EXTENSION: what is offered, as one table. What has no row answers
+ * 0: nothing is announced that does not work. Tour, stop 2.
+ */
 
 #include <linux/cpumask.h>
 #include <linux/kvm.h>
@@ -102,7 +105,7 @@ static const struct extension extensions[] = {
 	{ KVM_CAP_HYPERV_ENFORCE_CPUID, 1 },
 };
 
-/* The LAPIC's timer must go on while the processor sleeps. */
+/* A guest's MWAIT may put the processor to sleep: the host's LAPIC timer must go on then. */
 static bool guest_can_mwait(void)
 {
 	return boot_cpu_has(X86_FEATURE_MWAIT) && boot_cpu_has(X86_FEATURE_ARAT) &&
@@ -113,7 +116,7 @@ long extension_value(struct vm *vm, unsigned long cap)
 {
 	int i;
 
-	/* How many are recommended; more may be made, up to KVM_CAP_MAX_VCPUS. */
+	/* This is how many are recommended. More may be made, up to KVM_CAP_MAX_VCPUS. */
 	if (cap == KVM_CAP_NR_VCPUS)
 		return min_t(long, num_online_cpus(), VM_MAX_VCPUS);
 	if (cap == KVM_CAP_X86_DISABLE_EXITS)

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* CPUID, MSRs, FPU and clocks: what a vCPU is given, and what it could be. */
+/*
+ * CPUID, MSRs, FPU and clocks: what a vCPU is given, and what it could be. The
+ * tables are in guest/; here arguments are copied and checked. Above each
+ * handler is what may surprise; docs/abyme.4 has every errno.
+ *
+ * Context: handlers of vCPUs are called with it locked and loaded.
+ */
 #include <linux/kvm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -10,11 +16,11 @@
 #include "irqchip/inject.h"
 #include "vcpu_state_ioctl.h"
 
-#define MAX_MSRS 256 /* in one ioctl */
+#define MAX_MSRS 256 /* that one ioctl may name; KVM's limit */
 
 /* --- CPUID -------------------------------------------------------------- */
 
-/* -E2BIG with .nent set: too little room. */
+/* KVM_GET_SUPPORTED_CPUID. -E2BIG: too little room. */
 long sys_get_supported_cpuid(void __user *arg)
 {
 	struct kvm_cpuid2 __user *user = arg;
@@ -39,7 +45,7 @@ long sys_get_supported_cpuid(void __user *arg)
 	return r;
 }
 
-/* -E2BIG: too little room. */
+/* KVM_GET_SUPPORTED_HV_CPUID. -E2BIG: too little room. @lapic: as hyperv_supported(). */
 static long get_hv_cpuid(struct kvm_cpuid2 __user *user, bool lapic)
 {
 	struct kvm_cpuid_entry2 entries[HYPERV_LEAVES];
@@ -79,7 +85,7 @@ long vcpu_enable_cap(struct vcpu *vcpu, void __user *arg)
 	return 0;
 }
 
-/* Nothing is emulated that the processor lacks. */
+/* KVM_GET_EMULATED_CPUID: nothing is emulated that the processor lacks. */
 long sys_get_emulated_cpuid(void __user *arg)
 {
 	struct kvm_cpuid2 __user *user = arg;
@@ -87,6 +93,7 @@ long sys_get_emulated_cpuid(void __user *arg)
 	return put_user(0, &user->nent) ? -EFAULT : 0;
 }
 
+/* All entries are copied before any is looked at. */
 long vcpu_set_cpuid2(struct vcpu *vcpu, void __user *arg)
 {
 	struct kvm_cpuid2 __user *user = arg;
@@ -147,7 +154,7 @@ static int feature_one(struct vcpu *vcpu, struct kvm_msr_entry *e)
 	return msr_feature(e->index, &e->data);
 }
 
-/* Return: how many succeeded before the first that did not; -errno. */
+/* Reads or writes MSRs one after the other. Return: how many succeeded before the first failed. */
 static long msr_io(struct vcpu *vcpu, struct kvm_msrs __user *user,
 		   int (*one)(struct vcpu *vcpu, struct kvm_msr_entry *e), bool write_back)
 {
@@ -185,7 +192,7 @@ long sys_get_msrs(void __user *arg)
 	return msr_io(NULL, arg, feature_one, true);
 }
 
-/* -E2BIG with .nmsrs set: too little room. */
+/* Fills a list of MSRs with @flag. -E2BIG with .nmsrs set: too little room. */
 static long get_list(struct kvm_msr_list __user *user, u32 flag)
 {
 	u32 room, count, *list;
@@ -235,8 +242,9 @@ long vcpu_setup_mce(struct vcpu *vcpu, void __user *arg)
 }
 
 /*
- * KVM_X86_SET_MCE: an error in a bank, and #MC if it is not a corrected one.
- * -EFAULT; -EINVAL: no such bank, or a status that is not valid.
+ * KVM_X86_SET_MCE: puts an error into a bank, and raises #MC unless it is a
+ * corrected one. -EFAULT; -EINVAL: there is no such bank, or the status is not
+ * valid.
  */
 long vcpu_set_mce(struct vcpu *vcpu, void __user *arg)
 {
@@ -321,7 +329,7 @@ long vcpu_set_xcrs(struct vcpu *vcpu, void __user *arg)
 		return -EFAULT;
 	if (!fpu_supported_xcr0() || xcrs.nr_xcrs > KVM_MAX_XCRS || xcrs.flags)
 		return -EINVAL;
-	/* One register, so the first entry for it is all that there is to set. */
+	/* There is one such register, so that the first entry for it is all there is to set. */
 	for (i = 0; i < xcrs.nr_xcrs; i++)
 		if (xcrs.xcrs[i].xcr == 0)
 			return fpu_set_xcr(vcpu, 0, xcrs.xcrs[i].value) ? -EINVAL : 0;
@@ -330,6 +338,7 @@ long vcpu_set_xcrs(struct vcpu *vcpu, void __user *arg)
 
 /* --- time --------------------------------------------------------------- */
 
+/* 0 asks for the host's own frequency. */
 long vcpu_set_tsc_khz(void *vcpu, unsigned long khz)
 {
 	if (khz > U32_MAX)

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The module: what it needs of the processor, and the device node. */
+/*
+ * The module: what it needs of the processor, the order in which its parts are
+ * set up, and the device node. Tour, stop 1.
+ *
+ * What a reader must know: loading does not switch VT-x on; the first VM does.
+ */
 
 #define pr_fmt(fmt) "abyme: " fmt
 
@@ -31,6 +36,7 @@ static struct miscdevice device = {
 	.fops = &dev_fops,
 };
 
+/* Takes back what would outlive the module. No VM is left: they hold references to it. */
 static void teardown(void)
 {
 	stats_teardown();
@@ -39,6 +45,10 @@ static void teardown(void)
 	host_teardown();
 }
 
+/*
+ * What may refuse comes first, then what cannot fail, then the device node, by
+ * which users come in.
+ */
 static int __init abyme_init(void)
 {
 	int r;

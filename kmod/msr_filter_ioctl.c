@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM_X86_SET_MSR_FILTER. */
+/*
+ * KVM_X86_SET_MSR_FILTER: building a filter from userspace's ranges, and
+ * putting it in force. What it decides is in guest/msr_filter.c.
+ */
 #include <linux/err.h>
 #include <linux/kvm.h>
 #include <linux/rcupdate.h>
@@ -10,7 +13,7 @@
 #include "guest/vcpu.h"
 #include "msr_filter_ioctl.h"
 
-/* A range of no MSRs is none. -EINVAL: no flags or unknown ones; more MSRs than a bitmap has. */
+/* Adds a range, if it has any MSR. -EINVAL: no flags, or unknown ones; too many MSRs. */
 static int add_msr_range(struct msr_filter *filter, const struct kvm_msr_filter_range *from)
 {
 	u32 access = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE;
@@ -32,7 +35,7 @@ static int add_msr_range(struct msr_filter *filter, const struct kvm_msr_filter_
 	return 0;
 }
 
-/* Or ERR_PTR. */
+/* Makes a filter of what userspace wants. Return: the filter, or an ERR_PTR. */
 static struct msr_filter *make_filter(const struct kvm_msr_filter *from)
 {
 	struct msr_filter *filter;
@@ -47,7 +50,7 @@ static struct msr_filter *make_filter(const struct kvm_msr_filter *from)
 	filter->default_allow = !(from->flags & KVM_MSR_FILTER_DEFAULT_DENY);
 	for (i = 0; !r && i < MSR_FILTER_RANGES; i++)
 		r = add_msr_range(filter, &from->ranges[i]);
-	/* All MSRs denied is nobody's wish. */
+	/* A filter that denies all MSRs is refused, as in KVM: it can only be a mistake. */
 	if (!r && !filter->default_allow && !filter->count)
 		r = -EINVAL;
 	if (!r)
@@ -57,9 +60,9 @@ static struct msr_filter *make_filter(const struct kvm_msr_filter *from)
 }
 
 /*
- * KVM_X86_SET_MSR_FILTER: in force when it returns, for each vCPU. -EFAULT;
- * -EINVAL: unknown flags, a range for neither reads nor writes or of more MSRs
- * than 12288, deny by default without a range; -ENOMEM.
+ * KVM_X86_SET_MSR_FILTER: the filter is in force for each vCPU when this
+ * returns. -EFAULT; -EINVAL: unknown flags, a range for neither reads nor
+ * writes or of more MSRs than 12288, deny by default without a range; -ENOMEM.
  */
 long vm_set_msr_filter(struct vm *vm, void __user *arg)
 {
@@ -73,7 +76,7 @@ long vm_set_msr_filter(struct vm *vm, void __user *arg)
 		return PTR_ERR(filter);
 	mutex_lock(&vm->lock);
 	old = rcu_replace_pointer(vm->msr_filter, filter, lockdep_is_held(&vm->lock));
-	/* Bitmaps of the old one are out of use before it goes. */
+	/* No vCPU runs with a bitmap of the old filter when this returns. */
 	vm_request_sync(vm, REQ_MSR_BITMAP);
 	synchronize_rcu();
 	mutex_unlock(&vm->lock);

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The run loop: requests, events, the entry, and after the exit its dispatch.
+ * KVM_RUN comes to vcpu_run(). Tour, stop 5.
  *
- * Who wants a vCPU's attention sets a request and then kicks. The vCPU sets
- * VCPU_IN_GUEST, with interrupts off, before it looks at its requests for the
- * last time: either it sees the request or the kicker sees the mode and sends
- * an IPI, which makes a VM exit.
+ * What a reader must know: whoever wants a vCPU's attention sets a request and
+ * then kicks. The vCPU sets VCPU_IN_GUEST, with interrupts off, before it looks
+ * at its requests for the last time: either it sees the request, or the kicker
+ * sees the mode and sends an IPI, which makes a VM exit.
+ *
+ * Functions of the loop answer 1 (go on), 0 (kvm_run is filled, go to
+ * userspace) or a negative errno.
+ * Context: the vCPU's thread, vCPU locked and loaded, interrupts and preemption
+ * on unless it is said otherwise.
  */
 
 #include <abyme.h>
@@ -36,6 +42,7 @@ MODULE_PARM_DESC(halt_poll_ns, "longest busy wait, in ns, before a halted vCPU s
 
 /* --- requests ----------------------------------------------------------- */
 
+/* For L2 it is an exit that L1 gets always; for L1 the end of the machine. */
 static int triple_fault(struct vcpu *vcpu)
 {
 	if (vcpu->in_l2)
@@ -44,6 +51,11 @@ static int triple_fault(struct vcpu *vcpu)
 	return 0;
 }
 
+/*
+ * Requests that are only taken here have done their work by ending the last
+ * entry: what they are about is looked up again before the next. REQ_EVENT and
+ * REQ_TLB_FLUSH are taken later.
+ */
 static int handle_requests(struct vcpu *vcpu)
 {
 	if (likely(!READ_ONCE(vcpu->requests)))
@@ -89,7 +101,7 @@ static void write_exception(struct vcpu *vcpu)
 		     vcpu->inject.insn_len);
 }
 
-/* An exception that software raised goes to the processor: its side effects first. */
+/* Gives a pending exception to the processor. Its side effects on CR2, DR6 come first. */
 static void deliver_exception(struct vcpu *vcpu)
 {
 	struct vcpu_inject *in = &vcpu->inject;
@@ -101,7 +113,7 @@ static void deliver_exception(struct vcpu *vcpu)
 			debug_deliver_payload(vcpu, in->exception.payload);
 		in->exception.has_payload = false;
 	}
-	/* Faults, #DB among them, push RF set. */
+	/* Faults push RF set, also those that userspace has made pending. */
 	if (in->exception.vector != VEC_BP && in->exception.vector != VEC_OF &&
 	    in->exception.vector != VEC_DB)
 		vcpu_set_rflags(vcpu, vcpu_rflags(vcpu) | X86_EFLAGS_RF);
@@ -110,7 +122,10 @@ static void deliver_exception(struct vcpu *vcpu)
 	write_exception(vcpu);
 }
 
-/* What an exit cut short goes first. Return: whether there was something. */
+/*
+ * An event whose delivery an exit cut short goes before all others. Return:
+ * whether there was one.
+ */
 static bool reinject(struct vcpu *vcpu)
 {
 	struct vcpu_inject *in = &vcpu->inject;
@@ -142,6 +157,10 @@ static bool deliver_nmi(struct vcpu *vcpu)
 	return true;
 }
 
+/*
+ * While L2 runs and L1 wants its interrupts none goes to L2: nested_events()
+ * has looked for them.
+ */
 static bool deliver_irq(struct vcpu *vcpu)
 {
 	struct vcpu_inject *in = &vcpu->inject;
@@ -161,15 +180,16 @@ static bool deliver_irq(struct vcpu *vcpu)
 	return true;
 }
 
-/* Userspace, which has the 8259As, waits for the guest to be able to take an interrupt. */
+/* Does userspace, which has the 8259As, wait until the guest can take an interrupt? */
 static bool user_wants_window(struct vcpu *vcpu)
 {
 	return unlikely(READ_ONCE(vcpu->run->request_interrupt_window)) && irq_user_may_raise(vcpu);
 }
 
 /*
- * Write the next event into the active VMCS and ask for a window for the rest.
- * May reflect an exit to L1 instead.
+ * Writes the next event into the active VMCS, and asks for a window for the
+ * rest. May give L1 an exit instead. *@immediate: the entry is to be left again
+ * at once, as something is due to L1.
  */
 static int deliver_events(struct vcpu *vcpu, bool *immediate)
 {
@@ -195,7 +215,7 @@ static int deliver_events(struct vcpu *vcpu, bool *immediate)
 
 /* --- the entry ---------------------------------------------------------- */
 
-/* Context: interrupts off. Nothing is lost: "injected" events are written anew. */
+/* Takes the entry back. Injected events are written again before the next. Interrupts off. */
 static void cancel_entry(struct vcpu *vcpu)
 {
 	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
@@ -203,7 +223,7 @@ static void cancel_entry(struct vcpu *vcpu)
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
-/* Something came up since the last look? Context: interrupts off. */
+/* Has something come up since the last look? Context: interrupts off, VCPU_IN_GUEST set. */
 static bool must_not_enter(struct vcpu *vcpu)
 {
 	if (vcpu_take_request(vcpu, REQ_TLB_FLUSH)) {
@@ -214,7 +234,11 @@ static bool must_not_enter(struct vcpu *vcpu)
 	       (vcpu->nested && nested_entry_stale(vcpu));
 }
 
-/* Context: interrupts off. Return: 0, or 1 on VMfail. */
+/*
+ * The crossing itself. Between context_tracking_guest_enter() and _exit() RCU
+ * may not watch: nothing in there may be traced or take a lock. Context:
+ * interrupts off. Return: 0, or 1 on VMfail.
+ */
 static __always_inline int cross(struct vcpu *vcpu)
 {
 	struct vmcs *vmcs = vcpu->vmcs;
@@ -237,7 +261,7 @@ static __always_inline int cross(struct vcpu *vcpu)
 	return failed;
 }
 
-/* The same, with the time of entry and exit noted. */
+/* Crosses, and notes the time of entry and exit. */
 static noinline int cross_watched(struct vcpu *vcpu)
 {
 	int failed;
@@ -251,7 +275,7 @@ static noinline int cross_watched(struct vcpu *vcpu)
 /* .exit_reason when the processor refused to enter at all */
 #define NO_EXIT 0xffff
 
-/* Context: interrupts off, right after the exit: what must not wait. */
+/* Reads the exit, and does what must not wait: NMIs and machine checks. Interrupts off. */
 static void read_exit(struct vcpu *vcpu)
 {
 	u32 reason = vmread(VMCS_EXIT_REASON);
@@ -273,18 +297,22 @@ static void read_exit(struct vcpu *vcpu)
 		compat_machine_check();
 }
 
-/* Interrupts on again; the host's interrupt that ended the guest's turn is taken. */
+/* Turns interrupts on. The host's interrupt that ended the guest's turn is taken here. */
 static void leave_irqs_off(struct vcpu *vcpu)
 {
 	if ((u16)vcpu->exit_reason == EXIT_EXT_INT) {
 		local_irq_enable();
-		asm volatile("nop"); /* STI's shadow: here it is taken, on the guest's account */
+		asm volatile("nop"); /* after STI's shadow it is taken, on the guest's account */
 		local_irq_disable();
 	}
 	vtime_account_guest_exit();
 	local_irq_enable();
 }
 
+/*
+ * The processor refused the entry. For L1 that is a bug of userspace's or of
+ * abyme's. @error: of VMfail, or 0.
+ */
 static int entry_failed(struct vcpu *vcpu, u32 error)
 {
 	struct kvm_run *run = vcpu->run;
@@ -297,6 +325,7 @@ static int entry_failed(struct vcpu *vcpu, u32 error)
 	return 0;
 }
 
+/* What of an exit comes before its handler. */
 static void note_exit(struct vcpu *vcpu)
 {
 	inject_recover(vcpu);
@@ -347,7 +376,11 @@ static u32 enter_guest(struct vcpu *vcpu)
 	return 0;
 }
 
-/* One entry, or several if exits are short, and the handling of the exit after it. */
+/*
+ * One entry, or several if their exits are short, and the handling of the exit after it. Up to
+ * preempt_disable() things may sleep; from there on nothing may, and everything that was
+ * prepared is checked once more.
+ */
 static int enter_once(struct vcpu *vcpu)
 {
 	bool immediate = false, handled;
@@ -386,7 +419,7 @@ static int enter_once(struct vcpu *vcpu)
 	do {
 		error = enter_guest(vcpu);
 		if (unlikely(immediate))
-			vcpu_request(vcpu, REQ_EVENT); /* what L1 is due is still there */
+			vcpu_request(vcpu, REQ_EVENT); /* what is due to L1 still is */
 		handled = handle_at_once(vcpu, &r);
 	} while (handled && r > 0 && !must_not_enter(vcpu));
 	leave_guest(vcpu);
@@ -400,7 +433,7 @@ static int enter_once(struct vcpu *vcpu)
 
 /* --- halting ------------------------------------------------------------ */
 
-/* Something that ends HLT is there. */
+/* Is there something that ends HLT? Does not sleep. */
 static bool has_wake_event(struct vcpu *vcpu)
 {
 	if (vcpu->in_l2)
@@ -415,6 +448,10 @@ static bool has_wake_event(struct vcpu *vcpu)
 	return irq_pending(vcpu) >= 0 && inject_irq_allowed(vcpu);
 }
 
+/*
+ * Is there a reason to stop waiting? Called with the thread about to sleep, so
+ * it must not sleep itself.
+ */
 static bool has_work(struct vcpu *vcpu)
 {
 	if (signal_pending(current) || compat_immediate_exit(vcpu->run))
@@ -426,7 +463,7 @@ static bool has_work(struct vcpu *vcpu)
 	return vcpu->mp_state == KVM_MP_STATE_HALTED && has_wake_event(vcpu);
 }
 
-/* A busy wait, longer when it paid off lately. Return: whether it did. */
+/* Waits busily, for longer if that paid off lately. Return: whether it did this time. */
 static bool poll(struct vcpu *vcpu)
 {
 	u64 end = ktime_get_ns() + vcpu->halt_poll_ns;
@@ -443,6 +480,10 @@ static bool poll(struct vcpu *vcpu)
 	return false;
 }
 
+/*
+ * vcpu_wake() wakes it. The state is set before the look, so that nothing is
+ * missed in between.
+ */
 static void sleep_until_work(struct vcpu *vcpu)
 {
 	prepare_to_rcuwait(&vcpu->wait);
@@ -456,7 +497,7 @@ static void sleep_until_work(struct vcpu *vcpu)
 	vcpu->stats.halt_wakeup++;
 }
 
-/* Halved when the sleep was long, doubled when a slightly longer wait would have done. */
+/* Halves the busy wait after a long sleep, doubles it if a slightly longer one would have done. */
 static void adapt_poll(struct vcpu *vcpu, u64 slept_ns)
 {
 	unsigned int limit = READ_ONCE(halt_poll_ns);
@@ -469,6 +510,7 @@ static void adapt_poll(struct vcpu *vcpu, u64 slept_ns)
 		vcpu->halt_poll_ns = 0;
 }
 
+/* The vCPU is halted, or waits for a SIPI. */
 static int block(struct vcpu *vcpu)
 {
 	u64 start;
@@ -500,13 +542,13 @@ static bool runnable(struct vcpu *vcpu)
 	return vcpu->mp_state == KVM_MP_STATE_RUNNABLE;
 }
 
-/* Signals, rescheduling. 1: go on. */
+/* What the thread owes the host: signals, rescheduling. Return: 1: go on. */
 static int host_work(struct vcpu *vcpu)
 {
 	if (!__xfer_to_guest_mode_work_pending() && !compat_immediate_exit(vcpu->run))
 		return 1;
 	if (compat_immediate_exit(vcpu->run))
-		return -EINTR; /* .exit_reason stays: userspace finished the last exit by this */
+		return -EINTR; /* .exit_reason stays: by this userspace finishes the last exit */
 	if (compat_guest_work()) {
 		vcpu->run->exit_reason = KVM_EXIT_INTR;
 		vcpu->stats.signal_exits++;
@@ -525,8 +567,8 @@ static bool window_open_for_user(struct vcpu *vcpu)
 }
 
 /*
- * What the guest's last instruction made due to userspace comes before all else: it
- * is in nothing that userspace could save, should it not come back.
+ * What the guest's last instruction made due to userspace comes before all
+ * else: it is in nothing that userspace could save, should it not come back.
  */
 static int tell_user(struct vcpu *vcpu)
 {
@@ -538,6 +580,7 @@ static int tell_user(struct vcpu *vcpu)
 	return r > 0 ? hyperv_tell_user(vcpu) : r;
 }
 
+/* Userspace has answered an exit: the instruction that made it is ended. */
 static int finish_last_exit(struct vcpu *vcpu)
 {
 	int (*complete)(struct vcpu * vcpu) = vcpu->complete;
@@ -548,6 +591,10 @@ static int finish_last_exit(struct vcpu *vcpu)
 	return complete(vcpu);
 }
 
+/*
+ * Tour, stop 5. What is done once for a KVM_RUN is here, what is done for each
+ * entry in enter_once().
+ */
 int vcpu_run(struct vcpu *vcpu)
 {
 	int r;

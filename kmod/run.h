@@ -6,7 +6,7 @@
 struct vcpu;
 
 /*
- * Run the guest until it needs userspace. Context: vCPU locked and loaded.
+ * Runs the guest until it needs userspace. Context: vCPU locked and loaded.
  * Return: 0 with kvm_run filled, or a negative errno (-EINTR: a signal).
  */
 int vcpu_run(struct vcpu *vcpu);

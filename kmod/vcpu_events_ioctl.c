@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM_GET_VCPU_EVENTS and KVM_SET_VCPU_EVENTS, KVM_GET_MP_STATE and KVM_SET_MP_STATE. */
+/*
+ * KVM_GET_VCPU_EVENTS and KVM_SET_VCPU_EVENTS, KVM_GET_MP_STATE and
+ * KVM_SET_MP_STATE.
+ *
+ * What a reader must know: everything that waits must be in what userspace can
+ * save. An event of L1's entry that is still to be injected is the nested
+ * state's, and so is left out here (nested_event_waits()).
+ *
+ * Context: vCPU locked and loaded.
+ */
 #include <linux/kvm.h>
 #include <linux/uaccess.h>
 #include <vmx/info.h>
@@ -15,7 +24,7 @@ static void get_exception(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 	struct vcpu_inject *in = &vcpu->inject;
 	u8 vector = in->exception.vector;
 
-	/* Without the payload's capability userspace would lose it: it takes effect now. */
+	/* Without that capability userspace would lose the payload: it takes effect now. */
 	if (in->exception.pending && in->exception.has_payload && !vcpu->vm->exception_payload) {
 		if (vector == VEC_PF)
 			vcpu->cr2 = in->exception.payload;
@@ -23,7 +32,7 @@ static void get_exception(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 			debug_deliver_payload(vcpu, in->exception.payload);
 		in->exception.has_payload = false;
 	}
-	/* INT3 and INTO have a length, which has no place here; they come again by themselves. */
+	/* INT3 and INTO have a length, which has no place here: they are executed again instead. */
 	if (vector != VEC_BP && vector != VEC_OF) {
 		e->exception.injected = in->exception.injected;
 		e->exception.pending = in->exception.pending;
@@ -45,7 +54,7 @@ static u8 get_shadow(void)
 	       (block & IRQBLK_MOV_SS ? KVM_X86_SHADOW_INT_MOV_SS : 0);
 }
 
-/* What KVM_RUN would take at once is in the state that is saved, not beside it. */
+/* Takes INIT and SIPI as KVM_RUN would at once, so that the saved state has what they do. */
 static void settle_init_sipi(struct vcpu *vcpu)
 {
 	if (vcpu->lapic && lapic_has_events(vcpu) && !nested_holds_init(vcpu))
@@ -142,7 +151,7 @@ static void set_triple_fault(struct vcpu *vcpu, bool pending)
 		vcpu_take_request(vcpu, REQ_TRIPLE_FAULT);
 }
 
-/* What is in delivery. The event of an entry of L1's is the nested state's, and stays. */
+/* Sets what is in delivery. The event of an entry of L1's is the nested state's, and stays. */
 static void set_injected(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 {
 	inject_set_irq_vector(vcpu, e->interrupt.injected ? e->interrupt.nr : -1, e->interrupt.soft,
@@ -153,7 +162,7 @@ static void set_injected(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 	vcpu->inject.nmi.injected = e->nmi.injected;
 }
 
-/* For KVM_MP_STATE_SIPI_RECEIVED, which may have been set before. */
+/* Notes the vector for KVM_MP_STATE_SIPI_RECEIVED, which may have been set before. */
 static void set_sipi_vector(struct vcpu *vcpu, u8 vector)
 {
 	vcpu->sipi_vector = vector;
@@ -161,6 +170,7 @@ static void set_sipi_vector(struct vcpu *vcpu, u8 vector)
 		lapic_latch_sipi(vcpu, vector);
 }
 
+/* NMIs that wait are set after what masks them, as that decides how many can wait. */
 int events_set(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 {
 	if (!events_ok(vcpu, e))

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The vCPU's file: KVM_RUN and the ioctls on its state. */
+/*
+ * The vCPU's file: how it is made and mapped, KVM_RUN, and the table of ioctls
+ * on its state. Tour, stop 4.
+ *
+ * What a reader must know: an ioctl takes the vCPU's lock and loads it on this
+ * CPU, so that handlers may use vmread() and vmwrite() and act on the guest
+ * that runs, L1 or L2.
+ */
 
 #include <abyme.h>
 #include <linux/anon_inodes.h>
@@ -19,7 +26,7 @@
 #include "vcpu_state_ioctl.h"
 #include "vm_irq_ioctl.h"
 
-/* Who runs it now: for kicks by signal and for the scheduler's sake. */
+/* Notes which thread runs the vCPU now. */
 static void note_thread(struct vcpu *vcpu)
 {
 	struct pid *old = rcu_access_pointer(vcpu->pid), *new = get_task_pid(current, PIDTYPE_PID);
@@ -35,9 +42,9 @@ static void note_thread(struct vcpu *vcpu)
 }
 
 /*
- * The mask that is KVM_RUN's instead of the thread's. The latter waits in
- * .real_blocked: what is in there interrupts, and does not kill before it can
- * be blocked again.
+ * Makes KVM_SET_SIGNAL_MASK's mask the thread's during KVM_RUN. The thread's
+ * own waits in .real_blocked: a signal in there interrupts, and does not kill
+ * before it can be blocked again.
  */
 static void swap_signals_in(struct vcpu *vcpu)
 {
@@ -76,7 +83,7 @@ static long run(void *object, unsigned long arg)
 	return r;
 }
 
-/* KVM_SET_SIGNAL_MASK: the mask during KVM_RUN; NULL: the thread's own. */
+/* KVM_SET_SIGNAL_MASK: sets the mask during KVM_RUN; with NULL it is the thread's own. */
 static long set_signal_mask(struct vcpu *vcpu, void __user *arg)
 {
 	struct kvm_signal_mask head;
@@ -194,7 +201,7 @@ VCPU_FN(vcpu_has_attr)
 VCPU_FN(vcpu_get_attr)
 VCPU_FN(vcpu_set_attr)
 
-/* All but the last are called with the vCPU locked and loaded. */
+/* All handlers but the last are called with the vCPU locked and loaded. */
 static const struct ioctl_row rows[] = {
 	{ KVM_RUN, run },
 	{ KVM_SET_SIGNAL_MASK, row_set_signal_mask },
@@ -308,7 +315,7 @@ static const struct file_operations vcpu_fops = {
 	.llseek = noop_llseek,
 };
 
-/* Everything of a new vCPU that layers above guest/ have. */
+/* Gives a new vCPU what layers above guest/ have: VMX, a LAPIC, and the state after power-up. */
 static int equip(struct vcpu *vcpu)
 {
 	int r = nested_init(vcpu);
@@ -335,8 +342,9 @@ static void discard(struct vcpu *vcpu)
 }
 
 /*
- * The VM counts the vCPU before anybody can have its fd: who flushes, or takes
- * memory away, must not miss one that runs. Context: vm->lock held.
+ * Makes the vCPU one of the VM and gives it a file. The VM counts the vCPU
+ * before anybody can have its fd: whoever flushes, or takes memory away, must
+ * not miss one that runs. Context: vm->lock held.
  */
 static long install(struct vcpu *vcpu)
 {

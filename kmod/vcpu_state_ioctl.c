@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Registers of a vCPU, as userspace gets and sets them. */
+/*
+ * Registers of a vCPU, as userspace gets and sets them: by ioctls, and in
+ * kvm_run (KVM_CAP_SYNC_REGS).
+ *
+ * What a reader must know: while L2 runs these are L2's registers, as on KVM.
+ * What userspace sets of them no check has seen, which .l2_by_user notes.
+ *
+ * Context: vCPU locked and loaded.
+ */
 #include <linux/kvm.h>
 #include <linux/uaccess.h>
 #include <asm/processor-flags.h>
@@ -65,7 +73,7 @@ static void regs_put(struct vcpu *vcpu, const struct kvm_regs *in)
 	vcpu_set_gpr(vcpu, GPR_RSP, in->rsp);
 	vcpu_set_rip(vcpu, in->rip);
 	debug_set_rflags(vcpu, in->rflags | X86_EFLAGS_FIXED);
-	/* An exception that waited belonged to the state before. */
+	/* An exception that waited belonged to the state that is replaced. */
 	vcpu->inject.exception.pending = false;
 	vcpu_request(vcpu, REQ_EVENT);
 	vcpu_end_hlt(vcpu);
@@ -138,7 +146,7 @@ static bool sregs_ok(struct vcpu *vcpu, const struct kvm_sregs2 *in)
 	       (ops->cr0_valid(vcpu, in->cr0) && ops->cr4_valid(vcpu, in->cr4));
 }
 
-/* Before the control registers: what they imply of segments is put right there. */
+/* Comes before the control registers, as setting those puts right what they imply. */
 static void sregs_set_segments(struct vcpu *vcpu, const struct kvm_sregs2 *in)
 {
 	vcpu_set_segment(vcpu, SEG_CS, &in->cs);
@@ -153,7 +161,7 @@ static void sregs_set_segments(struct vcpu *vcpu, const struct kvm_sregs2 *in)
 	segments_set_idtr(&in->idt);
 }
 
-/* A client that resets a sleeping machine may leave it to us to wake the first CPU. */
+/* A client that resets a sleeping machine may leave it to KVM to wake the first CPU. */
 static void wake_at_reset_vector(struct vcpu *vcpu, const struct kvm_sregs2 *in)
 {
 	if (vcpu->id == vcpu->vm->bsp_id && vcpu_rip(vcpu) == 0xfff0 && in->cs.selector == 0xf000 &&
@@ -161,6 +169,7 @@ static void wake_at_reset_vector(struct vcpu *vcpu, const struct kvm_sregs2 *in)
 		vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 }
 
+/* Everything is judged before anything is set. */
 static int sregs_set_common(struct vcpu *vcpu, const struct kvm_sregs2 *in)
 {
 	if (!sregs_ok(vcpu, in))
@@ -214,7 +223,7 @@ static void set_injected_irq(struct vcpu *vcpu, const struct kvm_sregs *in)
 	}
 }
 
-/* What cannot be read is not refused: the guest faults when it uses it. */
+/* PDPTEs that cannot be read are no error: the guest faults when it uses them. */
 static void load_pdptes(struct vcpu *vcpu, u64 cr3)
 {
 	vcpu->peeking = true;
@@ -365,8 +374,9 @@ long vcpu_translate(struct vcpu *vcpu, void __user *arg)
 /* --- registers in kvm_run ----------------------------------------------- */
 
 /*
- * All of it, or nothing: what is wrong is found before anything changes. Another thread
- * may write kvm_run meanwhile, so that it is copied before it is looked at.
+ * Takes the registers from kvm_run, all of them or none: what is wrong is found
+ * before anything changes. Another thread may write kvm_run meanwhile, so that
+ * it is copied before it is looked at.
  */
 static int take_dirty(struct vcpu *vcpu, u64 dirty)
 {

@@ -23,7 +23,7 @@ long vcpu_get_debugregs(struct vcpu *vcpu, void __user *arg);
 long vcpu_set_debugregs(struct vcpu *vcpu, void __user *arg);
 long vcpu_set_guest_debug(struct vcpu *vcpu, void __user *arg);
 long vcpu_translate(struct vcpu *vcpu, void __user *arg);
-/* KVM_CAP_SYNC_REGS: around KVM_RUN. 0, -EINVAL. */
+/* KVM_CAP_SYNC_REGS: called before and after KVM_RUN. 0, -EINVAL. */
 int state_from_run(struct vcpu *vcpu);
 void state_to_run(struct vcpu *vcpu);
 

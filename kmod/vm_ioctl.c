@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The VM's file: its ioctls and its end. */
+/*
+ * The VM's file: its ioctls, as a table, and its end. Tour, stop 2.
+ *
+ * What a reader must know: a VM's memory is that of the process that made it,
+ * so every other process gets -EIO.
+ */
 
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -64,7 +69,7 @@ static long disable_exits(struct vm *vm, u64 flags)
 	return 0;
 }
 
-/* Which refused accesses go to userspace. */
+/* Sets which refused accesses to MSRs go to userspace. */
 static long user_space_msr(struct vm *vm, u64 reasons)
 {
 	if (reasons & ~(u64)(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN |
@@ -74,7 +79,7 @@ static long user_space_msr(struct vm *vm, u64 reasons)
 	return 0;
 }
 
-/* For good. */
+/* What is enabled here cannot be disabled again. */
 static long x2apic_api(struct vm *vm, u64 flags)
 {
 	if (flags & ~(u64)X2APIC_API_FLAGS)
@@ -86,7 +91,7 @@ static long x2apic_api(struct vm *vm, u64 flags)
 	return 0;
 }
 
-/* Once, and before there are vCPUs. */
+/* Can be set once, and only before there are vCPUs. */
 static long limit_vcpu_ids(struct vm *vm, u64 limit)
 {
 	if (limit > VM_MAX_VCPU_IDS)
@@ -138,7 +143,7 @@ static long enable_cap(struct vm *vm, void __user *arg)
 	return r;
 }
 
-/* A zone of device memory or ports whose writes wait in the ring of page 2. */
+/* Adds or removes a zone of device memory or ports whose writes wait in the ring of page 2. */
 static long coalesced_zone(struct vm *vm, void __user *arg,
 			   int (*act)(struct vm *vm, const struct kvm_coalesced_mmio_zone *zone))
 {
@@ -242,6 +247,7 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	return row ? row->fn(vm, arg) : -ENOTTY;
 }
 
+/* vCPUs' files may keep the VM alive. Its irqfds end now, as they do on KVM. */
 static int vm_release(struct inode *inode, struct file *file)
 {
 	struct vm *vm = file->private_data;
@@ -258,6 +264,7 @@ static const struct file_operations vm_fops = {
 	.llseek = noop_llseek,
 };
 
+/* The file is the VM's first reference. Nothing can fail once it can be used. */
 long vm_create_fd(void)
 {
 	struct vm *vm;

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The ioctls about interrupts. Structs and meaning are those of the KVM API;
- * above each handler is what it does and every errno it gives. -EFAULT, for
- * an argument that is not the caller's memory, goes without saying.
+ * above each handler is what it does and every errno it gives. -EFAULT, for an
+ * argument that is not the caller's memory, goes without saying.
  *
  * KVM_SMI has no handler: SMM is not offered, so it gives -ENOTTY.
+ *
+ * Context: the VM's process; vm->lock is taken where something is created or
+ * replaced. vCPU's handlers have it locked and loaded.
  */
 #include <linux/kvm.h>
 #include <linux/slab.h>
@@ -18,7 +21,7 @@ static struct irqchip *chip_of(struct vm *vm)
 	return smp_load_acquire(&vm->irqchip);
 }
 
-/* With IOAPIC and 8259As in it. */
+/* The irqchip, if it has an IOAPIC and 8259As; else NULL. */
 static struct irqchip *full_chip_of(struct vm *vm)
 {
 	struct irqchip *chip = chip_of(vm);
@@ -98,7 +101,7 @@ long vm_get_irqchip(struct vm *vm, void __user *arg)
 	return move_chip_state(vm, arg, false);
 }
 
-/* KVM_SET_IRQCHIP: the counterpart, with the same errors. Bits that a chip lacks are dropped. */
+/* KVM_SET_IRQCHIP: sets it, with the same errors. Bits that a chip lacks are dropped. */
 long vm_set_irqchip(struct vm *vm, void __user *arg)
 {
 	return move_chip_state(vm, arg, true);
@@ -211,8 +214,9 @@ long vm_irq_line(struct vm *vm, void __user *arg)
 }
 
 /*
- * KVM_IRQ_LINE_STATUS: the same, and .status tells what became of it: above 0
- * delivered, 0 coalesced with one that is pending, below 0 masked or nobody's.
+ * KVM_IRQ_LINE_STATUS: does what KVM_IRQ_LINE does, and .status tells what
+ * became of it: above 0 delivered, 0 coalesced with one that is pending, below
+ * 0 masked or nobody's.
  */
 long vm_irq_line_status(struct vm *vm, void __user *arg)
 {
@@ -227,7 +231,7 @@ long vm_irq_line_status(struct vm *vm, void __user *arg)
 	return ret;
 }
 
-/* 0 or -EINVAL. */
+/* Makes of @irqchip a route to a pin. 0 or -EINVAL. */
 static int chip_route(struct route *route, const struct kvm_irq_routing_irqchip *irqchip)
 {
 	u32 pin = irqchip->pin, limit = PIC_PINS / 2;
@@ -243,7 +247,7 @@ static int chip_route(struct route *route, const struct kvm_irq_routing_irqchip 
 	return 0;
 }
 
-/* With 32-bit IDs the high half is no address any more. */
+/* With 32-bit IDs the high half of an MSI's address is the rest of the ID, but for its low byte. */
 static bool msi_valid(const struct irqchip *chip, u32 address_hi)
 {
 	return !chip->vm->x2apic_ids || !(address_hi & 0xff);
@@ -254,7 +258,7 @@ static u64 msi_addr(u32 low, u32 high)
 	return low | (u64)high << 32;
 }
 
-/* 0 or -EINVAL. */
+/* Makes of @entry a route. 0 or -EINVAL. */
 static int make_route(struct irqchip *chip, struct route *route,
 		      const struct kvm_irq_routing_entry *entry)
 {
@@ -294,9 +298,9 @@ static long set_routes(struct irqchip *chip, const struct kvm_irq_routing_entry 
 /*
  * KVM_SET_GSI_ROUTING: replaces the whole table of GSIs. A GSI leads to at most
  * one pin of the 8259As and one of the IOAPIC, or to one MSI. -EINVAL: no
- * irqchip, a pin with a split one, more than 4096 entries, a GSI of 4096 or more, nonzero flags, an
- * unknown type, chip or pin, with 32-bit IDs bits 7:0 of an MSI's .address_hi, a
- * GSI with two of a kind; -ENOMEM.
+ * irqchip, a pin with a split one, more than 4096 entries, a GSI of 4096 or
+ * more, nonzero flags, an unknown type, chip or pin, with 32-bit IDs bits 7:0
+ * of an MSI's .address_hi, a GSI with two of a kind; -ENOMEM.
  */
 long vm_set_gsi_routing(struct vm *vm, void __user *arg)
 {
@@ -341,13 +345,12 @@ long vm_signal_msi(struct vm *vm, void __user *arg)
 }
 
 /*
- * KVM_IRQFD: from now on the eventfd .fd raises .gsi when it's signalled. With
+ * KVM_IRQFD: from now on the eventfd .fd raises .gsi when it is signalled. With
  * KVM_IRQFD_FLAG_RESAMPLE the pin stays asserted until the guest's EOI, which
  * signals .resamplefd. KVM_IRQFD_FLAG_DEASSIGN ends it, and is no error if
- * there's none; so does the eventfd's end. -EINVAL: unknown flags, no irqchip,
- * resampling with a split one,
- * GSI of 4096 or more, not an eventfd; -EBADF; -EBUSY: the eventfd has a GSI
- * already; -ENOMEM.
+ * there is none; so does the eventfd's end. -EINVAL: unknown flags, no irqchip,
+ * resampling with a split one, GSI of 4096 or more, not an eventfd; -EBADF;
+ * -EBUSY: the eventfd has a GSI already; -ENOMEM.
  */
 long vm_irqfd(struct vm *vm, void __user *arg)
 {

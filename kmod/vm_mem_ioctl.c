@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* ioctls of a VM that are about its memory. */
+/* The ioctls of a VM about its memory: arguments are copied here, the work is in guest/. */
 
 #include "vm_mem_ioctl.h"
 
@@ -34,7 +34,7 @@ long vm_get_dirty_log(struct vm *vm, void __user *arg)
 	return mem_get_dirty_log(vm, &log);
 }
 
-/* KVM_CLEAR_DIRTY_LOG. As above, and -EINVAL: pages outside the slot, or not whole words. */
+/* KVM_CLEAR_DIRTY_LOG. As above; -EINVAL also: pages not in the slot, or no whole words. */
 long vm_clear_dirty_log(struct vm *vm, void __user *arg)
 {
 	struct kvm_clear_dirty_log log;

@@ -158,12 +158,18 @@ const struct command run_command = {
 	.about =
 		"Start a virtual machine from IMAGE, a Linux bzImage or a multiboot 1 kernel, with\n"
 		"its serial port on standard input and output.",
-	.after =
-		"In a terminal: Ctrl-a x quits, Ctrl-a h helps, Ctrl-a Ctrl-a sends Ctrl-a.\n\n"
-		"Exit status: 0 powered off; 2 wrong usage; 4 not started; 6 reset; 8 triple fault;\n"
-		"10 entry refused by the processor; 12 internal error; 14 quit by Ctrl-a x;\n"
-		"16 standard output or the trace can't be written;\n"
-		"odd: (V << 1) | 1 for a guest that wrote V to port 0xf4.",
+	.after = "In a terminal: Ctrl-a x quits, Ctrl-a h helps, Ctrl-a Ctrl-a sends Ctrl-a.\n\n"
+		 "Exit status:\n"
+		 "    0  the guest powered itself off\n"
+		 "    2  wrong usage\n"
+		 "    4  the guest was not started: image, memory, device\n"
+		 "    6  the guest reset itself\n"
+		 "    8  triple fault\n"
+		 "   10  the processor refused to enter the guest; the reason is shown\n"
+		 "   12  the hypervisor gave up (internal error); the reason is shown\n"
+		 "   14  quit, by Ctrl-a x\n"
+		 "   16  standard output, or the trace, can't be written\n"
+		 "  odd  debug exit: (V << 1) | 1, where the guest wrote V to port 0xf4",
 	.options = run_options,
 	.operand = set_image,
 };

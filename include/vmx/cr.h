@@ -17,7 +17,8 @@
 #define CR0_CD BIT_ULL(30)
 #define CR0_PG BIT_ULL(31)
 /*
- * What neither VM entries nor VM exits change: ET, NW, CD and the reserved bits.
+ * The bits of CR0 that neither VM entries nor VM exits change: ET, NW, CD and
+ * the reserved ones.
  * SDM: "Loading Guest Control Registers, Debug Registers, and MSRs".
  */
 #define CR0_KEPT (CR0_ET | 0xffc0ull | BIT_ULL(17) | 0x1ff80000ull | CR0_NW | CR0_CD)

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Functions of the kernel that differ between versions, or that were made for
+ * KVM alone. HAVE_* is what the script "probe" found in the kernel's headers,
+ * so no version number is compared anywhere.
+ */
 #include <asm/cpu.h>
 #include <asm/intel_pt.h>
 #include <asm/mce.h>
@@ -36,6 +41,7 @@ void compat_kick_cpu(int cpu)
 	smp_send_reschedule(cpu);
 }
 
+/* The registers say "user mode", where the handler kills a process and not the machine. */
 void compat_machine_check(void)
 {
 #ifdef CONFIG_X86_MCE /* else the guest would shut down, as CR4.MCE is clear */
@@ -45,6 +51,10 @@ void compat_machine_check(void)
 #endif
 }
 
+/*
+ * What Intel PT records stops before VMXON on processors that do not allow
+ * both, or VMXON would fail.
+ */
 void compat_pt_off(void)
 {
 #ifdef HAVE_PT_HANDLE_VMX

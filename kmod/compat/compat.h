@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between Linux versions, or was made for KVM's eyes only. The rest of the
- * module uses the newest kernel's names; here older kernels learn them. HAVE_* is what the
- * script "probe" found in the kernel's headers.
+ * What differs between Linux versions, or was made for KVM's eyes only. The
+ * rest of the module uses the newest kernel's names; here older kernels learn
+ * them. HAVE_* is what the script "probe" found in the kernel's headers.
  */
 #ifndef COMPAT_COMPAT_H
 #define COMPAT_COMPAT_H
@@ -27,7 +27,7 @@ int compat_guest_work(void);
 /* An IPI that only makes a CPU leave what it does. Context: interrupts or preemption off. */
 void compat_kick_cpu(int cpu);
 
-/* The callback of whoever must leave VMX operation in a crash: one slot for all. */
+/* The callback for leaving VMX operation in a crash. The kernel has one slot for all users. */
 void compat_register_emergency(void (*callback)(void));
 void compat_unregister_emergency(void (*callback)(void));
 
@@ -48,6 +48,7 @@ void compat_pt_on(void);
  */
 bool compat_split_lock(unsigned long rip);
 
+/* Userspace asks KVM_RUN to return at once. It may write the field at any time. */
 static inline bool compat_immediate_exit(const struct kvm_run *run)
 {
 #ifdef HAVE_IMMEDIATE_EXIT_UNSAFE
@@ -57,6 +58,10 @@ static inline bool compat_immediate_exit(const struct kvm_run *run)
 #endif
 }
 
+/*
+ * Tells RCU that the CPU is about to be in a guest, where no reader of RCU's
+ * can be. Interrupts off.
+ */
 static __always_inline void compat_rcu_note_guest(void)
 {
 #ifdef HAVE_RCU_NOTE_OF_CPU
@@ -66,7 +71,7 @@ static __always_inline void compat_rcu_note_guest(void)
 #endif
 }
 
-/* What mmu_notifier's questions for the accessed bit answer. */
+/* The type that callbacks of an mmu_notifier answer with when asked for accessed flags. */
 #ifdef HAVE_YOUNG_BOOL
 typedef bool compat_young;
 #else

@@ -22,20 +22,20 @@ struct compat_fpu {
 #endif
 };
 
-/* Once, before the first of them. @xcr0: what guests are offered; 0 without XSAVE. */
+/* Called once, before the first of them. @xcr0: what guests are offered; 0 without XSAVE. */
 void compat_fpu_setup(u64 xcr0);
 
 int compat_fpu_alloc(struct compat_fpu *fpu); /* 0, -ENOMEM. May sleep. */
 void compat_fpu_free(struct compat_fpu *fpu);
 
-/* The state in memory, in the processor's format; whole while it is not loaded. */
+/* The state in memory, in the processor's format. It is complete while it is not loaded. */
 union fpregs_state *compat_fpu_regs(struct compat_fpu *fpu);
 
-/* The guest's becomes the task's, and back. May sleep. */
+/* The guest's state becomes the task's, and back. May sleep. */
 void compat_fpu_load(struct compat_fpu *fpu);
 void compat_fpu_put(struct compat_fpu *fpu);
 
-/* Loaded, around the entry itself: the processor has the guest's. Interrupts off. */
+/* Around the entry itself, with the state loaded: the processor has the guest's. Interrupts off. */
 void compat_fpu_enter(struct compat_fpu *fpu);
 void compat_fpu_exit(struct compat_fpu *fpu);
 

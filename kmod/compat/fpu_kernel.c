@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The guest's FPU as the kernel keeps it for KVM: compat/fpu.h on kernels that
+ * export those functions. The guest's state is the task's own during KVM_RUN,
+ * and the scheduler switches it like any other.
+ */
 #include <linux/thread_info.h>
 #include <asm/fpu/api.h>
 
@@ -37,7 +42,7 @@ void compat_fpu_put(struct compat_fpu *fpu)
 	fpu_swap_kvm_fpstate(&fpu->guest, false);
 }
 
-/* An interrupt may have used the FPU, or the thread was scheduled out meanwhile. */
+/* Loads the task's state if an interrupt, or another task, has used the registers since. */
 static void fetch(void)
 {
 	if (unlikely(test_thread_flag(TIF_NEED_FPU_LOAD)))
@@ -53,6 +58,7 @@ void compat_fpu_exit(struct compat_fpu *fpu)
 {
 }
 
+/* An XMM register cannot be named by a number that is known only at run time. */
 #define XMM_CASES(F) \
 	F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14) F(15)
 

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest's FPU in a buffer of our own, in the standard format of XSAVE: that of userspace,
- * too. Its legacy part, x87 and SSE, is always true, whatever the header says is in use.
+ * The guest's FPU in a buffer of our own: compat/fpu.h on kernels that keep
+ * their functions for KVM. The buffer has the standard format of XSAVE, which
+ * is also userspace's.
+ *
+ * What a reader must know: its legacy part, x87 and SSE, is always true,
+ * whatever the header says is in use.
  */
 #include <linux/mm.h>
 #include <linux/string.h>
@@ -17,12 +21,12 @@ struct component {
 	u32 size, offset;
 };
 
-static u64 offered;    /* with PKRU */
-static u32 mxcsr_mask; /* what may be set */
+static u64 offered;    /* to guests, PKRU among them */
+static u32 mxcsr_mask; /* the bits of MXCSR that may be set; others make XRSTOR fault */
 static size_t size;
 static struct component components[LAST + 1];
 
-/* What XSAVE and XRSTOR move: PKRU has a place of its own in the vCPU. */
+/* What XSAVE and XRSTOR move. PKRU is not among it: it has a place of its own in the vCPU. */
 static u64 moved(void)
 {
 	return offered & ~XFEATURE_MASK_PKRU;
@@ -55,7 +59,7 @@ void compat_fpu_setup(u64 xcr0)
 	mxcsr_mask = fx.mxcsr_mask ? fx.mxcsr_mask : 0xffbf;
 }
 
-/* Whole pages, as XSAVE wants its area aligned. */
+/* Whole pages are allocated, as XSAVE wants its area aligned to 64 bytes. */
 int compat_fpu_alloc(struct compat_fpu *fpu)
 {
 	fpu->regs = alloc_pages_exact(size, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
@@ -81,7 +85,7 @@ void compat_fpu_put(struct compat_fpu *fpu)
 {
 }
 
-/* From here to compat_fpu_exit() the registers are ours; the task's are saved once. */
+/* From here to compat_fpu_exit() the registers are the guest's; the task's were saved. */
 void compat_fpu_enter(struct compat_fpu *fpu)
 {
 	kernel_fpu_begin_mask(0);
@@ -128,7 +132,7 @@ void compat_fpu_set_xmm(struct compat_fpu *fpu, u8 reg, const void *value)
 		*in_use(fpu) |= XFEATURE_MASK_SSE;
 }
 
-/* Copy the extended components in @features from one area to another. */
+/* Copies the extended components in @features from one area to another. */
 static void copy_components(void *to, const void *from, u64 features)
 {
 	int i;
@@ -165,7 +169,7 @@ void compat_fpu_to_user(struct compat_fpu *fpu, void *buf, u32 bytes, u32 pkru)
 	*pkru_in(buf) = pkru;
 }
 
-/* x87 and SSE: what @features does not have is as after a reset. */
+/* Takes x87 and SSE. What @features does not have is as after a reset. */
 static void take_legacy(struct fxregs_state *to, const struct fxregs_state *from, u64 features)
 {
 	memset(to, 0, sizeof(*to));

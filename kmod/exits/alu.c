@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* See alu.h. */
+/*
+ * Integer arithmetic with x86's flags, one operation at a time. Pure logic:
+ * emulate.c calls it with the operands, and unit tests run the same instruction
+ * natively beside it.
+ *
+ * What a reader must know: values are 64 bits wide in struct alu and mean .size
+ * bytes of them, so everything goes through cut(). Flags that the SDM leaves
+ * undefined are whatever is simple.
+ */
 #include "exits/alu.h"
 
 static u64 sign_bit(const struct alu *alu)
@@ -12,6 +20,7 @@ static u64 cut(const struct alu *alu, u64 value)
 	return alu->size == 8 ? value : value & (BIT_ULL(8 * alu->size) - 1);
 }
 
+/* Replaces the flags @which by those of @set, and leaves the others. */
 static void put_flags(struct alu *alu, u64 which, u64 set)
 {
 	alu->flags = (alu->flags & ~which) | (set & which);
@@ -30,7 +39,10 @@ static u64 flags_of_result(const struct alu *alu)
 	return flags;
 }
 
-/* @which: the flags that this instruction changes. */
+/*
+ * Carry and overflow follow from the operands' and the result's top bits.
+ * @which: the flags that this instruction changes; INC leaves CF alone.
+ */
 static void add(struct alu *alu, u64 b, u64 carry, u64 which)
 {
 	u64 a = cut(alu, alu->a), sign = sign_bit(alu), r, flags;
@@ -68,6 +80,7 @@ static void logic(struct alu *alu, u64 result)
 	put_flags(alu, ALU_FLAGS, flags_of_result(alu));
 }
 
+/* The bit offset is within the operand: emulate.c has moved the address by the rest. */
 static void bit_test(struct alu *alu)
 {
 	unsigned int nr = alu->b & (8 * alu->size - 1);
@@ -95,7 +108,11 @@ static bool rotates(u8 op)
 	return op <= OP_RCR;
 }
 
-/* By one bit; *@b is what SHLD and SHRD have beside. Return: the bit that went out. */
+/*
+ * Shifts or rotates *@value by one bit; *@b is the second operand of SHLD and
+ * SHRD.
+ * Return: the bit that went out, which is the new CF.
+ */
 static bool shift_once(const struct alu *alu, u64 *value, u64 *b, bool carry)
 {
 	u64 top = sign_bit(alu), v = *value;
@@ -122,7 +139,7 @@ static bool shift_once(const struct alu *alu, u64 *value, u64 *b, bool carry)
 	return out;
 }
 
-/* OF is that of the last bit, which for more bits than one is as good as any. */
+/* OF is defined for shifts by one bit only; for more it is that of the last one. */
 static void shift(struct alu *alu)
 {
 	u8 count = alu->count & (alu->size == 8 ? 63 : 31), i;
@@ -142,6 +159,10 @@ static void shift(struct alu *alu)
 	put_flags(alu, rotates(alu->op) ? FLAG_CF | FLAG_OF : ALU_FLAGS, flags);
 }
 
+/*
+ * For 8 bytes the compiler's overflow check, for fewer whether the product is
+ * its own sign extension.
+ */
 void alu_imul(struct alu *alu)
 {
 	s64 product;
@@ -185,7 +206,7 @@ static void multiply(struct alu *alu, u64 *high, u64 *low)
 	put_flags(alu, FLAG_CF | FLAG_OF, fits ? 0 : FLAG_CF | FLAG_OF);
 }
 
-/* Unsigned; @high is below @by, so the quotient fits. */
+/* Divides unsigned numbers. @high is below @by, so that the quotient fits. */
 static u64 divide_wide(u64 high, u64 low, u64 by, u64 *rest)
 {
 	u64 quotient;
@@ -194,6 +215,11 @@ static u64 divide_wide(u64 high, u64 low, u64 by, u64 *rest)
 	return quotient;
 }
 
+/*
+ * Signs are taken off, the magnitudes divided, and signs put back: the
+ * remainder has the dividend's. Return: false: #DE, as @by is 0 or the quotient
+ * does not fit.
+ */
 static bool divide(struct alu *alu, u64 *high, u64 *low)
 {
 	unsigned int bits = 8 * alu->size;
@@ -226,6 +252,7 @@ bool alu_wide(struct alu *alu, u64 *high, u64 *low)
 	return true;
 }
 
+/* Odd conditions are the negations of the even ones before them. */
 bool alu_condition(u64 flags, u8 cc)
 {
 	bool less = !(flags & FLAG_SF) != !(flags & FLAG_OF), holds;

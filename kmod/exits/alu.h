@@ -19,13 +19,13 @@ struct alu {
 	u8 op;	   /* OP_ADD to OP_SHRD of enum insn_op */
 	u8 size;   /* bytes: 1, 2, 4 or 8 */
 	u64 a;	   /* the first operand, also destination; bits past size are ignored */
-	u64 b;	   /* of shifts: nothing, but SHLD's and SHRD's second operand */
+	u64 b;	   /* the second operand; of shifts only SHLD and SHRD have one */
 	u8 count;  /* of shifts, as the instruction has it */
 	u64 flags; /* in: RFLAGS before; out: after */
 	u64 result;
 };
 
-/* Flags that the SDM leaves undefined: AF is cleared, those of BT keep their value. */
+/* Of the flags that the SDM leaves undefined AF is cleared, and those of BT keep their value. */
 void alu_compute(struct alu *alu);
 
 /* IMUL of two operands: CF and OF say that the product did not fit. */

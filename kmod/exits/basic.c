@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Exits that need a few lines each. */
+/*
+ * Exits that need a few lines each. exit.c's table names these handlers, for L1
+ * and, where L1 does not want the exit, for L2.
+ *
+ * What a reader must know: a handler acts on the guest that runs and does not
+ * know which it is. It answers 1 (enter again), 0 (kvm_run is filled: go to
+ * userspace) or a negative errno.
+ */
 
 #include <linux/kvm.h>
 #include <linux/kvm_para.h>
@@ -11,6 +18,7 @@
 #include "guest/vcpu.h"
 #include "irqchip/inject.h"
 
+/* For exits whose work was done before the handler was called. */
 int exit_nothing(struct vcpu *vcpu)
 {
 	return 1;
@@ -33,7 +41,7 @@ int exit_gp(struct vcpu *vcpu)
 	return 1;
 }
 
-/* The host has taken it already, when interrupts were enabled after the exit. */
+/* The host has taken its interrupt already, when interrupts were enabled after the exit. */
 int exit_ext_int(struct vcpu *vcpu)
 {
 	vcpu->stats.irq_exits++;
@@ -46,6 +54,10 @@ int exit_triple_fault(struct vcpu *vcpu)
 	return 0;
 }
 
+/*
+ * The guest can take an interrupt now: deliver_events() gives it one before the
+ * next entry.
+ */
 int exit_int_window(struct vcpu *vcpu)
 {
 	inject_irq_window(vcpu, false);
@@ -63,8 +75,9 @@ int exit_nmi_window(struct vcpu *vcpu)
 }
 
 /*
- * Hardware task switches leave the guest's state to software; none is emulated.
- * The data of this error would be flags and an instruction: there are none.
+ * At a hardware task switch the processor leaves all the work to software, and
+ * none of it is emulated. This error's data would be flags and an instruction,
+ * of which there are none.
  */
 int exit_task_switch(struct vcpu *vcpu)
 {
@@ -90,6 +103,10 @@ int exit_unexpected(struct vcpu *vcpu)
 	return 0;
 }
 
+/*
+ * Without a LAPIC in the kernel userspace waits for the interrupt. With one the
+ * run loop does, as mp_state says.
+ */
 int exit_hlt(struct vcpu *vcpu)
 {
 	vcpu->stats.halt_exits++;
@@ -105,7 +122,7 @@ int exit_hlt(struct vcpu *vcpu)
 	return 1;
 }
 
-/* It spins for a lock whose holder may not run: let somebody else have the CPU. */
+/* The guest spins for a lock whose holder may not run: somebody else should have the CPU. */
 void exits_let_others_run(void)
 {
 	cond_resched();
@@ -119,8 +136,10 @@ int exit_pause(struct vcpu *vcpu)
 }
 
 /*
- * A guest has the two if userspace's CPUID says so. MONITOR then arms nothing, and MWAIT waits
- * for nothing, as any event may end it. SDM: extensions in ECX, of MONITOR none, raise #GP.
+ * A guest has MONITOR and MWAIT if userspace's CPUID says so. MONITOR then arms
+ * nothing, and MWAIT waits for nothing, as any event may end it. Extensions in
+ * ECX that there are not (MONITOR has none) raise #GP. SDM: "MONITOR—Set Up
+ * Monitor Address", "MWAIT—Monitor Wait".
  */
 int exit_mwait(struct vcpu *vcpu)
 {
@@ -136,7 +155,7 @@ int exit_mwait(struct vcpu *vcpu)
 	return vcpu_skip_insn(vcpu);
 }
 
-/* No hypercall of KVM's is offered; Linux tolerates the answer. SDM: "VMCALL" in L1 without nesting. */
+/* None of KVM's hypercalls is offered, which Linux tolerates: the answer is an error. */
 int exit_vmcall(struct vcpu *vcpu)
 {
 	long answer = -KVM_ENOSYS;

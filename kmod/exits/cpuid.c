@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The exit of CPUID, which always exits. Tour, stop 7. What is answered is in
+ * guest/cpuid.c.
+ */
 #include "exits/exits.h"
 #include "guest/vcpu.h"
 #include "irqchip/inject.h"

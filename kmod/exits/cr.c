@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* MOV to and from control registers, CLTS, LMSW, XSETBV. */
+/*
+ * MOV to and from control registers, CLTS, LMSW, XSETBV. What is allowed and
+ * what follows is in guest/regs.c.
+ *
+ * What a reader must know: only the bits that the guest does not own come here
+ * (CR0_OWNABLE), and CR3 only where PAE paging or L1 wants it.
+ */
 #include <linux/kvm.h>
 #include <vmx/info.h>
 
@@ -9,7 +15,7 @@
 #include "irqchip/inject.h"
 #include "irqchip/irqchip.h"
 
-/* @result: of regs_write_*(). */
+/* Ends the instruction. @result: what regs_write_*() answered, with 1 for #GP. */
 static int done(struct vcpu *vcpu, int result)
 {
 	switch (result) {
@@ -22,7 +28,7 @@ static int done(struct vcpu *vcpu, int result)
 	}
 }
 
-/* The skip comes first: userspace may look at the registers. */
+/* The instruction is ended first, as userspace may look at the registers. */
 static int write_cr8(struct vcpu *vcpu, unsigned long value)
 {
 	int r;
@@ -57,6 +63,7 @@ static int mov_to_cr(struct vcpu *vcpu, int cr, unsigned long value)
 	return exit_unexpected(vcpu);
 }
 
+/* CR0 and CR4 never exit on a read: the shadow answers. */
 static int mov_from_cr(struct vcpu *vcpu, int cr, enum gpr gpr)
 {
 	unsigned long value;
@@ -71,7 +78,7 @@ static int mov_from_cr(struct vcpu *vcpu, int cr, enum gpr gpr)
 	return vcpu_skip_insn(vcpu);
 }
 
-/* LMSW can set PE but not clear it. */
+/* LMSW writes the four low bits of CR0, but cannot clear PE. SDM: "LMSW". */
 static unsigned long lmsw(unsigned long cr0, u64 qual)
 {
 	u64 source = CRQ_LMSW_DATA(qual);

@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* See decode.h. The tables follow the SDM's opcode maps (volume 2, appendix A). */
+/*
+ * The decoder of instructions that touch device memory. Pure logic: mmio.c
+ * gives it bytes and gets a struct insn; emulate.c executes that. The tables
+ * follow the SDM's opcode maps (volume 2, appendix A). Tour, stop 7.
+ *
+ * What a reader must know: an instruction is a row, of one_byte[], two_byte[]
+ * or sse[], or of a group that ModRM's bits 5:3 select. What is not there is
+ * refused with a phrase that says why. Adding an instruction is adding a row,
+ * and a case to selftests/unit/test_decode.c.
+ */
 #include "exits/decode.h"
 
 /* Where a row's operands are encoded. */
@@ -28,12 +37,13 @@ enum encoding {
 #define SRC_WORD BIT(2)	 /* memory is 16 bits wide */
 #define SRC_DWORD BIT(3) /* memory is 32 bits wide, or 16 with operand size 16 */
 #define LOCKABLE BIT(4)
-#define ONLY_64 BIT(5) /* another instruction outside 64-bit mode */
+#define ONLY_64 BIT(5) /* outside 64-bit mode the opcode is another instruction */
 #define NO_16 BIT(6)   /* operand size 16 is another instruction, or none */
 #define ALIGNED BIT(7)
-#define ONLY_F3 BIT(8) /* without that prefix it is another instruction */
-#define NO_F3 BIT(9)   /* with it it is another one */
+#define ONLY_F3 BIT(8) /* without that prefix the opcode is another instruction */
+#define NO_F3 BIT(9)   /* with that prefix the opcode is another instruction */
 
+/* A row of an opcode table. OP_NONE with ENC_NONE, that is zeroes, is no instruction. */
 struct row {
 	u8 op;
 	u8 enc;
@@ -104,7 +114,7 @@ static const struct row group11[8] = {
 	[0] = ROW(MOV, MI, 0),
 };
 
-/* CLWB and CLFLUSH(OPT); other prefixes are settled in check_flush(). */
+/* CLWB and CLFLUSH(OPT); check_flush() refuses what they are with other prefixes. */
 static const struct row group15[8] = {
 	[6] = ROW(FLUSH, M, BYTE_OP),
 	[7] = ROW(FLUSH, M, BYTE_OP),
@@ -180,8 +190,8 @@ static const struct row two_byte[256] = {
 	[0xb8] = ROW(POPCNT, RM, ONLY_F3),
 	[0xba] = GROUP(group8, 0),
 	[0xbb] = ROW(BTC, MR, LOCKABLE),
-	[0xbc] = ROW(BSF, RM, NO_F3), /* TZCNT, which not all processors have */
-	[0xbd] = ROW(BSR, RM, NO_F3), /* LZCNT likewise */
+	[0xbc] = ROW(BSF, RM, NO_F3), /* with F3 it is TZCNT, which not all processors have */
+	[0xbd] = ROW(BSR, RM, NO_F3), /* with F3 it is LZCNT, which not all processors have */
 	[0xbe] = ROW(MOVSX, RM, SRC_BYTE),
 	[0xbf] = ROW(MOVSX, RM, SRC_WORD),
 	[0xc0] = ROW(XADD, MR, BYTE_OP | LOCKABLE),
@@ -191,8 +201,9 @@ static const struct row two_byte[256] = {
 };
 
 /*
- * Moves of XMM registers. The mandatory prefix is part of the opcode; of several F2 and F3
- * win over 66. A load without KEEP clears the rest of the register.
+ * Moves of XMM registers. Here a prefix is part of the opcode: the last of F2
+ * and F3 wins, and both win over 66. A load without KEEP clears the rest of the
+ * register.
  */
 enum mandatory { P_NONE, P_66, P_F3, P_F2 };
 
@@ -251,7 +262,7 @@ static const struct row movbe_store = ROW(MOVBE, MR, 0);
 #define REX_X 2
 #define REX_B 1
 
-/* One decoding in progress. */
+/* A decoding in progress: where it is in the bytes, and what the prefixes were. */
 struct cursor {
 	const u8 *bytes;
 	size_t len;
@@ -268,13 +279,14 @@ struct cursor {
 	bool truncated;
 };
 
+/* @reason: a phrase for the user, who may read it in the error that KVM_RUN gives. */
 static int refuse(struct insn *insn, const char *reason)
 {
 	insn->reason = reason;
 	return -EINVAL;
 }
 
-/* The next byte; 0 after the end, where "truncated" stops the decoder. */
+/* The next byte. After the end it is 0, and .truncated tells the caller to try with more. */
 static u8 next_byte(struct cursor *c)
 {
 	if (c->pos >= c->len) {
@@ -301,7 +313,7 @@ static s64 next_signed(struct cursor *c, unsigned int size)
 	return (s64)(next_le(c, size) << unused_bits) >> unused_bits;
 }
 
-/* Segment of an override prefix, or NR_SEGS. Outside FS and GS, 64-bit mode ignores them. */
+/* The segment of an override prefix, or NR_SEGS. 64-bit mode ignores all but FS and GS. */
 static u8 override_segment(u8 byte)
 {
 	switch (byte) {
@@ -315,7 +327,7 @@ static u8 override_segment(u8 byte)
 	}
 }
 
-/* Take @byte as a legacy prefix; false if it is none. */
+/* Takes @byte as a legacy prefix. Return: false: it is none. */
 static bool take_prefix(struct cursor *c, struct insn *insn, u8 byte)
 {
 	u8 seg = override_segment(byte);
@@ -354,6 +366,7 @@ static u8 take_prefixes(struct cursor *c, struct insn *insn)
 	}
 }
 
+/* SDM: "Operand-Size and Address-Size Attributes". */
 static void set_sizes(struct cursor *c, struct insn *insn)
 {
 	switch (c->mode) {
@@ -372,7 +385,7 @@ static void set_sizes(struct cursor *c, struct insn *insn)
 	}
 }
 
-/* One byte, 0x0f00 and the second, or 0x3800 and the third after 0F 38. */
+/* An opcode is one byte, or 0x0f00 and the second, or 0x3800 and the third after 0F 38. */
 static void take_opcode(struct cursor *c, u8 byte)
 {
 	c->opcode = byte;
@@ -383,7 +396,7 @@ static void take_opcode(struct cursor *c, u8 byte)
 		c->opcode = 0x3800 | next_byte(c);
 }
 
-/* NULL: none of the tables' but .sse's. */
+/* NULL: the opcode is in none of the tables, or only in sse[]. */
 static const struct row *find_row(const struct cursor *c)
 {
 	const struct row *row;
@@ -408,7 +421,7 @@ static enum mandatory mandatory_prefix(const struct cursor *c)
 	return c->opsize_prefix ? P_66 : P_NONE;
 }
 
-/* *@opcode_known: there is a row for another prefix. */
+/* *@opcode_known: there is a row with another prefix, so that the refusal can say so. */
 static const struct sse_row *find_sse(const struct cursor *c, bool *opcode_known)
 {
 	enum mandatory prefix = mandatory_prefix(c);
@@ -440,7 +453,7 @@ static bool is_mmx(const struct cursor *c)
 	}
 }
 
-/* VEX, EVEX and XOP share their first byte with old instructions: name them. */
+/* Why there is no row. VEX, EVEX and XOP share their first byte with old instructions. */
 static const char *why_unknown(const struct cursor *c, bool opcode_known)
 {
 	u16 byte = c->opcode;
@@ -499,7 +512,7 @@ static bool take_sib(struct cursor *c, struct insn *insn)
 	return false;
 }
 
-/* 32- and 64-bit ModRM addressing. */
+/* 32- and 64-bit ModRM addressing. Stack and frame pointer as a base imply SS. */
 static void take_mem_32(struct cursor *c, struct insn *insn)
 {
 	u8 mod = c->modrm >> 6, rm = c->modrm & 7;
@@ -532,6 +545,7 @@ static int take_mem(struct cursor *c, struct insn *insn)
 	return 0;
 }
 
+/* Without a REX prefix the byte registers 4 to 7 are AH, CH, DH and BH. */
 static void set_reg(struct cursor *c, struct insn *insn)
 {
 	u8 reg = (c->modrm >> 3 & 7) | (c->rex & REX_R ? 8 : 0);
@@ -540,7 +554,7 @@ static void set_reg(struct cursor *c, struct insn *insn)
 	insn->reg = insn->high_byte ? reg - 4 : reg;
 }
 
-/* 0F AE /6 and /7 are other instructions with other prefixes. */
+/* 0F AE /6 and /7 are other instructions, which save and load state, with other prefixes. */
 static int check_flush(struct cursor *c, struct insn *insn)
 {
 	bool clwb = (c->modrm >> 3 & 7) == 6;
@@ -550,6 +564,7 @@ static int check_flush(struct cursor *c, struct insn *insn)
 	return 0;
 }
 
+/* Memory and register have the same size, except for instructions that extend. */
 static void set_operand_sizes(const struct cursor *c, struct insn *insn, u16 flags)
 {
 	insn->size = flags & BYTE_OP ? 1 : c->opsize;
@@ -580,6 +595,10 @@ static int check_row(struct cursor *c, struct insn *insn, u16 flags)
 	return insn->op == OP_FLUSH ? check_flush(c, insn) : 0;
 }
 
+/*
+ * What an encoding means for the emulator, which does not care where operands
+ * were encoded.
+ */
 static const u8 form_of[] = {
 	[ENC_M] = FORM_MEM,	      [ENC_MR] = FORM_MEM_REG,	  [ENC_RM] = FORM_REG_MEM,
 	[ENC_MI] = FORM_MEM_IMM,      [ENC_MIB] = FORM_MEM_IMM,	  [ENC_MOFFS_A] = FORM_REG_MEM,
@@ -602,6 +621,7 @@ static void take_immediate(struct cursor *c, struct insn *insn, u8 enc)
 	}
 }
 
+/* Displacement and immediate follow each other in the bytes, in this order. */
 static int take_operands(struct cursor *c, struct insn *insn, u8 enc)
 {
 	int err;
@@ -662,6 +682,7 @@ static int decode_sse(struct cursor *c, struct insn *insn, const struct sse_row 
 	return take_operands(c, insn, row->enc);
 }
 
+/* Return: 0 as well if the bytes end too early, which insn_decode() looks at. */
 static int decode(struct cursor *c, struct insn *insn)
 {
 	u8 byte = take_prefixes(c, insn);

@@ -16,7 +16,7 @@
 
 enum insn_op {
 	OP_NONE, /* not in the table */
-	/* The first eight in the order of opcode bits 5:3 and of the 80..83 group. */
+	/* The first eight are in the order of opcode bits 5:3 and of the group 80 to 83. */
 	OP_ADD,
 	OP_OR,
 	OP_ADC,
@@ -30,12 +30,12 @@ enum insn_op {
 	OP_NEG,
 	OP_INC,
 	OP_DEC,
-	/* In the order of the 0F BA group. */
+	/* The bit tests are in the order of the group 0F BA. */
 	OP_BT,
 	OP_BTS,
 	OP_BTR,
 	OP_BTC,
-	/* In the order of the D0 group, whose seventh is SHL once more. */
+	/* Shifts are in the order of the group D0, whose seventh is SHL once more. */
 	OP_ROL,
 	OP_ROR,
 	OP_RCL,
@@ -45,13 +45,13 @@ enum insn_op {
 	OP_SAR,
 	OP_SHLD,
 	OP_SHRD,
-	/* Memory is read, a register written. */
+	/* These read memory and write a register. */
 	OP_IMUL,
 	OP_CMOV,
 	OP_BSF,
 	OP_BSR,
 	OP_POPCNT,
-	/* Memory is read, rAX and rDX are written. */
+	/* These read memory and write rAX and rDX. */
 	OP_MUL,
 	OP_IMUL_WIDE,
 	OP_DIV,
@@ -131,11 +131,10 @@ struct insn {
 };
 
 /*
- * Decode the instruction at @bytes.
+ * Decodes the instruction at @bytes.
  * @len: how many bytes may be read.
- *
  * Return: 0; -ENODATA if the instruction goes on after @len bytes; -EINVAL if
- * it is not one that the emulator knows, with insn->reason set in both cases.
+ * it is not one that the emulator knows. With both errors insn->reason is set.
  */
 int insn_decode(struct insn *insn, const u8 *bytes, size_t len, enum insn_mode mode);
 

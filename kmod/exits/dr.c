@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* MOV to and from debug registers. SDM: "MOV—Move to/from Debug Registers". */
+/*
+ * MOV to and from debug registers, which always exits: see guest/debug.h.
+ * SDM: "MOV—Move to/from Debug Registers".
+ */
 #include <linux/kvm.h>
 #include <vmx/info.h>
 
@@ -9,8 +12,8 @@
 #include "irqchip/inject.h"
 
 /*
- * General detect: DR7.GD makes any access a fault, which tells a debugger in
- * the guest, or the one outside, that somebody is after its registers.
+ * General detect: DR7.GD makes any access a fault. So a debugger in the guest,
+ * or the one outside, learns that somebody is after its registers.
  */
 static bool general_detect(struct vcpu *vcpu)
 {
@@ -36,6 +39,7 @@ static int tell_access(struct vcpu *vcpu)
 	return 0;
 }
 
+/* The order of checks is the processor's: #UD, #GP, then the debugger's fault. */
 int exit_dr_access(struct vcpu *vcpu)
 {
 	u64 qual = vcpu_exit_qual(vcpu);

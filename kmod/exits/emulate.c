@@ -1,5 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* See emulate.h. SDM volume 2 for what each instruction does. */
+/*
+ * Executes a decoded instruction on a guest's behalf. Pure logic: mmio.c gives
+ * it the vCPU as a table of functions (struct emu_ops), unit tests give it a
+ * struct, and compare with the processor. Tour, stop 7.
+ *
+ * What a reader must know is that a run may stop in the middle, for userspace
+ * to answer an access, and is then begun again from the start. So each operand
+ * remembers how much of it was read and written (struct emu_mem), nothing is
+ * read or written twice, and registers and flags change last.
+ *
+ * SDM volume 2 says what each instruction does.
+ */
 #include "exits/alu.h"
 #include "exits/emulate.h"
 
@@ -32,7 +43,7 @@ static u64 get_gpr(struct exec *x, u8 reg, u8 size)
 	return x->ops->get_gpr(x->guest, reg) & size_mask(size);
 }
 
-/* As the processor does: 32-bit writes clear the upper half, smaller ones keep the rest. */
+/* 32-bit writes clear the upper half of the register, smaller ones keep the rest of it. */
 static void set_gpr(struct exec *x, u8 reg, u8 size, u64 value)
 {
 	u64 mask = size_mask(size);
@@ -43,7 +54,7 @@ static void set_gpr(struct exec *x, u8 reg, u8 size, u64 value)
 	x->ops->set_gpr(x->guest, reg, value);
 }
 
-/* The register operand of the instruction. */
+/* Reads the register operand, which may be AH, CH, DH or BH. */
 static u64 get_reg(struct exec *x)
 {
 	if (x->insn->high_byte)
@@ -65,6 +76,7 @@ static void set_reg(struct exec *x, u64 value)
 
 /* ---- memory ---- */
 
+/* Wraps at the address size. */
 static u64 effective_address(struct exec *x)
 {
 	const struct insn *insn = x->insn;
@@ -78,7 +90,7 @@ static u64 effective_address(struct exec *x)
 		ea += x->ops->get_gpr(x->guest, mem->index) << mem->shift;
 	if (mem->rip_relative)
 		ea += x->ops->get_rip(x->guest) + insn->len;
-	/* A bit offset in a register reaches beyond the operand. */
+	/* A bit offset in a register may reach memory beyond the operand, in both directions. */
 	if (insn->op >= OP_BT && insn->op <= OP_BTC && insn->form == FORM_MEM_REG) {
 		bit = sign_extend_bytes(get_reg(x), insn->size);
 		ea += (bit >> __ffs(8 * insn->size)) * insn->size;
@@ -86,6 +98,10 @@ static u64 effective_address(struct exec *x)
 	return ea & size_mask(insn->addr_size);
 }
 
+/*
+ * struct kvm_run has room for EMU_MAX_PIECE bytes, so that a longer access is
+ * made in pieces.
+ */
 static void add_pieces(struct emu_mem *mem, u64 gpa, u8 at, u8 len)
 {
 	u8 n;
@@ -96,7 +112,7 @@ static void add_pieces(struct emu_mem *mem, u64 gpa, u8 at, u8 len)
 	}
 }
 
-/* Translate page by page, before anything is read or written. */
+/* Translates page by page, before anything is read or written: a fault must come first. */
 static int translate(struct exec *x, struct emu_mem *mem, bool write)
 {
 	u8 size = x->insn->size, at, in_page;
@@ -118,7 +134,7 @@ static int translate(struct exec *x, struct emu_mem *mem, bool write)
 	return 0;
 }
 
-/* Find out where the operand is; a second time it is known already. */
+/* Finds where the operand is. When the run is begun again that is known already. */
 static int locate(struct exec *x, struct emu_mem *mem, u8 seg, u64 offset, bool write)
 {
 	const struct insn *insn = x->insn;
@@ -137,6 +153,7 @@ static int locate(struct exec *x, struct emu_mem *mem, u8 seg, u64 offset, bool 
 	return insn->op == OP_FLUSH ? 0 : translate(x, mem, write);
 }
 
+/* Remembers the access for which the run stops: userspace is told by it. */
 static void set_pending(struct exec *x, struct emu_mem *mem, const struct emu_piece *piece,
 			bool write)
 {
@@ -151,12 +168,14 @@ static void set_pending(struct exec *x, struct emu_mem *mem, const struct emu_pi
 		memcpy(pending->data, mem->out + piece->at, piece->len);
 }
 
+/* Data breakpoints on the operand are due once all of it was accessed. */
 static void note_access(struct exec *x, const struct emu_mem *mem, bool write)
 {
 	if (x->ops->accessed)
 		x->ops->accessed(x->guest, mem->linear, x->insn->size, write);
 }
 
+/* Reads the pieces that were not read yet. Return: 0, EMU_MMIO, or errno. */
 static int read_mem(struct exec *x, struct emu_mem *mem)
 {
 	const struct emu_piece *piece;
@@ -174,7 +193,7 @@ static int read_mem(struct exec *x, struct emu_mem *mem)
 	return 0;
 }
 
-/* Of mem->out. */
+/* Writes the pieces of mem->out that were not written yet. Return: 0, EMU_MMIO, or errno. */
 static int write_mem(struct exec *x, struct emu_mem *mem)
 {
 	const struct emu_piece *piece;
@@ -260,7 +279,7 @@ static int do_xmm_store(struct exec *x, struct emu_mem *mem)
 
 	if (!x->ops->get_xmm)
 		return -EOPNOTSUPP;
-	/* Not again after a stop: the pieces must fit together. */
+	/* After a stop the data is not taken anew, or the pieces might not fit together. */
 	if (!mem->nr_written) {
 		x->ops->get_xmm(x->guest, x->insn->reg, value);
 		memcpy(mem->out, value + x->insn->xmm_at, x->insn->size);
@@ -268,7 +287,11 @@ static int do_xmm_store(struct exec *x, struct emu_mem *mem)
 	return write_mem(x, mem);
 }
 
-/* ADD to DEC, and BT to BTC: the result goes to the first operand, if anywhere. */
+/*
+ * ADD to DEC, shifts, and BT to BTC: the result goes to the first operand, if
+ * anywhere. Flags change only after the result was stored: the instruction may
+ * stop there.
+ */
 static int do_alu(struct exec *x, struct emu_mem *mem)
 {
 	const struct insn *insn = x->insn;
@@ -318,7 +341,7 @@ static int do_to_reg(struct exec *x, struct emu_mem *mem)
 	return 0;
 }
 
-/* A byte's rDX is AH. */
+/* MUL, DIV and their kin work on rDX:rAX, which for bytes is AX. */
 static int do_wide(struct exec *x, struct emu_mem *mem)
 {
 	u8 size = x->insn->size;
@@ -358,6 +381,7 @@ static int do_setcc(struct exec *x, struct emu_mem *mem)
 	return write_value(x, mem, condition_holds(x));
 }
 
+/* XCHG with memory is locked on a processor. Device memory does not care. */
 static int do_xchg(struct exec *x, struct emu_mem *mem)
 {
 	int ret = write_value(x, mem, get_reg(x));
@@ -382,6 +406,10 @@ static int do_xadd(struct exec *x, struct emu_mem *mem)
 	return 0;
 }
 
+/*
+ * A comparison that fails writes nothing here, where the processor writes the
+ * old value back.
+ */
 static int do_cmpxchg(struct exec *x, struct emu_mem *mem)
 {
 	u8 size = x->insn->size;
@@ -436,6 +464,7 @@ static int do_nothing(struct exec *x __maybe_unused, struct emu_mem *mem __maybe
 
 typedef int (*exec_fn)(struct exec *x, struct emu_mem *mem);
 
+/* Everything that is not listed is arithmetic. */
 static exec_fn find_exec(const struct insn *insn)
 {
 	bool load = insn->form == FORM_REG_MEM;
@@ -465,6 +494,7 @@ static exec_fn find_exec(const struct insn *insn)
 	}
 }
 
+/* Whether the operand must be writable: known before it is located. */
 static bool writes_mem(const struct insn *insn)
 {
 	if (insn->form == FORM_REG_MEM || (insn->op >= OP_MUL && insn->op <= OP_IDIV))
@@ -480,6 +510,7 @@ static bool reads_mem(const struct insn *insn)
 	return !(move && insn->form != FORM_REG_MEM) && insn->op != OP_FLUSH && insn->op != OP_SET;
 }
 
+/* Runs an instruction that is not a string instruction. */
 static int run_plain(struct exec *x)
 {
 	const struct insn *insn = x->insn;
@@ -537,7 +568,7 @@ static int string_data(struct exec *x, struct emu_mem *src, struct emu_mem *dst)
 	}
 }
 
-/* One iteration: both operands located before either is touched. */
+/* Runs one iteration. Both operands are located before either is touched. */
 static int run_string_once(struct exec *x)
 {
 	struct emu_mem *src = &x->emu->mem[0], *dst = &x->emu->mem[1];
@@ -577,6 +608,10 @@ static bool rep_ends(struct exec *x)
 	return zf != (insn->rep == REP_E);
 }
 
+/*
+ * A REP returns to the guest now and then with EMU_REPEAT, so that interrupts
+ * are taken. RCX counts the iterations down, as the processor does it.
+ */
 static int run_string(struct exec *x)
 {
 	u8 addr_size = x->insn->addr_size;

@@ -3,10 +3,10 @@
  * Executes a decoded instruction on a guest's behalf.
  *
  * The guest is a table of functions, so this is pure. An access that nobody in
- * the kernel answers stops the run with EMU_MMIO; once userspace has answered,
+ * the kernel answers stops the run with EMU_MMIO. Once userspace has answered,
  * emu_complete() and emu_run() go on. What was done before the stop is kept in
  * struct emu and not done again: each piece of memory is read once and written
- * once, whatever the number of stops.
+ * once, however often the run stops.
  */
 #ifndef EXITS_EMULATE_H
 #define EXITS_EMULATE_H
@@ -46,7 +46,7 @@ struct emu_ops {
 	int (*read)(void *guest, u64 gpa, void *data, u8 len);
 	int (*write)(void *guest, u64 gpa, const void *data, u8 len);
 
-	/* An operand was read or written wholly: breakpoints. May come again after a stop, be NULL. */
+	/* All of an operand was read or written. May come again after a stop. May be NULL. */
 	void (*accessed)(void *guest, u64 linear, u8 len, bool write);
 
 	/* Should a REP pause between iterations, for an event? May be NULL. */
@@ -62,7 +62,7 @@ struct emu_piece {
 	u8 len;
 };
 
-/* A memory operand on its way. */
+/* A memory operand: where it is, and how far its accesses have come. */
 struct emu_mem {
 	u64 linear;
 	u8 pieces; /* 0: not translated yet */
@@ -75,7 +75,7 @@ struct emu_mem {
 
 struct emu_access {
 	u64 gpa;
-	u8 len; /* 0: none */
+	u8 len; /* 0: no access waits */
 	bool write;
 	u8 mem;			/* index in emu->mem */
 	u8 data[EMU_MAX_PIECE]; /* of a write */
@@ -88,13 +88,13 @@ struct emu {
 	struct x86_fault fault;
 };
 
-/* Begin with emu->insn filled by insn_decode(). */
+/* Begins an instruction. insn_decode() has filled emu->insn. */
 void emu_start(struct emu *emu);
 
 /* Return: enum emu_outcome, or a negative errno. */
 int emu_run(struct emu *emu, const struct emu_ops *ops, void *guest);
 
-/* Userspace did emu->pending. @data: its answer, pending.len bytes, of a read. */
+/* Userspace has done emu->pending. @data: what it read, pending.len bytes. */
 void emu_complete(struct emu *emu, const void *data);
 
 #endif

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* L1 touched a guest-physical address that its EPT does not map, or not with that right. */
+/*
+ * L1 touched a guest-physical address that its EPT does not map, or not with
+ * that right. While L2 runs nested/ has these exits.
+ */
 
 #include <vmx/info.h>
 
@@ -8,6 +11,7 @@
 #include "guest/vcpu.h"
 #include "irqchip/inject.h"
 
+/* Tour, stop 3. First memory is tried, then a device. */
 int exit_ept_violation(struct vcpu *vcpu)
 {
 	u64 qual = vcpu_exit_qual(vcpu);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Exceptions that L0 intercepts. NMIs and machine checks were handled right after the exit. */
+/*
+ * Exceptions that L0 intercepts: #DB, #AC, and #BP for a debugger. NMIs and
+ * machine checks were handled right after the exit, by run.c.
+ */
 
 #include <linux/kvm.h>
 #include <vmx/info.h>
@@ -10,7 +13,7 @@
 #include "guest/vcpu.h"
 #include "irqchip/inject.h"
 
-/* The debugger's, or the guest's own. */
+/* A #DB is the debugger's, or the guest's own. */
 static int db(struct vcpu *vcpu)
 {
 	unsigned long dr6;
@@ -18,7 +21,7 @@ static int db(struct vcpu *vcpu)
 
 	if (r <= 0)
 		return r;
-	/* INT1 is a trap: the handler returns to after it. */
+	/* INT1 is a trap: the handler returns to the next instruction. */
 	if ((vcpu->intr_info & INTR_TYPE_MASK) == INTR_TYPE_PRIV_SW_EXC)
 		vcpu_set_rip(vcpu, vcpu_rip(vcpu) + vmread(VMCS_EXIT_INSN_LEN));
 	inject_db(vcpu, dr6);
@@ -42,7 +45,7 @@ bool exit_is_split_lock(struct vcpu *vcpu)
 	       !alignment_checked(vcpu_cr0(vcpu), vcpu_rflags(vcpu), vcpu_cpl(vcpu));
 }
 
-/* The guest's own, or the host's detection of split locks, of which the guest knows nothing. */
+/* An #AC is the guest's own, or the host's detection of split locks, unknown to the guest. */
 static int ac(struct vcpu *vcpu)
 {
 	u32 error = vmread(VMCS_EXIT_INTR_ERROR);

@@ -12,7 +12,7 @@ struct vcpu;
 
 /* basic.c */
 int exit_nothing(struct vcpu *vcpu);
-int exit_skip(struct vcpu *vcpu); /* the instruction does nothing */
+int exit_skip(struct vcpu *vcpu); /* for an instruction that does nothing */
 int exit_ud(struct vcpu *vcpu);
 /* After an #AC: is it the host's detection of split locks? */
 bool exit_is_split_lock(struct vcpu *vcpu);
@@ -25,10 +25,10 @@ int exit_nmi_window(struct vcpu *vcpu);
 int exit_task_switch(struct vcpu *vcpu);
 int exit_hlt(struct vcpu *vcpu);
 int exit_pause(struct vcpu *vcpu);
-void exits_let_others_run(void); /* of the host's threads */
+void exits_let_others_run(void); /* gives the CPU to other threads of the host's */
 int exit_vmcall(struct vcpu *vcpu);
 int exit_hyperv_call(struct vcpu *vcpu); /* while hyperv_calls_on() */
-/* An exit that should not be: KVM_EXIT_INTERNAL_ERROR with what is known of it. */
+/* For an exit that should not occur: KVM_EXIT_INTERNAL_ERROR with what is known of it. */
 int exit_unexpected(struct vcpu *vcpu);
 
 /* exception.c */
@@ -49,8 +49,8 @@ int exit_dr_access(struct vcpu *vcpu);
 int exit_io(struct vcpu *vcpu);
 
 /*
- * mmio.c: L1's address @gpa has no RAM (or it is a write to a read-only slot):
- * emulate the instruction that touched it.
+ * mmio.c: L1's address @gpa has no RAM, or it is a write to a read-only slot:
+ * emulates the instruction that touched it.
  */
 int mmio_emulate(struct vcpu *vcpu, u64 gpa);
 

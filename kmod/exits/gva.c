@@ -1,5 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* See gva.h. The walk itself is in pagewalk.c, segmentation in segaddr.c. */
+/*
+ * Memory of the guest that runs, by linear address: translation by the guest's
+ * page tables, and for L2 by EPT12 as well, then the access. The walk itself is
+ * in pagewalk.c, segmentation in segaddr.c.
+ *
+ * The emulator, INS and OUTS, and the VMX instructions' operands come here.
+ *
+ * What a reader must know: "physical" is what the guest that runs calls so.
+ * vcpu->gpa_translate, set while L2 runs, makes of it what L1 calls physical,
+ * and may give L1 an exit instead (-EXDEV).
+ */
 #include <linux/mm.h>
 #include <asm/cpufeature.h>
 #include <asm/processor-flags.h>
@@ -13,19 +23,19 @@
 #include "guest/vcpu.h"
 #include "irqchip/inject.h"
 
-/* Of an access that a device may answer. */
+/* The longest access that a device may answer, in bytes. */
 #define BUS_MAX_LEN 8
 
-/* When userspace set no CPUID leaf that says it; the SDM's default. */
+/* The width where userspace set no CPUID leaf that says it: the SDM's default. */
 #define DEFAULT_MAXPHYADDR 36
 
-/* Whose linear address is translated, and which: a walk's context. */
+/* A walk's context: whose linear address is translated, and which. */
 struct origin {
 	struct vcpu *vcpu;
 	u64 linear;
 };
 
-/* What the guest runs calls physical, as L1 calls it. @access: EPTQ_* bits. */
+/* Makes of @gpa, as the guest that runs has it, L1's address. @access: EPTQ_* bits. */
 static int to_l1(const struct origin *from, u64 gpa, u32 access, u64 *out)
 {
 	struct vcpu *vcpu = from->vcpu;
@@ -37,7 +47,7 @@ static int to_l1(const struct origin *from, u64 gpa, u32 access, u64 *out)
 	return 0;
 }
 
-/* Where there's no memory a bus reads as ones. */
+/* Reads a paging-structure entry. Where there is no memory a bus reads as ones. */
 static int read_entry(void *ctx, u64 gpa, u64 *entry, u8 size)
 {
 	const struct origin *from = ctx;
@@ -52,6 +62,7 @@ static int read_entry(void *ctx, u64 gpa, u64 *entry, u8 size)
 	return 0;
 }
 
+/* Sets accessed and dirty flags. Userspace that looks (.peeking) changes nothing. */
 static int update_entry(void *ctx, u64 gpa, u64 old, u64 new, u8 size)
 {
 	const struct origin *from = ctx;
@@ -80,6 +91,7 @@ static enum paging paging_mode(struct vcpu *vcpu, unsigned long cr0, unsigned lo
 	return cr4 & X86_CR4_PAE ? PAGING_PAE : PAGING_32;
 }
 
+/* The PDPTEs are those that the processor has loaded, not those in memory. */
 static void walk_init(struct vcpu *vcpu, struct pagewalk *w)
 {
 	unsigned long cr0 = vcpu_cr0(vcpu), cr4 = vcpu_cr4(vcpu);
@@ -104,6 +116,7 @@ static void walk_init(struct vcpu *vcpu, struct pagewalk *w)
 			w->pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
 }
 
+/* What an EPT violation's qualification says of the access to the page itself. */
 static u32 final_access(const struct access *access, const struct page_found *page)
 {
 	u32 bits = access->write ? EPTQ_WRITE : access->fetch ? EPTQ_FETCH : EPTQ_READ;
@@ -112,6 +125,10 @@ static u32 final_access(const struct access *access, const struct page_found *pa
 	       (page->writable ? EPTQ_WRITE_PAGE : 0) | (page->nx ? EPTQ_NX_PAGE : 0);
 }
 
+/*
+ * -ENXIO, not -EFAULT, says that there is no memory: the latter has a fault for
+ * the guest with it.
+ */
 static int translate(struct vcpu *vcpu, const struct pagewalk *registers, u64 linear,
 		     const struct access *access, u64 *gpa, struct x86_fault *fault)
 {
@@ -179,6 +196,7 @@ static int read_range(struct vcpu *vcpu, u64 linear, void *buf, size_t len,
 	return 0;
 }
 
+/* The second page is looked at before the first is written: wholly or not at all. */
 static int write_range(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
 		       const struct access *access, struct x86_fault *fault)
 {
@@ -315,11 +333,12 @@ int gva_linear(struct vcpu *vcpu, enum segreg seg, u64 offset, u32 size, bool wr
 	return segaddr_linear(&s, offset, size, write, false, linear, fault);
 }
 
+/* SDM: "VM-Exit Instruction-Information Field". */
 int gva_operand(struct vcpu *vcpu, u64 exit_qual, u32 insn_info, u32 size, bool write, u64 *linear,
 		struct x86_fault *fault)
 {
 	static const u64 masks[] = { 0xffff, 0xffffffff, ~0ULL, ~0ULL };
-	u64 offset = exit_qual; /* the displacement; RIP is added already if it is relative */
+	u64 offset = exit_qual; /* the displacement, to which RIP is added if it is relative */
 
 	if (!(insn_info & INSN_NO_BASE))
 		offset += vcpu_gpr(vcpu, INSN_BASE(insn_info));

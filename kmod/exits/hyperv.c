@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Of Hyper-V's interface: MSRs that are the LAPIC's, and hypercalls. */
+/*
+ * What of Hyper-V's interface needs the LAPIC (MSRs), and hypercalls, of which
+ * there is one that means anything: a guest says that it spins. The rest is in
+ * guest/hyperv.c.
+ */
 #include <asm/processor-flags.h>
 
 #include "exits/exits.h"
@@ -24,7 +28,7 @@ int hyperv_apic_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 	return lapic_synthetic_read(vcpu, index, value) ? MSR_FAULT : MSR_OK;
 }
 
-/* Bits that are to be 0. */
+/* The bits of MSR @index that must be 0. */
 static u64 reserved(u32 index)
 {
 	switch (index) {

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Port I/O: IN, OUT, INS and OUTS. Devices in the kernel first, then
- * userspace, by KVM_EXIT_IO with the data in the second page of the mapping.
+ * Port I/O: IN, OUT, INS and OUTS. Devices in the kernel are asked first, then
+ * userspace, by KVM_EXIT_IO with the data in the second page of the vCPU's
+ * mapping. Tour, stop 7.
+ *
+ * What a reader must know: an instruction that waits for userspace is kept in
+ * vcpu->mmio->pio and ended by vcpu->complete at the next KVM_RUN, unless
+ * userspace has moved RIP meanwhile. A REP is done in batches, between which
+ * the guest may take interrupts.
  */
 #include <linux/mm.h>
 #include <asm/processor-flags.h>
@@ -23,7 +29,7 @@ static u64 mask_of(unsigned int size)
 	return size == 8 ? ~0ULL : BIT_ULL(8 * size) - 1;
 }
 
-/* Past the instruction, or one iteration on, where breakpoints on it are due. */
+/* Ends the instruction, or, with a @len of 0, an iteration. Breakpoints on it are due now. */
 static int io_done(struct vcpu *vcpu, const struct pio *pio, u32 len)
 {
 	if (unlikely(vcpu->debug.active)) {
@@ -57,6 +63,7 @@ static bool still_there(struct vcpu *vcpu)
 	return vcpu_rip(vcpu) == vcpu->mmio->pio.rip;
 }
 
+/* Return: 0: the kernel has it; -EOPNOTSUPP: userspace must. */
 static int write_port(struct vcpu *vcpu, const struct pio *pio, const void *data)
 {
 	if (!bus_write(vcpu, BUS_PIO, pio->port, pio->size, data))
@@ -125,6 +132,10 @@ static u64 get_masked(struct vcpu *vcpu, const struct pio *pio, enum gpr reg)
 	return vcpu_gpr(vcpu, reg) & mask_of(pio->addr_size);
 }
 
+/*
+ * 32-bit registers clear the upper half when they are written; 16-bit ones keep
+ * the rest.
+ */
 static void set_masked(struct vcpu *vcpu, const struct pio *pio, enum gpr reg, u64 value)
 {
 	u64 mask = mask_of(pio->addr_size);
@@ -140,7 +151,10 @@ static bool backwards(struct vcpu *vcpu)
 	return vcpu_rflags(vcpu) & X86_EFLAGS_DF;
 }
 
-/* @done elements are through: move on, and past the instruction after the last. */
+/*
+ * @done elements are through: moves the registers on, and ends the instruction
+ * after the last one.
+ */
 static int advance(struct vcpu *vcpu, const struct pio *pio, u32 done)
 {
 	enum gpr reg = pio->in ? GPR_RDI : GPR_RSI;
@@ -170,9 +184,9 @@ static int fault_or_give_up(struct vcpu *vcpu, int ret, const struct x86_fault *
 }
 
 /*
- * How many elements at once: those in the same page as the first, which the
- * data page holds for sure. One if it crosses into the next page, if it goes
- * backwards, or if each iteration may be trapped.
+ * How many elements to do at once: those in the same page as the first, which
+ * the data page holds for sure. One, if the element crosses into the next page,
+ * if the direction is down, or if each iteration may be trapped.
  */
 static u32 batch_size(struct vcpu *vcpu, const struct pio *pio, u64 linear)
 {
@@ -193,7 +207,7 @@ static int store_ins(struct vcpu *vcpu, const struct pio *pio, u32 count)
 	return ret ? fault_or_give_up(vcpu, ret, &fault) : advance(vcpu, pio, count);
 }
 
-/* Userspace may have set RCX meanwhile. */
+/* How many elements of the batch RCX still asks for: userspace may have set it meanwhile. */
 static u32 still_wanted(struct vcpu *vcpu, const struct pio *pio)
 {
 	return pio->rep ? min_t(u64, pio->count, get_masked(vcpu, pio, GPR_RCX)) : pio->count;
@@ -213,7 +227,7 @@ static int complete_outs(struct vcpu *vcpu)
 	return still_there(vcpu) ? advance(vcpu, pio, still_wanted(vcpu, pio)) : 1;
 }
 
-/* Elements that a device in the kernel took, from the first on. */
+/* Return: how many elements, from the first on, a device in the kernel took. */
 static u32 bus_batch(struct vcpu *vcpu, const struct pio *pio, u32 count)
 {
 	void *data = vcpu->pio_data;
@@ -278,13 +292,17 @@ static int do_string(struct vcpu *vcpu, struct pio *pio)
 	if (ret)
 		return fault_or_give_up(vcpu, ret, &fault);
 	count = batch_size(vcpu, pio, pio->linear);
-	/* Of a batch the last element must be in the segment too. */
+	/* The last element of a batch must be in the segment, too. */
 	if (count > 1 &&
 	    gva_linear(vcpu, pio->seg, offset, count * pio->size, pio->in, &pio->linear, &fault))
 		count = 1;
 	return pio->in ? do_ins(vcpu, pio, count) : do_outs(vcpu, pio, count);
 }
 
+/*
+ * SDM: "Exit Qualification for I/O Instructions". For strings the instruction
+ * information says more.
+ */
 int exit_io(struct vcpu *vcpu)
 {
 	struct mmio_op *op = mmio_op_get(vcpu);

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Device memory: fetches and emulates the instruction that touched it. The
- * instruction itself is in emulate.c; here is the vCPU behind it.
+ * Device memory: fetches the instruction that touched it, has it decoded and
+ * emulated, and asks the kernel's devices, then userspace (KVM_EXIT_MMIO). The
+ * exit handler of EPT violations comes here, for L1 and for L2. decode.c knows
+ * the instruction, emulate.c runs it; here is the vCPU behind it. Tour, stop 7.
+ *
+ * What a reader must know: an emulation that waits for userspace is kept in
+ * vcpu->mmio and goes on in vcpu->complete at the next KVM_RUN, unless
+ * userspace has moved RIP meanwhile.
  */
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -67,7 +73,7 @@ static void op_set_xmm(void *guest, u8 reg, const void *value)
 	compat_fpu_set_xmm(&vcpu->fpu.state, reg, value);
 }
 
-/* -EFAULT with a fault is the emulator's EMU_FAULT. */
+/* Translates gva.h's answers: -EFAULT comes with a fault, which is the emulator's EMU_FAULT. */
 static int emu_result(int ret)
 {
 	return ret == -EFAULT ? EMU_FAULT : ret;
@@ -79,6 +85,7 @@ static int op_linear(void *guest, u8 seg, u64 offset, u8 size, bool write, u64 *
 	return emu_result(gva_linear(guest, seg, offset, size, write, linear, fault));
 }
 
+/* The exit itself told where the page is, which spares a walk: see set_hint(). */
 static int op_translate(void *guest, u64 linear, bool write, u64 *gpa, struct x86_fault *fault)
 {
 	struct vcpu *vcpu = guest;
@@ -104,6 +111,7 @@ static void trace_mmio(bool write, u64 gpa, const void *data, u8 len)
 	trace_abyme_mmio(write, len, gpa, value);
 }
 
+/* An operand may be memory after all, as with MOVS from a device to memory. */
 static int op_read(void *guest, u64 gpa, void *data, u8 len)
 {
 	struct vcpu *vcpu = guest;
@@ -116,6 +124,10 @@ static int op_read(void *guest, u64 gpa, void *data, u8 len)
 	return 0;
 }
 
+/*
+ * In this order: memory, devices in the kernel, ioeventfds of any length,
+ * coalesced zones, userspace.
+ */
 static int op_write(void *guest, u64 gpa, const void *data, u8 len)
 {
 	struct vcpu *vcpu = guest;
@@ -186,8 +198,9 @@ int mmio_give_up(struct vcpu *vcpu, const u8 *bytes, size_t len, const char *rea
 
 /*
  * An exit while the processor delivered an event through device memory. L2 may
- * not end L1's VM by that: what reads as ones is no gate, stack or page table, and
- * delivery ends as it does on a processor, in a triple fault, L1's exit.
+ * not end L1's VM by that. What reads as ones is no gate, stack or page table,
+ * so delivery ends as it does on a processor: in a triple fault, which is L1's
+ * exit.
  */
 static int delivery_failed(struct vcpu *vcpu, u64 gpa)
 {
@@ -215,13 +228,13 @@ static int complete_mmio(struct vcpu *vcpu)
 {
 	struct mmio_op *op = vcpu->mmio;
 
-	/* Userspace put the guest elsewhere, by a reset perhaps. */
+	/* Userspace has put the guest elsewhere, perhaps by a reset: the instruction is void. */
 	if (vcpu_rip(vcpu) != op->rip)
 		return 1;
 	if (!op->emu.pending.write)
 		trace_mmio(false, op->emu.pending.gpa, vcpu->run->mmio.data, op->emu.pending.len);
 	emu_complete(&op->emu, vcpu->run->mmio.data);
-	/* The exit's hint is of a time before userspace had its say. */
+	/* Userspace may have changed page tables: the exit's hint holds no longer. */
 	op->hint_valid = false;
 	return mmio_continue(vcpu);
 }
@@ -272,8 +285,9 @@ static enum insn_mode code_mode(struct vcpu *vcpu)
 }
 
 /*
- * Up to @want bytes from RIP on. Stays within the page if it can: what lies
- * behind may be no memory. Return: how many, 0 with *fault, or errno.
+ * Reads up to @want bytes from RIP + @have on. Stays within the page, as there
+ * may be no memory behind it.
+ * Return: how many; -EFAULT with *fault; or another errno.
  */
 static int fetch(struct vcpu *vcpu, u8 *bytes, int have, int want, enum insn_mode mode,
 		 struct x86_fault *fault)
@@ -290,6 +304,7 @@ static int fetch(struct vcpu *vcpu, u8 *bytes, int have, int want, enum insn_mod
 	return ret ? ret : want;
 }
 
+/* An instruction may cross into the next page, which is fetched only if it has to be. */
 static int decode_bytes(struct vcpu *vcpu, struct insn *insn, u8 *bytes, int *len,
 			struct x86_fault *fault)
 {
@@ -307,6 +322,10 @@ static int decode_bytes(struct vcpu *vcpu, struct insn *insn, u8 *bytes, int *le
 	return ret;
 }
 
+/*
+ * The linear address is the exit's only if it is valid and the access was the
+ * final one, not one of a walk. SDM: "Exit Qualification for EPT Violations".
+ */
 static void set_hint(struct vcpu *vcpu, struct mmio_op *op, u64 gpa)
 {
 	u64 qual = vcpu_exit_qual(vcpu);

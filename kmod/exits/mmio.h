@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What an emulation that waits for userspace remembers. Inside exits/ only. */
+/* What an emulation that waits for userspace remembers. For files of exits/ only. */
 #ifndef EXITS_MMIO_H
 #define EXITS_MMIO_H
 
@@ -27,7 +27,7 @@ struct mmio_op {
 	struct emu emu;
 	unsigned long rip; /* as in struct pio */
 	/*
-	 * What the exit told: the linear address's page is at this physical one
+	 * What the exit told: the linear address's page is at this physical address
 	 * (L1's), so that no walk is needed for it. hint_valid: it did.
 	 */
 	bool hint_valid;
@@ -37,13 +37,14 @@ struct mmio_op {
 	struct pio pio;
 };
 
-/* The vCPU's, allocated at the first use. NULL: no memory. */
+/* The vCPU's, which is allocated at the first use. NULL: no memory. */
 struct mmio_op *mmio_op_get(struct vcpu *vcpu);
 
 /*
  * Nobody can do what the instruction wants: #UD for the guest's unprivileged
  * code and for L2, else KVM_EXIT_INTERNAL_ERROR with the bytes and, as debug
- * data after them, @reason as text. Return: 1 or 0.
+ * data after them, @reason as text.
+ * Return: 1 or 0, as a handler.
  */
 int mmio_give_up(struct vcpu *vcpu, const u8 *bytes, size_t len, const char *reason);
 

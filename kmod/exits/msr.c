@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* RDMSR and WRMSR, and the MSRs that belong to the LAPIC. */
+/*
+ * RDMSR and WRMSR, and those MSRs that belong to the LAPIC, which guest/msrs.c
+ * must not know of.
+ */
 #include <linux/kvm.h>
 #include <linux/kvm_para.h>
 #include <asm/apicdef.h>
@@ -21,6 +24,7 @@ static int apic_base_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 	return MSR_OK;
 }
 
+/* @host: userspace, which may restore states that a guest could not go to. */
 static int apic_base_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
 	if (vcpu->lapic)
@@ -70,7 +74,7 @@ static int pv_eoi_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 	return lapic_set_pv_eoi(vcpu, value) ? MSR_FAULT : MSR_OK;
 }
 
-/* The two that are written often come first. */
+/* Rows are searched from the first on: the two that guests write often come first. */
 static const struct msr_row lapic_rows[] = {
 	{ MSR_IA32_TSC_DEADLINE, MSR_IA32_TSC_DEADLINE, MSR_SAVED, deadline_read, deadline_write },
 	{ APIC_BASE_MSR, APIC_BASE_MSR + 0xff, 0, x2apic_read, x2apic_write },
@@ -87,6 +91,10 @@ void exits_msr_setup(void)
 
 /* --- the instructions --------------------------------------------------- */
 
+/*
+ * Userspace has answered: at the next KVM_RUN the instruction ends with its
+ * value, or in #GP.
+ */
 static int finish_user_rdmsr(struct vcpu *vcpu)
 {
 	if (vcpu->run->msr.error) {
@@ -106,7 +114,7 @@ static int finish_user_wrmsr(struct vcpu *vcpu)
 	return vcpu_skip_insn(vcpu);
 }
 
-/* #GP, unless userspace has asked to decide (KVM_CAP_X86_USER_SPACE_MSR). */
+/* An access is refused by #GP, unless userspace wants to decide (KVM_CAP_X86_USER_SPACE_MSR). */
 static int refused(struct vcpu *vcpu, int result, u32 exit_reason, u64 value)
 {
 	static const u32 reasons[] = {

@@ -1,5 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* See pagewalk.h. */
+/*
+ * A walk of a guest's page tables, as its processor would do it. Pure logic:
+ * gva.c gives it the registers and two functions for memory, unit tests give it
+ * a table in userspace.
+ *
+ * What a reader must know: a walk sets accessed and dirty flags only after it
+ * has found that the access is allowed, by compare and exchange, since other
+ * vCPUs change the tables meanwhile. If an entry has changed the walk begins
+ * again.
+ *
+ * SDM: "4-Level Paging and 5-Level Paging", "PAE Paging", "32-Bit Paging".
+ */
 #include "exits/pagewalk.h"
 
 #define PTE_P BIT_ULL(0)
@@ -58,7 +69,7 @@ static bool is_leaf(const struct walk *walk, u64 entry, int level)
 	return walk->w->paging != PAGING_32 || walk->w->pse;
 }
 
-/* Of a 4 MiB page: PSE-36 puts address bits 39:32 into bits 20:13. */
+/* The reserved bits of a 4 MiB page, where PSE-36 has address bits 39:32 in bits 20:13. */
 static u64 reserved_bits_4m(const struct walk *walk)
 {
 	unsigned int bits = walk->w->maxphyaddr;
@@ -68,6 +79,10 @@ static u64 reserved_bits_4m(const struct walk *walk)
 	return GENMASK_ULL(21, bits > 32 ? bits - 32 + 13 : 13);
 }
 
+/*
+ * The bits of @entry that fault if they are set. Bits of the address beyond
+ * MAXPHYADDR are among them.
+ */
 static u64 reserved_bits(const struct walk *walk, u64 entry, int level)
 {
 	const struct pagewalk *w = walk->w;
@@ -89,6 +104,7 @@ static u64 reserved_bits(const struct walk *walk, u64 entry, int level)
 	return rsvd;
 }
 
+/* @error: what of the error code follows from the walk; the access adds the rest. */
 static int page_fault(const struct walk *walk, const struct access *access, u32 error,
 		      struct x86_fault *fault)
 {
@@ -105,7 +121,11 @@ static int page_fault(const struct walk *walk, const struct access *access, u32 
 	return -EFAULT;
 }
 
-/* SDM: "Determination of Access Rights". */
+/*
+ * Rights combine over all levels: a page is writable and the user's if every
+ * entry says so, and not executable if any does. SDM: "Determination of Access
+ * Rights".
+ */
 static bool allowed(const struct walk *walk, const struct access *access)
 {
 	const struct pagewalk *w = walk->w;
@@ -131,7 +151,7 @@ static void add_rights(struct walk *walk, u64 entry)
 		walk->rights |= entry & PTE_NX;
 }
 
-/* From the table at @table down to the leaf. */
+/* Walks from the table at @table down to the leaf. */
 static int descend(struct walk *walk, u64 table, const struct access *access,
 		   struct x86_fault *fault)
 {
@@ -160,7 +180,7 @@ static int descend(struct walk *walk, u64 table, const struct access *access,
 	return 0;
 }
 
-/* Accessed in all entries, dirty in the leaf. Return: -EAGAIN if an entry changed. */
+/* Sets accessed in all entries, dirty in the leaf. Return: -EAGAIN: an entry has changed. */
 static int mark(struct walk *walk, const struct access *access)
 {
 	const struct pagewalk *w = walk->w;

@@ -24,11 +24,11 @@ struct pagewalk_ops {
 	 * Return: 0, or an errno other than -EFAULT that ends the walk.
 	 */
 	int (*read)(void *ctx, u64 gpa, u64 *entry, u8 size);
-	/* Return: 0 (also if it cannot be written: it stays), -EAGAIN: it changed, or errno. */
+	/* Return: 0, also if it cannot be written and stays; -EAGAIN: it has changed; or errno. */
 	int (*update)(void *ctx, u64 gpa, u64 old, u64 new, u8 size);
 };
 
-/* The registers' part in it. */
+/* What of a walk comes from registers. */
 struct pagewalk {
 	const struct pagewalk_ops *ops;
 	void *ctx;
@@ -52,7 +52,7 @@ struct access {
 	bool implicit; /* supervisor, whatever the CPL: descriptor tables and the like */
 };
 
-/* Above these many lost races with the guest the walk gives up with -EAGAIN. */
+/* After so many races lost to the guest the walk gives up with -EAGAIN. */
 #define PAGEWALK_MAX_RETRIES 64
 
 /* A page that was found. */

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* See segaddr.h. */
+/*
+ * From segment and offset to a linear address, with the processor's checks.
+ * Pure logic: gva.c fills in the segment register from the VMCS.
+ */
 #include "exits/segaddr.h"
 
 #define TYPE_CODE BIT(3)
@@ -21,6 +24,7 @@ static bool type_allows(const struct segaddr *s, bool write, bool fetch)
 	return !write || s->type & TYPE_WRITABLE;
 }
 
+/* An expand-down segment holds what is above its limit. */
 static bool within_limit(const struct segaddr *s, u64 first, u64 last)
 {
 	if ((s->type & (TYPE_CODE | TYPE_EXPAND_DOWN)) == TYPE_EXPAND_DOWN)
@@ -28,6 +32,7 @@ static bool within_limit(const struct segaddr *s, u64 first, u64 last)
 	return last <= s->limit;
 }
 
+/* Both ends must be canonical; there is nothing else to check. */
 static int linear_64(const struct segaddr *s, u64 offset, u32 size, u64 *linear,
 		     struct x86_fault *fault)
 {

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Finding the device at an address. A bus is a sorted array that is replaced
- * whole when a device comes or goes.
+ * Finding the device at an address: the buses for port I/O, MMIO, and MMIO
+ * writes whose data nobody looks at. Exit handlers ask it before userspace;
+ * chips and ioeventfds add themselves.
+ *
+ * What a reader must know: a bus is a sorted array under SRCU that is replaced
+ * whole when a device comes or goes. A device's functions run in a vCPU's
+ * thread under that SRCU lock, so they must not add or remove devices.
  */
 #include <linux/slab.h>
 
@@ -35,7 +40,7 @@ void buses_destroy(struct vm *vm)
 	struct vm_buses *buses = &vm->buses;
 	int kind;
 
-	/* The fast bus first: its devices are parts of others. */
+	/* The fast bus goes first: its devices lie in devices of the others. */
 	for (kind = NR_BUSES - 1; kind >= 0; kind--) {
 		struct bus *bus = rcu_dereference_protected(buses->bus[kind], true);
 
@@ -62,6 +67,7 @@ static int upper_bound(const struct bus *bus, u64 addr)
 	return low;
 }
 
+/* When this returns nobody is in a function of a device that only @old has. */
 static void publish(struct vm_buses *buses, enum bus_kind kind, struct bus *old, struct bus *new)
 {
 	rcu_assign_pointer(buses->bus[kind], new);
@@ -157,6 +163,7 @@ struct bus_device *bus_find(struct vm *vm, enum bus_kind kind,
 	return found;
 }
 
+/* A device of length 0 takes accesses of any length that begin where it does. */
 static bool dev_covers(const struct bus_device *dev, u64 addr, int len)
 {
 	if (!dev->len)
@@ -192,6 +199,7 @@ static int access_bus(struct vcpu *vcpu, const struct bus *bus, u64 addr, int le
 	return -EOPNOTSUPP;
 }
 
+/* Context: a vCPU's thread, may sleep. */
 static int bus_access(struct vcpu *vcpu, enum bus_kind kind, u64 addr, int len, void *data,
 		      bool write)
 {

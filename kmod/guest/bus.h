@@ -23,7 +23,7 @@ struct bus_ops {
 	void (*release)(struct bus_device *dev); /* or NULL */
 };
 
-/* Several may share an address: the one after another is asked. */
+/* Several devices may share an address: they are asked one after the other. */
 struct bus_device {
 	const struct bus_ops *ops;
 	u64 addr;
@@ -42,7 +42,7 @@ struct vm_buses {
 	struct srcu_struct srcu;
 	struct bus __rcu *bus[NR_BUSES];
 	/*
-	 * What is each vCPU's own: the page of its LAPIC. Set by irqchip_create(),
+	 * Where each vCPU has a device of its own: the page of its LAPIC. Set by irqchip_create(),
 	 * else NULL; tried first on BUS_MMIO.
 	 */
 	const struct bus_ops *local;
@@ -53,8 +53,8 @@ void buses_destroy(struct vm *vm); /* releases what is still registered */
 /* @dev->addr and .len are set. 0; -ENOMEM; -ENOSPC: too many devices. May sleep. */
 int bus_add(struct vm *vm, enum bus_kind kind, struct bus_device *dev);
 /*
- * On return nobody uses @dev any more; it is not released. -ENOENT: it wasn't
- * there. Memory is not needed for it. May sleep.
+ * When it returns nobody uses @dev any more; it is not released. -ENOENT: it
+ * was not there. Cannot fail for want of memory. May sleep.
  */
 int bus_remove(struct vm *vm, enum bus_kind kind, struct bus_device *dev);
 /* The first device for which @match(device, @arg) is true, or NULL. May sleep. */

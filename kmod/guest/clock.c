@@ -1,5 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The guest's TSC: offset, scaling, and keeping the vCPUs of a VM in step. */
+/*
+ * The guest's TSC: offset, scaling, keeping the vCPUs of a VM in step, and
+ * hiding what a suspend of the host does to it. kvmclock is in pvclock.c.
+ *
+ * Ioctls and handlers of the TSC's MSRs come here, and vcpu.c whenever a vCPU
+ * comes to another CPU.
+ *
+ * What a reader must know: guest TSC = host TSC * ratio + offset. All that is
+ * ever computed is the offset; the VMCS gets it when clock_write_vmcs() is
+ * called, on top of it what L1 adds for L2.
+ */
 #include <linux/ktime.h>
 #include <linux/kvm_para.h>
 #include <linux/sched.h>
@@ -12,7 +22,10 @@
 #include "guest/vmcs01.h"
 #include "hw/caps.h"
 
-/* Frequencies closer than this (in parts per million) count as equal. */
+/*
+ * Frequencies closer than this, in parts per million, count as equal:
+ * userspace's number comes from another measurement of the same TSC.
+ */
 #define KHZ_TOLERANCE_PPM 250
 
 u32 clock_host_khz(void)
@@ -47,6 +60,7 @@ void clock_destroy_vm(struct vm *vm)
 	raw_spin_unlock_irqrestore(&clocks_lock, flags);
 }
 
+/* @ratio: with TSC_RATIO_SHIFT binary places, as the VMCS has it. */
 static u64 scale(u64 tsc, u64 ratio)
 {
 	if (likely(ratio == TSC_RATIO_ONE))
@@ -70,10 +84,15 @@ u64 clock_host_ticks(const struct vcpu *vcpu, u64 guest_ticks)
 
 	if (likely(ratio == TSC_RATIO_ONE))
 		return guest_ticks;
-	/* A guest of 1 kHz has a ratio of 2^26, so the result fits. */
+	/* The least ratio, of a guest of 1 kHz, is about 2^26: the result fits into 64 bits. */
 	return mul_u64_u64_div_u64(min_t(u64, guest_ticks, BIT_ULL(41)), TSC_RATIO_ONE, ratio);
 }
 
+/*
+ * Two VMWRITEs at most, and none if the VMCS has the values already, as it
+ * nearly always has. SDM: "TSC-offsetting" under "Changes to Instruction
+ * Behavior in VMX Non-Root Operation".
+ */
 void clock_write_vmcs(struct vcpu *vcpu)
 {
 	struct vcpu_clock *c = &vcpu->clock;
@@ -99,7 +118,7 @@ static void set_offset(struct vcpu *vcpu, u64 offset)
 	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
 }
 
-/* Of a TSC, which wraps: a quotient of more than 64 bits would trap. */
+/* Ticks of @khz in @ns, modulo 2^64, as a TSC wraps: one division of the product would trap. */
 static u64 ticks_in(u64 ns, u32 khz)
 {
 	u32 rest;
@@ -108,7 +127,7 @@ static u64 ticks_in(u64 ns, u32 khz)
 	return ms * khz + div_u64((u64)rest * khz, NSEC_PER_MSEC);
 }
 
-/* Whether @value is where the VM's TSCs are about now: within a second. */
+/* Is @value about what the VM's TSCs are now, that is, within a second of it? */
 static bool in_step(const struct vm_clock *c, u64 value, u32 khz, u64 now_ns)
 {
 	u64 second = (u64)khz * 1000;
@@ -116,14 +135,14 @@ static bool in_step(const struct vm_clock *c, u64 value, u32 khz, u64 now_ns)
 
 	if (!c->written || c->last_khz != khz || check_tsc_unstable())
 		return false;
-	/* 0 is what each vCPU begins with, and what userspace writes to each, one after the other. */
+	/* Each vCPU begins with 0, and userspace may write 0 to one after the other. */
 	if (!value)
 		return true;
 	/* The first value that userspace sets is a saved VM's, however close to that beginning. */
 	return c->set_by_user && value < expected + second && value + second > expected;
 }
 
-/* Context: the VM's clock is locked. */
+/* Notes what userspace last set a TSC to, for in_step(). Context: vm->clock.lock held. */
 static void note_write(const struct vcpu *vcpu, u64 offset, u64 value, u64 now_ns)
 {
 	struct vm_clock *c = &vcpu->vm->clock;
@@ -137,8 +156,9 @@ static void note_write(const struct vcpu *vcpu, u64 offset, u64 value, u64 now_n
 }
 
 /*
- * Userspace sets the TSC of vCPUs one by one, and can't do so at the same
- * time. Values that would be equal but for the time between count as equal.
+ * The offset with which a vCPU's TSC is @value now. Userspace sets the TSCs of
+ * vCPUs one by one, and cannot do so at the same time: values that would be
+ * equal but for the time in between count as equal, and get the same offset.
  */
 static u64 offset_for(struct vcpu *vcpu, u64 value)
 {
@@ -180,6 +200,10 @@ void clock_set_offset(struct vcpu *vcpu, u64 offset)
 	set_by_user(vcpu);
 }
 
+/*
+ * A guest's own write moves this vCPU's TSC alone, and IA32_TSC_ADJUST with it.
+ * SDM: "IA32_TSC_ADJUST MSR".
+ */
 void clock_write_tsc(struct vcpu *vcpu, u64 value, bool host)
 {
 	if (!host) {
@@ -206,6 +230,7 @@ static bool khz_close(u32 a, u32 b)
 	return (u64)diff * 1000000 <= (u64)b * KHZ_TOLERANCE_PPM;
 }
 
+/* Without TSC scaling only the host's own frequency will do, nearly. */
 int clock_set_khz(struct vcpu *vcpu, u32 khz)
 {
 	struct vcpu_clock *c = &vcpu->clock;
@@ -241,7 +266,7 @@ void clock_init_vcpu(struct vcpu *vcpu)
 	c->tsc_offset = offset_for(vcpu, 0);
 }
 
-/* The TSC was @delta less after the suspend: guests are not to see that. */
+/* After the suspend the host's TSC is @delta less than before, which guests must not see. */
 static void hide_step(struct vm *vm, u64 delta)
 {
 	struct vcpu *vcpu;
@@ -265,6 +290,7 @@ static void host_suspends(void)
 	tsc_before = rdtsc();
 }
 
+/* The list needs no lock: one CPU runs, and no vCPU's thread does. */
 static void host_resumes(void)
 {
 	struct vm_clock *c;
@@ -290,6 +316,10 @@ void clock_teardown(void)
 
 /* --- a vCPU comes to a CPU ------------------------------------------------ */
 
+/*
+ * The offset of a VMCS is written where the VMCS is. Where the host's TSCs
+ * differ from CPU to CPU kvmclock has to be made anew as well.
+ */
 void clock_moved(struct vcpu *vcpu)
 {
 	clock_write_vmcs(vcpu);
@@ -297,6 +327,7 @@ void clock_moved(struct vcpu *vcpu)
 		vcpu_request(vcpu, REQ_CLOCK_UPDATE);
 }
 
+/* The scheduler counts how long the thread waited for a CPU: that is the steal time. */
 void clock_resumed(struct vcpu *vcpu)
 {
 	if (unlikely(vcpu->clock.steal_time_msr & KVM_MSR_ENABLED) &&

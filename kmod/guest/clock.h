@@ -27,7 +27,7 @@ struct vm_clock {
 	u64 last_write_ns, last_write_tsc;
 	u64 last_offset;
 	u32 last_khz;
-	bool written, set_by_user; /* the latter: a value other than the 0 of the beginning */
+	bool written, set_by_user; /* set_by_user: to another value than the 0 of the beginning */
 	u32 default_khz;	   /* of new vCPUs */
 	u64 wall_clock_msr;
 	struct list_head node; /* in the list of all VMs' clocks */
@@ -41,41 +41,42 @@ struct vcpu_clock {
 	u32 tsc_khz; /* the guest's */
 	u64 system_time_msr;
 	u32 version;   /* of the kvmclock page; odd while it's written */
-	bool restored; /* the page in guest memory has its version, and what the guest is to see */
+	bool restored; /* guest memory, restored, has a page with the version to go on from */
 	bool stopped;  /* tell the guest once that it was paused */
 	u64 steal_time_msr;
 	u64 steal_last;
 };
 
-/* Over the module's life: what a suspend of the host does to its TSC stays hidden. */
+/* At the module's load and unload: in between a suspend of the host stays hidden. */
 void clock_setup(void);
 void clock_teardown(void);
 
 void clock_init_vm(struct vm *vm);
 void clock_destroy_vm(struct vm *vm);
-/* The host's TSC is another than before: a new base, with the same kvmclock and real time. */
+/* kvmclock is @ns from now on, whatever the host's TSC is. Any context. */
 void clock_rebase(struct vm *vm, u64 ns);
-/* In step with the VM's other vCPUs. Context: no VMCS needed yet. */
+/* Begins in step with the VM's other vCPUs. No VMCS is needed yet. */
 void clock_init_vcpu(struct vcpu *vcpu);
 /*
- * TSC offset and multiplier into the current VMCS, if it has others. A vCPU that
- * comes to a CPU does so wherever it is between L1 and L2: who changes .l2_offset
- * or the VMCS calls this afterwards, whatever was written before. vCPU loaded.
+ * Writes TSC offset and multiplier into the current VMCS, if it has others. A
+ * vCPU that comes to a CPU does so wherever it is between L1 and L2: whoever
+ * changes .l2_offset or the VMCS calls this afterwards, whatever was written
+ * before. vCPU loaded.
  */
 void clock_write_vmcs(struct vcpu *vcpu);
 /* The vCPU came to a CPU where it did not run last. Preemption off. */
 void clock_moved(struct vcpu *vcpu);
-/* Its thread may have waited for a CPU since: then that is told. Preemption off. */
+/* The vCPU's thread may have waited for a CPU: notes the steal time. Preemption off. */
 void clock_resumed(struct vcpu *vcpu);
 
 /* L1's TSC when the host's is @host_tsc. */
 u64 clock_guest_tsc(struct vcpu *vcpu, u64 host_tsc);
-/* So many ticks of the one TSC in those of the other; @guest_ticks: below 2^41. */
+/* Convert a number of ticks from one TSC to the other; @guest_ticks: below 2^41. */
 u64 clock_guest_ticks(const struct vcpu *vcpu, u64 host_ticks);
 u64 clock_host_ticks(const struct vcpu *vcpu, u64 guest_ticks);
 /* Writes to IA32_TSC; TSC_ADJUST follows a write of the guest's. vCPU loaded. */
 void clock_write_tsc(struct vcpu *vcpu, u64 value, bool host);
-/* What the guest's TSC is ahead of the host's, scaled: userspace says it. */
+/* Userspace says by how much the guest's TSC is ahead of the host's scaled one. */
 void clock_set_offset(struct vcpu *vcpu, u64 offset);
 /* L1's TSC jumps by @delta. vCPU loaded. */
 void clock_adjust_tsc(struct vcpu *vcpu, s64 delta);
@@ -90,7 +91,7 @@ void clock_update(struct vcpu *vcpu);
 void clock_update_steal(struct vcpu *vcpu);
 /* KVM_KVMCLOCK_CTRL: 0, -EINVAL without kvmclock. */
 int clock_guest_stopped(struct vcpu *vcpu);
-/* What Linux calls wall clock: the time of day when kvmclock was 0, to @gpa. */
+/* Writes to @gpa what Linux calls wall clock: the time of day when kvmclock was 0. */
 void clock_write_wall(struct vm *vm, u64 gpa);
 
 /* KVM_GET_CLOCK, KVM_SET_CLOCK; 0, -EINVAL. */

@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Coalesced I/O: the zones that userspace named, and the ring that takes writes
+ * to them. Handlers of port I/O and MMIO ask it before they exit to userspace.
+ *
+ * What a reader must know: the ring lies in a page that userspace has mapped
+ * and may write. All the kernel relies on is its own lock; indices are read
+ * once and checked.
+ */
 #include <linux/gfp.h>
 #include <linux/slab.h>
 
@@ -118,6 +126,10 @@ static bool put_in_ring(struct kvm_coalesced_mmio_ring *ring, bool pio, u64 addr
 	return true;
 }
 
+/*
+ * An access that is longer than an entry's data, or that finds the ring full,
+ * exits to userspace as if there were no zone.
+ */
 bool coalesced_write(struct vm *vm, bool pio, u64 addr, const void *data, u32 len)
 {
 	struct vm_coalesced *c = &vm->coalesced;

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The list of counters: those of the table VCPU_STATS, then exits by reason
- * from L1, then from L2, then what the VM has as a whole.
+ * from L1, then from L2, then what the VM has as a whole. stats.c and
+ * stats_debugfs.c publish them.
+ *
+ * What a reader must know: counters are written by the vCPU's thread alone and
+ * read by anyone without a lock; a value may be old, but never torn.
  */
 #include "guest/counters.h"
 
@@ -41,7 +45,7 @@ static u64 ept_most_steps(struct vm *vm)
 	return READ_ONCE(vm->mem.pool.most_steps);
 }
 
-/* Those of the VM follow. */
+/* The counters of the VM as a whole, whose indices follow those of counters[]. */
 static const struct vm_counter {
 	const char *name;
 	u32 type;
@@ -52,7 +56,7 @@ static const struct vm_counter {
 	{ "ept_longest_hold", KVM_STATS_TYPE_PEAK, ept_most_steps },
 };
 
-/* NULL: @index is one of counters[]. */
+/* The VM's counter @index, or NULL if the index is one of counters[]. */
 static const struct vm_counter *of_vm(int index)
 {
 	return index < (int)ARRAY_SIZE(counters) ? NULL

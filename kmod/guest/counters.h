@@ -11,13 +11,13 @@ struct vcpu;
 
 #define COUNTER_NAME_SIZE 48 /* with the final 0 */
 
-/* How many there are; their indices are 0 to that. */
+/* How many there are. Their indices begin at 0. */
 int counters_count(void);
 /* @name: COUNTER_NAME_SIZE bytes. */
 void counter_name(int index, char *name);
 /* KVM_STATS_TYPE_*: whether it rises only. */
 u32 counter_type(int index);
-/* Of @vcpu, or where that is NULL summed over the vCPUs of @vm. Any context, no lock. */
+/* The value of @vcpu's, or, if that is NULL, the sum over @vm's vCPUs. Any context, no lock. */
 u64 counter_value(struct vm *vm, struct vcpu *vcpu, int index);
 
 #endif

@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A vCPU's CPUID table: set, searched, executed. */
+/*
+ * A vCPU's CPUID table: how it is set, searched, and executed, and what L0
+ * derives from it. KVM_SET_CPUID2 and the handler of CPUID come here; what may
+ * be offered is in cpuid_offer.c.
+ *
+ * What a reader must know: userspace's table is taken as it is, as on KVM, and
+ * what L0 allows the guest (CR4 and EFER bits, VMX, XCR0) follows from the
+ * intersection with what is supported.
+ */
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <vmx/hyperv.h>
@@ -17,6 +25,10 @@
 
 /* --- search ------------------------------------------------------------- */
 
+/*
+ * Most leaves are found by number within one of three ranges; -1: the leaf is
+ * in none of them.
+ */
 static int class_of(u32 function)
 {
 	switch (function & ~(CPUID_CLASS_LEAVES - 1u)) {
@@ -56,7 +68,7 @@ const struct kvm_cpuid_entry2 *cpuid_find(struct vcpu *vcpu, u32 function, u32 i
 	return NULL;
 }
 
-/* SDM: a leaf above the highest answers as the highest basic leaf does. */
+/* Leaves above the highest answer as the highest basic one. SDM: "CPUID—CPU Identification". */
 static const struct kvm_cpuid_entry2 *find_beyond(struct vcpu *vcpu, u32 *function, u32 index)
 {
 	const struct kvm_cpuid_entry2 *basic = cpuid_find(vcpu, 0, 0), *top;
@@ -78,7 +90,7 @@ static u32 with_bit(u32 word, u32 bit, bool on)
 	return on ? word | bit : word & ~bit;
 }
 
-/* What tells of the vCPU's present state, and what no table can give it. */
+/* Fills in what follows from the vCPU's present state, whatever the table says. */
 static void fill_dynamic(struct vcpu *vcpu, struct kvm_cpuid_entry2 *e)
 {
 	switch (e->function) {
@@ -156,7 +168,7 @@ u32 cpuid_word(struct vcpu *vcpu, u32 function, u32 index, enum cpuid_reg reg)
 	return (const u32[]){ e->eax, e->ebx, e->ecx, e->edx }[reg];
 }
 
-/* CR4 bits that a feature brings. */
+/* The CR4 bits that exist only with a feature. */
 static const struct {
 	u32 function;
 	enum cpuid_reg reg;
@@ -174,7 +186,7 @@ static const struct {
 	{ 7, CPUID_REG_ECX, CPUID_7_ECX_LA57, CR4_LA57 },
 };
 
-/* @vcpu's table, or what is supported when there is none. */
+/* The CR4 bits that fault, by @vcpu's table, or, if @vcpu is NULL, by what is supported. */
 static unsigned long cr4_reserved(struct vcpu *vcpu)
 {
 	u64 allowed = CR4_BASE;
@@ -192,7 +204,7 @@ static unsigned long cr4_reserved(struct vcpu *vcpu)
 	return ~allowed;
 }
 
-/* No address is wider in a guest: entries and page walks are the processor's. */
+/* A guest's addresses cannot be wider than the processor's, which checks and walks them. */
 static u32 widest_physical(void)
 {
 	return cpuid_supported_word(0x80000008, 0, CPUID_REG_EAX) & 0xff;
@@ -223,7 +235,7 @@ static u64 efer_reserved(struct vcpu *vcpu)
 	return ~allowed;
 }
 
-/* A guest without XSAVE has the x87 state as well, and userspace sets that. */
+/* Userspace sets the x87 state of a guest without XSAVE too, so that bit is always there. */
 static u64 xcr0_of(struct vcpu *vcpu)
 {
 	u64 table = cpuid_word(vcpu, 0xd, 0, CPUID_REG_EAX) |
@@ -232,6 +244,7 @@ static u64 xcr0_of(struct vcpu *vcpu)
 	return XCR0_X87 | (table & fpu_supported_xcr0());
 }
 
+/* What handlers ask often is kept beside the table. Context: vCPU locked. */
 static void derive(struct vcpu *vcpu)
 {
 	struct vcpu_cpuid *c = &vcpu->cpuid;
@@ -268,7 +281,7 @@ void cpuid_get(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries)
 	}
 }
 
-/* But for what follows from the vCPU's state anyhow. */
+/* Is it the same table, but for what follows from the vCPU's state anyhow? */
 static bool same_entries(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, int count)
 {
 	struct kvm_cpuid_entry2 a, b;
@@ -293,7 +306,7 @@ static int check_entries(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entri
 
 	if (count > CPUID_MAX_ENTRIES)
 		return -E2BIG;
-	/* What the guest has looked at does not change under it. */
+	/* After the guest has run the table may be set again, but not to another one. */
 	if (vcpu->first_run_done)
 		return same_entries(vcpu, entries, count) ? 0 : -EINVAL;
 	for (i = 0; i < count; i++) {
@@ -328,6 +341,7 @@ static int copy_entries(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entrie
 	return 0;
 }
 
+/* Control registers and vmcs01 follow, and nested/ if VMX came or went. */
 int cpuid_set(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, int count)
 {
 	const struct nested_ops *ops = vcpu->vm->nested_ops;

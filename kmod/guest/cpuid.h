@@ -44,17 +44,17 @@ struct vcpu_cpuid {
 	u64 xss_supported;
 };
 
-/* Once, at the module's load, after fpu_setup(). */
+/* Called once, at the module's load, after fpu_setup(). */
 void cpuid_setup(void);
 
-/* Until userspace sets a table: no leaf, but everything supported may be set. */
+/* The vCPU has no leaf until userspace sets a table, but all that is supported may be set. */
 void cpuid_init(struct vcpu *vcpu);
 const struct kvm_cpuid_entry2 *cpuid_find(struct vcpu *vcpu, u32 function, u32 index);
 u32 cpuid_word(struct vcpu *vcpu, u32 function, u32 index, enum cpuid_reg reg); /* 0: none */
 /*
  * KVM_SET_CPUID2; @entries in kernel memory. vCPU loaded. Return: 0; -E2BIG;
- * -ENOMEM; -EINVAL: an impossible address width, or other than before after
- * the vCPU has run.
+ * -ENOMEM; -EINVAL: an impossible address width, or another table than before
+ * after the vCPU has run.
  */
 int cpuid_set(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, int count);
 /* KVM_GET_CPUID2: as the guest would see it now; @entries has room for .count. */

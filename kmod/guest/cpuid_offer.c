@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What can be offered to guests: the processor's CPUID, word for word masked
- * with what a guest may use without our knowing more, and what we emulate added.
+ * with what a guest may use without L0's knowing more, and what L0 emulates
+ * added. KVM_GET_SUPPORTED_CPUID comes here.
+ *
+ * What a reader must know: a feature is offered by being in feature_words[],
+ * and only after whatever state it has is switched (fpu.c, msrs.c). Leaves that
+ * filter() does not name are empty.
  */
 #include <linux/sched/stat.h>
 #include <linux/kvm_para.h>
@@ -28,8 +33,9 @@
 #define NO_LINUX_WORD (-1)
 
 /*
- * One word of features: what passes from the processor, what is there anyhow,
- * and the word of boot_cpu_data in which the host's kernel may have dropped some.
+ * One word of features: what passes from the processor (.pass), what is there
+ * anyhow (.always), and the word of boot_cpu_data in which the host's kernel
+ * may have dropped some.
  */
 struct feature_word {
 	u32 function, index;
@@ -103,7 +109,7 @@ static u32 *entry_word(struct kvm_cpuid_entry2 *e, enum cpuid_reg reg)
 	}
 }
 
-/* Instructions that would fault in a guest without a control that the processor lacks. */
+/* Features whose instructions would fault in a guest, as the processor lacks their control. */
 static u32 lacking_control(u32 function, enum cpuid_reg reg)
 {
 	u32 lacking = 0;
@@ -130,7 +136,7 @@ static u32 offered(const struct feature_word *w, u32 host)
 	return bits | w->always;
 }
 
-/* Every register of a leaf of features, of which only table words pass. */
+/* Masks those registers of the leaf that feature_words[] has; the caller clears the others. */
 static void mask_features(struct kvm_cpuid_entry2 *e)
 {
 	struct kvm_cpuid_entry2 host = *e;
@@ -144,7 +150,7 @@ static void mask_features(struct kvm_cpuid_entry2 *e)
 	}
 }
 
-/* Of XSAVE's components; kept, as CPUID costs an exit where L0 is virtualised itself. */
+/* XSAVE's components, kept, as CPUID costs an exit where L0 is virtualised itself. */
 static struct xsave_component {
 	u32 size, offset;
 	bool aligned;
@@ -163,6 +169,7 @@ void cpuid_setup(void)
 	}
 }
 
+/* The first 576 bytes are the legacy region and the header. SDM: "XSAVE Area". */
 u32 cpuid_xsave_size(u64 xfeatures, bool compacted)
 {
 	u32 size = 512 + 64, offset;
@@ -188,7 +195,7 @@ u32 cpuid_xsave_size(u64 xfeatures, bool compacted)
 
 static void fill_hypervisor(struct kvm_cpuid_entry2 *e)
 {
-	/* Guests take what is behind it for granted by this name: kvmclock, x2APIC. */
+	/* By this name guests take for granted what KVM has: kvmclock, x2APIC without remapping. */
 	static const char signature[12] = "KVMKVMKVM";
 
 	e->eax = e->ebx = e->ecx = e->edx = 0;
@@ -231,7 +238,7 @@ static void fill_xsave(struct kvm_cpuid_entry2 *e)
 	}
 }
 
-/* What a leaf of the processor becomes for a guest. Leaves not named here are empty. */
+/* Makes of a leaf of the processor's what a guest sees. Leaves not named here are empty. */
 static void filter(struct kvm_cpuid_entry2 *e)
 {
 	switch (e->function) {
@@ -307,7 +314,7 @@ static int add(struct list *l, u32 function, u32 index, u32 flags)
 	return 0;
 }
 
-/* Whether leaf @function has a subleaf @index after the one last added. */
+/* Does leaf @function have a subleaf @index, after the one that was added last? */
 static bool has_subleaf(const struct list *l, u32 function, u32 index)
 {
 	const struct kvm_cpuid_entry2 *last = &l->entry[l->count - 1];

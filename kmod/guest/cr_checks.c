@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the processor refuses to have in control registers, EFER, XCR0, PAT and
+ * MTRRs. Pure logic that compiles in userspace: handlers of guest's accesses
+ * and ioctls ask it, with a struct cr_state filled in.
+ *
+ * SDM: "MOV—Move to/from Control Registers", "Enabling IA-32e Mode" and
+ * "Process-Context Identifiers (PCIDs)" for what is said below without a word.
+ */
 #include "guest/cr_checks.h"
 
 static bool cr0_consistent(u64 cr0)
@@ -10,6 +18,10 @@ static bool cr0_consistent(u64 cr0)
 	return !(cr0 & CR0_NW) || (cr0 & CR0_CD);
 }
 
+/*
+ * Paging cannot be turned on for IA-32e mode without PAE, nor in a 64-bit code
+ * segment; nor turned off from 64-bit code, or with CR4.PCIDE.
+ */
 bool cr0_write_ok(const struct cr_state *s, u64 cr0)
 {
 	bool was_paging = s->cr0 & CR0_PG;
@@ -33,6 +45,7 @@ bool cr3_write_ok(const struct cr_state *s, u64 cr3)
 	return !(cr3 & GENMASK_ULL(63, s->maxphyaddr));
 }
 
+/* PCIDE can be set in IA-32e mode only, with a PCID of 0. */
 bool cr4_write_ok(const struct cr_state *s, u64 cr4)
 {
 	u64 set = cr4 & ~s->cr4;
@@ -48,6 +61,7 @@ bool cr4_write_ok(const struct cr_state *s, u64 cr4)
 	return true;
 }
 
+/* LME cannot change while paging is on. */
 bool efer_write_ok(const struct cr_state *s, u64 efer)
 {
 	if (efer & s->efer_reserved)
@@ -55,6 +69,7 @@ bool efer_write_ok(const struct cr_state *s, u64 efer)
 	return !(s->cr0 & CR0_PG) || !((s->efer ^ efer) & EFER_BIT_LME);
 }
 
+/* For a state that userspace sets: a VM entry would refuse what is refused here. */
 bool cr_state_ok(const struct cr_state *s)
 {
 	bool long_mode = (s->efer & EFER_BIT_LME) && (s->cr0 & CR0_PG);
@@ -68,6 +83,11 @@ bool cr_state_ok(const struct cr_state *s)
 	return (s->cr4 & CR4_PAE) && (s->efer & EFER_BIT_LMA);
 }
 
+/*
+ * Components of XCR0 that come together: AVX needs SSE, the three of AVX-512
+ * need each other and AVX, the two of MPX each other. SDM: "Extended Control
+ * Registers (Including XCR0)".
+ */
 bool xcr0_ok(u64 xcr0, u64 supported)
 {
 	u64 avx512 = xcr0 & XCR0_AVX512;

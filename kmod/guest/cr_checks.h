@@ -48,7 +48,7 @@ bool cr3_write_ok(const struct cr_state *s, u64 cr3);
 bool cr4_write_ok(const struct cr_state *s, u64 cr4);
 bool efer_write_ok(const struct cr_state *s, u64 efer);
 
-/* Whether no processor with these features can be found otherwise than in a state like this. */
+/* Whether a processor with these features can be in this state. */
 bool cr_state_ok(const struct cr_state *s);
 
 bool xcr0_ok(u64 xcr0, u64 supported);

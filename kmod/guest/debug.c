@@ -1,4 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Debug registers, and the debugger's wishes (KVM_SET_GUEST_DEBUG).
+ *
+ * The handlers of MOV DR, #DB and #BP come here, the emulator for breakpoints
+ * on what it accesses, the run loop before and after each entry, and ioctls.
+ *
+ * What a reader must know: the guest's registers (.db, .dr7, .ctl) and what is
+ * effective (.eff_db, the VMCS' DR7) differ while a debugger has taken the
+ * breakpoints for itself. A debugger that steps sets RFLAGS.TF, which the guest
+ * must not see: debug_visible_rflags().
+ */
 #include <linux/percpu.h>
 #include <asm/processor.h>
 #include <asm/debugreg.h>
@@ -20,12 +31,13 @@ static unsigned long effective_dr7(const struct vcpu_debug *d)
 	return debugger_owns_breakpoints(d) ? d->host_dr7 : d->dr7;
 }
 
-/* LBR stays L0's own: what the processor would record is the host's to have. */
+/* LBR never reaches the processor: the branch records would be the host's. */
 static u64 effective_ctl(const struct vcpu_debug *d)
 {
 	return d->control & KVM_GUESTDBG_SINGLESTEP ? 0 : d->ctl & DEBUGCTL_BTF;
 }
 
+/* Context: vCPU loaded; the VMCS of the guest that runs is current. */
 void debug_update(struct vcpu *vcpu)
 {
 	struct vcpu_debug *d = &vcpu->debug;
@@ -60,8 +72,8 @@ static void load_breakpoints(struct vcpu_debug *d)
 }
 
 /*
- * The debugger has seen the trap after STI or MOV SS. The processor would take
- * the shadow with the trap flag for a trap that is yet to come.
+ * The debugger has seen the trap after STI or MOV SS. For the processor the
+ * shadow together with the trap flag would mean that a trap is still to come.
  */
 static void end_shadow(void)
 {
@@ -73,7 +85,7 @@ static void end_shadow(void)
 	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
 }
 
-/* Read from the processor: nobody changes them before the exit, interrupts being off. */
+/* What the host has is read from the processor. Interrupts are off until the exit. */
 static void save_host_breakpoints(struct vcpu_debug *d)
 {
 	get_debugreg(d->own_db[0], 0);
@@ -93,6 +105,10 @@ static void restore_host_breakpoints(const struct vcpu_debug *d)
 	set_debugreg(d->own_dr7, 7);
 }
 
+/*
+ * Only if somebody has a breakpoint does anything happen here. The host's own
+ * are off from here on, as they must not hit in the entry code.
+ */
 void debug_enter(struct vcpu *vcpu)
 {
 	if (unlikely(hw_breakpoint_active()))
@@ -102,7 +118,7 @@ void debug_enter(struct vcpu *vcpu)
 	if (unlikely(vcpu->debug.active))
 		load_breakpoints(&vcpu->debug);
 	else if (unlikely(hw_breakpoint_active()))
-		set_debugreg(0, 7); /* the host's must not hit in the entry code */
+		set_debugreg(0, 7);
 }
 
 void debug_exit(struct vcpu *vcpu)
@@ -135,9 +151,10 @@ int debug_set_dr(struct vcpu *vcpu, int dr, unsigned long value)
 }
 
 /*
- * In a shadow of STI or MOV SS the processor takes TF for a mistake unless BS is pending, and with
- * BTF the contrary (SDM: "Checks on Guest Non-Register State"): no shadow outlives a change of BTF.
- * WRMSR itself ends it; an MSR list or userspace may write the MSR in one.
+ * In a shadow of STI or MOV SS the processor takes TF for a mistake unless BS
+ * is pending, and with BTF it takes BS for one (SDM: "Checks on Guest
+ * Non-Register State"). So no shadow outlives a change of BTF. WRMSR itself
+ * ends it; an MSR list, or userspace, may write the MSR in one.
  */
 int debug_set_ctl(struct vcpu *vcpu, u64 value)
 {
@@ -160,6 +177,7 @@ bool debug_steps(struct vcpu *vcpu)
 	       !(effective_ctl(&vcpu->debug) & DEBUGCTL_BTF);
 }
 
+/* Debuggers are told linear addresses, as KVM does it. */
 static unsigned long linear_rip(struct vcpu *vcpu)
 {
 	if (vcpu_64bit(vcpu))
@@ -186,7 +204,7 @@ int debug_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
 		d->singlestep_rip = linear_rip(vcpu);
 	debug_set_rflags(vcpu, rflags);
 	debug_update(vcpu);
-	/* The debugger's INT3 must not reach the guest; L2's controls follow L1's. */
+	/* The debugger's INT3 must not reach the guest. L2's controls follow by the merge. */
 	vmcs01_update_ctls(vcpu);
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
@@ -205,6 +223,7 @@ static int tell_debugger(struct vcpu *vcpu, u32 vector, unsigned long dr6)
 	return 0;
 }
 
+/* While a debugger steps or has breakpoints every #DB is the debugger's, as in KVM. */
 int debug_handle_db(struct vcpu *vcpu, unsigned long *dr6)
 {
 	*dr6 = vcpu_exit_qual(vcpu) & (DBG_BPT_MASK | DBG_BD | DBG_BS);
@@ -236,7 +255,10 @@ static bool breakpoint_hit(const struct vcpu_debug *d, unsigned long dr7, int n,
 	       addr + size > start;
 }
 
-/* An instruction that exits does so before the processor looks at breakpoints. */
+/*
+ * Makes breakpoints pending that an emulated access hits: the instruction
+ * exited before the processor looked at them. @kinds: of DR7_RW_*.
+ */
 static void note_access(struct vcpu *vcpu, u64 addr, int size, unsigned int kinds)
 {
 	const struct vcpu_debug *d = &vcpu->debug;
@@ -263,6 +285,7 @@ void debug_note_data(struct vcpu *vcpu, u64 linear, int size, bool write)
 		note_access(vcpu, linear, size, DR7_RW_ACCESS | (write ? DR7_RW_WRITE : 0));
 }
 
+/* Delivery of #DB clears GD and DEBUGCTL, or the handler would be trapped itself. */
 void debug_deliver_payload(struct vcpu *vcpu, unsigned long payload)
 {
 	struct vcpu_debug *d = &vcpu->debug;

@@ -2,9 +2,10 @@
 /*
  * Debug registers of a vCPU, the guest's own and those of KVM_SET_GUEST_DEBUG.
  *
- * MOV DR always exits: guests that use breakpoints are rare, and it needs no
- * trust in what a VM exit saves of DR7. DR0 to DR3 are loaded around an entry
- * only while some breakpoint is on. #DB is always intercepted, so DR6 is ours.
+ * MOV DR always exits: guests that use breakpoints are rare, and so nothing
+ * depends on what a VM exit saves of DR7. DR0 to DR3 are loaded around an entry
+ * only while some breakpoint is on. #DB is always intercepted, so the
+ * processor's DR6 is L0's.
  */
 #ifndef GUEST_DEBUG_H
 #define GUEST_DEBUG_H
@@ -55,21 +56,22 @@ int debug_set_ctl(struct vcpu *vcpu, u64 value);
 /* After any change to .db, .dr7, .ctl or .control: DR7 and DEBUGCTL into the current VMCS. */
 void debug_update(struct vcpu *vcpu);
 
-/* KVM_GUESTDBG_BLOCKIRQ: a debugger that steps wants no handler in between. */
+/* KVM_GUESTDBG_BLOCKIRQ: a debugger that steps wants no interrupt handler in between. */
 bool debug_blocks_irq(struct vcpu *vcpu);
 
-/* KVM_SET_GUEST_DEBUG but for what is injected. vCPU loaded. 0, -EINVAL. */
+/* KVM_SET_GUEST_DEBUG, except for exceptions to inject. vCPU loaded. 0, -EINVAL. */
 int debug_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg);
 
 /*
- * #DB and #BP that were intercepted. Return: 0 the debugger's: kvm_run tells
- * it, go to userspace; 1 the guest's own: inject it, #DB with *@dr6 as payload.
+ * For #DB and #BP that were intercepted. Return: 0: it is the debugger's,
+ * kvm_run tells it: go to userspace; 1: it is the guest's own: inject it, #DB
+ * with *@dr6 as its payload.
  */
 int debug_handle_db(struct vcpu *vcpu, unsigned long *dr6);
 int debug_handle_bp(struct vcpu *vcpu);
 /* An I/O instruction is emulated: breakpoints on its port are due after it. */
 void debug_note_io(struct vcpu *vcpu, u16 port, int size);
-/* L0 made a data access for the instruction that the guest runs. */
+/* L0 made a data access for an instruction of the guest's: breakpoints on it are due. */
 void debug_note_data(struct vcpu *vcpu, u64 linear, int size, bool write);
 /* A #DB is being delivered: its payload goes into DR6; DR7.GD and DEBUGCTL are cleared. */
 void debug_deliver_payload(struct vcpu *vcpu, unsigned long payload);
@@ -77,7 +79,7 @@ void debug_deliver_payload(struct vcpu *vcpu, unsigned long payload);
 /* RFLAGS.TF and IA32_DEBUGCTL have a trap raised after an instruction that is no branch. */
 bool debug_steps(struct vcpu *vcpu);
 
-/* RFLAGS for the guest's or userspace's eyes, and back, without the debugger's TF. */
+/* RFLAGS as the guest and userspace see it, without the debugger's TF; and back. */
 unsigned long debug_visible_rflags(struct vcpu *vcpu);
 void debug_set_rflags(struct vcpu *vcpu, unsigned long rflags);
 

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The dirty log: which pages of a slot were written since the last look.
- * A page that is not marked is write-protected in every EPT; the fault that
- * makes it writable marks it, under the same lock.
+ * KVM_GET_DIRTY_LOG and KVM_CLEAR_DIRTY_LOG come here, under slots_lock.
+ *
+ * What a reader must know: a page that is not marked is write-protected in
+ * every EPT, and the fault that makes it writable marks it, under vm->mem.lock
+ * (mem_fault_stale()). So marks are cleared and pages protected under the same
+ * lock.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -11,7 +15,7 @@
 #include "guest/mem_internal.h"
 #include "guest/vm.h"
 
-/* The slot that the API calls @id, with slots_lock held, or NULL: no log there. */
+/* The slot that the API calls @id, or NULL if it has no log. Context: slots_lock held. */
 static struct mem_slot *logged_slot(struct vm *vm, u32 id)
 {
 	struct mem_slot *slot = slot_by_id(vm, id);
@@ -19,7 +23,10 @@ static struct mem_slot *logged_slot(struct vm *vm, u32 id)
 	return slot && slot->dirty ? slot : NULL;
 }
 
-/* Have writes to those pages of 64, from @first of the slot on, fault again. */
+/*
+ * Makes writes fault again to those of the 64 pages from @first of the slot on
+ * that @mask names. Return: whether a flush is due. Context: lock held.
+ */
 static bool protect_word(struct vm *vm, const struct mem_slot *slot, u64 first, unsigned long mask)
 {
 	u64 gfn = slot->base_gfn + first;
@@ -28,8 +35,10 @@ static bool protect_word(struct vm *vm, const struct mem_slot *slot, u64 first, 
 }
 
 /*
- * Before each word of the log. What L2 writes to a page after its word was taken, and before EPT02
- * goes, need not be marked: the log that is taken names the page, and nobody reads it sooner.
+ * Called before each word of the log, as the lock may have been held for long.
+ * What L2 writes to a page after its word was taken, and before EPT02 goes,
+ * need not be marked: the log that is taken names the page, and nobody reads it
+ * sooner.
  */
 static bool next_word(struct vm *vm, bool flush)
 {
@@ -38,8 +47,9 @@ static bool next_word(struct vm *vm, bool flush)
 }
 
 /*
- * EPT02 is dropped, as there's no way to protect a part of it. When this
- * returns every write is in the log as it was, or will fault and be marked.
+ * EPT02 is dropped, as there is no way to protect a part of it. When this
+ * returns every write is in the log that was taken, or will fault and be
+ * marked.
  */
 static void protect_rest(struct vm *vm, const struct mem_slot *slot, bool flush)
 {
@@ -49,7 +59,7 @@ static void protect_rest(struct vm *vm, const struct mem_slot *slot, bool flush)
 	mem_sync(vm, flush);
 }
 
-/* Move the log to @bitmap and start afresh. */
+/* Moves the log to @bitmap and starts a new one. */
 static void take_log(struct vm *vm, struct mem_slot *slot, unsigned long *bitmap)
 {
 	bool flush = false, any = false;
@@ -69,6 +79,10 @@ static void take_log(struct vm *vm, struct mem_slot *slot, unsigned long *bitmap
 	mem_unlock(&vm->mem);
 }
 
+/*
+ * With KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 the log stays as it is until userspace
+ * clears parts of it.
+ */
 static int get_log_locked(struct vm *vm, const struct kvm_dirty_log *log)
 {
 	struct mem_slot *slot = logged_slot(vm, log->slot);
@@ -103,7 +117,7 @@ int mem_get_dirty_log(struct vm *vm, const struct kvm_dirty_log *log)
 	return r;
 }
 
-/* Forget those marks from page @first on that are set in @bitmap. */
+/* Clears the marks, from page @first on, that are set in @bitmap, and protects those pages. */
 static void clear_log(struct vm *vm, struct mem_slot *slot, u64 first, u64 npages,
 		      const unsigned long *bitmap)
 {

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The arithmetic of extended page tables.
+ * The arithmetic of extended page tables, for L1's EPT and for EPT02 alike.
+ * Tour, stop 3.
  *
- * Tables are changed under vm->mem.lock, while processors walk them and set
- * accessed and dirty flags in them: entries are replaced as a whole, and a
- * table that is taken out, with all that hangs from it, is freed later: after
- * a flush, as processors may know it, and without the lock, as it takes long.
+ * What a reader must know: tables are changed under vm->mem.lock while
+ * processors walk them and set accessed and dirty flags in them. So an entry is
+ * replaced as a whole, by an atomic operation. A table that is taken out, with
+ * all that hangs from it, is freed later: after a flush, as processors may know
+ * it, and without the lock, as it takes long.
+ *
+ * "Level" is counted from the leaves: a table of level 1 maps 4 KiB pages.
  */
 #include "guest/ept.h"
 
@@ -34,7 +38,7 @@ static inline u64 *table_of(u64 entry)
 	return ept_page_va(entry & EPT_ADDR_MASK);
 }
 
-/* A table in the trash is linked to the next, and in the low bits is its own level. */
+/* A table in the trash has a link to the next one, with its own level in the low bits. */
 #define LINK_LEVEL 7UL
 
 /* Caches and trash */
@@ -57,7 +61,7 @@ void ept_cache_free(struct ept_cache *cache)
 		ept_page_free(cache->page[--cache->count]);
 }
 
-/* @table, of @level, and what hangs from it: none of it is looked at now. */
+/* Adds @table, of @level, with all that hangs from it, which nobody looks at now. */
 static void trash_add(struct ept_pool *pool, u64 *table, int level)
 {
 	ept_page_set_link(table, (unsigned long)pool->trash.first | level);
@@ -72,6 +76,7 @@ struct ept_trash ept_trash_take(struct ept_pool *pool)
 	return trash;
 }
 
+/* Recursion is as deep as the tables: 4. Context: no lock held. */
 static void free_tree(struct ept_pool *pool, u64 *table, int level)
 {
 	int i;
@@ -98,6 +103,7 @@ void ept_trash_free(struct ept_pool *pool, struct ept_trash trash)
 
 /* Lifetime */
 
+/* Accessed and dirty flags are on: the notifier asks for them (ept_young()). */
 int ept_init(struct ept *ept, struct ept_pool *pool)
 {
 	ept->root = ept_page_alloc();
@@ -125,7 +131,7 @@ void ept_destroy(struct ept *ept)
 
 /* Taking out */
 
-/* Put @new where @entry is, of a table of @level. */
+/* Puts @new into @entry of a table of @level; a table that hung there goes to the trash. */
 static void replace(struct ept *ept, u64 *entry, int level, u64 new)
 {
 	u64 old = ept_entry_xchg(entry, new);
@@ -155,7 +161,7 @@ static inline u64 next_gfn(u64 gfn, int level)
 	return ALIGN_DOWN(gfn, span(level)) + span(level);
 }
 
-/* @r lies within what @table spans. */
+/* Drops what @table maps of @r, which lies within what the table spans. */
 static bool unmap_table(struct ept *ept, u64 *table, int level, const struct gfn_range *r)
 {
 	bool changed = false;
@@ -190,7 +196,11 @@ bool ept_unmap(struct ept *ept, u64 start_gfn, u64 end_gfn)
 
 /* Putting in */
 
-/* The table of @level that has an entry for @gfn, made if need be; *@lost: for it a page went. */
+/*
+ * Finds the table of @level that has an entry for @gfn, and makes it if need
+ * be. The cache has pages enough, if the caller filled it.
+ * @lost: becomes true if a large page gave way to the table.
+ */
 static u64 *make_table(struct ept *ept, struct ept_cache *cache, u64 gfn, int level, bool *lost)
 {
 	u64 *table = ept->root;
@@ -218,7 +228,7 @@ static inline u64 leaf_entry(u64 hpa, int level, u64 prot)
 	return hpa | prot | EPT_MT_WB | EPT_IGNORE_PAT | (level > 1 ? EPT_LARGE : 0);
 }
 
-/* Does @entry, of a table of @level, allow all that the leaf @other does, of the same page? */
+/* Is @entry, of a table of @level, a leaf of the same page as @other, with all its rights? */
 static bool allows(u64 entry, u64 other, int level)
 {
 	return entry && is_leaf(entry, level) && !((entry ^ other) & EPT_ADDR_MASK) &&
@@ -296,7 +306,7 @@ unsigned long ept_absent(struct ept *ept, u64 gpa, int count)
 
 typedef bool (*visit_fn)(struct ept *ept, u64 *entry, int level);
 
-/* Call @visit for each leaf that overlaps @r. Return: whether any said true. */
+/* Calls @visit for each leaf that overlaps @r. Return: whether any call said true. */
 static bool visit_leaves(struct ept *ept, u64 *table, int level, const struct gfn_range *r,
 			 visit_fn visit)
 {
@@ -327,6 +337,7 @@ static bool visit_range(struct ept *ept, u64 start_gfn, u64 end_gfn, visit_fn vi
 	return visit_leaves(ept, ept->root, EPT_ROOT_LEVEL, &r, visit);
 }
 
+/* A large page goes: its parts come back one by one, as they are written. */
 static bool protect_leaf(struct ept *ept, u64 *entry, int level)
 {
 	if (!(*entry & EPT_WRITE))
@@ -361,6 +372,7 @@ bool ept_young(struct ept *ept, u64 start_gfn, u64 end_gfn, bool clear)
 	return visit_range(ept, start_gfn, end_gfn, clear ? age_leaf : young_leaf);
 }
 
+/* Context: vm->mem.lock held, or a unit test. */
 u64 ept_lookup(struct ept *ept, u64 gpa, int *level)
 {
 	u64 *table = ept->root;

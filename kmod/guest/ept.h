@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Extended page tables that the processor walks: L1's own (one per VM), and
- * the roots of EPT02, which nested/ept02 builds with the same functions.
+ * Extended page tables that the processor walks: L1's own (one for each VM),
+ * and the roots of EPT02, which nested/ept02.c builds with the same functions.
  *
- * All functions but those of struct ept_cache, ept_init(), ept_destroy() and
- * ept_trash_free() want vm->mem.lock held. ept.c is pure: the unit tests run it
- * in userspace.
+ * All functions want vm->mem.lock held, but those of struct ept_cache,
+ * ept_init(), ept_destroy() and ept_trash_free(). ept.c is pure: the unit tests
+ * run it in userspace.
  */
 #ifndef GUEST_EPT_H
 #define GUEST_EPT_H
@@ -37,15 +37,16 @@ struct vcpu;
 #define EPT_GFN_END BIT_ULL(EPT_GFN_BITS)
 
 /*
- * What was taken out of the tables: whole trees of table pages, so that taking out
- * takes no longer for a large one. A processor may still have their addresses in its
- * paging-structure caches. All zeroes is an empty one.
+ * What was taken out of the tables and is not freed yet. Whole trees of table
+ * pages are, in one step, so that a large one takes no longer. A processor may
+ * still have their addresses in its paging-structure caches. All zeroes is an
+ * empty one.
  */
 struct ept_trash {
 	void *first;
 };
 
-/* What all EPTs of a VM share; all zeroes is an empty one. */
+/* What all EPTs of a VM share. All zeroes is an empty one. */
 struct ept_pool {
 	struct ept_trash trash;
 	u64 pages; /* table pages of all EPTs, and in the trash of whoever has it; atomic */
@@ -80,27 +81,28 @@ void ept_cache_free(struct ept_cache *cache);
  * the vCPU flushes its translations (INVEPT) before it first enters with it.
  */
 int ept_init(struct ept *ept, struct ept_pool *pool);
-/* All of it goes to the trash, root and all; a large one takes no longer. */
+/* Moves all of it to the trash, root and all. A large one takes no longer. */
 void ept_drop(struct ept *ept);
 /* Frees the tables at once: no CPU may walk them, or have them cached, any more. May sleep. */
 void ept_destroy(struct ept *ept);
-/* The pool's trash, which is empty then. It has been flushed from all processors. */
+/* Takes the pool's trash, which must have been flushed from all processors, to free it. */
 struct ept_trash ept_trash_take(struct ept_pool *pool);
-/* Without the lock; may sleep. */
+/* Frees it. Context: vm->mem.lock not held; may sleep. */
 void ept_trash_free(struct ept_pool *pool, struct ept_trash trash);
 
 /*
- * @gpa to @hpa at @level (1 or 2) with the rights @prot: of EPT_RWX, EPT_EXEC_USER, and
- * EPT_ACCESSED and EPT_DIRTY if they are to be set from the start; the memory
- * type is added here. What was mapped there is replaced, unless it is the same
- * page with these rights and perhaps more: another vCPU may use those.
+ * Maps @gpa to @hpa at @level (1 or 2) with the rights @prot: of EPT_RWX,
+ * EPT_EXEC_USER, and EPT_ACCESSED and EPT_DIRTY if they are to be set from the
+ * start. The memory type is added here. What was mapped there is replaced,
+ * unless it is the same page with these rights and perhaps more, which another
+ * vCPU may use.
  * Return: whether something went that a processor may have cached (then flush).
  */
 bool ept_map(struct ept *ept, struct ept_cache *cache, u64 gpa, u64 hpa, int level, u64 prot);
 /*
- * Map @count pages from @gpa on, 4 KiB each, where nothing is mapped yet and
- * the table that would hold the entry exists already: neighbours of a page
- * that was just mapped. Allocates nothing. Page frame 0 leaves one out.
+ * Maps @count pages of 4 KiB from @gpa on, where nothing is mapped yet and the
+ * table that would hold the entry exists already: neighbours of a page that was
+ * just mapped. Allocates nothing. A page frame of 0 leaves one out.
  */
 void ept_map_absent(struct ept *ept, u64 gpa, const u64 *pfn, int count, u64 prot);
 /*
@@ -108,11 +110,12 @@ void ept_map_absent(struct ept *ept, u64 gpa, const u64 *pfn, int count, u64 pro
  * @count: at most 64.
  */
 unsigned long ept_absent(struct ept *ept, u64 gpa, int count);
-/* Drop [start_gfn, end_gfn). Return: whether anything was mapped (then flush). */
+/* Drops [start_gfn, end_gfn). Return: whether anything was mapped (then flush). */
 bool ept_unmap(struct ept *ept, u64 start_gfn, u64 end_gfn);
 /*
- * Take away the write right, for the dirty log; splits nothing: drops large
- * pages. Return: whether anything changed (then flush).
+ * Takes the write right away, for the dirty log. A large page is not split but
+ * dropped.
+ * Return: whether anything changed (then flush).
  */
 bool ept_write_protect(struct ept *ept, u64 start_gfn, u64 end_gfn);
 /* Has the processor used any of it since the flag was last cleared? */
@@ -121,9 +124,10 @@ bool ept_young(struct ept *ept, u64 start_gfn, u64 end_gfn, bool clear);
 u64 ept_lookup(struct ept *ept, u64 gpa, int *level);
 
 /*
- * L1 touched @gpa and the processor found no right to. Return: 1: mapped, or
- * another attempt is due: go on; 0: there's no RAM (or it's read-only and this
- * is a write): MMIO; <0: errno for the ioctl. Context: may sleep, vCPU thread.
+ * L1 touched @gpa, and the processor found no right to do so in its EPT.
+ * Return: 1: it is mapped, or another attempt is due: go on; 0: there is no
+ * RAM, or it is read-only and this is a write: MMIO; <0: errno for the ioctl.
+ * Context: the vCPU's thread, may sleep.
  */
 int ept_violation_l1(struct vcpu *vcpu, u64 gpa, bool write);
 

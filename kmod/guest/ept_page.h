@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Pages for tables and entries that the processor changes too: the only part
- * of ept.c that differs between the kernel and the unit tests.
+ * Pages for tables, and changes of entries that the processor changes as well:
+ * the only part of ept.c that differs between the kernel and the unit tests.
  */
 #ifndef GUEST_EPT_PAGE_H
 #define GUEST_EPT_PAGE_H
@@ -16,7 +16,7 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 
-/* What it takes shows as SecPageTables in /proc/meminfo, and in the cgroup's memory.stat. */
+/* Table pages show as SecPageTables in /proc/meminfo and in the cgroup's memory.stat. */
 static inline void *ept_page_alloc(void)
 {
 	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
@@ -38,7 +38,7 @@ static inline void ept_count_add(u64 *count, int n)
 	atomic64_add(n, (atomic64_t *)count);
 }
 
-/* Between two of many steps without a lock. */
+/* Called between the steps of long work that holds no lock. */
 static inline void ept_breathe(void)
 {
 	cond_resched();
@@ -54,7 +54,7 @@ static inline u64 *ept_page_va(u64 pa)
 	return __va(pa);
 }
 
-/* A word kept beside the page, as the processor may still walk its contents. */
+/* A word kept beside the page, not in it, as the processor may still walk its contents. */
 static inline unsigned long ept_page_link(void *page)
 {
 	return page_private(virt_to_page(page));

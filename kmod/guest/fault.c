@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From a guest's access to the page behind it: finding the host's page,
- * how large it may be mapped, and mapping it in L1's EPT.
+ * From a guest's access to the page behind it: finding the host's page, how
+ * large it may be mapped, and mapping it in L1's EPT. The exit handler of EPT
+ * violations comes here for L1, nested/ept02.c for L2. Tour, stop 3.
  *
- * No page is pinned. A reference is held only while we look; that the page is
- * still there when it is mapped follows from the notifier's sequence.
+ * What a reader must know: no page is pinned. A reference is held only while we
+ * look. That the page is still there when it is mapped follows from the
+ * notifier's sequence number, which is read first and compared last, under
+ * vm->mem.lock (mem_fault_stale()).
+ *
+ * Context: the vCPU's thread, under the srcu read lock of the slots.
  */
 #include <linux/cpu.h>
 #include <linux/mm.h>
@@ -17,11 +22,11 @@
 
 #define LARGE_PAGES 512ULL /* 4 KiB pages in one of 2 MiB */
 #define LARGE_SIZE (LARGE_PAGES << PAGE_SHIFT)
-/* How many pages one 4 KiB fault maps at most, aligned; the stack holds two arrays of it. */
+/* How many pages one 4 KiB fault maps at most. The stack holds two arrays of that size. */
 #define PREFILL 16
-/* Table pages that each EPT may have besides those that map all memory by 4 KiB pages once. */
+/* Table pages that each EPT may have beside those that map all memory once by 4 KiB pages. */
 #define SPARE_TABLES 128
-/* The more for a slot that begins and ends in the middle of a table, of three levels. */
+/* Table pages more for each slot, which may begin and end in the middle of one on 3 levels. */
 #define SLOT_TABLES 6
 
 static bool large_pages = true;
@@ -31,8 +36,9 @@ MODULE_PARM_DESC(
 	"map guests by 2 MiB pages where the host does; never on processors with iTLB multihit");
 
 /*
- * iTLB multihit (CVE-2018-12207): a guest that changes the size of a page while it executes it
- * can stop the processor. Of 4 KiB pages alone there is nothing to change.
+ * iTLB multihit (CVE-2018-12207): a guest that changes the size of a page while
+ * it executes it can stop the processor. With 4 KiB pages alone there is no
+ * size to change.
  */
 void mem_setup(void)
 {
@@ -41,9 +47,9 @@ void mem_setup(void)
 }
 
 /*
- * Does the process map @hva by a page of 2 MiB or more? The tables cannot be
- * freed while interrupts are off. The answer may be old when we return, which
- * mem_fault_stale() finds out.
+ * Does the process map @hva by a page of 2 MiB or more? The walk is safe because
+ * whoever frees a table waits for this CPU to turn interrupts on again. The
+ * answer may be old when we return, which mem_fault_stale() finds out.
  */
 static bool host_maps_large(struct mm_struct *mm, unsigned long hva)
 {
@@ -74,7 +80,7 @@ out:
 	return large;
 }
 
-/* May 2 MiB around @fault be mapped at once? */
+/* May the 2 MiB around @fault be mapped by one entry? The dirty log wants small pages. */
 static bool may_map_large(struct vm *vm, const struct mem_fault *fault)
 {
 	const struct mem_slot *slot = fault->slot;
@@ -91,8 +97,9 @@ static bool may_map_large(struct vm *vm, const struct mem_fault *fault)
 }
 
 /*
- * A page that the guest may write must count as written from now on: the
- * host's own dirty flags see nothing of what goes through EPT.
+ * Gives the reference back. A page that the guest may write must count as
+ * written from now on: the host's own dirty flags see nothing of what goes
+ * through EPT.
  */
 static void page_release(struct page *page, bool writable)
 {
@@ -101,7 +108,7 @@ static void page_release(struct page *page, bool writable)
 	put_page(page);
 }
 
-/* A reference to the page at .hva; sleeps. Return: 0 or -errno */
+/* Takes a reference to the page at .hva, and sleeps if it must. Return: 0 or -errno. */
 static int get_page_slow(struct mem_fault *fault, struct page **page)
 {
 	unsigned int flags = FOLL_HWPOISON | (fault->write ? FOLL_WRITE : 0);
@@ -117,9 +124,9 @@ static int get_page_slow(struct mem_fault *fault, struct page **page)
 }
 
 /*
- * Is @page the kernel's page of zeros, of either size, that stands for memory which was
- * never written? No other page that a process maps by a plain page table entry is
- * neither anonymous nor of a file.
+ * Is @page the kernel's page of zeros, of either size, which stands for memory
+ * that was never written? Every other page that a process maps by a plain page
+ * table entry is anonymous or belongs to a file, and so has a mapping.
  */
 static bool is_page_of_zeros(struct page *page)
 {
@@ -127,9 +134,9 @@ static bool is_page_of_zeros(struct page *page)
 }
 
 /*
- * Memory that was read before it was ever written is given its own page at once. Mapped
- * as it is, the first write would replace it, and a page that is replaced takes with it
- * all of EPT02 that has it.
+ * Memory that was read before it was ever written is given a page of its own at
+ * once. If the page of zeros were mapped, the first write would replace it, and
+ * a page that is replaced takes with it all of EPT02 that maps it.
  */
 static void replace_zeros(struct mem_fault *fault, struct page **page)
 {
@@ -145,7 +152,7 @@ static void replace_zeros(struct mem_fault *fault, struct page **page)
 	fault->writable = !mem_slot_logged(fault->slot);
 }
 
-/* The same, without sleeping if that is possible. */
+/* Takes a reference to the page at .hva, without sleeping if that is possible. */
 static int get_page_any(struct mem_fault *fault, bool try_write, struct page **page)
 {
 	fault->writable = try_write &&
@@ -159,6 +166,7 @@ static int get_page_any(struct mem_fault *fault, bool try_write, struct page **p
 	return get_page_slow(fault, page);
 }
 
+/* The sequence number is read before the host's page tables are. */
 int mem_fault_in(struct vm *vm, struct mem_fault *fault)
 {
 	struct mem_slot *slot = mem_slot_find(vm, fault->gfn);
@@ -173,7 +181,7 @@ int mem_fault_in(struct vm *vm, struct mem_fault *fault)
 	fault->slot = slot;
 	fault->hva = mem_slot_hva(slot, fault->gfn);
 	fault->seq = mem_seq_read(&vm->mem);
-	/* Trying for more than was asked spares the second fault. */
+	/* Asking for a writable page even for a read spares the fault of the first write. */
 	try_write = fault->write || (mem_slot_writable(slot) && !mem_slot_logged(slot));
 	r = get_page_any(fault, try_write, &page);
 	if (r)
@@ -198,12 +206,16 @@ bool mem_fault_stale(struct vm *vm, const struct mem_fault *fault)
 	return false;
 }
 
-/* Pages that follow one that faulted, as far as the host has them at hand. */
+/* The pages that follow one that faulted, as far as the host has them at hand: the prefill. */
 struct neighbours {
 	u64 pfn[PREFILL];
 	int count;
 };
 
+/*
+ * Never sleeps and never faults anything in: a neighbour that nobody needs
+ * costs nothing.
+ */
 static void find_neighbours(const struct mem_fault *fault, struct neighbours *n)
 {
 	const struct mem_slot *slot = fault->slot;
@@ -223,7 +235,7 @@ static void find_neighbours(const struct mem_fault *fault, struct neighbours *n)
 	}
 }
 
-/* Context: under srcu read lock, lock held. */
+/* Context: under the srcu read lock, vm->mem.lock held. */
 static void map_neighbours(struct vm *vm, const struct mem_fault *fault, const struct neighbours *n,
 			   u64 prot)
 {
@@ -235,8 +247,10 @@ static void map_neighbours(struct vm *vm, const struct mem_fault *fault, const s
 }
 
 /*
- * All that L1's EPT ever takes, and for each vCPU an EPT02 that maps all of L1's memory once, by
- * 4 KiB pages. A table maps 512 entries: it and what leads to it make 1/512 + 1/512^2... = 1/511.
+ * How many table pages a VM's EPTs may have together: all that L1's EPT ever
+ * takes, and for each vCPU an EPT02 that maps all of L1's memory once by 4 KiB
+ * pages. A table maps 512 entries, so it and what leads to it make 1/512 +
+ * 1/512^2... = 1/511 of the pages.
  */
 u64 mem_table_limit(struct vm *vm)
 {
@@ -254,7 +268,10 @@ static bool too_many_tables(struct vm *vm)
 	return READ_ONCE(vm->mem.pool.pages) + EPT_CACHE_PAGES > mem_table_limit(vm);
 }
 
-/* Return: whether there was one, or tables wait to be freed. */
+/*
+ * Drops the EPT02 root that was filled least lately, of whichever vCPU it is.
+ * Return: whether there was one, or tables already wait to be freed.
+ */
 static bool drop_oldest(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
@@ -278,7 +295,7 @@ int mem_reserve_tables(struct vcpu *vcpu)
 	return ept_cache_fill(&vcpu->ept_cache);
 }
 
-/* Return: 0, also when the fault is to be taken again; or as mem_fault_in(). */
+/* Return: 0, also if the fault has to be taken again; or as mem_fault_in(). */
 static int fault_l1(struct vcpu *vcpu, struct mem_fault *fault)
 {
 	struct neighbours near = { .count = 0 };
@@ -307,6 +324,7 @@ static int fault_l1(struct vcpu *vcpu, struct mem_fault *fault)
 	return 0;
 }
 
+/* Tour, stop 3. */
 int ept_violation_l1(struct vcpu *vcpu, u64 gpa, bool write)
 {
 	struct mem_fault fault = { .gfn = gpa >> PAGE_SHIFT, .write = write };

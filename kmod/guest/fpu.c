@@ -1,4 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The FPU's state of a vCPU, XCR0, IA32_XSS and PKRU: when the processor has
+ * the guest's and when the host's. Tour, stop 6.
+ *
+ * The run loop swaps the FPU once for each KVM_RUN, and XCR0, XSS and PKRU at
+ * each entry, if they differ. Ioctls read and write the state while it is in
+ * memory. How the state is kept is compat/'s business.
+ *
+ * What a reader must know: between fpu_enter() and fpu_exit() interrupts are
+ * off, so that no code of the host uses the FPU with the guest's XCR0.
+ */
 #include <asm/cpufeature.h>
 #include <asm/fpu/xcr.h>
 #include <asm/special_insns.h>
@@ -9,8 +20,8 @@
 #include "guest/vcpu.h"
 
 /*
- * What a guest can be offered. Features with state that the kernel switches
- * on demand (AMX) are left out: they need XFD in the guest as well.
+ * What a guest can be offered. Features with state that the kernel switches on
+ * demand (AMX) are left out, as they need XFD in the guest as well.
  */
 #define XCR0_OFFERED (XCR0_X87 | XCR0_SSE | XCR0_YMM | XCR0_AVX512 | XCR0_PKRU)
 
@@ -95,6 +106,7 @@ static void enter_xsave(struct vcpu *vcpu)
 		wrmsrq(MSR_IA32_XSS, vcpu->msrs.xss);
 }
 
+/* The host's PKRU is the thread's own: it may differ from entry to entry. */
 static void enter_pkru(struct vcpu *vcpu)
 {
 	struct vcpu_fpu *fpu = &vcpu->fpu;
@@ -137,6 +149,7 @@ void fpu_exit(struct vcpu *vcpu)
 	compat_fpu_exit(&fpu->state);
 }
 
+/* SDM: "XSETBV—Set Extended Control Register". */
 int fpu_set_xcr(struct vcpu *vcpu, u32 index, u64 value)
 {
 	if (index != XCR_XFEATURE_ENABLED_MASK || !xcr0_ok(value, vcpu->cpuid.xcr0_supported))

@@ -21,7 +21,7 @@ struct vcpu_fpu {
 	bool pkru_switched;
 };
 
-/* Once, at the module's load: which features the host's kernel lets guests have. */
+/* Called once, at the module's load: finds what features the host's kernel lets guests have. */
 void fpu_setup(void);
 /* XCR0 bits that a guest may be offered; 0 without XSAVE. */
 u64 fpu_supported_xcr0(void);
@@ -33,7 +33,7 @@ void fpu_reset(struct vcpu *vcpu, bool init);
 /* Around KVM_RUN: the guest's FPU becomes the task's, and back. May sleep. */
 void fpu_load_guest(struct vcpu *vcpu);
 void fpu_put_guest(struct vcpu *vcpu);
-/* Around the entry itself, interrupts off: XCR0 (and XSS, PKRU) of the guest / host. */
+/* Around the entry itself, interrupts off: XCR0, XSS and PKRU become the guest's, and back. */
 void fpu_enter(struct vcpu *vcpu);
 void fpu_exit(struct vcpu *vcpu);
 /* XSETBV. 0, or 1: #GP. */

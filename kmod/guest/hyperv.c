@@ -1,5 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Hyper-V's interface: CPUID, what it tells of time, its other MSRs. */
+/*
+ * Hyper-V's interface, as Windows and Linux as guests know it: CPUID, time, and
+ * its MSRs. What needs the LAPIC, and hypercalls, is in exits/hyperv.c. All
+ * numbers and names are of the "Hypervisor Top Level Functional Specification"
+ * (TLFS, <vmx/hyperv.h>).
+ *
+ * msrs.c calls it by its table, the run loop for REQ_CLOCK_UPDATE and to tell
+ * userspace.
+ *
+ * What a reader must know: there is one TSC page for a VM. It says how to
+ * compute the time from the TSC, and it is only valid while all vCPUs have the
+ * same TSC.
+ */
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <asm/tsc.h>
@@ -47,7 +59,7 @@ void hyperv_supported(struct kvm_cpuid_entry2 *entries, bool lapic)
 	}
 }
 
-/* What of the features' leaf an MSR needs where CPUID is enforced. */
+/* The bit of the features' leaf that an MSR needs where CPUID is enforced. */
 static const struct {
 	u32 first, last;
 	enum cpuid_reg reg;
@@ -104,7 +116,7 @@ void hyperv_put(struct vcpu *vcpu)
 	vcpu->hyperv.spent = time_spent(vcpu);
 }
 
-/* One page serves all vCPUs, so their TSCs must be one. Who changes one makes a request. */
+/* One page serves all vCPUs, so their TSCs must agree. Whoever changes one makes a request. */
 static bool tscs_agree(struct vcpu *vcpu)
 {
 	struct vcpu *v;
@@ -118,8 +130,8 @@ static bool tscs_agree(struct vcpu *vcpu)
 }
 
 /*
- * The same result as long as neither kvmclock nor the TSC is set, so that MSR and page
- * never disagree. Return: false: the TSC does not tell the time.
+ * Gives the same result as long as neither kvmclock nor the TSC is set, so that
+ * MSR and page never disagree. Return: false: the TSC does not tell the time.
  */
 static bool get_ref_clock(struct vcpu *vcpu, struct ref_clock *clock)
 {
@@ -150,14 +162,14 @@ static u64 ref_time(struct vcpu *vcpu)
 	return div_u64(now.clock, NS_IN_UNIT);
 }
 
-/* Invalid while it is written; with scale 0 it stays so. 0, -EFAULT: there's no memory. */
+/* The page is invalid while it is written, and stays so with a scale of 0. 0, -EFAULT. */
 static int write_tsc_page(struct vm *vm, u64 gpa, const struct ref_clock *clock)
 {
 	struct tlfs_tsc_page page = { .scale = clock->scale, .offset = clock->offset };
 	const u32 invalid = 0;
 	u32 sequence;
 
-	/* Whatever the guest has there: it is only to see another one afterwards. */
+	/* The guest may have anything there: it must only see another number afterwards. */
 	if (mem_read(vm, gpa, &sequence, sizeof(sequence)) ||
 	    mem_write(vm, gpa, &invalid, sizeof(invalid)))
 		return -EFAULT;
@@ -217,7 +229,7 @@ int hyperv_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 	return MSR_OK;
 }
 
-/* Without a name of the guest's there are no hypercalls. Context: hv->lock held. */
+/* A guest without an ID has no hypercalls. Context: hv->lock held. */
 static void set_guest_os_id(struct vm_hyperv *hv, u64 value)
 {
 	WRITE_ONCE(hv->guest_os_id, value);
@@ -225,7 +237,7 @@ static void set_guest_os_id(struct vm_hyperv *hv, u64 value)
 		WRITE_ONCE(hv->hypercall, hv->hypercall & ~TLFS_PAGE_ENABLE);
 }
 
-/* Userspace that restores a guest restores what is in its page as well. Context: as above. */
+/* The page is filled for the guest; userspace restores its contents. Context: hv->lock held. */
 static int set_hypercall(struct vm *vm, bool host, u64 value)
 {
 	static const u8 code[] = { 0x0f, 0x01, 0xc1, 0xc3 }; /* VMCALL, RET */
@@ -247,7 +259,7 @@ static void set_tsc_page(struct vm *vm, u64 value)
 	vm_request(vm, REQ_CLOCK_UPDATE);
 }
 
-/* A guest that crashes is not to fault because of other bits. */
+/* Unknown bits are ignored: a guest that crashes must not fault on top. */
 static void set_crash_ctl(struct vcpu *vcpu, bool host, u64 value)
 {
 	if (host)
@@ -265,7 +277,7 @@ static int set_reset(struct vcpu *vcpu, bool host, u64 value)
 	return MSR_OK;
 }
 
-/* Read-only for guests. What else there is follows from the clock and is no state. */
+/* MSRs that guests only read. Those that follow from the clock are no state: ignored. */
 static int set_by_user(struct vcpu *vcpu, u32 index, u64 value)
 {
 	if (index == TLFS_MSR_VP_INDEX) {

@@ -20,8 +20,8 @@ struct vm_hyperv {
 	struct mutex lock; /* writers of all below, and of the TSC page in guest memory */
 	u64 guest_os_id, hypercall, tsc_page; /* MSRs */
 	u64 crash[TLFS_CRASH_PARAMS], crash_ctl;
-	struct ref_clock shown; /* in the TSC page; scale 0: it says "not valid" */
-	bool tsc_page_written;	/* since .tsc_page was set */
+	struct ref_clock shown; /* what the TSC page has; with a scale of 0 it says "not valid" */
+	bool tsc_page_written;	/* the page was written since .tsc_page was set */
 };
 
 struct vcpu_hyperv {
@@ -34,7 +34,7 @@ struct vcpu_hyperv {
 };
 
 void hyperv_init_vm(struct vm *vm);
-/* CPU time is the vCPU's from here to there. Context: its thread. */
+/* The thread's CPU time from the first to the second call is the vCPU's. Context: its thread. */
 void hyperv_load(struct vcpu *vcpu);
 void hyperv_put(struct vcpu *vcpu);
 
@@ -46,7 +46,7 @@ void hyperv_clock_update(struct vcpu *vcpu);
 /* Are hypercalls Hyper-V's, and not KVM's? */
 bool hyperv_calls_on(struct vcpu *vcpu);
 
-/* The guest has asked for a reset or reported its crash: an exit. As lapic_tell_user(). */
+/* Ends KVM_RUN if the guest asked for a reset or reported its crash. As lapic_tell_user(). */
 #define HYPERV_USER_REQUESTS (BIT(REQ_HV_RESET) | BIT(REQ_HV_CRASH))
 int hyperv_tell_user(struct vcpu *vcpu);
 

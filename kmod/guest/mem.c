@@ -1,5 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* L0's own accesses to guest memory. */
+/*
+ * L0's own accesses to guest memory: copies, atomic operations, and pages
+ * resolved for longer than an access.
+ *
+ * Handlers, the irqchip and nested/ call it from the vCPU's thread, or an ioctl
+ * of the VM's process: guest memory is that process's memory, reached by its
+ * address there.
+ *
+ * What a reader must know: all of it may sleep, and memory may change between
+ * two accesses, as other vCPUs write to it. Whoever checks a value copies it
+ * first.
+ */
 
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -10,7 +21,8 @@
 
 /*
  * The address in the process of [gpa, gpa + *len), with *len cut at the slot's
- * end. Return: NULL when there's no such memory. Context: under srcu read lock.
+ * end.
+ * Return: NULL if there is no such memory. Context: under the srcu read lock.
  */
 static void __user *range_user(struct vm *vm, u64 gpa, bool write, size_t *len,
 			       struct mem_slot **slot)
@@ -70,7 +82,7 @@ int mem_write(struct vm *vm, u64 gpa, const void *src, size_t len)
 		}
 		if (copy_to_user(dst, src, part))
 			r = -EFAULT;
-		/* Some of it may have been written, so in any case: */
+		/* Even a copy that failed may have written some of it. */
 		mark_range(slot, gpa, part);
 		gpa += part;
 		src += part;
@@ -90,6 +102,10 @@ void mem_mark_dirty(struct vm *vm, u64 gfn)
 	mem_read_unlock(&vm->mem, idx);
 }
 
+/*
+ * The processor's own instruction on the process's memory: a guest that does
+ * the same on another CPU sees one or the other.
+ */
 static int cmpxchg_user(void __user *p, u64 old, u64 new, int bytes)
 {
 	u32 old32 = old, new32 = new;
@@ -121,7 +137,10 @@ int mem_cmpxchg(struct vm *vm, u64 gpa, u64 old, u64 new, int bytes)
 	return r;
 }
 
-/* @insn on *@p, with @value as its other operand. -EFAULT if the process has no memory there. */
+/*
+ * Runs @insn on *@p, with @value as its other operand. -EFAULT if the process
+ * has no memory there: the exception table takes the fault.
+ */
 #define LOCKED_ON_USER(insn, p, value)                                              \
 	({                                                                          \
 		int r_ = 0;                                                         \
@@ -136,7 +155,7 @@ int mem_cmpxchg(struct vm *vm, u64 gpa, u64 old, u64 new, int bytes)
 #define EXTABLE_EFAULT_IN_OPERAND_0 _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_EFAULT_REG, %0)
 /* clang-format on */
 
-/* 0 for *@user, whose value becomes *@old. */
+/* Puts 0 into *@user; *@old receives what was there. */
 static int take_user(u64 __user *user, u64 *old)
 {
 	u64 *p = (u64 __force *)user;
@@ -162,7 +181,10 @@ static int and_user(u64 __user *user, u64 *mask)
 	return r;
 }
 
-/* @op on 8 aligned bytes, which are in one page of the process. */
+/*
+ * Runs @op on 8 aligned bytes, which lie in one page of the process. The page
+ * is marked dirty even if it was not written: nobody can tell afterwards.
+ */
 static int locked(struct vm *vm, u64 gpa, int (*op)(u64 __user *user, u64 *value), u64 *value)
 {
 	int idx = mem_read_lock(&vm->mem);
@@ -202,7 +224,7 @@ bool mem_is_ram(struct vm *vm, u64 gpa, bool write)
 	return ram;
 }
 
-/* -EAGAIN: the page was taken away meanwhile. Context: under srcu read lock. */
+/* Context: under the srcu read lock. -EAGAIN: the page was taken away meanwhile. */
 static int resolve_once(struct vm *vm, u64 gpa, bool write, struct mem_page *page)
 {
 	struct mem_fault fault = { .gfn = gpa >> PAGE_SHIFT, .write = write, .small = true };
@@ -227,6 +249,7 @@ static int resolve_once(struct vm *vm, u64 gpa, bool write, struct mem_page *pag
 	return r;
 }
 
+/* Tries until the page stays long enough to be looked at, or a signal comes. */
 int mem_page_resolve(struct vm *vm, u64 gpa, bool write, struct mem_page *page)
 {
 	int idx = mem_read_lock(&vm->mem);
@@ -241,6 +264,7 @@ int mem_page_resolve(struct vm *vm, u64 gpa, bool write, struct mem_page *page)
 	return r == -EAGAIN || r == -EINTR ? -EINTR : -EFAULT;
 }
 
+/* See struct mem_page for what has to be done before. */
 bool mem_page_valid(struct vm *vm, const struct mem_page *page)
 {
 	return page->gpa != NO_GPA && READ_ONCE(vm->mem.epoch) == page->epoch;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the files behind guest/mem.h share. */
+/* What the files behind guest/mem.h (mem.c, slots.c, fault.c, notifier.c, dirty.c) share. */
 #ifndef GUEST_MEM_INTERNAL_H
 #define GUEST_MEM_INTERNAL_H
 
@@ -18,32 +18,35 @@ static inline void slot_mark_dirty(const struct mem_slot *slot, u64 gfn)
 {
 	u64 i = gfn - slot->base_gfn;
 
-	/* Reading first spares the cache line when it's set. */
+	/* Reading first leaves the cache line shared when the bit is set already. */
 	if (slot->dirty && !test_bit(i, slot->dirty))
 		set_bit(i, slot->dirty);
 }
 
 /*
- * Drop [start_gfn, end_gfn) from every EPT of the VM. Return: whether a flush
- * is due. Context: lock held.
+ * Drops [start_gfn, end_gfn) from every EPT of the VM. Return: whether a flush
+ * is due.
+ * Context: lock held.
  */
 bool mem_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn);
 /* May an EPT02 map a page of [start_gfn, end_gfn), which lies in @slot? Context: lock held. */
 bool slot_l2_maps(const struct mem_slot *slot, u64 start_gfn, u64 end_gfn);
-/* None does. */
+/* No EPT02 maps anything of @slot any more. Context: lock held. */
 void slot_forget_l2(const struct mem_slot *slot);
-/* mem_unmap() of EPT02 only. */
+/* Does what mem_unmap() does, for EPT02 only. */
 bool mem_unmap_l2(struct vm *vm, u64 start_gfn, u64 end_gfn);
 
 /*
- * Pages were or will be taken away: let the epoch rise, and have no vCPU run
+ * Pages were taken away, or will be: lets the epoch rise, and has no vCPU run
  * with what it resolved or, if @flush, translated before. Context: lock held.
  */
 void mem_sync(struct vm *vm, bool flush);
 
 /*
- * In the middle of a long piece of work: let others have the lock if it was held for long. @flush:
- * whether a flush is due. Return: whether it still is. Context: lock held, may sleep.
+ * Called in the middle of long work: lets others have the lock if it was held
+ * for long.
+ * @flush: whether a flush is due; it is done before the lock is given up.
+ * Return: whether it is still due. Context: lock held, may sleep.
  */
 bool mem_breathe(struct vm *vm, bool flush) __must_hold(&vm->mem.lock);
 

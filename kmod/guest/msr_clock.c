@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* MSRs of time: the TSC, and the paravirtual ones of kvmclock and steal time. */
+/*
+ * MSRs of time: the TSC, and the paravirtual ones of kvmclock and steal time.
+ * msrs.c calls it by its table; clock.c and pvclock.c do the work.
+ */
 #include <linux/kvm_para.h>
 #include <linux/sched.h>
 #include <asm/tsc.h>
@@ -25,7 +28,10 @@ int tsc_adjust_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 	return MSR_OK;
 }
 
-/* Restored by userspace it is a note only: the TSC itself is restored apart. */
+/*
+ * A guest's write moves its TSC. Userspace restores the TSC apart, so for it
+ * this is a note only.
+ */
 int tsc_adjust_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
 	if (!host)
@@ -47,7 +53,10 @@ int pv_clock_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 	return MSR_UNKNOWN;
 }
 
-/* Where userspace says it is, is one already: the guest's, which it has restored. */
+/*
+ * Userspace that restores a vCPU names a page that is restored as well: its
+ * version goes on.
+ */
 static void set_system_time(struct vcpu *vcpu, u64 value, bool host)
 {
 	struct vcpu_clock *c = &vcpu->clock;

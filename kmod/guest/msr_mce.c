@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Machine-check banks: without an error, but for what userspace reports (KVM_X86_SET_MCE). */
+/*
+ * Machine-check banks, which hold no error but what userspace reports
+ * (KVM_X86_SET_MCE): the host passes errors in a guest's memory on in this way.
+ * SDM: "Machine-Check Architecture".
+ */
 #include <linux/kvm.h>
 #include <linux/nospec.h>
 #include <asm/mce.h>
@@ -46,7 +50,7 @@ static int bank_write(struct vcpu_msrs *m, u32 index, bool host, u64 value)
 	 */
 	if ((index & 3) == 0 && value && (value | BIT_ULL(10) | BIT_ULL(0)) != ~0ULL)
 		return MSR_FAULT;
-	/* Software may clear the others, not set them. */
+	/* Software may clear a bank's status, address and MISC, and not set them. */
 	if ((index & 3) == 1 && !host && value)
 		return MSR_FAULT;
 	*slot = value;
@@ -104,6 +108,10 @@ static void record(u64 *bank, const struct kvm_x86_mce *mce)
 	bank[3] = mce->misc;
 }
 
+/*
+ * An uncorrected error is an exception, unless one is still being handled, or
+ * the guest has not turned CR4.MCE on: then a processor shuts down.
+ */
 int mce_report(struct vcpu *vcpu, const struct kvm_x86_mce *mce)
 {
 	struct vcpu_msrs *m = &vcpu->msrs;
@@ -116,7 +124,7 @@ int mce_report(struct vcpu *vcpu, const struct kvm_x86_mce *mce)
 		record(bank, mce);
 		return MCE_LOGGED;
 	}
-	/* The guest has switched the reporting off. */
+	/* The guest has switched the reporting off, by MCG_CTL or by the bank's own control. */
 	if (((m->mcg_cap & MCG_CTL_P) && m->mcg_ctl != ~0ULL) || bank[0] != ~0ULL)
 		return MCE_LOGGED;
 	if ((m->mcg_status & MCG_STATUS_MCIP) || !(vcpu_cr4(vcpu) & X86_CR4_MCE))

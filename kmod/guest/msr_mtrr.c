@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * MTRRs: kept and validated, without effect. All of a guest's memory is
- * write-back, and EPT ignores its PAT.
+ * MTRRs: kept and validated, without effect, as all of a guest's memory is
+ * write-back and EPT ignores its PAT. msrs.c calls it by its table.
  */
 #include <asm/msr-index.h>
 
@@ -9,7 +9,7 @@
 #include "guest/msr_rows.h"
 #include "guest/vcpu.h"
 
-/* Fixed ranges and write-combining supported. */
+/* IA32_MTRRCAP: the number of variable ranges, fixed ranges (bit 8), write-combining (10). */
 #define MTRR_CAP (MTRR_NR_VARIABLE | BIT_ULL(8) | BIT_ULL(10))
 
 int mtrr_cap_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)

@@ -50,7 +50,7 @@ int spec_ctrl_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 	return MSR_OK;
 }
 
-/* What is written is done at once, and nothing is kept. */
+/* IA32_PRED_CMD is a command: it is carried out at once and nothing is kept. */
 int pred_cmd_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
 	if ((!host && !vcpu->cpuid.ibpb) || value & ~(u64)PRED_CMD_IBPB)

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * MSRs that the host needs only when the thread returns to userspace: written
- * for the guest before it runs, left alone at exits, restored on the way out.
+ * for the guest before it runs, left alone at exits, and restored on the way
+ * out, by a user-return notifier. KERNEL_GS_BASE, which the host also needs
+ * when another thread runs, is given back whenever the vCPU leaves the CPU.
+ * Tour, stop 6.
+ *
+ * What a reader must know: struct switch_state is the CPU's, not the vCPU's. It
+ * knows what the processor holds (.now), so that nothing is written twice.
  */
 #include <linux/percpu.h>
 #include <linux/user-return-notifier.h>
@@ -28,6 +34,7 @@ struct switch_state {
 
 static DEFINE_PER_CPU(struct switch_state, switch_state);
 
+/* An MSR that the processor does not have must not be written. */
 static bool present(int i)
 {
 	return i != MSRSW_TSC_AUX || boot_cpu_has(X86_FEATURE_RDTSCP) ||
@@ -63,6 +70,7 @@ void msrs_restore_host(void)
 	restore(this_cpu_ptr(&switch_state));
 }
 
+/* The host's values are the same for all threads: they are read once on each CPU. */
 static void read_host(struct switch_state *s)
 {
 	int i;
@@ -75,7 +83,7 @@ static void read_host(struct switch_state *s)
 	s->known = true;
 }
 
-/* Context: preemption off. */
+/* Puts the guest's @value into the processor, to be taken out later. Preemption off. */
 static void write_switched(int i, u64 value)
 {
 	struct switch_state *s = this_cpu_ptr(&switch_state);
@@ -92,6 +100,10 @@ static void write_switched(int i, u64 value)
 	}
 }
 
+/*
+ * Context: preemption off. Does nothing while the vCPU stays on the CPU between
+ * entries.
+ */
 void msrs_load_guest(struct vcpu *vcpu)
 {
 	struct vcpu_msrs *m = &vcpu->msrs;

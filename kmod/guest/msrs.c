@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The table of MSRs. What is not in it, and in no layer above either, faults
- * with #GP, as on a processor.
+ * The table of MSRs: which there are, and who reads and writes them. The
+ * handlers of RDMSR and WRMSR, KVM_GET_MSRS and KVM_SET_MSRS, and nested/'s MSR
+ * lists come to msr_read() and msr_write().
+ *
+ * What a reader must know: what is not in rows[], and in no layer above either,
+ * faults with #GP, as on a processor. @host tells accesses of userspace, which
+ * restores a vCPU and may do more, from the guest's own.
  */
 #include <linux/bsearch.h>
 #include <linux/kvm_para.h>
@@ -27,6 +32,7 @@
 
 /* --- readers and writers ------------------------------------------------ */
 
+/* For MSRs that old guests write without needing an effect. */
 static int ignore_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
 	return MSR_OK;
@@ -46,6 +52,7 @@ static int constant_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 	return MSR_OK;
 }
 
+/* MSRs that the processor swaps by the VMCS: no copy of them is kept. */
 static int vmcs_field(u32 index)
 {
 	switch (index) {
@@ -63,6 +70,7 @@ static int vmcs_read_msr(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 	return MSR_OK;
 }
 
+/* An address that is not canonical would make a VM entry fail, so it faults here. */
 static bool canonical(struct vcpu *vcpu, u64 value)
 {
 	return address_canonical(value, !(vcpu->cpuid.cr4_reserved & CR4_LA57));
@@ -118,6 +126,7 @@ static int kernel_gs_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 	return MSR_OK;
 }
 
+/* EFER and PAT are those of the guest that runs, L1 or L2. */
 static int efer_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 {
 	*value = vcpu->efer;
@@ -176,7 +185,7 @@ static int misc_enable_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 
 static int ucode_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
-	/* A guest writes 0 before CPUID and a read: its way to ask for the number. */
+	/* A guest asks for the number by writing 0, then CPUID, then a read: nothing to do. */
 	if (host)
 		vcpu->msrs.ucode_rev = value;
 	return MSR_OK;
@@ -190,6 +199,7 @@ static int platform_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 	return MSR_OK;
 }
 
+/* What the guest has turned on by it cannot lose its ground. */
 static int platform_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
 	struct vcpu_msrs *m = &vcpu->msrs;
@@ -237,7 +247,7 @@ static int arch_caps_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 	return MSR_OK;
 }
 
-/* Known to userspace, to be saved as 0; the guest has none. */
+/* MSRs that userspace saves and restores, as it does on KVM, and that the guest does not have. */
 static int host_only_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 {
 	if (!host)
@@ -255,6 +265,7 @@ static int host_only_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 	return MSR_OK;
 }
 
+/* nested/ answers for VMX's MSRs, and refuses where VMX is not offered. */
 static int vmx_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 {
 	const struct nested_ops *ops = vcpu->vm->nested_ops;
@@ -269,6 +280,7 @@ static int vmx_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 	return ops && !ops->msr_set(vcpu, index, host, value) ? MSR_OK : MSR_FAULT;
 }
 
+/* Defines the reader of an MSR whose value is kept in struct vcpu_msrs. */
 #define KEPT(name, member)                                                          \
 	static int name##_read(struct vcpu *vcpu, u32 index, bool host, u64 *value) \
 	{                                                                           \
@@ -283,7 +295,7 @@ KEPT(xss, xss)
 KEPT(power_ctl, power_ctl)
 #undef KEPT
 
-/* C1E and its like: kept for whoever writes it; nothing is behind it. */
+/* Power control (C1E and the like) is kept as it was written, and nothing depends on it. */
 static int power_ctl_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
 	vcpu->msrs.power_ctl = value;
@@ -302,7 +314,7 @@ static int cstar_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 
 #define ONE(msr) (msr), (msr)
 
-/* Sorted by index. */
+/* Sorted by index, for a binary search. */
 static const struct msr_row rows[] = {
 	{ MSR_IA32_P5_MC_ADDR, MSR_IA32_P5_MC_TYPE, 0, constant_read, NULL },
 	{ ONE(MSR_IA32_TSC), MSR_SAVED, tsc_read, tsc_write },
@@ -369,6 +381,7 @@ static const struct msr_row rows[] = {
 static const struct msr_row *extra_rows;
 static int extra_count;
 
+/* Rows of a layer above, which must not be named here: the LAPIC's. */
 void msrs_extend(const struct msr_row *more, int count)
 {
 	extra_rows = more;
@@ -402,7 +415,7 @@ void msr_filter_free(struct msr_filter *filter)
 	kfree(filter);
 }
 
-/* Does userspace let the guest? Any number of vCPUs may ask, and the filter go meanwhile. */
+/* Does userspace's filter let the guest? It may be replaced meanwhile, so RCU keeps it. */
 static bool filter_allows(struct vm *vm, u32 index, u32 access)
 {
 	const struct msr_filter *filter;
@@ -442,6 +455,7 @@ int msr_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 
 /* --- lists -------------------------------------------------------------- */
 
+/* Left out of the lists is what the processor cannot have. */
 static bool listed(u32 index)
 {
 	u64 value;
@@ -499,7 +513,7 @@ void msrs_set_feature_source(int (*source)(u32 index, u64 *value))
 #define ARCH_CAP_RFDS_CLEAR_BIT BIT_ULL(28)
 #define ARCH_CAP_ITS_NO_BIT BIT_ULL(62)
 
-/* What the processor under us is free of or can do, and a guest may rely on by that. */
+/* Bits that say what the processor is free of or can do, and hold for a guest as well. */
 #define ARCH_CAPS_OFFERED                                                                         \
 	(ARCH_CAP_RRSBA_BIT | ARCH_CAP_BHI_NO_BIT | ARCH_CAP_PBRSB_NO_BIT | ARCH_CAP_GDS_NO_BIT | \
 	 ARCH_CAP_RFDS_NO_BIT | ARCH_CAP_RFDS_CLEAR_BIT | ARCH_CAP_ITS_NO_BIT |                   \
@@ -514,7 +528,7 @@ static u64 arch_capabilities(void)
 	if (boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES))
 		rdmsrq(MSR_IA32_ARCH_CAPABILITIES, value);
 	value &= ARCH_CAPS_OFFERED;
-	/* Processors that are too old to say so. */
+	/* Some processors are free of a bug but too old to say so. */
 	if (!boot_cpu_has_bug(X86_BUG_CPU_MELTDOWN))
 		value |= ARCH_CAP_RDCL_NO;
 	if (!boot_cpu_has_bug(X86_BUG_SPEC_STORE_BYPASS))
@@ -523,7 +537,7 @@ static u64 arch_capabilities(void)
 		value |= ARCH_CAP_MDS_NO;
 	if (host_flushes_l1d() || !boot_cpu_has_bug(X86_BUG_L1TF))
 		value |= ARCH_CAP_SKIP_VMENTRY_L1DFLUSH;
-	/* Where it is not so, no page of a guest's is large: mem_setup(). */
+	/* Where the processor has that bug no page of a guest's is large: see mem_setup(). */
 	return value | ARCH_CAP_PSCHANGE_MC_NO;
 }
 
@@ -552,6 +566,7 @@ void msrs_init(struct vcpu *vcpu)
 	msrs_setup_mce(vcpu, MCE_DEFAULT_BANKS);
 }
 
+/* An INIT leaves MSRs alone. SDM: "Processor State After Reset". */
 void msrs_reset(struct vcpu *vcpu, bool init)
 {
 	struct vcpu_msrs *m = &vcpu->msrs;
@@ -574,6 +589,10 @@ void msrs_reset(struct vcpu *vcpu, bool init)
 	pat_write(vcpu, MSR_IA32_CR_PAT, true, PAT_RESET);
 }
 
+/*
+ * The bitmap has four parts of 1 KiB: reads of low and high MSRs, then writes
+ * of both. A bit that is set makes an exit. SDM: "MSR-Bitmap Address".
+ */
 static void pass(struct vcpu *vcpu, u32 index, u32 access)
 {
 	u8 *read = vcpu->msr_bitmap + (index & 0xc0000000 ? 1024 : 0), *write = read + 2048;
@@ -585,6 +604,11 @@ static void pass(struct vcpu *vcpu, u32 index, u32 access)
 		write[bit / 8] &= ~BIT(bit % 8);
 }
 
+/*
+ * Everything exits that is not let through here: what the VMCS swaps,
+ * KERNEL_GS_BASE, and reads that the processor answers as L0 would, as those of
+ * the TSC.
+ */
 void msrs_init_bitmap(struct vcpu *vcpu)
 {
 	static const u32 both[] = {
@@ -597,7 +621,7 @@ void msrs_init_bitmap(struct vcpu *vcpu)
 	for (i = 0; i < ARRAY_SIZE(both); i++)
 		pass(vcpu, both[i], MSR_FILTER_READ | MSR_FILTER_WRITE);
 	pass(vcpu, MSR_IA32_TSC, MSR_FILTER_READ);
-	/* KVM reads it before each entry. The processor has 0 where the guest has. */
+	/* KVM as L1 reads DEBUGCTL before each entry. The processor's is 0 if the guest's is. */
 	vcpu->debug.ctl_exits = vcpu->debug.ctl;
 	if (!vcpu->debug.ctl_exits)
 		pass(vcpu, MSR_IA32_DEBUGCTLMSR, MSR_FILTER_READ);

@@ -46,14 +46,14 @@ struct vcpu_msrs {
 	u64 poll_control; /* bit 0: L0 may poll before the vCPU sleeps in HLT */
 };
 
-/* msr_spec.c: bits of IA32_SPEC_CTRL that the processor has; once at the module's load. */
+/* msr_spec.c: the bits of IA32_SPEC_CTRL that the processor has, found at the module's load. */
 u64 spec_ctrl_of_host(void);
 void spec_ctrl_setup(void);
 
 #define MSR_OK 0
 #define MSR_FAULT 1    /* the guest gets #GP */
-#define MSR_UNKNOWN 2  /* the same, as there is no such MSR */
-#define MSR_FILTERED 3 /* the same, as userspace has filtered it */
+#define MSR_UNKNOWN 2  /* #GP, as there is no such MSR */
+#define MSR_FILTERED 3 /* #GP, as userspace has filtered it */
 
 /* 0; positive: the guest gets #GP. @host: KVM_SET_MSRS and the like. May sleep. */
 int msr_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
@@ -70,21 +70,23 @@ struct msr_row {
 #define MSR_SAVED BIT(0)   /* in KVM_GET_MSR_INDEX_LIST */
 #define MSR_FEATURE BIT(1) /* in KVM_GET_MSR_FEATURE_INDEX_LIST */
 
-/* Rows of a layer above (the LAPIC's), searched first. Once, at the module's load. */
+/* Adds rows of a layer above (the LAPIC's), searched first. Called at the module's load. */
 void msrs_extend(const struct msr_row *rows, int count);
 
-/* Indices with @flag into @list, or counted only when it is NULL. Return: how many. */
+/* Puts the indices with @flag into @list, unless that is NULL. Return: how many there are. */
 int msrs_list(u32 flag, u32 *list);
 /* A feature MSR without a vCPU: the value offered. 0, or positive. */
 int msr_feature(u32 index, u64 *value);
-/* By layers above, for features that are theirs (VMX). Same answers. */
+/* Called by layers above for features that are theirs (VMX); @source answers as msr_feature(). */
 void msrs_set_feature_source(int (*source)(u32 index, u64 *value));
 
 void msrs_init(struct vcpu *vcpu);
 void msrs_reset(struct vcpu *vcpu, bool init);
 /*
- * Context: preemption off. Before the entry loop / when the vCPU leaves the
- * CPU: first what the guest has written, then, after host_restore(), the host's.
+ * Context: preemption off. The first puts the guest's MSRs into the processor,
+ * before an entry. The other two are called when the vCPU leaves the CPU: the
+ * one saves what the guest has written; the other, after host_restore(), gives
+ * the host its own back.
  */
 void msrs_load_guest(struct vcpu *vcpu);
 void msrs_save_guest(struct vcpu *vcpu);
@@ -95,8 +97,9 @@ void msr_set_switched(struct vcpu *vcpu, enum msr_switched which, u64 value);
 u64 msr_get_kernel_gs_base(struct vcpu *vcpu);
 void msr_set_kernel_gs_base(struct vcpu *vcpu, u64 value);
 /*
- * The host's values of this CPU back, whatever thread ran here last. Before
- * VMX operation ends on the CPU, before the module goes. Interrupts off, or IPI.
+ * Gives this CPU the host's values back, whatever thread ran here last: before
+ * VMX operation ends on the CPU, and before the module goes. Context:
+ * interrupts off, or an IPI.
  */
 void msrs_restore_host(void);
 
@@ -111,7 +114,7 @@ int msrs_setup_mce(struct vcpu *vcpu, u64 mcg_cap);
 enum mce_effect {
 	MCE_LOGGED,
 	MCE_EXCEPTION, /* the guest is due #MC */
-	MCE_SHUTDOWN,  /* the same, and cannot take it */
+	MCE_SHUTDOWN,  /* the guest is due #MC, and cannot take it */
 };
 int mce_report(struct vcpu *vcpu, const struct kvm_x86_mce *mce);
 

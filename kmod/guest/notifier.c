@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the host's memory manager takes away from a guest: unmapping, swap,
- * migration, copy on write, ballooning. It says so before it changes its own
- * page tables, and by the return no processor may use the old page any more.
+ * migration, copy on write, ballooning. It calls us before it changes its own
+ * page tables, and by our return no processor may use the old page any more.
+ * Tour, stop 3.
+ *
+ * What a reader must know: these callbacks run in any thread of the host, hold
+ * the host's locks, sometimes may not sleep, and must never wait for memory. So
+ * they only take vm->mem.lock, drop entries, and make requests of the vCPUs.
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -12,7 +17,10 @@
 #include "guest/vcpu.h"
 #include "guest/vm.h"
 
-/* So many entries may one hold of the lock look at before it is given up for a moment. */
+/*
+ * How many entries one hold of the lock may look at before it is given up for a
+ * moment. Others spin meanwhile.
+ */
 #define LONG_HOLD 2048
 
 bool mem_unmap_l2(struct vm *vm, u64 start_gfn, u64 end_gfn)
@@ -29,7 +37,7 @@ bool mem_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn)
 	return ept_unmap(&vm->ept, start_gfn, end_gfn) || flush;
 }
 
-/* Have every vCPU flush before its next entry; who is in the guest stays there. */
+/* Has every vCPU flush before its next entry. One that is in the guest stays there. */
 static void request_flush(struct vm *vm)
 {
 	struct vcpu *vcpu;
@@ -44,13 +52,14 @@ void mem_sync(struct vm *vm, bool flush)
 	struct vm_mem *mem = &vm->mem;
 
 	lockdep_assert_held(&mem->lock);
-	/* Before the requests; vm_request_sync() has the barrier to the modes. */
+	/* The epoch rises before the requests; vm_request_sync() has the barrier to the modes. */
 	WRITE_ONCE(mem->epoch, mem->epoch + 1);
 	if (flush)
 		request_flush(vm);
 	vm_request_sync(vm, REQ_MEM_EPOCH);
 }
 
+/* A vCPU in the guest leaves it, since it must not use the old translations any more. */
 void ept_flush_vm(struct vm *vm)
 {
 	vm_request_sync(vm, REQ_TLB_FLUSH);
@@ -78,6 +87,10 @@ bool mem_breathe(struct vm *vm, bool flush) __must_hold(&vm->mem.lock)
 	return false;
 }
 
+/*
+ * Stale is what an invalidation under way may hit, and everything after one has
+ * ended: the sequence does not say where that was.
+ */
 bool mem_range_stale(struct vm *vm, unsigned long seq, unsigned long start, unsigned long end)
 {
 	struct vm_mem *mem = &vm->mem;
@@ -88,7 +101,7 @@ bool mem_range_stale(struct vm *vm, unsigned long seq, unsigned long start, unsi
 	return seq != mem->notifier_seq;
 }
 
-/* Frame numbers of @slot that [start, end) of the process maps to; false: none. */
+/* Which frames of @slot are in [start, end) of the process? Return: false: none. */
 static bool slot_overlap(const struct mem_slot *slot, unsigned long start, unsigned long end,
 			 u64 *start_gfn, u64 *end_gfn)
 {
@@ -103,12 +116,16 @@ static bool slot_overlap(const struct mem_slot *slot, unsigned long start, unsig
 	return true;
 }
 
-/* For each part of a slot in [start, end): @hit says that there is one. */
+/* Runs what follows for each part of a slot that lies in [start, end) of the process. */
 #define for_each_hit(slots, i, start, end, start_gfn, end_gfn) \
 	for (i = 0; i < (slots)->count; i++)                   \
 		if (slot_overlap((slots)->slot[i], start, end, &(start_gfn), &(end_gfn)))
 
-/* Of @slot, which holds [start_gfn, end_gfn). Return: whether a flush is due. */
+/*
+ * Drops [start_gfn, end_gfn), which lies in @slot. The slot's own bitmap says
+ * whether an EPT02 can have any of it, which spares the roots that have not.
+ * Return: whether a flush is due.
+ */
 static bool unmap_part(struct vm *vm, const struct mem_slot *slot, u64 start_gfn, u64 end_gfn)
 {
 	bool flush = slot_l2_maps(slot, start_gfn, end_gfn) && mem_unmap_l2(vm, start_gfn, end_gfn);
@@ -116,6 +133,7 @@ static bool unmap_part(struct vm *vm, const struct mem_slot *slot, u64 start_gfn
 	return ept_unmap(&vm->ept, start_gfn, end_gfn) || flush;
 }
 
+/* Of several invalidations under way only the range that holds all of them is kept. */
 static void note_start(struct vm_mem *mem, unsigned long start, unsigned long end)
 {
 	if (!mem->notifier_count++) {
@@ -128,10 +146,10 @@ static void note_start(struct vm_mem *mem, unsigned long start, unsigned long en
 }
 
 /*
- * What may be mapped of [start, end) goes. The slots are looked up under the
+ * Drops what may be mapped of [start, end). The slots are looked up under the
  * lock: a vCPU that maps a page of a newer array does so before, and then we
  * see that array, or after, and then it is told that its page is stale.
- * Context: under srcu read lock, lock held.
+ * Context: under the srcu read lock, lock held.
  */
 static void unmap_range(struct vm *vm, unsigned long start, unsigned long end)
 {
@@ -155,7 +173,7 @@ static void unmap_range(struct vm *vm, unsigned long start, unsigned long end)
 		mem_sync(vm, flush);
 }
 
-/* Context: may be called where sleeping is forbidden. */
+/* Context: may be called where sleeping is forbidden, and with the host's locks held. */
 static int mem_invalidate_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
 {
 	struct vm *vm = container_of(mn, struct vm, mem.notifier);
@@ -187,7 +205,7 @@ static void mem_invalidate_end(struct mmu_notifier *mn, const struct mmu_notifie
 }
 
 /*
- * Was [start, end) used since it was last asked? EPT02 isn't looked at: what
+ * Was [start, end) used since it was last asked? EPT02 is not looked at: what
  * only L2 uses looks old sooner than it is, and at worst is faulted in again.
  */
 static bool age_range(struct vm *vm, unsigned long start, unsigned long end, bool clear)
@@ -214,7 +232,7 @@ static compat_young mem_clear_flush_young(struct mmu_notifier *mn, struct mm_str
 	struct vm *vm = container_of(mn, struct vm, mem.notifier);
 	bool young = age_range(vm, start, end, true);
 
-	/* A page in use is to look so again, soon: nobody has to wait for it. */
+	/* After a flush the processor sets the flag again. Nobody has to wait for that. */
 	if (young)
 		request_flush(vm);
 	return young;
@@ -234,7 +252,10 @@ static compat_young mem_test_young(struct mmu_notifier *mn, struct mm_struct *mm
 	return age_range(vm, address, address + PAGE_SIZE, false);
 }
 
-/* The process is gone, or vm_mem_stop(): nothing of its memory may be reached. */
+/*
+ * The process is gone, or vm_mem_stop() was called: nothing of its memory may
+ * be reached.
+ */
 static void mem_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
 	struct vm *vm = container_of(mn, struct vm, mem.notifier);

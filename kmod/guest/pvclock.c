@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* kvmclock and steal time: records in guest memory that L0 keeps up to date. */
+/*
+ * kvmclock and steal time: records in guest memory that L0 keeps up to date.
+ * The run loop comes here for REQ_CLOCK_UPDATE and REQ_STEAL_UPDATE, MSR
+ * handlers and ioctls when something is set.
+ *
+ * What a reader must know: the guest reads a record while L0 may be writing it.
+ * A version number that is odd meanwhile tells it to read again
+ * (write_versioned()).
+ */
 #include <linux/sched.h>
 #include <linux/ktime.h>
 #include <linux/kvm_para.h>
@@ -17,11 +25,15 @@ bool pvclock_stable(void)
 	return boot_cpu_has(X86_FEATURE_CONSTANT_TSC) && !check_tsc_unstable();
 }
 
+/*
+ * The formats are those of KVM's paravirtual clock: see "Paravirtualized KVM
+ * MSRs" in the kernel's documentation.
+ */
 void pvclock_factors(u32 khz, s8 *shift, u32 *mul)
 {
 	u64 n = 1000000ULL << 32;
 
-	/* The largest multiplier that fits in 32 bits is the most exact one. */
+	/* The largest multiplier that fits in 32 bits loses least. */
 	*shift = 0;
 	while (div_u64(n, khz) >> 32) {
 		n >>= 1;
@@ -43,7 +55,7 @@ static u64 host_tsc_to_ns(u64 tsc)
 	return pvclock_scale_delta(tsc, mul, shift);
 }
 
-/* kvmclock at @host_tsc, which is now or a moment ago. */
+/* kvmclock at @host_tsc, which is now or a moment ago. Context: the clock's lock held. */
 static u64 clock_ns(struct vm_clock *c, u64 host_tsc)
 {
 	if (pvclock_stable())
@@ -102,7 +114,7 @@ int clock_set(struct vm *vm, const struct kvm_clock_data *in)
 	u64 ns = in->clock;
 	u64 now;
 
-	/* Of the flags only one is meant for us; the others may come back as they were got. */
+	/* Of the flags that KVM_GET_CLOCK gave only KVM_CLOCK_REALTIME means something here. */
 	if (in->flags & ~clock_flags())
 		return -EINVAL;
 	if (in->flags & KVM_CLOCK_REALTIME) {
@@ -150,8 +162,8 @@ static u8 pending_stopped(struct vcpu *vcpu, u64 gpa)
 }
 
 /*
- * Write a record whose u32 at @version is odd while the rest changes. Other
- * vCPUs may read it meanwhile.
+ * Writes a record whose u32 at @version is odd while the rest changes. Other
+ * vCPUs may read it meanwhile. Context: may sleep.
  */
 static int write_versioned(struct vm *vm, u64 gpa, void *record, size_t len, u32 *version)
 {
@@ -169,7 +181,7 @@ static int write_versioned(struct vm *vm, u64 gpa, void *record, size_t len, u32
 	return r ?: mem_write(vm, gpa + offset, version, sizeof(*version));
 }
 
-/* Versions go on from that of the record in guest memory. 0, as in no memory: there is none. */
+/* After a restore versions go on from that of the record in guest memory, if it can be read. */
 static void take_restored(struct vcpu *vcpu, u64 gpa)
 {
 	struct vcpu_clock *c = &vcpu->clock;
@@ -224,6 +236,7 @@ void clock_write_wall(struct vm *vm, u64 gpa)
 	write_versioned(vm, gpa, &wall, sizeof(wall), &wall.version);
 }
 
+/* What the guest has in the record is kept, and the time that was stolen since added. */
 void clock_update_steal(struct vcpu *vcpu)
 {
 	struct vcpu_clock *c = &vcpu->clock;

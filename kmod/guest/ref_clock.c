@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Hyper-V's partition reference time as a function of the guest's TSC. Pure
+ * logic that compiles in userspace; hyperv.c calls it with kvmclock's values.
+ */
 #include "guest/ref_clock.h"
 
 #define NS_IN_UNIT 100
@@ -9,8 +13,9 @@ static u64 ticks_to_units(u64 ticks, u64 scale)
 }
 
 /*
- * Nanoseconds are ticks * mul * 2^(shift - 32), so the scale is mul * 2^(32 + shift) / 100.
- * The remainder of mul / 100 is shifted apart, to keep the whole in 64 bits.
+ * Nanoseconds are ticks * mul * 2^(shift - 32), and time is in units of 100 ns
+ * with 64 binary places: so the scale is mul * 2^(32 + shift) / 100. What mul /
+ * 100 leaves is shifted apart, to keep everything within 64 bits.
  */
 static bool scale_of(s8 shift, u32 mul, u64 *scale)
 {
@@ -24,6 +29,10 @@ static bool scale_of(s8 shift, u32 mul, u64 *scale)
 	return true;
 }
 
+/*
+ * Everything is modulo 2^64, as the guest computes it, so that a TSC which has
+ * wrapped since gives the right time as well.
+ */
 bool ref_clock_init(struct ref_clock *clock, const struct ref_point *at, s8 shift, u32 mul)
 {
 	u64 units = div_u64(at->ns, NS_IN_UNIT), scale;

@@ -20,14 +20,14 @@ struct ref_point {
 };
 
 /*
- * @shift, @mul: of pvclock_factors(), for the guest's TSC. So both clocks run alike, but
- * for what is rounded off once. Return: false: a TSC below 10 MHz, whose scale has more
- * than 64 bits.
+ * @shift, @mul: of pvclock_factors(), for the guest's TSC, so that both clocks
+ * run alike but for what is rounded off once. Return: false: a TSC below 10
+ * MHz, whose scale has more than 64 bits.
  */
 bool ref_clock_init(struct ref_clock *clock, const struct ref_point *at, s8 shift, u32 mul);
 u64 ref_clock_read(const struct ref_clock *clock, u64 tsc);
 
-/* What follows @sequence in a TSC page: neither 0 nor all ones, which mean "not valid". */
+/* The sequence number after @sequence in a TSC page; 0 and all ones mean "not valid". */
 u32 ref_clock_next_sequence(u32 sequence);
 
 #endif

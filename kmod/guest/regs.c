@@ -1,4 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Control registers and EFER: what the guest has, what the processor gets, and
+ * what the guest reads. Exit handlers of MOV CR and WRMSR come here,
+ * KVM_SET_SREGS, reset, and nested/ when it switches between L1 and L2.
+ *
+ * What a reader must know: each register has three values. .cr0 is what the
+ * guest has; the VMCS' guest field is what runs (cr0_real()); the shadow is
+ * what the guest reads of the bits that it does not own (cr_shadow()). While L2
+ * runs L1's masks come on top of L0's.
+ */
 #include <asm/special_insns.h>
 #include <vmx/controls.h>
 #include <vmx/info.h>
@@ -18,7 +28,7 @@ unsigned long vcpu_cr4(struct vcpu *vcpu)
 	return (vcpu->cr4 & ~vcpu->cr4_owned) | (vmread(VMCS_GUEST_CR4) & vcpu->cr4_owned);
 }
 
-/* SDM: the DPL of SS is the CPL in every mode. */
+/* The DPL of SS is the CPL in every mode. SDM: "Guest Register State". */
 int vcpu_cpl(struct vcpu *vcpu)
 {
 	return ar_dpl(vmread(VMCS_GUEST_SS_AR));
@@ -40,7 +50,7 @@ void regs_sync_owned(struct vcpu *vcpu)
 	vcpu->cr4 = vcpu_cr4(vcpu);
 }
 
-/* The guest's CR0 as the processor has it. CD and NW are not changed by VM entry. */
+/* The guest's CR0 as it runs. CD and NW are not changed by a VM entry, so they are left out. */
 static unsigned long cr0_real(unsigned long cr0)
 {
 	return (cr0 & ~(CR0_CD | CR0_NW)) | CR0_NE | CR0_ET;
@@ -80,6 +90,7 @@ void regs_update_masks(struct vcpu *vcpu)
 	cr4_write_vmcs(vcpu);
 }
 
+/* A VM entry demands that EFER.LMA and the control "IA-32e mode guest" agree. */
 void regs_set_efer(struct vcpu *vcpu, u64 efer)
 {
 	u32 entry = vcpu->vmcs->ctl[CTL_ENTRY] & ~ENTRYC_GUEST_64;
@@ -93,6 +104,7 @@ void regs_set_efer(struct vcpu *vcpu, u64 efer)
 	vmcs_ctl_set(vcpu->vmcs, CTL_ENTRY, entry);
 }
 
+/* EFER.LMA follows LME and PG, here as in the processor. */
 void regs_set_cr0(struct vcpu *vcpu, unsigned long cr0)
 {
 	u64 efer = vcpu->efer & ~EFER_BIT_LMA;
@@ -125,6 +137,11 @@ void regs_cr_state(struct vcpu *vcpu, struct cr_state *s)
 	};
 }
 
+/*
+ * The four entries are copied once, then checked, then written: another vCPU
+ * may change them at any time. With EPT the processor takes them from the VMCS.
+ * SDM: "PDPTE Registers".
+ */
 int regs_load_pdptes(struct vcpu *vcpu, unsigned long cr3)
 {
 	u64 gpa = cr3 & 0xffffffe0, pdpte[4];
@@ -143,7 +160,7 @@ int regs_load_pdptes(struct vcpu *vcpu, unsigned long cr3)
 	return 0;
 }
 
-/* In the bits that L1 intercepts, an access of L2 that reached us changes nothing. */
+/* An access of L2 that L1 did not want to see changes nothing in the bits that L1 keeps. */
 static unsigned long cr_merge_l1(unsigned long old, unsigned long new,
 				 const struct cr_intercept *l1)
 {
@@ -164,6 +181,7 @@ static bool nested_allows_cr4(struct vcpu *vcpu, unsigned long cr4)
 	return !ops || !vcpu->cpuid.vmx || ops->cr4_valid(vcpu, cr4);
 }
 
+/* Everything that can fail comes before anything is changed. */
 int regs_write_cr0(struct vcpu *vcpu, unsigned long cr0)
 {
 	struct cr_state s;
@@ -190,6 +208,7 @@ int regs_write_cr0(struct vcpu *vcpu, unsigned long cr0)
 	return 0;
 }
 
+/* Without VPID a write of CR3 flushes anyway, and with CR4.PCIDE bit 63 asks not to. */
 int regs_write_cr3(struct vcpu *vcpu, unsigned long cr3)
 {
 	struct cr_state s;
@@ -249,6 +268,7 @@ int regs_write_efer(struct vcpu *vcpu, u64 efer, bool host)
 	return 0;
 }
 
+/* EDX holds the processor's signature after a reset, as CPUID gives it. */
 static void reset_gprs(struct vcpu *vcpu)
 {
 	const struct kvm_cpuid_entry2 *leaf1 = cpuid_find(vcpu, 1, 0);
@@ -271,6 +291,7 @@ void vcpu_end_hlt(struct vcpu *vcpu)
 		vmwrite(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
 }
 
+/* The MSRs of SYSENTER survive an INIT. */
 static void reset_vmcs(bool init)
 {
 	int i;
@@ -288,7 +309,7 @@ static void reset_vmcs(bool init)
 	vmwrite(VMCS_GUEST_SYSENTER_EIP, 0);
 }
 
-/* SDM: "Processor State After Reset", table of register states after power-up, reset, INIT. */
+/* An INIT keeps CD and NW. SDM: "Processor State After Reset". */
 void regs_reset(struct vcpu *vcpu, bool init)
 {
 	unsigned long caches = init ? vcpu->cr0 & (CR0_CD | CR0_NW) : CR0_CD | CR0_NW;

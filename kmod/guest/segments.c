@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Segment and descriptor-table registers, between struct kvm_segment and the
+ * VMCS. Ioctls, reset and SIPI come here. SDM: "Guest Register State", "Checks
+ * on Guest Segment Registers".
+ *
+ * What a reader must know: the VMCS keeps access rights in a format of its own,
+ * with a bit "unusable", which stands for a segment that was loaded with a null
+ * selector.
+ */
 #include <vmx/info.h>
 
 #include "guest/segments.h"
@@ -42,7 +51,7 @@ static u32 segment_ar(enum segreg seg, const struct kvm_segment *in)
 	ar |= in->l ? AR_L : 0;
 	ar |= in->db ? AR_DB : 0;
 	ar |= in->g ? AR_G : 0;
-	/* Clients describe the segments after reset as not accessed; VM entry refuses that. */
+	/* Clients describe the segments after reset as not accessed, which VM entry refuses. */
 	if (in->s && seg < SEG_LDTR)
 		ar |= 1;
 	return ar;
@@ -80,6 +89,7 @@ void segments_reset(void)
 	segments_set_idtr(&table);
 }
 
+/* SDM: "MP Initialization Protocol Algorithm for MP Systems". */
 void segments_sipi(u8 vector)
 {
 	vmwrite(VMCS_GUEST_CS_SEL, (u32)vector << 8);

@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory slots: which guest-physical addresses are which memory of the
- * process. Readers see an immutable sorted array under SRCU; a change builds
- * a new one, publishes it, and waits until nobody uses the old one.
+ * Memory slots: which guest-physical addresses are which memory of the process.
+ * Tour, stop 3.
+ *
+ * KVM_SET_USER_MEMORY_REGION comes here, under slots_lock. Readers, in any
+ * thread, see an immutable sorted array under SRCU; a change builds a new
+ * array, publishes it, and waits until nobody uses the old one.
+ *
+ * What a reader must know: a slot that goes is unpublished first and unmapped
+ * afterwards. Between the two a vCPU may still map a page of it, so the
+ * notifier must still find it: that is what .leaving is for.
  */
 #include <linux/mm.h>
 #include <linux/overflow.h>
@@ -14,8 +21,8 @@
 #include "guest/vm.h"
 
 #define SLOT_FLAGS (KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY)
-#define PROTECT_PAGES 1024ULL		 /* at once, when the dirty log begins */
-#define SLOT_MAX_PAGES ((1UL << 31) - 1) /* as in KVM: an int counts them */
+#define PROTECT_PAGES 1024ULL		 /* looked at in one piece when the dirty log begins */
+#define SLOT_MAX_PAGES ((1UL << 31) - 1) /* KVM's limit */
 
 static struct mem_slots *slots_locked(struct vm_mem *mem)
 {
@@ -33,6 +40,7 @@ struct mem_slot *slot_by_id(struct vm *vm, u16 id)
 	return NULL;
 }
 
+/* A binary search: slots do not overlap, and are sorted. */
 struct mem_slot *mem_slot_find(struct vm *vm, u64 gfn)
 {
 	struct mem_slots *slots = srcu_dereference(vm->mem.slots, &vm->mem.srcu);
@@ -58,7 +66,7 @@ static void slots_append(struct mem_slots *slots, struct mem_slot *slot)
 	slots->npages += slot->npages;
 }
 
-/* The array without @remove and with @add, where they are not NULL. */
+/* Builds the array without @remove and with @add, either of which may be NULL. */
 static struct mem_slots *slots_build(const struct mem_slots *old, const struct mem_slot *remove,
 				     struct mem_slot *add)
 {
@@ -85,7 +93,7 @@ static struct mem_slots *slots_build(const struct mem_slots *old, const struct m
 	return new;
 }
 
-/* Publish @new; when it returns nobody maps or copies by the old array any more. */
+/* Publishes @new. When it returns nobody maps or copies by the old array any more. */
 static void slots_publish(struct vm_mem *mem, struct mem_slots *new)
 {
 	struct mem_slots *old = slots_locked(mem);
@@ -96,8 +104,9 @@ static void slots_publish(struct vm_mem *mem, struct mem_slots *new)
 }
 
 /*
- * Publish @new, which is without @slot: no vCPU keeps what it maps. As long as
- * a vCPU that has found it may map it, or has, the notifier must find it too.
+ * Publishes @new, which is @slot's array without it, and unmaps it: no vCPU
+ * keeps what it maps of the slot. As long as a vCPU that has found the slot may
+ * map it, or has, the notifier must find it too.
  */
 static void slot_leave(struct vm *vm, struct mem_slots *new, const struct mem_slot *slot)
 {
@@ -113,7 +122,7 @@ static void slot_leave(struct vm *vm, struct mem_slots *new, const struct mem_sl
 	mem_unlock(mem);
 }
 
-/* A gfn became memory: what was found not to be may be tried again. */
+/* Some gfn became memory: whoever found that there is none has to look again. */
 static void slots_changed(struct vm *vm)
 {
 	mem_lock(&vm->mem);
@@ -121,7 +130,7 @@ static void slots_changed(struct vm *vm)
 	mem_unlock(&vm->mem);
 }
 
-/* Undo slot_new(), or free @slot once @other has taken its place, with what it took over. */
+/* Undoes slot_new(), or frees @slot once @other has taken its place and some bitmaps. */
 static void slot_drop(struct mem_slot *slot, const struct mem_slot *other)
 {
 	if (!other || slot->dirty != other->dirty)
@@ -144,6 +153,7 @@ static struct mem_l2 *l2_new(u64 npages)
 /*
  * A slot as @region wants it. It takes over the bitmaps of @old, which is NULL
  * or the slot with the same id and as many pages.
+ * Return: NULL: no memory, and nothing was taken over.
  */
 static struct mem_slot *slot_new(struct vm *vm, const struct kvm_userspace_memory_region *region,
 				 const struct mem_slot *old)
@@ -209,7 +219,7 @@ static int region_delete(struct vm *vm, struct mem_slot *old)
 	return 0;
 }
 
-/* In between a guest that touches either place finds no memory. */
+/* Between the two publications a guest that touches either place finds no memory. */
 static int region_move(struct vm *vm, const struct kvm_userspace_memory_region *region,
 		       struct mem_slot *old)
 {
@@ -238,7 +248,11 @@ drop_slot:
 	return -ENOMEM;
 }
 
-/* L1's EPT, piece by piece. Return: whether a flush is due. Context: lock held, may sleep. */
+/*
+ * Takes the write right from L1's EPT, piece by piece. Return: whether a flush
+ * is due.
+ * Context: lock held, may sleep.
+ */
 static bool protect_slot(struct vm *vm, const struct mem_slot *slot)
 {
 	u64 gfn = slot->base_gfn, end = gfn + slot->npages, next;
@@ -253,9 +267,9 @@ static bool protect_slot(struct vm *vm, const struct mem_slot *slot)
 }
 
 /*
- * The dirty log began or ended: have writes fault, or large pages come back.
- * With everything dirty from the start the first fault can wait for
- * KVM_CLEAR_DIRTY_LOG.
+ * The dirty log began or ended: makes writes fault, or lets large pages come
+ * back. If everything counts as dirty from the start, the first fault can wait
+ * for KVM_CLEAR_DIRTY_LOG.
  */
 static void slot_logging_changed(struct vm *vm, const struct mem_slot *slot)
 {
@@ -311,18 +325,18 @@ static bool region_overlaps(struct vm *vm, const struct kvm_userspace_memory_reg
 	return false;
 }
 
-/* Only what the processor and 4-level EPT can address. */
+/* A slot must lie where the processor and an EPT of 4 levels can address it. */
 static u64 max_gpa(void)
 {
 	return BIT_ULL(min_t(int, boot_cpu_data.x86_phys_bits, EPT_GFN_BITS + PAGE_SHIFT));
 }
 
-/* What can be said of @region without a look at the slots. */
+/* Checks of @region that need no look at the slots. */
 static bool region_valid(const struct kvm_userspace_memory_region *r)
 {
 	if (r->flags & ~SLOT_FLAGS)
 		return false;
-	if (r->slot >= MEM_MAX_SLOTS) /* bits 31:16 would be the address space */
+	if (r->slot >= MEM_MAX_SLOTS) /* bits 31:16 would name an address space, for SMM */
 		return false;
 	if (!PAGE_ALIGNED(r->memory_size) || !PAGE_ALIGNED(r->guest_phys_addr) ||
 	    !PAGE_ALIGNED(r->userspace_addr))
@@ -341,7 +355,7 @@ static int set_region_locked(struct vm *vm, const struct kvm_userspace_memory_re
 
 	if (!r->memory_size)
 		return old ? region_delete(vm, old) : -EINVAL;
-	/* The memory behind a slot, its size and KVM_MEM_READONLY are for life. */
+	/* A slot's memory, its size and KVM_MEM_READONLY never change. */
 	if (old && (old->hva != r->userspace_addr || old->npages != r->memory_size >> PAGE_SHIFT ||
 		    (old->flags ^ r->flags) & KVM_MEM_READONLY))
 		return -EINVAL;
@@ -377,6 +391,7 @@ void mem_note_l2(const struct mem_slot *slot, u64 gfn, u64 count)
 	l2->end = max(l2->end, first + count);
 }
 
+/* [first, end) spares the search where nothing was ever mapped. */
 bool slot_l2_maps(const struct mem_slot *slot, u64 start_gfn, u64 end_gfn)
 {
 	const struct mem_l2 *l2 = slot->l2;
@@ -395,6 +410,7 @@ void slot_forget_l2(const struct mem_slot *slot)
 	l2->end = 0;
 }
 
+/* Nobody is left who could look at the slots: the VM is gone. */
 void vm_mem_destroy(struct vm *vm)
 {
 	struct vm_mem *mem = &vm->mem;

@@ -8,7 +8,7 @@
 
 #include "guest/cpuid_bits.h"
 
-/* Of CPUID.7.2:EDX, bit by bit, what each enumerates; 0: nothing. */
+/* The bits of IA32_SPEC_CTRL that CPUID.7.2:EDX enumerates, one by one from its bit 0 on. */
 static inline u64 spec_ctrl_bits_of_leaf72(u32 edx)
 {
 	static const u64 bits[] = {
@@ -27,7 +27,7 @@ static inline u64 spec_ctrl_bits_of_leaf72(u32 edx)
 	return all;
 }
 
-/* @edx, @edx2: of leaf 7, subleaves 0 and 2. 0: the MSR is not there. */
+/* @edx, @edx2: of leaf 7, subleaves 0 and 2. Return: 0: there is no such MSR. */
 static inline u64 spec_ctrl_bits(u32 edx, u32 edx2)
 {
 	u64 all = 0;

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_GET_STATS_FD: a file of four parts, which describes itself: header, id,
- * descriptors, data. See "Binary statistics" in the kernel's KVM API.
+ * KVM_GET_STATS_FD: a file of four parts that describes itself: header, id,
+ * descriptors, data. See "Binary statistics" in the kernel's description of the
+ * KVM API. What is counted is in counters.c.
+ *
+ * What a reader must know: each read builds the whole image anew and gives the
+ * part that was asked for.
  */
 #include "guest/stats.h"
 
@@ -18,7 +22,7 @@
 #include "guest/vm.h"
 
 #define ID_SIZE COUNTER_NAME_SIZE
-/* Some kernels' own headers have room for a name in the structure, userspace's have none. */
+/* The kernel's own headers may have room for a name in the structure; userspace's have none. */
 #define DESC_SIZE (offsetof(struct kvm_stats_desc, name) + COUNTER_NAME_SIZE)
 
 struct stats_file {
@@ -100,7 +104,7 @@ static const struct file_operations stats_fops = {
 	.llseek = noop_llseek,
 };
 
-/* @stats is given away, also on failure. A file, not only an fd: it can be read at an offset. */
+/* Takes @stats over, also on failure. Unlike other fds of KVM's it can be read at an offset. */
 static long stats_install(struct stats_file *stats, const char *name)
 {
 	struct file *file;

@@ -74,8 +74,8 @@ void stats_vm_publish(struct vm *vm, int fd);
 void stats_vm_unpublish(struct vm *vm);
 
 /*
- * KVM_GET_STATS_FD: a new fd, which holds a reference to the VM, or -errno. Of
- * a VM it gives the sums over its vCPUs.
+ * KVM_GET_STATS_FD: a new fd, which holds a reference to the VM, or -errno. A
+ * VM's gives the sums over its vCPUs.
  */
 long stats_vm_fd(struct vm *vm);
 long stats_vcpu_fd(struct vcpu *vcpu);

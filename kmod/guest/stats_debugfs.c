@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Counters as files: /sys/kernel/debug/abyme/PID-FD/COUNTER. */
+/*
+ * Counters as files: /sys/kernel/debug/abyme/PID-FD/COUNTER. `abyme stat` reads
+ * them.
+ *
+ * A directory is published when a VM's fd is made, and goes in vm_free(), while
+ * the vCPUs are still there: debugfs_remove() waits for readers.
+ */
 
 #include <linux/debugfs.h>
 #include <linux/fs.h>

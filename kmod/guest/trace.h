@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tracepoints of the system "abyme", with the fields that KVM's have. They
- * read the VMCS only while they are enabled.
+ * Tracepoints of the system "abyme", with the fields that KVM's have, so that
+ * tools made for those need few changes. They read the VMCS only while they are
+ * enabled.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM abyme

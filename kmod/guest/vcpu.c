@@ -1,5 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The life of a vCPU, its way from CPU to CPU, and how others get its attention. */
+/*
+ * The life of a vCPU, its way from CPU to CPU, and how others get its
+ * attention.
+ *
+ * The ioctls of a vCPU call it, and so does the scheduler, by the preempt
+ * notifier. It owns struct vcpu as a whole; parts of it belong to the files of
+ * their names.
+ *
+ * What a reader must know: a VMCS is active on one CPU at a time. Between
+ * vcpu_load() and vcpu_put() the notifier sees to it that the vCPU's VMCS is
+ * current wherever the thread runs, so that code in between may use vmread()
+ * and vmwrite() and sleep nevertheless.
+ */
 
 #include <linux/highmem.h>
 #include <linux/pid.h>
@@ -16,24 +28,32 @@
 
 /* --- between CPUs ------------------------------------------------------- */
 
-/* Context: preemption off. */
+/* The thread has come to this CPU, or begins to use the vCPU. Context: preemption off. */
 static void on_cpu(struct vcpu *vcpu)
 {
 	if (!vmxop_on_here())
-		return; /* this CPU is being unplugged: the scheduler moves us on at once */
+		return; /* the CPU is being unplugged; the scheduler moves the thread on */
 	vcpu->cpu = smp_processor_id();
 	host_note_vcpu(vcpu->number);
 	if (vmcs_load(vcpu->vmcs)) {
 		host_write_cpu(vcpu->vmcs);
 		vcpu_request(vcpu, REQ_TLB_FLUSH);
 		clock_moved(vcpu);
-		/* What L2 left in this CPU's predictors, l2_switch_to_l1() has cleared elsewhere. */
+		/*
+		 * l2_switch_to_l1() has cleared what L2 left in the predictors of another
+		 * CPU; this one may have more from an earlier visit.
+		 */
 		if (vcpu->cpuid.ibpb)
 			host_forget_branches();
 	}
 	clock_resumed(vcpu);
 }
 
+/*
+ * The thread leaves this CPU: gives back what guest and host share without the
+ * VMCS. The VMCS stays active here until another CPU asks for it. Context:
+ * preemption off.
+ */
 static void off_cpu(struct vcpu *vcpu)
 {
 	/* A GS selector of the host's that isn't 0 loads KERNEL_GS_BASE when it comes back. */
@@ -58,6 +78,7 @@ static struct preempt_ops preempt_ops = {
 	.sched_out = sched_out,
 };
 
+/* The notifier is registered first: from then on on_cpu() follows the thread. */
 void vcpu_load(struct vcpu *vcpu)
 {
 	preempt_disable();
@@ -93,6 +114,10 @@ void vcpu_lazy_flush(struct vcpu *vcpu)
 	vcpu->lazy_dirty = 0;
 }
 
+/*
+ * Context: vCPU loaded. Preemption is off, so that the notifier does not see a
+ * VMCS that is half switched.
+ */
 void vcpu_switch_vmcs(struct vcpu *vcpu, struct vmcs *vmcs)
 {
 	preempt_disable();
@@ -108,11 +133,17 @@ void vcpu_switch_vmcs(struct vcpu *vcpu, struct vmcs *vmcs)
 
 /* --- attention ---------------------------------------------------------- */
 
+/* Return: whether it slept. */
 bool vcpu_wake(struct vcpu *vcpu)
 {
 	return rcuwait_wake_up(&vcpu->wait);
 }
 
+/*
+ * A vCPU that sleeps is woken, and then looks at its requests by itself. One in
+ * the guest is sent an IPI, once: the mode says that somebody has done so
+ * already.
+ */
 void vcpu_kick(struct vcpu *vcpu)
 {
 	int me, cpu;
@@ -130,6 +161,7 @@ void vcpu_kick(struct vcpu *vcpu)
 
 /* --- reset -------------------------------------------------------------- */
 
+/* @init: an INIT, which leaves more as it is than power-up does. vCPU loaded. */
 void vcpu_reset(struct vcpu *vcpu, bool init)
 {
 	if (vcpu->nested)
@@ -147,7 +179,7 @@ int vcpu_skip_bytes(struct vcpu *vcpu, unsigned int len)
 	unsigned long rip = vcpu_rip(vcpu), next = rip + len, flags = vcpu_rflags(vcpu);
 	u32 block;
 
-	/* Outside 64-bit mode EIP wraps. */
+	/* Outside 64-bit mode EIP wraps at 4 GiB. */
 	if (unlikely((next ^ rip) >> 32) && !vcpu_64bit(vcpu))
 		next = (u32)next;
 	vcpu_set_rip(vcpu, next);
@@ -157,7 +189,7 @@ int vcpu_skip_bytes(struct vcpu *vcpu, unsigned int len)
 	/* The processor raises the trap, or gives it to the debugger, at the entry. */
 	if (debug_steps(vcpu))
 		vmwrite(VMCS_GUEST_PENDING_DBG, vmread(VMCS_GUEST_PENDING_DBG) | DBG_BS);
-	/* RF was for this instruction only; REP goes on with it. */
+	/* RF was for this instruction only, and REP keeps it to its end. */
 	if (unlikely((flags & X86_EFLAGS_RF) && len))
 		vcpu_set_rflags(vcpu, flags & ~X86_EFLAGS_RF);
 	if (vcpu->in_l2)
@@ -194,7 +226,7 @@ static void free_pages_of(struct vcpu *vcpu)
 	free_page((unsigned long)vcpu->msr_bitmap);
 }
 
-/* Power-up: everything that needs vmcs01 loaded. */
+/* The part of creation that needs vmcs01 loaded; guest state comes by vcpu_reset(). */
 static void first_load(struct vcpu *vcpu)
 {
 	mutex_lock(&vcpu->lock);
@@ -204,6 +236,11 @@ static void first_load(struct vcpu *vcpu)
 	mutex_unlock(&vcpu->lock);
 }
 
+/*
+ * Tour, stop 4. Return: a vCPU that nobody can find yet, or an ERR_PTR. The
+ * number tells vCPUs apart that lie at the same address one after the other:
+ * see host_note_vcpu().
+ */
 struct vcpu *vcpu_create(struct vm *vm, u32 id)
 {
 	static atomic64_t created;
@@ -247,6 +284,7 @@ free_pages:
 	return ERR_PTR(r);
 }
 
+/* Nobody has the vCPU any more: its fd and the VM's are closed. Context: may sleep. */
 void vcpu_free(struct vcpu *vcpu)
 {
 	if (vcpu->nested)

@@ -33,30 +33,35 @@ struct mmio_op;
 
 /* Where a vCPU is; read by those who want it to leave the guest. */
 enum vcpu_mode {
-	VCPU_OUTSIDE,  /* in L0's code: will look at .requests before it enters */
+	VCPU_OUTSIDE,  /* in L0's code: it looks at .requests before it enters */
 	VCPU_IN_GUEST, /* in the guest, or about to be with interrupts off: needs an IPI */
-	VCPU_EXITING,  /* was sent one */
+	VCPU_EXITING,  /* was sent an IPI, and is on its way out */
 };
 
-/* Bits of .requests: set by anyone (vcpu_request), taken by the vCPU before it enters. */
+/* Bits of .requests: set by anyone (vcpu_request()), taken by the vCPU before it enters. */
 enum vcpu_req {
 	REQ_EVENT,	  /* something may have become deliverable */
-	REQ_TLB_FLUSH,	  /* flush the translations of the current VPID and EPTP */
+	REQ_TLB_FLUSH,	  /* translations of the current VPID and EPTP are to be flushed */
 	REQ_MEM_EPOCH,	  /* vm->mem.epoch rose: cached struct mem_pages are stale */
 	REQ_CLOCK_UPDATE, /* kvmclock's page is to be written, and Hyper-V's */
 	REQ_TRIPLE_FAULT,
 	REQ_NMI,
 	REQ_STEAL_UPDATE,
-	REQ_MSR_BITMAP, /* make MSR bitmaps anew: vm->msr_filter, or whether IA32_DEBUGCTL is 0, changed */
+	REQ_MSR_BITMAP, /* vm->msr_filter changed, or whether IA32_DEBUGCTL is 0: new MSR bitmaps */
 	REQ_NESTED,	/* nested/ has something to do before the entry */
 	REQ_LEAVE,	/* KVM_RUN is to return: there is something to tell */
 	REQ_TPR_ACCESS, /* userspace is to be told of an access to the TPR */
-	REQ_IOAPIC_EOI, /* and its IOAPIC of an end of interrupt */
-	REQ_HV_RESET,	/* and of what the guest has written to Hyper-V's MSRs */
+	REQ_IOAPIC_EOI, /* userspace's IOAPIC is to be told of an end of interrupt */
+	REQ_HV_RESET,	/* userspace is to be told what the guest wrote to Hyper-V's MSRs */
 	REQ_HV_CRASH,
 };
 
-/* VMCS-backed registers that have a lazily filled software copy. */
+/*
+ * Registers in the VMCS that have a software copy: most exits need two of them,
+ * and each VMREAD costs. A copy is read from the VMCS when it is first asked
+ * for, and written back before an entry or a change of VMCS
+ * (vcpu_lazy_flush()).
+ */
 enum vcpu_lazy {
 	LAZY_RSP, /* copy: gpr[GPR_RSP] */
 	LAZY_RIP,
@@ -65,7 +70,10 @@ enum vcpu_lazy {
 	NR_LAZY,
 };
 
-/* What is to be delivered to the guest at the next entry. */
+/*
+ * What is to be delivered to the guest at the next entry. irqchip/inject.c has
+ * the functions, and says what pending and injected mean.
+ */
 struct vcpu_inject {
 	struct {
 		bool pending;  /* raised, not yet given to hardware: L1 may still intercept it */
@@ -102,7 +110,7 @@ struct vcpu {
 	struct vm *vm;
 	u32 id;	    /* and initial APIC id */
 	u64 number; /* among all that were ever made */
-	int cpu;    /* where loaded; -1 */
+	int cpu;    /* where it is loaded, or -1; read by vcpu_kick() */
 	struct mutex lock;
 	struct kvm_run *run; /* page 0 of the mapping */
 	void *pio_data;	     /* page 1 */
@@ -117,8 +125,8 @@ struct vcpu {
 	struct vmcs vmcs01;
 	struct vmcs *vmcs; /* the active one: &vmcs01, or vmcs02 while L2 is to run */
 	bool in_l2;
-	bool watched;	/* by ABYME_SET_WATCH: nested_note_exit() and its like are called */
-	u16 vpid;	/* 0: none could be had */
+	bool watched;	/* by ABYME_SET_WATCH: nested_note_exit() and its kin are called */
+	u16 vpid;	/* 0: there was none left, and each entry flushes */
 	u8 *msr_bitmap; /* of vmcs01; a page */
 	struct host_saved host;
 
@@ -132,7 +140,7 @@ struct vcpu {
 	u64 efer;
 
 	/* The exit being handled. */
-	u32 exit_reason; /* basic reason, and bit 31 for a failed entry */
+	u32 exit_reason; /* the basic reason, and bit 31 for a failed entry */
 	u32 intr_info;	 /* VM-exit interruption information; read for EXCEPTION_NMI only */
 	u32 idt_vectoring;
 	u64 exit_qual; /* read lazily: vcpu_exit_qual() */
@@ -146,7 +154,7 @@ struct vcpu {
 	bool l2_by_user; /* userspace has set L2's registers since L1's VM entry */
 
 	struct lapic *lapic; /* NULL: no in-kernel irqchip */
-	u32 lapic_shares;    /* LAPIC_SHARES_*: not 0: see lapic_share() */
+	u32 lapic_shares;    /* LAPIC_SHARES_*; if not 0, see lapic_share() */
 	bool report_tpr;     /* KVM_TPR_ACCESS_REPORTING */
 	struct vcpu_cpuid cpuid;
 	struct vcpu_msrs msrs;
@@ -155,7 +163,7 @@ struct vcpu {
 	struct vcpu_clock clock;
 	struct vcpu_hyperv hyperv;
 	struct ept_cache ept_cache;
-	struct nested *nested; /* NULL: the VM does not have VMX */
+	struct nested *nested; /* NULL: the vCPU's CPUID does not have VMX */
 	struct mmio_op *mmio;  /* the emulation that waits for userspace, or NULL */
 	/* Called at the next KVM_RUN to finish what an exit to userspace began. */
 	int (*complete)(struct vcpu *vcpu);
@@ -179,26 +187,33 @@ struct vcpu {
 };
 
 /*
- * What layers below nested/ need of it. All may be called without VMX being
- * offered to the VM (then get/set answer 1).
+ * What the layers below nested/ need of it. free(), insn_done() and unshadow()
+ * want vcpu->nested to be there; the others may be called for any vCPU, also
+ * for one that is not offered VMX. Those that take a VM come under vm->mem.lock.
  */
 struct nested_ops {
-	/* VMX capability MSRs and IA32_FEATURE_CONTROL. 0, or 1: #GP. */
+	/* VMX capability MSRs and IA32_FEATURE_CONTROL. 0, or 1: #GP, as for a guest without VMX. */
 	int (*msr_get)(struct vcpu *vcpu, u32 index, bool host_initiated, u64 *value);
 	int (*msr_set)(struct vcpu *vcpu, u32 index, bool host_initiated, u64 value);
-	/* Pages [start, end) of L1 go: EPT02 roots that may map them. Under vm->mem.lock. */
+	/*
+	 * Pages [start, end) of L1 go: drops the EPT02 roots that may map them. Return:
+	 * whether a flush is due. Under vm->mem.lock.
+	 */
 	bool (*unmap)(struct vm *vm, u64 start_gfn, u64 end_gfn);
-	/* The root that was filled least lately goes: then flush. False: none has a page. The same. */
+	/*
+	 * Drops the EPT02 root that was filled least lately. Return: whether there was one,
+	 * and so a flush is due. Under vm->mem.lock.
+	 */
 	bool (*drop_oldest)(struct vm *vm);
-	/* CPUID was set: VMX may have come or gone. 0 or -ENOMEM. */
+	/* CPUID was set, so VMX may have come or gone. 0 or -ENOMEM. */
 	int (*cpuid_changed)(struct vcpu *vcpu);
-	/* Out of VMX operation at once, as by RESET. vCPU loaded. */
+	/* Leaves VMX operation at once, as by RESET. vCPU loaded. */
 	void (*reset)(struct vcpu *vcpu);
 	void (*free)(struct vcpu *vcpu);
-	/* CR4.VMXE, CR0 as VMX operation restricts them. */
+	/* Do VMX operation, and whether VMX is offered at all, allow the value? */
 	bool (*cr0_valid)(struct vcpu *vcpu, unsigned long cr0);
 	bool (*cr4_valid)(struct vcpu *vcpu, unsigned long cr4);
-	/* L0 ran an instruction of L2, or an iteration: a monitor trap of L1's is due. */
+	/* L0 ran an instruction of L2, or an iteration: a monitor trap of L1's may be due. */
 	void (*insn_done)(struct vcpu *vcpu);
 	/* Is an interrupt that arrives while L2 runs an exit, whatever L2's IF is? */
 	bool (*takes_irqs)(struct vcpu *vcpu);
@@ -206,7 +221,7 @@ struct nested_ops {
 	void (*tsc_set)(struct vcpu *vcpu);
 	/* The host's TSC is @delta less than it was, L1's is not. Any context. */
 	void (*tsc_fell)(struct vcpu *vcpu, u64 delta);
-	/* L1's next VMREAD or VMWRITE is to exit. False: it would anyway. */
+	/* Has L1's next VMREAD or VMWRITE exit. Return: false: it would anyway. */
 	bool (*unshadow)(struct vcpu *vcpu);
 };
 
@@ -216,10 +231,13 @@ void vcpu_free(struct vcpu *vcpu);
 void vcpu_load(struct vcpu *vcpu); /* context: .lock held */
 void vcpu_put(struct vcpu *vcpu);
 void vcpu_reset(struct vcpu *vcpu, bool init); /* power-up, or INIT */
-/* Make @vmcs the active one of a loaded vCPU; software copies start afresh. */
+/* Makes @vmcs the active one of a loaded vCPU; lazy copies are written back and forgotten. */
 void vcpu_switch_vmcs(struct vcpu *vcpu, struct vmcs *vmcs);
 
-/* Requests and kicks: any context but NMI */
+/*
+ * Requests and kicks: any context but NMI. A request alone does not make a vCPU
+ * look at once: vcpu_kick() does, to be called after it.
+ */
 static inline void vcpu_request(struct vcpu *vcpu, int req)
 {
 	smp_wmb(); /* what the request is about, before the request */
@@ -231,6 +249,10 @@ static inline bool vcpu_test_request(struct vcpu *vcpu, int req)
 	return test_bit(req, &vcpu->requests);
 }
 
+/*
+ * The request is cleared before what it is about is looked at: whoever changes
+ * that later makes the request again.
+ */
 static inline bool vcpu_take_request(struct vcpu *vcpu, int req)
 {
 	if (!test_bit(req, &vcpu->requests))
@@ -307,8 +329,9 @@ static inline void vcpu_set_gpr(struct vcpu *vcpu, enum gpr r, unsigned long val
 		vcpu->gpr[r] = value;
 }
 
-/* Write the dirty lazy copies to the current VMCS / forget all copies. */
+/* Writes the changed lazy copies to the current VMCS. */
 void vcpu_lazy_flush(struct vcpu *vcpu);
+/* Forgets all lazy copies, changed or not: the VMCS has newer values. */
 static inline void vcpu_lazy_forget(struct vcpu *vcpu)
 {
 	vcpu->lazy_avail = 0;
@@ -345,11 +368,17 @@ bool vcpu_64bit(struct vcpu *vcpu);	/* LMA and CS.L */
 void vcpu_get_segment(struct vcpu *vcpu, enum segreg seg, struct kvm_segment *out);
 void vcpu_set_segment(struct vcpu *vcpu, enum segreg seg, const struct kvm_segment *in);
 
-/* Past the instruction that exited: RIP, interruptibility, single-step trap. */
+/*
+ * Moves past the instruction that exited: RIP, the shadow of STI or MOV SS, RF,
+ * and the trap of TF, which the processor raises at the entry. Whatever
+ * emulates an instruction ends with it. Return: 1, as handlers do to have the
+ * guest go on.
+ */
 int vcpu_skip_insn(struct vcpu *vcpu); /* 1, or 0 when single-step ends KVM_RUN */
 /*
- * The same for an instruction of known length: emulation ends after exits
- * that give none. 0: an iteration of a REP is complete, others follow.
+ * Does so for an instruction of known length: the emulator works after exits
+ * that give none. A @len of 0 means that an iteration of a REP is complete and
+ * others follow.
  */
 int vcpu_skip_bytes(struct vcpu *vcpu, unsigned int len);
 

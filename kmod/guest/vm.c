@@ -1,5 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The life of a virtual machine, and requests to all of its vCPUs. */
+/*
+ * The life of a virtual machine, and requests to all of its vCPUs.
+ *
+ * KVM_CREATE_VM comes here. A VM lives as long as an fd of it, of a vCPU of it,
+ * or of its statistics (.refs), which may be longer than the process that made
+ * it.
+ *
+ * What a reader must know is the order in vm_free(): first what can still call
+ * into the VM stops (timers, eventfds, the memory notifier), then the vCPUs go,
+ * then memory.
+ */
 
 #include <linux/cpumask.h>
 #include <linux/preempt.h>
@@ -26,6 +36,10 @@ struct vcpu *vm_vcpu_by_id(struct vm *vm, u32 id)
 	return NULL;
 }
 
+/*
+ * Tour, stop 2. The first VM enters VMX operation on all CPUs: vmxop_get().
+ * Return: a VM with one reference, or an ERR_PTR. Context: may sleep.
+ */
 struct vm *vm_create(const struct nested_ops *nested_ops)
 {
 	struct vm *vm;
@@ -89,7 +103,7 @@ static void vm_free(struct kref *refs)
 	stats_vm_unpublish(vm);
 	if (vm->destroy_devices)
 		vm->destroy_devices(vm);
-	vm_mem_stop(vm); /* its notifier speaks to vCPUs */
+	vm_mem_stop(vm); /* before the vCPUs: its notifier makes requests of them */
 	for (i = 0; i < vm->nr_vcpus; i++)
 		vcpu_free(vm->vcpu[i]);
 	buses_destroy(vm);
@@ -122,13 +136,17 @@ void vm_request(struct vm *vm, int req)
 	}
 }
 
+/*
+ * What matters is the IPI: it makes the CPU leave the guest, and when it is
+ * answered the vCPU has left.
+ */
 static void nothing(void *unused)
 {
 }
 
 /*
- * The CPUs where a vCPU of @vm is in the guest, having been asked to leave.
- * Context: preemption off.
+ * Makes the request of each vCPU, and collects in @cpus where one is in the
+ * guest and has to leave it. Context: preemption off.
  */
 static void collect_in_guest(struct vm *vm, int req, struct cpumask *cpus)
 {
@@ -137,7 +155,7 @@ static void collect_in_guest(struct vm *vm, int req, struct cpumask *cpus)
 
 	vm_for_each_vcpu(vm, i, v) {
 		vcpu_request(v, req);
-		smp_mb__after_atomic(); /* the request before the mode: pairs with vcpu entry */
+		smp_mb__after_atomic(); /* the request before the mode: pairs with run.c's entry */
 		cpu = READ_ONCE(v->cpu);
 		if (cpu >= 0 && cpu != smp_processor_id() && READ_ONCE(v->mode) != VCPU_OUTSIDE) {
 			cmpxchg(&v->mode, VCPU_IN_GUEST, VCPU_EXITING);
@@ -146,6 +164,10 @@ static void collect_in_guest(struct vm *vm, int req, struct cpumask *cpus)
 	}
 }
 
+/*
+ * Context: any that may wait for other CPUs: interrupts on, no lock that an
+ * interrupt takes.
+ */
 void vm_request_sync(struct vm *vm, int req)
 {
 	cpumask_var_t cpus;

@@ -31,7 +31,7 @@ struct vm {
 	struct vcpu *vcpu[VM_MAX_VCPUS]; /* by order of creation; published with release */
 	int nr_vcpus;
 	u32 bsp_id;	  /* KVM_SET_BOOT_CPU_ID */
-	u32 max_vcpu_ids; /* ids are below it; 0: not settled, by KVM_ENABLE_CAP or a vCPU */
+	u32 max_vcpu_ids; /* ids are below it; 0: not settled yet, by KVM_ENABLE_CAP or a vCPU */
 
 	struct vm_mem mem;
 	struct ept ept;
@@ -39,7 +39,7 @@ struct vm {
 	struct vm_clock clock;
 	struct vm_hyperv hyperv;
 	struct irqchip *irqchip; /* NULL: none was created; published with release */
-	bool kernel_pic;	 /* the 8259As are in it; else they are userspace's */
+	bool kernel_pic;	 /* .irqchip has 8259As; else they are userspace's */
 	bool x2apic_ids;	 /* in LAPICs' states and messages: KVM_X2APIC_API_USE_32BIT_IDS */
 	bool x2apic_strict;	 /* KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK */
 
@@ -53,7 +53,7 @@ struct vm {
 	bool exception_payload;		     /* KVM_CAP_EXCEPTION_PAYLOAD */
 	bool triple_fault_event;	     /* KVM_CAP_X86_TRIPLE_FAULT_EVENT */
 	const struct nested_ops *nested_ops;
-	/* Set by who adds devices: stops timers and eventfds, before the vCPUs are freed. */
+	/* Set by whoever adds devices: stops timers and eventfds before the vCPUs are freed. */
 	void (*destroy_devices)(struct vm *vm);
 	bool manual_dirty_protect; /* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 */
 	bool dirty_initially_set;
@@ -75,9 +75,12 @@ struct vm *vm_create(const struct nested_ops *nested_ops); /* or ERR_PTR */
 void vm_get(struct vm *vm);
 void vm_put(struct vm *vm);
 
-/* Make a request of each vCPU and have those in the guest leave it. */
+/* Makes a request of each vCPU and has those in the guest leave it. Any context but NMI. */
 void vm_request(struct vm *vm, int req);
-/* The same, and wait until none runs guest code with the old state. */
+/*
+ * Does so and waits until none runs guest code with the old state: each vCPU has left the
+ * guest, or will look at its requests before it enters. Interrupts on; does not sleep.
+ */
 void vm_request_sync(struct vm *vm, int req);
 
 #endif

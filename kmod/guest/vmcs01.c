@@ -1,5 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* vmcs01's controls: what L0 wants to see of L1, and what L1 runs without an exit. */
+/*
+ * vmcs01's controls: what L0 wants to see of L1, and what L1 runs without an
+ * exit. Tour, stop 4.
+ *
+ * vcpu_create() writes vmcs01 once by vmcs01_setup(). Whatever changes what L0
+ * wants (CPUID, a debugger, a capability) calls vmcs01_update_ctls().
+ * nested/merge.c joins the same controls with L1's.
+ *
+ * What a reader must know: what is missing here is what L1 does at full speed:
+ * CR3, INVLPG, RDTSC, and most MSRs.
+ */
 
 #include <linux/kvm.h>
 #include <vmx/controls.h>
@@ -11,8 +21,8 @@
 #include "hw/host.h"
 
 /*
- * Exits that L0 always wants. Port I/O exits wholesale: L1's devices are
- * emulated all. External interrupts are not acknowledged at the exit: the host
+ * Exits that L0 always wants. Port I/O exits as a whole, as all of L1's devices
+ * are emulated. External interrupts are not acknowledged by the exit: the host
  * takes them when interrupts are on again.
  */
 #define PIN_WANT (PIN_EXT_INT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS)
@@ -26,10 +36,16 @@
 	 EXITC_SAVE_DEBUG)
 #define ENTRYC_WANT (ENTRYC_LOAD_EFER | ENTRYC_LOAD_PAT | ENTRYC_LOAD_DEBUG)
 
-/* #DB and #AC in an endless delivery would hang the CPU; #MC is the host's. */
+/*
+ * #DB and #AC whose delivery raises them again would hang the CPU for ever; #MC
+ * is the host's.
+ */
 #define EXCEPTIONS_WANT (BIT(VEC_DB) | BIT(VEC_AC) | BIT(VEC_MC))
 
-/* PAUSE-loop exiting: a loop of PAUSEs less than GAP ticks apart for WINDOW ticks. */
+/*
+ * PAUSE-loop exiting, in TSC ticks: an exit after WINDOW ticks of a loop whose
+ * PAUSEs are less than GAP apart.
+ */
 #define PLE_GAP 128
 #define PLE_WINDOW 4096
 
@@ -40,6 +56,10 @@ static bool cpuid_has(struct vcpu *vcpu, u32 function, int reg, int bit)
 	return e && ((reg ? e->ebx : e->edx) >> bit & 1);
 }
 
+/*
+ * Instructions that fault unless their control is set: they exist for L1 as its
+ * CPUID says.
+ */
 static u32 proc2_from_cpuid(struct vcpu *vcpu)
 {
 	u32 bits = 0;
@@ -86,7 +106,7 @@ void vmcs01_ctls(struct vcpu *vcpu, struct vmcs01_ctls *out)
 	out->ctl[CTL_EXCEPTIONS] = exceptions(vcpu);
 }
 
-/* IA-32e mode is L1's, also while L2 runs. */
+/* The control "IA-32e mode guest" of vmcs01 is L1's state, which it keeps while L2 runs. */
 static u32 entry_mode(struct vcpu *vcpu)
 {
 	if (vcpu->in_l2)
@@ -94,7 +114,10 @@ static u32 entry_mode(struct vcpu *vcpu)
 	return vcpu->efer & EFER_LMA ? ENTRYC_GUEST_64 : 0;
 }
 
-/* Context: vmcs01 is current. */
+/*
+ * Windows, the monitor trap and VMCS shadowing change from entry to entry and
+ * are not decided here: they are kept. Context: vmcs01 is current.
+ */
 static void update_ctls(struct vcpu *vcpu)
 {
 	struct vmcs *vmcs = &vcpu->vmcs01;
@@ -111,6 +134,7 @@ static void update_ctls(struct vcpu *vcpu)
 	vmcs_ctl_set(vmcs, CTL_EXCEPTIONS, c.ctl[CTL_EXCEPTIONS]);
 }
 
+/* Any VMCS may be current: vmcs02 follows by its own merge, from vmcs01_ctls(). */
 void vmcs01_update_ctls(struct vcpu *vcpu)
 {
 	struct vmcs *now = vcpu->vmcs;
@@ -122,6 +146,10 @@ void vmcs01_update_ctls(struct vcpu *vcpu)
 		vcpu_switch_vmcs(vcpu, now);
 }
 
+/*
+ * Every ENCLS exits, as SGX is offered to nobody; no XSAVES does, as IA32_XSS
+ * is the guest's own while it runs.
+ */
 static void write_tables(struct vcpu *vcpu)
 {
 	vmwrite(VMCS_MSR_BITMAP, __pa(vcpu->msr_bitmap));
@@ -145,7 +173,7 @@ void vmcs01_setup(struct vcpu *vcpu)
 	struct vmcs *vmcs = &vcpu->vmcs01;
 	int i;
 
-	/* A cleared VMCS' fields hold anything: write each control once for certain. */
+	/* The fields of a cleared VMCS hold anything: each control is written once for certain. */
 	for (i = 0; i < NR_VMCS_CTLS; i++)
 		vmwrite(vmcs_ctl_field[i], vmcs->ctl[i]);
 	vmwrite(VMCS_PF_ERROR_MASK, 0);

@@ -8,19 +8,19 @@
 struct vcpu;
 
 /*
- * Fill vmcs01 of a loaded vCPU: host state, controls, tables. Guest state
+ * Fills vmcs01 of a loaded vCPU: host state, controls, tables. Guest state
  * comes with vcpu_reset().
  */
 void vmcs01_setup(struct vcpu *vcpu);
 
 /*
- * The controls that follow from the vCPU's CPUID, debugging and features; what
- * changes from one entry to the next (windows) is kept. vCPU
+ * Writes the controls that follow from the vCPU's CPUID, debugging and
+ * features. What changes from one entry to the next (windows) is kept. vCPU
  * loaded, whichever VMCS is current.
  */
 void vmcs01_update_ctls(struct vcpu *vcpu);
 
-/* The same as values, for the merge into vmcs02, without windows. */
+/* These controls as values, without windows, for the merge into vmcs02. */
 struct vmcs01_ctls {
 	u32 ctl[6]; /* by enum vmcs_ctl */
 };

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Reads and judges the processor's VMX capabilities. */
+/*
+ * Reads and judges the processor's VMX capabilities, once, when the module is
+ * loaded. Tour, stop 1.
+ *
+ * What a reader must know: everything that is a row of must_haves[] is simply
+ * used by the rest of the module. Other features are asked for by hw_has_*() or
+ * ctl_may().
+ */
 
 #define pr_fmt(fmt) "abyme: " fmt
 
@@ -11,6 +18,10 @@
 
 struct vmx_caps hw_caps;
 
+/*
+ * One function for each word of capabilities, so that rows of must_haves[] can
+ * name it.
+ */
 static u64 have_pin(void)
 {
 	return hw_caps.pin.may;
@@ -80,6 +91,7 @@ static const struct must_have {
 	  "INVVPID of single and all contexts" },
 };
 
+/* An MSR that the processor does not have counts as one that offers nothing. */
 static u64 read_msr(u32 index)
 {
 	u64 value = 0;
@@ -88,6 +100,10 @@ static u64 read_msr(u32 index)
 	return value;
 }
 
+/*
+ * The TRUE MSRs say more exactly which controls may be 0. SDM: "Reserved
+ * Controls and Default Settings".
+ */
 static void read_caps(struct vmx_caps *c)
 {
 	bool true_ctls;
@@ -112,6 +128,10 @@ static void read_caps(struct vmx_caps *c)
 	c->vmcs_enum = read_msr(VMX_MSR_VMCS_ENUM);
 }
 
+/*
+ * Firmware may have locked VT-x away. If it has left IA32_FEATURE_CONTROL open,
+ * enable_here() sets it.
+ */
 static int check_enabled(void)
 {
 	u64 ctl;

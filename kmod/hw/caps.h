@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the processor's VMX offers, read once when the module is loaded. */
+/*
+ * What the processor's VMX offers, read once when the module is loaded, and
+ * never written after.
+ */
 #ifndef HW_CAPS_H
 #define HW_CAPS_H
 
@@ -10,7 +13,8 @@ extern struct vmx_caps hw_caps;
 
 /*
  * Fills hw_caps. Return: 0; -ENODEV: no VT-x, or a must-have is missing;
- * -EPERM: switched off by firmware. A sentence in the kernel log says which.
+ * -EPERM: firmware has switched it off. A sentence in the kernel log says
+ * which.
  */
 int caps_init(void);
 

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * VM entry and VM exit.
+ * VM entry and VM exit. Tour, stop 6.
  *
- * Register contract of vmx_enter(): RDI gpr array, ESI how, RDX address of
- * the copy of HOST_RSP. While the guest runs all general-purpose registers but
- * RSP are the guest's. After the exit the stack is as it was at the entry, so
- * its top holds the gpr array's address.
+ * Register contract of vmx_enter(): RDI holds the address of the gpr array, ESI
+ * VMX_ENTER_* bits, RDX the address of the copy of HOST_RSP. While the guest
+ * runs all general-purpose registers but RSP are the guest's. After the exit
+ * the stack is as it was at the entry, so its top holds the gpr array's
+ * address.
+ *
+ * GPR(n) is by enum gpr, in the order in which instructions encode registers;
+ * slot 4 would be RSP, which is in the VMCS.
+ *
+ * Interrupts are off throughout. An NMI of the host's is possible before the
+ * entry and after the exit, but not in between: there it is an exit.
  */
 #include <linux/linkage.h>
 #include <linux/objtool.h>
@@ -106,7 +113,7 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	mov	%r14, GPR(14)(%rax)
 	mov	%r15, GPR(15)(%rax)
 	pop	GPR(0)(%rax)
-	xor	%eax, %eax
+	xor	%eax, %eax /* the answer: there was a VM exit */
 .Lout:
 	/* No guest value is left for speculation to use. */
 	xor	%ecx, %ecx

@@ -13,19 +13,20 @@
 #include <vmx/types.h>
 
 /*
- * Enter the guest of the current VMCS and come back at its VM exit.
+ * Enters the guest of the current VMCS and comes back at its VM exit.
  * @gpr: by enum gpr; RSP's slot is not touched.
  * @how: VMX_ENTER_*.
- * @host_rsp: what HOST_RSP holds, written again only when the stack differs.
+ * @host_rsp: what HOST_RSP holds; the field is written again only if the stack
+ * differs.
  * Return: 0 after a VM exit; 1: VMfailInvalid or VMfailValid.
  * Context: interrupts off.
  */
 asmlinkage int vmx_enter(unsigned long *gpr, u32 how, unsigned long *host_rsp);
 
-/* HOST_RIP */
+/* Where VM exits lead: the value of HOST_RIP. */
 extern char vmx_exit_point[];
 
-/* Run the kernel's NMI handler, for an NMI that made a VM exit. */
+/* Runs the kernel's NMI handler, for an NMI that made a VM exit. Context: interrupts off. */
 asmlinkage void vmx_raise_nmi(void);
 
 #endif

@@ -1,5 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The host's half of a VMCS, and the host's state that entries and exits disturb. */
+/*
+ * The host's half of a VMCS, the host's state that entries and exits disturb,
+ * and the mitigations at the edge between host and guest. Tour, stop 6.
+ *
+ * vcpu.c calls it when a vCPU comes to a CPU or leaves it, run.c around each
+ * entry.
+ *
+ * What a reader must know: the processor loads the host's state at an exit from
+ * the VMCS, and from nowhere else. So whatever of it may change (CR3, CR4, FS
+ * base) is compared with a software copy before each entry, and written if it
+ * differs. What an exit leaves in another state than it was, host_save() notes
+ * and host_restore() gives back, only when the thread leaves the CPU or
+ * KVM_RUN.
+ */
 
 #include <linux/cpu.h>
 #include <linux/percpu.h>
@@ -20,14 +33,14 @@
 #include "hw/host.h"
 #include "hw/vmcs.h"
 
-static bool flush_buffers; /* MDS, RFDS and their like: VERW before entry */
-static bool flush_l1d;	   /* L1TF: flush the L1 data cache before entry */
-static u8 *l1d_filler;	   /* the same without a command for it: reading this does */
+static bool flush_buffers; /* for MDS, RFDS and their like: VERW before each entry */
+static bool flush_l1d;	   /* for L1TF: a flush of the L1 data cache before each entry */
+static u8 *l1d_filler;	   /* for L1TF without that command: reading this fills the cache */
 static bool has_pmu;	   /* counters, and entries and exits can switch all of them */
-static bool has_pebs;	   /* their records are written by the processor */
+static bool has_pebs;	   /* the processor writes records of the counters to memory */
 static bool has_ibpb;
 
-/* Architectural performance monitoring since version 2 has the MSR. */
+/* Are there counters that a VMCS can stop? Since version 2 of the PMU there is an MSR for all. */
 static bool find_pmu(void)
 {
 	u64 value;
@@ -38,10 +51,14 @@ static bool find_pmu(void)
 	       !rdmsrq_safe(MSR_CORE_PERF_GLOBAL_CTRL, &value);
 }
 
-/* Twice the size of the cache, as its replacement is not quite by age. */
+/* Twice the size of the cache, as the oldest line is not always the one that is replaced. */
 #define L1D_ORDER 4
 #define L1D_SIZE (PAGE_SIZE << L1D_ORDER)
 
+/*
+ * What Linux itself decides by its command line ("mitigations=off") holds for
+ * guests as well.
+ */
 int host_setup(void)
 {
 	bool off = cpu_mitigations_off(), l1tf = !off && boot_cpu_has_bug(X86_BUG_L1TF);
@@ -68,6 +85,11 @@ void host_teardown(void)
 	free_pages((unsigned long)l1d_filler, L1D_ORDER);
 }
 
+/*
+ * Fields that are the same on all CPUs and do not change while the module is
+ * loaded.
+ * SDM: "Host-State Area", "Loading Host State".
+ */
 void host_write_constant(struct vmcs *vmcs)
 {
 	struct desc_ptr idt;
@@ -100,6 +122,10 @@ void host_write_constant(struct vmcs *vmcs)
 	vmcs->host = (struct vmcs_host){};
 }
 
+/*
+ * Fields that name per-CPU structures. Context: preemption off, on the CPU that
+ * will enter.
+ */
 void host_write_cpu(struct vmcs *vmcs)
 {
 	int cpu = smp_processor_id();
@@ -113,6 +139,7 @@ void host_write_cpu(struct vmcs *vmcs)
 	vmwrite(VMCS_HOST_GS_BASE, cpu_kernelmode_gs_base(cpu));
 }
 
+/* @copy: the software copy of @field in the current VMCS. */
 static void write_if_new(unsigned long *copy, unsigned long field, unsigned long value)
 {
 	if (*copy == value)
@@ -134,7 +161,7 @@ void host_write_entry(struct vmcs *vmcs, const struct host_saved *saved)
 	}
 }
 
-/* The processor's own: where a thread may write it, the kernel's copy is older. */
+/* FS base from the processor: with FSGSBASE a thread may write it, unknown to the kernel. */
 static u64 read_fs_base(void)
 {
 	u64 base;
@@ -145,6 +172,10 @@ static u64 read_fs_base(void)
 	return base;
 }
 
+/*
+ * Done once between two times that the vCPU leaves the CPU, not for each entry.
+ * Context: preemption off.
+ */
 void host_save(struct host_saved *saved)
 {
 	if (saved->valid)
@@ -159,6 +190,10 @@ void host_save(struct host_saved *saved)
 	saved->valid = true;
 }
 
+/*
+ * Context: preemption off. A segment register that holds 0 is 0 after an exit,
+ * too, so that it need not be loaded.
+ */
 void host_restore(struct host_saved *saved)
 {
 	if (!saved->valid)
@@ -178,13 +213,13 @@ void host_restore(struct host_saved *saved)
 	}
 	if (saved->gs)
 		load_gs_index(saved->gs); /* the caller gives KERNEL_GS_BASE back after this */
-	/* VM exits leave the largest limits. */
+	/* VM exits leave GDTR, IDTR and TR with the largest limits. */
 	load_idt(&saved->idt);
 	load_fixmap_gdt(raw_smp_processor_id());
 	invalidate_tss_limit();
 }
 
-/* The vCPU that this CPU ran last; the branch predictor may still serve it. */
+/* The vCPU that this CPU ran last, for which the branch predictor may still be trained. */
 static DEFINE_PER_CPU(u64, last_vcpu);
 
 void host_forget_branches(void)
@@ -212,9 +247,11 @@ bool host_has_counters(void)
 }
 
 /*
- * The VMCS stops the counters, in one step with the entry. A record of PEBS that is under way
- * then would still be written, to an address of the guest's. Interrupts are off, NMIs are not:
- * the PMU's handler, between here and the entry, may switch PEBS on again (README, Limits).
+ * The VMCS stops the counters in one step with the entry. But a record of PEBS
+ * that is under way then would still be written, to an address of the guest's:
+ * so PEBS is stopped before. Interrupts are off, NMIs are not: the PMU's
+ * handler, between here and the entry, may switch PEBS on again (README,
+ * Limits).
  */
 void host_quiet(struct host_saved *saved)
 {
@@ -233,7 +270,7 @@ void host_loud(const struct host_saved *saved)
 		wrmsrq(MSR_IA32_PEBS_ENABLE, saved->pebs);
 }
 
-/* By reads of what fills it; the pages first, so that none of the reads waits for a page walk. */
+/* Reads what fills the cache. Each page comes first, so that no read waits for a page walk. */
 static void flush_l1d_by_reads(void)
 {
 	size_t at;
@@ -246,11 +283,16 @@ static void flush_l1d_by_reads(void)
 	asm volatile("lfence" : : : "memory");
 }
 
+/*
+ * Is there a guest's IA32_SPEC_CTRL, and does it differ from the host's? Then
+ * it is switched.
+ */
 static __always_inline bool is_other(const u64 *spec_ctrl)
 {
 	return unlikely(spec_ctrl) && *spec_ctrl != spec_ctrl_current();
 }
 
+/* The guest's IA32_SPEC_CTRL comes last: from there on the host runs with it. */
 u32 host_before_entry(const u64 *spec_ctrl)
 {
 	if (flush_l1d)
@@ -267,7 +309,7 @@ void host_after_exit(const struct host_saved *saved, const u64 *spec_ctrl)
 	/* Legacy IBRS protects the host's branches only when it is written after the exit. */
 	if (cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS) || is_other(spec_ctrl))
 		native_wrmsrq(MSR_IA32_SPEC_CTRL, spec_ctrl_current());
-	/* The exit has cleared it: branch records that the host's perf takes. */
+	/* The exit has cleared DEBUGCTL, by which the host's perf takes branch records. */
 	if (unlikely(saved->debugctl))
 		native_wrmsrq(MSR_IA32_DEBUGCTLMSR, saved->debugctl);
 #ifdef X86_FEATURE_IBPB_EXIT_TO_USER /* VMSCAPE: the kernel does it on the way out */

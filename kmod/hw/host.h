@@ -12,26 +12,26 @@ struct vmcs;
 struct host_saved {
 	u16 fs, gs, ds, es, ldt;
 	struct desc_ptr idt;
-	u64 fs_base; /* the thread's */
-	/* From an entry to its exit. */
+	u64 fs_base; /* the thread's own */
+	/* The next two are of value from an entry to its exit. */
 	u64 debugctl;
 	u64 pebs; /* IA32_PEBS_ENABLE */
 	bool valid;
 };
 
-/* Fields that never change / that change with the CPU / from entry to entry. */
+/* Write the fields that never change; that change with the CPU; that may change at each entry. */
 void host_write_constant(struct vmcs *vmcs);
 void host_write_cpu(struct vmcs *vmcs);
 void host_write_entry(struct vmcs *vmcs, const struct host_saved *saved); /* interrupts off */
 
-/* Context: preemption off. */
+/* Notes, and gives back, what VM exits do not restore. Context: preemption off. */
 void host_save(struct host_saved *saved);
 void host_restore(struct host_saved *saved);
 
-/* At each entry, so that a guest hypervisor need not. */
+/* Is the L1 data cache flushed at each entry? Then a guest hypervisor need not do so. */
 bool host_flushes_l1d(void);
 
-/* Keep one vCPU from another's branch predictions. @number: never reused. Preemption off. */
+/* Keeps vCPU @number, never reused, from another's branch predictions. Preemption off. */
 void host_note_vcpu(u64 number);
 
 /*
@@ -40,7 +40,7 @@ void host_note_vcpu(u64 number);
  */
 bool host_has_counters(void);
 
-/* The host's debugging and PEBS, around an entry. Interrupts off in between; RCU watches. */
+/* Stop and restart the host's PEBS around an entry. Interrupts off in between; RCU watches. */
 void host_quiet(struct host_saved *saved);
 void host_loud(const struct host_saved *saved);
 
@@ -52,10 +52,10 @@ void host_loud(const struct host_saved *saved);
 u32 host_before_entry(const u64 *spec_ctrl);
 void host_after_exit(const struct host_saved *saved, const u64 *spec_ctrl);
 
-/* IBPB, on this CPU alone: who may be moved has to have it where he comes to as well. */
+/* IBPB, on this CPU alone. A thread that may be moved needs one where it comes to as well. */
 void host_forget_branches(void);
 
-/* At module load: which of them this processor needs. Return: 0, -ENOMEM. */
+/* Called at the module's load: finds which mitigations are needed. Return: 0, -ENOMEM. */
 int host_setup(void);
 void host_teardown(void);
 

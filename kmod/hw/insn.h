@@ -10,8 +10,10 @@
 #include <vmx/types.h>
 
 /*
- * The whole body of a function: 0; -EINVAL when the processor answered VMfail;
- * -EIO on a fault. The formatter takes the % of a label for an operator.
+ * The whole body of a function that executes one instruction. It answers 0;
+ * -EINVAL if the processor answered VMfail (CF or ZF is set); -EIO on a fault,
+ * as when VMX operation has ended under us. The formatter takes the % of a
+ * label for an operator.
  */
 /* clang-format off */
 #define VMX_INSN(insn, ...)                                                   \

@@ -1,5 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The life of a hardware VMCS: made, loaded, cleared where it is active, freed. */
+/*
+ * The life of a hardware VMCS: made, loaded, cleared where it is active, freed.
+ *
+ * vcpu.c and nested/ own VMCSs and call this; hotplug and suspend (vmxop.c)
+ * clear whatever is active on a CPU. Tour, stop 4.
+ *
+ * What a reader must know: the processor may keep parts of an active VMCS to
+ * itself, so its memory means nothing until it was cleared on that very CPU.
+ * .cpu says where it is active, and -1 that it is in memory only. The list of
+ * active VMCSs is each CPU's own and changed there with interrupts off.
+ * SDM: "Software Use of Virtual-Machine Control Structures".
+ */
 
 #define pr_fmt(fmt) "abyme: " fmt
 
@@ -12,6 +23,10 @@
 #include "hw/vmcs.h"
 #include "hw/vmxop.h"
 
+/*
+ * The VMCS on which VMREAD and VMWRITE act on this CPU. It spares a VMPTRLD
+ * where it is current already.
+ */
 static DEFINE_PER_CPU(struct vmcs *, current_vmcs);
 
 const u16 vmcs_ctl_field[NR_VMCS_CTLS] = {
@@ -20,6 +35,7 @@ const u16 vmcs_ctl_field[NR_VMCS_CTLS] = {
 	[CTL_ENTRY] = VMCS_ENTRY_CTLS, [CTL_EXCEPTIONS] = VMCS_EXCEPTION_BITMAP,
 };
 
+/* A VMWRITE that fails is a bug of abyme's: a field that the processor does not have. */
 void vmwrite_failed(unsigned long field, u64 value)
 {
 	/* Outside VMX operation nothing is wrong: the machine is going down. */
@@ -28,6 +44,7 @@ void vmwrite_failed(unsigned long field, u64 value)
 				    field, (u32)vmread(VMCS_INSN_ERROR));
 }
 
+/* The processor says how large a VMCS is, at most 4 KiB: one page. */
 struct vmcs_region *vmcs_region_alloc(bool shadow)
 {
 	int order = get_order((hw_caps.basic & BASIC_SIZE) >> BASIC_SIZE_SHIFT);
@@ -54,7 +71,7 @@ struct vmcs_region *vmcs_region_cleared(bool shadow)
 
 	if (!region)
 		return NULL;
-	/* SDM: before its first VMPTRLD, whatever its bytes are. */
+	/* A VMCS must be cleared before its first VMPTRLD, whatever its bytes are. */
 	preempt_disable();
 	hw_vmclear(__pa(region));
 	preempt_enable();
@@ -70,11 +87,11 @@ int vmcs_init(struct vmcs *vmcs)
 	return vmcs->region ? 0 : -ENOMEM;
 }
 
-/* Context: on the CPU where it is active, interrupts off. */
+/* Clears @vmcs and its shadow. Context: on the CPU where it is active, interrupts off. */
 static void clear_here(struct vmcs *vmcs)
 {
 	if (vmcs->cpu != smp_processor_id())
-		return; /* hotplug or suspend was faster */
+		return; /* hotplug or suspend has cleared it meanwhile */
 	hw_vmclear(__pa(vmcs->region));
 	if (vmcs->shadow)
 		hw_vmclear(__pa(vmcs->shadow));
@@ -82,7 +99,7 @@ static void clear_here(struct vmcs *vmcs)
 		this_cpu_write(current_vmcs, NULL);
 	list_del_init(&vmcs->node);
 	vmcs->launched = false;
-	/* Pairs with the acquire in vmcs_load(): it is in memory before it moves. */
+	/* Pairs with the acquire in vmcs_load(): it must be in memory before it is loaded there. */
 	smp_store_release(&vmcs->cpu, -1);
 }
 
@@ -99,6 +116,10 @@ void vmcs_clear(struct vmcs *vmcs)
 		smp_call_function_single(cpu, clear_ipi, vmcs, 1);
 }
 
+/*
+ * Cleared first, then freed: a processor may write an active VMCS to its memory
+ * at any time.
+ */
 void vmcs_destroy(struct vmcs *vmcs)
 {
 	if (!vmcs->region)
@@ -111,6 +132,7 @@ void vmcs_destroy(struct vmcs *vmcs)
 	vmcs->shadow = NULL;
 }
 
+/* Being current does not suffice: hotplug may have cleared it, which .cpu tells. */
 void vmcs_switch(struct vmcs *vmcs)
 {
 	unsigned long flags;
@@ -127,12 +149,14 @@ void vmcs_switch(struct vmcs *vmcs)
 	local_irq_restore(flags);
 }
 
+/* The shadow is active as long as its owner is: clear_here() clears both. */
 void vmcs_load_shadow(struct vmcs *vmcs)
 {
 	this_cpu_write(current_vmcs, NULL);
 	hw_vmptrld(__pa(vmcs->shadow));
 }
 
+/* An IPI to the CPU where it is active, at most once for each move of a thread. */
 bool vmcs_load(struct vmcs *vmcs)
 {
 	bool moved = smp_load_acquire(&vmcs->cpu) != smp_processor_id();

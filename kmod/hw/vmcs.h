@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hardware VMCS: its memory, where it is loaded, and software copies of
- * what is written often.
+ * A hardware VMCS: its memory, where it is loaded, and software copies of what
+ * is written often. The functions named vmcs_* know hardware only, not whether
+ * it is vmcs01 or vmcs02.
  */
 #ifndef HW_VMCS_H
 #define HW_VMCS_H
@@ -19,7 +20,7 @@ struct vmcs_region {
 
 #define VMCS_REVISION_SHADOW BIT(31)
 
-/* The control fields that have a software copy, so that VMWRITE is on change only. */
+/* The control fields that have a software copy, so that they are written only if they change. */
 enum vmcs_ctl {
 	CTL_PIN,
 	CTL_PROC1,
@@ -43,50 +44,54 @@ struct vmcs {
 	struct vmcs_region *region;
 	struct vmcs_region *shadow; /* whose address the link pointer holds, or NULL */
 	int cpu;		    /* where it is active; -1: cleared, in memory only */
-	bool launched;		    /* VMRESUME, not VMLAUNCH, enters it */
+	bool launched;		    /* it is entered by VMRESUME, not VMLAUNCH */
 	struct list_head node;	    /* in the list of VMCSs active on .cpu */
 	u32 ctl[NR_VMCS_CTLS];
-	u64 tsc_offset, tsc_multiplier; /* copies; multiplier 0: not written yet */
+	u64 tsc_offset, tsc_multiplier; /* what the fields hold; multiplier 0: not written yet */
 	struct vmcs_host host;
 };
 
 int vmcs_init(struct vmcs *vmcs);
 void vmcs_destroy(struct vmcs *vmcs);
 
-/* Memory with the processor's revision in it: a VMXON region as it is. */
+/* Memory with the processor's revision in it, which is all that a VMXON region needs. */
 struct vmcs_region *vmcs_region_alloc(bool shadow);
 /*
- * The same as a VMCS in the clear state. Who makes a shadow VMCS links it
- * (vmcs->shadow, VMCS_LINK_POINTER). Context: may sleep, in VMX operation.
+ * Such memory in the clear state, to be a VMCS. Whoever makes a shadow VMCS
+ * links it (vmcs->shadow, VMCS_LINK_POINTER). Context: may sleep, in VMX
+ * operation.
  */
 struct vmcs_region *vmcs_region_cleared(bool shadow);
 void vmcs_region_free(struct vmcs_region *region);
 
 /*
- * Make it the current VMCS of this CPU; cleared on the CPU where it was
- * active before. Context: preemption off, interrupts on (an IPI may be sent).
- * Return: true when it was not active on this CPU (host state is stale then).
+ * Makes it the current VMCS of this CPU, after it was cleared on the CPU where
+ * it was active before.
+ * Context: preemption off, interrupts on (an IPI may be sent).
+ * Return: true if it was not active on this CPU: its per-CPU host state is
+ * stale then.
  */
 bool vmcs_load(struct vmcs *vmcs);
 
 /*
- * The same for a VMCS that is active on this CPU already or on none: a
- * VMPTRLD and nothing else. Context: preemption off.
+ * Makes current a VMCS that is active on this CPU already or on none: a VMPTRLD
+ * and nothing else.
+ * Context: preemption off.
  */
 void vmcs_switch(struct vmcs *vmcs);
 
 /*
- * Make the shadow VMCS of @vmcs, which is active on this CPU, the current one:
+ * Makes the shadow VMCS of @vmcs, which is active on this CPU, the current one:
  * until vmcs_switch() VMREAD and VMWRITE go there. Context: preemption off.
  */
 void vmcs_load_shadow(struct vmcs *vmcs);
 
-/* VMCLEAR it, and its shadow, where it is active. Context: may send an IPI. */
+/* Clears it, and its shadow, where it is active. Context: interrupts on, as it may send an IPI. */
 void vmcs_clear(struct vmcs *vmcs);
 
 /*
- * Access to the current VMCS. Context: preemption off, a VMCS loaded. All
- * fields are read and written as 64 bits, whatever their width. When VMX
+ * Access to the current VMCS. Context: preemption off, or the vCPU loaded. All
+ * fields are read and written as 64 bits, whatever their width. If VMX
  * operation was ended under us (an emergency reboot) a read gives 0.
  */
 static __always_inline u64 vmread(unsigned long field)
@@ -121,9 +126,10 @@ failed:
 }
 /* clang-format on */
 
-/* Write a control field if it changes. @vmcs must be the current one. */
+/* The fields of enum vmcs_ctl. */
 extern const u16 vmcs_ctl_field[NR_VMCS_CTLS];
 
+/* Writes a control field if it changes. @vmcs must be the current one. */
 static __always_inline void vmcs_ctl_set(struct vmcs *vmcs, enum vmcs_ctl ctl, u32 bits)
 {
 	if (vmcs->ctl[ctl] == bits)

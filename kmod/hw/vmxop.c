@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VMX operation is entered on every CPU when the first VM is made and left
+ * VMX operation is entered on every CPU when the first VM is made, and left
  * when the last one goes. CPU hotplug, suspend, reboot and a crash kernel find
- * each CPU as if abyme were not there.
+ * each CPU as if abyme were not there. Tour, stop 2.
+ *
+ * What a reader must know: a CPU in VMX root operation ignores INIT, so leaving
+ * it on is not an option at any of these points. Each has a callback here.
+ * users_lock is for the number of users and for who has the kernel's slot for a
+ * crash; what belongs to a CPU is changed on that CPU with interrupts off.
  */
 
 #define pr_fmt(fmt) "abyme: " fmt
@@ -22,7 +27,7 @@
 #include "hw/vmxop.h"
 
 struct vmx_cpu {
-	struct list_head active;   /* VMCSs that are active here; interrupts off */
+	struct list_head active;   /* VMCSs that are active here; for this CPU, interrupts off */
 	struct vmcs_region *vmxon; /* VMXON region */
 	bool on;
 };
@@ -31,7 +36,7 @@ static DEFINE_PER_CPU(struct vmx_cpu, vmx_cpus);
 static DEFINE_MUTEX(users_lock);
 static int users;
 static enum cpuhp_state hp_state;
-static bool over;	 /* for good: see vmxop_over() */
+static bool over;	 /* VMX is off for good: see vmxop_over() */
 static bool kvm_present; /* kvm_intel is loaded */
 static bool emergency_registered;
 
@@ -54,7 +59,7 @@ void vmxop_track(struct vmcs *vmcs)
 	list_add(&vmcs->node, this_cpu_ptr(&vmx_cpus.active));
 }
 
-/* Clear every VMCS that is active on this CPU. Context: interrupts off. */
+/* Clears every VMCS that is active on this CPU. Context: interrupts off. */
 static void clear_active(struct vmx_cpu *c)
 {
 	struct vmcs *v, *next;
@@ -69,6 +74,10 @@ static void clear_active(struct vmx_cpu *c)
 	}
 }
 
+/*
+ * Context: on the CPU, interrupts off. Return: 0; -EBUSY: somebody else has it;
+ * or what VMXON answered.
+ */
 static int enable_here(void)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpus);
@@ -90,7 +99,7 @@ static int enable_here(void)
 		cr4_clear_bits(X86_CR4_VMXE);
 		return r;
 	}
-	/* Translations tagged by an earlier user of VMX may linger. */
+	/* Translations that an earlier user of VMX tagged may still be there. */
 	hw_invept(INVEPT_ALL, 0);
 	hw_invvpid(INVVPID_ALL, 0, 0);
 	c->on = true;
@@ -99,6 +108,10 @@ static int enable_here(void)
 
 void (*vmxop_before_off)(void);
 
+/*
+ * Context: on the CPU, interrupts off. Nothing of abyme's is left in the
+ * processor afterwards.
+ */
 static void disable_here(void)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpus);
@@ -119,7 +132,7 @@ static void disable_ipi(void *unused)
 	disable_here();
 }
 
-/* Hotplug callbacks: on the CPU itself, interrupts on, may sleep. */
+/* Hotplug callbacks run on the CPU itself, with interrupts on, and may sleep. */
 static int hp_online(unsigned int cpu)
 {
 	struct vmx_cpu *c = per_cpu_ptr(&vmx_cpus, cpu);
@@ -133,7 +146,7 @@ static int hp_online(unsigned int cpu)
 	if (!c->vmxon)
 		return -ENOMEM;
 	local_irq_save(flags);
-	r = vmxop_over() ? 0 : enable_here(); /* no reason to keep the CPU away */
+	r = vmxop_over() ? 0 : enable_here(); /* the CPU may come all the same */
 	local_irq_restore(flags);
 	if (r) {
 		vmcs_region_free(c->vmxon);
@@ -163,7 +176,7 @@ static int hp_offline(unsigned int cpu)
 	return 0;
 }
 
-/* Suspend: the last CPU is not unplugged. Interrupts off. */
+/* A suspend unplugs all CPUs but the last, which comes here. Context: interrupts off. */
 static void pm_suspend(void)
 {
 	disable_here();
@@ -180,8 +193,9 @@ static void pm_resume(void)
 DEFINE_SYSCORE(vmxop_power, pm_suspend, pm_resume);
 
 /*
- * An INIT from the reboot code would stay pending in VMX root operation, and the next
- * kernel, if this is kexec, would find it on. VMs may still run, and new ones be made.
+ * An INIT from the reboot code would stay pending in VMX root operation, and
+ * the next kernel, if this is kexec, would find VMX on. VMs may still run and
+ * new ones be made, so VMX is off for good from here on.
  */
 static int on_reboot(struct notifier_block *nb, unsigned long what, void *unused)
 {
@@ -193,8 +207,9 @@ static int on_reboot(struct notifier_block *nb, unsigned long what, void *unused
 static struct notifier_block reboot_nb = { .notifier_call = on_reboot };
 
 /*
- * A crash: on each CPU, interrupts off or NMI. The lists may be half changed,
- * so VMCSs are cleared as far as they can be trusted, then VMX goes off.
+ * A crash: called on each CPU, with interrupts off or in an NMI. The lists may
+ * be half changed, so VMCSs are cleared as far as the list leads; then VMX goes
+ * off.
  */
 static void on_crash(void)
 {
@@ -213,9 +228,9 @@ static void on_crash(void)
 }
 
 /*
- * The kernel has one slot for such a callback, and warns when it is taken. KVM's
- * switches VMX off just as well, so while kvm_intel is there the slot is KVM's.
- * Context of both: users_lock is held.
+ * The kernel has one slot for such a callback, and warns when it is taken.
+ * KVM's callback switches VMX off just as well, so while kvm_intel is loaded
+ * the slot is KVM's. Context of both functions: users_lock held.
  */
 static void register_emergency(void)
 {
@@ -233,7 +248,7 @@ static void unregister_emergency(void)
 	emergency_registered = false;
 }
 
-/* COMING is before a module's init runs, GOING after its exit. */
+/* Watches kvm_intel: COMING is before a module's init runs, GOING after its exit. */
 static int on_module(struct notifier_block *nb, unsigned long state, void *data)
 {
 	struct module *module = data;
@@ -253,6 +268,10 @@ static int on_module(struct notifier_block *nb, unsigned long state, void *data)
 
 static struct notifier_block module_nb = { .notifier_call = on_module };
 
+/*
+ * The notifier tells of later loading only; what is loaded already is found by
+ * its name.
+ */
 void vmxop_setup(void)
 {
 	struct kobject *kvm = kset_find_obj(THIS_MODULE->mkobj.kobj.kset, "kvm_intel");
@@ -267,6 +286,10 @@ void vmxop_teardown(void)
 	unregister_module_notifier(&module_nb);
 }
 
+/*
+ * Context: users_lock held, may sleep. cpuhp_setup_state() calls hp_online() on
+ * each CPU, and undoes it where one fails.
+ */
 static int start(void)
 {
 	int r;
@@ -312,6 +335,7 @@ void vmxop_put(void)
 	mutex_unlock(&users_lock);
 }
 
+/* Runs on each CPU. The CPU's number is stored one higher, as 0 stands for none. */
 static void read_vmxe(void *taken)
 {
 	if (native_read_cr4() & X86_CR4_VMXE)
@@ -330,6 +354,10 @@ int vmxop_check_free(void)
 	return -EBUSY;
 }
 
+/*
+ * VPID 0 is the host's own, so 1 is the first. A vCPU without one works: each
+ * entry and exit flushes then.
+ */
 u16 vpid_alloc(void)
 {
 	unsigned long vpid;

@@ -9,15 +9,16 @@
 struct vmcs;
 
 /*
- * Enter VMX operation on every CPU for one more user / leave it for the last.
- * Context: may sleep. Return: 0; -EBUSY: another hypervisor has it; -ENOMEM;
- * -EIO: the processor refused VMXON; -ESHUTDOWN: vmxop_over(). A sentence in the
- * kernel log says which.
+ * Enters VMX operation on every CPU for the first user; vmxop_put() leaves it
+ * for the last. Context: may sleep.
+ * Return: 0; -EBUSY: another hypervisor has it; -ENOMEM; -EIO: the processor
+ * refused VMXON; -ESHUTDOWN: vmxop_over(). A sentence in the kernel log says
+ * which.
  */
 int vmxop_get(void);
 void vmxop_put(void);
 
-/* At the module's load and unload; may sleep. */
+/* Called at the module's load and unload; may sleep. */
 void vmxop_setup(void);
 void vmxop_teardown(void);
 
@@ -27,7 +28,7 @@ void vmxop_teardown(void);
  */
 extern void (*vmxop_before_off)(void);
 
-/* Is CR4.VMXE set on any CPU by somebody else? -EBUSY with a sentence if so. */
+/* Has somebody else set CR4.VMXE on any CPU? Then -EBUSY, with a sentence in the kernel log. */
 int vmxop_check_free(void);
 
 /*
@@ -36,10 +37,10 @@ int vmxop_check_free(void);
  */
 bool vmxop_over(void);
 
-/* This CPU is in VMX operation by us. Context: preemption off. */
+/* Has abyme put this CPU into VMX operation? Context: preemption off. */
 bool vmxop_on_here(void);
 
-/* Active VMCSs of this CPU; the list is the CPU's own: interrupts off. */
+/* Adds @vmcs to the active VMCSs of this CPU. Context: interrupts off. */
 void vmxop_track(struct vmcs *vmcs);
 
 /* A VPID of its own, or 0 when all are taken. */

@@ -1,5 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Event injection: exceptions as software raises them, and the VMCS' side. */
+/*
+ * Event injection: exceptions as handlers raise them, and the VMCS fields by
+ * which an event gets into the guest.
+ *
+ * Everything here acts on the guest that runs, be it L1 or L2: on vcpu->inject
+ * and on whichever VMCS is current. Raising an exception only notes it; run.c
+ * writes it into the VMCS before the next entry, and nested/ may give it to L1
+ * instead.
+ *
+ * What a reader must know: an event is *pending* until it is written into the
+ * VMCS and *injected* afterwards. An injected event whose delivery the exit cut
+ * short comes back by inject_recover() and is injected again.
+ *
+ * Context: the vCPU's thread with the vCPU loaded, except inject_nmi(), which
+ * anybody may call in any context but NMI.
+ */
 
 #include <vmx/controls.h>
 #include <vmx/info.h>
@@ -8,7 +23,11 @@
 #include "guest/vcpu.h"
 #include "irqchip/inject.h"
 
-/* SDM: "Interrupt 8—Double Fault Exception (#DF)": which pairs make one. */
+/*
+ * The classes of exceptions that decide which pairs of them make a double
+ * fault.
+ * SDM: "Interrupt 8—Double Fault Exception (#DF)".
+ */
 enum exc_class { EXC_BENIGN, EXC_CONTRIBUTORY, EXC_PAGE_FAULT };
 
 static enum exc_class class_of(u8 vector)
@@ -33,6 +52,10 @@ static bool makes_double_fault(u8 first, u8 second)
 	       (a == EXC_PAGE_FAULT && b != EXC_BENIGN);
 }
 
+/*
+ * Exceptions with which the processor pushes an error code, and with which a VM
+ * entry demands one.
+ */
 #define VECTORS_WITH_ERROR                                                                   \
 	(BIT(VEC_DF) | BIT(VEC_TS) | BIT(VEC_NP) | BIT(VEC_SS) | BIT(VEC_GP) | BIT(VEC_PF) | \
 	 BIT(VEC_AC))
@@ -43,8 +66,10 @@ u32 inject_exception_type(u8 vector)
 }
 
 /*
- * SDM: "Resume Flag (RF)": the image of RFLAGS has it after a fault, but for #DB, which may be
- * either; also in the VMCS, if the fault exits instead.
+ * A fault pushes RFLAGS with RF set, so that the instruction, begun again, does
+ * not hit the same breakpoint. #DB may be a fault or a trap: whoever raises it
+ * decides. The flag must be in the VMCS even if the fault becomes an exit to L1
+ * instead, as the saved RFLAGS has it then. SDM: "Resume Flag (RF)".
  */
 static void set_resume_flag(struct vcpu *vcpu, u8 vector)
 {
@@ -54,6 +79,14 @@ static void set_resume_flag(struct vcpu *vcpu, u8 vector)
 		vcpu_set_rflags(vcpu, vcpu_rflags(vcpu) | X86_EFLAGS_RF);
 }
 
+/*
+ * Notes an exception. A second one before the first is delivered combines with
+ * it as on the processor: into a double fault, or into a triple fault, or else
+ * it takes the first one's place.
+ * @payload: CR2 of a page fault, DR6 of a debug exception. It is written to the
+ * register only at delivery, since L1 may intercept the exception, and then the
+ * register must not have changed.
+ */
 static void raise(struct vcpu *vcpu, u8 vector, bool has_error, u32 error, bool has_payload,
 		  u64 payload)
 {
@@ -74,7 +107,7 @@ static void raise(struct vcpu *vcpu, u8 vector, bool has_error, u32 error, bool 
 			error = 0;
 			has_payload = false;
 		}
-		/* Otherwise the second replaces the first, which the instruction raises again. */
+		/* Otherwise the second takes its place: the first will be raised again. */
 	}
 	in->exception.injected = false;
 	in->exception.pending = true;
@@ -108,6 +141,10 @@ void inject_db(struct vcpu *vcpu, unsigned long dr6)
 	raise(vcpu, VEC_DB, false, 0, true, dr6);
 }
 
+/*
+ * The request, not inject.nmi, takes the NMI: that structure is the vCPU
+ * thread's own, and this may be called by anybody.
+ */
 void inject_nmi(struct vcpu *vcpu)
 {
 	vcpu_request(vcpu, REQ_NMI);
@@ -124,13 +161,20 @@ int inject_irq_vector(const struct vcpu *vcpu, bool elsewhere)
 	return in->user_irq & USER_IRQ_VALID ? (u8)in->user_irq : -1;
 }
 
+/*
+ * @soft: it is an INTn that is under way, and that cannot be queued.
+ * @elsewhere: what is injected is part of another saved state, so only the
+ * queued interrupt is meant here.
+ */
 void inject_set_irq_vector(struct vcpu *vcpu, int vector, bool soft, bool elsewhere)
 {
 	struct vcpu_inject *in = &vcpu->inject;
 
 	/*
-	 * Which of the two it was is not said: queued, it is not lost if IF is clear.
-	 * With a LAPIC it may be one of the LAPIC's, which LINT0 need not let through.
+	 * Userspace does not say whether the interrupt was injected or queued.
+	 * Queued, it is not lost if IF is clear. With a LAPIC it may be one of
+	 * the LAPIC's own, which LINT0 need not let through: it is queued only
+	 * if it could not be injected.
 	 */
 	bool queue = vector >= 0 && !soft && !vcpu->vm->kernel_pic &&
 		     (!vcpu->lapic || !inject_irq_allowed(vcpu));
@@ -143,6 +187,12 @@ void inject_set_irq_vector(struct vcpu *vcpu, int vector, bool soft, bool elsewh
 	in->irq.vector = max(vector, 0);
 }
 
+/*
+ * An event ends HLT, which the VMCS may hold as the activity state.
+ * SDM: "VM-Entry Controls for Event Injection".
+ * @insn_len: what RIP moves by when the event is delivered; only software
+ * interrupts and exceptions have it.
+ */
 void inject_write(struct vcpu *vcpu, u32 info, u32 error, u32 insn_len)
 {
 	if (info & INTR_HAS_ERROR) {
@@ -163,6 +213,10 @@ void inject_cancel(struct vcpu *vcpu)
 	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
 }
 
+/*
+ * A VM entry that injects an external interrupt fails unless IF is set and
+ * neither STI nor MOV SS blocks. SDM: "Checks on Guest Non-Register State".
+ */
 bool inject_irq_allowed(struct vcpu *vcpu)
 {
 	return (vcpu_rflags(vcpu) & X86_EFLAGS_IF) && !debug_blocks_irq(vcpu) &&
@@ -174,6 +228,10 @@ bool inject_nmi_masked(struct vcpu *vcpu)
 	return vmread(VMCS_GUEST_INTERRUPTIBILITY) & IRQBLK_NMI;
 }
 
+/*
+ * The processor need not refuse an NMI in STI's shadow at entry, but some do,
+ * so it waits there too.
+ */
 bool inject_nmi_allowed(struct vcpu *vcpu)
 {
 	return !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & (IRQBLK_STI | IRQBLK_MOV_SS | IRQBLK_NMI));
@@ -191,8 +249,10 @@ void inject_set_nmi_masked(struct vcpu *vcpu, bool masked)
 }
 
 /*
- * While one is blocked, or on its way, the processor remembers one more; else the first
- * is delivered before it can see a second. Context: the vCPU's VMCS is current.
+ * How many NMIs can wait. While NMIs are blocked, or one is on its way, the
+ * processor remembers one more. Otherwise the first is delivered before the
+ * processor can see a second one, so that both count.
+ * Context: the vCPU's VMCS is current.
  */
 static u8 most_nmis(struct vcpu *vcpu)
 {
@@ -217,6 +277,10 @@ bool inject_has_error(u8 vector)
 	return vector < 32 && BIT(vector) & VECTORS_WITH_ERROR;
 }
 
+/*
+ * A window is an exit as soon as the guest can take the event that waits.
+ * vmcs_ctl_set() writes the VMCS only if the bit changes.
+ */
 static void set_window(struct vcpu *vcpu, u32 bit, bool on)
 {
 	u32 proc = vcpu->vmcs->ctl[CTL_PROC1];
@@ -230,8 +294,9 @@ void inject_irq_window(struct vcpu *vcpu, bool on)
 }
 
 /*
- * In STI's shadow a processor may open the NMI window at once, again and again,
- * while no NMI is to be injected there: the interrupt window opens after it.
+ * In STI's shadow the NMI window may open at once, and again after each entry,
+ * because no NMI is injected there. So there it waits for the interrupt window,
+ * which opens only after the shadow.
  */
 void inject_nmi_window(struct vcpu *vcpu, bool on)
 {
@@ -242,8 +307,8 @@ void inject_nmi_window(struct vcpu *vcpu, bool on)
 }
 
 /*
- * After each exit: an event whose delivery the exit cut short is to be
- * injected again; one that was delivered is forgotten.
+ * The exit cut the delivery of an exception short: makes it an injected one
+ * again, from the IDT-vectoring fields. Its payload is in CR2 or DR6 already.
  */
 static void recover_exception(struct vcpu *vcpu, u32 info)
 {
@@ -260,6 +325,12 @@ static void recover_exception(struct vcpu *vcpu, u32 info)
 		in->insn_len = vmread(VMCS_EXIT_INSN_LEN);
 }
 
+/*
+ * Called after each exit. Whatever was injected has been delivered, unless the
+ * IDT-vectoring information says that the exit came in the middle: then the
+ * event is to be injected again. SDM: "Information for VM Exits That Occur
+ * During Event Delivery".
+ */
 void inject_recover(struct vcpu *vcpu)
 {
 	struct vcpu_inject *in = &vcpu->inject;
@@ -274,7 +345,7 @@ void inject_recover(struct vcpu *vcpu)
 	switch (info & INTR_TYPE_MASK) {
 	case INTR_TYPE_NMI:
 		in->nmi.injected = true;
-		/* It is delivered anew, and only then are NMIs blocked. */
+		/* An entry that injects an NMI demands that NMIs are not blocked before. */
 		inject_set_nmi_masked(vcpu, false);
 		break;
 	case INTR_TYPE_HARD_EXC:

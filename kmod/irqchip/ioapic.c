@@ -1,10 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The IOAPIC as a device: its page of registers, its pins, EOIs. */
+/*
+ * The IOAPIC as a device: its page of registers, its pins, and EOIs.
+ *
+ * The registers themselves are in ioapic_regs.c, which knows no locks. This
+ * file owns the lock around them, sends the messages that they ask for, and
+ * tells others when a pin was acknowledged. irqchip.c calls it for pins, the
+ * bus for accesses, lapic.c for EOIs.
+ *
+ * What a reader must know: a message is sent after .ioapic_lock was given back,
+ * as taking it may kick a vCPU. What the pin does in between is seen by the
+ * next look at it.
+ */
 #include "irqchip/chip.h"
 
 /*
- * Vectors whose EOI matters: those of level-triggered pins, and of pins whose
- * acknowledgement someone waits for. Context: .ioapic_lock and RCU read lock held.
+ * Collects the vectors whose EOI matters: those of level-triggered pins, and of
+ * pins whose acknowledgement somebody waits for. For all others lapic.c skips
+ * the broadcast, and nearly all EOIs are such.
+ * Context: .ioapic_lock and the RCU read lock held.
  */
 static void collect_eoi_vectors(struct irqchip *chip)
 {
@@ -33,6 +46,10 @@ void ioapic_update_eoi_vectors(struct irqchip *chip)
 	rcu_read_unlock();
 }
 
+/*
+ * Context: any but NMI.
+ * Return: as KVM_IRQ_LINE_STATUS has it; a pin that goes low counts as taken.
+ */
 int ioapic_set_irq(struct irqchip *chip, unsigned int pin, enum irq_source source, bool level)
 {
 	enum ioapic_result result;
@@ -49,7 +66,11 @@ int ioapic_set_irq(struct irqchip *chip, unsigned int pin, enum irq_source sourc
 	}
 }
 
-/* The pin may have been asserted while it could not be sent. */
+/*
+ * Looks at @pin again after an EOI or a write to its entry: a level-triggered
+ * pin may have been asserted all the time, while its message could not be sent.
+ * Context: no lock held.
+ */
 static void service(struct irqchip *chip, unsigned int pin, bool eoi)
 {
 	struct lapic_msg msg;
@@ -66,8 +87,10 @@ static void service(struct irqchip *chip, unsigned int pin, bool eoi)
 }
 
 /*
- * First those who wait for the acknowledgement: they may lower the pin, so
- * that it isn't sent again. Context: the vCPU's thread, no raw lock held.
+ * A LAPIC ended an interrupt of @vector. First come those who wait for the
+ * acknowledgement: they may lower the pin, so that it is not sent again.
+ * @level: how the LAPIC took the interrupt, by its TMR.
+ * Context: the vCPU's thread, no raw lock held.
  */
 void ioapic_eoi_broadcast(struct irqchip *chip, u8 vector, bool level)
 {
@@ -83,6 +106,10 @@ void ioapic_eoi_broadcast(struct irqchip *chip, u8 vector, bool level)
 	}
 }
 
+/*
+ * Registers are 32 bits wide and 16 bytes apart. A longer access reads zeros in
+ * what is beyond, and one that is not aligned reads zeros altogether.
+ */
 static int page_read(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len, void *data)
 {
 	struct irqchip *chip = container_of(dev, struct irqchip, ioapic_dev);
@@ -99,7 +126,10 @@ static int page_read(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int le
 	return 0;
 }
 
-/* Return: the pin whose entry was written, or -1; *@unmasked tells of a changed mask. */
+/*
+ * Context: .ioapic_lock and the RCU read lock held, as the vectors may change.
+ * Return: the pin whose entry was written, or -1. *@remasked: its mask changed.
+ */
 static int write_locked(struct irqchip *chip, u32 offset, u32 value, bool *remasked)
 {
 	u64 before[IOAPIC_PINS];
@@ -177,6 +207,10 @@ void ioapic_get_state(struct irqchip *chip, struct kvm_ioapic_state *state)
 	raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
 }
 
+/*
+ * After the registers are loaded each pin is looked at again: a level-triggered
+ * one that was asserted and not yet sent when the state was saved goes out now.
+ */
 void ioapic_set_state(struct irqchip *chip, const struct kvm_ioapic_state *state)
 {
 	unsigned long flags;

@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The registers of an I/O APIC: after Intel's data sheet of the 82093AA. */
+/*
+ * The registers of an I/O APIC, after Intel's data sheet of the 82093AA: what a
+ * pin, a read, a write and an EOI do to them. Pure logic: it knows no locks,
+ * sends nothing, and compiles in userspace. ioapic.c calls it with the lock
+ * held and sends the messages that it asks for.
+ *
+ * What a reader must know: for a level-triggered pin .irr is the pin's level,
+ * and remote IRR in its entry says that a LAPIC has the interrupt. As long as
+ * remote IRR is set nothing more is sent; the EOI clears it.
+ */
 #include "irqchip/ioapic_regs.h"
 
 #define REG_SELECT 0x00
@@ -13,6 +22,10 @@
 /* No EOI register (that came with 0x20): the LAPICs broadcast EOIs. */
 #define VERSION (0x11 | (IOAPIC_PINS - 1) << 16)
 
+/*
+ * Of the lower half bits 16:0 exist, and bits 63:56 (destination) of the upper.
+ * The rest is reserved and reads as 0.
+ */
 #define REDIR_READ_ONLY (REDIR_STATUS | REDIR_REMOTE_IRR)
 #define REDIR_WRITABLE (GENMASK_ULL(63, 56) | (GENMASK_ULL(16, 0) & ~REDIR_READ_ONLY))
 
@@ -25,6 +38,10 @@ void ioapic_regs_reset(struct ioapic_regs *regs)
 		regs->redir[i] = REDIR_MASKED;
 }
 
+/*
+ * Bits 7:0 of an entry are the vector, 10:8 the delivery mode, 63:56 the
+ * destination. The chip knows no 32-bit destinations, so .wide stays false.
+ */
 static void message(u64 entry, struct lapic_msg *msg)
 {
 	*msg = (struct lapic_msg){
@@ -51,6 +68,12 @@ bool ioapic_service_level(struct ioapic_regs *regs, unsigned int pin, struct lap
 	return true;
 }
 
+/*
+ * An edge is sent when it comes or is lost: a masked pin does not remember it.
+ * A level that is masked, or in service, is sent later, by
+ * ioapic_service_level().
+ * @was: the pin was high before, because of another source.
+ */
 static enum ioapic_result pin_rose(struct ioapic_regs *regs, unsigned int pin, bool was,
 				   struct lapic_msg *msg)
 {
@@ -148,6 +171,10 @@ int ioapic_regs_write(struct ioapic_regs *regs, u32 offset, u32 value)
 	}
 }
 
+/*
+ * A masked pin whose message is still in service (remote IRR) hears its EOI
+ * too, or it would stay in service for ever.
+ */
 static bool hears_eoi(u64 entry, u8 vector, bool level)
 {
 	if ((u8)entry != vector || (entry & REDIR_LEVEL && !level))
@@ -171,6 +198,10 @@ void ioapic_pin_eoi(struct ioapic_regs *regs, unsigned int pin)
 	regs->redir[pin] &= ~REDIR_REMOTE_IRR;
 }
 
+/*
+ * From a saved state remote IRR is taken over: a LAPIC's state, saved beside
+ * it, has the same interrupt in service.
+ */
 void ioapic_load_redir(struct ioapic_regs *regs, unsigned int pin, u64 entry)
 {
 	entry &= REDIR_WRITABLE | REDIR_REMOTE_IRR;

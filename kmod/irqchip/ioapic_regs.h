@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The registers of an 82093AA I/O APIC: pure logic. Not locked: irqchip/ioapic
- * has the lock.
+ * The registers of an 82093AA I/O APIC: pure logic. Nothing here takes a lock;
+ * irqchip/ioapic.c has it.
  */
 #ifndef IRQCHIP_IOAPIC_REGS_H
 #define IRQCHIP_IOAPIC_REGS_H
@@ -41,21 +41,24 @@ enum ioapic_result {
 
 enum ioapic_result ioapic_set_pin(struct ioapic_regs *regs, unsigned int pin, u8 source, bool level,
 				  struct lapic_msg *msg);
-/* A level-triggered pin that is asserted, not masked, not in service: send it. */
+/*
+ * Is @pin level-triggered, asserted, not masked, and not in service? Then it is in
+ * service now, and *@msg is to be sent.
+ */
 bool ioapic_service_level(struct ioapic_regs *regs, unsigned int pin, struct lapic_msg *msg);
 
-/* @offset into the page of registers. */
+/* @offset: in bytes, into the page of registers. */
 u32 ioapic_regs_read(const struct ioapic_regs *regs, u32 offset);
 /* Return: the pin whose redirection entry was written, or -1. */
 int ioapic_regs_write(struct ioapic_regs *regs, u32 offset, u32 value);
 
 /*
- * Pins that an EOI of @vector is about. One after an edge (@level: false, of
- * the LAPIC's TMR) leaves level-triggered pins alone: their interrupt may be in
- * service on another vCPU.
+ * The pins, as bits, that an EOI of @vector is about. An EOI after an edge
+ * (@level is false, by the LAPIC's TMR) leaves level-triggered pins alone, as
+ * their interrupt may be in service on another vCPU.
  */
 u32 ioapic_pins_of(const struct ioapic_regs *regs, u8 vector, bool level);
-/* After an EOI: the pin is no more in service. */
+/* An EOI came: the pin is not in service any more. */
 void ioapic_pin_eoi(struct ioapic_regs *regs, unsigned int pin);
 
 void ioapic_load_redir(struct ioapic_regs *regs, unsigned int pin, u64 entry);

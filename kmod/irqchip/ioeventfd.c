@@ -1,7 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * ioeventfd: an eventfd that the guest signals by a write to a port or a
- * physical address, without an exit to userspace.
+ * physical address, without an exit to userspace. vhost and virtio devices get
+ * their "kicks" by it.
+ *
+ * KVM_IOEVENTFD comes here. Each ioeventfd is a device on a bus of the VM,
+ * which calls io_write() and owns the device once it is added.
+ *
+ * What a reader must know: an ioeventfd of any length, for MMIO, is on two
+ * buses. The fast one is asked before the instruction is decoded, since neither
+ * its length nor its data matter.
+ *
+ * Locks: vm->lock for assigning and deassigning; writes come under the bus's
+ * SRCU.
  */
 #include <linux/slab.h>
 
@@ -9,7 +20,7 @@
 #include "irqchip/chip.h"
 
 struct ioeventfd {
-	struct bus_device dev;	/* .len 0: any length */
+	struct bus_device dev;	/* with a .len of 0 for writes of any length */
 	struct bus_device fast; /* its twin for MMIO writes whose data nobody looks at */
 	enum bus_kind kind;
 	bool has_fast;
@@ -33,6 +44,10 @@ static bool data_matches(const struct ioeventfd *io, int len, const void *data)
 	return value == io->datamatch;
 }
 
+/*
+ * Context: a vCPU's thread. -EOPNOTSUPP lets the bus ask the next device:
+ * several ioeventfds may share an address and differ by their data.
+ */
 static int io_write(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len, const void *data)
 {
 	struct ioeventfd *io = of_dev(dev);
@@ -56,7 +71,10 @@ static void io_free(struct ioeventfd *io)
 	kfree(io);
 }
 
-/* With the bus itself; .fast, which has no release, goes with it. */
+/*
+ * The bus goes with its VM, and this with it. .fast has no release of its own,
+ * as it lives in the same allocation.
+ */
 static void io_release(struct bus_device *dev)
 {
 	io_free(of_dev(dev));
@@ -65,7 +83,10 @@ static void io_release(struct bus_device *dev)
 static const struct bus_ops io_ops = { .write = io_write, .release = io_release };
 static const struct bus_ops fast_ops = { .write = fast_write };
 
-/* Would one write signal both @dev and @arg? */
+/*
+ * Would one write signal both @dev and the new ioeventfd @arg? Then the new one
+ * is refused, as in KVM's API.
+ */
 static bool collides(const struct bus_device *dev, const void *arg)
 {
 	const struct ioeventfd *new = arg, *old;
@@ -79,6 +100,7 @@ static bool collides(const struct bus_device *dev, const void *arg)
 	       (old->any_data || new->any_data || old->datamatch == new->datamatch);
 }
 
+/* Does @dev have all that KVM_IOEVENTFD_FLAG_DEASSIGN names in @arg? */
 static bool same(const struct bus_device *dev, const void *arg)
 {
 	const struct ioeventfd *want = arg, *old;
@@ -90,7 +112,7 @@ static bool same(const struct bus_device *dev, const void *arg)
 	       (want->any_data || old->datamatch == want->datamatch);
 }
 
-/* What @args say, without the eventfd. */
+/* Fills in what @args say, except for the eventfd, which may fail. */
 static void describe(struct ioeventfd *io, const struct kvm_ioeventfd *args)
 {
 	bool pio = args->flags & KVM_IOEVENTFD_FLAG_PIO;
@@ -140,6 +162,7 @@ int ioeventfd_assign(struct vm *vm, const struct kvm_ioeventfd *args)
 	return ret;
 }
 
+/* bus_remove() waits for whoever is in io_write(), so that the eventfd can go. */
 int ioeventfd_deassign(struct vm *vm, const struct kvm_ioeventfd *args)
 {
 	struct bus_device *dev;

@@ -1,5 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The irqchip as a whole: its life, GSIs, and what the run loop asks for. */
+/*
+ * The irqchip as a whole: how it is made and destroyed, how a GSI becomes
+ * interrupts, and what the run loop asks before an entry.
+ *
+ * Interrupts come in by irqchip_set_irq() (ioctls, irqfds, the PIT), are looked
+ * up in the routing table, and reach a PIC, the IOAPIC, or LAPICs directly as
+ * messages. They go out by irq_pending() and irq_ack(), which the run loop
+ * calls.
+ *
+ * What a reader must know: a VM has an irqchip before its first vCPU or never.
+ * So vm->irqchip, once seen, stays until the VM ends, and a vCPU's LAPIC as
+ * long as the vCPU.
+ */
 #include <linux/slab.h>
 
 #include "irqchip/chip.h"
@@ -10,6 +22,10 @@ static struct routing *new_routing(u32 count)
 	return kvmalloc(routing_size(count), GFP_KERNEL_ACCOUNT);
 }
 
+/*
+ * Readers of the old table may be in interrupts, so it is freed only after a
+ * grace period of RCU. Context: may sleep, no lock held.
+ */
 static void publish_routing(struct irqchip *chip, struct routing *table)
 {
 	struct routing *old;
@@ -68,6 +84,10 @@ static struct irqchip *alloc_irqchip(struct vm *vm)
 	return chip;
 }
 
+/*
+ * The last step of creation: whoever sees vm->irqchip, with an acquire, sees
+ * all of it.
+ */
 static void publish_irqchip(struct vm *vm, struct irqchip *chip)
 {
 	WRITE_ONCE(vm->buses.local, &lapic_bus_ops);
@@ -114,6 +134,10 @@ free_chip:
 	return ret;
 }
 
+/*
+ * There is no default routing: userspace sets the routes of its IOAPIC's pins
+ * by KVM_SET_GSI_ROUTING, which needs a table even while it is empty.
+ */
 int irqchip_create_split(struct vm *vm, u64 pins)
 {
 	struct irqchip *chip;
@@ -138,6 +162,7 @@ int irqchip_create_split(struct vm *vm, u64 pins)
 	return 0;
 }
 
+/* LAPICs go before the chip, as their timers use it; the vCPUs stay. */
 static void free_lapics(struct vm *vm)
 {
 	struct vcpu *vcpu;
@@ -147,6 +172,10 @@ static void free_lapics(struct vm *vm)
 		lapic_free(vcpu);
 }
 
+/*
+ * In this order: first what can still raise interrupts by itself (the PIT's
+ * timer, irqfds, the LAPICs' timers), then the chips.
+ */
 void irqchip_destroy(struct vm *vm)
 {
 	struct irqchip *chip = vm->irqchip;
@@ -180,6 +209,10 @@ void route_msg(struct irqchip *chip, const struct route *route, struct lapic_msg
 	lapic_msg_from_msi(msg, route->msi_addr, route->msi_data, chip->vm->x2apic_ids);
 }
 
+/*
+ * A message has no level: only the rise of its GSI sends it.
+ * Return: as irqchip_set_irq().
+ */
 static int set_route(struct irqchip *chip, const struct route *route, enum irq_source source,
 		     bool level)
 {
@@ -196,6 +229,10 @@ static int set_route(struct irqchip *chip, const struct route *route, enum irq_s
 	}
 }
 
+/*
+ * A GSI may lead to a PIC and to the IOAPIC at once: what they return is added
+ * up, if any took it. -1: none did, as all were masked or there is no route.
+ */
 int irqchip_set_irq(struct irqchip *chip, enum irq_source source, u32 gsi, bool level)
 {
 	const struct route *route;
@@ -213,13 +250,13 @@ int irqchip_set_irq(struct irqchip *chip, enum irq_source source, u32 gsi, bool 
 	return sum;
 }
 
-/* Under rcu_read_lock(). */
+/* Which GSI leads to @pin, or NO_GSI. Context: under rcu_read_lock(). */
 static int gsi_of(struct irqchip *chip, enum route_chip which, unsigned int pin)
 {
 	return rcu_dereference(chip->routing)->gsi_of[which][pin];
 }
 
-/* The PIT sits at GSI 0. */
+/* The PIT's output is wired to GSI 0, as pit_dev.c has it. */
 static bool is_pit(int gsi)
 {
 	return gsi == 0;
@@ -234,6 +271,10 @@ bool irqchip_pin_watched(struct irqchip *chip, enum route_chip which, unsigned i
 	return (is_pit(gsi) && READ_ONCE(chip->pit)) || irqfds_watch(chip, gsi);
 }
 
+/*
+ * The guest has acknowledged @pin: the PIT may send its next tick, and
+ * resampling irqfds look whether their device still asks.
+ */
 void irqchip_pin_acked(struct irqchip *chip, enum route_chip which, unsigned int pin)
 {
 	struct pit_dev *pit = smp_load_acquire(&chip->pit);
@@ -249,6 +290,10 @@ void irqchip_pin_acked(struct irqchip *chip, enum route_chip which, unsigned int
 	rcu_read_unlock();
 }
 
+/*
+ * Only the PIT wants to know: ticks that were sent to a masked pin are never
+ * acknowledged.
+ */
 void irqchip_pin_remasked(struct irqchip *chip, enum route_chip which, unsigned int pin)
 {
 	struct pit_dev *pit = smp_load_acquire(&chip->pit);
@@ -263,7 +308,7 @@ void irqchip_pin_remasked(struct irqchip *chip, enum route_chip which, unsigned 
 
 /* --- for the run loop --------------------------------------------------- */
 
-/* What KVM_INTERRUPT left: see USER_IRQ_VALID. */
+/* What KVM_INTERRUPT queued: a vector with USER_IRQ_VALID, as vector 0 is one too. */
 static int user_irq(const struct vcpu *vcpu)
 {
 	return vcpu->inject.user_irq & USER_IRQ_VALID ? (u8)vcpu->inject.user_irq : -1;
@@ -277,6 +322,11 @@ static int take_user_irq(struct vcpu *vcpu)
 	return vector;
 }
 
+/*
+ * An 8259A's interrupt goes before the LAPIC's own, without regard to
+ * priorities: with ExtINT the processor responds as if there were no LAPIC, and
+ * the vector is known only when it is acknowledged. SDM: "Local Vector Table".
+ */
 int irq_pending(struct vcpu *vcpu)
 {
 	struct lapic *lapic = vcpu->lapic;
@@ -299,12 +349,16 @@ int irq_ack(struct vcpu *vcpu)
 	return lapic_accept(&lapic->regs);
 }
 
+/* With the 8259As in the kernel KVM_INTERRUPT has no pin to go to. */
 bool irq_user_may_raise(struct vcpu *vcpu)
 {
 	return !vcpu->vm->kernel_pic && (!vcpu->lapic || lapic_accepts_extint(&vcpu->lapic->regs));
 }
 
-/* With nothing else on its way: userspace may as well write the vector into the state. */
+/*
+ * Only with nothing else on its way is the window open: userspace may as well
+ * write the vector into the vCPU's state, where there is room for one.
+ */
 bool irq_window_open(struct vcpu *vcpu)
 {
 	const struct vcpu_inject *in = &vcpu->inject;

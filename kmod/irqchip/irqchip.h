@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The interrupt controllers in the kernel, as the layers above see them.
+ * "Vector" is 0 to 255, and -1 stands for none.
  */
 #ifndef IRQCHIP_IRQCHIP_H
 #define IRQCHIP_IRQCHIP_H
@@ -27,7 +28,7 @@ int irqchip_create_split(struct vm *vm, u64 pins);
  * timers and frees the LAPICs too. May sleep.
  */
 void irqchip_destroy(struct vm *vm);
-/* The VM's fd was closed: so are irqfds. */
+/* The VM's fd was closed: irqfds go at once, though vCPUs may live on. May sleep. */
 void irqchip_release_fds(struct vm *vm);
 
 /* A LAPIC for a new vCPU of a VM that has an irqchip, as after power-up. 0, -ENOMEM. */
@@ -37,7 +38,7 @@ void lapic_reset(struct vcpu *vcpu, bool init);
 /* MSR_IA32_APICBASE, kept in vcpu->msrs.apic_base. 0, or 1: #GP. */
 bool lapic_base_ok(const struct vcpu *vcpu, u64 value, bool host);
 int lapic_set_base(struct vcpu *vcpu, u64 value, bool host);
-/* As CR8. Without a LAPIC it's kvm_run's. */
+/* The TPR, in CR8's format. Without a LAPIC it is kvm_run's. */
 u64 lapic_get_tpr(struct vcpu *vcpu);
 void lapic_set_tpr(struct vcpu *vcpu, u64 cr8);
 /* MSRs 0x800 to 0x8ff. Neither sleeps; interrupts may be off. */
@@ -54,27 +55,28 @@ void lapic_set_tsc_deadline(struct vcpu *vcpu, u64 value);
  * -1. That may be one that KVM_INTERRUPT queued. Interrupts may be off.
  */
 int irq_pending(struct vcpu *vcpu);
-/* Take it: it becomes in service. The vector, or -1 if it is gone. Interrupts may be off. */
+/* Takes it, so that it is in service. The vector, or -1 if it is gone. Interrupts may be off. */
 int irq_ack(struct vcpu *vcpu);
 /* Is the LAPIC's @vector what irq_ack() would take? Interrupts may be off. */
 bool lapic_is_next(struct vcpu *vcpu, u8 vector);
-/* Take what the LAPIC has next, and end it at once. There is one. */
+/* Takes what the LAPIC has next and ends it at once. The caller has seen that there is one. */
 void lapic_take_and_end(struct vcpu *vcpu);
-/* May interrupts come from KVM_INTERRUPT, and does the vCPU listen to them? */
+/* May interrupts come by KVM_INTERRUPT, and does the vCPU listen to them? */
 bool irq_user_may_raise(struct vcpu *vcpu);
-/* If so: would one be taken at once? vCPU loaded. */
+/* Would an interrupt of KVM_INTERRUPT's be taken at once? vCPU loaded. */
 bool irq_window_open(struct vcpu *vcpu);
-/* At the end of KVM_RUN: what kvm_run tells of interrupts. vCPU loaded. */
+/* Called at the end of KVM_RUN: fills in what kvm_run tells of interrupts. vCPU loaded. */
 void irq_state_to_run(struct vcpu *vcpu);
 /*
- * INIT and SIPI that wait. Moves the vCPU's mp_state; resets it. vCPU loaded.
- * Return: 1 go on, 0 still waiting.
+ * Acts on INIT and SIPI that wait: resets the vCPU, moves its mp_state. vCPU
+ * loaded.
+ * Return: 1: go on; 0: the vCPU still waits for one.
  */
 int lapic_accept_events(struct vcpu *vcpu);
 bool lapic_has_events(struct vcpu *vcpu); /* INIT or SIPI latched */
 bool lapic_has_init(struct vcpu *vcpu);
 bool lapic_has_sipi(struct vcpu *vcpu);
-/* The same events for nested/, which gives them to L1 as exits. False, -1: none. */
+/* Takes such an event for nested/, which makes it an exit for L1. False or -1: there is none. */
 bool lapic_take_init(struct vcpu *vcpu);
 int lapic_take_sipi(struct vcpu *vcpu); /* the vector */
 void lapic_latch_sipi(struct vcpu *vcpu, u8 vector);
@@ -105,7 +107,7 @@ int lapic_set_vapic_addr(struct vcpu *vcpu, u64 gpa);
 int lapic_set_pv_eoi(struct vcpu *vcpu, u64 value);
 /* Hyper-V's VP assist page, kept in vcpu->hyperv.assist. 0, or 1: #GP. */
 int lapic_set_vp_assist(struct vcpu *vcpu, bool host, u64 value);
-/* Requests that userspace is to hear of, by an exit: 0 and kvm_run is filled, or 1. */
+/* The requests that end in an exit to userspace: 0 and kvm_run is filled, or 1: go on. */
 #define LAPIC_USER_REQUESTS (BIT(REQ_TPR_ACCESS) | BIT(REQ_IOAPIC_EOI))
 int lapic_tell_user(struct vcpu *vcpu);
 

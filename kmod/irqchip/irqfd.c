@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * irqfd: an eventfd that raises a GSI when it is signalled, without userspace.
+ * KVM_IRQFD comes here; vhost and device models are what signals.
  *
- * The interrupt is raised right in the signaller's context, under the
- * eventfd's own lock with interrupts off. Locks nest: irqchip.lock, then the
- * eventfd's, then irqfds.lock. A user may have as many irqfds as file descriptors,
- * so nobody walks a list of them with interrupts off.
+ * The interrupt is raised right in the signaller's context, under the eventfd's
+ * own lock with interrupts off: signalled() is an entry in the eventfd's wait
+ * queue.
+ *
+ * What a reader must know is how one goes, since it cannot be freed from there:
+ * condemn() puts it on .dying, and reap(), in a thread, unlinks all that is
+ * there, waits once for readers, and frees.
+ *
+ * Locks nest: irqchip.lock, then the eventfd's, then irqfds.lock. A user may
+ * have as many irqfds as file descriptors, so nobody walks a list of them with
+ * interrupts off.
  */
 #include <linux/file.h>
 #include <linux/poll.h>
@@ -27,7 +35,7 @@ struct irqfd {
 	struct list_head resample_node; /* in its resampler's, if .resample */
 };
 
-/* The resampling irqfds of one GSI: it exists as long as there is one. */
+/* The resampling irqfds of one GSI. It exists as long as there is one of them. */
 struct resampler {
 	struct list_head irqfds; /* RCU; written under irqchip.lock */
 	struct rcu_head rcu;
@@ -43,7 +51,11 @@ static void raise(struct irqfd *irqfd)
 	irqchip_set_irq(irqfd->chip, IRQ_USER, irqfd->gsi, false);
 }
 
-/* It is to go, once. Any context but NMI. */
+/*
+ * Puts @irqfd among those that reap() is to free; more than once does no harm.
+ * Context: a thread that holds irqchip.lock, or hung_up() under the eventfd's
+ * lock with interrupts off. irqfds.lock nests inside both.
+ */
 static void condemn(struct irqfd *irqfd)
 {
 	struct irqfds *fds = &irqfd->chip->irqfds;
@@ -55,14 +67,22 @@ static void condemn(struct irqfd *irqfd)
 	spin_unlock_irqrestore(&fds->lock, flags);
 }
 
-/* The eventfd was closed by its last user: the irqfd goes too, but not from here. */
+/*
+ * The eventfd was closed by its last user, so the irqfd goes too. The eventfd's
+ * lock is held here, which unlink() wants to take: work does the rest.
+ */
 static void hung_up(struct irqfd *irqfd)
 {
 	condemn(irqfd);
 	schedule_work(&irqfd->chip->irqfds.reap);
 }
 
-/* Context: the eventfd's lock held, interrupts off. */
+/*
+ * The eventfd was signalled or closed. Reading its count here keeps it from
+ * overflowing, as nobody else reads it.
+ * Context: the eventfd's lock held, interrupts off.
+ * Return: whether the event was consumed; later waiters are not woken then.
+ */
 static int signalled(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
 {
 	struct irqfd *irqfd = container_of(wait, struct irqfd, wait);
@@ -78,6 +98,7 @@ static int signalled(wait_queue_entry_t *wait, unsigned int mode, int sync, void
 	return !!(events & EPOLLIN);
 }
 
+/* As the first waiter of the eventfd: others may poll it, and would take the count. */
 static void attach(struct file *file, wait_queue_head_t *head, poll_table *table)
 {
 	struct irqfd *irqfd = container_of(table, struct irqfd, table);
@@ -85,16 +106,15 @@ static void attach(struct file *file, wait_queue_head_t *head, poll_table *table
 	add_wait_queue_priority(head, &irqfd->wait);
 }
 
-/* Is a resampling irqfd at @gsi? Under rcu_read_lock(), or irqchip.lock. */
+/* Is there a resampling irqfd at @gsi? Under rcu_read_lock(), or irqchip.lock. */
 bool irqfds_watch(struct irqchip *chip, u32 gsi)
 {
 	return xa_load(&chip->irqfds.resamplers, gsi);
 }
 
 /*
- * The guest is done with @gsi: the pin goes down, and whoever still has
- * something to say will raise it again. Context: under rcu_read_lock(), no
- * raw lock held.
+ * The guest is done with @gsi: the pin goes down, and whoever still wants
+ * attention raises it again. Context: under rcu_read_lock(), no raw lock held.
  */
 void irqfds_acked(struct irqchip *chip, u32 gsi)
 {
@@ -108,7 +128,10 @@ void irqfds_acked(struct irqchip *chip, u32 gsi)
 		eventfd_signal(irqfd->resample);
 }
 
-/* Context: irqchip.lock held. The resampler of @gsi, made if there is none; or NULL. */
+/*
+ * Return: the resampler of @gsi, made if there was none; NULL: no memory.
+ * Context: irqchip.lock held, may sleep.
+ */
 static struct resampler *get_resampler(struct irqfds *fds, u32 gsi)
 {
 	struct resampler *resampler = xa_load(&fds->resamplers, gsi);
@@ -137,7 +160,10 @@ static int add_resampler(struct irqfd *irqfd)
 	return 0;
 }
 
-/* Context: irqchip.lock held. */
+/*
+ * The last one of a GSI takes the pin down, as nobody else would.
+ * Context: irqchip.lock held.
+ */
 static void remove_resampler(struct irqfd *irqfd)
 {
 	struct irqchip *chip = irqfd->chip;
@@ -152,7 +178,12 @@ static void remove_resampler(struct irqfd *irqfd)
 	ioapic_update_eoi_vectors(chip);
 }
 
-/* Nobody finds it any more, but who has found it already. Context: irqchip.lock held. */
+/*
+ * After this nobody finds @irqfd any more, except who has found it already:
+ * under RCU by its resampler. Removing it from the wait queue waits for
+ * signalled().
+ * Context: irqchip.lock held.
+ */
 static void unlink(struct irqfd *irqfd)
 {
 	u64 count;
@@ -171,7 +202,11 @@ static void free_irqfd(struct irqfd *irqfd)
 	kfree(irqfd);
 }
 
-/* All that are dying, with one wait for whoever still looks at one. */
+/*
+ * Frees all that are dying, with one grace period for all of them. Only
+ * resampling irqfds are read under RCU.
+ * Context: a thread, may sleep; takes irqchip.lock.
+ */
 static void reap(struct work_struct *work)
 {
 	struct irqchip *chip = container_of(work, struct irqchip, irqfds.reap);
@@ -206,7 +241,11 @@ void irqfds_init(struct irqchip *chip)
 	INIT_WORK(&fds->reap, reap);
 }
 
-/* All of them go. Afterwards none is left and no work is under way. */
+/*
+ * Condemns and frees all of them. Afterwards none is left and no work is under
+ * way: the flush comes last, because until the eventfds are let go one may hang
+ * up.
+ */
 void irqfds_destroy(struct irqchip *chip)
 {
 	struct irqfds *fds = &chip->irqfds;
@@ -220,7 +259,7 @@ void irqfds_destroy(struct irqchip *chip)
 	flush_work(&fds->reap);
 }
 
-/* Context: irqchip.lock held. */
+/* Context: irqchip.lock held. Linear, but only userspace's own ioctl waits for it. */
 static bool in_use(struct irqfds *fds, const struct eventfd_ctx *event)
 {
 	struct irqfd *irqfd;
@@ -249,6 +288,7 @@ static int publish(struct irqfd *irqfd, struct file *file)
 	return 0;
 }
 
+/* Return: an irqfd that nobody can find yet, with a reference to the eventfd. */
 static struct irqfd *alloc_irqfd(struct irqchip *chip, const struct kvm_irqfd *args,
 				 struct file *file)
 {
@@ -307,6 +347,7 @@ put_event:
 	return ret;
 }
 
+/* The file is held until the irqfd is in its wait queue: see publish(). */
 int irqfd_assign(struct irqchip *chip, const struct kvm_irqfd *args)
 {
 	struct file *file = fget(args->fd);
@@ -319,6 +360,7 @@ int irqfd_assign(struct irqchip *chip, const struct kvm_irqfd *args)
 	return ret;
 }
 
+/* Deassigning what was never assigned is no error, as in KVM's API. */
 int irqfd_deassign(struct irqchip *chip, const struct kvm_irqfd *args)
 {
 	struct eventfd_ctx *event = eventfd_ctx_fdget(args->fd);

@@ -1,5 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A vCPU's LAPIC: its life, its base address, and accesses to its registers. */
+/*
+ * A vCPU's LAPIC: its life, IA32_APIC_BASE, accesses to its registers, INIT and
+ * SIPI, and its saved state.
+ *
+ * lapic_regs.c knows what an access does to the registers; this file does the
+ * rest of it, that is, timers, messages and EOIs. It is called by the handlers
+ * of MSR accesses and of device memory, and by the run loop.
+ *
+ * What a reader must know: all of it runs in the vCPU's own thread, so
+ * registers need no lock. Other threads only add to IRR, TMR, .esr_pending and
+ * .events, by atomic operations, and follow with REQ_EVENT and a kick
+ * (lapic_ipi.c).
+ */
 #include <linux/slab.h>
 #include <asm/apicdef.h>
 #include <asm/msr-index.h>
@@ -16,6 +28,10 @@ static bool is_bsp(const struct vcpu *vcpu)
 	return vcpu->id == vcpu->vm->bsp_id;
 }
 
+/*
+ * What the two enable bits of IA32_APIC_BASE say; x2APIC without the other
+ * counts as disabled, but lapic_base_ok() lets nobody write that.
+ */
 static enum lapic_mode base_mode(u64 base)
 {
 	if (!(base & MSR_IA32_APICBASE_ENABLE))
@@ -31,6 +47,7 @@ static void reset_regs(struct lapic *lapic, bool init)
 		lapic->regs.lvt[LVT_LINT0] = DELIVER_EXTINT << 8;
 }
 
+/* At power-up, other than at INIT, the base is the default one and the LAPIC is on. */
 static void power_up(struct lapic *lapic)
 {
 	struct vcpu *vcpu = lapic->vcpu;
@@ -42,6 +59,10 @@ static void power_up(struct lapic *lapic)
 	WRITE_ONCE(lapic->regs.mode, LAPIC_XAPIC);
 }
 
+/*
+ * @init: an INIT, which leaves IA32_APIC_BASE and the ID alone.
+ * SDM: "Local APIC State After an INIT Reset".
+ */
 void lapic_reset(struct vcpu *vcpu, bool init)
 {
 	struct lapic *lapic = vcpu->lapic;
@@ -59,6 +80,7 @@ void lapic_reset(struct vcpu *vcpu, bool init)
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
+/* The map comes last: from then on messages find the LAPIC. */
 int lapic_create(struct vcpu *vcpu)
 {
 	struct lapic *lapic = kzalloc(sizeof(*lapic), GFP_KERNEL_ACCOUNT);
@@ -75,6 +97,7 @@ int lapic_create(struct vcpu *vcpu)
 	return 0;
 }
 
+/* The map goes first, and waits for messages that have found the LAPIC. */
 void lapic_free(struct vcpu *vcpu)
 {
 	struct lapic *lapic = vcpu->lapic;
@@ -87,7 +110,11 @@ void lapic_free(struct vcpu *vcpu)
 	kfree(lapic);
 }
 
-/* What a LAPIC held is lost when it is disabled; its mode is the caller's. */
+/*
+ * Carries out a change of mode that lapic_base_ok() allowed. Whatever a LAPIC
+ * held is lost when it is disabled, and when it is enabled it begins as after a
+ * reset.
+ */
 static void change_mode(struct lapic *lapic, enum lapic_mode mode)
 {
 	if (mode == LAPIC_X2APIC) {
@@ -101,7 +128,10 @@ static void change_mode(struct lapic *lapic, enum lapic_mode mode)
 	vcpu_request(lapic->vcpu, REQ_EVENT);
 }
 
-/* Bits that fault; those of the address depend on the guest's CPUID. */
+/*
+ * Which bits of IA32_APIC_BASE fault. Those of the address depend on the
+ * guest's CPUID, where 0 means that CPUID has not been set.
+ */
 static u64 base_reserved(const struct vcpu *vcpu)
 {
 	u64 reserved = BASE_RESERVED;
@@ -123,6 +153,7 @@ bool lapic_base_ok(const struct vcpu *vcpu, u64 value, bool host)
 	return lapic_base_move_valid(from, value, base_reserved(vcpu));
 }
 
+/* @host: userspace restores a vCPU, by KVM_SET_SREGS or KVM_SET_MSRS. */
 int lapic_set_base(struct vcpu *vcpu, u64 value, bool host)
 {
 	enum lapic_mode from = base_mode(vcpu->msrs.apic_base), to = base_mode(value);
@@ -144,6 +175,11 @@ u64 lapic_get_tpr(struct vcpu *vcpu)
 	return vcpu->lapic ? vcpu->lapic->regs.tpr >> 4 : READ_ONCE(vcpu->run->cr8) & 0xf;
 }
 
+/*
+ * Requests that the run loop looks for interrupts, if there may be one. What
+ * raised one long ago was perhaps held back by TPR or by another in service
+ * until now.
+ */
 static void want_event(struct lapic *lapic)
 {
 	if (!vecmap_empty(&lapic->regs.irr) || pic_has_irq(lapic->chip) ||
@@ -168,6 +204,10 @@ void lapic_set_tpr(struct vcpu *vcpu, u64 cr8)
 	lapic_new_tpr(lapic, cr8 << 4 & 0xf0);
 }
 
+/*
+ * With nothing in service an EOI does nothing. An IOAPIC, here or in userspace,
+ * hears of it only if it waits for this vector.
+ */
 void lapic_end_of_interrupt(struct lapic *lapic)
 {
 	int vector = lapic_eoi(&lapic->regs);
@@ -185,6 +225,7 @@ void lapic_end_of_interrupt(struct lapic *lapic)
 	want_event(lapic);
 }
 
+/* nested/ asks for this: is L1's notification vector what would interrupt next? */
 bool lapic_is_next(struct vcpu *vcpu, u8 vector)
 {
 	return vcpu->lapic && !lapic_has_extint(vcpu) &&
@@ -197,6 +238,10 @@ void lapic_take_and_end(struct vcpu *vcpu)
 		lapic_end_of_interrupt(vcpu->lapic);
 }
 
+/*
+ * Without lapic_send_msg(), as nobody but this LAPIC is concerned and its
+ * thread is running: a request suffices, and no kick.
+ */
 static void self_ipi(struct lapic *lapic, u8 vector)
 {
 	if (lapic_request(&lapic->regs, vector, false) > 0)
@@ -213,7 +258,10 @@ static void do_timer(struct lapic *lapic, u32 todo, int old_shift)
 		lapic_timer_scale(lapic, old_shift);
 }
 
-/* The guest's access to TPR is KVM_EXIT_TPR_ACCESS once its instruction is done. */
+/*
+ * With KVM_TPR_ACCESS_REPORTING userspace is to hear of each access to TPR,
+ * once the instruction is done: the run loop makes it KVM_EXIT_TPR_ACCESS.
+ */
 static void note_tpr_access(struct lapic *lapic, bool write)
 {
 	if (likely(!lapic->vcpu->report_tpr))
@@ -223,7 +271,12 @@ static void note_tpr_access(struct lapic *lapic, bool write)
 	vcpu_request(lapic->vcpu, REQ_TPR_ACCESS);
 }
 
-/* 0, or 1: #GP, if the mode has it. Context: the vCPU's thread. */
+/*
+ * A write to any register, in either mode; lapic_regs_write() says what is to
+ * follow.
+ * Context: the vCPU's thread. Return: 0, or 1: #GP, which xAPIC mode does not
+ * have.
+ */
 static int write_reg(struct lapic *lapic, u32 reg, u64 value)
 {
 	int old_shift = lapic_timer_shift(&lapic->regs);
@@ -249,6 +302,11 @@ static int write_reg(struct lapic *lapic, u32 reg, u64 value)
 	return 0;
 }
 
+/*
+ * The current count of the timer is not in the registers: it follows from the
+ * time.
+ * Return: false: there is no such register.
+ */
 static bool read_reg(struct lapic *lapic, u32 reg, u32 *value)
 {
 	if (reg == LAPIC_TMCCT) {
@@ -260,6 +318,7 @@ static bool read_reg(struct lapic *lapic, u32 reg, u32 *value)
 	return lapic_regs_read(&lapic->regs, reg, value);
 }
 
+/* Return: the LAPIC if it is in x2APIC mode and may have that MSR; NULL: #GP. */
 static struct lapic *x2apic_of(struct vcpu *vcpu, u32 msr)
 {
 	struct lapic *lapic = vcpu->lapic;
@@ -269,6 +328,7 @@ static struct lapic *x2apic_of(struct vcpu *vcpu, u32 msr)
 	return lapic;
 }
 
+/* ICR is one MSR of 64 bits, all others have 32. SDM: "x2APIC Register Address Space". */
 int lapic_x2apic_read(struct vcpu *vcpu, u32 msr, u64 *value)
 {
 	struct lapic *lapic = x2apic_of(vcpu, msr);
@@ -286,7 +346,7 @@ int lapic_x2apic_write(struct vcpu *vcpu, u32 msr, u64 value)
 
 	if (!lapic)
 		return 1;
-	/* The most frequent write of all. */
+	/* The most frequent write of all takes a short way. A value other than 0 faults. */
 	if (msr == X2APIC_MSR_FIRST + (LAPIC_EOI >> 4) && !value) {
 		lapic_end_of_interrupt(lapic);
 		return 0;
@@ -294,6 +354,7 @@ int lapic_x2apic_write(struct vcpu *vcpu, u32 msr, u64 value)
 	return write_reg(lapic, (msr - X2APIC_MSR_FIRST) << 4, value);
 }
 
+/* Hyper-V's MSRs work in xAPIC and in x2APIC mode. */
 static struct lapic *enabled_lapic(struct vcpu *vcpu)
 {
 	struct lapic *lapic = vcpu->lapic;
@@ -317,7 +378,10 @@ int lapic_synthetic_read(struct vcpu *vcpu, u32 msr, u64 *value)
 	return 0;
 }
 
-/* In xAPIC mode the high half of ICR is a register of its own. */
+/*
+ * In xAPIC mode the high half of ICR is a register of its own, and is written
+ * first: the low half sends.
+ */
 static int write_icr(struct lapic *lapic, u64 value)
 {
 	if (lapic->regs.mode == LAPIC_X2APIC)
@@ -341,8 +405,11 @@ int lapic_synthetic_write(struct vcpu *vcpu, u32 msr, u64 value)
 }
 
 /*
- * The page of registers. While the LAPIC isn't in xAPIC mode nothing else is
- * there either: reads give ones, writes are lost.
+ * The page of registers. Each has 4 bytes at the start of 16; what lies between
+ * reads as 0. While the LAPIC is not in xAPIC mode nothing else is there
+ * either: reads give ones, writes are lost.
+ * Context: the vCPU's thread. Any base is possible, so the page is on no bus
+ * and asks for itself: -EOPNOTSUPP: it is elsewhere.
  */
 static int page_read(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len, void *data)
 {
@@ -396,6 +463,11 @@ bool lapic_has_sipi(struct vcpu *vcpu)
 	return vcpu->lapic && test_bit(LAPIC_EVENT_SIPI, &vcpu->lapic->events);
 }
 
+/*
+ * INIT makes the BSP begin anew at the reset vector, and others wait for a
+ * SIPI.
+ * SDM: "MP Initialization Protocol Requirements and Restrictions".
+ */
 static void accept_init(struct vcpu *vcpu)
 {
 	clear_bit(LAPIC_EVENT_INIT, &vcpu->lapic->events);
@@ -404,7 +476,10 @@ static void accept_init(struct vcpu *vcpu)
 	vcpu->mp_state = is_bsp(vcpu) ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_INIT_RECEIVED;
 }
 
-/* SDM: "MP Initialization Protocol Algorithm for MP Systems". */
+/*
+ * A SIPI counts only after INIT. It begins at vector << 12 in real mode.
+ * SDM: "MP Initialization Protocol Algorithm for MP Systems".
+ */
 static void accept_sipi(struct vcpu *vcpu)
 {
 	struct lapic *lapic = vcpu->lapic;
@@ -424,6 +499,10 @@ static void accept_sipi(struct vcpu *vcpu)
 	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 }
 
+/*
+ * INIT goes first: a SIPI that is latched as well came after it, as post_init()
+ * clears an older one.
+ */
 int lapic_accept_events(struct vcpu *vcpu)
 {
 	unsigned long *events = &vcpu->lapic->events;
@@ -455,6 +534,7 @@ int lapic_take_sipi(struct vcpu *vcpu)
 	return READ_ONCE(lapic->sipi_vector);
 }
 
+/* The timer stands still while registers and count are read, so that they agree. */
 void lapic_get_state(struct vcpu *vcpu, struct kvm_lapic_state *state)
 {
 	struct lapic *lapic = vcpu->lapic;
@@ -467,6 +547,7 @@ void lapic_get_state(struct vcpu *vcpu, struct kvm_lapic_state *state)
 		lapic_timer_resume(lapic);
 }
 
+/* If the state is refused nothing has changed, and the timer goes on. */
 int lapic_set_state(struct vcpu *vcpu, const struct kvm_lapic_state *state)
 {
 	struct lapic *lapic = vcpu->lapic;

@@ -1,13 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Interrupt messages on their way to LAPICs, and the map that finds who they
- * are for. Everything but the map's update may run in any context but NMI.
+ * Interrupt messages on their way to LAPICs, from IPIs, MSIs and the IOAPIC,
+ * and the map that finds whom they are for.
+ *
+ * Everything but the map's update may run in any context but NMI: messages are
+ * sent by vCPUs, by irqfds with interrupts off, and by timers. There is no
+ * lock; LAPICs are looked up under RCU, and a LAPIC is freed a grace period
+ * after it left the map.
+ *
+ * What a reader must know: the map is a hint. A message trusts only what it
+ * finds in a LAPIC's own registers, and asks each LAPIC if the map does not
+ * help.
  */
 #include <linux/rcupdate.h>
 
 #include "irqchip/chip.h"
 
-/* Have @to look for interrupts; its own thread will, without being woken. */
+/*
+ * Has @to's vCPU look for interrupts. A vCPU that sends to itself looks on its
+ * own before it enters the guest; others must be woken or made to exit.
+ */
 static void post(struct lapic *to, const struct lapic *from)
 {
 	vcpu_request(to->vcpu, REQ_EVENT);
@@ -19,7 +31,7 @@ static int request_from(struct lapic *to, const struct lapic *from, u8 vector, b
 {
 	int ret = lapic_request(&to->regs, vector, level);
 
-	/* Who made it pending has posted it already. */
+	/* If it was pending already, whoever made it so has posted it. */
 	if (ret > 0)
 		post(to, from);
 	return ret;
@@ -30,6 +42,10 @@ int lapic_inject(struct lapic *lapic, u8 vector, bool level)
 	return request_from(lapic, NULL, vector, level);
 }
 
+/*
+ * NMIs do not go through IRR; REQ_NMI takes one, however many arrive before it
+ * is seen.
+ */
 static void post_nmi(struct lapic *to, const struct lapic *from)
 {
 	vcpu_request(to->vcpu, REQ_NMI);
@@ -38,7 +54,7 @@ static void post_nmi(struct lapic *to, const struct lapic *from)
 
 static void post_init(struct lapic *to, const struct lapic *from)
 {
-	/* A SIPI from before it is void. */
+	/* INIT voids a SIPI that came before it and was not taken yet. */
 	clear_bit(LAPIC_EVENT_SIPI, &to->events);
 	set_bit(LAPIC_EVENT_INIT, &to->events);
 	post(to, from);
@@ -52,7 +68,10 @@ static void post_sipi(struct lapic *to, const struct lapic *from, u8 vector)
 	post(to, from);
 }
 
-/* From a saved state: a SIPI that came after it is another's to say. */
+/*
+ * Sets the INIT of a saved state, or clears the one that is there. A latched
+ * SIPI is another field of that state, and is left alone.
+ */
 void lapic_latch_init(struct vcpu *vcpu, bool latched)
 {
 	if (latched)
@@ -66,7 +85,7 @@ void lapic_latch_sipi(struct vcpu *vcpu, u8 vector)
 	post_sipi(vcpu->lapic, vcpu->lapic, vector);
 }
 
-/* Return: 1: taken; 0: coalesced; -1: not taken. */
+/* Return: 1: taken; 0: coalesced with a pending one; -1: not taken. */
 static int deliver(struct lapic *to, const struct lapic *from, const struct lapic_msg *msg)
 {
 	switch (msg->mode) {
@@ -78,13 +97,15 @@ static int deliver(struct lapic *to, const struct lapic *from, const struct lapi
 			post_init(to, from);
 		return 1;
 	case DELIVER_STARTUP: post_sipi(to, from, msg->vector); return 1;
-	default: /* SMI isn't offered; the 8259A's own line carries ExtINT */ return -1;
+	default: /* there is no SMM; ExtINT comes by the 8259A's own line */ return -1;
 	}
 }
 
 /*
- * The LAPICs of the destinations in @bits, from @table on; in x2APIC mode a
- * cluster is 16 neighbours in the map by ID. Return: whether all were found.
+ * Collects the LAPICs of the destinations in @bits, which are indices from
+ * @table on. In x2APIC mode a cluster is 16 neighbours in the map by ID.
+ * @to: has room for 16.
+ * Return: whether all were found and are still what the map says.
  */
 static bool collect(struct lapic *const *table, unsigned long bits, const struct lapic_msg *msg,
 		    struct lapic **to, int *count)
@@ -102,6 +123,11 @@ static bool collect(struct lapic *const *table, unsigned long bits, const struct
 	return true;
 }
 
+/*
+ * The map helps where all LAPICs use xAPIC's flat model, or all are in x2APIC
+ * mode, where the logical ID follows from the ID. Mixtures and the cluster
+ * model of xAPIC are rare: they are searched.
+ */
 static bool collect_logical(struct lapic_map *map, const struct lapic_msg *msg, struct lapic **to,
 			    int *count)
 {
@@ -126,6 +152,7 @@ static bool collect_physical(struct lapic_map *map, const struct lapic_msg *msg,
 	return to[0] && lapic_match(&to[0]->regs, msg);
 }
 
+/* Adds up what KVM_IRQ_LINE_STATUS tells: how many took it; -1 if nobody did. */
 static void count_result(int *sum, int result)
 {
 	if (result >= 0)
@@ -133,9 +160,9 @@ static void count_result(int *sum, int result)
 }
 
 /*
- * The map is checked against the registers of what it finds, so that a
- * message in the middle of an update goes astray no more than on a bus.
- * Return: false: the map doesn't help with this one.
+ * Sends by the map. What it finds is compared with the LAPIC's registers, so
+ * that a message in the middle of an update goes astray no more than on a bus.
+ * Return: false: the map does not help with this message, and nothing was sent.
  */
 static bool send_mapped(struct irqchip *chip, struct lapic *from, const struct lapic_msg *msg,
 			int *result)
@@ -154,6 +181,7 @@ static bool send_mapped(struct irqchip *chip, struct lapic *from, const struct l
 	return true;
 }
 
+/* Shorthands leave out LAPICs that are disabled, and ask for nothing else. */
 static bool concerns(struct lapic *lapic, const struct lapic *from, const struct lapic_msg *msg)
 {
 	switch (msg->shorthand) {
@@ -164,7 +192,11 @@ static bool concerns(struct lapic *lapic, const struct lapic *from, const struct
 	}
 }
 
-/* The less urgent its work the better; among equals the one that had fewest. */
+/*
+ * For lowest-priority delivery: is @a a better choice than @b, which may be
+ * NULL? The less urgent its work the better; among equals the one that was
+ * chosen least often.
+ */
 static bool better(const struct lapic *a, const struct lapic *b)
 {
 	u32 ppr_a, ppr_b;
@@ -178,6 +210,7 @@ static bool better(const struct lapic *a, const struct lapic *b)
 	return (s32)(READ_ONCE(a->lowest_count) - READ_ONCE(b->lowest_count)) < 0;
 }
 
+/* A LAPIC that software has disabled takes no fixed interrupts, so it is no candidate. */
 static int send_lowest(struct irqchip *chip, struct lapic *from, const struct lapic_msg *msg)
 {
 	struct lapic *best = NULL;
@@ -209,12 +242,18 @@ static int send_searching(struct irqchip *chip, struct lapic *from, const struct
 	return result;
 }
 
+/* @from: the LAPIC that sends an IPI, or NULL for a device. */
 int lapic_send_msg(struct irqchip *chip, struct lapic *from, const struct lapic_msg *msg)
 {
 	struct lapic_msg strict;
 	int result;
 
-	/* Of an IPI its sender's mode decides; a device's could come from anywhere. */
+	/*
+	 * Whether 0xff means everybody depends on the sender's mode in an IPI.
+	 * A device's message has no mode: by default everybody takes it, as in
+	 * KVM. With KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK only LAPICs in xAPIC
+	 * mode do.
+	 */
 	if (unlikely(chip->vm->x2apic_strict) && !from) {
 		strict = *msg;
 		strict.ff = FF_XAPICS;
@@ -228,6 +267,10 @@ int lapic_send_msg(struct irqchip *chip, struct lapic *from, const struct lapic_
 	return result;
 }
 
+/*
+ * A vector below 16 is an error of the sender, and nothing is sent.
+ * SDM: "Error Handling".
+ */
 void lapic_write_icr(struct lapic *lapic)
 {
 	struct lapic_msg msg;
@@ -260,6 +303,7 @@ void lapic_deliver_lvt(struct lapic *lapic, enum lapic_lvt lvt)
 	deliver(lapic, NULL, &msg);
 }
 
+/* Field by field and with WRITE_ONCE(): readers look on without a lock. */
 static void map_clear(struct lapic_map *map)
 {
 	int i;
@@ -272,6 +316,10 @@ static void map_clear(struct lapic_map *map)
 	map->all_x2apic = true;
 }
 
+/*
+ * Enters an xAPIC LAPIC by the bit of its logical ID. Two with one bit, or one
+ * with several, are more than the map can say.
+ */
 static void map_flat(struct lapic_map *map, struct lapic *lapic)
 {
 	u32 bits = lapic->regs.ldr >> 24;
@@ -306,6 +354,11 @@ static bool map_one(struct lapic_map *map, struct lapic *lapic)
 	return true;
 }
 
+/*
+ * Makes the map anew from all LAPICs' registers, whenever an ID, a logical ID
+ * or a mode changed. Rare, so a spin lock and a loop over all vCPUs do.
+ * Context: a vCPU's thread or an ioctl's, not an interrupt.
+ */
 void lapic_map_update(struct irqchip *chip)
 {
 	bool usable = true;
@@ -313,7 +366,7 @@ void lapic_map_update(struct irqchip *chip)
 
 	spin_lock(&chip->map_lock);
 	WRITE_ONCE(chip->map.usable, false);
-	smp_wmb(); /* who sees what follows won't trust it */
+	smp_wmb(); /* a reader that sees what follows sees that it is not usable */
 	map_clear(&chip->map);
 	for (i = 0; i < chip->nr_lapics; i++)
 		if (chip->lapic[i])
@@ -322,6 +375,7 @@ void lapic_map_update(struct irqchip *chip)
 	spin_unlock(&chip->map_lock);
 }
 
+/* Takes the first free place in .lapic: a vCPU whose creation failed has left one. */
 void lapic_map_add(struct irqchip *chip, struct lapic *lapic)
 {
 	int i;
@@ -346,5 +400,5 @@ void lapic_map_remove(struct irqchip *chip, struct lapic *lapic)
 			WRITE_ONCE(chip->lapic[i], NULL);
 	spin_unlock(&chip->map_lock);
 	lapic_map_update(chip);
-	synchronize_rcu(); /* a message may be on its way to it */
+	synchronize_rcu(); /* a message may have found @lapic and be on its way to it */
 }

@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The registers of a local APIC: what is read, what a write does. */
+/*
+ * The registers of a local APIC: what is read, what a write does, whom a
+ * message is for. Pure logic that compiles in userspace; lapic.c and
+ * lapic_ipi.c call it and do what it asks for (LAPIC_DO_*).
+ *
+ * What a reader must know: IRR, TMR and .esr_pending change at any time, by
+ * atomic operations of others; mode, IDs, SVR and LVT entries are read by
+ * others. Both are accessed with READ_ONCE() and WRITE_ONCE(). All else is the
+ * vCPU's thread's alone.
+ */
 #include "irqchip/lapic_regs.h"
 
 #define ID_MAX_XAPIC 0xff
@@ -12,16 +21,22 @@
 
 #define SVR_WRITABLE 0x3ff
 #define TDCR_WRITABLE 0xb
-#define DFR_FIXED 0x0fffffff /* these bits read as ones */
-#define ICR_STATUS BIT(12)   /* delivery status: what is sent has arrived */
+#define DFR_FIXED 0x0fffffff /* bits of DFR that read as ones */
+#define ICR_STATUS BIT(12)   /* delivery status: always idle, as what is sent arrives at once */
 #define ERRORS (BIT(ERR_SEND_ILLEGAL) | BIT(ERR_RECEIVE_ILLEGAL))
 /*
- * In a saved page: errors that ESR will show when it is written next. Nothing else is
- * there, as registers are 4 bytes of their 16, and KVM keeps what it finds.
+ * Where a saved page keeps the errors that ESR will show when it is written
+ * next. It is a place that no register has, as registers are 4 bytes of their
+ * 16, and KVM keeps what it finds there.
  */
 #define SAVED_ESR_PENDING (LAPIC_ESR + 4)
 #define ICR_RESERVED (BIT(13) | GENMASK(17, 16) | GENMASK(31, 20))
 
+/*
+ * Bits that software may change in each entry of the local vector table. Mode 2
+ * of the timer, TSC deadline, is added where CPUID offers it. SDM: "Local
+ * Vector Table".
+ */
 static const u32 lvt_writable[NR_LVTS] = {
 	[LVT_TIMER] = LVT_VECTOR | LVT_MASKED | 1u << LVT_TIMER_SHIFT,
 	[LVT_THERMAL] = LVT_VECTOR | LVT_MODE | LVT_MASKED,
@@ -36,11 +51,13 @@ static bool is_x2apic(const struct lapic_regs *regs)
 	return regs->mode == LAPIC_X2APIC;
 }
 
+/* SDM: "Deriving Logical x2APIC ID from the Local x2APIC ID". */
 static u32 x2apic_ldr(u32 id)
 {
 	return (id >> 4) << 16 | 1u << (id & 0xf);
 }
 
+/* The mode comes last, so that a message sees x2APIC mode with its IDs only. */
 void lapic_regs_enter_x2apic(struct lapic_regs *regs, u32 id)
 {
 	WRITE_ONCE(regs->id, id);
@@ -59,6 +76,10 @@ static void clear_vectors(struct lapic_regs *regs)
 		WRITE_ONCE(regs->tmr[i], 0);
 }
 
+/*
+ * @init: an INIT, which keeps the ID and the mode.
+ * SDM: "Local APIC State After Power-Up or Reset".
+ */
 void lapic_regs_reset(struct lapic_regs *regs, u32 id, bool init)
 {
 	int i;
@@ -80,7 +101,11 @@ void lapic_regs_reset(struct lapic_regs *regs, u32 id, bool init)
 	WRITE_ONCE(regs->ldr, is_x2apic(regs) ? x2apic_ldr(regs->id) : 0);
 }
 
-/* SDM: "x2APIC State Transitions". */
+/*
+ * May IA32_APIC_BASE become @base? Left out are the steps that the SDM forbids:
+ * from x2APIC back to xAPIC, and from disabled to x2APIC at once.
+ * @reserved: bits that must be 0. SDM: "x2APIC State Transitions".
+ */
 bool lapic_base_move_valid(enum lapic_mode from, u64 base, u64 reserved)
 {
 	bool enable = base & BIT(11), x2apic = base & BIT(10);
@@ -92,6 +117,7 @@ bool lapic_base_move_valid(enum lapic_mode from, u64 base, u64 reserved)
 	return x2apic ? from != LAPIC_DISABLED : from != LAPIC_X2APIC;
 }
 
+/* SDM: "Task and Processor Priorities". */
 u32 lapic_ppr(const struct lapic_regs *regs)
 {
 	int vector = vecmap_highest(&regs->isr);
@@ -101,6 +127,7 @@ u32 lapic_ppr(const struct lapic_regs *regs)
 	return (tpr & 0xf0) >= in_service ? tpr : in_service;
 }
 
+/* The cheap test comes first: nearly always nothing is requested. */
 int lapic_pending(const struct lapic_regs *regs)
 {
 	int vector;
@@ -119,7 +146,7 @@ int lapic_accept(struct lapic_regs *regs)
 
 	if (vector < 0)
 		return -1;
-	/* In this order, so that it is never seen in neither. */
+	/* In this order, so that nobody sees the vector in neither. */
 	vecmap_add(&regs->isr, vector);
 	vecmap_remove(&regs->irr, vector);
 	return vector;
@@ -147,6 +174,10 @@ u32 lapic_vapic_word(const struct lapic_regs *regs)
 	return (regs->tpr & 0xff) | (in_service & 0xf0) << 8 | requested << 24;
 }
 
+/*
+ * TMR is set before IRR, and only where it differs: whoever takes the vector
+ * out of IRR finds the trigger mode that belongs to it.
+ */
 int lapic_request(struct lapic_regs *regs, u8 vector, bool level)
 {
 	if (!lapic_sw_enabled(regs))
@@ -162,6 +193,7 @@ int lapic_request(struct lapic_regs *regs, u8 vector, bool level)
 	return vecmap_add(&regs->irr, vector);
 }
 
+/* The error's own interrupt is raised once until software has written ESR. */
 bool lapic_error(struct lapic_regs *regs, enum lapic_error error)
 {
 	u32 lvt = READ_ONCE(regs->lvt[LVT_ERROR]);
@@ -174,6 +206,10 @@ bool lapic_error(struct lapic_regs *regs, enum lapic_error error)
 	return vecmap_add(&regs->irr, lvt & LVT_VECTOR);
 }
 
+/*
+ * A LAPIC that IA32_APIC_BASE disables is as if it were not there, and INTR
+ * reaches the processor.
+ */
 bool lapic_accepts_extint(const struct lapic_regs *regs)
 {
 	u32 lvt = READ_ONCE(regs->lvt[LVT_LINT0]);
@@ -188,7 +224,7 @@ enum lapic_timer_mode lapic_timer_mode(const struct lapic_regs *regs)
 	return READ_ONCE(regs->lvt[LVT_TIMER]) >> LVT_TIMER_SHIFT & 3;
 }
 
-/* Divisors 2, 4, ... 128, then 1, in bits 3, 1 and 0. */
+/* The code in bits 3, 1 and 0 means 2, 4, ... 128, and 1 as the last. */
 int lapic_timer_shift(const struct lapic_regs *regs)
 {
 	u32 tdcr = READ_ONCE(regs->tdcr), code = (tdcr & 3) | (tdcr & 8) >> 1;
@@ -196,6 +232,11 @@ int lapic_timer_shift(const struct lapic_regs *regs)
 	return (code + 1) & 7;
 }
 
+/*
+ * Rounded up by one, so that the TSC has passed the deadline when the timer
+ * expires. The products stay within 64 bits: some 35 years are the most that is
+ * returned.
+ */
 u64 lapic_deadline_ns(u64 deadline, u64 tsc, u32 tsc_khz)
 {
 	u64 ticks = deadline - tsc, ms;
@@ -208,6 +249,7 @@ u64 lapic_deadline_ns(u64 deadline, u64 tsc, u32 tsc_khz)
 	return mul_u64_u64_div_u64(ticks, 1000000, tsc_khz) + 1;
 }
 
+/* ISR, TMR and IRR are 8 registers of 32 vectors each. */
 static u32 bitmap_word(const struct lapic_regs *regs, u32 reg)
 {
 	int i = reg >> 4 & 7;
@@ -224,7 +266,10 @@ static bool is_lvt(u32 reg)
 	return reg >= LAPIC_LVT && reg < LAPIC_LVT + NR_LVTS * 16;
 }
 
-/* Registers that only one of the two modes has; reads. */
+/*
+ * May @reg be read in this mode? Registers that only xAPIC mode has, and EOI,
+ * which cannot be read, fault in x2APIC mode.
+ */
 static bool readable(const struct lapic_regs *regs, u32 reg)
 {
 	switch (reg) {
@@ -270,6 +315,11 @@ bool lapic_regs_read(const struct lapic_regs *regs, u32 reg, u32 *value)
 	return true;
 }
 
+/*
+ * A LAPIC that software disables masks all its LVT entries, and masked they
+ * stay when it is enabled again. SDM: "Local APIC State After It Has Been
+ * Software Disabled".
+ */
 static u32 write_svr(struct lapic_regs *regs, u32 value)
 {
 	u32 old = regs->svr;
@@ -291,6 +341,7 @@ static u32 lvt_mask(const struct lapic_regs *regs, int i)
 	return lvt_writable[i];
 }
 
+/* Going to or from TSC-deadline mode disarms the timer. SDM: "TSC-Deadline Mode". */
 static u32 write_lvt(struct lapic_regs *regs, int i, u32 value)
 {
 	u32 mask = lvt_mask(regs, i);
@@ -317,12 +368,16 @@ static u32 write_icr(struct lapic_regs *regs, u64 value)
 			return LAPIC_DO_GP;
 		regs->icr = value & ~(u64)ICR_STATUS;
 	} else {
-		/* Reserved bits mean nothing, and are read as they were written. */
+		/* Reserved bits mean nothing here, and are read as they were written. */
 		regs->icr = (regs->icr & GENMASK_ULL(63, 32)) | ((u32)value & ~(u32)ICR_STATUS);
 	}
 	return LAPIC_DO_SEND;
 }
 
+/*
+ * A write has ESR show what has come together since the last one. Errors may
+ * arrive meanwhile: each bit is cleared by an atomic operation.
+ */
 static u32 write_esr(struct lapic_regs *regs)
 {
 	unsigned int error;
@@ -336,6 +391,7 @@ static u32 write_esr(struct lapic_regs *regs)
 	return 0;
 }
 
+/* In TSC-deadline mode writes to the initial count are ignored. */
 static u32 write_tmict(struct lapic_regs *regs, u32 value)
 {
 	if (lapic_timer_mode(regs) == TIMER_DEADLINE)
@@ -344,7 +400,7 @@ static u32 write_tmict(struct lapic_regs *regs, u32 value)
 	return LAPIC_DO_TIMER_START;
 }
 
-/* Registers that x2APIC mode lacks or makes read-only. */
+/* Writes to registers that x2APIC mode lacks or makes read-only. */
 static u32 write_xapic(struct lapic_regs *regs, u32 reg, u32 value)
 {
 	if (is_x2apic(regs))
@@ -358,7 +414,7 @@ static u32 write_xapic(struct lapic_regs *regs, u32 reg, u32 value)
 	return LAPIC_DO_MAP;
 }
 
-/* Bits of @reg that must be 0 in x2APIC mode; LVTs and ICR check their own. */
+/* Bits of @reg that must be 0 in x2APIC mode. LVT entries and ICR are checked where written. */
 static u64 reserved_bits(u32 reg)
 {
 	switch (reg) {
@@ -373,6 +429,7 @@ static u64 reserved_bits(u32 reg)
 	}
 }
 
+/* LAPIC_DO_GP faults in x2APIC mode only; in xAPIC mode such a write is lost. */
 u32 lapic_regs_write(struct lapic_regs *regs, u32 reg, u64 value)
 {
 	if (is_x2apic(regs) && value & reserved_bits(reg))
@@ -397,8 +454,9 @@ u32 lapic_regs_write(struct lapic_regs *regs, u32 reg, u64 value)
 }
 
 /*
- * A vCPU whose ID is too large for xAPIC mode, in which it starts, can be told from
- * others only by its ID of x2APIC mode, so it has that, too.
+ * A vCPU whose ID is too large for xAPIC mode starts in that mode all the same.
+ * Only its ID of x2APIC mode tells it from others, so it answers to that one,
+ * too.
  */
 static bool match_physical(const struct lapic_regs *regs, const struct lapic_msg *msg)
 {
@@ -408,6 +466,7 @@ static bool match_physical(const struct lapic_regs *regs, const struct lapic_msg
 	       (x2apic_id > ID_MAX_XAPIC && x2apic_id == msg->dest);
 }
 
+/* SDM: "Logical Destination Mode", "Logical Destination Mode in x2APIC Mode". */
 static bool match_logical(const struct lapic_regs *regs, u32 dest)
 {
 	u32 ldr = READ_ONCE(regs->ldr);
@@ -424,6 +483,7 @@ static bool match_logical(const struct lapic_regs *regs, u32 dest)
 	}
 }
 
+/* Is @msg for every LAPIC that is in @mode? */
 static bool for_all_in(enum lapic_mode mode, const struct lapic_msg *msg)
 {
 	if (msg->wide && msg->dest == 0xffffffff)
@@ -463,7 +523,7 @@ void lapic_msg_from_icr(struct lapic_msg *msg, u64 icr, bool x2apic)
 		.assert = icr & BIT(14),
 	};
 	msg->lowest = msg->mode == DELIVER_LOWEST;
-	/* IPIs are edge-triggered, but for the INIT that once was de-asserted. */
+	/* IPIs are edges. Only of INIT the level matters: INIT de-assert does nothing. */
 	if (msg->mode != DELIVER_INIT)
 		msg->level = false;
 }
@@ -500,6 +560,10 @@ static u32 get32(const u8 *page, u32 reg)
 	return value;
 }
 
+/*
+ * Beside what software can read in this mode, registers of xAPIC mode are saved
+ * in both.
+ */
 void lapic_regs_save(const struct lapic_regs *regs, u32 tmcct, bool ids32, u8 page[LAPIC_PAGE_SIZE])
 {
 	u32 reg, value;
@@ -515,7 +579,7 @@ void lapic_regs_save(const struct lapic_regs *regs, u32 tmcct, bool ids32, u8 pa
 	put32(page, SAVED_ESR_PENDING, regs->esr_pending);
 }
 
-/* Word @i of ISR, IRR or TMR. No LAPIC has a vector below 16 in one. */
+/* Word @i of ISR, IRR or TMR. Vectors below 16 are dropped, as no LAPIC takes them. */
 static u32 get_vectors(const u8 *page, u32 reg, int i)
 {
 	return get32(page, reg + i * 16) & (i ? ~0u : ~0xffffu);
@@ -537,18 +601,22 @@ static void load_vectors(struct lapic_regs *regs, const u8 *page)
 	}
 }
 
-/* CPUID, which grants TSC-deadline mode, may be set after the registers. */
+/* Userspace may set CPUID, which grants TSC-deadline mode, after the registers. */
 static u32 loadable_lvt(int i)
 {
 	return lvt_writable[i] | (i == LVT_TIMER ? 2u << LVT_TIMER_SHIFT : 0);
 }
 
-/* In x2APIC mode the ID stays; it is asked for as lapic_regs_save() gives it. */
+/* In x2APIC mode the ID cannot change, and must be the one that lapic_regs_save() gives. */
 static bool id_ok(const struct lapic_regs *regs, u32 id, bool ids32)
 {
 	return !is_x2apic(regs) || id == (ids32 ? regs->id : regs->id << 24);
 }
 
+/*
+ * Values that no register can have are masked, not refused: only the ID is
+ * compared. Nobody may add to IRR meanwhile; the vCPU does not run.
+ */
 int lapic_regs_load(struct lapic_regs *regs, const u8 page[LAPIC_PAGE_SIZE], bool ids32, u32 *tmcct)
 {
 	u32 id = get32(page, LAPIC_ID);

@@ -37,7 +37,7 @@ enum lapic_reg {
 	LAPIC_TMCCT = 0x390,
 	LAPIC_TDCR = 0x3e0,
 	LAPIC_SELF_IPI = 0x3f0,	 /* x2APIC only */
-	LAPIC_PAGE_SIZE = 0x400, /* as far as registers go */
+	LAPIC_PAGE_SIZE = 0x400, /* registers end here, far below 4 KiB */
 };
 
 enum lapic_lvt { LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, NR_LVTS };
@@ -65,7 +65,7 @@ enum lapic_shorthand { TO_DEST, TO_SELF, TO_ALL, TO_OTHERS };
 
 enum lapic_error { ERR_SEND_ILLEGAL = 5, ERR_RECEIVE_ILLEGAL = 6 };
 
-/* By IA32_APIC_BASE. */
+/* As IA32_APIC_BASE has it. */
 enum lapic_mode { LAPIC_DISABLED, LAPIC_XAPIC, LAPIC_X2APIC };
 
 struct lapic_regs {
@@ -76,7 +76,7 @@ struct lapic_regs {
 	u8 mode;		   /* enum lapic_mode */
 	bool has_deadline;	   /* the vCPU is offered TSC-deadline mode */
 	u32 id;			   /* in xAPIC mode the 8 bits of the register's high byte */
-	u32 x2apic_id;		   /* what it is in x2APIC mode, for ever */
+	u32 x2apic_id;		   /* the vCPU's ID, which x2APIC mode shows; never changes */
 	u32 tpr;
 	u32 ldr, dfr;
 	u32 svr;
@@ -86,7 +86,7 @@ struct lapic_regs {
 	u32 tmict, tdcr;
 };
 
-/* Whom destination 0xff means, beside who has that ID. */
+/* Whom destination 0xff means, beside the LAPIC that has that ID. */
 enum lapic_ff { FF_EVERYBODY, FF_XAPICS, FF_NOBODY };
 
 /* An interrupt message on its way to one or more LAPICs. */
@@ -130,39 +130,40 @@ u32 lapic_regs_write(struct lapic_regs *regs, u32 reg, u64 value);
 u32 lapic_ppr(const struct lapic_regs *regs);
 /* The vector that would interrupt the processor now, or -1. */
 int lapic_pending(const struct lapic_regs *regs);
-/* It does: from IRR to ISR. The vector, or -1. */
+/* Moves that vector from IRR to ISR, as the processor takes it. The vector, or -1. */
 int lapic_accept(struct lapic_regs *regs);
-/* The highest vector in service is done. That vector, or -1. */
+/* Ends the interrupt of the highest vector in service. That vector, or -1. */
 int lapic_eoi(struct lapic_regs *regs);
 
 /*
- * The highest vector in service, whose end may be noted late as nothing waits for
- * it. -1: there is none.
+ * The highest vector in service if its end may be noted late, because no other
+ * interrupt waits for it; -1 otherwise, or if there is none.
  */
 int lapic_eoi_can_wait(const struct lapic_regs *regs);
 
 /*
- * What KVM_SET_VAPIC_ADDR has the guest see, a byte each, the lowest first: TPR, the
- * class of the highest vector in service, 0, the highest requested vector.
+ * What KVM_SET_VAPIC_ADDR has the guest see. A byte each, from the lowest: TPR,
+ * the class of the highest vector in service, 0, the highest requested vector.
  */
 u32 lapic_vapic_word(const struct lapic_regs *regs);
 
 /*
- * A fixed interrupt arrives. Any context. Return: 1: newly pending; 0: it was
- * pending already; -1: not taken (disabled). An illegal vector may make the
- * error interrupt pending instead: 1.
+ * A fixed interrupt arrives. Any context.
+ * Return: 1: newly pending; 0: it was pending already; -1: not taken, as the
+ * LAPIC is disabled. An illegal vector may make the error interrupt pending
+ * instead: 1.
  */
 int lapic_request(struct lapic_regs *regs, u8 vector, bool level);
 
-/* Note an error. Return: whether the error interrupt became pending. */
+/* Notes an error. Any context. Return: whether the error interrupt became pending. */
 bool lapic_error(struct lapic_regs *regs, enum lapic_error error);
 
 /* Is @msg, whose shorthand is TO_DEST, for this LAPIC? */
 bool lapic_match(const struct lapic_regs *regs, const struct lapic_msg *msg);
 void lapic_msg_from_icr(struct lapic_msg *msg, u64 icr, bool x2apic);
-/* @wide: bits 63:40 of the address are bits 31:8 of the destination; else they are nothing. */
+/* @wide: bits 63:40 of the address are bits 31:8 of the destination. Else they mean nothing. */
 void lapic_msg_from_msi(struct lapic_msg *msg, u64 addr, u32 data, bool wide);
-/* May LAPICs that do not have its destination as ID take it, because it is everybody's? */
+/* May LAPICs take it that do not have its destination as ID, because it is for everybody? */
 bool lapic_msg_for_all(const struct lapic_msg *msg);
 
 static inline bool lapic_sw_enabled(const struct lapic_regs *regs)
@@ -176,7 +177,7 @@ bool lapic_accepts_extint(const struct lapic_regs *regs);
 enum lapic_timer_mode lapic_timer_mode(const struct lapic_regs *regs);
 /* The timer counts nanoseconds divided by 1 << shift. */
 int lapic_timer_shift(const struct lapic_regs *regs);
-/* Nanoseconds from @tsc to @deadline; 0: past. Saturates at some decades. */
+/* Nanoseconds from @tsc to @deadline; 0: it is past. Saturates at some decades. */
 u64 lapic_deadline_ns(u64 deadline, u64 tsc, u32 tsc_khz);
 
 /*

@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a LAPIC and its guest say to each other through guest memory, so that
- * the guest need not exit for it. Only the vCPU itself writes there, and never
- * while L0's code is at it.
+ * What a LAPIC and its guest tell each other through guest memory, so that the
+ * guest need not exit for it: the TPR of old Windows (KVM_SET_VAPIC_ADDR), and
+ * the end of an interrupt (KVM's and Hyper-V's paravirtual EOI).
+ *
+ * The run loop calls lapic_share() before an entry and lapic_unshare() after
+ * the exit. Only the vCPU's own guest code writes there, so nothing changes
+ * between the two calls on L0's side.
+ *
+ * What a reader must know: guest memory may be gone at any time. A read or
+ * write of it that fails is the guest's loss, never an error.
  */
 #include <linux/kvm_para.h>
 
@@ -27,10 +34,11 @@ static void unshare_tpr(struct lapic *lapic)
 }
 
 /*
- * KVM and Hyper-V have the same word for it. Bit 0 says: clear me, and the interrupt in
- * service is ended. Not while another interrupt or an IOAPIC waits for that; one that comes
- * later makes an exit, which takes the bit back. L2 is not told: it would cost its exits
- * more than L1 gains.
+ * Bit 0 of the word, for KVM and Hyper-V alike, says to the guest: clear me
+ * instead of writing EOI, and the interrupt in service is ended. It is not
+ * offered while another interrupt or an IOAPIC waits for that end. One that
+ * arrives later makes an exit, and the bit is taken back. L2 is not offered it:
+ * looking at the bit would cost its exits more than L1 gains.
  */
 static void share_eoi(struct lapic *lapic)
 {
@@ -51,7 +59,7 @@ static void unshare_eoi(struct lapic *lapic)
 	if (!lapic->eoi_shared)
 		return;
 	lapic->eoi_shared = false;
-	/* Where there is no memory any more the guest has not seen the bit either. */
+	/* Where memory has gone the guest can't have cleared the bit: it will write EOI. */
 	if (mem_read(vcpu->vm, lapic->eoi_addr, &byte, sizeof(byte)))
 		return;
 	if (!(byte & KVM_PV_EOI_ENABLED)) {
@@ -62,7 +70,10 @@ static void unshare_eoi(struct lapic *lapic)
 	mem_write(vcpu->vm, lapic->eoi_addr, &byte, sizeof(byte));
 }
 
-/* One of the two is enough, whichever order the MSRs come in. */
+/*
+ * Both MSRs may be set, and one is enough. Hyper-V's wins in whichever order
+ * they come.
+ */
 static void choose_eoi_addr(struct vcpu *vcpu)
 {
 	if (!vcpu->lapic)
@@ -76,6 +87,7 @@ static void choose_eoi_addr(struct vcpu *vcpu)
 		vcpu->lapic_shares &= ~LAPIC_SHARES_EOI;
 }
 
+/* The address must be writable RAM now; that it may go away later is provided for. */
 int lapic_set_pv_eoi(struct vcpu *vcpu, u64 value)
 {
 	u64 addr = value & ~(u64)KVM_MSR_ENABLED;
@@ -89,9 +101,10 @@ int lapic_set_pv_eoi(struct vcpu *vcpu, u64 value)
 }
 
 /*
- * The page's first word is the one of which bit 0 says that; nothing else in it is used.
- * What userspace restores was off when it was saved: only a guest finds a page that may
- * hold anything.
+ * Of Hyper-V's VP assist page only the first word is used, whose bit 0 is the
+ * EOI's. It is cleared when a guest turns the page on, as the page may hold
+ * anything. When userspace restores it (@host) the bit was taken back before
+ * the state was saved.
  */
 int lapic_set_vp_assist(struct vcpu *vcpu, bool host, u64 value)
 {
@@ -124,6 +137,7 @@ void lapic_unshare(struct vcpu *vcpu)
 		unshare_tpr(vcpu->lapic);
 }
 
+/* The word may cross a page boundary, so that both ends of it must be memory. */
 int lapic_set_vapic_addr(struct vcpu *vcpu, u64 gpa)
 {
 	if (!gpa) {
@@ -148,6 +162,7 @@ static int tell_tpr_access(struct vcpu *vcpu)
 	return 0;
 }
 
+/* One exit tells of one vector; if there are more the request is made again. */
 static int tell_eoi(struct vcpu *vcpu)
 {
 	unsigned long *eois = vcpu->lapic->user_eois;

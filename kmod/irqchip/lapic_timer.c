@@ -1,22 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The timer of a LAPIC on a timer of L0. Its bus clock is 1 GHz, so the
- * undivided counter counts nanoseconds.
+ * The timer of a LAPIC, on a timer of L0. The LAPIC's bus clock is 1 GHz, so
+ * that the undivided counter counts nanoseconds.
  *
- * The host's timer is pinned: it fires where the vCPU armed it, which is mostly
- * where the vCPU is, and then its interrupt is also the exit that delivers it.
+ * lapic.c starts and stops it in the vCPU's thread; timer_expired() runs in a
+ * hard interrupt. The thread cancels the timer, and so waits for that function,
+ * before it changes what both use.
  *
- * What a processor looks up when the count is 0 is looked up then: mode, vector and
- * mask of the LVT entry, and what a period is. Outside of KVM_RUN an expiry is only noted
- * (.timer_due): userspace, which reads the LAPIC by one call and the deadline by
- * another, finds it in one of them, and not in both, whichever comes first.
+ * The host's timer is pinned: it fires on the CPU where the vCPU armed it. That
+ * is mostly where the vCPU still is, and then the host's interrupt is also the
+ * exit that delivers the guest's.
+ *
+ * What a processor looks up when the count reaches 0 is looked up then: mode,
+ * vector and mask of the LVT entry, and what a period is. Outside of KVM_RUN an
+ * expiry is only noted (.timer_due). Userspace reads the LAPIC by one call and
+ * the deadline by another, and so finds the expiry in one of them and not in
+ * both, whichever comes first.
  */
 #include <asm/tsc.h>
 
 #include "compat/compat.h"
 #include "irqchip/chip.h"
 
-/* A guest that asks for more would give L0 nothing to do but timers. */
+/*
+ * A shorter period is made this long, or a guest could give L0 nothing to do
+ * but timers.
+ */
 #define PERIOD_MIN_NS 200000
 #define TIMER_MODE_ABS HRTIMER_MODE_ABS_PINNED_HARD
 
@@ -25,6 +34,7 @@ static bool has_deadline(const struct lapic *lapic)
 	return lapic_timer_mode(&lapic->regs) == TIMER_DEADLINE;
 }
 
+/* Nanoseconds until the guest's TSC reaches the deadline; 0: it has. */
 static u64 deadline_ns(struct lapic *lapic)
 {
 	struct vcpu *vcpu = lapic->vcpu;
@@ -33,7 +43,7 @@ static u64 deadline_ns(struct lapic *lapic)
 				 vcpu->clock.tsc_khz);
 }
 
-/* 0: it does not begin anew. */
+/* The period in nanoseconds; 0: the timer is not periodic, or stopped. */
 static u64 period_ns(const struct lapic *lapic)
 {
 	u64 period = (u64)READ_ONCE(lapic->regs.tmict) << lapic_timer_shift(&lapic->regs);
@@ -43,6 +53,7 @@ static u64 period_ns(const struct lapic *lapic)
 	return max_t(u64, period, PERIOD_MIN_NS);
 }
 
+/* Delivers an expiry, once: the timer's interrupt and the vCPU's thread may both try. */
 static void deliver_due(struct lapic *lapic)
 {
 	if (!xchg(&lapic->timer_due, false))
@@ -52,7 +63,7 @@ static void deliver_due(struct lapic *lapic)
 	lapic_deliver_lvt(lapic, LVT_TIMER);
 }
 
-/* Context: any. */
+/* The count has reached 0. Context: a hard interrupt, or the vCPU's thread. */
 static void expire(struct lapic *lapic)
 {
 	WRITE_ONCE(lapic->timer_due, true);
@@ -61,13 +72,16 @@ static void expire(struct lapic *lapic)
 		deliver_due(lapic);
 }
 
-/* Context: hard interrupt. The vCPU's thread waits for its end before it changes anything. */
+/*
+ * Context: a hard interrupt. The vCPU's thread waits for its end, by cancelling
+ * the timer, before it changes anything.
+ */
 static enum hrtimer_restart timer_expired(struct hrtimer *timer)
 {
 	struct lapic *lapic = container_of(timer, struct lapic, timer);
 	u64 next = has_deadline(lapic) ? deadline_ns(lapic) : period_ns(lapic);
 
-	/* Clocks drift: a deadline is not before the TSC says so. */
+	/* Clocks drift. A deadline is reached when the TSC says so: otherwise wait on. */
 	if (!has_deadline(lapic) || !next)
 		expire(lapic);
 	if (!next)
@@ -86,6 +100,7 @@ static void arm(struct lapic *lapic, u64 ns)
 	hrtimer_start(&lapic->timer, ns_to_ktime(ns), HRTIMER_MODE_REL_PINNED_HARD);
 }
 
+/* The offset is remembered, as the guest may write its TSC: see lapic_timer_sync(). */
 static void start_deadline(struct lapic *lapic)
 {
 	u64 ns;
@@ -107,8 +122,8 @@ static void disarm(struct lapic *lapic)
 }
 
 /*
- * A count of 0 of a periodic timer is that of the moment before it begins anew: KVM saves
- * it so, which rounds down.
+ * For a periodic timer a @count of 0 is that of the moment before it begins
+ * anew: KVM rounds down when it saves the count.
  */
 void lapic_timer_start_from(struct lapic *lapic, u32 count)
 {
@@ -137,7 +152,10 @@ void lapic_timer_stop(struct lapic *lapic)
 	lapic->deadline = 0;
 }
 
-/* Of one that is armed. Rounded up, and never 0: only a timer that has stopped is there. */
+/*
+ * What is left of the count of an armed timer. Rounded up, and never 0, since
+ * only a timer that has stopped shows 0.
+ */
 static u32 count_left(const struct lapic *lapic, int shift)
 {
 	s64 ns = ktime_to_ns(ktime_sub(hrtimer_get_expires(&lapic->timer), ktime_get()));
@@ -152,6 +170,7 @@ u32 lapic_timer_count(struct lapic *lapic)
 	return count_left(lapic, lapic_timer_shift(&lapic->regs));
 }
 
+/* The divisor changed: the count goes on from where it is, at the new pace. */
 void lapic_timer_scale(struct lapic *lapic, int old_shift)
 {
 	if (has_deadline(lapic) || old_shift == lapic_timer_shift(&lapic->regs) ||
@@ -160,6 +179,10 @@ void lapic_timer_scale(struct lapic *lapic, int old_shift)
 	lapic_timer_start_from(lapic, count_left(lapic, old_shift));
 }
 
+/*
+ * A deadline is an MSR of its own, which keeps it; so is an expiry of it that
+ * was not delivered. All other expiries go into IRR now.
+ */
 bool lapic_timer_pause(struct lapic *lapic, u32 *count)
 {
 	bool armed = hrtimer_cancel(&lapic->timer);
@@ -198,6 +221,10 @@ void lapic_timer_attend(struct vcpu *vcpu)
 	deliver_due(lapic);
 }
 
+/*
+ * A callback that has seen .attended may still be delivering. Whoever reads the
+ * registers afterwards must find its interrupt there.
+ */
 void lapic_timer_leave(struct vcpu *vcpu)
 {
 	struct lapic *lapic = vcpu->lapic;
@@ -205,7 +232,7 @@ void lapic_timer_leave(struct vcpu *vcpu)
 	if (!lapic)
 		return;
 	WRITE_ONCE(lapic->attended, false);
-	smp_mb(); /* who has seen it true is waited for */
+	smp_mb(); /* a callback that has seen it true is waited for */
 	while (hrtimer_callback_running(&lapic->timer))
 		cpu_relax();
 }

@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Two 8259A: after Intel's data sheet "8259A Programmable Interrupt Controller". */
+/*
+ * Two 8259As, after Intel's data sheet "8259A Programmable Interrupt
+ * Controller": what pins, ports and acknowledgements do to their registers.
+ * Pure logic that compiles in userspace; pic_dev.c calls it with the lock held.
+ *
+ * What a reader must know: priorities are counted from .priority_add, the pin
+ * that comes first, and wrap around. "Priority" below is the distance from that
+ * pin, and "pin" the pin's own number within its chip.
+ */
 #include "irqchip/pic.h"
 
 #define CASCADE 2  /* the master's pin to which the slave is wired */
@@ -9,7 +17,7 @@
 #define ELCR_MASTER 0xf8
 #define ELCR_SLAVE 0xde
 
-/* How far the pin with the highest priority in @pins is from the top; NONE. */
+/* The priority of the first of @pins: 0 is the highest. NONE: there is no pin. */
 static int top_priority(const struct pic_chip *chip, u8 pins)
 {
 	int i;
@@ -35,12 +43,16 @@ static int requested(const struct pic_chip *chip, bool master)
 		return -1;
 	if (chip->special_mask)
 		busy &= ~chip->imr;
-	/* Then the slave may interrupt its own handler, it knows its priorities. */
+	/* In this mode the slave may interrupt its own handlers: it knows its priorities. */
 	if (chip->special_fully_nested_mode && master)
 		busy &= ~BIT(CASCADE);
 	return ask < top_priority(chip, busy) ? pin_at(chip, ask) : -1;
 }
 
+/*
+ * A level-triggered pin requests as long as it is high; another when it rises,
+ * and the request stays until it is acknowledged.
+ */
 static void set_chip_pin(struct pic_chip *chip, unsigned int pin, bool level)
 {
 	u8 bit = BIT(pin);
@@ -52,7 +64,10 @@ static void set_chip_pin(struct pic_chip *chip, unsigned int pin, bool level)
 	chip->last_irr = level ? chip->last_irr | bit : chip->last_irr & ~bit;
 }
 
-/* Carries the slave's output to the master, and the master's to INTR. */
+/*
+ * Carries the slave's output to the master's pin 2, and the master's to INTR.
+ * To be called after each change.
+ */
 static void update_output(struct pic *pic)
 {
 	bool slave = requested(&pic->chip[1], false) >= 0;
@@ -73,6 +88,7 @@ void pic_init(struct pic *pic)
 	pic->chip[1].elcr_mask = ELCR_SLAVE;
 }
 
+/* Several sources share a pin; it is low when none asserts it. */
 int pic_set_pin(struct pic *pic, unsigned int pin, u8 source, bool level)
 {
 	struct pic_chip *chip = &pic->chip[pin >> 3 & 1];
@@ -103,7 +119,7 @@ static void end_of_interrupt(struct pic *pic, bool slave, int pin, struct pic_ef
 	note_acked(effect, slave, BIT(pin));
 }
 
-/* A request is taken: it's in service now, or over with automatic EOI. */
+/* A request is taken. It is in service now, or already over with automatic EOI. */
 static void take(struct pic *pic, bool slave, int pin, struct pic_effect *effect)
 {
 	struct pic_chip *chip = &pic->chip[slave];
@@ -130,6 +146,10 @@ u8 pic_peek(const struct pic *pic)
 	return pic->chip[1].irq_base + (pin < 0 ? SPURIOUS : pin);
 }
 
+/*
+ * If the request has gone meanwhile, the chip answers with its pin 7, and
+ * nothing is in service: a spurious interrupt.
+ */
 u8 pic_ack(struct pic *pic, struct pic_effect *effect)
 {
 	u8 vector = pic_peek(pic);
@@ -145,7 +165,7 @@ u8 pic_ack(struct pic *pic, struct pic_effect *effect)
 	return vector;
 }
 
-/* ICW1 begins an initialisation: masks, requests of edges and modes go. */
+/* ICW1 begins an initialisation: masks, requests by edges, and modes are forgotten. */
 static void begin_init(struct pic_chip *chip, bool slave, u8 icw1, struct pic_effect *effect)
 {
 	u8 edges = chip->irr & ~chip->elcr;
@@ -178,7 +198,7 @@ static void write_ocw3(struct pic_chip *chip, u8 value)
 		chip->special_mask = value >> 5 & 1;
 }
 
-/* OCW2: rotate, specific, EOI in bits 7 to 5. */
+/* OCW2 is a command in bits 7 to 5 (rotate, specific, EOI) and a pin in bits 2 to 0. */
 static void write_ocw2(struct pic *pic, bool slave, u8 value, struct pic_effect *effect)
 {
 	struct pic_chip *chip = &pic->chip[slave];
@@ -203,7 +223,7 @@ static void write_ocw2(struct pic *pic, bool slave, u8 value, struct pic_effect 
 	}
 }
 
-/* The port of ICW2 to ICW4, in this order after ICW1, and of the mask. */
+/* The odd port takes ICW2 to ICW4, in this order after ICW1, and then the mask. */
 static void write_data(struct pic_chip *chip, bool slave, u8 value, struct pic_effect *effect)
 {
 	switch (chip->init_state) {
@@ -266,7 +286,7 @@ void pic_write(struct pic *pic, u16 port, u8 value, struct pic_effect *effect)
 	update_output(pic);
 }
 
-/* The read after the poll command acknowledges like the processor would. */
+/* The read after a poll command acknowledges as the processor would. */
 static u8 read_poll(struct pic *pic, bool slave, struct pic_effect *effect)
 {
 	struct pic_chip *chip = &pic->chip[slave];
@@ -294,6 +314,7 @@ u8 pic_read(struct pic *pic, u16 port, struct pic_effect *effect)
 	return chip->read_reg_select ? chip->isr : chip->irr;
 }
 
+/* A saved state comes from userspace: values that no chip has are brought into range. */
 void pic_loaded(struct pic *pic)
 {
 	int i;

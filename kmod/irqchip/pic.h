@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The two cascaded 8259A of a PC with their edge/level registers: pure logic.
- * Not locked: irqchip/pic_dev has the lock.
+ * The two cascaded 8259As of a PC with their edge/level registers: pure logic.
+ * Nothing here takes a lock; irqchip/pic_dev.c has it.
  */
 #ifndef IRQCHIP_PIC_H
 #define IRQCHIP_PIC_H
@@ -10,7 +10,7 @@
 
 #define PIC_PINS 16
 
-/* In the order and the words of struct kvm_pic_state. */
+/* Has the layout of struct kvm_pic_state, so that a state is copied as it is. */
 struct pic_chip {
 	u8 last_irr; /* levels of the pins, for edges */
 	u8 irr;
@@ -37,8 +37,8 @@ struct pic {
 };
 
 /*
- * What an access did that others must know: bits of pins that were in service
- * or requested and are no more, and of pins whose mask changed.
+ * What an access did that others must know: pins, as bits, that were in service
+ * or requested and are not any more, and pins whose mask changed.
  */
 struct pic_effect {
 	u16 acked;
@@ -54,7 +54,7 @@ u8 pic_read(struct pic *pic, u16 port, struct pic_effect *effect);
 void pic_write(struct pic *pic, u16 port, u8 value, struct pic_effect *effect);
 /* The vector that pic_ack() would give. */
 u8 pic_peek(const struct pic *pic);
-/* The processor acknowledges INTR. IRQ 7 or 15 when nothing asks any more. */
+/* The processor acknowledges INTR. The vector of IRQ 7 or 15 if nothing asks any more. */
 u8 pic_ack(struct pic *pic, struct pic_effect *effect);
 /* After the state of a chip was replaced. */
 void pic_loaded(struct pic *pic);

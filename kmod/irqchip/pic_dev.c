@@ -1,8 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The 8259As as devices: ports, pins, and their output at the LAPICs' LINT0. */
+/*
+ * The 8259As as devices: their ports, their pins, and their output, which leads
+ * to LINT0 of the LAPICs.
+ *
+ * It owns .pic_lock around the registers of pic.c. irqchip.c calls it for pins
+ * and for acknowledgements, the bus for port accesses.
+ *
+ * What a reader must know: what an access changed is collected in a struct
+ * pic_effect and told to others after the lock was given back, as they may come
+ * back with another change of a pin.
+ */
 #include "irqchip/chip.h"
 
-/* Output rose. The first LAPIC that passes it on has it; others may want it too. */
+/*
+ * INTR rose. The first LAPIC that passes ExtINT on takes it. Others may have
+ * LINT0 set to something else, which they get on the way. Context: any but NMI.
+ */
 static void notify_lapics(struct irqchip *chip)
 {
 	int i, count;
@@ -19,7 +32,7 @@ static void notify_lapics(struct irqchip *chip)
 			vcpu_kick(lapic->vcpu);
 			break;
 		}
-		/* LINT0 as NMI or fixed interrupt: the old watchdog and "virtual wire". */
+		/* LINT0 may be an NMI or a fixed interrupt: Linux's old watchdog used that. */
 		lapic_deliver_lvt(lapic, LVT_LINT0);
 	}
 	rcu_read_unlock();
@@ -37,7 +50,7 @@ static void notify_pins(struct irqchip *chip, const struct pic_effect *effect)
 		irqchip_pin_remasked(chip, ROUTE_PIC, pin);
 }
 
-/* What an access changed, told to all whom it concerns. No lock held. */
+/* Tells what an access changed to all whom it concerns. Context: no lock held. */
 static void notify(struct irqchip *chip, bool output_before, const struct pic_effect *effect)
 {
 	if (unlikely(effect->acked | effect->remasked))
@@ -61,6 +74,10 @@ int pic_set_irq(struct irqchip *chip, unsigned int pin, enum irq_source source, 
 	return ret;
 }
 
+/*
+ * INTR may have fallen since somebody saw it: it is looked at again with the
+ * lock held.
+ */
 int pic_peek_irq(struct irqchip *chip)
 {
 	unsigned long flags;
@@ -91,6 +108,10 @@ static struct irqchip *chip_of(struct vcpu *vcpu)
 	return vcpu->vm->irqchip;
 }
 
+/*
+ * Ports are 8 bits wide: what a wider access reads beyond is 0, and what it
+ * writes there is lost.
+ */
 static int port_read(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len, void *data)
 {
 	struct irqchip *chip = chip_of(vcpu);

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* An 8254: after Intel's data sheet "8254 Programmable Interval Timer". */
+/*
+ * An 8254, after Intel's data sheet "8254 Programmable Interval Timer". Pure
+ * logic that compiles in userspace; pit_dev.c calls it with the lock held.
+ *
+ * What a reader must know: no counter counts. A channel keeps when it was
+ * loaded, and what it holds, or what its output is, follows from the time @now
+ * that each call gets, in nanoseconds. A tick is 1/1193182 s.
+ */
 #include "irqchip/pit.h"
 
 #define NSEC_PER_SECOND 1000000000
@@ -10,11 +17,13 @@
 #define SPEAKER_DATA BIT(1)
 #define SPEAKER_REFRESH_SHIFT 14 /* 2^14 ns: about the 15 us of a PC's refresh */
 
+/* In modes 1 and 5 the gate only starts the count, and its level means nothing. */
 static bool gate_pauses(const struct pit_channel *channel)
 {
 	return channel->mode != 1 && channel->mode != 5;
 }
 
+/* How long the channel has counted. While the gate holds it, .load_ns is minus that. */
 static u64 elapsed_ns(const struct pit_channel *channel, s64 now)
 {
 	s64 ns = channel->gate || !gate_pauses(channel) ? now - channel->load_ns
@@ -56,6 +65,7 @@ static u32 ticks(const struct pit_channel *channel)
 	return count ? count : 1;
 }
 
+/* The modes are those of the data sheet's "Mode Definitions". */
 u16 pit_count(const struct pit_channel *channel, s64 now)
 {
 	u64 passed = elapsed_ticks(channel, now);
@@ -71,6 +81,7 @@ u16 pit_count(const struct pit_channel *channel, s64 now)
 	return channel->bcd ? to_bcd(left) : left;
 }
 
+/* Before a count is loaded the output is low in mode 0 and high in all others. */
 bool pit_out(const struct pit_channel *channel, s64 now)
 {
 	u64 passed = elapsed_ticks(channel, now);
@@ -93,6 +104,10 @@ static u64 ticks_to_ns(u32 count)
 	return div_u64((u64)count * NSEC_PER_SECOND + PIT_HZ - 1, PIT_HZ);
 }
 
+/*
+ * Modes 2 and 3 repeat; 0, 1 and 4 raise the output once. Mode 5 waits for a
+ * trigger at the gate, which channel 0 does not have.
+ */
 void pit_timer(const struct pit *pit, s64 now, struct pit_timer *timer)
 {
 	const struct pit_channel *channel = &pit->channel[0];
@@ -140,6 +155,7 @@ static void set_gate(struct pit_channel *channel, bool gate, s64 now)
 	channel->gate = gate;
 }
 
+/* A second latch before the first was read changes nothing. */
 static void latch_count(struct pit_channel *channel, s64 now)
 {
 	if (channel->count_latched)
@@ -157,7 +173,7 @@ static void latch_status(struct pit_channel *channel, s64 now)
 	channel->status_latched = 1;
 }
 
-/* Command bits 5 and 4 are low for count and status; 3 to 1 choose channels. */
+/* Bit 5 low latches the count, bit 4 low the status; bits 3 to 1 choose channels. */
 static void read_back(struct pit *pit, u8 command, s64 now)
 {
 	int i;
@@ -172,6 +188,7 @@ static void read_back(struct pit *pit, u8 command, s64 now)
 	}
 }
 
+/* Return: whether channel 0's interrupts change. */
 static bool write_control(struct pit *pit, u8 value, s64 now)
 {
 	struct pit_channel *channel;
@@ -200,6 +217,7 @@ static bool write_control(struct pit *pit, u8 value, s64 now)
 	return channel == &pit->channel[0];
 }
 
+/* Return: whether a count is loaded now; of a word the first byte only waits. */
 static bool write_count(struct pit_channel *channel, u8 value, s64 now)
 {
 	switch (channel->write_state) {
@@ -225,7 +243,7 @@ bool pit_write(struct pit *pit, unsigned int port, u8 value, s64 now)
 	return write_count(&pit->channel[port], value, now) && port == 0;
 }
 
-/* The next byte of @word, in the order that *state says; moves *state on. */
+/* Reads the next byte of @word in the order that *state says, and moves *state on. */
 static u8 next_byte(u8 *state, u16 word, enum pit_rw_state after_word)
 {
 	switch (*state) {

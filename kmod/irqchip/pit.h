@@ -12,7 +12,7 @@
 #define PIT_HZ 1193182
 #define PIT_CHANNELS 3
 
-/* As struct kvm_pit_channel_state counts them. */
+/* The values are those of struct kvm_pit_channel_state. */
 enum pit_rw_state { PIT_RW_NONE, PIT_RW_LSB, PIT_RW_MSB, PIT_RW_WORD0, PIT_RW_WORD1 };
 
 struct pit_channel {
@@ -53,7 +53,7 @@ u16 pit_count(const struct pit_channel *channel, s64 now);
 bool pit_out(const struct pit_channel *channel, s64 now);
 /* When channel 0's output rises next. */
 void pit_timer(const struct pit *pit, s64 now, struct pit_timer *timer);
-/* After the state was replaced: mends what no 8254 has; counters start afresh. */
+/* A state was loaded: values that no 8254 has are brought into range; counts begin anew. */
 void pit_loaded(struct pit *pit, s64 now);
 
 #endif

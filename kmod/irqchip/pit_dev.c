@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The PIT as a device: ports, and channel 0's output at GSI 0.
+ * The PIT as a device: its ports, and channel 0's output, which is GSI 0.
  *
- * Old guests count ticks, so by default a tick that comes before the guest
- * has acknowledged the last one waits and is sent at the acknowledgement
- * (KVM_REINJECT_CONTROL turns that off).
+ * The bus calls it for port accesses, in a vCPU's thread, and a timer of L0 for
+ * ticks, in a hard interrupt. dev->lock (a mutex) is for the registers;
+ * tick_lock (raw) for what a tick changes.
+ *
+ * What a reader must know: old guests count ticks. So by default a tick that
+ * comes before the guest has acknowledged the last one waits, and is sent at
+ * the acknowledgement (KVM_REINJECT_CONTROL turns that off).
  */
 #include <linux/slab.h>
 
@@ -16,15 +20,19 @@
 #define SPEAKER_PORT 0x61
 
 #define PERIOD_MIN_NS 100000 /* a guest's wish must not drown L0 in timers */
-#define MISSED_MAX 10000     /* ticks worth making up for */
+#define MISSED_MAX 10000     /* a guest that was stopped long is not flooded with ticks */
 
-/* Context: tick_lock held, so that pulses don't melt into one. */
+/* Context: tick_lock held, so that two pulses do not melt into one. */
 static void pulse(struct pit_dev *dev)
 {
 	irqchip_set_irq(dev->chip, IRQ_PIT, PIT_GSI, true);
 	irqchip_set_irq(dev->chip, IRQ_PIT, PIT_GSI, false);
 }
 
+/*
+ * @count periods have passed, of which at most one is sent now.
+ * Context: hard interrupt.
+ */
 static void tick(struct pit_dev *dev, u32 count)
 {
 	unsigned long flags;
@@ -41,6 +49,10 @@ static void tick(struct pit_dev *dev, u32 count)
 	raw_spin_unlock_irqrestore(&dev->tick_lock, flags);
 }
 
+/*
+ * The guest has ended the last tick: one that was missed goes out now.
+ * Context: under rcu_read_lock(), no raw lock of the chips held.
+ */
 void pit_acked(struct pit_dev *dev)
 {
 	unsigned long flags;
@@ -55,7 +67,7 @@ void pit_acked(struct pit_dev *dev)
 	raw_spin_unlock_irqrestore(&dev->tick_lock, flags);
 }
 
-/* Nothing sent before will be acknowledged any more. */
+/* What was sent before will not be acknowledged any more, so the next tick may go out. */
 static void forget_ticks(struct pit_dev *dev)
 {
 	unsigned long flags;
@@ -93,7 +105,7 @@ static enum hrtimer_restart timer_expired(struct hrtimer *timer)
 	return dev->period_ns ? HRTIMER_RESTART : HRTIMER_NORESTART;
 }
 
-/* Context: dev->lock held. */
+/* Channel 0 was programmed anew. Context: dev->lock held; waits for a tick under way. */
 static void restart_timer(struct pit_dev *dev, s64 now)
 {
 	struct pit_timer next;
@@ -107,6 +119,7 @@ static void restart_timer(struct pit_dev *dev, s64 now)
 			      HRTIMER_MODE_REL_HARD);
 }
 
+/* Context: the vCPU's thread, may sleep. Ports are 8 bits wide. */
 static int port_read(struct vcpu *vcpu, struct bus_device *bus, u64 addr, int len, void *data)
 {
 	struct pit_dev *dev = container_of(bus, struct pit_dev, ports);
@@ -175,6 +188,7 @@ static struct pit_dev *alloc_pit(struct irqchip *chip)
 	return dev;
 }
 
+/* Publishing comes last. The IOAPIC must learn that EOIs of GSI 0 matter now. */
 int pit_create(struct irqchip *chip, u32 flags)
 {
 	struct pit_dev *dev;
@@ -204,7 +218,10 @@ free_dev:
 	return ret;
 }
 
-/* Nothing runs any more but the timer. */
+/*
+ * The VM ends and nothing runs any more but the timer. An acknowledgement that
+ * has found the PIT is under rcu_read_lock().
+ */
 void pit_destroy(struct irqchip *chip)
 {
 	struct pit_dev *dev = chip->pit;

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The table of GSI routes. */
+/*
+ * The table of GSI routes: how it is built from what userspace sets, and how it
+ * is searched. Pure logic that compiles in userspace; irqchip.c owns the
+ * tables, and RCU keeps the one in use.
+ *
+ * What a reader must know: routes are sorted by GSI and a table never changes,
+ * so that a search takes no lock and runs in interrupts.
+ */
 #include "irqchip/routing.h"
 
 static bool route_valid(const struct route *route)
@@ -39,7 +46,10 @@ const struct route *routing_find(const struct routing *table, u32 gsi, u32 *coun
 	return &table->route[first];
 }
 
-/* May @route stand beside those that its GSI has already? */
+/*
+ * Would @route not go together with those that its GSI has already? A GSI leads
+ * to at most one pin of each chip, or to one message.
+ */
 static bool route_conflicts(const struct routing *table, const struct route *route)
 {
 	const struct route *other;
@@ -65,6 +75,7 @@ static void insert(struct routing *table, const struct route *route)
 		table->gsi_of[route->chip][route->pin] = route->gsi;
 }
 
+/* Userspace's table comes in any order, up to ROUTING_MAX_ENTRIES. */
 int routing_build(struct routing *table, const struct route *routes, u32 count)
 {
 	u32 i;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * From a GSI to pins of interrupt controllers, or to a message: pure logic.
- * A table does not change once it is built.
+ * From a GSI to pins of interrupt controllers, or to a message: pure logic. A
+ * table does not change once it is built.
  */
 #ifndef IRQCHIP_ROUTING_H
 #define IRQCHIP_ROUTING_H
@@ -29,7 +29,7 @@ struct route {
 
 struct routing {
 	u32 count;
-	s16 gsi_of[NR_ROUTE_CHIPS][IOAPIC_PINS]; /* of a pin; NO_GSI */
+	s16 gsi_of[NR_ROUTE_CHIPS][IOAPIC_PINS]; /* which GSI leads to a pin, or NO_GSI */
 	struct route route[];			 /* sorted by GSI */
 };
 
@@ -47,7 +47,7 @@ int routing_build(struct routing *table, const struct route *routes, u32 count);
 /* GSI 0 to 15 to the same pins of PIC and IOAPIC, 16 to 23 to the IOAPIC's. */
 #define ROUTING_DEFAULT_COUNT (PIC_PINS + IOAPIC_PINS)
 void routing_build_default(struct routing *table);
-/* The routes of @gsi; their number in *count. */
+/* Finds the routes of @gsi. *count receives how many follow from the returned one on. */
 const struct route *routing_find(const struct routing *table, u32 gsi, u32 *count);
 
 #endif

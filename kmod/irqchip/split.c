@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * With a split irqchip the IOAPIC is userspace's. Its pins are the first GSIs, each
- * routed to the message that the IOAPIC's redirection entry makes; an EOI of what such
- * a level-triggered message asked for goes to userspace, as an exit.
+ * With a split irqchip (KVM_CAP_SPLIT_IRQCHIP) the IOAPIC is userspace's. Its
+ * pins are the first GSIs, each routed to the message that the IOAPIC's
+ * redirection entry makes. The end of an interrupt that such a level-triggered
+ * message asked for goes to userspace as an exit, KVM_EXIT_IOAPIC_EOI.
+ *
+ * irqchip.c calls it when routes change, lapic.c at an EOI.
  */
 #include "irqchip/chip.h"
 
-/* How many routes, from the first on, are those of userspace's IOAPIC. */
+/* How many of the routes, which are sorted by GSI, are those of userspace's IOAPIC. */
 static u32 ioapic_routes(const struct irqchip *chip, const struct routing *table)
 {
 	u32 count;
@@ -50,8 +53,10 @@ static bool routed_here(struct lapic *lapic, u8 vector)
 }
 
 /*
- * The trigger mode may have been overwritten by an edge of the same vector, and the
- * route may lead elsewhere by now: an EOI too many does less harm than one too few.
+ * The trigger mode may have been overwritten by an edge with the same vector,
+ * and the route may lead elsewhere by now. So userspace hears of the EOI if
+ * either says that its IOAPIC may wait: one EOI too many does less harm than
+ * one too few.
  */
 void split_eoi(struct lapic *lapic, u8 vector, bool level)
 {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A set of interrupt vectors that anyone may add to and take from at any
- * time, and whose highest member is found without looking at all of it.
+ * A set of interrupt vectors that anybody may add to and take from at any time,
+ * in any context, and whose highest member is found without looking at all of
+ * it: .sum says which words hold something. It may say so wrongly of an empty
+ * word, never of one that holds a vector for long: vecmap_remove() looks again.
  */
 #ifndef IRQCHIP_VECMAP_H
 #define IRQCHIP_VECMAP_H
@@ -52,7 +54,7 @@ static inline void vecmap_remove(struct vecmap *map, u8 vector)
 	if (READ_ONCE(map->word[vector / 64]))
 		return;
 	clear_bit(vector / 64, &map->sum);
-	/* Locked instructions are full barriers: who added meanwhile is seen here. */
+	/* Locked instructions are full barriers: a vector added meanwhile is seen here. */
 	if (READ_ONCE(map->word[vector / 64]))
 		set_bit(vector / 64, &map->sum);
 }
@@ -78,13 +80,13 @@ static inline int vecmap_highest(const struct vecmap *map)
 	return -1;
 }
 
-/* The 32 vectors from 32 * @i, as registers and saved state have them. */
+/* The 32 vectors from 32 * @i on, as registers and saved states have them. */
 static inline u32 vecmap_get32(const struct vecmap *map, int i)
 {
 	return READ_ONCE(map->word[i / 2]) >> (i % 2 * 32);
 }
 
-/* Not atomic: nobody else may use the map meanwhile. */
+/* Not atomic: for a vCPU that is being restored, whose map nobody uses meanwhile. */
 static inline void vecmap_set32(struct vecmap *map, int i, u32 bits)
 {
 	unsigned long *word = &map->word[i / 2];

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* abyme's names against those of the kernel's headers, where both have one. */
+/*
+ * abyme's numbers against those of the kernel's headers, where both have a
+ * name: compiled, never run. So a slip in include/vmx/ does not survive a
+ * build.
+ */
 #include <linux/build_bug.h>
 #include <asm/msr-index.h>
-/* Both have this very name. */
+/* Both have this very name: the kernel's is renamed. */
 #define VMCS_LINK_POINTER LINUX_VMCS_LINK_POINTER
 #include <asm/vmx.h>
 #undef VMCS_LINK_POINTER

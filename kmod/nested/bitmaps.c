@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* SDM: "I/O-Bitmap Addresses", "MSR-Bitmap Address". */
+/*
+ * I/O and MSR bitmaps of L1: looking up a bit, and merging the x2APIC MSRs.
+ * Pure logic that compiles in userspace; route.c asks it whose exit an access
+ * is, nested.c merges.
+ *
+ * SDM: "I/O-Bitmap Addresses", "MSR-Bitmap Address", "Virtualizing MSR-Based
+ * APIC Accesses".
+ */
 #include <vmx/controls.h>
 
 #include "nested/bitmaps.h"
@@ -72,6 +79,10 @@ void msr_bitmap_set(u8 *bitmap, u32 msr, bool write, bool exits)
 		bitmap[bit / 8] &= ~(1u << bit % 8);
 }
 
+/*
+ * The TPR is virtualized in any case; other registers for reads by one control,
+ * for writes by another.
+ */
 bool x2apic_virtualized(u32 msr, bool write, u32 proc2)
 {
 	if (!(proc2 & PROC2_X2APIC) || msr < MSR_X2APIC_FIRST || msr > MSR_X2APIC_LAST)
@@ -92,6 +103,10 @@ static void merge_x2apic_msr(u8 *to, const u8 *l1, u32 msr, bool write, u32 proc
 #define X2APIC_WORD (MSR_X2APIC_FIRST / 64)
 #define X2APIC_WORDS ((MSR_X2APIC_LAST + 1) / 64 - X2APIC_WORD)
 
+/*
+ * All reads at once, word by word; the three registers whose writes may be
+ * virtualized one by one.
+ */
 void msr_bitmap_merge_x2apic(u8 *to, const u8 *l1, u32 proc2)
 {
 	u64 *reads = (u64 *)to + X2APIC_WORD;

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The VMX capability MSRs that L1 sees: the intersection of what the
- * processor has and of what abyme does for L1.
+ * The VMX capability MSRs that L1 sees: the intersection of what the processor
+ * has and of what abyme does for L1. Pure logic that compiles in userspace.
+ * nested.c owns the results; RDMSR, WRMSR and KVM_SET_MSRS come here through
+ * it. Tour, stop 8.
+ *
+ * What a reader must know: a feature is offered by a row of <vmx/offer.def>.
+ * HAS needs the processor's; OWN is L0's own work on any processor; NOT is
+ * there to say why not.
+ *
+ * SDM: "VMX Capability Reporting Facility".
  */
 #include <vmx/controls.h>
 
@@ -18,6 +26,7 @@ static const struct {
 #undef O
 };
 
+/* The bits of @word that the rows with @how have. */
 static u64 bits_of(enum offer_word word, enum offer_how how)
 {
 	u64 bits = 0;
@@ -29,13 +38,13 @@ static u64 bits_of(enum offer_word word, enum offer_how how)
 	return bits;
 }
 
-/* What L1 gets of a word of which the processor has @cpu. */
+/* What L1 gets of a word of features of which the processor has @cpu. */
 static u64 offered(enum offer_word word, u64 cpu)
 {
 	return (cpu & bits_of(word, OFFER_HAS)) | bits_of(word, OFFER_OWN);
 }
 
-/* The reserved bits that the processor wants 1 stay so; they mean nothing. */
+/* Reserved bits that the processor wants to be 1 must be 1 for L1 as well, and mean nothing. */
 static struct vmx_ctl_caps offer_ctl(enum offer_word word, struct vmx_ctl_caps cpu)
 {
 	return (struct vmx_ctl_caps){ .must = cpu.must, .may = offered(word, cpu.may) | cpu.must };
@@ -67,7 +76,7 @@ void caps_offer(const struct vmx_caps *cpu, struct vmx_caps *l1)
 		l1->exit.may &= ~(u32)EXITC_SAVE_PREEMPT_TIMER;
 	l1->misc = offered(OFFER_MISC, cpu->misc);
 	l1->ept_vpid = offered(OFFER_EPT_VPID, cpu->ept_vpid);
-	/* Whether a fetch was a user's is only there. */
+	/* Only that information says whether a fetch was a user's. */
 	if (!(l1->ept_vpid & EPTCAP_EXIT_INFO))
 		l1->proc2.may &= ~(u32)PROC2_MODE_EXEC;
 	l1->vmfunc = offered(OFFER_VMFUNC, cpu->vmfunc);
@@ -77,7 +86,7 @@ void caps_offer(const struct vmx_caps *cpu, struct vmx_caps *l1)
 	l1->vmcs_enum = vmcs12_enum(&set);
 }
 
-/* The older MSRs: what the TRUE ones say, and all default-1 bits must be 1. */
+/* The older MSRs say what the TRUE ones say, and that all default-1 bits must be 1. */
 static u64 plain_ctl(struct vmx_ctl_caps c, u32 default1)
 {
 	c.must |= default1;
@@ -140,7 +149,7 @@ static const struct cap_msr *cap_find(u32 msr)
 	return NULL;
 }
 
-/* Without the control that needs it, the MSR does not exist. */
+/* An MSR does not exist without the control that needs it. */
 static bool cap_exists(const struct vmx_caps *caps, u32 msr)
 {
 	switch (msr) {
@@ -168,11 +177,16 @@ bool caps_get(const struct vmx_caps *caps, u32 msr, u64 *value)
 	return true;
 }
 
+/*
+ * May userspace reduce @max to @c? It must not promise a control, or the
+ * freedom to clear one, that @max lacks.
+ */
 static bool ctl_within(struct vmx_ctl_caps c, struct vmx_ctl_caps max)
 {
 	return !(c.may & ~max.may) && !(max.must & ~c.must) && !(c.must & ~c.may);
 }
 
+/* Numbers may shrink; the timer's rate cannot change, as the processor counts by it. */
 static bool misc_within(u64 value, u64 max)
 {
 	u64 numbers = MISC_PREEMPT_RATE | MISC_CR3_TARGETS | MISC_MSR_LIST;

@@ -10,7 +10,8 @@
  *   predicate  true if the rule holds; may use c (struct check_ctx) and
  *              v (struct vmcs12)
  *
- * The table decides what follows from a failure. Pure.
+ * The table decides what follows from a failure. Rows are asked in order, and
+ * the first that fails is the one. Pure.
  */
 #ifndef NESTED_CHECK_H
 #define NESTED_CHECK_H
@@ -52,10 +53,10 @@ struct check {
 /*
  * Each returns the first check that fails, or NULL.
  *
- * check_controls: VMfailValid(7). check_host: VMfailValid(8). The others: VM
- * exit 33, with the exit qualification in the name's comment. Those of the
- * guest come in parts, so that what L1 did not change since it last passed
- * need not be checked again. check_guest_flow is
+ * What follows: of check_controls VMfailValid(7); of check_host VMfailValid(8);
+ * of the others a VM exit with reason 33 and the exit qualification that stands
+ * beside the name. Those of the guest come in parts, so that what L1 did not
+ * change since it last passed need not be checked again. check_guest_flow has
  * CR3, RIP and RFLAGS.
  */
 const struct check *check_controls(const struct check_ctx *c);
@@ -71,10 +72,10 @@ const struct check *check_guest_pdptes(const struct check_ctx *c);   /* 2 */
 /* All guest checks in order; *@qual becomes the exit qualification. */
 const struct check *check_guest(const struct check_ctx *c, u64 *qual);
 
-/* Whether a VM entry of L1 would take the EPT pointer. */
+/* Would a VM entry of L1 take the EPT pointer? */
 bool check_eptp(const struct vmx_caps *caps, u8 maxphyaddr, u64 eptp);
 
-/* Whether L2 uses PAE paging, and so has PDPTEs to load. */
+/* Does L2 use PAE paging, and so have PDPTEs to load? */
 static inline bool vmcs12_pae(const struct vmcs12 *v)
 {
 	return (v->guest_cr0 & BIT_ULL(31)) && (v->guest_cr4 & BIT_ULL(5)) &&

@@ -41,9 +41,11 @@
 #define SDM_VMCALL "VMCALL - Call to VM Monitor"
 
 /*
- * What C() is while a table of checks/ is included: the enumeration of its
- * rows, their descriptions by that, or the evaluation, in a function with c
- * and v that returns a struct check.
+ * What C() is while a table of checks/ is included. Three times: for an
+ * enumeration of its rows; for an array with each row's id, section, message
+ * and field, indexed by that; and for the evaluation, in a function that has c
+ * and v and returns a struct check. The strings are apart from the code, so
+ * that checks that pass touch none of them.
  */
 #define CHECK_ENUM(id, field, section, message, predicate) CHECK_##id,
 #define CHECK_DESC(id_, field_, section_, message_, predicate_) \
@@ -87,7 +89,7 @@ static inline bool guest_64(const struct vmcs12 *v)
 	return has_entry(v, ENTRYC_GUEST_64);
 }
 
-/* @a is a physical address within the width, aligned to @align. */
+/* Is @a a physical address within the width, aligned to @align? */
 static inline bool pa_valid(const struct check_ctx *c, u64 a, u64 align)
 {
 	return !(a >> c->maxphyaddr) && !(a & (align - 1));
@@ -98,7 +100,7 @@ static inline bool page_valid(const struct check_ctx *c, u64 a)
 	return pa_valid(c, a, 4096);
 }
 
-/* An MSR list: 16-byte aligned, and its last byte within the width. */
+/* Is @a the address of an MSR list: 16-byte aligned, its last byte within the width? */
 static inline bool list_valid(const struct check_ctx *c, u64 a, u32 count)
 {
 	u64 last = a + (u64)count * 16 - 1;
@@ -116,7 +118,7 @@ static inline bool cr_fixed_valid(u64 cr, u64 fixed0, u64 fixed1)
 	return (cr & fixed0) == fixed0 && !(cr & ~fixed1);
 }
 
-/* Each of the eight entries is a memory type: 0, 1, 4, 5, 6 or 7. */
+/* Is each of the eight entries a memory type: 0, 1, 4, 5, 6 or 7? */
 static inline bool pat_valid(u64 pat)
 {
 	u64 bit1 = pat & 0x0202020202020202ull;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Checks on VMX controls: VM-execution, VM-exit and VM-entry control fields.
- * A failure is VMfailValid(7). SDM: "Checks on VMX Controls".
+ * Checks on VMX controls: VM-execution, VM-exit and VM-entry control fields,
+ * the rows of checks/controls.def. A failure is VMfailValid(7). Here are the
+ * predicates that are too long for a row. Tour, stop 10.
+ * SDM: "Checks on VMX Controls".
  */
 #include "nested/check_common.h"
 
@@ -23,7 +25,7 @@ static bool eptp_ad_valid(const struct vmx_caps *caps, u64 eptp)
 	return !(eptp & EPTP_AD) || (caps->ept_vpid & EPTCAP_AD);
 }
 
-/* Bits 11:7, and those beyond the width. */
+/* Bits 11:7 are reserved, and those beyond the width. */
 static bool eptp_reserved_valid(u8 maxphyaddr, u64 eptp)
 {
 	return !(eptp & GENMASK_ULL(11, 7)) && !(eptp >> maxphyaddr);
@@ -35,7 +37,7 @@ bool check_eptp(const struct vmx_caps *caps, u8 maxphyaddr, u64 eptp)
 	       eptp_ad_valid(caps, eptp) && eptp_reserved_valid(maxphyaddr, eptp);
 }
 
-/* The TPR threshold stands alone only if nothing else virtualizes the APIC. */
+/* The threshold is compared with VTPR only if nothing else virtualizes the APIC. */
 static bool tpr_threshold_valid(const struct check_ctx *c)
 {
 	const struct vmcs12 *v = c->v;
@@ -56,6 +58,7 @@ static bool injects(const struct vmcs12 *v)
 	return v->entry_intr_info & INTR_VALID;
 }
 
+/* Type 1 is reserved; 7 stands for a pending MTF exit, and needs that control. */
 static bool injected_type_valid(const struct check_ctx *c)
 {
 	switch (injected_type(c->v)) {
@@ -85,6 +88,7 @@ static bool vector_pushes_error(u8 vector)
 	return vector < 32 && (with_error & BIT(vector));
 }
 
+/* An error code goes with a hardware exception that has one, in protected mode only. */
 static bool injected_error_valid(const struct check_ctx *c)
 {
 	const struct vmcs12 *v = c->v;

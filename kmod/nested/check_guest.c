@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Checks on L2's state, but the segments (check_segs.c). A failure is a VM
- * exit with reason 33. SDM: "Checks on the Guest State Area".
+ * Checks on L2's state, but the segments (check_segs.c): the rows of
+ * checks/guest_*.def. A failure is a VM exit with reason 33. Here are the
+ * predicates that are too long for a row. Tour, stop 10.
+ * SDM: "Checks on the Guest State Area".
  */
 #include "nested/check_common.h"
 
@@ -32,7 +34,7 @@ static bool guest_code_64(const struct vmcs12 *v)
 	return guest_64(v) && (v->guest_cs_ar & AR_L);
 }
 
-/* The bits above a linear address are equal; that is less than canonical. */
+/* The bits above a linear address must be equal, which is less than canonical. */
 static bool guest_rip_linear(const struct vmcs12 *v)
 {
 	u64 high = v->guest_rip >> 48;
@@ -40,7 +42,7 @@ static bool guest_rip_linear(const struct vmcs12 *v)
 	return !high || high == 0xffff;
 }
 
-/* What every entry may change. */
+/* --- predicates on what every entry may change --- */
 
 static bool activity_known(const struct check_ctx *c)
 {
@@ -98,7 +100,7 @@ static u32 link_revision_wanted(const struct check_ctx *c)
 	return (c->caps->basic & BASIC_REVISION) | shadow;
 }
 
-/* A present PDPTE has bits 2:1, 8:5 and those above the width 0. */
+/* In a present PDPTE bits 2:1, 8:5 and those above the width are reserved. */
 static bool pdpte_valid(const struct check_ctx *c, int i)
 {
 	u64 reserved = GENMASK_ULL(2, 1) | GENMASK_ULL(8, 5) | ~0ull << c->maxphyaddr;
@@ -180,6 +182,10 @@ const struct check *check_guest_pdptes(const struct check_ctx *c)
 }
 #undef C
 
+/*
+ * In the SDM's order; which of several broken rules is reported decides the
+ * exit qualification.
+ */
 const struct check *check_guest(const struct check_ctx *c, u64 *qual)
 {
 	static const struct {

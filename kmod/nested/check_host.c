@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Checks on the host-state area: what L1 wants to be after an exit. A failure
- * is VMfailValid(8). SDM: "Checks on Host-State Area".
+ * Checks on the host-state area, that is, on what L1 wants to be after an exit:
+ * the rows of checks/host.def. A failure is VMfailValid(8). Tour, stop 10.
+ * SDM: "Checks on Host-State Area".
  */
 #include "nested/check_common.h"
 
-/* RPL and TI are 0. */
+/* RPL and TI must be 0 in each selector. */
 static bool host_sel_valid(u16 sel)
 {
 	return !(sel & 7);

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Checks of VMX instructions. SDM: "VMX Instruction Reference". */
+/*
+ * Checks of VMX instructions: the rows of checks/insns.def. vmxinsn.c asks, and
+ * carries out what follows. Pure. Tour, stop 10.
+ * SDM: "VMX Instruction Reference".
+ */
 #include <vmx/errors.h>
 
 #include "nested/check_common.h"
@@ -66,7 +70,7 @@ static const struct check checks[] = {
 };
 #undef I
 
-/* @insn is a constant: of the rows only its own remain. */
+/* @insn is a constant where this is inlined, so that only the rows of that instruction remain. */
 #define I(insn_, id, error, operand, value, section, message, predicate) \
 	if (insn == EXIT_##insn_ && unlikely(!(predicate))) {            \
 		c->shown = (value);                                      \

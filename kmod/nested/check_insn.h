@@ -15,9 +15,9 @@ struct insn_ctx {
 	u64 vmcs12_ptr;	  /* NO_GPA: no current VMCS */
 	u64 pa;		  /* the operand of VMXON, VMCLEAR, VMPTRLD */
 	u32 revision;	  /* first word of what it names; all ones: no memory */
-	u64 enc;	  /* the field of VMREAD and VMWRITE, */
-	bool known;	  /* which L1's processor has */
-	bool read_only;	  /* and does not let L1 write */
+	u64 enc;	  /* the field's encoding, of VMREAD and VMWRITE */
+	bool known;	  /* L1's processor has that field */
+	bool read_only;	  /* L1's processor does not let it be written */
 	u32 blocking;	  /* interruptibility state of L1 */
 	bool is_shadow;	  /* of the current VMCS */
 	u32 launch_state; /* enum vmcs12_launch_state */

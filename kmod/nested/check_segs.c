@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Checks on L2's segment registers. A failure is a VM exit with reason 33.
- * SDM: "Checks on Guest Segment Registers".
+ * Checks on L2's segment registers: the rows of checks/guest_segs.def. A
+ * failure is a VM exit with reason 33. Here are the predicates that are too
+ * long for a row. Tour, stop 10. SDM: "Checks on Guest Segment Registers".
  */
 #include "nested/check_common.h"
 
-#define AR_VM86 0xf3 /* access rights of every segment there */
+#define AR_VM86 0xf3 /* access rights of every segment in virtual-8086 mode */
 
 static bool vm86(const struct vmcs12 *v)
 {
@@ -64,13 +65,13 @@ static bool ss_dpl_may_be_set(const struct vmcs12 *v)
 	return ar_type(v->guest_cs_ar) != 3 && (v->guest_cr0 & CR0_PE);
 }
 
-/* Accessed, and readable if it is code. */
+/* Must be accessed, and readable if it is code. */
 static bool data_type_valid(u32 ar)
 {
 	return (ar & 1) && (!(ar & 8) || (ar & 2));
 }
 
-/* Data and non-conforming code are not more privileged than the selector asks. */
+/* Data and non-conforming code must not be more privileged than the selector's RPL. */
 static bool data_dpl_valid(const struct vmcs12 *v, u16 sel, u32 ar)
 {
 	return unrestricted(v) || ar_type(ar) > 11 || ar_dpl(ar) >= rpl(sel);

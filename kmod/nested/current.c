@@ -2,16 +2,24 @@
 /*
  * The current VMCS: L0's snapshot of it, taken from L1's memory by VMPTRLD and
  * written back when it ceases to be current.
+ * Tour, stop 9. The VMX instructions and the saved state come here.
+ *
+ * What a reader must know: L1's memory is read once, into n->spare, judged
+ * there, and becomes n->v. While it is current nothing in L1's memory is looked
+ * at, but the revision and the abort indicator, which L0 never holds.
+ *
+ * It also keeps book of what L1 writes (vmcs12_note_write()): what is to be
+ * copied to vmcs02, merged, or checked again.
  */
 #include "nested/internal.h"
 
-/* All of L1's controls, and whether what is injected comes to protected mode. */
+/* Checks of controls look at all controls, and at CR0 for events that are injected. */
 static bool for_ctl_checks(const struct vmcs12_field *f)
 {
 	return f->role == ROLE_MERGE || f->enc == VMCS_GUEST_CR0;
 }
 
-/* Fields that L1's checks of the host state look at. Any RSP is valid, and it changes often. */
+/* Fields that the checks of the host state look at. RSP may be anything, and changes often. */
 static bool for_host_checks(const struct vmcs12_field *f)
 {
 	if (f->enc == VMCS_HOST_RSP)
@@ -83,6 +91,7 @@ void vmcs12_note_write(struct nested *n, unsigned int index)
 		n->dirty_plain = true;
 }
 
+/* Another VMCS is current: nothing that was done for the one before is of any use. */
 static void all_dirty(struct nested *n)
 {
 	memset(&n->dirty, 0xff, sizeof(n->dirty));
@@ -92,6 +101,10 @@ static void all_dirty(struct nested *n)
 	n->plain_stale = false;
 }
 
+/*
+ * Copies plain fields from vmcs02, where they stayed at the last exit. Any VMCS
+ * may be current.
+ */
 void vmcs12_pull_plain(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -107,6 +120,10 @@ void vmcs12_pull_plain(struct vcpu *vcpu)
 	n->plain_stale = false;
 }
 
+/*
+ * Makes the snapshot complete, from vmcs02 while L2 runs, from the shadow VMCS
+ * while L1 does.
+ */
 void vmcs12_sync(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -123,7 +140,10 @@ void vmcs12_sync(struct vcpu *vcpu)
 	vmcs12_pull_plain(vcpu);
 }
 
-/* The revision is L1's to write, also while L0 holds the rest, and the abort indicator an abort's. */
+/*
+ * The revision is L1's to write, also while L0 holds the rest, and the abort
+ * indicator an abort's: both stay.
+ */
 void vmcs12_write_back(struct vcpu *vcpu, u64 ptr, const struct vmcs12 *v)
 {
 	size_t from = offsetof(struct vmcs12, launch_state);
@@ -132,6 +152,7 @@ void vmcs12_write_back(struct vcpu *vcpu, u64 ptr, const struct vmcs12 *v)
 	mem_write(vcpu->vm, ptr + from, v->bytes + from, sizeof(*v) - from);
 }
 
+/* @clear: for VMCLEAR, which makes the launch state clear. */
 void vmcs12_release(struct vcpu *vcpu, bool clear)
 {
 	struct nested *n = vcpu->nested;
@@ -155,7 +176,7 @@ void vmcs12_begin(struct vcpu *vcpu, u64 ptr)
 	shadow_on(vcpu);
 }
 
-/* A shadow VMCS can be current only where there is VMCS shadowing. */
+/* A shadow VMCS can be made current only where L1 has VMCS shadowing. */
 static bool revision_valid(const struct nested *n, u32 revision)
 {
 	if (ctl_may(n->caps.proc2, PROC2_SHADOW_VMCS))
@@ -163,6 +184,7 @@ static bool revision_valid(const struct nested *n, u32 revision)
 	return revision == VMCS12_REVISION;
 }
 
+/* The copy is made before the old VMCS goes, as it may fail; the old one is kept then. */
 int vmcs12_make_current(struct vcpu *vcpu, u64 ptr)
 {
 	struct nested *n = vcpu->nested;

@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * L1's VM entry: the checks of the SDM in their order, then L2's state. What
- * L1 did not change since it last passed a check is not checked again.
+ * L1's VM entry: the checks of the SDM in their order, then L2's state and L1's
+ * event. Tour, stops 10 and 11. vmxinsn.c comes here for VMLAUNCH and VMRESUME,
+ * state.c for a saved L2.
+ *
+ * What a reader must know: what L1 did not change since it last passed a check
+ * is not checked again. .check_ctls, .check_host and .check_guest say what is
+ * due; a few rows look at what L2 or L1's memory may change at any time, and
+ * are asked at every entry.
+ *
+ * SDM: "VM Entries", whose sections name the order and what follows from each
+ * failure.
  */
 #include "guest/regs.h"
 #include "guest/trace.h"
@@ -9,7 +18,10 @@
 #include "nested/internal.h"
 #include "nested/vapic.h"
 
-/* The TPR threshold is compared with the virtual-APIC page, which L1 may have written. */
+/*
+ * Must the TPR threshold be compared with the virtual-APIC page? L1 may have
+ * written there since, without an exit.
+ */
 static bool tpr_is_checked(const struct vmcs12 *v)
 {
 	return (v->proc_ctls & PROC_TPR_SHADOW) &&
@@ -25,12 +37,17 @@ static void read_vtpr(struct vcpu *vcpu, struct check_ctx *c)
 	c->vtpr_known = !mem_read(vcpu->vm, v->virt_apic_addr + VAPIC_TPR, &c->vtpr, 1);
 }
 
+/* Reads the first word of the VMCS that the link pointer names, once, for its checks. */
 void nested_read_link(struct vcpu *vcpu, struct check_ctx *c)
 {
 	if (c->v->link_pointer != NO_GPA)
 		c->link_readable = !mem_read(vcpu->vm, c->v->link_pointer, &c->link_revision, 4);
 }
 
+/*
+ * With PAE paging L2's PDPTEs are vmcs12's if L1 uses EPT, and else at L2's
+ * CR3. They are read once: what was checked is what write_pdptes() loads.
+ */
 void nested_read_pdptes(struct vcpu *vcpu, struct check_ctx *c)
 {
 	const struct vmcs12 *v = c->v;
@@ -49,13 +66,17 @@ void nested_read_pdptes(struct vcpu *vcpu, struct check_ctx *c)
 		!mem_read(vcpu->vm, v->guest_cr3 & 0xffffffe0, c->pdpte, sizeof(c->pdpte));
 }
 
-/* What the processor takes of EFER, and L1's CPUID offers. */
+/* The bits of EFER that the processor does not take, or L1's CPUID does not offer. */
 static u64 efer_reserved(struct vcpu *vcpu)
 {
 	return vcpu->cpuid.efer_reserved |
 	       ~(EFER_BIT_SCE | EFER_BIT_LME | EFER_BIT_LMA | EFER_BIT_NX);
 }
 
+/*
+ * What the predicates look at. The rest is read from L1's memory where a check
+ * asks for it.
+ */
 void nested_check_ctx(struct vcpu *vcpu, struct check_ctx *c)
 {
 	struct nested *n = vcpu->nested;
@@ -71,7 +92,7 @@ void nested_check_ctx(struct vcpu *vcpu, struct check_ctx *c)
 	};
 }
 
-/* 0, or a VMERR_*. */
+/* Return: 0, or a VMERR_*: the entry fails, and no exit is made. */
 static int check_ctls_and_host(struct vcpu *vcpu, struct check_ctx *c)
 {
 	struct nested *n = vcpu->nested;
@@ -97,7 +118,7 @@ static int check_ctls_and_host(struct vcpu *vcpu, struct check_ctx *c)
 	return 0;
 }
 
-/* The rows that depend on what every entry changes. */
+/* The checks that depend on what every entry changes. *@qual: the exit's qualification. */
 static const struct check *check_guest_always(const struct check_ctx *c, u64 *qual)
 {
 	const struct check *failed = check_guest_flow(c);
@@ -112,7 +133,7 @@ static const struct check *check_guest_always(const struct check_ctx *c, u64 *qu
 	return failed;
 }
 
-/* What L1 wrote since the last entry needs no check but those that never rest. */
+/* L1 wrote nothing that wants a check since the last entry: only those of every entry are made. */
 static const struct check *check_guest_again(struct vcpu *vcpu, struct check_ctx *c, u64 *qual)
 {
 	const struct check *failed = check_guest_always(c, qual);
@@ -125,6 +146,10 @@ static const struct check *check_guest_again(struct vcpu *vcpu, struct check_ctx
 	return check_guest_link(c);
 }
 
+/*
+ * Virtual-8086 mode comes and goes with RFLAGS, which L2 changes, and decides
+ * about segments: they are checked again then.
+ */
 static const struct check *check_guest_state(struct vcpu *vcpu, struct check_ctx *c, u64 *qual)
 {
 	struct nested *n = vcpu->nested;
@@ -148,7 +173,7 @@ static const struct check *check_guest_state(struct vcpu *vcpu, struct check_ctx
 	return failed;
 }
 
-/* The event that L1 injects, as one that is to be delivered before all others. */
+/* Takes the event that L1 injects: it is in delivery from now on, and so goes before all others. */
 static void take_event(struct vcpu *vcpu)
 {
 	struct vmcs12 *v = vcpu->nested->v;
@@ -169,7 +194,7 @@ static void take_event(struct vcpu *vcpu)
 		in->nmi.injected = true;
 		/* Without virtual NMIs L1 may inject where they are blocked, L0 with them may not. */
 		inject_set_nmi_masked(vcpu, false);
-		/* Its delivery blocks them, and where no IRET of L2's ends that it is L1's to see. */
+		/* Its delivery blocks NMIs, and where no IRET of L2's ends that L1 must see it. */
 		if (vmcs12_nmi_blocking_stays(v))
 			v->guest_interruptibility |= IRQBLK_NMI;
 		break;
@@ -185,6 +210,7 @@ static void take_event(struct vcpu *vcpu)
 	}
 }
 
+/* With EPT the processor takes the PDPTEs from the VMCS, not from memory. */
 static void write_pdptes(struct nested *n, const struct check_ctx *c)
 {
 	int i;
@@ -195,7 +221,11 @@ static void write_pdptes(struct nested *n, const struct check_ctx *c)
 		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, c->pdpte[i]);
 }
 
-/* L2 is entered inactive: it waits, unless an event is injected. */
+/*
+ * L1 enters L2 inactive: halted, shut down, or waiting for a SIPI. L0 does the
+ * waiting, in the run loop, so that vmcs02 is never entered in such a state. An
+ * injected event ends it at once.
+ */
 static void take_activity(struct vcpu *vcpu)
 {
 	const struct vmcs12 *v = vcpu->nested->v;
@@ -203,12 +233,16 @@ static void take_activity(struct vcpu *vcpu)
 	if (v->guest_activity == ACTIVITY_ACTIVE || (v->entry_intr_info & INTR_VALID))
 		return;
 	if (v->guest_activity >= ACTIVITY_SHUTDOWN)
-		vmwrite(VMCS_GUEST_PENDING_DBG, 0); /* nothing is pending there */
+		vmwrite(VMCS_GUEST_PENDING_DBG, 0); /* in these states none is ever delivered */
 	vcpu->nested->activity = v->guest_activity;
 	vcpu->mp_state = KVM_MP_STATE_HALTED;
 	timer_for_halt(vcpu);
 }
 
+/*
+ * Makes vmcs02 current and L2 the guest that runs. From here on whatever acts
+ * on "the guest" acts on L2.
+ */
 static void load_l2(struct vcpu *vcpu, const struct check_ctx *c)
 {
 	struct nested *n = vcpu->nested;
@@ -221,14 +255,15 @@ static void load_l2(struct vcpu *vcpu, const struct check_ctx *c)
 	tlb_before_l2(vcpu);
 	if (n->v->proc_ctls & PROC_MSR_BITMAPS)
 		n->bitmap_due = true;
-	/* It may have been lowered. */
+	/* vmcs02_lower_threshold() may have lowered it since the last merge. */
 	if ((n->v->proc_ctls & PROC_TPR_SHADOW) && n->merged.tpr_threshold != n->v->tpr_threshold)
 		n->merge_due = true;
 }
 
 /*
- * Registers that an entry loads and an exit does not save: vmcs12 has what L1 wrote there,
- * and L2 may have changed them since. They come by the ioctls for the vCPU's own.
+ * Controls of registers that an entry loads and an exit does not save. vmcs12
+ * has what L1 wrote there, and L2 may have changed them since: a saved state
+ * has them as the vCPU's own, by their ioctls.
  */
 static u32 not_in_vmcs12(const struct vmcs12 *v)
 {
@@ -269,7 +304,7 @@ static int guest_state_failure(struct vcpu *vcpu, u64 qual)
 	return l2_entry_failure(vcpu, &r, false);
 }
 
-/* @number: of the entry, from 1. */
+/* Loading the MSR list failed. @number: of the list's entry, from 1. */
 static int msr_load_failure(struct vcpu *vcpu, u32 number, const struct msr_failure *why)
 {
 	struct report r = {
@@ -283,7 +318,7 @@ static int msr_load_failure(struct vcpu *vcpu, u32 number, const struct msr_fail
 	return l2_entry_failure(vcpu, &r, true);
 }
 
-/* Context: all checks passed, vmcs01 is current. */
+/* Enters L2. Context: all checks have passed, vmcs01 is current. */
 static int begin_l2(struct vcpu *vcpu, const struct check_ctx *c)
 {
 	struct nested *n = vcpu->nested;
@@ -307,6 +342,10 @@ static int begin_l2(struct vcpu *vcpu, const struct check_ctx *c)
 	return 1;
 }
 
+/*
+ * Return: 1: L2 is next, or L1 was given a failed entry as an exit;
+ * ENTER_VMFAIL(); or an errno.
+ */
 int nested_enter(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;

@@ -1,21 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * EPT02: what the processor walks while L2 runs, composed of EPT12 (L2
- * physical to L1 physical) and L1's memory (to the host's).
+ * EPT02: what the processor walks while L2 runs, composed of EPT12 (L2 physical
+ * to L1 physical) and L1's memory (to the host's). Tour, stop 12. exit.c comes
+ * here for EPT violations of L2, the memory notifier when pages go, VMX
+ * instructions for INVEPT, and whatever translates addresses for L2.
  *
  * A vCPU keeps a root for each of the last few EPTP12s. To L1 a root is what
- * the processor has cached of EPT12: INVEPT drops it, and an EPT violation
- * that EPT12 does not explain refills it. When memory under it goes, the whole
- * root is dropped; which memory lies under any root a bitmap of the slot tells.
- * It is dropped as well, the oldest of the VM first, when the VM's tables are too
- * many: EPT12 may name one table, and one page, in any number of places.
+ * the processor has cached of EPT12: INVEPT drops it, and an EPT violation that
+ * EPT12 does not explain refills it. When memory under it goes, the whole root
+ * is dropped; a bitmap of the slot tells which memory lies under any root. A
+ * root is dropped as well, the oldest of the VM first, when the VM's tables are
+ * too many: EPT12 may name one table, and one page, in any number of places.
+ *
+ * What a reader must know: roots are changed under vm->mem.lock, by other
+ * threads as well, and may be gone whenever it is not held. Only the vCPU
+ * itself walks them (its processor does), and only it makes new ones.
  */
 #include "exits/exits.h"
 #include "irqchip/inject.h"
 #include "nested/ept12.h"
 #include "nested/internal.h"
 
-/* Bits of an EPTP12 that make it another translation. */
+/*
+ * The bits of an EPTP12 that make it another translation: its address, and
+ * whether it has accessed and dirty flags.
+ */
 #define ROLE_BITS (GENMASK_ULL(51, 12) | EPTP_AD)
 /* The key of the root that stands for no EPT12 at all: no EPTP has this bit alone. */
 #define NO_EPT12 BIT(0)
@@ -31,7 +40,10 @@ static bool root_maps(const struct ept02_root *root)
 	return root->first_gfn < root->end_gfn;
 }
 
-/* Its tables go. Its vCPU makes new ones before it enters with it again. Context: lock held. */
+/*
+ * Takes the root's tables away. Its vCPU makes new ones before it enters with
+ * it again. Context: lock held.
+ */
 static void root_empty(struct vm *vm, struct ept02_root *root)
 {
 	if (root_maps(root))
@@ -42,11 +54,15 @@ static void root_empty(struct vm *vm, struct ept02_root *root)
 		ept_drop(&root->ept);
 }
 
+/*
+ * Drops a root of this vCPU. @why: ABYME_FLUSH_*. Context: the vCPU's thread,
+ * may sleep.
+ */
 static void drop_root(struct vcpu *vcpu, struct ept02_root *root, u32 why)
 {
 	if (root->stamp)
 		watch_flush(vcpu->nested, why);
-	/* Nobody else ever walks it. */
+	/* No other vCPU ever walks it, so that a flush here is enough. */
 	vcpu_request(vcpu, REQ_TLB_FLUSH);
 	mem_lock(&vcpu->vm->mem);
 	root_empty(vcpu->vm, root);
@@ -64,6 +80,7 @@ static struct ept02_root *find_root(struct nested *n, u64 key)
 	return NULL;
 }
 
+/* The root that was used least lately; one that holds nothing has a stamp of 0. */
 static struct ept02_root *oldest_root(struct nested *n)
 {
 	struct ept02_root *oldest = &n->root[0];
@@ -75,7 +92,7 @@ static struct ept02_root *oldest_root(struct nested *n)
 	return oldest;
 }
 
-/* Tables for a root that has none: 0 or -ENOMEM. */
+/* Makes tables for a root that has none. 0 or -ENOMEM. May sleep. */
 static int begin_root(struct vcpu *vcpu, struct ept02_root *root)
 {
 	struct ept fresh;
@@ -84,7 +101,7 @@ static int begin_root(struct vcpu *vcpu, struct ept02_root *root)
 	r = ept_init(&fresh, &vcpu->vm->mem.pool);
 	if (r)
 		return r;
-	/* Its role: whether walks of L2's page tables count as writes is L1's choice. */
+	/* L1 chooses whether walks of L2's page tables count as writes: that is the root's role. */
 	if (!(root->eptp12 & EPTP_AD))
 		fresh.eptp &= ~EPTP_AD;
 	vcpu_request(vcpu, REQ_TLB_FLUSH);
@@ -94,6 +111,10 @@ static int begin_root(struct vcpu *vcpu, struct ept02_root *root)
 	return 0;
 }
 
+/*
+ * Makes the root for vmcs12's EPT pointer the current one. Without EPT12 there
+ * is a root only for an APIC-access page that is no memory of L1's (NO_EPT12).
+ */
 int ept02_select_root(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -116,6 +137,7 @@ int ept02_select_root(struct vcpu *vcpu)
 	return 0;
 }
 
+/* The vCPU is being freed: no processor has anything of the tables. */
 void ept02_free_roots(struct nested *n)
 {
 	int i;
@@ -124,6 +146,7 @@ void ept02_free_roots(struct nested *n)
 		ept_destroy(&n->root[i].ept);
 }
 
+/* INVEPT names a root by its address, whatever its role is. */
 void ept02_invalidate(struct vcpu *vcpu, bool all, u64 eptp12, u32 why)
 {
 	struct nested *n = vcpu->nested;
@@ -169,6 +192,7 @@ bool ept02_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn)
 	return any;
 }
 
+/* @whose, @oldest: the candidate so far. Context: vm->mem.lock held. */
 static void older_of_vcpu(struct vcpu *vcpu, struct vcpu **whose, struct ept02_root **oldest)
 {
 	struct nested *n = smp_load_acquire(&vcpu->nested);
@@ -221,6 +245,7 @@ static bool pml_full(const struct vmcs12 *v)
 	return (vmcs12_proc2(v) & PROC2_PML) && v->pml_index >= PML_ENTRIES;
 }
 
+/* Logs a page that L2 has made dirty. The caller has seen that there is room. */
 static void pml_log(struct vcpu *vcpu, u64 l2_gpa)
 {
 	struct vmcs12 *v = vcpu->nested->v;
@@ -245,6 +270,10 @@ static void describe(struct vcpu *vcpu, struct ept12 *ept)
 	};
 }
 
+/*
+ * Walks EPT12 for @access, which sets its flags, and logs a page that became
+ * dirty. May sleep.
+ */
 static void walk(struct vcpu *vcpu, u64 gpa, u32 access, struct ept12_result *res)
 {
 	const struct ept12_mem mem = { vcpu, read_entry, update_entry };
@@ -301,7 +330,7 @@ static int reflect(struct vcpu *vcpu, const struct ept12_result *res, u64 gpa, u
 	return l2_leave(vcpu, &x);
 }
 
-/* The rights that an access needs, of EPTQ_ACCESS. SDM: "Mode-Based Execute Control for EPT". */
+/* Which rights an access needs. @qual: EPTQ_*. SDM: "Mode-Based Execute Control for EPT". */
 static u32 rights_needed(const struct nested *n, u64 qual)
 {
 	bool user = (qual & EPTQ_FINAL) && (qual & EPTQ_USER_PAGE);
@@ -311,7 +340,7 @@ static u32 rights_needed(const struct nested *n, u64 qual)
 	return qual & EPTQ_ACCESS;
 }
 
-/* Without accessed and dirty flags a walk leaves no trace. */
+/* Translates for userspace: without accessed and dirty flags a walk leaves no trace. */
 int ept02_peek(struct vcpu *vcpu, u64 gpa, u32 access, u64 *l1_gpa)
 {
 	const struct ept12_mem mem = { vcpu, read_entry, update_entry };
@@ -325,6 +354,10 @@ int ept02_peek(struct vcpu *vcpu, u64 gpa, u32 access, u64 *l1_gpa)
 	return res.outcome == EPT12_OK ? 0 : -EFAULT;
 }
 
+/*
+ * Translates for L0, which emulates for L2. Return: 0; -EXDEV: L1 was given an
+ * exit; -EAGAIN; another errno.
+ */
 int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa)
 {
 	u32 info = EPTQ_LINEAR_VALID | EPTQ_FINAL, needed;
@@ -347,6 +380,7 @@ int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *
 
 /* --- faults ------------------------------------------------------------- */
 
+/* A fault of L2's on its way into a root. */
 struct ept02_fault {
 	struct ept02_root *root;
 	u64 gpa;    /* L2's */
@@ -354,6 +388,7 @@ struct ept02_fault {
 	struct ept12_result res;
 };
 
+/* EPT02 may allow less than EPT12, never more. */
 static u32 rights_for(const struct ept02_fault *f, bool writable)
 {
 	u32 rights = f->res.rights;
@@ -364,7 +399,7 @@ static u32 rights_for(const struct ept02_fault *f, bool writable)
 	return rights;
 }
 
-/* APIC accesses are noticed on 4 KiB pages only. */
+/* Does the page's 2 MiB hold L1's APIC-access page? The processor needs 4 KiB pages there. */
 static bool holds_apic_page(const struct nested *n, u64 l1_gpa)
 {
 	return n->apic_access.gpa != NO_GPA && !((l1_gpa ^ n->apic_access.gpa) >> 21);
@@ -375,7 +410,10 @@ static bool may_be_large(struct vcpu *vcpu, const struct ept02_fault *f)
 	return f->res.level > 1 && !holds_apic_page(vcpu->nested, l1_addr(f->res.gpa));
 }
 
-/* Context: vm->mem.lock held. */
+/*
+ * Notes that the root maps @count frames of L1's from @gfn on. Context:
+ * vm->mem.lock held.
+ */
 static void widen(struct vm *vm, struct ept02_root *root, u64 gfn, u64 count)
 {
 	if (!root_maps(root))
@@ -385,7 +423,7 @@ static void widen(struct vm *vm, struct ept02_root *root, u64 gfn, u64 count)
 	root->end_gfn = max(root->end_gfn, gfn + count);
 }
 
-/* The same. Context: also under srcu read lock. */
+/* Notes it for the slot as well. Context: vm->mem.lock and the srcu read lock held. */
 static void note_range(struct vm *vm, struct ept02_root *root, const struct mem_slot *slot, u64 gfn,
 		       u64 count)
 {
@@ -393,7 +431,7 @@ static void note_range(struct vm *vm, struct ept02_root *root, const struct mem_
 	widen(vm, root, gfn, count);
 }
 
-/* A page near the one that faulted, if all that is known of it is at hand. */
+/* Maps a page near the one that faulted, if it is at hand: nothing here sleeps or faults. */
 static void map_neighbour(struct vcpu *vcpu, struct ept02_root *root, u64 gpa, u64 l1_gpa,
 			  u32 rights)
 {
@@ -433,6 +471,10 @@ static void prefill_large(struct vcpu *vcpu, const struct ept02_fault *f, unsign
 	}
 }
 
+/*
+ * Where EPT12 has small pages the neighbours' entries lie beside the one that
+ * was walked to: one read gets all of them.
+ */
 static void prefill_small(struct vcpu *vcpu, const struct ept02_fault *f, unsigned long absent)
 {
 	u64 at = ALIGN_DOWN(l1_addr(f->res.leaf_at), PREFILL * sizeof(u64));
@@ -453,7 +495,7 @@ static void prefill_small(struct vcpu *vcpu, const struct ept02_fault *f, unsign
 	}
 }
 
-/* Nobody but this vCPU walks the root. Context: vm->mem.lock held. */
+/* Only this vCPU walks the root, so that only it has to flush. Context: vm->mem.lock held. */
 static void map_in_root(struct vcpu *vcpu, const struct ept02_fault *f, u64 hpa, int level,
 			u64 prot)
 {
@@ -496,7 +538,7 @@ static int map_page(struct vcpu *vcpu, struct ept02_fault *f, bool prefill, unsi
 	return 0;
 }
 
-/* As map_page(), with the neighbours. */
+/* Maps the page and, if that is small, its neighbours. Return: as map_page(). */
 static int map_group(struct vcpu *vcpu, struct ept02_fault *f)
 {
 	unsigned long absent;
@@ -511,7 +553,7 @@ static int map_group(struct vcpu *vcpu, struct ept02_fault *f)
 	return r;
 }
 
-/* What stands in for L1's APIC-access page: the processor lets nobody at what is in it. */
+/* Maps the page that stands in for L1's APIC-access page; the processor lets nobody read it. */
 static void map_stand_in(struct vcpu *vcpu, struct ept02_fault *f)
 {
 	struct nested *n = vcpu->nested;
@@ -526,7 +568,7 @@ static void map_stand_in(struct vcpu *vcpu, struct ept02_fault *f)
 	mem_unlock(&vm->mem);
 }
 
-/* @r: as map_page(). EPT02's own entry had some right, which was not enough, or none. */
+/* Counts why EPT02 was filled. @r: what map_group() answered. */
 static void note_refill(struct vcpu *vcpu, int r)
 {
 	bool had_entry = vcpu_exit_qual(vcpu) & EPTQ_RIGHTS;
@@ -539,7 +581,7 @@ static void note_refill(struct vcpu *vcpu, int r)
 		watch_fault(vcpu->nested, had_entry ? ABYME_FAULT_UPGRADED : ABYME_FAULT_FILLED);
 }
 
-/* EPT12 allows the access: EPT02 lacked it. */
+/* EPT12 allows the access and EPT02 lacked it: maps it, or emulates a device of L1's. */
 static int refill(struct vcpu *vcpu, struct ept02_fault *f)
 {
 	struct vm_mem *mem = &vcpu->vm->mem;
@@ -591,7 +633,7 @@ void ept02_map_answered(struct vcpu *vcpu)
 	mem_read_unlock(&vcpu->vm->mem, idx);
 }
 
-/* The rights that L2's access needs. */
+/* Which rights L2's access needs, be it to a page or in a walk of its page tables. */
 static u32 access_of(const struct nested *n, u64 qual)
 {
 	u32 access = rights_needed(n, qual);
@@ -606,6 +648,10 @@ static u32 access_of(const struct nested *n, u64 qual)
 	(EPTQ_LINEAR_VALID | EPTQ_FINAL | EPTQ_USER_PAGE | EPTQ_WRITE_PAGE | EPTQ_NX_PAGE | \
 	 EPTQ_NMI_UNBLOCK)
 
+/*
+ * Tour, stop 12. The walk of EPT12 says whose fault it is. Return: as an exit
+ * handler. May sleep.
+ */
 int ept02_violation(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -633,7 +679,7 @@ int ept02_violation(struct vcpu *vcpu)
 	return refill(vcpu, &f);
 }
 
-/* EPT02 holds no misconfigured entry. */
+/* EPT02 holds no misconfigured entry, so that this cannot happen. */
 int ept02_misconfig(struct vcpu *vcpu)
 {
 	return exit_unexpected(vcpu);

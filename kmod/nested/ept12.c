@@ -1,4 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A walk of EPT12, L1's page tables from L2's physical addresses to L1's. Pure
+ * logic: ept02.c gives it two functions for L1's memory, unit tests a table in
+ * userspace. Tour, stop 12.
+ *
+ * What a reader must know: L1's other vCPUs may change the entries at any time.
+ * Each is read once, judged as it was read, and its flags are set by compare
+ * and exchange: if that fails the walk begins again.
+ *
+ * SDM: "The Extended Page Table Mechanism (EPT)".
+ */
 #include <vmx/caps.h>
 #include <vmx/controls.h>
 #include <vmx/info.h>
@@ -7,7 +18,7 @@
 
 #define LEVELS 4
 #define ENTRY_ADDR GENMASK_ULL(51, 12)
-/* An entry that L1 changes under the walk again and again: give up, look anew later. */
+/* How often the walk begins again, if L1 changes entries under it, before it gives up. */
 #define MAX_RESTARTS 8
 
 struct walk {
@@ -30,6 +41,10 @@ static bool is_leaf(u64 entry, int level)
 	return level == 1 || (level <= 3 && (entry & EPTE_LARGE));
 }
 
+/*
+ * With mode-based execute control there is a fourth right: to execute at
+ * user-mode addresses.
+ */
 static u32 all_rights(const struct ept12 *ept)
 {
 	return EPTE_RWX | (ept->mode_exec ? EPTE_XU : 0);
@@ -47,7 +62,7 @@ static bool memtype_valid(u64 entry)
 	return type != 2 && type != 3 && type != 7;
 }
 
-/* Bits that must be 0 in a present entry, by its level and whether it is a leaf. */
+/* The bits that must be 0 in a present entry, by its level and by whether it is a leaf. */
 static u64 reserved_bits(const struct ept12 *ept, u64 entry, int level)
 {
 	u64 bits = ENTRY_ADDR & (~0ull << ept->maxphyaddr);
@@ -79,7 +94,7 @@ static bool misconfigured(const struct ept12 *ept, u64 entry, int level)
 	return entry & reserved_bits(ept, entry, level);
 }
 
-/* SDM: "Exit Qualification for EPT Violations". A fetch is one, whatever right it lacks. */
+/* A fetch is told as one whichever right it lacks. SDM: "Exit Qualification for EPT Violations". */
 static u64 qualification(u32 access, u32 rights)
 {
 	u64 qual = (access & EPTE_RWX) | (u64)(rights & EPTE_RWX) << EPTQ_CAN_SHIFT;
@@ -110,7 +125,7 @@ static void found(struct walk *w, int level, u32 rights)
 	w->out->dirty = !(w->ept->eptp & EPTP_AD) || (entry & EPTE_D);
 }
 
-/* From the root to the leaf; the entries read stay in @w. */
+/* Walks from the root to the leaf. The entries that were read stay in @w. */
 static enum ept12_outcome walk_down(struct walk *w)
 {
 	l1_gpa_t table = l1_gpa(w->ept->eptp & ENTRY_ADDR);
@@ -146,7 +161,7 @@ static bool sets_dirty(const struct walk *w)
 	return (w->access & EPTE_W) && !(w->entry[w->out->level] & EPTE_D);
 }
 
-/* The entry of @level as the access leaves it. */
+/* The entry of @level with the flags that the access sets. */
 static u64 with_flags(const struct walk *w, int level)
 {
 	return w->entry[level] | EPTE_A | (level == w->out->level && sets_dirty(w) ? EPTE_D : 0);
@@ -162,7 +177,7 @@ static bool sets_flags(const struct walk *w)
 	return false;
 }
 
-/* Set what is missing of A in all entries and D in the leaf. 0, -EAGAIN, -EFAULT. */
+/* Sets what is missing of A in all entries and of D in the leaf. 0, -EAGAIN, -EFAULT. */
 static int set_flags(struct walk *w)
 {
 	int level, r;
@@ -193,7 +208,7 @@ static enum ept12_outcome walk_once(struct walk *w, bool *again)
 		return outcome;
 	if (w->ept->no_trace && sets_flags(w))
 		return EPT12_TRACE;
-	/* SDM: "Page-Modification Logging": then no flag is set. */
+	/* With a full log no flag is set at all. SDM: "Page-Modification Logging". */
 	if (w->ept->log_full && sets_dirty(w))
 		return EPT12_LOG_FULL;
 	r = set_flags(w);
@@ -218,7 +233,7 @@ void ept12_walk(const struct ept12 *ept, const struct ept12_mem *mem, l2_gpa_t g
 
 	memset(out, 0, sizeof(*out));
 	if (w.gpa >> 48) {
-		/* Beyond what four levels translate: nothing is mapped there. */
+		/* Four levels translate 48 bits: nothing is mapped beyond. */
 		out->level = LEVELS;
 		out->outcome = violation(&w, 0);
 		return;
@@ -230,6 +245,10 @@ void ept12_walk(const struct ept12 *ept, const struct ept12_mem *mem, l2_gpa_t g
 	}
 }
 
+/*
+ * A prefill must leave no trace that L1 could see: a neighbour whose flags are
+ * not set yet is left out.
+ */
 u32 ept12_neighbour(const struct ept12 *ept, const struct ept12_result *walked, u64 entry,
 		    l1_gpa_t *gpa)
 {

@@ -52,16 +52,17 @@ struct ept12_result {
 };
 
 /*
- * Translate @gpa for @access (EPTE_R, EPTE_W, EPTE_X; with mode_exec EPTE_XU for a
- * fetch from a user-mode address). With accessed and dirty
- * flags enabled these are set in L1's entries, as the processor would.
+ * Translates @gpa for @access (EPTE_R, EPTE_W, EPTE_X; with mode_exec EPTE_XU
+ * for a fetch from a user-mode address). With accessed and dirty flags enabled
+ * these are set in L1's entries, as the processor would.
  */
 void ept12_walk(const struct ept12 *ept, const struct ept12_mem *mem, l2_gpa_t gpa, u32 access,
 		struct ept12_result *out);
 
 /*
- * A level-1 entry beside the one that was walked to: may it be mapped as well,
- * without asking L1 and without a trace in its flags? Returns its rights, or 0.
+ * May a level-1 entry beside the one that was walked to be mapped as well,
+ * without asking L1 and without a trace in its flags?
+ * Return: its rights, or 0.
  */
 u32 ept12_neighbour(const struct ept12 *ept, const struct ept12_result *walked, u64 entry,
 		    l1_gpa_t *gpa);

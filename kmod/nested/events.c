@@ -1,14 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What L1 must get before L2 goes on: events that L0 raised or that arrived
- * for L1, each as the exit that L1 asked for. SDM: "Other Causes of VM Exits".
+ * What L1 must get before L2 goes on: events that L0 raised or that arrived for
+ * L1, each as the exit that L1 asked for.
+ * Tour, stop 14. The run loop comes here before each entry to L2 if REQ_EVENT
+ * was made, and while L2 is halted.
+ *
+ * What a reader must know is the order of priorities in nested_events(), which
+ * is the SDM's. Two things go before all of it: an event that is half delivered
+ * into L2, and what the processor itself makes exit right after the entry. For
+ * these *@immediate asks for an entry that is left again at once; what L1 is
+ * due comes then.
+ *
+ * Context: the vCPU's thread, vCPU loaded, vmcs02 current; may sleep unless it
+ * says otherwise.
+ * SDM: "Priority Among Concurrent Events", "Other Causes of VM Exits".
  */
 #include "irqchip/inject.h"
 #include "irqchip/irqchip.h"
 #include "nested/internal.h"
 #include "nested/vapic.h"
 
-/* An event has entered L2 half, or is about to: it goes first. */
+/* Is an event half delivered into L2, or about to be injected? It goes first. */
 static bool delivery_under_way(const struct vcpu *vcpu)
 {
 	const struct vcpu_inject *in = &vcpu->inject;
@@ -16,7 +28,7 @@ static bool delivery_under_way(const struct vcpu *vcpu)
 	return in->exception.injected || in->irq.injected || in->nmi.injected;
 }
 
-/* An exception that L0 raised while it emulated for L2. */
+/* Gives L1 an exception that L0 raised while it emulated for L2. */
 static int reflect_exception(struct vcpu *vcpu)
 {
 	struct vcpu_inject *in = &vcpu->inject;
@@ -46,7 +58,7 @@ static bool exception_for_l1(const struct vcpu *vcpu)
 	       route_exception(vcpu->nested->v, in->exception.vector, in->exception.error);
 }
 
-/* Blocked for L2 by L1, whatever L2's IRET has done to vmcs02, where they are virtual. */
+/* Has L1 blocked NMIs for L2, whatever L2's IRET has done to vmcs02, where they are virtual? */
 static bool nmi_held_back(const struct vcpu *vcpu)
 {
 	const struct vmcs12 *v = vcpu->nested->v;
@@ -65,6 +77,11 @@ bool nested_takes_irqs(struct vcpu *vcpu)
 	return vcpu->in_l2 && (vcpu->nested->v->pin_ctls & PIN_EXT_INT_EXITING);
 }
 
+/*
+ * An L2 that is shut down or waits for a SIPI takes no interrupts, nor makes
+ * exits by them. L1's notification of posted interrupts is none for L1: L0
+ * takes it.
+ */
 static bool irq_for_l1(struct vcpu *vcpu)
 {
 	return (vcpu->nested->v->pin_ctls & PIN_EXT_INT_EXITING) &&
@@ -78,6 +95,10 @@ static int reflect_nmi(struct vcpu *vcpu)
 	return nested_reflect_as(vcpu, EXIT_EXCEPTION_NMI, VEC_NMI | INTR_TYPE_NMI | INTR_VALID, 0);
 }
 
+/*
+ * Without acknowledge-on-exit the interrupt stays pending in L1's LAPIC, and L1
+ * takes it by itself.
+ */
 static int reflect_irq(struct vcpu *vcpu)
 {
 	int vector;
@@ -92,7 +113,7 @@ static int reflect_irq(struct vcpu *vcpu)
 
 /*
  * L1's windows go before what comes through them. Here an event is taken before
- * the entry, so the processor cannot see that a window is open.
+ * the entry, so that the processor would not see that a window is open.
  */
 static int reflect_interrupt(struct vcpu *vcpu)
 {
@@ -107,33 +128,33 @@ static int reflect_interrupt(struct vcpu *vcpu)
 	return reflect_irq(vcpu);
 }
 
-/* Whether something waits for L1 that does not come from L2 itself. */
+/* Does something wait for L1 that does not come from L2 itself? */
 static bool for_l1(struct vcpu *vcpu)
 {
 	return vcpu->nested->mtf_pending || timer_expired(vcpu->nested) || nmi_for_l1(vcpu) ||
 	       irq_for_l1(vcpu);
 }
 
-/* The same, or something for L2. */
+/* Does something wait for L1, or for L2? */
 static bool something_comes(struct vcpu *vcpu)
 {
 	return for_l1(vcpu) || vcpu->inject.nmi.pending || irq_pending(vcpu) >= 0;
 }
 
-/* A debug trap of L2's last instruction: it goes before all that comes but MTF. */
+/* Is a debug trap of L2's last instruction pending? It goes before all that comes but MTF. */
 static bool debug_trap_pending(void)
 {
 	return (vmread(VMCS_GUEST_PENDING_DBG) & (DBG_BS | DBG_ENABLED_BPT)) &&
 	       !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & IRQBLK_MOV_SS);
 }
 
-/* STI's or MOV SS': NMIs and interrupts wait until one more instruction is done. */
+/* Is L2 in the shadow of STI or MOV SS? NMIs and interrupts wait for one more instruction. */
 static bool in_shadow(void)
 {
 	return vmread(VMCS_GUEST_INTERRUPTIBILITY) & (IRQBLK_STI | IRQBLK_MOV_SS);
 }
 
-/* INIT and SIPI. 2: neither. */
+/* Gives L1 an INIT or a SIPI as an exit. Return: 2: there is neither. */
 static int reflect_init_sipi(struct vcpu *vcpu)
 {
 	bool waits = vcpu->nested->activity == ACTIVITY_SIPI;
@@ -153,8 +174,9 @@ bool nested_debug_trap_for_l1(const struct vcpu *vcpu)
 }
 
 /*
- * The processor exits right after the entry, whatever else is pending, and from HLT.
- * SDM: "VM Exits Induced by the TPR Threshold". May sleep.
+ * Will the processor exit right after the entry, whatever else is pending,
+ * because L2's TPR is below the threshold? It does so from HLT as well. May
+ * sleep. SDM: "VM Exits Induced by the TPR Threshold".
  */
 static bool tpr_exit_due(struct vcpu *vcpu)
 {
@@ -170,7 +192,7 @@ static bool tpr_exit_due(struct vcpu *vcpu)
 	       (v->tpr_threshold & 0xf) > vtpr >> 4;
 }
 
-/* Once, when L2 executed HLT itself. */
+/* Notes, once, that L2 has executed HLT itself. */
 static void note_halt(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -181,6 +203,10 @@ static void note_halt(struct vcpu *vcpu)
 	timer_for_halt(vcpu);
 }
 
+/*
+ * What wakes L2 is looked up once here, as it may sleep; nested_wakes(), which
+ * must not, uses what was found.
+ */
 void nested_halted(struct vcpu *vcpu)
 {
 	note_halt(vcpu);
@@ -194,7 +220,7 @@ bool nested_halt_changed(struct vcpu *vcpu)
 	return posted_notified(vcpu);
 }
 
-/* An interrupt that L2 itself takes. */
+/* Is there an interrupt that L2 itself takes? */
 static bool irq_for_l2(struct vcpu *vcpu)
 {
 	bool pending = nested_takes_irqs(vcpu) ? vcpu->nested->virt_irq : irq_pending(vcpu) >= 0;
@@ -203,9 +229,9 @@ static bool irq_for_l2(struct vcpu *vcpu)
 }
 
 /*
- * A window that L1 asked for, or a debug exception that was pending at the entry,
- * ends HLT, an NMI window shutdown as well. The processor delivers it at once.
- * SDM: "Special Features of VM Entry".
+ * Is a window open that L1 asked for? It ends HLT, and an NMI window shutdown
+ * as well. The processor makes the exit at the entry. SDM: "Special Features of
+ * VM Entry".
  */
 static bool window_opens(struct vcpu *vcpu)
 {
@@ -216,7 +242,7 @@ static bool window_opens(struct vcpu *vcpu)
 	       ((n->v->proc_ctls & PROC_NMI_WINDOW) && inject_nmi_allowed(vcpu));
 }
 
-/* It goes before an interrupt that L2 takes itself, but not before an NMI. */
+/* Does L1's interrupt window go before what comes? Before L2's interrupt, not before an NMI. */
 static bool window_before_irq(struct vcpu *vcpu)
 {
 	const struct nested *n = vcpu->nested;
@@ -227,6 +253,7 @@ static bool window_before_irq(struct vcpu *vcpu)
 	       !(vcpu->inject.nmi.pending && inject_nmi_allowed(vcpu) && !nmi_held_back(vcpu));
 }
 
+/* Context: the thread may be about to sleep, so nothing here sleeps. */
 bool nested_wakes(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -246,6 +273,10 @@ bool nested_wakes(struct vcpu *vcpu)
 	       (vcpu->inject.exception.pending || irq_for_l2(vcpu) || debug_trap_pending());
 }
 
+/*
+ * The order is that of priorities. stats.nested_reflected counts ahead, and
+ * takes it back if nothing was L1's.
+ */
 int nested_events(struct vcpu *vcpu, bool *immediate)
 {
 	struct nested *n = vcpu->nested;
@@ -272,7 +303,7 @@ int nested_events(struct vcpu *vcpu, bool *immediate)
 		*immediate = true;
 		return 1;
 	}
-	/* What L2 takes itself is delivered first: a trap, or #VE, would not come again. */
+	/* What L2 takes itself is delivered first, as a trap, or #VE, would not come again. */
 	if (vcpu->inject.exception.pending && !exception_for_l1(vcpu)) {
 		n->activity = ACTIVITY_ACTIVE;
 		*immediate = for_l1(vcpu);

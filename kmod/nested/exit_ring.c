@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Exits of L2 as records. Pure. */
+/*
+ * Exits of L2 as records, and the stopwatch beside them. Pure logic that
+ * compiles in userspace; watch.c calls it with the time. Tour, stop 14.
+ */
 #include "nested/exit_ring.h"
 
 void exit_ring_begin(struct exit_ring *r, u32 spender, u64 tsc)
@@ -24,6 +27,10 @@ void exit_ring_exit(struct exit_ring *r, const struct abyme_nested_exit *x)
 	r->exited = true;
 }
 
+/*
+ * An exit that the processor reported as something else (an EPT violation that
+ * is a misconfiguration for L1) is renamed.
+ */
 void exit_ring_to_l1(struct exit_ring *r, const struct abyme_nested_exit *x, u32 reported)
 {
 	struct abyme_nested_exit *now = &r->now;

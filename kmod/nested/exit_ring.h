@@ -13,14 +13,14 @@ struct exit_ring {
 	struct abyme_nested_exit record[ABYME_EXITS_KEPT]; /* by sequence */
 	u64 newest;					   /* sequence */
 	u64 told; /* .newest when exit_ring_due() answered true last */
-	/* What is being recorded: from the entry to L2 until the next. */
+	/* What is being recorded: from one entry to L2 until the next. */
 	struct abyme_nested_exit now;
 	bool exited; /* .now has its exit */
 	u64 since;   /* when the stopwatch was looked at last */
 	u32 spender; /* whose time it is since then: ABYME_SPENT_* */
 };
 
-/* From @tsc on it is the time of @spender. */
+/* The time from @tsc on is @spender's; until then it was that of the one before. */
 static inline void exit_ring_spend(struct exit_ring *r, u32 spender, u64 tsc)
 {
 	/* The clocks of two processors may disagree. */
@@ -30,7 +30,7 @@ static inline void exit_ring_spend(struct exit_ring *r, u32 spender, u64 tsc)
 	r->spender = spender;
 }
 
-/* Forget what is being recorded: nothing is known of how it began. */
+/* Forgets what is being recorded, as nothing is known of how it began. */
 void exit_ring_begin(struct exit_ring *r, u32 spender, u64 tsc);
 
 /*
@@ -40,15 +40,16 @@ void exit_ring_begin(struct exit_ring *r, u32 spender, u64 tsc);
 void exit_ring_exit(struct exit_ring *r, const struct abyme_nested_exit *x);
 
 /*
- * L1 is given the exit @x: the one at hand, if the processor has reported that as
- * @reported, or if L0 handled that as its own, one more that L0 makes up.
+ * L1 is given the exit @x. That is the one at hand, if the processor has
+ * reported it as @reported. If L0 has handled that as its own, it is one more,
+ * which L0 makes up.
  */
 void exit_ring_to_l1(struct exit_ring *r, const struct abyme_nested_exit *x, u32 reported);
 
-/* The record is complete, if there is one: L2 is entered, or the watch ends. */
+/* Completes the record, if there is one: L2 is entered, or the watch ends. */
 void exit_ring_close(struct exit_ring *r, u32 flags);
 
-/* Half of the ring is new since this was true last: time to read it. */
+/* Is half of the ring new since this was true last? Then it is time to read it. */
 bool exit_ring_due(struct exit_ring *r);
 
 /* The record after @sequence, or NULL; overwritten ones are passed over. */

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * L1 after an exit of L2: its registers from vmcs12's host-state area into
- * vmcs01. SDM: "Loading Host State".
+ * L1 after an exit of L2: its registers, from vmcs12's host-state area into
+ * vmcs01. Tour, stop 14. reflect.c comes here at each exit that L1 is given;
+ * nested_leave() when VMX operation ends under L2.
+ *
+ * Context: vmcs01 is current. SDM: "Loading Host State".
  */
 #include "guest/regs.h"
 #include "nested/internal.h"
@@ -16,8 +19,9 @@
 #define DR7_RESET 0x400
 
 /*
- * What an unusable segment has beside its being so is undefined, but not all of it is without
- * effect: SYSRET makes SS usable, on some processors with the limit and granularity it had.
+ * What an unusable segment has beside being unusable is undefined, but not all
+ * of it is without effect: SYSRET makes SS usable, on some processors with the
+ * limit and granularity it had.
  */
 static void load_data_segment(enum segreg seg, u16 sel, u64 base)
 {
@@ -52,6 +56,7 @@ static void load_segments(const struct vmcs12 *v)
 	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0xffff);
 }
 
+/* Not loaded, LMA and LME follow the size of the host's address space. */
 static u64 l1_efer(struct vcpu *vcpu, const struct vmcs12 *v)
 {
 	u64 mode = EFER_BIT_LMA | EFER_BIT_LME;
@@ -75,7 +80,7 @@ static void load_efer(struct vcpu *vcpu, const struct vmcs12 *v)
 
 static void load_crs(struct vcpu *vcpu, const struct vmcs12 *v)
 {
-	/* What L2 left of the kept bits is L1's now. */
+	/* An exit does not change CD and NW: what L2 left there is L1's now. */
 	vcpu->cr0 = (v->host_cr0 & ~CR0_KEPT) | (vcpu->cr0 & CR0_KEPT);
 	vcpu->cr4 = v->host_cr4;
 	if (v->exit_ctls & EXITC_HOST_64)
@@ -86,6 +91,7 @@ static void load_crs(struct vcpu *vcpu, const struct vmcs12 *v)
 	vcpu_set_cr3(vcpu, v->host_cr3);
 }
 
+/* An exit sets DR7 and clears DEBUGCTL. vmcs01 is written only if it has other values. */
 static void load_debug(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -110,6 +116,11 @@ static void load_interruptibility(bool nmis_blocked)
 	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
 }
 
+/*
+ * The host area has passed its checks at the entry. Only the PDPTEs, which are
+ * in L1's memory, may be bad now.
+ * Return: 0, or the indicator of a VMX abort.
+ */
 int host_state_load(struct vcpu *vcpu, bool nmis_blocked)
 {
 	const struct vmcs12 *v = vcpu->nested->v;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The nested state of a vCPU, and what the files of nested/ ask of each other.
- * The vCPU's thread owns all of it but the EPT02 roots (vm->mem.lock).
+ * The vCPU's thread owns all of it but the EPT02 roots and .watch, which others
+ * read under vm->mem.lock.
  */
 #ifndef NESTED_INTERNAL_H
 #define NESTED_INTERNAL_H
@@ -26,9 +27,9 @@
 
 struct ept02_root {
 	struct ept ept;		/* .root: NULL until it is used, and after it was dropped */
-	u64 eptp12;		/* address, and the bits that are its role: A/D */
-	u64 stamp;		/* larger: used later; 0: holds nothing */
-	u64 filled;		/* larger: given a page later, of all roots of the VM */
+	u64 eptp12;		/* its address, and the bits that are its role: A/D */
+	u64 stamp;		/* when it was used last: larger is later; 0: holds nothing */
+	u64 filled;		/* when it was given a page last, among all roots of the VM */
 	u64 first_gfn, end_gfn; /* L1's frames in it lie in this range */
 };
 
@@ -58,7 +59,7 @@ struct exit_watch {
 struct nested {
 	struct vcpu *vcpu;
 	struct vmx_caps wanted;	       /* for L1, by userspace */
-	struct vmx_caps caps;	       /* offered to L1: less what this vCPU has not */
+	struct vmx_caps caps;	       /* offered to L1: .wanted without what this vCPU lacks */
 	struct vmcs12_fieldset fields; /* that L1 has */
 	u64 feature_control;
 
@@ -72,7 +73,7 @@ struct nested {
 	struct vmcs vmcs02;
 	u16 vpid02;
 	bool last_vpid12_valid;
-	u16 last_vpid12; /* whose translations VPID02 tags */
+	u16 last_vpid12; /* the VPID of L1's whose translations VPID02 tags */
 
 	/*
 	 * What changed in vmcs12 since vmcs02 was written from it. After an exit
@@ -104,11 +105,11 @@ struct nested {
 	u16 bitmap_word[BITMAP_WORDS]; /* indices of u64 */
 	int bitmap_words;
 	bool bitmap_due;  /* L1 may have changed its bitmap since it was merged */
-	bool x2apic_open; /* it lets x2APIC MSRs through */
+	bool x2apic_open; /* .msr_bitmap02 lets x2APIC MSRs through */
 
 	bool entering;	  /* VMLAUNCH or VMRESUME is done, and L2 has not run since */
-	bool virt_irq;	  /* while L2 is halted: a virtual interrupt waits */
-	bool tpr_exit;	  /* the same: it exits, as its TPR is below the threshold */
+	bool virt_irq;	  /* of a halted L2: a virtual interrupt waits */
+	bool tpr_exit;	  /* of a halted L2: it is to exit, its TPR being below the threshold */
 	u8 activity;	  /* ACTIVITY_* of L2, until it runs its next instruction */
 	bool mtf_pending; /* an MTF exit before L2's next instruction: injected, or L0 ran one */
 	bool timer_on;
@@ -129,7 +130,7 @@ struct nested {
 	struct vmcs12 *shadow;		/* what the shadow VMCS holds of shadowed fields, or NULL */
 	bool shadow_on;			/* linked to vmcs01 */
 	bool shadow_due;		/* L1 goes on, and the shadow VMCS is not up to date */
-	bool wide;			/* it has the fields marked WIDE, too */
+	bool wide;			/* .shadow has the fields marked WIDE, too */
 	u8 *read_bitmap, *write_bitmap; /* that vmcs01 names; made when these two change: */
 	bool bitmaps_wide;
 	struct vmcs12_fieldset bitmap_fields;
@@ -147,7 +148,7 @@ struct nested {
 	struct report report[ABYME_REPORTS]; /* by sequence */
 	u64 reports;			     /* sequence of the newest */
 	u32 watch;			     /* ABYME_WATCH_*; written under vm->mem.lock */
-	struct exit_watch *exit_watch;	     /* the same; NULL until ABYME_WATCH_EXITS is used */
+	struct exit_watch *exit_watch;	     /* under vm->mem.lock; NULL until first used */
 	u32 last_exits[ABYME_LAST_EXITS];    /* of L2, while watched */
 	u64 exits_seen;
 };
@@ -184,11 +185,11 @@ void nested_begin(struct vcpu *vcpu, u64 vmxon_ptr); /* L1 is in VMX operation f
 void current_global_init(void);
 int vmcs12_make_current(struct vcpu *vcpu, u64 ptr); /* 0, VMERR_*, or -errno */
 void vmcs12_release(struct vcpu *vcpu, bool clear);  /* write it back; none is current then */
-/* To L1's memory: what the processor would write there. */
+/* Writes @v to L1's memory at @ptr, as the processor would. */
 void vmcs12_write_back(struct vcpu *vcpu, u64 ptr, const struct vmcs12 *v);
 void vmcs12_sync(struct vcpu *vcpu);	       /* the snapshot becomes complete and up to date */
 void vmcs12_begin(struct vcpu *vcpu, u64 ptr); /* n->v was filled: it is current now */
-/* L1 writes a field / reads one that may be stale. */
+/* To be called when L1 has written a field, and before it reads one that may be stale. */
 void vmcs12_note_write(struct nested *n, unsigned int index);
 void vmcs12_pull_plain(struct vcpu *vcpu);
 
@@ -197,8 +198,9 @@ void vmcs02_setup(struct vcpu *vcpu);	    /* vmcs02 is current */
 void vmcs02_write_state(struct vcpu *vcpu); /* L2's registers; vmcs02 is current */
 int vmcs02_write_controls(struct vcpu *vcpu);
 /*
- * The processor refused the entry since somebody has lowered VTPR since the check: let the
- * threshold sink with it until L1's next entry. False: that cannot be why.
+ * The processor refused the entry since somebody has lowered VTPR since the
+ * check: lets the threshold sink with it until L1's next entry. Return: false:
+ * that cannot be why.
  */
 bool vmcs02_lower_threshold(struct vcpu *vcpu);
 int l2_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa);
@@ -214,18 +216,18 @@ int nested_enter(struct vcpu *vcpu); /* 1, negative errno, or VMERR_* << 8 */
 void nested_check_ctx(struct vcpu *vcpu, struct check_ctx *c);
 void nested_read_link(struct vcpu *vcpu, struct check_ctx *c);
 void nested_read_pdptes(struct vcpu *vcpu, struct check_ctx *c);
-/* From a saved state: 0. @pending: vmcs12's event is still to be injected. */
+/* Enters L2 from a saved state; answers 0. @pending: vmcs12's event is still to be injected. */
 int nested_resume_l2(struct vcpu *vcpu, const struct check_ctx *c, bool pending);
 
 /* reflect.c */
 int l2_leave(struct vcpu *vcpu, const struct l2_exit *x);
-/* The entry failed: nothing of L2 is saved. @in_vmcs02: it was begun already. */
+/* The entry failed, and nothing of L2 is saved. @in_vmcs02: it had begun to be written. */
 int l2_entry_failure(struct vcpu *vcpu, const struct report *why, bool in_vmcs02);
 void nested_abort(struct vcpu *vcpu, enum vmx_abort indicator, const struct msr_failure *why);
 void l2_switch_to_l1(struct vcpu *vcpu);
-void events_forget(struct vcpu *vcpu); /* those in delivery, and a pending exception */
+void events_forget(struct vcpu *vcpu); /* events in delivery, and a pending exception */
 
-/* host_state.c: L1 as vmcs12 wants it after an exit. 0, or an abort's indicator. */
+/* host_state.c: makes L1 what vmcs12 wants it to be after an exit. 0, or an abort's indicator. */
 int host_state_load(struct vcpu *vcpu, bool nmis_blocked);
 
 /* msr_areas.c: 0, or the number of the entry that failed, from 1, and why. */
@@ -238,27 +240,27 @@ int shadow_init(struct vcpu *vcpu);
 void shadow_free(struct nested *n);
 void shadow_on(struct vcpu *vcpu);
 void shadow_off(struct vcpu *vcpu);
-/* Until shadow_resume() VMREAD and VMWRITE of the current VMCS exit. False: they do already. */
+/* Has VMREAD and VMWRITE exit until shadow_resume(). False: they do already. */
 bool shadow_pause(struct vcpu *vcpu);
 void shadow_resume(struct vcpu *vcpu);
 void shadow_follow_watch(struct vcpu *vcpu); /* n->watch has changed */
 /* Would the processor's shadowing serve an access to the field? */
 bool shadow_serves(const struct nested *n, const struct vmcs12_field *f, bool write);
-/* After an exit of L2, vmcs01 is current: has L1 the habit that WIDE is for? */
+/* Asked after an exit of L2, vmcs01 being current: has L1 the habit that WIDE is for? */
 void shadow_follow_habit(struct vcpu *vcpu);
 void shadow_read(struct vcpu *vcpu);  /* L1's writes into the snapshot */
 void shadow_write(struct vcpu *vcpu); /* the snapshot for L1 to read */
-/* From vmcs02 to vmcs01, by way of the shadow VMCS if that can be. True: written. */
+/* Switches from vmcs02 to vmcs01, by way of the shadow VMCS if that can be. True: written. */
 bool shadow_write_on_the_way(struct vcpu *vcpu);
 
 /* shadow12.c: VMCS shadowing by L1 */
 int shadow12_init(struct nested *n);
 void shadow12_free(struct nested *n);
 u64 shadow12_wanted(const struct vmcs12 *v);
-/* Hold what vmcs12 links. False: there is no memory at its address. */
+/* Copies what vmcs12 links. False: there is no memory at its address. */
 bool shadow12_load(struct vcpu *vcpu);
 void shadow12_sync(struct vcpu *vcpu); /* L1's memory is up to date */
-void shadow12_drop(struct vcpu *vcpu); /* the same, and L0 holds none */
+void shadow12_drop(struct vcpu *vcpu); /* writes it back, and L0 holds none any more */
 void shadow12_forget(struct nested *n);
 bool shadow12_access_exits(struct vcpu *vcpu, u64 enc, bool write);
 
@@ -278,8 +280,8 @@ int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *
 int ept02_peek(struct vcpu *vcpu, u64 gpa, u32 access, u64 *l1_gpa); /* 0, -EFAULT */
 
 /*
- * ve.c: the EPT violation as a virtualization exception of L2, if L1 wants that
- * and it may be one. False: it is an exit.
+ * ve.c: makes the EPT violation a virtualization exception of L2, if L1 wants
+ * that and it may be one. False: it is an exit.
  */
 bool ve_raise(struct vcpu *vcpu, const struct l2_exit *violation);
 
@@ -300,21 +302,21 @@ void timer_start(struct vcpu *vcpu);
 void timer_stop(struct vcpu *vcpu);
 bool timer_expired(const struct nested *n);
 u32 timer_remaining(const struct nested *n); /* as L1 counts */
-/* As L1's TSC will be. Set: only if the timer runs; what is too far away comes nearer. */
+/* The deadline by L1's TSC. It is set only if the timer runs, and no further than it can count. */
 u64 timer_get_deadline(struct vcpu *vcpu);
 void timer_set_deadline(struct vcpu *vcpu, u64 l1_tsc);
-void timer_tsc_fell(struct nested *n, u64 delta); /* the host's TSC did */
+void timer_tsc_fell(struct nested *n, u64 delta); /* the host's TSC is @delta less than before */
 void timer_follow_tsc(struct vcpu *vcpu);	  /* userspace has set L1's TSC or its rate */
 void timer_program(struct vcpu *vcpu);		  /* interrupts off, vmcs02 current */
 void timer_for_halt(struct vcpu *vcpu);		  /* L2 halts: have it woken */
 
-/* virt_intr.c. Context: L2 is next, vmcs02 current; may sleep, but posted_notified() doesn't. */
+/* virt_intr.c. Context: L2 is next, vmcs02 current. All but posted_notified() may sleep. */
 bool posted_notified(struct vcpu *vcpu);   /* L1's notification of posted interrupts is there */
 void posted_process(struct vcpu *vcpu);	   /* take it, and what was posted */
 bool virt_intr_pending(struct vcpu *vcpu); /* L2 would take one if it had interrupts on */
 
 /* report.c */
-/* Note which check of vmcs12 failed, for who reports what comes of it. @c: or NULL. */
+/* Notes which check of vmcs12 failed, for whoever reports what comes of it. @c: may be NULL. */
 void report_check(struct vcpu *vcpu, const struct check *failed, const struct check_ctx *c);
 void report_add(struct vcpu *vcpu, struct report r); /* .sequence is filled in, mostly .vmcs12 */
 void report_triple_fault(struct vcpu *vcpu);	     /* vmcs02 is current */
@@ -346,7 +348,7 @@ static inline void watch_flush(const struct nested *n, u32 cause)
 		w->flush[cause]++;
 }
 
-/* events.c. A debug exception is pending that the processor gives L1 at once. */
+/* events.c: is a debug exception pending that the processor gives L1 at the entry? */
 bool nested_debug_trap_for_l1(const struct vcpu *vcpu);
 
 #endif

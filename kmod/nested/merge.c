@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Merging vmcs12's controls with L0's. Two kinds of bits: those that cause
- * exits, where both wishes are joined, and those that give L2 an ability,
- * where L1's wish alone counts. What remains is L0's.
+ * Merging vmcs12's controls with L0's. Pure logic that compiles in userspace;
+ * vmcs02.c calls it. Tour, stop 11.
+ *
+ * What a reader must know: there are two kinds of bits. Those that cause exits,
+ * where both wishes are joined; and those that give L2 an ability, where L1's
+ * wish alone counts. What remains is L0's.
  */
 #include <vmx/controls.h>
 #include <vmx/info.h>
 
 #include "nested/merge.h"
 
-/* L1's wish alone: L0's own value for L1 means nothing to L2. */
+/* Bits where L1's wish counts alone: L0's own value is for L1, and means nothing to L2. */
 #define PROC_L1_ONLY \
 	(PROC_INT_WINDOW | PROC_NMI_WINDOW | PROC_TPR_SHADOW | PROC_MTF | PROC_MSR_BITMAPS)
 
-/* Handled by L0 for all guests alike, whatever L1 says. */
+/* Bits that L0 handles for all guests alike, whatever L1 says. */
 #define PROC_L0_ONLY (PROC_TSC_OFFSET | PROC_IO_BITMAPS | PROC_SECONDARY)
 
 #define PROC2_L1_ONLY                                                                              \
@@ -22,7 +25,7 @@
 	 PROC2_SHADOW_VMCS | PROC2_PML | PROC2_EPT_VE | PROC2_XSAVES | PROC2_MODE_EXEC |           \
 	 PROC2_USER_WAIT)
 
-/* What of them vmcs02 can hold; the rest is emulated or not offered. */
+/* What vmcs02 can hold of L1's secondary controls; the rest is emulated or not offered. */
 #define PROC2_PASSED                                                                         \
 	(PROC2_APIC_ACCESS | PROC2_DESC_TABLE | PROC2_RDTSCP | PROC2_X2APIC | PROC2_WBINVD | \
 	 PROC2_UNRESTRICTED | PROC2_APIC_REG_VIRT | PROC2_VIRT_INTR | PROC2_PAUSE_LOOP |     \
@@ -43,24 +46,32 @@ static u32 merge_proc(const struct vmcs12 *v, const struct merge_l0 *l0)
 
 	/* Each port access exits; L1's bitmaps are looked up then. */
 	proc &= ~(u32)PROC_IO_BITMAPS;
-	/* L0 runs what waits for L2: there is one activity state, and it is L0's. */
+	/* HLT exits: L0 waits in L2's place, so that it can act while L2 is halted. */
 	proc |= PROC_UNCOND_IO | PROC_SECONDARY | PROC_HLT;
 	if (v->proc_ctls & PROC_TPR_SHADOW) {
 		/* L2's CR8 is on L1's page: no exit but those that L1 wants. */
 		proc &= ~(u32)(PROC_CR8_LOAD | PROC_CR8_STORE);
 		proc |= v->proc_ctls & (PROC_CR8_LOAD | PROC_CR8_STORE);
 	} else {
-		/* Else CR8 would be the processor's own, which is L0's. */
+		/* Without the TPR shadow CR8 would be the processor's own, which is L0's. */
 		proc |= PROC_CR8_LOAD | PROC_CR8_STORE;
 	}
 	return proc;
 }
 
+/*
+ * EPT is always on for L2: with EPT12 the processor walks EPT02, without it
+ * L1's own EPT.
+ */
 static u32 merge_proc2(const struct vmcs12 *v, const struct merge_l0 *l0)
 {
 	return (l0->proc2 & ~(u32)PROC2_L1_ONLY) | (vmcs12_proc2(v) & PROC2_PASSED) | PROC2_EPT;
 }
 
+/*
+ * L0 loads EFER, PAT and the debug controls always: what L1 does not load is
+ * L2's from before.
+ */
 static u32 merge_entry(const struct vmcs12 *v, const struct merge_l0 *l0)
 {
 	return (l0->entry & ~(u32)ENTRYC_GUEST_64) | (v->entry_ctls & ENTRYC_GUEST_64) |
@@ -73,12 +84,13 @@ static void merge_exceptions(const struct vmcs12 *v, const struct merge_l0 *l0, 
 	m->pf_mask = v->pf_error_mask;
 	m->pf_match = v->pf_error_match;
 	if (l0->exceptions & BIT(VEC_PF)) {
-		/* All page faults exit, L1's choice among them is made afterwards. */
+		/* L0 wants all page faults: L1's choice among them is made after the exit. */
 		m->pf_mask = 0;
 		m->pf_match = 0;
 	}
 }
 
+/* Exit controls are L0's alone: they are about how the processor comes back to L0. */
 void merge_controls(const struct vmcs12 *v, const struct merge_l0 *l0, struct merged *m)
 {
 	m->pin = merge_pin(v, l0);
@@ -94,8 +106,8 @@ void merge_controls(const struct vmcs12 *v, const struct merge_l0 *l0, struct me
 }
 
 /*
- * L2 reads a bit of CR0 from L1's read shadow where L1 owns it, and else as L2
- * has set it, which the processor's bit need not be (L0 may own it).
+ * L2 reads a bit of CR0 or CR4 from L1's read shadow where L1 owns it, and else
+ * as L2 has set it. The processor's bit need not be that, as L0 may own it.
  */
 void merge_crs(const struct vmcs12 *v, const struct merge_l0 *l0, struct merged *m)
 {

@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* MSR-load and MSR-store areas of vmcs12. Each entry is read once. */
+/*
+ * MSR-load and MSR-store areas of vmcs12. Each entry is read once, judged by
+ * the rows of checks/ (msr_lists.c), and carried out by the same msr_read() and
+ * msr_write() that L1's own instructions use.
+ *
+ * Context: vCPU loaded, may sleep. The current VMCS is that of the guest whose
+ * MSRs they are: vmcs02 at an entry and for stores, vmcs01 for loads at an
+ * exit. SDM: "Loading MSRs", "Saving MSRs".
+ */
 #include <asm/apicdef.h>
 #include <asm/msr-index.h>
 
 #include "nested/internal.h"
 #include "nested/msr_lists.h"
 
-/* Entry @i, from 0; one beyond the limit is not read. */
+/* Reads entry @i, from 0. One beyond the limit is not read, and fails by that. */
 static struct msr_ctx read_entry(struct vcpu *vcpu, u64 addr, u32 i)
 {
 	struct msr_ctx c = {
@@ -43,7 +51,7 @@ u32 msr_area_load(struct vcpu *vcpu, u64 addr, u32 count, struct msr_failure *wh
 	return 0;
 }
 
-/* Read the MSR and write its value into the entry; what failed goes into @c. */
+/* Reads the MSR and writes its value into the entry. What failed goes into @c. */
 static void store_value(struct vcpu *vcpu, u64 addr, struct msr_ctx *c)
 {
 	u64 at =

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* SDM: "Loading MSRs", "Saving MSRs". */
+/*
+ * Which entries of MSR-load and MSR-store areas are allowed. Pure: the rows are
+ * in checks/msr_load.def and checks/msr_store.def. Tour, stop 10.
+ * SDM: "Loading MSRs", "Saving MSRs".
+ */
 #include "nested/msr_lists.h"
 #include "nested/check_common.h"
 

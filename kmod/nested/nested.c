@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Nested VMX of a vCPU: its life, its MSRs, and the hooks of the run loop. */
+/*
+ * Nested VMX of a vCPU: its life, its MSRs and control registers, and the hooks
+ * by which the run loop and the layers below call nested/. Tour, stop 8.
+ *
+ * What a reader must know: struct nested is there from the first KVM_SET_CPUID2
+ * with VMX until the vCPU's end, even if VMX goes from CPUID again. Its parts
+ * (vmcs02, snapshots, VPID02) come with the first VMXON (.ready).
+ */
 #include <linux/slab.h>
 
 #include "guest/regs.h"
@@ -12,7 +19,7 @@
 
 static struct vmx_caps offered; /* on this processor, to a vCPU with every CPUID feature */
 
-/* A capability MSR of a vCPU with every feature, for KVM_GET_MSRS on the device. */
+/* A capability MSR as a vCPU with every feature has it: KVM_GET_MSRS on the device asks. */
 static int nested_feature_msr(u32 index, u64 *value)
 {
 	return caps_get(&offered, index, value) ? 0 : 1;
@@ -28,7 +35,7 @@ void nested_setup(void)
 
 /* --- life --------------------------------------------------------------- */
 
-/* Nothing yet: a VM without VMX in its CPUID costs nothing. */
+/* A VM without VMX in its CPUID costs nothing, so nothing is allocated here. */
 int nested_init(struct vcpu *vcpu)
 {
 	return 0;
@@ -57,9 +64,9 @@ static struct nested *nested_alloc(struct vcpu *vcpu)
 #define PROC2_OF_CPUID (PROC2_RDTSCP | PROC2_INVPCID | PROC2_XSAVES)
 
 /*
- * What L1 is offered follows from what userspace wants and from the vCPU: controls, by
- * what CPUID gives vmcs01, and the CR4 bits that VMX operation allows. What passed
- * checks by the old offer is checked again.
+ * What L1 is offered follows from what userspace wants and from the vCPU:
+ * controls, by what CPUID gives vmcs01, and the CR4 bits that VMX operation
+ * allows. What passed checks by the old offer is checked again.
  */
 static void refresh_caps(struct vcpu *vcpu)
 {
@@ -79,7 +86,7 @@ static void refresh_caps(struct vcpu *vcpu)
 static int cpuid_changed(struct vcpu *vcpu)
 {
 	if (!vcpu->cpuid.vmx) {
-		nested_leave(vcpu); /* a state was set, and then CPUID without VMX */
+		nested_leave(vcpu); /* a nested state was set first, and then CPUID without VMX */
 		return 0;
 	}
 	if (!vcpu->nested) {
@@ -117,7 +124,7 @@ static void free_parts(struct nested *n)
 	n->ready = false;
 }
 
-/* What VMX operation needs; kept from the first VMXON until the vCPU's end. */
+/* Allocates what VMX operation needs, from the first VMXON until the vCPU's end. May sleep. */
 int nested_prepare(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -151,6 +158,10 @@ fail:
 	return r;
 }
 
+/*
+ * Nobody runs the vCPU any more. The timer is cancelled before what it points
+ * to is freed.
+ */
 static void nested_ops_free(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -169,13 +180,17 @@ void nested_free(struct vcpu *vcpu)
 		nested_ops_free(vcpu);
 }
 
-/* EPT02 and VPID02 may hold what was true before a VMXOFF, or before memory was set back. */
+/*
+ * L1 is in VMX operation from here on. What EPT02 and VPID02 hold may have been
+ * true before a VMXOFF, or before memory was set back to a saved state: it is
+ * dropped.
+ */
 void nested_begin(struct vcpu *vcpu, u64 vmxon_ptr)
 {
 	struct nested *n = vcpu->nested;
 
 	n->vmxon = true;
-	n->wide = false; /* the habit was another hypervisor's */
+	n->wide = false; /* the habit may have been another hypervisor's */
 	n->wide_writes = n->wide_reads = 0;
 	n->vmxon_ptr = vmxon_ptr;
 	n->vmcs12_ptr = NO_GPA;
@@ -183,6 +198,10 @@ void nested_begin(struct vcpu *vcpu, u64 vmxon_ptr)
 	ept02_invalidate(vcpu, true, 0, ABYME_FLUSH_VMXON);
 }
 
+/*
+ * L1 is made what vmcs12's host area says, so that the vCPU is in a valid state
+ * whatever comes next.
+ */
 void nested_leave(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -193,7 +212,7 @@ void nested_leave(struct vcpu *vcpu)
 	n->mtf_pending = false;
 	n->entering = false;
 	if (vcpu->in_l2) {
-		events_forget(vcpu); /* they were L2's */
+		events_forget(vcpu); /* what was in delivery was L2's */
 		l2_switch_to_l1(vcpu);
 		host_state_load(vcpu, false);
 	}
@@ -232,7 +251,7 @@ int nested_msr_get(struct vcpu *vcpu, u32 msr, u64 *value, bool host)
 
 	if (!host && !vcpu->cpuid.vmx)
 		return -EINVAL;
-	/* They are among those to be saved, so a vCPU without VMX has them as 0. */
+	/* These MSRs are in the list of those to be saved, so without VMX they read as 0. */
 	if (!n || !vcpu->cpuid.vmx) {
 		*value = 0;
 		return host ? 0 : -EINVAL;
@@ -260,7 +279,7 @@ int nested_msr_set(struct vcpu *vcpu, u32 msr, u64 value, bool host)
 		return -EINVAL;
 	if (caps_get(&n->caps, msr, &now) && now == value)
 		return 0;
-	/* A current VMCS has passed checks that went by them. */
+	/* A current VMCS has passed checks that went by these MSRs. */
 	if (n->vmxon)
 		return -EINVAL;
 	r = caps_set(&n->wanted, &offered, msr, value);
@@ -284,6 +303,10 @@ static bool in_vmx_operation(struct vcpu *vcpu)
 	return vcpu->nested && vcpu->nested->vmxon;
 }
 
+/*
+ * While L2 runs its own fixed bits count: PE and PG are free for an
+ * unrestricted guest.
+ */
 static bool ops_cr0_valid(struct vcpu *vcpu, unsigned long cr0)
 {
 	const struct nested *n = vcpu->nested;
@@ -306,7 +329,7 @@ static bool ops_cr4_valid(struct vcpu *vcpu, unsigned long cr4)
 	return (cr4 & n->caps.cr4_fixed0) == n->caps.cr4_fixed0 && !(cr4 & ~n->caps.cr4_fixed1);
 }
 
-/* The processor raises MTF exits after instructions that it ran itself. */
+/* The processor raises MTF exits only after instructions that it ran itself: L0 does so here. */
 static void ops_insn_done(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -371,7 +394,7 @@ int nested_set_mp_state(struct vcpu *vcpu, u32 state)
 	case KVM_MP_STATE_INIT_RECEIVED: n->activity = ACTIVITY_SIPI; break;
 	default: n->activity = n->activity == ACTIVITY_SHUTDOWN ? ACTIVITY_SHUTDOWN : ACTIVITY_HLT;
 	}
-	/* L2 waits halted for whatever it waits. */
+	/* For the run loop L2 is halted, whatever it waits for. */
 	vcpu->mp_state = state == KVM_MP_STATE_RUNNABLE ? KVM_MP_STATE_RUNNABLE
 							: KVM_MP_STATE_HALTED;
 	if (n->activity != ACTIVITY_ACTIVE)
@@ -405,6 +428,12 @@ const struct nested_ops nested_guest_ops = {
 
 /* --- hooks of the run loop ---------------------------------------------- */
 
+/*
+ * Are the pages that vmcs02 names, and the root that it walks, still what was
+ * resolved?
+ * Context: any; its answer holds only with interrupts off and VCPU_IN_GUEST
+ * set.
+ */
 static bool pages_valid(struct vcpu *vcpu)
 {
 	const struct nested *n = vcpu->nested;
@@ -417,12 +446,13 @@ static bool pages_valid(struct vcpu *vcpu)
 	       (n->msr_bitmap12.gpa == NO_GPA || mem_page_valid(vm, &n->msr_bitmap12));
 }
 
-/* vmcs01's controls may have changed while L2 ran, by a debugger for one. */
+/* Have vmcs01's controls changed since they were merged? A debugger, for one, changes them. */
 static bool l0_changed(struct vcpu *vcpu)
 {
 	return memcmp(vcpu->nested->l0_ctl, vcpu->vmcs01.ctl, sizeof(vcpu->vmcs01.ctl));
 }
 
+/* Nearly always nothing is due: then this costs a few comparisons for an entry to L2. */
 int nested_before_entry(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -451,6 +481,11 @@ void nested_msr_bitmap_changed(struct vcpu *vcpu)
 	vcpu->nested->bitmap_due = true;
 }
 
+/*
+ * Merges L1's MSR bitmap into vmcs02's: an access exits if either wants it to.
+ * Only the words in which L0 lets anything through are looked at; the others
+ * are all ones. Context: interrupts off, the page of L1's bitmap valid.
+ */
 static void merge_msr_bitmap(struct nested *n)
 {
 	const u64 *a = (const u64 *)n->vcpu->msr_bitmap, *b = n->msr_bitmap12.kva;
@@ -459,16 +494,20 @@ static void merge_msr_bitmap(struct nested *n)
 
 	for (i = 0; i < n->bitmap_words; i++)
 		to[n->bitmap_word[i]] = a[n->bitmap_word[i]] | READ_ONCE(b[n->bitmap_word[i]]);
-	/* Whose the bit of L0's bitmap is follows L1's and L2's value in turn. */
+	/* L0's bitmap has that bit by L1's value or by L2's, whichever ran last: L2's counts here. */
 	if (unlikely(n->vcpu->debug.ctl))
 		n->msr_bitmap02[MSR_IA32_DEBUGCTLMSR / 8] |= BIT(MSR_IA32_DEBUGCTLMSR % 8);
-	/* As it begins, all of them exit. */
+	/* All x2APIC MSRs exit as long as neither L1 nor a mode before opened any. */
 	if (unlikely((n->merged.proc2 & PROC2_X2APIC) || n->x2apic_open))
 		msr_bitmap_merge_x2apic(n->msr_bitmap02, n->msr_bitmap12.kva, n->merged.proc2);
 	n->x2apic_open = n->merged.proc2 & PROC2_X2APIC;
 	n->bitmap_due = false;
 }
 
+/*
+ * The last step of an entry to L2 that may still be taken back. Context:
+ * interrupts off, VCPU_IN_GUEST set.
+ */
 bool nested_entry_stale(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What nested VMX offers to the layers above: the run loop and the dispatch
- * of exits. All functions want the vCPU loaded on this CPU unless they say
+ * What nested VMX offers to the layers above: the run loop and the dispatch of
+ * exits. All functions want the vCPU loaded on this CPU unless they say
  * otherwise; "may sleep" means that preemption and interrupts are on.
  *
  * A function of type int answers 1 (go on in the kernel), 0 (go to userspace,
@@ -21,15 +21,19 @@ struct kvm_msr_entry;
 struct vcpu;
 struct vm;
 
-/* At the module's load, once the processor's capabilities are known. */
+/* Called at the module's load, once the processor's capabilities are known. */
 void nested_setup(void);
 
-/* At vCPU creation and its end; allocates little: the rest comes with VMXON. */
+/*
+ * Called at a vCPU's creation and its end. struct nested comes with a CPUID
+ * that has VMX, and what it needs for L2 with VMXON, so that nested_init() has
+ * nothing to do.
+ */
 int nested_init(struct vcpu *vcpu);
 void nested_free(struct vcpu *vcpu);
 
 /*
- * Forget L2, the current VMCS and VMX operation, without an exit to L1: a
+ * Forgets L2, the current VMCS and VMX operation, without an exit to L1: for a
  * reset, or the vCPU's end. The vCPU is on vmcs01 afterwards.
  */
 void nested_leave(struct vcpu *vcpu);
@@ -57,65 +61,68 @@ int nested_before_entry(struct vcpu *vcpu);
 int nested_events(struct vcpu *vcpu, bool *immediate);
 bool nested_entry_stale(struct vcpu *vcpu);
 
-/* vmcs01's MSR bitmap lets other MSRs through than before. */
+/* vmcs01's MSR bitmap lets other MSRs through than before, so vmcs02's is merged anew. */
 void nested_msr_bitmap_changed(struct vcpu *vcpu);
 
 /*
- * L2 runs, and L1 wants external interrupts: none goes to L2, not even one
- * that came after nested_events() looked.
+ * Does L2 run, and does L1 want external interrupts? Then none goes to L2, not
+ * even one that came after nested_events() looked.
  */
 bool nested_takes_irqs(struct vcpu *vcpu);
 
-/* L1 is in VMX root operation, which holds INIT back, or L2 runs (then it's an exit). */
+/* Is the vCPU in VMX operation? L1 holds INIT back there, and while L2 runs it is an exit. */
 bool nested_holds_init(struct vcpu *vcpu);
 
-/* L1's entry is done, and the event that it injects is still to be delivered to L2. */
+/* Is L1's entry done, and the event that it injects still to be delivered to L2? */
 bool nested_event_waits(const struct vcpu *vcpu);
 /*
- * The interrupt in delivery to L2 is part of the nested state, as an event of L1's entry.
- * Without a LAPIC it always is: a vector in the events is what KVM_INTERRUPT queued, which
- * may be for L1.
+ * Is the interrupt in delivery to L2 part of the nested state, as an event of
+ * L1's entry? Without a LAPIC it always is: there a vector among the vCPU's
+ * events is what KVM_INTERRUPT queued, which may be for L1.
  */
 bool nested_state_has_irq(const struct vcpu *vcpu);
 
 /*
- * KVM_GET_MP_STATE, KVM_SET_MP_STATE. nested_set_mp_state(): 1: L2 is in @state now;
- * 0: no L2, the caller's to do; -EINVAL: VMX root operation holds INIT back.
+ * For KVM_GET_MP_STATE and KVM_SET_MP_STATE. nested_set_mp_state() answers 1:
+ * L2 is in @state now; 0: there is no L2, and it is the caller's to do;
+ * -EINVAL: VMX root operation holds INIT back.
  */
 u32 nested_get_mp_state(struct vcpu *vcpu);
 int nested_set_mp_state(struct vcpu *vcpu, u32 state);
 
 /*
- * L2 is halted, shut down or waits for a SIPI. nested_wakes(): is there what
- * ends that? nested_halted() comes first, whenever L2 halts, and again when
- * nested_halt_changed(); it may sleep, the others don't.
+ * For an L2 that is halted, shut down or waits for a SIPI. nested_wakes(): is
+ * there what ends that? nested_halted() comes first, whenever L2 halts, and
+ * again when nested_halt_changed() says so. It may sleep, the others do not.
  */
 void nested_halted(struct vcpu *vcpu);
 bool nested_halt_changed(struct vcpu *vcpu);
 bool nested_wakes(struct vcpu *vcpu);
 
-/* For vm_create(): what the layers below call. */
+/* What the layers below call; given to vm_create(). */
 extern const struct nested_ops nested_guest_ops;
 
 /*
- * After a VM exit of L2, before the dispatch: is it L1's? Reads the exit
- * from vmcs02; quick, for nearly all reasons without a guest memory access.
+ * Is an exit of L2 L1's? Asked after the exit, before the dispatch. Reads the
+ * exit from vmcs02; quick, and for nearly all reasons without an access to
+ * guest memory.
  */
 bool nested_wants_exit(struct vcpu *vcpu, u32 reason);
 
-/* Give L1 the exit that the processor reported in vmcs02. */
+/* Gives L1 the exit that the processor reported in vmcs02. */
 int nested_reflect(struct vcpu *vcpu, u32 reason);
-/* The same with an exit that L0 makes up: from events, or emulation for L2. */
+/* Gives L1 an exit that L0 makes up, for an event or when it emulates for L2. */
 int nested_reflect_as(struct vcpu *vcpu, u32 reason, u32 intr_info, u64 qual);
 
 /*
- * The processor refused the entry to L2 (an entry failure's exit, or VMfail
- * with the number @error, else 0): userspace has set L2's registers to what no
- * processor takes, which L1 sees as a triple fault of L2, or else a check is missing.
+ * The processor refused the entry to L2, by an entry failure's exit, or by
+ * VMfail with the number @error (else 0). Either userspace has set L2's
+ * registers to what no processor takes, which L1 sees as a triple fault of L2;
+ * or a check is missing.
  */
 int nested_entry_refused(struct vcpu *vcpu, u32 reason, u32 error);
 
-/* Exit handlers of L1's VMX instructions (and of L2's, if L1 isn't asked). */
+/* Exit handlers of L1's VMX instructions, and of those of L2's that L1 need not see. */
 int vmx_vmclear(struct vcpu *vcpu);
 int vmx_vmlaunch(struct vcpu *vcpu);
 int vmx_vmptrld(struct vcpu *vcpu);
@@ -139,12 +146,13 @@ int ept02_misconfig(struct vcpu *vcpu);
 
 /*
  * VMX capability MSRs and IA32_FEATURE_CONTROL. @host: userspace accesses it
- * (KVM_GET/SET_MSRS). Return: 0, or -EINVAL for #GP; -ENOENT: not one of mine.
+ * (KVM_GET_MSRS, KVM_SET_MSRS), which finds 0, and may set 0, where VMX is not
+ * offered. Return: 0, or -EINVAL: #GP.
  */
 int nested_msr_get(struct vcpu *vcpu, u32 msr, u64 *value, bool host);
 int nested_msr_set(struct vcpu *vcpu, u32 msr, u64 value, bool host);
 
-/* CR0 and CR4 bits that L1 in VMX operation must keep 1 and 0; #GP otherwise. */
+/* Does @cr0, @cr4 keep the bits that VMX operation fixes? If not: #GP. */
 bool nested_cr0_valid(struct vcpu *vcpu, u64 cr0);
 bool nested_cr4_valid(struct vcpu *vcpu, u64 cr4);
 
@@ -155,9 +163,10 @@ int nested_get_exits(struct vcpu *vcpu, struct abyme_nested_exits __user *user);
 int nested_get_counts(struct vcpu *vcpu, struct abyme_nested_counts __user *user);
 
 /*
- * While the vCPU is watched (vcpu->watched): right before an entry to L1 or L2,
- * right after an exit of it, an exit of L2 before anybody handles it, and from
- * now on it is the time of @spender (ABYME_SPENT_*). None sleeps.
+ * Called while the vCPU is watched (vcpu->watched): right before an entry to L1
+ * or L2; right after an exit of it; for an exit of L2, before anybody handles
+ * it; when from now on it is the time of @spender (ABYME_SPENT_*). None of them
+ * sleeps.
  */
 void nested_watch_entry(struct vcpu *vcpu);
 void nested_watch_exit(struct vcpu *vcpu);

@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Giving L1 an exit of L2: L2's registers and what happened into vmcs12, then
- * L1 as vmcs12 wants its host.
+ * L1 as vmcs12 wants its host. Tour, stop 14. exit.c comes here for exits of
+ * the processor, events.c and emulation for exits that L0 makes up, entry.c for
+ * entries that failed.
+ *
+ * What a reader must know: until l2_switch_to_l1() vmcs02 is current and "the
+ * guest" is L2; after it, vmcs01 and L1. The order is the SDM's: save L2, the
+ * exit's information, the MSR-store list, load L1, the MSR-load list.
+ *
+ * Context: the vCPU's thread with interrupts on. No lock, no allocation; memory
+ * of L1's is touched only for MSR lists.
+ * SDM: "VM Exits".
  */
 #include <linux/moduleparam.h>
 
@@ -10,7 +20,7 @@
 #include "irqchip/inject.h"
 #include "nested/internal.h"
 
-/* Exits that come with the VM-exit instruction information. */
+/* Does the processor give VM-exit instruction information with this exit? */
 static bool has_insn_info(u32 reason)
 {
 	switch (reason) {
@@ -34,13 +44,17 @@ static bool has_insn_info(u32 reason)
 	}
 }
 
-/* Exits that come with a guest-linear address. */
+/* Does the processor give a guest-linear address with this exit? */
 static bool has_linear(u32 reason)
 {
 	return reason == EXIT_EPT_VIOLATION || reason == EXIT_IO || reason == EXIT_EXCEPTION_NMI ||
 	       reason == EXIT_CR_ACCESS || reason == EXIT_EPT_MISCONFIG;
 }
 
+/*
+ * Reads what the processor said. Fields that it does not write for this exit
+ * are 0 for L1.
+ */
 static void exit_from_vmcs02(struct vcpu *vcpu, u32 reason, struct l2_exit *x)
 {
 	*x = (struct l2_exit){ .reason = reason, .qual = vcpu_exit_qual(vcpu) };
@@ -59,8 +73,8 @@ static void exit_from_vmcs02(struct vcpu *vcpu, u32 reason, struct l2_exit *x)
 }
 
 /*
- * The event whose delivery this exit cut short, as IDT-vectoring information;
- * it is L1's from here on.
+ * Saves the event whose delivery this exit cut short, as IDT-vectoring
+ * information: it is L1's to inject again.
  */
 static void save_vectoring(struct vcpu *vcpu)
 {
@@ -76,7 +90,7 @@ static void save_vectoring(struct vcpu *vcpu)
 		}
 	} else if (in->nmi.injected) {
 		info = VEC_NMI | INTR_TYPE_NMI | INTR_VALID;
-		/* L0 lifted it to deliver the NMI anew, which L1 will do now. */
+		/* L0 had unblocked NMIs to deliver this one again, which L1 will do now. */
 		inject_set_nmi_masked(vcpu, true);
 		v->guest_interruptibility |= IRQBLK_NMI;
 	} else if (in->irq.injected) {
@@ -97,6 +111,10 @@ void events_forget(struct vcpu *vcpu)
 	in->nmi.injected = false;
 }
 
+/*
+ * The SDM has the entry's event cleared by an exit: it was delivered, or is in
+ * the vectoring fields.
+ */
 static void save_exit(struct vcpu *vcpu, const struct l2_exit *x)
 {
 	struct vmcs12 *v = vcpu->nested->v;
@@ -112,7 +130,7 @@ static void save_exit(struct vcpu *vcpu, const struct l2_exit *x)
 	v->entry_intr_info &= ~(u32)INTR_VALID;
 }
 
-/* vmcs01 becomes current, and the vCPU is L1's; L1's registers are still to come. */
+/* Makes vmcs01 current and the vCPU L1's. L1's registers are still to be loaded. */
 void l2_switch_to_l1(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -121,7 +139,7 @@ void l2_switch_to_l1(struct vcpu *vcpu)
 	if (n->wide)
 		vmcs12_pull_plain(vcpu);
 	vmcs02_note_written(vcpu);
-	/* What userspace has set no check has seen: L1's next entry makes them all. */
+	/* No check has seen what userspace set of L2: L1's next entry makes all of them. */
 	n->check_guest |= vcpu->l2_by_user;
 	vcpu->l2_by_user = false;
 	n->entering = false;
@@ -136,11 +154,15 @@ void l2_switch_to_l1(struct vcpu *vcpu)
 	vcpu->clock.l2_ratio = TSC_RATIO_ONE;
 	clock_write_vmcs(vcpu);
 	vcpu_request(vcpu, REQ_EVENT);
-	/* A processor with IBRS keeps L2's branches from L1 by its modes; here both are a guest. */
+	/* IBRS keeps a guest's predictions from the host only, and here L1 is a guest as well. */
 	if (vcpu->cpuid.ibpb)
 		host_forget_branches();
 }
 
+/*
+ * A VMX abort: the exit cannot be completed. The indicator goes into L1's
+ * memory, and L1 shuts down. SDM: "VMX Aborts".
+ */
 void nested_abort(struct vcpu *vcpu, enum vmx_abort indicator, const struct msr_failure *why)
 {
 	struct nested *n = vcpu->nested;
@@ -157,7 +179,7 @@ void nested_abort(struct vcpu *vcpu, enum vmx_abort indicator, const struct msr_
 	vcpu_request(vcpu, REQ_TRIPLE_FAULT);
 }
 
-/* L1 goes on at its host RIP. */
+/* Loads L1's state, by which L1 goes on at its host RIP. Return: 1. */
 static int resume_l1(struct vcpu *vcpu, bool nmis_blocked)
 {
 	struct nested *n = vcpu->nested;
@@ -177,6 +199,7 @@ static int resume_l1(struct vcpu *vcpu, bool nmis_blocked)
 	return 1;
 }
 
+/* Gives L1 the exit @x. Context: vmcs02 is current. Return: 1. */
 int l2_leave(struct vcpu *vcpu, const struct l2_exit *x)
 {
 	struct nested *n = vcpu->nested;
@@ -203,6 +226,11 @@ int l2_leave(struct vcpu *vcpu, const struct l2_exit *x)
 	return resume_l1(vcpu, nmi || vmcs12_nmis_blocked(v));
 }
 
+/*
+ * The exit of a failed entry changes less than another one: vmcs12's guest
+ * state and event stay as they were.
+ * SDM: "VM-Entry Failures During or After Loading Guest State".
+ */
 int l2_entry_failure(struct vcpu *vcpu, const struct report *why, bool in_vmcs02)
 {
 	struct nested *n = vcpu->nested;
@@ -252,7 +280,7 @@ int nested_reflect_as(struct vcpu *vcpu, u32 reason, u32 intr_info, u64 qual)
 	return l2_leave(vcpu, &x);
 }
 
-/* Of all VMs that there were: their own counters go with them, and the log is rate-limited. */
+/* For all VMs that there ever were: a VM's own counters go with it, and the log has limits. */
 static atomic_t entries_refused;
 module_param_named(entries_refused, entries_refused.counter, int, 0444);
 MODULE_PARM_DESC(entries_refused,
@@ -267,7 +295,7 @@ int nested_entry_refused(struct vcpu *vcpu, u32 reason, u32 error)
 		vcpu_request(vcpu, REQ_EVENT);
 		return 1;
 	}
-	/* L2 cannot go on from the state that userspace gave it, which is not L1's doing. */
+	/* Userspace, not L1, gave L2 a state from which it cannot go on. */
 	if (vcpu->l2_by_user)
 		return nested_reflect_as(vcpu, EXIT_TRIPLE_FAULT, 0, 0);
 	vcpu->stats.nested_entry_refused++;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Why VMX instructions and entries of L1 fail: a ring of the last ones, for
- * ABYME_GET_ENTRY_REPORT and the tracepoint. A record keeps what is cheap to
- * keep; strings are made when somebody asks.
+ * Why VMX instructions and entries of L1 fail: a ring of the last reports, for
+ * ABYME_GET_ENTRY_REPORT and the tracepoint. Tour, stop 10.
+ *
+ * What a reader must know: a record keeps what is cheap to keep, a pointer to
+ * the rule and a value; strings are made when somebody asks. Records are the
+ * vCPU thread's alone.
  */
 #include <linux/uaccess.h>
 #include <vmx/report_text.h>
@@ -11,13 +14,13 @@
 #include "guest/trace.h"
 #include "nested/internal.h"
 
-/* The value that a failed check of a VMCS field is about. */
+/* The value of the field that a failed check is about. */
 static u64 field_value(const struct nested *n, const struct check *failed,
 		       const struct check_ctx *c)
 {
 	u32 pdpte = (failed->field - VMCS_GUEST_PDPTE0) / 2;
 
-	/* Without EPT12 they are in L2's memory. */
+	/* PDPTEs are not always in vmcs12: without EPT12 they come from L2's memory. */
 	return c && pdpte < ARRAY_SIZE(c->pdpte) ? c->pdpte[pdpte]
 						 : vmcs12_read(c ? c->v : n->v, failed->field);
 }
@@ -43,7 +46,7 @@ static const char *sentence(const struct report *r)
 	}
 }
 
-/* As userspace gets it. */
+/* Makes of a record what userspace gets, with names and sentences. */
 static void describe(const struct report *r, struct abyme_entry_report *to)
 {
 	const struct check *check = r->check;
@@ -94,7 +97,7 @@ void report_add(struct vcpu *vcpu, struct report r)
 		vcpu_request(vcpu, REQ_LEAVE);
 }
 
-/* L2's registers are in vmcs12 by now, and what was being delivered. */
+/* By now vmcs12 has L2's registers, and the event that was being delivered. */
 void report_triple_fault(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;

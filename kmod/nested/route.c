@@ -1,5 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Whose exit of L2 is it? What L1 asked for is L1's; the rest is L0's. */
+/*
+ * Whose exit of L2 is it? What L1 asked for is L1's; the rest is L0's. Tour,
+ * stop 13. exit.c asks before it dispatches.
+ *
+ * What a reader must know: vmcs02 makes more exits than L1 asked for, so each
+ * is looked at by what vmcs12 says: a control bit, or a bitmap in L1's memory.
+ * A row that is NULL is L0's always.
+ *
+ * Context: right after the exit, vmcs02 current. Most rows do not sleep; those
+ * with bitmaps may.
+ * SDM: "Instructions That Cause VM Exits", "Other Causes of VM Exits".
+ */
 #include "exits/exits.h"
 #include "guest/regs.h"
 #include "nested/bitmaps.h"
@@ -56,6 +67,7 @@ static bool l1_if_timer(struct vcpu *vcpu, const struct vmcs12 *v)
 
 /* --- exceptions --------------------------------------------------------- */
 
+/* Mask and match invert the exception bitmap's bit. SDM: "Exception Bitmap". */
 static bool route_page_fault(const struct vmcs12 *v, u32 error)
 {
 	bool bit = v->exception_bitmap & BIT(VEC_PF);
@@ -71,6 +83,7 @@ bool route_exception(const struct vmcs12 *v, u8 vector, u32 error)
 	return v->exception_bitmap & BIT(vector);
 }
 
+/* A debugger outside goes before L1: it has put the breakpoint there. */
 static bool debugger_wants(struct vcpu *vcpu, u8 vector)
 {
 	u32 control = vcpu->debug.control;
@@ -85,7 +98,7 @@ static bool route_exception_nmi(struct vcpu *vcpu, const struct vmcs12 *v)
 	u32 info = vcpu->intr_info, error = 0;
 	u8 vector = info & INTR_VECTOR;
 
-	/* NMIs and machine checks of the processor are the host's. */
+	/* NMIs and machine checks that the processor reports are the host's. */
 	if ((info & INTR_TYPE_MASK) == INTR_TYPE_NMI || vector == VEC_MC ||
 	    debugger_wants(vcpu, vector) || (vector == VEC_AC && exit_is_split_lock(vcpu)))
 		return false;
@@ -96,7 +109,7 @@ static bool route_exception_nmi(struct vcpu *vcpu, const struct vmcs12 *v)
 
 /* --- control registers -------------------------------------------------- */
 
-/* Bits that L1 intercepts change their value as L2 sees it. */
+/* Would the write change a bit that L1 intercepts, as L2 reads it from the shadow? */
 static bool cr_bits_intercepted(u64 mask, u64 shadow, u64 value)
 {
 	return mask & (shadow ^ value);
@@ -158,7 +171,7 @@ static bool route_cr_access(struct vcpu *vcpu, const struct vmcs12 *v)
 
 /* --- bitmaps ------------------------------------------------------------ */
 
-/* One byte of L1's bitmap; ones where there is no memory. */
+/* Reads one byte of L1's bitmap, which is all ones where there is no memory. */
 static u8 bitmap_byte(struct vcpu *vcpu, u64 addr)
 {
 	u8 byte;
@@ -174,6 +187,10 @@ static bool port_exits(struct vcpu *vcpu, const struct vmcs12 *v, u16 port)
 	return bitmap_byte(vcpu, base + port / 8) & BIT(port % 8);
 }
 
+/*
+ * An access exits if any of its ports does, and always if it wraps around. SDM:
+ * "I/O-Bitmap Addresses".
+ */
 static bool route_io(struct vcpu *vcpu, const struct vmcs12 *v)
 {
 	u64 qual = vcpu_exit_qual(vcpu);
@@ -189,6 +206,7 @@ static bool route_io(struct vcpu *vcpu, const struct vmcs12 *v)
 	return false;
 }
 
+/* One byte is read, not the merged bitmap, as that one has L0's wishes as well. */
 static bool msr_exits(struct vcpu *vcpu, const struct vmcs12 *v, bool write)
 {
 	u32 msr = vcpu->gpr[GPR_RCX];
@@ -210,7 +228,7 @@ static bool route_wrmsr(struct vcpu *vcpu, const struct vmcs12 *v)
 	return msr_exits(vcpu, v, true);
 }
 
-/* VMREAD and VMWRITE: the encoding is in a register, of 32 bits outside 64-bit mode. */
+/* The encoding of VMREAD or VMWRITE is in a register, of 32 bits outside 64-bit mode. */
 static u64 vmcs_access_encoding(struct vcpu *vcpu)
 {
 	u64 enc = vcpu_gpr(vcpu, INSN_REG2(vmread(VMCS_EXIT_INSN_INFO)));
@@ -228,7 +246,7 @@ static bool route_vmwrite(struct vcpu *vcpu, const struct vmcs12 *v)
 	return shadow12_access_exits(vcpu, vmcs_access_encoding(vcpu), true);
 }
 
-/* NULL: L0's always. EPT violations and VMFUNC: ept02.c and vmfunc.c find out. */
+/* NULL: always L0's. For EPT violations and VMFUNC, ept02.c and vmfunc.c decide later. */
 static const route_fn routes[NR_EXITS] = {
 	[EXIT_EXCEPTION_NMI] = route_exception_nmi,
 	[EXIT_TRIPLE_FAULT] = l1_always,

@@ -2,24 +2,35 @@
 /*
  * VMCS shadowing by the processor: L1's VMREAD and VMWRITE of the fields that
  * the table marks go to a shadow VMCS without an exit. It is read at L1's VM
- * entry and written at an exit to L1, where values differ only.
+ * entry and written at an exit to L1, where values differ only. Tour, stop 9.
  *
- * n->shadow is a copy of what the shadow VMCS holds. Without the feature it
- * is NULL, and each VMREAD and VMWRITE exits (vmxinsn.c).
+ * n->shadow is a copy of what the shadow VMCS holds. Without the feature it is
+ * NULL, and each VMREAD and VMWRITE exits (vmxinsn.c).
  *
- * Most L1s leave most of L2's state alone, and for them these fields are better not
- * copied at each entry and exit. One that runs hypervisors writes all of it again and
- * again: loading the host's state, say, for an exit that it gives its own L1. Another
- * reads all of it at each exit. When an L1 shows such a habit its shadow VMCS is made wide.
+ * Most L1s leave most of L2's state alone, and for them these fields are better
+ * not copied at each entry and exit. One that runs hypervisors writes all of it
+ * again and again: loading the host's state, say, for an exit that it gives its
+ * own L1. Another reads all of it at each exit. When an L1 shows such a habit
+ * its shadow VMCS is made wide: it has all those fields, the ones marked WIDE
+ * in the table.
+ *
+ * What a reader must know: the shadow VMCS belongs to vmcs01, is active where
+ * vmcs01 is, and is current only between shadow_begin() and shadow_end(), with
+ * preemption off. The macros below make one line of code for each field of the
+ * table.
+ *
+ * SDM: "VMCS Link Pointer", "VMREAD and VMWRITE Bitmap Addresses", "VMCS Types:
+ * Ordinary and Shadow".
  */
 #include <linux/gfp.h>
 
 #include "hw/caps.h"
 #include "nested/internal.h"
 
-/* Of the fields marked RW_VI and RW_PML: a shadow VMCS has them. */
+/* Does the processor, and so a shadow VMCS, have the fields marked RW_VI, RW_PML? */
 static bool has_vi, has_pml;
 
+/* 64-bit fields have a second encoding, for their upper half. */
 static void allow(u8 *bitmap, u16 enc)
 {
 	bitmap[enc / 8] &= ~BIT(enc % 8);
@@ -27,6 +38,7 @@ static void allow(u8 *bitmap, u16 enc)
 		bitmap[(enc + 1) / 8] &= ~BIT((enc + 1) % 8);
 }
 
+/* A wide shadow VMCS takes writes to fields that L1 only reads otherwise. */
 static bool shadowed(u8 mark, bool wide, bool write)
 {
 	switch (mark) {
@@ -37,7 +49,7 @@ static bool shadowed(u8 mark, bool wide, bool write)
 	}
 }
 
-/* 1 bits: accesses that exit. A field that L1 was not offered is none to it. */
+/* A bit that is 1 makes accesses exit: for all but the shadowed fields that L1 was offered. */
 static void fill_bitmaps(struct nested *n)
 {
 	struct vmcs12_fieldset hw;
@@ -58,7 +70,7 @@ static void fill_bitmaps(struct nested *n)
 	}
 }
 
-/* Writing the read-only fields of a shadow VMCS needs VMX_MISC[29]. */
+/* L0 writes read-only fields into the shadow VMCS, which needs IA32_VMX_MISC[29]. */
 static bool usable(void)
 {
 	return hw_has_shadow_vmcs() && (hw_caps.misc & MISC_VMWRITE_ANY);
@@ -70,7 +82,10 @@ void shadow_global_init(void)
 	has_pml = ctl_may(hw_caps.proc2, PROC2_PML);
 }
 
-/* Context: vmcs01 is current. */
+/*
+ * Context: vmcs01 is current, may sleep. Return: 0, also where there is no
+ * shadowing; -ENOMEM.
+ */
 int shadow_init(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -83,7 +98,7 @@ int shadow_init(struct vcpu *vcpu)
 	n->write_bitmap = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
 	if (!n->shadow || !n->read_bitmap || !n->write_bitmap)
 		return -ENOMEM;
-	/* vmcs01 owns it: it is cleared and freed with it. */
+	/* vmcs01 owns the shadow VMCS, which is cleared and freed with it. */
 	if (!vmcs->shadow)
 		vmcs->shadow = vmcs_region_cleared(true);
 	if (!vmcs->shadow)
@@ -103,8 +118,8 @@ void shadow_free(struct nested *n)
 }
 
 /*
- * Between these two VMREAD and VMWRITE go to the shadow VMCS. vmcs01 must be
- * active on this CPU, so that both are where they belong.
+ * Between these two functions VMREAD and VMWRITE go to the shadow VMCS. vmcs01
+ * must be active on this CPU, so that both are where they belong.
  */
 static void shadow_begin(struct vcpu *vcpu)
 {
@@ -118,7 +133,7 @@ static void shadow_end(struct vcpu *vcpu)
 	preempt_enable();
 }
 
-/* One line for each field, by its mark in the table. */
+/* What is done for a field, by its mark: here, to take what L1 has written. */
 #define READ_NONE(name, member)
 #define READ_RO(name, member)
 #define READ_WIDE(name, member)
@@ -140,7 +155,7 @@ static void shadow_end(struct vcpu *vcpu)
 	if (has_pml)              \
 	READ_RW(name, member)
 
-/* What only a wide one has. */
+/* What is done for the fields that only a wide shadow VMCS has. */
 #define READ_MORE_NONE(name, member)
 #define READ_MORE_RO(name, member) READ_RW(name, member)
 #define READ_MORE_RW(name, member)
@@ -148,7 +163,10 @@ static void shadow_end(struct vcpu *vcpu)
 #define READ_MORE_RW_PML(name, member)
 #define READ_MORE_WIDE(name, member) READ_RW(name, member)
 
-/* Context: the shadow VMCS is loaded. */
+/*
+ * Apart and not inline: only L1s with the habit come here. Context: the shadow
+ * VMCS is loaded.
+ */
 static noinline void read_more(struct nested *n)
 {
 	struct vmcs12 *v = n->v, *s = n->shadow;
@@ -158,6 +176,10 @@ static noinline void read_more(struct nested *n)
 #undef F
 }
 
+/*
+ * Takes what L1 has written to the shadow VMCS into the snapshot, and notes it
+ * as a write of L1's.
+ */
 void shadow_read(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -208,7 +230,7 @@ static noinline void write_more(struct nested *n)
 #undef F
 }
 
-/* Context: the shadow VMCS is loaded. If it is wide, nothing of L2's in @n->v is stale. */
+/* Context: the shadow VMCS is loaded. If it is wide, no plain field in n->v may be stale. */
 static void write_changed(struct nested *n)
 {
 	const struct vmcs12 *v = n->v;
@@ -228,7 +250,7 @@ static void write_changed(struct nested *n)
 #define INVERT_RW_VI(member) INVERT_RW(member)
 #define INVERT_RW_PML(member) INVERT_RW(member)
 
-/* The copy is to differ everywhere, so that everything is written. */
+/* Makes the copy differ everywhere, so that everything is written: nobody knows what is there. */
 static void forget_copy(struct nested *n)
 {
 	const struct vmcs12 *v = n->v;
@@ -239,6 +261,7 @@ static void forget_copy(struct nested *n)
 #undef F
 }
 
+/* Context: vmcs01 is active on this CPU. */
 void shadow_write(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -250,6 +273,10 @@ void shadow_write(struct vcpu *vcpu)
 	shadow_end(vcpu);
 }
 
+/*
+ * One VMPTRLD less: from vmcs02 to the shadow VMCS to vmcs01. That can be if
+ * vmcs01 is still active on this CPU.
+ */
 bool shadow_write_on_the_way(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -268,7 +295,10 @@ bool shadow_write_on_the_way(struct vcpu *vcpu)
 	return here;
 }
 
-/* Context: vmcs01 is current. */
+/*
+ * L1 has a current VMCS: links the shadow VMCS, with all that L1 may read in
+ * it. Context: vmcs01 is current.
+ */
 void shadow_on(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -276,7 +306,7 @@ void shadow_on(struct vcpu *vcpu)
 
 	if (!n->shadow)
 		return;
-	/* Also what does not shadow now is asked what would be shadowed. */
+	/* A watch turns shadowing off, and still asks what would be shadowed: shadow_serves(). */
 	if (n->bitmaps_wide != n->wide || memcmp(&n->bitmap_fields, &n->fields, sizeof(n->fields)))
 		fill_bitmaps(n);
 	n->bitmaps_wide = n->wide;
@@ -303,8 +333,9 @@ void shadow_off(struct vcpu *vcpu)
 }
 
 /*
- * When the processor's VMREAD or VMWRITE hits device memory, L0 learns nothing of the
- * instruction. Having it exit as such is simpler than to decode it.
+ * When the processor's own VMREAD or VMWRITE hits device memory, L0 learns
+ * nothing of the instruction. It is simpler to have it exit as such than to
+ * decode it. Return: false: there was no shadowing.
  */
 bool shadow_pause(struct vcpu *vcpu)
 {
@@ -323,6 +354,7 @@ void shadow_resume(struct vcpu *vcpu)
 		shadow_on(vcpu);
 }
 
+/* What does not exit cannot be counted: shadowing is off while exits are watched. */
 void shadow_follow_watch(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -343,16 +375,18 @@ void shadow_follow_watch(struct vcpu *vcpu)
 		vcpu_switch_vmcs(vcpu, now);
 }
 
-/* L1's own processor would let it write the read-only fields. */
+/* Is L1 offered to write read-only fields? A wide shadow VMCS lets it. */
 static bool may_be_wide(const struct nested *n)
 {
 	return n->shadow && (n->caps.misc & MISC_VMWRITE_ANY);
 }
 
 /*
- * Leaky buckets: so many accesses of fields marked WIDE are usual for each exit of L2 that
- * L1 is given; what is beyond them adds up, from setting up a VMCS or from the habit. Who
- * decodes an instruction of L2's reads some segments, who looks at all of L2 reads them all.
+ * Leaky buckets: so many accesses of fields marked WIDE are usual for each exit
+ * of L2 that L1 is given. What is beyond them adds up, be it from setting up a
+ * VMCS once or from the habit; ENOUGH of it is the habit. An L1 that decodes an
+ * instruction of L2's reads some segments; one that looks at all of L2 reads
+ * them all.
  */
 #define USUAL_WRITES 1
 #define ENOUGH_WRITES 1024
@@ -368,6 +402,7 @@ static bool overflows(u32 *bucket, u32 usual, u32 enough)
 	return true;
 }
 
+/* Context: after an exit of L2, vmcs01 is current. Once wide it stays so until the next VMXON. */
 void shadow_follow_habit(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;

@@ -2,12 +2,15 @@
 /*
  * VMCS shadowing that L1 uses for its own L2: VMREAD and VMWRITE of L2 act on
  * the VMCS that vmcs12's link pointer names, the shadow vmcs12, where L1's
- * bitmaps let them.
+ * bitmaps let them. Tour, stop 9. vmxinsn.c executes them, route.c asks whose
+ * exit they are.
  *
- * L0 copies the shadow vmcs12 once and keeps the copy, as the processor may
- * keep a VMCS that is active, until L1 executes VMPTRLD or VMCLEAR of it or
- * vmcs12 links another. SDM: "Software Use of Virtual-Machine Control
- * Structures", "VMREAD", "VMWRITE".
+ * What a reader must know: L0 copies the shadow vmcs12 once and keeps the copy,
+ * as the processor may keep a VMCS that is active, until L1 executes VMPTRLD or
+ * VMCLEAR of it or vmcs12 links another.
+ *
+ * SDM: "Software Use of Virtual-Machine Control Structures", "VMREAD",
+ * "VMWRITE".
  */
 #include <linux/gfp.h>
 
@@ -28,7 +31,7 @@ void shadow12_free(struct nested *n)
 	n->shadow12_ptr = NO_GPA;
 }
 
-/* The address that L1 links for L2's accesses, or NO_GPA. */
+/* The address of the VMCS that L1 links for L2's accesses, or NO_GPA. */
 u64 shadow12_wanted(const struct vmcs12 *v)
 {
 	return vmcs12_proc2(v) & PROC2_SHADOW_VMCS ? v->link_pointer : NO_GPA;
@@ -56,6 +59,7 @@ void shadow12_forget(struct nested *n)
 	n->shadow12_dirty = false;
 }
 
+/* The old one is written back before another is read. May sleep. */
 bool shadow12_load(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -72,7 +76,7 @@ bool shadow12_load(struct vcpu *vcpu)
 	return true;
 }
 
-/* SDM: an access exits if a bit above 14 of the encoding is set, or the bitmap's bit. */
+/* An access exits if a bit above 14 of the encoding is set, or the bitmap's bit for it. */
 bool shadow12_access_exits(struct vcpu *vcpu, u64 enc, bool write)
 {
 	const struct vmcs12 *v = vcpu->nested->v;

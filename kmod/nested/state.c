@@ -1,5 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM_GET_NESTED_STATE and KVM_SET_NESTED_STATE. */
+/*
+ * KVM_GET_NESTED_STATE and KVM_SET_NESTED_STATE. Tour, stop 15. The format is
+ * KVM's, so that states go from one to the other.
+ *
+ * What a reader must know: a state that is set comes from userspace, which
+ * nobody trusts. All of it is copied and judged, by the same checks as an entry
+ * of L1's, before anything of the vCPU changes (struct wanted); adopt() cannot
+ * fail.
+ *
+ * Context: the vCPU's ioctls, vCPU loaded, may sleep.
+ */
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -8,7 +18,7 @@
 #include "nested/internal.h"
 
 #define HEADER sizeof(struct kvm_nested_state)
-/* KVM tells the deadline of the preemption timer in 2^5 ticks of L1's TSC. */
+/* In this state the preemption timer's deadline counts 2^5 ticks of L1's TSC. */
 #define DEADLINE_SHIFT 5
 #define VMCS12_BYTES KVM_STATE_NESTED_VMX_VMCS_SIZE
 
@@ -17,7 +27,7 @@ static u32 state_size(const struct nested *n)
 	return n && n->vmxon && n->vmcs12_ptr != NO_GPA ? HEADER + VMCS12_BYTES : HEADER;
 }
 
-/* With L2 the shadow vmcs12, if it has one, is part of the state. */
+/* While L2 runs the shadow vmcs12, if there is one, is part of the state. */
 static u32 full_size(struct vcpu *vcpu)
 {
 	u32 size = state_size(vcpu->nested);
@@ -25,6 +35,7 @@ static u32 full_size(struct vcpu *vcpu)
 	return vcpu->in_l2 && vcpu->nested->shadow12_ptr != NO_GPA ? size + VMCS12_BYTES : size;
 }
 
+/* "Run pending" says that vmcs12's event is still to be injected when L2 goes on. */
 static void fill_header(struct vcpu *vcpu, struct kvm_nested_state *s)
 {
 	struct nested *n = vcpu->nested;
@@ -50,7 +61,7 @@ static void fill_header(struct vcpu *vcpu, struct kvm_nested_state *s)
 	}
 }
 
-/* An interrupt that an exit cut short is delivered again as if L1 had just injected it. */
+/* An interrupt whose delivery an exit cut short is saved as one that L1 has just injected. */
 static int copy_vmcs12(struct vcpu *vcpu, void __user *to)
 {
 	struct vmcs12 *v = vcpu->nested->v;
@@ -99,7 +110,7 @@ static bool page_ok(struct vcpu *vcpu, u64 pa)
 	return !(pa & 0xfff) && !(pa >> vcpu->cpuid.maxphyaddr);
 }
 
-/* What holds for all states of a vCPU that is not in VMX operation. */
+/* The rules for a state of a vCPU that is not in VMX operation. */
 static int check_vmxoff(const struct kvm_nested_state *s)
 {
 	if (s->hdr.vmx.vmcs12_pa != NO_GPA || (s->flags & ~(u32)KVM_STATE_NESTED_EVMCS) ||
@@ -126,7 +137,7 @@ static int check_header(struct vcpu *vcpu, const struct kvm_nested_state *s)
 	return 0;
 }
 
-/* A state that userspace wants: all of it is here, and judged, before anything changes. */
+/* A state that userspace wants: all of it is here, and judged, before anything is changed. */
 struct wanted {
 	struct kvm_nested_state head;
 	struct vmcs12 *v;	 /* n->spare; NULL: no current VMCS */
@@ -172,7 +183,7 @@ static int take_shadow12(struct vcpu *vcpu, struct wanted *w, struct kvm_nested_
 	return w->shadow12->revision == (VMCS12_REVISION | VMCS12_SHADOW) ? 0 : -EINVAL;
 }
 
-/* KVM writes these to its vmcs12 at the exit only: the entry was made, the event delivered. */
+/* KVM writes these fields at L2's exit only. Here the entry was made, and the event delivered. */
 static void note_entered(struct wanted *w)
 {
 	w->v->launch_state = VMCS12_LAUNCHED;
@@ -203,7 +214,7 @@ static void read_for_guest_checks(struct vcpu *vcpu, struct wanted *w)
 	nested_read_pdptes(vcpu, c);
 }
 
-/* L2 goes on where it was, so it must be one that an entry could have made. */
+/* L2 goes on where it was, so that its state must be one that an entry of L1's could have made. */
 static int check_l2(struct vcpu *vcpu, struct wanted *w)
 {
 	struct check_ctx *c = &w->checks;
@@ -257,7 +268,7 @@ static void resume_l2(struct vcpu *vcpu, const struct wanted *w)
 				   w->head.hdr.vmx.preemption_timer_deadline << DEADLINE_SHIFT);
 }
 
-/* Nothing in here fails. */
+/* Makes the state the vCPU's. Nothing in here fails. */
 static void adopt(struct vcpu *vcpu, const struct wanted *w)
 {
 	struct nested *n = vcpu->nested;
@@ -269,7 +280,7 @@ static void adopt(struct vcpu *vcpu, const struct wanted *w)
 	nested_begin(vcpu, w->head.hdr.vmx.vmxon_pa);
 	if (!w->v)
 		return;
-	/* In one L2 for another: the registers that no vmcs12 has are L2's now. */
+	/* If one L2 takes another's place, registers that no vmcs12 has are the new one's. */
 	if (stays) {
 		vcpu->efer = efer;
 		vcpu->msrs.pat = pat;

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * L1's VMX-preemption timer. It runs in L2 from L1's VM entry on, also while
- * L0 handles an exit of L2, so what is kept is the host TSC at which it ends.
+ * L1's VMX-preemption timer. It runs in L2 from L1's VM entry on, also while L0
+ * handles an exit of L2; so what is kept is the host TSC at which it ends.
  * While L2 runs the processor's own timer watches; while L2 is halted an
  * hrtimer does.
+ *
+ * What a reader must know: there are three units. Timer units are 2^MISC[4:0]
+ * ticks of L1's TSC; .timer_deadline is in ticks of the host's;
+ * clock_host_ticks() and clock_guest_ticks() convert, where the TSC is scaled.
+ *
+ * Context: the vCPU's thread, but for wake(), which is the hrtimer's. SDM:
+ * "VMX-Preemption Timer".
  */
 #include <linux/hrtimer.h>
 #include <asm/tsc.h>
@@ -11,7 +18,7 @@
 #include "compat/compat.h"
 #include "nested/internal.h"
 
-/* Timer units are 2^this ticks of the TSC: of L1's, if that is scaled. */
+/* The rate: a timer unit is 2 to this power ticks of L1's TSC. */
 static int rate(const struct nested *n)
 {
 	return n->caps.misc & MISC_PREEMPT_RATE;
@@ -24,7 +31,7 @@ static u64 ticks_left(const struct nested *n)
 	return n->timer_deadline > now ? n->timer_deadline - now : 0;
 }
 
-/* Until the deadline, but looked at again before long: it may be years. */
+/* The time until the deadline, but a second at most: it may be years, and the TSC be set. */
 static ktime_t time_left(const struct nested *n)
 {
 	/* Ticks at tsc_khz to ns. */
@@ -33,6 +40,10 @@ static ktime_t time_left(const struct nested *n)
 	return ns_to_ktime(min_t(u64, ns, NSEC_PER_SEC));
 }
 
+/*
+ * Context: hard interrupt. L2 is halted: the vCPU's thread is woken to give L1
+ * the exit.
+ */
 static enum hrtimer_restart wake(struct hrtimer *timer)
 {
 	struct nested *n = container_of(timer, struct nested, timer);
@@ -86,6 +97,10 @@ void timer_set_deadline(struct vcpu *vcpu, u64 l1_tsc)
 	timer_follow_tsc(vcpu);
 }
 
+/*
+ * A saved deadline is by L1's TSC, which userspace may set afterwards: as long
+ * as L2 has not run it follows.
+ */
 void timer_follow_tsc(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -123,7 +138,7 @@ bool timer_expired(const struct nested *n)
 	return n->timer_on && rdtsc() >= n->timer_deadline;
 }
 
-/* The processor counts the host's ticks. */
+/* Sets the processor's timer, which counts ticks of the host's TSC. Interrupts off. */
 void timer_program(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Translations of L2: tagged VPID02 in the processor, and in the roots of
- * EPT02. What L1's VPID field and INVEPT and INVVPID mean for them.
+ * EPT02. Here is what L1's VPID field and its INVVPID mean for them; INVEPT is
+ * ept02.c's.
  *
- * Where a vCPU ran before, old translations are flushed when it comes back
- * (vcpu_switch_vmcs, vcpu_load), so acting on this CPU is enough.
+ * What a reader must know: where a vCPU ran before, old translations are
+ * flushed when it comes back (vcpu_switch_vmcs(), vcpu_load()), so that acting
+ * on this CPU is enough. There is one VPID02, which stands for one of L1's
+ * VPIDs at a time.
+ *
+ * SDM: "Operations that Invalidate Cached Mappings".
  */
 #include "hw/insn.h"
 #include "nested/internal.h"
 
+/* Without a VPID (0) each entry and exit flushes by itself. */
 static void flush_vpid(u16 vpid)
 {
 	if (!vpid)
@@ -32,6 +38,7 @@ void tlb_before_l2(struct vcpu *vcpu)
 	n->last_vpid12 = n->v->vpid;
 }
 
+/* Without VPIDs of L1's an exit flushes L1's own translations, too. */
 void tlb_after_l2(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -46,7 +53,7 @@ void tlb_invvpid(struct vcpu *vcpu, u32 type, u16 vpid, u64 gla)
 {
 	struct nested *n = vcpu->nested;
 
-	/* Of other VPIDs than the last nothing is cached. */
+	/* Nothing is cached for other VPIDs than the last: a change of VPID flushes. */
 	if (!n->vpid02 || !n->last_vpid12_valid || (type != INVVPID_ALL && vpid != n->last_vpid12))
 		return;
 	watch_flush(n, ABYME_FLUSH_INVVPID);

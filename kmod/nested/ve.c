@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* EPT violations of L2 that are exceptions for it. SDM: "Virtualization Exceptions". */
+/*
+ * EPT violations of L2 that become exceptions for it. ept02.c comes here before
+ * it gives L1 an exit. Tour, stop 12.
+ * SDM: "Virtualization Exceptions".
+ */
 #include "irqchip/inject.h"
 #include "nested/internal.h"
 
-/* SDM: "Virtualization-Exception Information". */
+/* The area to which the processor writes. SDM: "Virtualization-Exception Information". */
 struct ve_info {
 	u32 reason;
 	u32 busy; /* all ones until L2 clears it: no other #VE meanwhile */

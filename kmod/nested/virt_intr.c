@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Virtual interrupts of L2 where the processor does not handle them: posted
- * ones, whose notification comes to L1's APIC and so to L0, and those that end
- * L2's HLT, which L0 executes. SDM: "Posted-Interrupt Processing".
+ * ones, whose notification comes to L1's LAPIC and so to L0; and those that end
+ * L2's HLT, which L0 executes. events.c comes here before each entry to L2.
+ * Tour, stop 13.
+ *
+ * What a reader must know: virtual interrupts live on L1's virtual-APIC page
+ * and in the guest interrupt status, which vmcs02 holds. While L2 does not run
+ * only L0 changes them. SDM: "Posted-Interrupt Processing".
  */
 #include "irqchip/irqchip.h"
 #include "nested/internal.h"
@@ -16,7 +21,7 @@ bool posted_notified(struct vcpu *vcpu)
 	       lapic_is_next(vcpu, v->posted_intr_vector);
 }
 
-/* Requests join the virtual IRR, on which nobody else works while L2 does not run. */
+/* Adds requests to the virtual IRR, on which nobody else works while L2 does not run. */
 static void request_vectors(struct vcpu *vcpu, u8 first, u32 vectors)
 {
 	u64 at = vcpu->nested->v->virt_apic_addr + vapic_reg(VAPIC_IRR, first);
@@ -29,8 +34,9 @@ static void request_vectors(struct vcpu *vcpu, u8 first, u32 vectors)
 }
 
 /*
- * A notification that comes meanwhile is another event's: whoever sends them without an end
- * keeps L0 going round its loop, where a signal ends it, and not here.
+ * Takes L1's notification and moves what was posted. A notification that comes
+ * meanwhile is another event's: whoever sends them without an end keeps L0
+ * going round its loop, where a signal ends it, and not here.
  */
 void posted_process(struct vcpu *vcpu)
 {
@@ -50,6 +56,7 @@ void posted_process(struct vcpu *vcpu)
 	vmwrite(VMCS_GUEST_INTR_STATUS, vapic_request(pir, vmread(VMCS_GUEST_INTR_STATUS)));
 }
 
+/* Would L2 take a virtual interrupt if it had interrupts on? May sleep. */
 bool virt_intr_pending(struct vcpu *vcpu)
 {
 	const struct vmcs12 *v = vcpu->nested->v;

@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vmcs02: vmcs12 merged with what L0 insists on. Registers are written when L1
- * changed them, controls when L1 or L0 did, pages when they were moved.
+ * vmcs02: vmcs12 merged with what L0 insists on. Tour, stop 11. entry.c has the
+ * state written, the run loop controls and pages (nested_before_entry()),
+ * reflect.c has L2's registers read back.
+ *
+ * What a reader must know: vmcs02 stays what it is between two entries. So a
+ * register is written if L1 changed it, controls if L1 or L0 did, pages if they
+ * were moved. n->dirty says what L1 wrote; copies in struct nested (efer02,
+ * dr7_02...) say what vmcs02 holds.
+ *
+ * Context: the vCPU's thread with the vCPU loaded; vmcs02 current unless it is
+ * said otherwise.
  */
 #include "guest/regs.h"
 #include "hw/caps.h"
@@ -33,6 +42,7 @@ bool vmcs02_field_is_plain(unsigned int index)
 	return false;
 }
 
+/* For fields that mean the same in both: vmcs12's value, as it is. */
 static void copy_to_vmcs02(struct nested *n, unsigned int index)
 {
 	const struct vmcs12_field *f = &vmcs12_fields[index];
@@ -51,6 +61,10 @@ static void write_plain(struct nested *n)
 	n->dirty_plain = false;
 }
 
+/*
+ * Reads the plain fields back. What L1 has written since the exit is newer than
+ * vmcs02, and stays.
+ */
 void vmcs02_save_plain(struct nested *n)
 {
 	unsigned int i, index;
@@ -69,6 +83,11 @@ void vmcs02_save_plain(struct nested *n)
 
 /* --- once --------------------------------------------------------------- */
 
+/*
+ * Which words of vmcs02's MSR bitmap can have a bit clear at all: those in
+ * which vmcs01's has one. They are few, so that merging is cheap; BITMAP_WORDS
+ * is their limit, and what is beyond it exits.
+ */
 void vmcs02_init_bitmap_words(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -92,7 +111,7 @@ void vmcs02_setup(struct vcpu *vcpu)
 	struct vmcs *vmcs = &n->vmcs02;
 	int i;
 
-	/* A cleared VMCS' fields hold anything. */
+	/* The fields of a cleared VMCS hold anything: each that may be used is written once. */
 	for (i = 0; i < NR_VMCS_CTLS; i++)
 		vmwrite(vmcs_ctl_field[i], vmcs->ctl[i]);
 	vmwrite(VMCS_CR3_TARGET_COUNT, 0);
@@ -134,7 +153,10 @@ static u64 l2_efer(struct vcpu *vcpu)
 
 	if (v->entry_ctls & ENTRYC_LOAD_EFER)
 		return v->guest_efer;
-	/* SDM: without it LMA follows the control, and LME does if paging is on. */
+	/*
+	 * Not loaded, LMA follows the control, and LME does if paging is on. SDM: "Loading
+	 * Guest Control Registers, Debug Registers, and MSRs".
+	 */
 	efer = lma ? efer | EFER_BIT_LMA : efer & ~EFER_BIT_LMA;
 	if (v->guest_cr0 & CR0_PG)
 		efer = lma ? efer | EFER_BIT_LME : efer & ~EFER_BIT_LME;
@@ -157,6 +179,10 @@ static void write_efer_pat(struct vcpu *vcpu)
 	n->pat02 = vcpu->msrs.pat;
 }
 
+/*
+ * Masks and shadows join L0's owned bits with L1's (regs_update_masks()). CD
+ * and NW are kept, as a VM entry does not change them.
+ */
 static void write_crs(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -179,13 +205,13 @@ static void write_crs(struct vcpu *vcpu)
 	vcpu->cr4_owned = n->cr4_owned02;
 }
 
-/* SDM: bit 10 is 1, bits 12 and 15:14 are 0, whatever the field says. */
+/* Bit 10 is 1, bits 12 and 15:14 are 0 after an entry, whatever the field says. */
 static unsigned long dr7_entered(unsigned long dr7)
 {
 	return (dr7 & ~0xd000ul) | DEBUG_DR7_INIT;
 }
 
-/* What vmcs02 has; with a debugger something of its own. */
+/* Notes what vmcs02 holds. A debugger has values of its own there, so it counts as unknown. */
 static void note_debug(struct nested *n)
 {
 	const struct vcpu_debug *d = &n->vcpu->debug;
@@ -210,6 +236,7 @@ static void write_debug(struct vcpu *vcpu)
 	debug_update(vcpu);
 }
 
+/* L1's offset for L2 is added to what L0 adds for L1; clock_write_vmcs() joins them. */
 static void write_tsc(struct vcpu *vcpu)
 {
 	const struct vmcs12 *v = vcpu->nested->v;
@@ -224,6 +251,10 @@ static void write_tsc(struct vcpu *vcpu)
 	clock_write_vmcs(vcpu);
 }
 
+/*
+ * Hot fields are saved at each exit, so here only those are written that L1 has
+ * changed.
+ */
 static void write_hot(struct nested *n)
 {
 	static const u8 hot[] = {
@@ -243,6 +274,10 @@ static void write_hot(struct nested *n)
 		copy_to_vmcs02(n, FIELD_GUEST_INTR_STATUS);
 }
 
+/*
+ * L1's own DR7 and DEBUGCTL are noted first: at the exit load_debug() compares
+ * with them.
+ */
 void vmcs02_write_state(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -259,6 +294,10 @@ void vmcs02_write_state(struct vcpu *vcpu)
 	memset(&n->dirty, 0, sizeof(n->dirty));
 }
 
+/*
+ * L2's registers that L0 has written for it, by emulation or for userspace, are
+ * what vmcs02 holds now.
+ */
 void vmcs02_note_written(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -269,6 +308,10 @@ void vmcs02_note_written(struct vcpu *vcpu)
 	n->cr0_kept02 = vcpu->cr0 & CR0_KEPT;
 }
 
+/*
+ * vmcs02 always has virtual NMIs, and so tracks a blocking that for L1 does not
+ * change: then L1 sees its own.
+ */
 static u32 interruptibility_of_l2(const struct vmcs12 *v)
 {
 	u32 block = vmread(VMCS_GUEST_INTERRUPTIBILITY);
@@ -278,7 +321,10 @@ static u32 interruptibility_of_l2(const struct vmcs12 *v)
 	return block;
 }
 
-/* IA-32e mode as L2 left it. What L1's checks found was of the mode in which it was entered. */
+/*
+ * Saves IA-32e mode as L2 left it. L1's checks found what they found for the
+ * mode in which it was entered.
+ */
 static void save_mode(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -325,8 +371,9 @@ void vmcs02_save_hot(struct vcpu *vcpu)
 /* --- controls and pages ------------------------------------------------- */
 
 /*
- * L1's page at @gpa for vmcs02. Where L1 has no memory it is @instead, which L2 may write to as
- * nothing else can be given to the processor, but which begins as ones.
+ * Resolves L1's page at @gpa for vmcs02. Where L1 has no memory it is @instead,
+ * to which L2 may write, as nothing else can be given to the processor, but
+ * which begins as ones. Return: 0, -EINTR. May sleep.
  */
 static int resolve(struct vcpu *vcpu, bool used, u64 gpa, bool write, struct mem_page *page,
 		   u8 *instead)
@@ -352,7 +399,7 @@ static int resolve(struct vcpu *vcpu, bool used, u64 gpa, bool write, struct mem
 	return 0;
 }
 
-/* EPT02 has such a page as well, or had. */
+/* Where L0's page stands in for L1's APIC-access page, EPT02 has it too, or had it. */
 static void follow_apic_access(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -364,7 +411,7 @@ static void follow_apic_access(struct vcpu *vcpu)
 	n->apic_stands_in = where;
 }
 
-/* May sleep; vmcs02 is current. 0, -EINTR. */
+/* Resolves all pages that vmcs02 names. May sleep. 0, -EINTR. */
 static int resolve_pages(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -391,6 +438,7 @@ static int resolve_pages(struct vcpu *vcpu)
 	return 0;
 }
 
+/* What L0 insists on is what vmcs01 has, noted so that l0_changed() can see a change. */
 static void l0_part(struct vcpu *vcpu, struct merge_l0 *l0)
 {
 	struct nested *n = vcpu->nested;
@@ -421,6 +469,10 @@ static void write_eoi_bitmaps(struct nested *n)
 		copy_to_vmcs02(n, index);
 }
 
+/*
+ * vmcs_ctl_set() writes only what differs. IA-32e mode is what L2 has now, not
+ * what it was entered with.
+ */
 static void write_merged(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -448,9 +500,11 @@ static void write_merged(struct vcpu *vcpu)
 }
 
 /*
- * vcpu->gpa_translate. An operand of L2's that L0 takes on L1's APIC-access page is an access
- * for L1: the processor virtualizes those of 32 bits at most, and in 64-bit mode these are wider
- * (SDM: "Virtualizing Memory-Mapped APIC Accesses"). In other modes L1 gets one, too.
+ * vcpu->gpa_translate while L2 runs. An operand of L2's that L0 accesses, and
+ * that lies on L1's APIC-access page, is an APIC access for L1. The processor
+ * virtualizes those of 32 bits at most, and in 64-bit mode these are wider
+ * (SDM: "Virtualizing Memory-Mapped APIC Accesses"). In other modes L1 gets an
+ * exit, too.
  */
 int l2_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa)
 {
@@ -471,6 +525,7 @@ int l2_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa
 	return r < 0 ? r : -EXDEV;
 }
 
+/* Without EPT12 L2's physical addresses are L1's, so vmcs02 can use L1's own EPT. */
 static int select_ept(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -507,7 +562,7 @@ bool vmcs02_lower_threshold(struct vcpu *vcpu)
 	return true;
 }
 
-/* May sleep; vmcs02 is current. 0, -ENOMEM, -EINTR. */
+/* Makes vmcs02 complete for an entry. May sleep. 0, -ENOMEM, -EINTR. */
 int vmcs02_write_controls(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* vmcs12's fields: the table, the lookup by encoding, which exist when. */
+/*
+ * vmcs12's fields: the table, made from <vmx/vmcs_fields.def>; the lookup by
+ * encoding; which fields exist with which capabilities. Pure logic that
+ * compiles in userspace.
+ *
+ * What a reader must know: a field that no row has does not exist for L1, and
+ * VMREAD of it fails with error 12.
+ */
 #include "nested/vmcs12.h"
 
 _Static_assert(sizeof(struct vmcs12) == VMCS12_SIZE, "vmcs12 is one page");
@@ -23,14 +30,17 @@ const struct vmcs12_field vmcs12_fields[NR_FIELDS] = {
 #undef F
 };
 
-/* Width, type and the low bits of the index, packed: ten bits. */
+/*
+ * The key of an encoding: its width, its type and the low bits of its index,
+ * packed into ten bits.
+ */
 #define INDEX_BITS 6
 #define KEY(enc)                                                                       \
 	((((enc) >> 13) & 3) << (INDEX_BITS + 2) | (((enc) >> 10) & 3) << INDEX_BITS | \
 	 (((enc) >> 1) & ((1 << INDEX_BITS) - 1)))
 #define ENC_KNOWN_BITS 0x6c7full /* what KEY() and bit 0 cover */
 
-/* Number of the field plus 1, so that 0 is "none". */
+/* The field's number plus 1, so that 0 means that there is none. */
 static const u8 index_of_key[1 << (INDEX_BITS + 4)] = {
 #define F(name, encoding, width, member, offset, role, shadow) [KEY(encoding)] = FIELD_##name + 1,
 #include <vmx/vmcs_fields.def>

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * vmcs12: the VMCS that L1 writes for L2, in abyme's memory format, and
- * access to its fields by encoding. Pure.
+ * vmcs12: the VMCS that L1 writes for L2, in KVM's memory format, and access to
+ * its fields by encoding. Pure. Tour, stop 9.
+ *
+ * The format is one that Linux keeps stable for migration: a saved state means
+ * the same on both, and VMCSs that L1 has parked in its memory can be used by
+ * either.
  */
 #ifndef NESTED_VMCS12_H
 #define NESTED_VMCS12_H
@@ -62,7 +66,7 @@ enum vmcs12_shadow {
 	SHADOW_WIDE,
 };
 
-/* Numbers of the fields: their place in the table. */
+/* The fields' numbers, that is, their places in the table. */
 enum vmcs12_index {
 #define F(name, encoding, width, member, offset, role, shadow) FIELD_##name,
 #include <vmx/vmcs_fields.def>
@@ -124,16 +128,16 @@ static inline u32 vmcs12_proc2(const struct vmcs12 *v)
 }
 
 /*
- * NMIs of L2 exit and are not virtual: then IRET does not unblock them, and they stay
- * as the entry found them. SDM: "Changes to Instruction Behavior in VMX Non-Root
- * Operation".
+ * Do NMIs of L2 exit without being virtual? Then IRET does not unblock them,
+ * and they stay as the entry found them.
+ * SDM: "Changes to Instruction Behavior in VMX Non-Root Operation".
  */
 static inline bool vmcs12_nmi_blocking_stays(const struct vmcs12 *v)
 {
 	return (v->pin_ctls & (PIN_NMI_EXITING | PIN_VIRTUAL_NMIS)) == PIN_NMI_EXITING;
 }
 
-/* What L2 leaves of it to L1. Virtual blocking is L2's alone. */
+/* Does L2 leave NMIs blocked to L1? Virtual blocking is L2's alone, and ends with it. */
 static inline bool vmcs12_nmis_blocked(const struct vmcs12 *v)
 {
 	return !(v->pin_ctls & PIN_VIRTUAL_NMIS) && (v->guest_interruptibility & IRQBLK_NMI);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VM functions of L2. vmcs02 enables VMFUNC and no function, so that each
- * comes here. SDM: "VM Functions".
+ * VM functions of L2. vmcs02 enables VMFUNC and no function, so that each comes
+ * here as an exit. Tour, stop 12.
+ * SDM: "VM Functions".
  */
 #include "guest/regs.h"
 #include "nested/internal.h"
 
 #define EPTP_LIST_ENTRIES 512
 
-/* SDM: "EPTP Switching". False: it is an exit. */
+/* Puts an EPT pointer of L1's list into vmcs12. False: it is an exit. SDM: "EPTP Switching". */
 static bool switch_eptp(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * L1's VMX instructions. Each handler decides on an outcome; finish() alone
- * writes RFLAGS and the VM-instruction error. Checks come in the SDM's order:
- * #UD, privilege, operand, then VMfail.
+ * writes RFLAGS and the VM-instruction error.
+ * Tour, stop 8. The dispatch table in exit.c names the handlers, for L1 and for
+ * what L2 may do without L1.
+ *
+ * What a reader must know: checks come in the SDM's order, #UD, privilege,
+ * operand, then VMfail. What makes an instruction fail is a row of
+ * checks/insns.def; here is what it does.
+ * SDM: "VMX Instruction Reference", whose "Conventions" define VMfail.
  */
 #include <asm/processor-flags.h>
 
@@ -60,7 +66,7 @@ static struct vmx_outcome checked(enum vmx_exit insn, struct insn_ctx *c)
 	return failed ? broken(failed, c) : SUCCEED;
 }
 
-/* From what gva_*() answers when it is not 0. */
+/* The outcome of an operand that cannot be accessed. @r: what gva_*() answered, not 0. */
 static struct vmx_outcome from_gva(struct vcpu *vcpu, int r, const struct x86_fault *fault)
 {
 	switch (r) {
@@ -72,6 +78,7 @@ static struct vmx_outcome from_gva(struct vcpu *vcpu, int r, const struct x86_fa
 	}
 }
 
+/* VMfail without a current VMCS is VMfailInvalid. All other arithmetic flags become 0. */
 static unsigned long flags_of(const struct nested *n, struct vmx_outcome o)
 {
 	if (o.kind == VMX_SUCCEED)
@@ -94,6 +101,7 @@ static void report_failure(struct vcpu *vcpu, const struct vmx_outcome *o)
 				    .value = o->shown });
 }
 
+/* Ends an instruction: the only place that writes its result. */
 static int finish(struct vcpu *vcpu, struct vmx_outcome o)
 {
 	struct nested *n = vcpu->nested;
@@ -112,7 +120,7 @@ static int finish(struct vcpu *vcpu, struct vmx_outcome o)
 
 /* --- what all have in common -------------------------------------------- */
 
-/* #UD and #GP of every VMX instruction but VMXON. True: may go on. */
+/* Raises #UD and #GP, as every VMX instruction but VMXON does. Return: true: it may go on. */
 static bool permitted(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -149,7 +157,7 @@ static int write_operand(struct vcpu *vcpu, const void *buf, u32 size, struct x8
 	return r ? r : gva_write_bus(vcpu, linear, buf, size, fault);
 }
 
-/* Registers are 32 bits wide outside 64-bit mode. */
+/* Register operands are 32 bits wide outside 64-bit mode. */
 static u64 reg_read(struct vcpu *vcpu, enum gpr r)
 {
 	u64 value = vcpu_gpr(vcpu, r);
@@ -173,7 +181,7 @@ static bool vmxon_allowed_by_cr(struct vcpu *vcpu)
 	       (cr4 & caps->cr4_fixed0) == caps->cr4_fixed0 && !(cr4 & ~caps->cr4_fixed1);
 }
 
-/* #UD and #GP of VMXON. */
+/* Raises #UD and #GP as VMXON does. In VMX operation already it fails later, by VMfail. */
 static bool vmxon_permitted(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -192,6 +200,7 @@ static bool vmxon_permitted(struct vcpu *vcpu)
 	return true;
 }
 
+/* Everything that fails comes before anything is allocated or changed. */
 static struct vmx_outcome do_vmxon(struct vcpu *vcpu, u64 pa)
 {
 	struct insn_ctx c = insn_ctx(vcpu);
@@ -234,7 +243,7 @@ int vmx_vmxoff(struct vcpu *vcpu)
 
 	if (!permitted(vcpu))
 		return 1;
-	/* The current VMCS' data stays L0's until now; VMXOFF gives it back. */
+	/* L0 had the current VMCS's data until now, and gives it back to L1's memory. */
 	vmcs12_release(vcpu, false);
 	shadow12_drop(vcpu);
 	n->vmxon = false;
@@ -244,6 +253,10 @@ int vmx_vmxoff(struct vcpu *vcpu)
 
 /* --- VMCLEAR, VMPTRLD, VMPTRST ------------------------------------------ */
 
+/*
+ * Of a VMCS that is not current L0 holds nothing: only the launch state in L1's
+ * memory changes.
+ */
 static struct vmx_outcome do_vmclear(struct vcpu *vcpu, u64 pa)
 {
 	struct nested *n = vcpu->nested;
@@ -272,7 +285,7 @@ static struct vmx_outcome do_vmptrld(struct vcpu *vcpu, u64 pa)
 	int r;
 
 	c.pa = pa;
-	c.revision = VMCS12_REVISION; /* not yet read */
+	c.revision = VMCS12_REVISION; /* it is read only after the other rules have passed */
 	o = checked(EXIT_VMPTRLD, &c);
 	if (o.kind != VMX_SUCCEED)
 		return o;
@@ -283,7 +296,7 @@ static struct vmx_outcome do_vmptrld(struct vcpu *vcpu, u64 pa)
 	return checked(EXIT_VMPTRLD, &c);
 }
 
-/* An instruction whose operand is a physical address in memory. */
+/* Runs an instruction whose operand is a physical address in memory. */
 static int with_pointer(struct vcpu *vcpu, struct vmx_outcome (*act)(struct vcpu *vcpu, u64 pa))
 {
 	struct x86_fault fault;
@@ -327,7 +340,7 @@ static const struct vmcs12_field *field_for_l1(const struct nested *n, u64 enc)
 	return f && vmcs12_has(&n->fields, vmcs12_field_index(f)) ? f : NULL;
 }
 
-/* The register or memory that is not the field's encoding. */
+/* Writes to the operand, register or memory, that is not the field's encoding. */
 static int data_write(struct vcpu *vcpu, u32 info, u64 value, struct x86_fault *fault)
 {
 	if (info & INSN_IS_REG) {
@@ -347,7 +360,7 @@ static int data_read(struct vcpu *vcpu, u32 info, u64 *value, struct x86_fault *
 	return read_operand(vcpu, value, vcpu_64bit(vcpu) ? 8 : 4, fault);
 }
 
-/* The VMCS that VMREAD and VMWRITE act on: L2's is the one that vmcs12 links. NO_GPA: none. */
+/* The VMCS that VMREAD and VMWRITE act on; for L2 the one that vmcs12 links. NO_GPA: none. */
 static u64 accessed_ptr(struct vcpu *vcpu)
 {
 	return vcpu->in_l2 ? vcpu->nested->shadow12_ptr : vcpu->nested->vmcs12_ptr;
@@ -358,7 +371,7 @@ static struct vmcs12 *accessed(struct vcpu *vcpu)
 	return vcpu->in_l2 ? vcpu->nested->shadow12 : vcpu->nested->v;
 }
 
-/* Fields that the snapshot of the current VMCS has from vmcs02 only when asked. */
+/* Plain fields, and PDPTEs, come from vmcs02 into the snapshot only when L1 reads one. */
 static void make_readable(struct vcpu *vcpu, const struct vmcs12_field *f)
 {
 	if (!vcpu->in_l2 &&
@@ -402,6 +415,10 @@ int vmx_vmread(struct vcpu *vcpu)
 	return finish(vcpu, SUCCEED);
 }
 
+/*
+ * L1's exits for fields that a wide shadow VMCS would have are counted: see
+ * shadow_follow_habit().
+ */
 static void note_write(struct vcpu *vcpu, const struct vmcs12_field *f)
 {
 	struct nested *n = vcpu->nested;
@@ -447,7 +464,7 @@ int vmx_vmwrite(struct vcpu *vcpu)
 	if (!permitted(vcpu))
 		return 1;
 	info = vmread(VMCS_EXIT_INSN_INFO);
-	if (accessed_ptr(vcpu) == NO_GPA) /* before its operand is read */
+	if (accessed_ptr(vcpu) == NO_GPA) /* this fails before the operand is read */
 		return finish(vcpu, do_vmwrite(vcpu, reg_read(vcpu, INSN_REG2(info)), 0));
 	r = data_read(vcpu, info, &value, &fault);
 	if (r)
@@ -457,6 +474,11 @@ int vmx_vmwrite(struct vcpu *vcpu)
 
 /* --- VMLAUNCH, VMRESUME ------------------------------------------------- */
 
+/*
+ * VMLAUNCH and VMRESUME. Tour, stop 10. What the processor's shadowing took is
+ * read first: the checks see all that L1 wrote. After the entry the vCPU is on
+ * vmcs02, and RIP stays at the instruction in vmcs01.
+ */
 static int enter(struct vcpu *vcpu, enum vmx_exit insn)
 {
 	struct nested *n = vcpu->nested;
@@ -515,7 +537,7 @@ static void do_invvpid(struct vcpu *vcpu, const struct insn_ctx *c)
 	tlb_invvpid(vcpu, c->type, c->desc[0], c->desc[1]);
 }
 
-/* The type is looked at before the descriptor is read. */
+/* Runs INVEPT or INVVPID. The type is judged before the descriptor is read. */
 static int with_descriptor(struct vcpu *vcpu, enum vmx_exit insn, u32 control,
 			   void (*act)(struct vcpu *vcpu, const struct insn_ctx *c))
 {
@@ -555,7 +577,7 @@ int vmx_invvpid(struct vcpu *vcpu)
 	return with_descriptor(vcpu, EXIT_INVVPID, PROC2_VPID, do_invvpid);
 }
 
-/* Outside L2 it faults on every processor. */
+/* VMFUNC faults outside VMX non-root operation, on every processor. */
 int vmx_vmfunc(struct vcpu *vcpu)
 {
 	if (vcpu->in_l2)
@@ -564,7 +586,7 @@ int vmx_vmfunc(struct vcpu *vcpu)
 	return 1;
 }
 
-/* VMCALL in VMX root operation has no SMM monitor to call; elsewhere it's a hypercall. */
+/* In VMX root operation there is no SMM monitor to call. Elsewhere VMCALL is a hypercall. */
 int vmx_vmcall(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ABYME_SET_WATCH, and what is kept while it is on: L2's last exits for a report,
- * or all of them with who spent how long on each, L1's accesses to vmcs12, and
- * why EPT02 was filled and translations dropped.
+ * ABYME_SET_WATCH, and what is kept while it is on: L2's last exits for a
+ * report, or all of them with who spent how long on each; L1's accesses to
+ * vmcs12; why EPT02 was filled and translations dropped. Tour, stop 14.
+ *
+ * What a reader must know: without a watch all of this costs one test of
+ * vcpu->watched at each place. The vCPU's thread writes everything but the
+ * flushes that other threads cause, which are under vm->mem.lock.
  */
 #include <asm/msr.h>
 #include <linux/slab.h>
@@ -46,7 +50,7 @@ void nested_watch_exit(struct vcpu *vcpu)
 		w->ring.now.l1_exits++;
 }
 
-/* abyme_nested_exit.detail */
+/* What abyme_nested_exit.detail says, by the exit's reason. */
 static u64 detail(const struct vcpu *vcpu, const struct l2_exit *x)
 {
 	switch (x->reason) {
@@ -112,7 +116,7 @@ void watch_to_l1(struct vcpu *vcpu, const struct l2_exit *x)
 
 	if (!w)
 		return;
-	/* An entry that failed left L2 where vmcs12 has it. */
+	/* After an entry that failed L2 is where vmcs12 has it. */
 	r = record(vcpu, x, x->reason & EXIT_ENTRY_FAILED ? n->v->guest_rip : vcpu_rip(vcpu));
 	exit_ring_spend(&w->ring, ABYME_SPENT_L0, rdtsc_ordered());
 	exit_ring_to_l1(&w->ring, &r, reported_as(x->reason));
@@ -133,7 +137,7 @@ void watch_access(struct vcpu *vcpu, const struct vmcs12_field *f, bool write)
 		w->field[index].reads++;
 	if (!shadow_serves(vcpu->nested, f, write))
 		return;
-	/* There is this exit only because we count. */
+	/* This exit is there only because we count: its time is the trace's. */
 	w->ring.spender = ABYME_SPENT_TRACE;
 	w->ring.now.l1_exits--;
 }
@@ -179,7 +183,7 @@ int nested_set_watch(struct vcpu *vcpu, const struct abyme_watch *watch)
 	changed = n->watch ^ flags;
 	if (changed & n->watch & ABYME_WATCH_EXITS)
 		end(vcpu, n->exit_watch);
-	/* ept02_unmap() may look at any time. */
+	/* ept02_unmap() may look at both at any time, in another thread. */
 	mem_lock(&vcpu->vm->mem);
 	if (w)
 		n->exit_watch = w;
@@ -279,7 +283,7 @@ int nested_get_counts(struct vcpu *vcpu, struct abyme_nested_counts __user *user
 {
 	struct exit_watch *w = vcpu->nested ? vcpu->nested->exit_watch : NULL;
 
-	/* All that is not filled is 0. */
+	/* Whatever is not filled in is 0. */
 	if (clear_user(user, sizeof(*user)))
 		return -EFAULT;
 	return w ? put_counts(vcpu, w, user) : 0;

@@ -99,6 +99,34 @@ static void help_is_asked_for(void **state)
 	assert_int_equal(PARSE("--memory", "1G", "-h"), OPTIONS_HELP);
 }
 
+/* One entry per way to end; a status that is added and not told of does not pass. */
+static const int statuses[] = { EXIT_POWER_OFF, EXIT_USAGE,	   EXIT_SETUP,
+				EXIT_RESET,	EXIT_TRIPLE_FAULT, EXIT_FAILED_ENTRY,
+				EXIT_INTERNAL,	EXIT_QUIT,	   EXIT_OUTPUT };
+
+/* Skips the line of a status in @table, and wants it to be that of @status. */
+static const char *next_status(const char *table, int status)
+{
+	char *rest;
+
+	assert_int_equal(strtol(table, &rest, 10), status);
+	assert_int_equal(strspn(rest, " "), 2);
+	return strchr(rest, '\n') + 1;
+}
+
+static void help_tells_each_exit_status(void **state)
+{
+	const char *table = strstr(run_command.after, "Exit status:\n");
+	size_t i;
+
+	(void)state;
+	assert_non_null(table);
+	table = strchr(table, '\n') + 1;
+	for (i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
+		table = next_status(table, statuses[i]);
+	assert_memory_equal(table, "  odd  debug exit", strlen("  odd  debug exit"));
+}
+
 static void wrong_memory_is_refused(void **state)
 {
 	(void)state;
@@ -219,6 +247,7 @@ int main(void)
 		cmocka_unit_test(what_is_told_of_nested_guests),
 		cmocka_unit_test(the_kernel_may_be_named_by_an_option),
 		cmocka_unit_test(help_is_asked_for),
+		cmocka_unit_test(help_tells_each_exit_status),
 		cmocka_unit_test(wrong_memory_is_refused),
 		cmocka_unit_test(wrong_cpus_are_refused),
 		cmocka_unit_test(unknown_options_name_the_right_one),
