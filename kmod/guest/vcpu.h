@@ -352,5 +352,7 @@ int vcpu_skip_insn(struct vcpu *vcpu); /* 1, or 0 when single-step ends KVM_RUN 
  * that give none. 0: an iteration of a REP is complete, others follow.
  */
 int vcpu_skip_bytes(struct vcpu *vcpu, unsigned int len);
+/* The same for one that went to @rip. */
+int vcpu_jump(struct vcpu *vcpu, unsigned long rip);
 
 #endif
