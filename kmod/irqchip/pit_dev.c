@@ -255,6 +255,7 @@ static void load_channel(struct pit_channel *channel, const struct kvm_pit_chann
 		.mode = state->mode,
 		.bcd = state->bcd,
 		.gate = state->gate,
+		.load_ns = state->count_load_time,
 	};
 }
 
@@ -264,6 +265,7 @@ void pit_get_state(struct pit_dev *dev, struct kvm_pit_state2 *state)
 
 	memset(state, 0, sizeof(*state));
 	mutex_lock(&dev->lock);
+	pit_note_status(&dev->pit, ktime_get_ns());
 	for (i = 0; i < PIT_CHANNELS; i++)
 		save_channel(&dev->pit.channel[i], &state->channels[i]);
 	state->flags = (dev->hpet_legacy ? KVM_PIT_FLAGS_HPET_LEGACY : 0) |
