@@ -9,7 +9,6 @@
 #define STATUS_NULL_COUNT BIT(6)
 #define STATUS_CONTROL 0x3f
 #define STATUS_ENDED STATUS_OUT /* in what is saved; see pit_note_status() */
-#define PASSED_MAX (1LL << 62)
 #define CONTROL_PORT 3
 #define SPEAKER_GATE BIT(0)
 #define SPEAKER_DATA BIT(1)
@@ -334,12 +333,18 @@ void pit_note_status(struct pit *pit, s64 now)
 	}
 }
 
-/* Is .load_ns of this machine's clock: neither in the future nor before there was one? */
-static bool plausible(const struct pit_channel *channel, s64 now)
+s64 pit_began(const struct pit_channel *channel, s64 now)
 {
-	if (!channel->gate && gate_pauses(channel))
-		return channel->load_ns <= 0 && channel->load_ns > -PASSED_MAX;
-	return channel->load_ns > 0 && channel->load_ns <= now;
+	return now - elapsed_ns(channel, now);
+}
+
+/* The contrary of pit_began(). What cannot be of this clock is no beginning: false. */
+static bool take_beginning(struct pit_channel *channel, s64 began, s64 now)
+{
+	if (began <= 0 || began > now)
+		return false;
+	channel->load_ns = channel->gate || !gate_pauses(channel) ? began : began - now;
+	return true;
 }
 
 /*
@@ -351,7 +356,7 @@ static void go_on(struct pit_channel *channel, bool ended, s64 now)
 {
 	u64 whole = ticks_to_ns(ticks(channel));
 
-	if (!plausible(channel, now))
+	if (!take_beginning(channel, channel->load_ns, now))
 		restart(channel, now);
 	if (!counts_once(channel))
 		return;

@@ -319,8 +319,10 @@ static void save_and_load(s64 meanwhile)
 	unsigned int c;
 
 	pit_note_status(&pit, now);
-	for (c = 0; c < PIT_CHANNELS; c++)
+	for (c = 0; c < PIT_CHANNELS; c++) {
 		pit.channel[c].loaded = c % 2; /* nobody brings it back */
+		pit.channel[c].load_ns = pit_began(&pit.channel[c], now);
+	}
 	now += meanwhile;
 	pit_loaded(&pit, now);
 }
@@ -340,6 +342,20 @@ TEST(a_loaded_count_goes_on_in_each_mode)
 		assert_memory_equal(&before, &after, sizeof(before));
 		assert_int_equal(pit_count(&pit.channel[0], now), mode == 3 ? 400 : 700);
 	}
+}
+
+TEST(a_loaded_count_that_the_gate_holds_stands_where_it_was)
+{
+	pit_write_speaker(&pit, 1, now);
+	program(2, 0, 1000);
+	wait_ticks(300);
+	pit_write_speaker(&pit, 0, now);
+	wait_ticks(5000);
+	assert_int_equal(pit_count(&pit.channel[2], now), 700);
+	save_and_load(0);
+	assert_int_equal(pit_count(&pit.channel[2], now), 700);
+	wait_ticks(9000);
+	assert_int_equal(pit_count(&pit.channel[2], now), 700);
 }
 
 TEST(a_loaded_mode_without_a_count_does_not_tick)
@@ -472,6 +488,7 @@ int main(void)
 		CASE(the_gate_pauses_mode_0),
 		CASE(a_rising_gate_restarts_modes_1_and_3),
 		CASE(a_loaded_count_goes_on_in_each_mode),
+		CASE(a_loaded_count_that_the_gate_holds_stands_where_it_was),
 		CASE(a_loaded_mode_without_a_count_does_not_tick),
 		CASE(a_loaded_count_that_has_ended_does_not_end_again),
 		CASE(a_loaded_count_that_ended_meanwhile_ends_once_more),
