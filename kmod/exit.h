@@ -3,6 +3,8 @@
 #ifndef ABYME_EXIT_H
 #define ABYME_EXIT_H
 
+#include <linux/types.h>
+
 struct vcpu;
 
 /*
