@@ -15,12 +15,12 @@
 #define EPT02_ROOTS 4
 
 const struct plan_cost plan_vcpu_costs[] = {
-	{ "struct vcpu", "guest/vcpu.h: more than 4 KiB, so kmalloc's 8 KiB", 2 },
-	{ "kvm_run, port data, MSR bitmap", "guest/vcpu.c: alloc_pages_of()", 3 },
+	{ "struct vcpu", "cpu/vcpu.h: more than 4 KiB, so kmalloc's 8 KiB", 2 },
+	{ "kvm_run, port data, MSR bitmap", "cpu/vcpu.c: alloc_pages_of()", 3 },
 	{ "vmcs01", "hw/vmcs.c: vmcs_region_alloc()", 1 },
-	{ "FPU state", "guest/fpu.c: fpu_init_vcpu(), without AMX", 1 },
-	{ "pages for tables, taken in advance", "guest/ept.h: struct ept_cache", 8 },
-	{ "LAPIC, CPUID", "irqchip/lapic.c, guest/cpuid.c: copy_entries()", 1 },
+	{ "FPU state", "cpu/fpu.c: fpu_init_vcpu(), without AMX", 1 },
+	{ "pages for tables, taken in advance", "mem/ept.h: struct ept_cache", 8 },
+	{ "LAPIC, CPUID", "pc/lapic.c, cpu/cpuid.c: copy_entries()", 1 },
 	{ "struct nested", "nested/nested.c: nested_alloc(): kmalloc's 8 KiB", 2 },
 	{ "vmcs12 twice, MSR bitmap", "nested/nested.c: nested_prepare()", 3 },
 	{ "vmcs02", "nested/nested.c: nested_prepare()", 1 },
@@ -33,9 +33,9 @@ const struct plan_cost plan_vcpu_costs[] = {
 };
 
 const struct plan_cost plan_vm_costs[] = {
-	{ "struct vm, slots, buses, coalesced ring", "guest/vm.c: vm_create()", 4 },
-	{ "interrupt controllers, timer, routes", "irqchip/irqchip.c, pit_dev.c", 3 },
-	{ "a file in debugfs for each counter", "guest/stats_debugfs.c: measured", 20 },
+	{ "struct vm, slots, buses, coalesced ring", "cpu/vm.c: vm_create()", 4 },
+	{ "interrupt controllers, timer, routes", "pc/irqchip.c, pit_dev.c", 3 },
+	{ "a file in debugfs for each counter", "api/stats_debugfs.c: measured", 20 },
 	{ "the launcher's first thread", "Linux: THREAD_SIZE, task_struct, measured", 6 },
 	{ "the launcher's page tables but for guest memory", "Linux: measured", 11 },
 	{ "the launcher's own data", "userspace: measured", 26 },
@@ -101,7 +101,7 @@ static uint64_t nth_largest(const struct plan_wish *wish, unsigned int n)
 	return wish->l2[best];
 }
 
-/* guest/fault.c: mem_table_limit(), of which each vCPU has so much. */
+/* mem/fault.c: mem_table_limit(), of which each vCPU has so much. */
 static uint64_t ept02_limit(const struct plan_wish *wish)
 {
 	return (wish->l1 / PAGE / 511 + 128) * PAGE;

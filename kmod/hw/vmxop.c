@@ -106,8 +106,6 @@ static int enable_here(void)
 	return 0;
 }
 
-void (*vmxop_before_off)(void);
-
 /*
  * Context: on the CPU, interrupts off. Nothing of abyme's is left in the
  * processor afterwards.
@@ -118,8 +116,7 @@ static void disable_here(void)
 
 	if (!c->on)
 		return;
-	if (vmxop_before_off)
-		vmxop_before_off();
+	msrs_restore_host();
 	clear_active(c);
 	c->on = false;
 	hw_vmxoff();

@@ -26,7 +26,7 @@ void vmxop_teardown(void);
  * Called on each CPU before it leaves VMX operation, interrupts off: layers
  * above put the host's state back. Set once, at the module's load.
  */
-extern void (*vmxop_before_off)(void);
+void msrs_restore_host(void);
 
 /* Has somebody else set CR4.VMXE on any CPU? Then -EBUSY, with a sentence in the kernel log. */
 int vmxop_check_free(void);

@@ -16,8 +16,8 @@
  * threads as well, and may be gone whenever it is not held. Only the vCPU
  * itself walks them (its processor does), and only it makes new ones.
  */
-#include "exits/exits.h"
-#include "irqchip/inject.h"
+#include "emulate/device.h"
+#include "cpu/inject.h"
 #include "nested/ept12.h"
 #include "nested/internal.h"
 
@@ -658,10 +658,6 @@ int ept02_violation(struct vcpu *vcpu)
 	u64 qual = vcpu_exit_qual(vcpu);
 	struct ept02_fault f;
 
-	if (!n->current_root) {
-		watch_fault(n, ABYME_FAULT_L1_MEMORY);
-		return exit_ept_violation(vcpu);
-	}
 	f.root = n->current_root;
 	f.gpa = vmread(VMCS_GUEST_PHYS_ADDR);
 	f.access = access_of(n, qual);
@@ -679,8 +675,11 @@ int ept02_violation(struct vcpu *vcpu)
 	return refill(vcpu, &f);
 }
 
-/* EPT02 holds no misconfigured entry, so that this cannot happen. */
-int ept02_misconfig(struct vcpu *vcpu)
+bool nested_on_ept02(struct vcpu *vcpu)
 {
-	return exit_unexpected(vcpu);
+	const struct nested *n = vcpu->nested;
+
+	if (!n->current_root)
+		watch_fault(n, ABYME_FAULT_L1_MEMORY);
+	return n->current_root;
 }

@@ -15,8 +15,8 @@
  * says otherwise.
  * SDM: "Priority Among Concurrent Events", "Other Causes of VM Exits".
  */
-#include "irqchip/inject.h"
-#include "irqchip/irqchip.h"
+#include "cpu/inject.h"
+#include "pc/irqchip.h"
 #include "nested/internal.h"
 #include "nested/vapic.h"
 

@@ -6,7 +6,7 @@
  *
  * Context: vmcs01 is current. SDM: "Loading Host State".
  */
-#include "guest/regs.h"
+#include "cpu/regs.h"
 #include "nested/internal.h"
 
 #define AR_CODE_64 0xa09b

@@ -15,9 +15,9 @@
 #include <vmx/exits.h>
 #include <vmx/info.h>
 
-#include "guest/vcpu.h"
-#include "nested/check.h"
-#include "nested/exit_ring.h"
+#include "cpu/vcpu.h"
+#include "nested/check/check.h"
+#include "nested/tell/exit_ring.h"
 #include "nested/merge.h"
 #include "nested/nested.h"
 #include "nested/vmcs12.h"
@@ -241,7 +241,7 @@ void shadow_free(struct nested *n);
 void shadow_on(struct vcpu *vcpu);
 void shadow_off(struct vcpu *vcpu);
 /* Has VMREAD and VMWRITE exit until shadow_resume(). False: they do already. */
-bool shadow_pause(struct vcpu *vcpu);
+bool nested_unshadow(struct vcpu *vcpu);
 void shadow_resume(struct vcpu *vcpu);
 void shadow_follow_watch(struct vcpu *vcpu); /* n->watch has changed */
 /* Would the processor's shadowing serve an access to the field? */
@@ -269,8 +269,6 @@ int ept02_select_root(struct vcpu *vcpu); /* 0, -ENOMEM */
 void ept02_free_roots(struct nested *n);
 /* @why: ABYME_FLUSH_* */
 void ept02_invalidate(struct vcpu *vcpu, bool all, u64 eptp12, u32 why);
-bool ept02_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn);
-bool ept02_drop_oldest(struct vm *vm);
 /*
  * At an entry after an EPT violation that L1 was given: what it has mapped since is mapped in
  * EPT02, so that L2's access does not exit again. Context: current_root is there; may sleep.

@@ -5,7 +5,7 @@
  * SDM: "Loading MSRs", "Saving MSRs".
  */
 #include "nested/msr_lists.h"
-#include "nested/check_common.h"
+#include "nested/check/common.h"
 
 #define MSR_SMM_MONITOR_CTL 0x9b
 #define MSR_SMBASE 0x9e
@@ -21,8 +21,8 @@ static bool is_x2apic(u32 msr)
 
 #define M(id, section, message, predicate) CHECK_##id,
 enum {
-#include "nested/checks/msr_load.def"
-#include "nested/checks/msr_store.def"
+#include "nested/check/msr_load.def"
+#include "nested/check/msr_store.def"
 };
 #undef M
 
@@ -34,8 +34,8 @@ enum {
 		.operand = "MSR",              \
 	},
 static const struct check checks[] = {
-#include "nested/checks/msr_load.def"
-#include "nested/checks/msr_store.def"
+#include "nested/check/msr_load.def"
+#include "nested/check/msr_store.def"
 };
 #undef M
 
@@ -44,13 +44,13 @@ static const struct check checks[] = {
 		return &checks[CHECK_##id];
 const struct check *check_msr_load(const struct msr_ctx *c)
 {
-#include "nested/checks/msr_load.def"
+#include "nested/check/msr_load.def"
 	return NULL;
 }
 
 const struct check *check_msr_store(const struct msr_ctx *c)
 {
-#include "nested/checks/msr_store.def"
+#include "nested/check/msr_store.def"
 	return NULL;
 }
 #undef M

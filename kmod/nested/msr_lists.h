@@ -5,7 +5,7 @@
 
 #include <vmx/types.h>
 
-#include "nested/check.h"
+#include "nested/check/check.h"
 
 /* SDM: "VM-Exit Controls for MSRs". */
 struct msr_list_entry {

@@ -9,10 +9,10 @@
  */
 #include <linux/slab.h>
 
-#include "guest/regs.h"
+#include "cpu/regs.h"
 #include "hw/caps.h"
 #include "hw/vmxop.h"
-#include "irqchip/irqchip.h"
+#include "pc/irqchip.h"
 #include "nested/bitmaps.h"
 #include "nested/caps.h"
 #include "nested/internal.h"
@@ -20,26 +20,19 @@
 static struct vmx_caps offered; /* on this processor, to a vCPU with every CPUID feature */
 
 /* A capability MSR as a vCPU with every feature has it: KVM_GET_MSRS on the device asks. */
-static int nested_feature_msr(u32 index, u64 *value)
+int nested_feature_msr(u32 index, u64 *value)
 {
-	return caps_get(&offered, index, value) ? 0 : 1;
+	return caps_get(&offered, index, value) ? 0 : -EINVAL;
 }
 
 void nested_setup(void)
 {
 	current_global_init();
 	caps_offer(&hw_caps, &offered);
-	msrs_set_feature_source(nested_feature_msr);
 	shadow_global_init();
 }
 
 /* --- life --------------------------------------------------------------- */
-
-/* A VM without VMX in its CPUID costs nothing, so nothing is allocated here. */
-int nested_init(struct vcpu *vcpu)
-{
-	return 0;
-}
 
 static struct nested *nested_alloc(struct vcpu *vcpu)
 {
@@ -83,7 +76,7 @@ static void refresh_caps(struct vcpu *vcpu)
 	n->check_ctls = n->check_host = n->check_guest = true;
 }
 
-static int cpuid_changed(struct vcpu *vcpu)
+int nested_cpuid_changed(struct vcpu *vcpu)
 {
 	if (!vcpu->cpuid.vmx) {
 		nested_leave(vcpu); /* a nested state was set first, and then CPUID without VMX */
@@ -101,11 +94,6 @@ static int cpuid_changed(struct vcpu *vcpu)
 	vcpu->nested->merge_due = true;
 	vcpu->nested->cr0_kept02 = ~0UL;
 	return 0;
-}
-
-void nested_cpuid_changed(struct vcpu *vcpu)
-{
-	cpuid_changed(vcpu);
 }
 
 static void free_parts(struct nested *n)
@@ -162,22 +150,18 @@ fail:
  * Nobody runs the vCPU any more. The timer is cancelled before what it points
  * to is freed.
  */
-static void nested_ops_free(struct vcpu *vcpu)
+void nested_free(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
+	if (!n)
+		return;
 	hrtimer_cancel(&n->timer);
 	ept02_free_roots(n);
 	free_parts(n);
 	kvfree(n->exit_watch);
 	vcpu->nested = NULL;
 	kfree(n);
-}
-
-void nested_free(struct vcpu *vcpu)
-{
-	if (vcpu->nested)
-		nested_ops_free(vcpu);
 }
 
 /*
@@ -288,26 +272,21 @@ int nested_msr_set(struct vcpu *vcpu, u32 msr, u64 value, bool host)
 	return r;
 }
 
-static int ops_msr_get(struct vcpu *vcpu, u32 index, bool host, u64 *value)
-{
-	return nested_msr_get(vcpu, index, value, host) ? 1 : 0;
-}
-
-static int ops_msr_set(struct vcpu *vcpu, u32 index, bool host, u64 value)
-{
-	return nested_msr_set(vcpu, index, value, host) ? 1 : 0;
-}
-
 static bool in_vmx_operation(struct vcpu *vcpu)
 {
 	return vcpu->nested && vcpu->nested->vmxon;
+}
+
+bool nested_in_root(struct vcpu *vcpu)
+{
+	return !vcpu->in_l2 && in_vmx_operation(vcpu);
 }
 
 /*
  * While L2 runs its own fixed bits count: PE and PG are free for an
  * unrestricted guest.
  */
-static bool ops_cr0_valid(struct vcpu *vcpu, unsigned long cr0)
+bool nested_cr0_valid(struct vcpu *vcpu, unsigned long cr0)
 {
 	const struct nested *n = vcpu->nested;
 	u64 fixed0;
@@ -320,7 +299,7 @@ static bool ops_cr0_valid(struct vcpu *vcpu, unsigned long cr0)
 	return (cr0 & fixed0) == fixed0 && !(cr0 & ~n->caps.cr0_fixed1);
 }
 
-static bool ops_cr4_valid(struct vcpu *vcpu, unsigned long cr4)
+bool nested_cr4_valid(struct vcpu *vcpu, unsigned long cr4)
 {
 	const struct nested *n = vcpu->nested;
 
@@ -330,7 +309,7 @@ static bool ops_cr4_valid(struct vcpu *vcpu, unsigned long cr4)
 }
 
 /* The processor raises MTF exits only after instructions that it ran itself: L0 does so here. */
-static void ops_insn_done(struct vcpu *vcpu)
+void nested_insn_done(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
@@ -340,26 +319,16 @@ static void ops_insn_done(struct vcpu *vcpu)
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
-static void ops_tsc_fell(struct vcpu *vcpu, u64 delta)
+void nested_tsc_fell(struct vcpu *vcpu, u64 delta)
 {
 	if (vcpu->nested)
 		timer_tsc_fell(vcpu->nested, delta);
 }
 
-static void ops_tsc_set(struct vcpu *vcpu)
+void nested_tsc_set(struct vcpu *vcpu)
 {
 	if (vcpu->in_l2)
 		timer_follow_tsc(vcpu);
-}
-
-bool nested_cr0_valid(struct vcpu *vcpu, u64 cr0)
-{
-	return ops_cr0_valid(vcpu, cr0);
-}
-
-bool nested_cr4_valid(struct vcpu *vcpu, u64 cr4)
-{
-	return ops_cr4_valid(vcpu, cr4);
 }
 
 bool nested_event_waits(const struct vcpu *vcpu)
@@ -408,23 +377,6 @@ bool nested_holds_init(struct vcpu *vcpu)
 		vcpu_request(vcpu, REQ_EVENT); /* for nested_events() to look at it */
 	return in_vmx_operation(vcpu);
 }
-
-const struct nested_ops nested_guest_ops = {
-	.msr_get = ops_msr_get,
-	.msr_set = ops_msr_set,
-	.unmap = ept02_unmap,
-	.drop_oldest = ept02_drop_oldest,
-	.cpuid_changed = cpuid_changed,
-	.reset = nested_leave,
-	.free = nested_ops_free,
-	.cr0_valid = ops_cr0_valid,
-	.cr4_valid = ops_cr4_valid,
-	.insn_done = ops_insn_done,
-	.takes_irqs = nested_takes_irqs,
-	.tsc_set = ops_tsc_set,
-	.tsc_fell = ops_tsc_fell,
-	.unshadow = shadow_pause,
-};
 
 /* --- hooks of the run loop ---------------------------------------------- */
 

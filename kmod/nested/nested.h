@@ -25,23 +25,6 @@ struct vm;
 void nested_setup(void);
 
 /*
- * Called at a vCPU's creation and its end. struct nested comes with a CPUID
- * that has VMX, and what it needs for L2 with VMXON, so that nested_init() has
- * nothing to do.
- */
-int nested_init(struct vcpu *vcpu);
-void nested_free(struct vcpu *vcpu);
-
-/*
- * Forgets L2, the current VMCS and VMX operation, without an exit to L1: for a
- * reset, or the vCPU's end. The vCPU is on vmcs01 afterwards.
- */
-void nested_leave(struct vcpu *vcpu);
-
-/* CPUID or the capability MSRs may have changed: VMX appears or goes. */
-void nested_cpuid_changed(struct vcpu *vcpu);
-
-/*
  * Before each entry, in this order:
  *
  * nested_before_entry() resolves the pages that the VMCS to be entered speaks
@@ -63,12 +46,6 @@ bool nested_entry_stale(struct vcpu *vcpu);
 
 /* vmcs01's MSR bitmap lets other MSRs through than before, so vmcs02's is merged anew. */
 void nested_msr_bitmap_changed(struct vcpu *vcpu);
-
-/*
- * Does L2 run, and does L1 want external interrupts? Then none goes to L2, not
- * even one that came after nested_events() looked.
- */
-bool nested_takes_irqs(struct vcpu *vcpu);
 
 /* Is the vCPU in VMX operation? L1 holds INIT back there, and while L2 runs it is an exit. */
 bool nested_holds_init(struct vcpu *vcpu);
@@ -98,9 +75,6 @@ int nested_set_mp_state(struct vcpu *vcpu, u32 state);
 void nested_halted(struct vcpu *vcpu);
 bool nested_halt_changed(struct vcpu *vcpu);
 bool nested_wakes(struct vcpu *vcpu);
-
-/* What the layers below call; given to vm_create(). */
-extern const struct nested_ops nested_guest_ops;
 
 /*
  * Is an exit of L2 L1's? Asked after the exit, before the dispatch. Reads the
@@ -135,26 +109,17 @@ int vmx_vmxon(struct vcpu *vcpu);
 int vmx_invept(struct vcpu *vcpu);
 int vmx_invvpid(struct vcpu *vcpu);
 int vmx_vmfunc(struct vcpu *vcpu);
-int vmx_vmcall(struct vcpu *vcpu); /* a hypercall outside VMX operation */
+int vmx_vmcall(struct vcpu *vcpu); /* if nested_in_root() */
 
 /*
  * EPT violation and misconfiguration while L2 runs. They find out whether
  * EPT12, EPT02 or L1's memory is to blame, and reflect if EPT12 is. May sleep.
  */
-int ept02_violation(struct vcpu *vcpu);
-int ept02_misconfig(struct vcpu *vcpu);
-
-/*
- * VMX capability MSRs and IA32_FEATURE_CONTROL. @host: userspace accesses it
- * (KVM_GET_MSRS, KVM_SET_MSRS), which finds 0, and may set 0, where VMX is not
- * offered. Return: 0, or -EINVAL: #GP.
- */
-int nested_msr_get(struct vcpu *vcpu, u32 msr, u64 *value, bool host);
-int nested_msr_set(struct vcpu *vcpu, u32 msr, u64 value, bool host);
-
-/* Does @cr0, @cr4 keep the bits that VMX operation fixes? If not: #GP. */
-bool nested_cr0_valid(struct vcpu *vcpu, u64 cr0);
-bool nested_cr4_valid(struct vcpu *vcpu, u64 cr4);
+int ept02_violation(struct vcpu *vcpu); /* if nested_on_ept02() */
+/* Does L2, which ran, use an EPT of L1's? */
+bool nested_on_ept02(struct vcpu *vcpu);
+/* Is L1 in VMX root operation, and runs? */
+bool nested_in_root(struct vcpu *vcpu);
 
 /* ABYME_GET_ENTRY_REPORT, ABYME_SET_WATCH, ABYME_GET_NESTED_EXITS, ABYME_GET_NESTED_COUNTS. */
 int nested_get_reports(struct vcpu *vcpu, struct abyme_entry_reports __user *user);

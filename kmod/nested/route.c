@@ -11,8 +11,7 @@
  * with bitmaps may.
  * SDM: "Instructions That Cause VM Exits", "Other Causes of VM Exits".
  */
-#include "exits/exits.h"
-#include "guest/regs.h"
+#include "cpu/regs.h"
 #include "nested/bitmaps.h"
 #include "nested/internal.h"
 
@@ -100,7 +99,7 @@ static bool route_exception_nmi(struct vcpu *vcpu, const struct vmcs12 *v)
 
 	/* NMIs and machine checks that the processor reports are the host's. */
 	if ((info & INTR_TYPE_MASK) == INTR_TYPE_NMI || vector == VEC_MC ||
-	    debugger_wants(vcpu, vector) || (vector == VEC_AC && exit_is_split_lock(vcpu)))
+	    debugger_wants(vcpu, vector) || (vector == VEC_AC && regs_split_lock(vcpu)))
 		return false;
 	if (vector == VEC_PF)
 		error = vmread(VMCS_EXIT_INTR_ERROR);

@@ -337,7 +337,7 @@ void shadow_off(struct vcpu *vcpu)
  * nothing of the instruction. It is simpler to have it exit as such than to
  * decode it. Return: false: there was no shadowing.
  */
-bool shadow_pause(struct vcpu *vcpu)
+bool nested_unshadow(struct vcpu *vcpu)
 {
 	if (vcpu->in_l2 || !vcpu->nested->shadow_on)
 		return false;

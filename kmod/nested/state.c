@@ -14,7 +14,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
-#include "guest/regs.h"
+#include "cpu/regs.h"
 #include "nested/internal.h"
 
 #define HEADER sizeof(struct kvm_nested_state)

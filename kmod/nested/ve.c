@@ -4,7 +4,7 @@
  * it gives L1 an exit. Tour, stop 12.
  * SDM: "Virtualization Exceptions".
  */
-#include "irqchip/inject.h"
+#include "cpu/inject.h"
 #include "nested/internal.h"
 
 /* The area to which the processor writes. SDM: "Virtualization-Exception Information". */

@@ -12,7 +12,7 @@
  * Context: the vCPU's thread with the vCPU loaded; vmcs02 current unless it is
  * said otherwise.
  */
-#include "guest/regs.h"
+#include "cpu/regs.h"
 #include "hw/caps.h"
 #include "nested/bitmaps.h"
 #include "nested/internal.h"

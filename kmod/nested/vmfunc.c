@@ -4,7 +4,7 @@
  * here as an exit. Tour, stop 12.
  * SDM: "VM Functions".
  */
-#include "guest/regs.h"
+#include "cpu/regs.h"
 #include "nested/internal.h"
 
 #define EPTP_LIST_ENTRIES 512

@@ -12,11 +12,10 @@
  */
 #include <asm/processor-flags.h>
 
-#include "exits/exits.h"
-#include "exits/gva.h"
-#include "guest/regs.h"
-#include "irqchip/inject.h"
-#include "nested/check_insn.h"
+#include "emulate/gva.h"
+#include "cpu/regs.h"
+#include "cpu/inject.h"
+#include "nested/check/insn.h"
 #include "nested/internal.h"
 #include "nested/vmxinsn.h"
 
@@ -586,14 +585,10 @@ int vmx_vmfunc(struct vcpu *vcpu)
 	return 1;
 }
 
-/* In VMX root operation there is no SMM monitor to call. Elsewhere VMCALL is a hypercall. */
 int vmx_vmcall(struct vcpu *vcpu)
 {
-	struct nested *n = vcpu->nested;
 	struct insn_ctx c;
 
-	if (!n || !n->vmxon || vcpu->in_l2)
-		return exit_vmcall(vcpu);
 	if (!permitted(vcpu))
 		return 1;
 	c = insn_ctx(vcpu);

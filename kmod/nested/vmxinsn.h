@@ -3,7 +3,7 @@
 #ifndef NESTED_VMXINSN_H
 #define NESTED_VMXINSN_H
 
-#include "nested/check.h"
+#include "nested/check/check.h"
 
 enum vmx_outcome_kind {
 	VMX_SUCCEED,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Prints docs/checks.md, from the tables of kmod/nested/checks. */
+/* Prints docs/checks.md, from the tables of kmod/nested/check. */
 #include <stdio.h>
 
 #include <vmx/errors.h>
 
-#include "nested/check_common.h"
+#include "nested/check/common.h"
 
 static int count;
 
@@ -46,26 +46,26 @@ static void instructions(void)
 	       "that could hold it.\n\n"
 	       "| id | instruction | outcome | operand | broken when | section |\n"
 	       "| --- | --- | --- | --- | --- | --- |\n");
-#include "nested/checks/insns.def"
+#include "nested/check/insns.def"
 }
 
 static void entry(void)
 {
 	head("Controls", "Outcome: VMfailValid(7).", "field");
-#include "nested/checks/controls.def"
+#include "nested/check/controls.def"
 	head("Host state", "Outcome: VMfailValid(8).", "field");
-#include "nested/checks/host.def"
+#include "nested/check/host.def"
 	head("Guest state", "Outcome: exit 33 with qualification 0.", "field");
-#include "nested/checks/guest_regs.def"
-#include "nested/checks/guest_flow.def"
-#include "nested/checks/guest_segs.def"
-#include "nested/checks/guest_nonreg.def"
+#include "nested/check/guest_regs.def"
+#include "nested/check/guest_flow.def"
+#include "nested/check/guest_segs.def"
+#include "nested/check/guest_nonreg.def"
 	head("NMI injection", "Outcome: exit 33 with qualification 3.", "field");
-#include "nested/checks/guest_nmi.def"
+#include "nested/check/guest_nmi.def"
 	head("VMCS link pointer", "Outcome: exit 33 with qualification 4.", "field");
-#include "nested/checks/guest_link.def"
+#include "nested/check/guest_link.def"
 	head("PDPTEs", "Outcome: exit 33 with qualification 2.", "field");
-#include "nested/checks/guest_pdptes.def"
+#include "nested/check/guest_pdptes.def"
 }
 
 static void msr_areas(void)
@@ -74,15 +74,15 @@ static void msr_areas(void)
 	     "Outcome at VM entry: exit 34, with the number of the entry from 1 as qualification.\n"
 	     "At VM exit: VMX abort 4.",
 	     "what");
-#include "nested/checks/msr_load.def"
+#include "nested/check/msr_load.def"
 	head("VM-exit MSR-store area", "Outcome: VMX abort 1.", "what");
-#include "nested/checks/msr_store.def"
+#include "nested/check/msr_store.def"
 }
 
 int main(void)
 {
 	printf("# Every rule that L1 can break\n\n"
-	       "<!-- Made by `make docs` from kmod/nested/checks; do not edit. -->\n\n"
+	       "<!-- Made by `make docs` from kmod/nested/check; do not edit. -->\n\n"
 	       "In the order in which they are checked; the first that is broken decides. The id\n"
 	       "and the sentence are what `abyme run --explain` prints. Sections are those of the\n"
 	       "SDM. Rules about controls that L1 is not offered ([features.md](features.md)) are\n"

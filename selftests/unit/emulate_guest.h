@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "exits/alu.h"
-#include "exits/emulate.h"
+#include "emulate/alu.h"
+#include "emulate/emulate.h"
 
 #define GUEST_PAGE 4096
 #define RAM_SIZE (8 * GUEST_PAGE) /* linear = physical = 0 to here */

@@ -15,19 +15,19 @@
 
 /* The files themselves, for their predicates: each row is asked on its own. */
 #define checks checks_of_ctls
-#include "../../kmod/nested/check_ctls.c"
+#include "../../kmod/nested/check/ctls.c"
 #undef checks
 #define checks checks_of_host
-#include "../../kmod/nested/check_host.c"
+#include "../../kmod/nested/check/host.c"
 #undef checks
 #define checks checks_of_guest
-#include "../../kmod/nested/check_guest.c"
+#include "../../kmod/nested/check/guest.c"
 #undef checks
 #define checks checks_of_segs
-#include "../../kmod/nested/check_segs.c"
+#include "../../kmod/nested/check/segs.c"
 #undef checks
 #define checks checks_of_insn
-#include "../../kmod/nested/check_insn.c"
+#include "../../kmod/nested/check/insn.c"
 #undef checks
 #define checks checks_of_msrs
 #include "../../kmod/nested/msr_lists.c"

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What control registers, EFER, XCR0, PAT and the MTRRs may hold. */
-/* sources: kmod/guest/cr_checks.c */
+/* sources: kmod/cpu/cr_checks.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "guest/cr_checks.h"
+#include "cpu/cr_checks.h"
 
 #define PROTECTED (CR0_PE | CR0_ET)
 #define PAGING (CR0_PE | CR0_PG | CR0_ET)

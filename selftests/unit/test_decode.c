@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The decoder of instructions that touch device memory. */
-/* sources: kmod/exits/decode.c */
+/* sources: kmod/emulate/decode.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "exits/decode.h"
+#include "emulate/decode.h"
 
 /*
  * What the decoder says, as text: prefixes, operation, operands with the

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The emulator against a guest of registers, RAM and devices. */
-/* sources: kmod/exits/decode.c kmod/exits/alu.c kmod/exits/emulate.c */
+/* sources: kmod/emulate/decode.c kmod/emulate/alu.c kmod/emulate/emulate.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

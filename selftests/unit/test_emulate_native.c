@@ -3,7 +3,7 @@
  * The emulator against the processor under it: random instructions on random
  * registers and memory, run both ways, must leave the same behind.
  */
-/* sources: kmod/exits/decode.c kmod/exits/alu.c kmod/exits/emulate.c */
+/* sources: kmod/emulate/decode.c kmod/emulate/alu.c kmod/emulate/emulate.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,8 +12,8 @@
 #include <sys/mman.h>
 #include <cmocka.h>
 
-#include "exits/alu.h"
-#include "exits/emulate.h"
+#include "emulate/alu.h"
+#include "emulate/emulate.h"
 
 #ifdef __x86_64__
 

@@ -2,7 +2,7 @@
 /*
  * The arithmetic of extended page tables: map, look up, drop, protect, age.
  *
- * sources: kmod/guest/ept.c
+ * sources: kmod/mem/ept.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "guest/ept.h"
+#include "mem/ept.h"
 
 #define MIB (1ULL << 20)
 #define GIB (1ULL << 30)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Exits of L2 as records: whose time it was, whose exit, and what a full ring forgets. */
-/* sources: kmod/nested/exit_ring.c */
+/* sources: kmod/nested/tell/exit_ring.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "nested/exit_ring.h"
+#include "nested/tell/exit_ring.h"
 
 static struct exit_ring ring;
 static u64 tsc;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The walk of a guest's page tables, and segmentation before it. */
-/* sources: kmod/exits/pagewalk.c kmod/exits/segaddr.c */
+/* sources: kmod/emulate/pagewalk.c kmod/emulate/segaddr.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "exits/pagewalk.h"
-#include "exits/segaddr.h"
+#include "emulate/pagewalk.h"
+#include "emulate/segaddr.h"
 
 #define P BIT_ULL(0)
 #define W BIT_ULL(1)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The registers of an I/O APIC. */
-/* sources: kmod/irqchip/ioapic_regs.c */
+/* sources: kmod/pc/ioapic_regs.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "irqchip/ioapic_regs.h"
+#include "pc/ioapic_regs.h"
 
 #define TEST(name) static void name(void **state __maybe_unused)
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The registers of a local APIC. */
-/* sources: kmod/irqchip/lapic_regs.c */
+/* sources: kmod/pc/lapic_regs.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "irqchip/lapic_regs.h"
+#include "pc/lapic_regs.h"
 
 #define TEST(name) static void name(void **state __maybe_unused)
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Which MSRs a filter lets through. */
-/* sources: kmod/guest/msr_filter.c */
+/* sources: kmod/cpu/msr_filter.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "guest/msr_filter.h"
+#include "cpu/msr_filter.h"
 
 #define R MSR_FILTER_READ
 #define W MSR_FILTER_WRITE

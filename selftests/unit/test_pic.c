@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The two 8259A. */
-/* sources: kmod/irqchip/pic.c */
+/* sources: kmod/pc/pic.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "irqchip/pic.h"
+#include "pc/pic.h"
 
 #define TEST(name) static void name(void **state __maybe_unused)
 

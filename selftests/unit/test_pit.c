@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The 8254 and the speaker port. */
-/* sources: kmod/irqchip/pit.c */
+/* sources: kmod/pc/pit.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "irqchip/pit.h"
+#include "pc/pit.h"
 
 #define TEST(name) static void name(void **state __maybe_unused)
 

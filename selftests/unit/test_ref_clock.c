@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Hyper-V's reference time out of kvmclock's factors. */
-/* sources: kmod/guest/ref_clock.c */
+/* sources: kmod/cpu/ref_clock.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "guest/ref_clock.h"
+#include "cpu/ref_clock.h"
 
 #define TEST(name) static void name(void **state __maybe_unused)
 

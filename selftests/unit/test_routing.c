@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The table of GSI routes. */
-/* sources: kmod/irqchip/routing.c */
+/* sources: kmod/pc/routing.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "irqchip/routing.h"
+#include "pc/routing.h"
 
 #define TEST(name) static void name(void **state __maybe_unused)
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "guest/spec_ctrl.h"
+#include "cpu/spec_ctrl.h"
 
 static void nothing_without_leaf_7(void **state)
 {

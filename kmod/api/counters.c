@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The list of counters: those of the table VCPU_STATS, then exits by reason
+ * from L1, then from L2, then what the VM has as a whole. stats.c and
+ * stats_debugfs.c publish them.
+ *
+ * What a reader must know: counters are written by the vCPU's thread alone and
+ * read by anyone without a lock; a value may be old, but never torn.
+ */
+#include "api/counters.h"
+
+#include <linux/ctype.h>
+#include <linux/kernel.h>
+#include <linux/string.h>
+
+#include "cpu/vcpu.h"
+#include "cpu/vm.h"
+
+/* A counter of struct vcpu_stats, and its name with a prefix. */
+struct counter {
+	const char *prefix;
+	const char *name;
+	u16 offset;
+};
+
+static const struct counter counters[] = {
+#define X(name, what) { "", #name, offsetof(struct vcpu_stats, name) },
+	VCPU_STATS(X)
+#undef X
+#define X(number, name, text) { "exit_", #name, offsetof(struct vcpu_stats, exit_l1[number]) },
+#include <vmx/exits.def>
+#undef X
+#define X(number, name, text) { "l2_exit_", #name, offsetof(struct vcpu_stats, exit_l2[number]) },
+#include <vmx/exits.def>
+#undef X
+};
+
+static u64 ept_pages(struct vm *vm)
+{
+	return READ_ONCE(vm->mem.pool.pages);
+}
+
+static u64 ept_most_steps(struct vm *vm)
+{
+	return READ_ONCE(vm->mem.pool.most_steps);
+}
+
+/* The counters of the VM as a whole, whose indices follow those of counters[]. */
+static const struct vm_counter {
+	const char *name;
+	u32 type;
+	u64 (*value)(struct vm *vm);
+} vm_counters[] = {
+	{ "ept_pages", KVM_STATS_TYPE_INSTANT, ept_pages },
+	{ "ept_pages_limit", KVM_STATS_TYPE_INSTANT, mem_table_limit },
+	{ "ept_longest_hold", KVM_STATS_TYPE_PEAK, ept_most_steps },
+};
+
+/* The VM's counter @index, or NULL if the index is one of counters[]. */
+static const struct vm_counter *of_vm(int index)
+{
+	return index < (int)ARRAY_SIZE(counters) ? NULL
+						 : &vm_counters[index - ARRAY_SIZE(counters)];
+}
+
+int counters_count(void)
+{
+	return ARRAY_SIZE(counters) + ARRAY_SIZE(vm_counters);
+}
+
+void counter_name(int index, char *name)
+{
+	if (of_vm(index)) {
+		strscpy(name, of_vm(index)->name, COUNTER_NAME_SIZE);
+		return;
+	}
+	snprintf(name, COUNTER_NAME_SIZE, "%s%s", counters[index].prefix, counters[index].name);
+	for (; *name; name++)
+		*name = tolower(*name);
+}
+
+u32 counter_type(int index)
+{
+	return of_vm(index) ? of_vm(index)->type : KVM_STATS_TYPE_CUMULATIVE;
+}
+
+static u64 vcpu_value(const struct vcpu *vcpu, int index)
+{
+	return READ_ONCE(*(const u64 *)((const char *)&vcpu->stats + counters[index].offset));
+}
+
+u64 counter_value(struct vm *vm, struct vcpu *vcpu, int index)
+{
+	u64 sum = 0;
+	int i;
+
+	if (of_vm(index))
+		return of_vm(index)->value(vm);
+	if (vcpu)
+		return vcpu_value(vcpu, index);
+	vm_for_each_vcpu(vm, i, vcpu)
+		sum += vcpu_value(vcpu, index);
+	return sum;
+}

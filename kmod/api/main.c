@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The module: what it needs of the processor, the order in which its parts are
+ * set up, and the device node. Tour, stop 1.
+ *
+ * What a reader must know: loading does not switch VT-x on; the first VM does.
+ */
+
+#define pr_fmt(fmt) "abyme: " fmt
+
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+
+#include "cpu/clock.h"
+#include "cpu/cpuid.h"
+#include "cpu/fpu.h"
+#include "mem/mem.h"
+#include "cpu/msrs.h"
+#include "cpu/stats.h"
+#include "hw/caps.h"
+#include "hw/host.h"
+#include "hw/vmxop.h"
+#include "nested/nested.h"
+#include "api/dev.h"
+
+static char *devname = "abyme";
+module_param(devname, charp, 0444);
+MODULE_PARM_DESC(
+	devname,
+	"name of the device node in /dev (\"kvm\" serves clients that know no other, where kvm.ko is absent)");
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.mode = 0660,
+	.fops = &dev_fops,
+};
+
+/* Takes back what would outlive the module. No VM is left: they hold references to it. */
+static void teardown(void)
+{
+	stats_teardown();
+	vmxop_teardown();
+	clock_teardown();
+	host_teardown();
+}
+
+/*
+ * What may refuse comes first, then what cannot fail, then the device node, by
+ * which users come in.
+ */
+static int __init abyme_init(void)
+{
+	int r;
+
+	r = caps_init();
+	if (r)
+		return r;
+	r = vmxop_check_free();
+	if (r)
+		return r;
+	r = host_setup();
+	if (r)
+		return r;
+	mem_setup();
+	nested_setup();
+	fpu_setup();
+	cpuid_setup();
+	spec_ctrl_setup();
+	clock_setup();
+	vmxop_setup();
+	stats_setup();
+	device.name = devname;
+	r = misc_register(&device);
+	if (r) {
+		pr_err("/dev/%s can't be made: error %d. Is the name taken? Choose another with devname=.\n",
+		       devname, r);
+		teardown();
+	}
+	return r;
+}
+
+static void __exit abyme_exit(void)
+{
+	misc_deregister(&device);
+	teardown();
+}
+
+module_init(abyme_init);
+module_exit(abyme_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Type-2 hypervisor for Intel VT-x whose guests can be hypervisors");

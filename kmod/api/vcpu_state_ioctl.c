@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Registers of a vCPU, as userspace gets and sets them: by ioctls, and in
+ * kvm_run (KVM_CAP_SYNC_REGS).
+ *
+ * What a reader must know: while L2 runs these are L2's registers, as on KVM.
+ * What userspace sets of them no check has seen, which .l2_by_user notes.
+ *
+ * Context: vCPU locked and loaded.
+ */
+#include <linux/kvm.h>
+#include <linux/uaccess.h>
+#include <asm/processor-flags.h>
+#include <vmx/info.h>
+
+#include "emulate/gva.h"
+#include "cpu/regs.h"
+#include "cpu/segments.h"
+#include "cpu/vcpu.h"
+#include "cpu/inject.h"
+#include "pc/irqchip.h"
+#include "nested/nested.h"
+#include "api/vcpu_state_ioctl.h"
+
+/* --- KVM_GET_REGS, KVM_SET_REGS ----------------------------------------- */
+
+static void regs_get(struct vcpu *vcpu, struct kvm_regs *out)
+{
+	const unsigned long *gpr = vcpu->gpr;
+
+	*out = (struct kvm_regs){
+		.rax = gpr[GPR_RAX],
+		.rbx = gpr[GPR_RBX],
+		.rcx = gpr[GPR_RCX],
+		.rdx = gpr[GPR_RDX],
+		.rsi = gpr[GPR_RSI],
+		.rdi = gpr[GPR_RDI],
+		.rsp = vcpu_gpr(vcpu, GPR_RSP),
+		.rbp = gpr[GPR_RBP],
+		.r8 = gpr[GPR_R8],
+		.r9 = gpr[GPR_R9],
+		.r10 = gpr[GPR_R10],
+		.r11 = gpr[GPR_R11],
+		.r12 = gpr[GPR_R12],
+		.r13 = gpr[GPR_R13],
+		.r14 = gpr[GPR_R14],
+		.r15 = gpr[GPR_R15],
+		.rip = vcpu_rip(vcpu),
+		.rflags = debug_visible_rflags(vcpu),
+	};
+}
+
+static void regs_put(struct vcpu *vcpu, const struct kvm_regs *in)
+{
+	unsigned long *gpr = vcpu->gpr;
+
+	vcpu->l2_by_user |= vcpu->in_l2;
+	gpr[GPR_RAX] = in->rax;
+	gpr[GPR_RBX] = in->rbx;
+	gpr[GPR_RCX] = in->rcx;
+	gpr[GPR_RDX] = in->rdx;
+	gpr[GPR_RSI] = in->rsi;
+	gpr[GPR_RDI] = in->rdi;
+	gpr[GPR_RBP] = in->rbp;
+	gpr[GPR_R8] = in->r8;
+	gpr[GPR_R9] = in->r9;
+	gpr[GPR_R10] = in->r10;
+	gpr[GPR_R11] = in->r11;
+	gpr[GPR_R12] = in->r12;
+	gpr[GPR_R13] = in->r13;
+	gpr[GPR_R14] = in->r14;
+	gpr[GPR_R15] = in->r15;
+	vcpu_set_gpr(vcpu, GPR_RSP, in->rsp);
+	vcpu_set_rip(vcpu, in->rip);
+	debug_set_rflags(vcpu, in->rflags | X86_EFLAGS_FIXED);
+	/* An exception that waited belonged to the state that is replaced. */
+	vcpu->inject.exception.pending = false;
+	vcpu_request(vcpu, REQ_EVENT);
+	vcpu_end_hlt(vcpu);
+}
+
+long vcpu_get_regs(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_regs regs;
+
+	regs_get(vcpu, &regs);
+	return copy_to_user(arg, &regs, sizeof(regs)) ? -EFAULT : 0;
+}
+
+long vcpu_set_regs(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_regs regs;
+
+	if (copy_from_user(&regs, arg, sizeof(regs)))
+		return -EFAULT;
+	regs_put(vcpu, &regs);
+	return 0;
+}
+
+/* --- KVM_GET_SREGS, KVM_SET_SREGS, and the second version --------------- */
+
+/* struct kvm_sregs2 begins as struct kvm_sregs does, up to .apic_base. */
+static_assert(offsetof(struct kvm_sregs, apic_base) == offsetof(struct kvm_sregs2, apic_base));
+
+static void sregs_get_common(struct vcpu *vcpu, struct kvm_sregs2 *out)
+{
+	memset(out, 0, sizeof(*out));
+	vcpu_get_segment(vcpu, SEG_CS, &out->cs);
+	vcpu_get_segment(vcpu, SEG_DS, &out->ds);
+	vcpu_get_segment(vcpu, SEG_ES, &out->es);
+	vcpu_get_segment(vcpu, SEG_FS, &out->fs);
+	vcpu_get_segment(vcpu, SEG_GS, &out->gs);
+	vcpu_get_segment(vcpu, SEG_SS, &out->ss);
+	vcpu_get_segment(vcpu, SEG_TR, &out->tr);
+	vcpu_get_segment(vcpu, SEG_LDTR, &out->ldt);
+	segments_get_gdtr(&out->gdt);
+	segments_get_idtr(&out->idt);
+	out->cr0 = vcpu_cr0(vcpu);
+	out->cr2 = vcpu->cr2;
+	out->cr3 = vcpu_cr3(vcpu);
+	out->cr4 = vcpu_cr4(vcpu);
+	out->cr8 = vcpu->lapic ? lapic_get_tpr(vcpu) : vcpu->run->cr8;
+	out->efer = vcpu->efer;
+	out->apic_base = vcpu->msrs.apic_base;
+}
+
+static bool sregs_ok(struct vcpu *vcpu, const struct kvm_sregs2 *in)
+{
+	struct cr_state s = {
+		.cr0 = in->cr0,
+		.cr3 = in->cr3,
+		.cr4 = in->cr4,
+		.efer = in->efer,
+		.cs_l = in->cs.l,
+		.cr4_reserved = vcpu->cpuid.cr4_reserved,
+		.efer_reserved = vcpu->cpuid.efer_reserved,
+		.maxphyaddr = vcpu->cpuid.maxphyaddr,
+	};
+
+	if (!cr_state_ok(&s) || in->cr8 > 15)
+		return false;
+	if (in->apic_base != vcpu->msrs.apic_base && !lapic_base_ok(vcpu, in->apic_base, true))
+		return false;
+	return nested_cr0_valid(vcpu, in->cr0) && nested_cr4_valid(vcpu, in->cr4);
+}
+
+/* Comes before the control registers, as setting those puts right what they imply. */
+static void sregs_set_segments(struct vcpu *vcpu, const struct kvm_sregs2 *in)
+{
+	vcpu_set_segment(vcpu, SEG_CS, &in->cs);
+	vcpu_set_segment(vcpu, SEG_DS, &in->ds);
+	vcpu_set_segment(vcpu, SEG_ES, &in->es);
+	vcpu_set_segment(vcpu, SEG_FS, &in->fs);
+	vcpu_set_segment(vcpu, SEG_GS, &in->gs);
+	vcpu_set_segment(vcpu, SEG_SS, &in->ss);
+	vcpu_set_segment(vcpu, SEG_TR, &in->tr);
+	vcpu_set_segment(vcpu, SEG_LDTR, &in->ldt);
+	segments_set_gdtr(&in->gdt);
+	segments_set_idtr(&in->idt);
+}
+
+/* A client that resets a sleeping machine may leave it to KVM to wake the first CPU. */
+static void wake_at_reset_vector(struct vcpu *vcpu, const struct kvm_sregs2 *in)
+{
+	if (vcpu->id == vcpu->vm->bsp_id && vcpu_rip(vcpu) == 0xfff0 && in->cs.selector == 0xf000 &&
+	    in->cs.base == 0xffff0000 && !(in->cr0 & CR0_PE))
+		vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+}
+
+/* Everything is judged before anything is set. */
+static int sregs_set_common(struct vcpu *vcpu, const struct kvm_sregs2 *in)
+{
+	if (!sregs_ok(vcpu, in))
+		return -EINVAL;
+	if (in->apic_base != vcpu->msrs.apic_base)
+		lapic_set_base(vcpu, in->apic_base, true);
+	vcpu->l2_by_user |= vcpu->in_l2;
+	sregs_set_segments(vcpu, in);
+	vcpu->cr2 = in->cr2;
+	vcpu_set_cr3(vcpu, in->cr3);
+	if (vcpu->lapic)
+		lapic_set_tpr(vcpu, in->cr8);
+	else
+		vcpu->run->cr8 = in->cr8;
+	regs_set_cr4(vcpu, in->cr4);
+	regs_set_efer(vcpu, in->efer);
+	regs_set_cr0(vcpu, in->cr0);
+	wake_at_reset_vector(vcpu, in);
+	vcpu_request(vcpu, REQ_TLB_FLUSH);
+	vcpu_request(vcpu, REQ_EVENT);
+	return 0;
+}
+
+static bool sregs_pae(const struct kvm_sregs2 *in)
+{
+	return pae_paging(in->cr0, in->cr4, in->efer);
+}
+
+static void sregs_get(struct vcpu *vcpu, struct kvm_sregs *out)
+{
+	int irq = inject_irq_vector(vcpu, nested_state_has_irq(vcpu));
+	struct kvm_sregs2 common;
+
+	sregs_get_common(vcpu, &common);
+	memcpy(out, &common, offsetofend(struct kvm_sregs, apic_base));
+	memset(out->interrupt_bitmap, 0, sizeof(out->interrupt_bitmap));
+	if (irq >= 0)
+		out->interrupt_bitmap[irq / 64] |= BIT_ULL(irq % 64);
+}
+
+static void set_injected_irq(struct vcpu *vcpu, const struct kvm_sregs *in)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(in->interrupt_bitmap); i++) {
+		if (!in->interrupt_bitmap[i])
+			continue;
+		inject_set_irq_vector(vcpu, i * 64 + __ffs(in->interrupt_bitmap[i]), false,
+				      nested_state_has_irq(vcpu));
+		return;
+	}
+}
+
+/* PDPTEs that cannot be read are no error: the guest faults when it uses them. */
+static void load_pdptes(struct vcpu *vcpu, u64 cr3)
+{
+	vcpu->peeking = true;
+	regs_load_pdptes(vcpu, cr3);
+	vcpu->peeking = false;
+}
+
+static struct kvm_sregs2 sregs_common(const struct kvm_sregs *in)
+{
+	struct kvm_sregs2 common = {};
+
+	memcpy(&common, in, offsetofend(struct kvm_sregs, apic_base));
+	return common;
+}
+
+static int sregs_set(struct vcpu *vcpu, const struct kvm_sregs *in)
+{
+	struct kvm_sregs2 common = sregs_common(in);
+	int r;
+
+	r = sregs_set_common(vcpu, &common);
+	if (r)
+		return r;
+	if (sregs_pae(&common))
+		load_pdptes(vcpu, in->cr3);
+	set_injected_irq(vcpu, in);
+	return 0;
+}
+
+long vcpu_get_sregs(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_sregs sregs;
+
+	sregs_get(vcpu, &sregs);
+	return copy_to_user(arg, &sregs, sizeof(sregs)) ? -EFAULT : 0;
+}
+
+long vcpu_set_sregs(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_sregs sregs;
+
+	if (copy_from_user(&sregs, arg, sizeof(sregs)))
+		return -EFAULT;
+	return sregs_set(vcpu, &sregs);
+}
+
+long vcpu_get_sregs2(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_sregs2 sregs;
+	int i;
+
+	sregs_get_common(vcpu, &sregs);
+	if (sregs_pae(&sregs)) {
+		for (i = 0; i < 4; i++)
+			sregs.pdptrs[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
+		sregs.flags |= KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	}
+	return copy_to_user(arg, &sregs, sizeof(sregs)) ? -EFAULT : 0;
+}
+
+long vcpu_set_sregs2(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_sregs2 sregs;
+	bool given;
+	int i, r;
+
+	if (copy_from_user(&sregs, arg, sizeof(sregs)))
+		return -EFAULT;
+	given = sregs.flags & KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	if ((sregs.flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID) || (given && !sregs_pae(&sregs)))
+		return -EINVAL;
+	r = sregs_set_common(vcpu, &sregs);
+	if (r)
+		return r;
+	if (given)
+		for (i = 0; i < 4; i++)
+			vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, sregs.pdptrs[i]);
+	else if (sregs_pae(&sregs))
+		load_pdptes(vcpu, sregs.cr3);
+	return 0;
+}
+
+/* --- debug registers and debuggers -------------------------------------- */
+
+long vcpu_get_debugregs(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_debugregs regs = {
+		.dr6 = vcpu->debug.dr6,
+		.dr7 = vcpu->debug.dr7,
+	};
+
+	memcpy(regs.db, vcpu->debug.db, sizeof(regs.db));
+	return copy_to_user(arg, &regs, sizeof(regs)) ? -EFAULT : 0;
+}
+
+long vcpu_set_debugregs(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_debugregs regs;
+
+	if (copy_from_user(&regs, arg, sizeof(regs)))
+		return -EFAULT;
+	if (regs.flags || regs.dr6 >> 32 || regs.dr7 >> 32)
+		return -EINVAL;
+	memcpy(vcpu->debug.db, regs.db, sizeof(regs.db));
+	debug_set_dr(vcpu, 6, regs.dr6);
+	debug_set_dr(vcpu, 7, regs.dr7);
+	return 0;
+}
+
+long vcpu_set_guest_debug(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_guest_debug dbg;
+	int r;
+
+	if (copy_from_user(&dbg, arg, sizeof(dbg)))
+		return -EFAULT;
+	if ((dbg.control & (KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)) &&
+	    (vcpu->inject.exception.pending || vcpu->inject.exception.injected))
+		return -EBUSY;
+	r = debug_set_guest_debug(vcpu, &dbg);
+	if (r)
+		return r;
+	if (dbg.control & KVM_GUESTDBG_INJECT_DB)
+		inject_exception(vcpu, VEC_DB);
+	else if (dbg.control & KVM_GUESTDBG_INJECT_BP)
+		inject_exception(vcpu, VEC_BP);
+	return 0;
+}
+
+long vcpu_translate(struct vcpu *vcpu, void __user *arg)
+{
+	const struct access access = {}; /* supervisor's data read */
+	struct kvm_translation tr;
+	struct x86_fault fault;
+	u64 gpa;
+
+	if (copy_from_user(&tr, arg, sizeof(tr)))
+		return -EFAULT;
+	vcpu->peeking = true;
+	tr.valid = !gva_translate(vcpu, tr.linear_address, &access, &gpa, &fault);
+	vcpu->peeking = false;
+	tr.physical_address = tr.valid ? gpa : ~0ull;
+	tr.writeable = 1;
+	tr.usermode = 0;
+	return copy_to_user(arg, &tr, sizeof(tr)) ? -EFAULT : 0;
+}
+
+/* --- registers in kvm_run ----------------------------------------------- */
+
+/*
+ * Takes the registers from kvm_run, all of them or none: what is wrong is found
+ * before anything changes. Another thread may write kvm_run meanwhile, so that
+ * it is copied before it is looked at.
+ */
+static int take_dirty(struct vcpu *vcpu, u64 dirty)
+{
+	struct kvm_sync_regs sync = vcpu->run->s.regs;
+	struct kvm_sregs2 common = sregs_common(&sync.sregs);
+
+	if ((dirty & KVM_SYNC_X86_SREGS) && !sregs_ok(vcpu, &common))
+		return -EINVAL;
+	if ((dirty & KVM_SYNC_X86_EVENTS) && !events_ok(vcpu, &sync.events))
+		return -EINVAL;
+	if (dirty & KVM_SYNC_X86_REGS)
+		regs_put(vcpu, &sync.regs);
+	if (dirty & KVM_SYNC_X86_SREGS)
+		sregs_set(vcpu, &sync.sregs);
+	if (dirty & KVM_SYNC_X86_EVENTS)
+		events_set(vcpu, &sync.events);
+	vcpu->run->kvm_dirty_regs = 0;
+	return 0;
+}
+
+int state_from_run(struct vcpu *vcpu)
+{
+	u64 dirty = READ_ONCE(vcpu->run->kvm_dirty_regs);
+	u64 valid = READ_ONCE(vcpu->run->kvm_valid_regs);
+
+	if (likely(!dirty && !valid))
+		return 0;
+	if ((dirty | valid) & ~(u64)KVM_SYNC_X86_VALID_FIELDS)
+		return -EINVAL;
+	return take_dirty(vcpu, dirty);
+}
+
+void state_to_run(struct vcpu *vcpu)
+{
+	struct kvm_sync_regs *sync = &vcpu->run->s.regs;
+	u64 valid = READ_ONCE(vcpu->run->kvm_valid_regs);
+
+	if (valid & KVM_SYNC_X86_REGS)
+		regs_get(vcpu, &sync->regs);
+	if (valid & KVM_SYNC_X86_SREGS)
+		sregs_get(vcpu, &sync->sregs);
+	if (valid & KVM_SYNC_X86_EVENTS)
+		events_get(vcpu, &sync->events);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Time: TSC offset and scaling, kvmclock, steal time. */
+#ifndef CPU_CLOCK_H
+#define CPU_CLOCK_H
+
+#include <linux/kvm.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <vmx/types.h>
+
+struct vcpu;
+struct vm;
+
+#define TSC_RATIO_SHIFT 48
+#define TSC_RATIO_ONE BIT_ULL(TSC_RATIO_SHIFT)
+
+struct vm_clock {
+	raw_spinlock_t lock;
+	/*
+	 * kvmclock is base_ns at the host TSC base_tsc, and runs with the host's
+	 * TSC; where that is unstable it is the host's boot time plus offset_ns.
+	 */
+	u64 base_tsc;
+	s64 base_ns;
+	s64 offset_ns;
+	/* The TSC that was last written by userspace, to keep vCPUs in step. */
+	u64 last_write_ns, last_write_tsc;
+	u64 last_offset;
+	u32 last_khz;
+	bool written, set_by_user; /* set_by_user: to another value than the 0 of the beginning */
+	u32 default_khz;	   /* of new vCPUs */
+	u64 wall_clock_msr;
+	struct list_head node; /* in the list of all VMs' clocks */
+};
+
+struct vcpu_clock {
+	u64 tsc_offset; /* guest TSC = (host TSC * ratio) + offset */
+	u64 tsc_ratio;	/* 48-bit fraction; 1 << 48 when not scaled */
+	/* What L1 adds to that for L2, while L2 runs; else 0 and TSC_RATIO_ONE. */
+	u64 l2_offset, l2_ratio;
+	u32 tsc_khz; /* the guest's */
+	u64 system_time_msr;
+	u32 version;   /* of the kvmclock page; odd while it's written */
+	bool restored; /* guest memory, restored, has a page with the version to go on from */
+	bool stopped;  /* tell the guest once that it was paused */
+	u64 steal_time_msr;
+	u64 steal_last;
+};
+
+/* At the module's load and unload: in between a suspend of the host stays hidden. */
+void clock_setup(void);
+void clock_teardown(void);
+
+void clock_init_vm(struct vm *vm);
+void clock_destroy_vm(struct vm *vm);
+/* kvmclock is @ns from now on, whatever the host's TSC is. Any context. */
+void clock_rebase(struct vm *vm, u64 ns);
+/* Begins in step with the VM's other vCPUs. No VMCS is needed yet. */
+void clock_init_vcpu(struct vcpu *vcpu);
+/*
+ * Writes TSC offset and multiplier into the current VMCS, if it has others. A
+ * vCPU that comes to a CPU does so wherever it is between L1 and L2: whoever
+ * changes .l2_offset or the VMCS calls this afterwards, whatever was written
+ * before. vCPU loaded.
+ */
+void clock_write_vmcs(struct vcpu *vcpu);
+/* The vCPU came to a CPU where it did not run last. Preemption off. */
+void clock_moved(struct vcpu *vcpu);
+/* The vCPU's thread may have waited for a CPU: notes the steal time. Preemption off. */
+void clock_resumed(struct vcpu *vcpu);
+
+/* L1's TSC when the host's is @host_tsc. */
+u64 clock_guest_tsc(struct vcpu *vcpu, u64 host_tsc);
+/* Convert a number of ticks from one TSC to the other; @guest_ticks: below 2^41. */
+u64 clock_guest_ticks(const struct vcpu *vcpu, u64 host_ticks);
+u64 clock_host_ticks(const struct vcpu *vcpu, u64 guest_ticks);
+/* Writes to IA32_TSC; TSC_ADJUST follows a write of the guest's. vCPU loaded. */
+void clock_write_tsc(struct vcpu *vcpu, u64 value, bool host);
+/* Userspace says by how much the guest's TSC is ahead of the host's scaled one. */
+void clock_set_offset(struct vcpu *vcpu, u64 offset);
+/* L1's TSC jumps by @delta. vCPU loaded. */
+void clock_adjust_tsc(struct vcpu *vcpu, s64 delta);
+/* KVM_SET_TSC_KHZ: 0; -EINVAL: the processor cannot scale to it. vCPU loaded. */
+int clock_set_khz(struct vcpu *vcpu, u32 khz);
+/* The frequency in kHz that a vCPU has unless told otherwise. */
+u32 clock_host_khz(void);
+
+/* REQ_CLOCK_UPDATE: writes the kvmclock page. May sleep. */
+void clock_update(struct vcpu *vcpu);
+/* REQ_STEAL_UPDATE: writes the steal-time record. May sleep. */
+void clock_update_steal(struct vcpu *vcpu);
+/* KVM_KVMCLOCK_CTRL: 0, -EINVAL without kvmclock. */
+int clock_guest_stopped(struct vcpu *vcpu);
+/* Writes to @gpa what Linux calls wall clock: the time of day when kvmclock was 0. */
+void clock_write_wall(struct vm *vm, u64 gpa);
+
+/* KVM_GET_CLOCK, KVM_SET_CLOCK; 0, -EINVAL. */
+void clock_get(struct vm *vm, struct kvm_clock_data *out);
+int clock_set(struct vm *vm, const struct kvm_clock_data *in);
+/* Flags that KVM_GET_CLOCK may set, for KVM_CAP_ADJUST_CLOCK. */
+u32 clock_flags(void);
+
+#endif

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A vCPU's CPUID table: how it is set, searched, and executed, and what L0
+ * derives from it. KVM_SET_CPUID2 and the handler of CPUID come here; what may
+ * be offered is in cpuid_offer.c.
+ *
+ * What a reader must know: userspace's table is taken as it is, as on KVM, and
+ * what L0 allows the guest (CR4 and EFER bits, VMX, XCR0) follows from the
+ * intersection with what is supported.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <vmx/hyperv.h>
+
+#include "cpu/cpuid.h"
+#include "cpu/cpuid_bits.h"
+#include "cpu/msrs.h"
+#include "cpu/regs.h"
+#include "cpu/spec_ctrl.h"
+#include "cpu/vcpu.h"
+#include "cpu/vmcs01.h"
+#include "hw/caps.h"
+
+#define CPUID_APIC_ENABLE BIT_ULL(11) /* IA32_APIC_BASE */
+
+/* --- search ------------------------------------------------------------- */
+
+/*
+ * Most leaves are found by number within one of three ranges; -1: the leaf is
+ * in none of them.
+ */
+static int class_of(u32 function)
+{
+	switch (function & ~(CPUID_CLASS_LEAVES - 1u)) {
+	case 0: return CPUID_BASIC;
+	case 0x40000000: return CPUID_HYPERVISOR;
+	case 0x80000000: return CPUID_EXTENDED;
+	}
+	return -1;
+}
+
+static bool matches(const struct kvm_cpuid_entry2 *e, u32 function, u32 index)
+{
+	return e->function == function &&
+	       (e->index == index || !(e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX));
+}
+
+static const struct kvm_cpuid_entry2 *find_rare(struct vcpu_cpuid *c, u32 function, u32 index)
+{
+	int i;
+
+	for (i = 0; i < c->count; i++)
+		if (matches(&c->entry[i], function, index))
+			return &c->entry[i];
+	return NULL;
+}
+
+const struct kvm_cpuid_entry2 *cpuid_find(struct vcpu *vcpu, u32 function, u32 index)
+{
+	struct vcpu_cpuid *c = &vcpu->cpuid;
+	int class = class_of(function), i;
+
+	if (unlikely(class < 0))
+		return find_rare(c, function, index);
+	for (i = c->first[class][function % CPUID_CLASS_LEAVES]; i >= 0; i = c->next[i])
+		if (matches(&c->entry[i], function, index))
+			return &c->entry[i];
+	return NULL;
+}
+
+/* Leaves above the highest answer as the highest basic one. SDM: "CPUID—CPU Identification". */
+static const struct kvm_cpuid_entry2 *find_beyond(struct vcpu *vcpu, u32 *function, u32 index)
+{
+	const struct kvm_cpuid_entry2 *basic = cpuid_find(vcpu, 0, 0), *top;
+	u32 base = *function & 0x80000000;
+
+	if (*function >> 28 == 4)
+		base = *function & 0xffffff00;
+	top = cpuid_find(vcpu, base, 0);
+	if (!basic || (top && *function <= top->eax))
+		return NULL;
+	*function = basic->eax;
+	return cpuid_find(vcpu, *function, index);
+}
+
+/* --- execution ---------------------------------------------------------- */
+
+static u32 with_bit(u32 word, u32 bit, bool on)
+{
+	return on ? word | bit : word & ~bit;
+}
+
+/* Fills in what follows from the vCPU's present state, whatever the table says. */
+static void fill_dynamic(struct vcpu *vcpu, struct kvm_cpuid_entry2 *e)
+{
+	switch (e->function) {
+	case 1:
+		if (vcpu->lapic)
+			e->edx = with_bit(e->edx, CPUID_1_EDX_APIC,
+					  vcpu->msrs.apic_base & CPUID_APIC_ENABLE);
+		if (e->ecx & CPUID_1_ECX_XSAVE)
+			e->ecx = with_bit(e->ecx, CPUID_1_ECX_OSXSAVE, vcpu->cr4 & CR4_OSXSAVE);
+		break;
+	case 7:
+		if (e->index == 0)
+			e->ecx = with_bit(e->ecx, CPUID_7_ECX_OSPKE, vcpu->cr4 & CR4_PKE);
+		break;
+	case 0xd:
+		if (e->index == 0)
+			e->ebx = cpuid_xsave_size(vcpu->fpu.xcr0, false);
+		if (e->index == 1 && (e->eax & (CPUID_D1_EAX_XSAVES | CPUID_D1_EAX_XSAVEC)))
+			e->ebx = cpuid_xsave_size(vcpu->fpu.xcr0 | vcpu->msrs.xss, true);
+		break;
+	case 0x80000008:
+		e->eax = (e->eax & ~0xffu) | min(e->eax & 0xff, (u32)vcpu->cpuid.maxphyaddr);
+		break;
+	}
+}
+
+void cpuid_execute(struct vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
+{
+	u32 function = *eax, index = *ecx;
+	const struct kvm_cpuid_entry2 *e = cpuid_find(vcpu, function, index);
+	struct kvm_cpuid_entry2 out;
+
+	if (unlikely(!e))
+		e = find_beyond(vcpu, &function, index);
+	if (unlikely(!e)) {
+		*eax = *ebx = *ecx = *edx = 0;
+		/* Topology leaves past the last level still name the level and the APIC id. */
+		if (function == 0xb || function == 0x1f) {
+			e = cpuid_find(vcpu, function, 1);
+			*ecx = index & 0xff;
+			*edx = e ? e->edx : 0;
+		}
+		return;
+	}
+	out = *e;
+	fill_dynamic(vcpu, &out);
+	*eax = out.eax;
+	*ebx = out.ebx;
+	*ecx = out.ecx;
+	*edx = out.edx;
+}
+
+/* --- the table ---------------------------------------------------------- */
+
+static void index_entries(struct vcpu_cpuid *c)
+{
+	int i, class;
+
+	memset(c->first, 0xff, sizeof(c->first));
+	for (i = c->count - 1; i >= 0; i--) {
+		class = class_of(c->entry[i].function);
+		if (class < 0)
+			continue;
+		c->next[i] = c->first[class][c->entry[i].function % CPUID_CLASS_LEAVES];
+		c->first[class][c->entry[i].function % CPUID_CLASS_LEAVES] = i;
+	}
+}
+
+u32 cpuid_word(struct vcpu *vcpu, u32 function, u32 index, enum cpuid_reg reg)
+{
+	const struct kvm_cpuid_entry2 *e = cpuid_find(vcpu, function, index);
+
+	if (!e)
+		return 0;
+	return (const u32[]){ e->eax, e->ebx, e->ecx, e->edx }[reg];
+}
+
+/* The CR4 bits that exist only with a feature. */
+static const struct {
+	u32 function;
+	enum cpuid_reg reg;
+	u32 bit;
+	u64 cr4;
+} cr4_features[] = {
+	{ 1, CPUID_REG_ECX, CPUID_1_ECX_VMX, CR4_VMXE },
+	{ 1, CPUID_REG_ECX, CPUID_1_ECX_PCID, CR4_PCIDE },
+	{ 1, CPUID_REG_ECX, CPUID_1_ECX_XSAVE, CR4_OSXSAVE },
+	{ 7, CPUID_REG_EBX, CPUID_7_EBX_FSGSBASE, CR4_FSGSBASE },
+	{ 7, CPUID_REG_EBX, CPUID_7_EBX_SMEP, CR4_SMEP },
+	{ 7, CPUID_REG_EBX, CPUID_7_EBX_SMAP, CR4_SMAP },
+	{ 7, CPUID_REG_ECX, CPUID_7_ECX_UMIP, CR4_UMIP },
+	{ 7, CPUID_REG_ECX, CPUID_7_ECX_PKU, CR4_PKE },
+	{ 7, CPUID_REG_ECX, CPUID_7_ECX_LA57, CR4_LA57 },
+};
+
+/* The CR4 bits that fault, by @vcpu's table, or, if @vcpu is NULL, by what is supported. */
+static unsigned long cr4_reserved(struct vcpu *vcpu)
+{
+	u64 allowed = CR4_BASE;
+	u32 features;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(cr4_features); i++) {
+		features = cpuid_supported_word(cr4_features[i].function, 0, cr4_features[i].reg);
+		if (vcpu)
+			features &=
+				cpuid_word(vcpu, cr4_features[i].function, 0, cr4_features[i].reg);
+		if (features & cr4_features[i].bit)
+			allowed |= cr4_features[i].cr4;
+	}
+	return ~allowed;
+}
+
+/* A guest's addresses cannot be wider than the processor's, which checks and walks them. */
+static u32 widest_physical(void)
+{
+	return cpuid_supported_word(0x80000008, 0, CPUID_REG_EAX) & 0xff;
+}
+
+void cpuid_init(struct vcpu *vcpu)
+{
+	struct vcpu_cpuid *c = &vcpu->cpuid;
+
+	memset(c->first, 0xff, sizeof(c->first));
+	c->cr4_reserved = cr4_reserved(NULL);
+	c->efer_reserved = ~(EFER_BIT_SCE | EFER_BIT_LME | EFER_BIT_LMA | EFER_BIT_NX);
+	c->maxphyaddr = widest_physical();
+	c->xcr0_supported = XCR0_X87 | fpu_supported_xcr0();
+}
+
+static u64 efer_reserved(struct vcpu *vcpu)
+{
+	u32 edx = cpuid_word(vcpu, 0x80000001, 0, CPUID_REG_EDX);
+	u64 allowed = 0;
+
+	if (edx & CPUID_80000001_EDX_SYSCALL)
+		allowed |= EFER_BIT_SCE;
+	if (edx & CPUID_80000001_EDX_NX)
+		allowed |= EFER_BIT_NX;
+	if (edx & CPUID_80000001_EDX_LM)
+		allowed |= EFER_BIT_LME | EFER_BIT_LMA;
+	return ~allowed;
+}
+
+/* Userspace sets the x87 state of a guest without XSAVE too, so that bit is always there. */
+static u64 xcr0_of(struct vcpu *vcpu)
+{
+	u64 table = cpuid_word(vcpu, 0xd, 0, CPUID_REG_EAX) |
+		    (u64)cpuid_word(vcpu, 0xd, 0, CPUID_REG_EDX) << 32;
+
+	return XCR0_X87 | (table & fpu_supported_xcr0());
+}
+
+/* What handlers ask often is kept beside the table. Context: vCPU locked. */
+static void derive(struct vcpu *vcpu)
+{
+	struct vcpu_cpuid *c = &vcpu->cpuid;
+	u32 leaf1 = cpuid_word(vcpu, 1, 0, CPUID_REG_ECX);
+	u32 leaf7 = cpuid_word(vcpu, 7, 0, CPUID_REG_EDX);
+	u32 bits = cpuid_word(vcpu, 0x80000008, 0, CPUID_REG_EAX) & 0xff;
+
+	c->vmx = leaf1 & CPUID_1_ECX_VMX;
+	c->x2apic = leaf1 & CPUID_1_ECX_X2APIC;
+	c->tsc_deadline = leaf1 & CPUID_1_ECX_TSC_DEADLINE;
+	c->ibpb = leaf7 & CPUID_7_EDX_SPEC_CTRL;
+	c->flush_l1d = leaf7 & CPUID_7_EDX_FLUSH_L1D;
+	c->spec_ctrl = spec_ctrl_bits(leaf7, cpuid_word(vcpu, 7, 2, CPUID_REG_EDX)) &
+		       spec_ctrl_of_host();
+	vcpu->msrs.spec_ctrl &= c->spec_ctrl;
+	c->monitor = leaf1 & CPUID_1_ECX_MONITOR;
+	c->xsaves = (leaf1 & CPUID_1_ECX_XSAVE) && hw_has_xsaves() &&
+		    (cpuid_word(vcpu, 0xd, 1, CPUID_REG_EAX) & CPUID_D1_EAX_XSAVES);
+	c->hyperv = cpuid_word(vcpu, TLFS_LEAF_INTERFACE, 0, CPUID_REG_EAX) == TLFS_INTERFACE;
+	c->maxphyaddr = clamp_t(u32, bits ?: 36, 32, widest_physical());
+	c->cr4_reserved = cr4_reserved(vcpu);
+	c->efer_reserved = efer_reserved(vcpu);
+	c->xcr0_supported = xcr0_of(vcpu);
+	c->xss_supported = 0;
+}
+
+void cpuid_get(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries)
+{
+	int i;
+
+	for (i = 0; i < vcpu->cpuid.count; i++) {
+		entries[i] = vcpu->cpuid.entry[i];
+		fill_dynamic(vcpu, &entries[i]);
+	}
+}
+
+/* Is it the same table, but for what follows from the vCPU's state anyhow? */
+static bool same_entries(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, int count)
+{
+	struct kvm_cpuid_entry2 a, b;
+	int i;
+
+	if (count != vcpu->cpuid.count)
+		return false;
+	for (i = 0; i < count; i++) {
+		a = vcpu->cpuid.entry[i];
+		b = entries[i];
+		fill_dynamic(vcpu, &a);
+		fill_dynamic(vcpu, &b);
+		if (memcmp(&a, &b, sizeof(a)))
+			return false;
+	}
+	return true;
+}
+
+static int check_entries(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, int count)
+{
+	int i;
+
+	if (count > CPUID_MAX_ENTRIES)
+		return -E2BIG;
+	/* After the guest has run the table may be set again, but not to another one. */
+	if (vcpu->first_run_done)
+		return same_entries(vcpu, entries, count) ? 0 : -EINVAL;
+	for (i = 0; i < count; i++) {
+		u32 width = entries[i].eax >> 8 & 0xff;
+
+		if (entries[i].function == 0x80000008 && width != 0 && width != 48 && width != 57)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int copy_entries(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, int count)
+{
+	struct kvm_cpuid_entry2 *entry = NULL;
+	s16 *next = NULL;
+
+	if (count) {
+		entry = kvmalloc_array(count, sizeof(*entry), GFP_KERNEL_ACCOUNT);
+		next = kvcalloc(count, sizeof(*next), GFP_KERNEL_ACCOUNT);
+		if (!entry || !next) {
+			kvfree(entry);
+			kvfree(next);
+			return -ENOMEM;
+		}
+		memcpy(entry, entries, count * sizeof(*entry));
+	}
+	cpuid_free(vcpu);
+	vcpu->cpuid.entry = entry;
+	vcpu->cpuid.next = next;
+	vcpu->cpuid.count = count;
+	index_entries(&vcpu->cpuid);
+	return 0;
+}
+
+/* Control registers and vmcs01 follow, and nested/ if VMX came or went. */
+int cpuid_set(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, int count)
+{
+	int r = check_entries(vcpu, entries, count);
+
+	if (r || vcpu->first_run_done)
+		return r;
+	r = copy_entries(vcpu, entries, count);
+	if (r)
+		return r;
+	derive(vcpu);
+	regs_sync_owned(vcpu);
+	regs_update_masks(vcpu);
+	vmcs01_update_ctls(vcpu);
+	return nested_cpuid_changed(vcpu);
+}
+
+void cpuid_free(struct vcpu *vcpu)
+{
+	kvfree(vcpu->cpuid.entry);
+	kvfree(vcpu->cpuid.next);
+	vcpu->cpuid.entry = NULL;
+	vcpu->cpuid.next = NULL;
+	vcpu->cpuid.count = 0;
+}

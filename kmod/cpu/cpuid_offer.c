@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What can be offered to guests: the processor's CPUID, word for word masked
+ * with what a guest may use without L0's knowing more, and what L0 emulates
+ * added. KVM_GET_SUPPORTED_CPUID comes here.
+ *
+ * What a reader must know: a feature is offered by being in feature_words[],
+ * and only after whatever state it has is switched (fpu.c, msrs.c). Leaves that
+ * filter() does not name are empty.
+ */
+#include <linux/sched/stat.h>
+#include <linux/kvm_para.h>
+#include <asm/cpufeature.h>
+#include <asm/processor.h>
+
+#include "compat/msr.h"
+#include "cpu/cpuid.h"
+#include "cpu/cpuid_bits.h"
+#include "cpu/fpu.h"
+#include "hw/caps.h"
+
+#define AVX512_EBX                                                             \
+	(CPUID_7_EBX_AVX512F | CPUID_7_EBX_AVX512DQ | CPUID_7_EBX_AVX512IFMA | \
+	 CPUID_7_EBX_AVX512PF | CPUID_7_EBX_AVX512ER | CPUID_7_EBX_AVX512CD |  \
+	 CPUID_7_EBX_AVX512BW | CPUID_7_EBX_AVX512VL)
+#define AVX512_ECX                                                                   \
+	(CPUID_7_ECX_AVX512VBMI | CPUID_7_ECX_AVX512VBMI2 | CPUID_7_ECX_AVX512VNNI | \
+	 CPUID_7_ECX_AVX512BITALG | CPUID_7_ECX_AVX512VPOPCNTDQ)
+#define AVX512_EDX                                                                                 \
+	(CPUID_7_EDX_AVX512_4VNNIW | CPUID_7_EDX_AVX512_4FMAPS | CPUID_7_EDX_AVX512_VP2INTERSECT | \
+	 CPUID_7_EDX_AVX512_FP16)
+
+#define NO_LINUX_WORD (-1)
+
+/*
+ * One word of features: what passes from the processor (.pass), what is there
+ * anyhow (.always), and the word of boot_cpu_data in which the host's kernel
+ * may have dropped some.
+ */
+struct feature_word {
+	u32 function, index;
+	enum cpuid_reg reg;
+	int linux_word;
+	u32 pass, always;
+};
+
+static const struct feature_word feature_words[] = {
+	{ 1, 0, CPUID_REG_ECX, CPUID_1_ECX,
+	  CPUID_1_ECX_SSE3 | CPUID_1_ECX_PCLMULQDQ | CPUID_1_ECX_SSSE3 | CPUID_1_ECX_FMA |
+		  CPUID_1_ECX_CX16 | CPUID_1_ECX_PCID | CPUID_1_ECX_SSE4_1 | CPUID_1_ECX_SSE4_2 |
+		  CPUID_1_ECX_MOVBE | CPUID_1_ECX_POPCNT | CPUID_1_ECX_AES | CPUID_1_ECX_XSAVE |
+		  CPUID_1_ECX_AVX | CPUID_1_ECX_F16C | CPUID_1_ECX_RDRAND,
+	  CPUID_1_ECX_X2APIC | CPUID_1_ECX_HYPERVISOR | CPUID_1_ECX_VMX },
+	{ 1, 0, CPUID_REG_EDX, CPUID_1_EDX,
+	  CPUID_1_EDX_FPU | CPUID_1_EDX_VME | CPUID_1_EDX_DE | CPUID_1_EDX_PSE | CPUID_1_EDX_TSC |
+		  CPUID_1_EDX_MSR | CPUID_1_EDX_PAE | CPUID_1_EDX_MCE | CPUID_1_EDX_CX8 |
+		  CPUID_1_EDX_SEP | CPUID_1_EDX_MTRR | CPUID_1_EDX_PGE | CPUID_1_EDX_MCA |
+		  CPUID_1_EDX_CMOV | CPUID_1_EDX_PAT | CPUID_1_EDX_PSE36 | CPUID_1_EDX_CLFSH |
+		  CPUID_1_EDX_MMX | CPUID_1_EDX_FXSR | CPUID_1_EDX_SSE | CPUID_1_EDX_SSE2 |
+		  CPUID_1_EDX_SS,
+	  CPUID_1_EDX_APIC },
+	{ 7, 0, CPUID_REG_EBX, CPUID_7_0_EBX,
+	  CPUID_7_EBX_FSGSBASE | CPUID_7_EBX_BMI1 | CPUID_7_EBX_HLE | CPUID_7_EBX_AVX2 |
+		  CPUID_7_EBX_FDP_EXCPTN | CPUID_7_EBX_SMEP | CPUID_7_EBX_BMI2 | CPUID_7_EBX_ERMS |
+		  CPUID_7_EBX_INVPCID | CPUID_7_EBX_RTM | CPUID_7_EBX_ZERO_FCS_FDS |
+		  CPUID_7_EBX_RDSEED | CPUID_7_EBX_ADX | CPUID_7_EBX_SMAP | CPUID_7_EBX_CLFLUSHOPT |
+		  CPUID_7_EBX_CLWB | CPUID_7_EBX_SHA | AVX512_EBX,
+	  CPUID_7_EBX_TSC_ADJUST },
+	{ 7, 0, CPUID_REG_ECX, CPUID_7_ECX,
+	  CPUID_7_ECX_UMIP | CPUID_7_ECX_PKU | CPUID_7_ECX_GFNI | CPUID_7_ECX_VAES |
+		  CPUID_7_ECX_VPCLMULQDQ | CPUID_7_ECX_RDPID | CPUID_7_ECX_CLDEMOTE |
+		  CPUID_7_ECX_MOVDIRI | CPUID_7_ECX_MOVDIR64B | AVX512_ECX,
+	  0 },
+	{ 7, 0, CPUID_REG_EDX, CPUID_7_EDX,
+	  CPUID_7_EDX_FSRM | CPUID_7_EDX_MD_CLEAR | CPUID_7_EDX_SERIALIZE | CPUID_7_EDX_TSXLDTRK |
+		  CPUID_7_EDX_SPEC_CTRL | CPUID_7_EDX_STIBP | CPUID_7_EDX_FLUSH_L1D |
+		  CPUID_7_EDX_SSBD | AVX512_EDX,
+	  CPUID_7_EDX_ARCH_CAPABILITIES },
+	{ 7, 1, CPUID_REG_EAX, CPUID_7_1_EAX, CPUID_71_EAX_AVX_VNNI | CPUID_71_EAX_AVX512_BF16, 0 },
+	{ 0xd, 1, CPUID_REG_EAX, CPUID_D_1_EAX,
+	  CPUID_D1_EAX_XSAVEOPT | CPUID_D1_EAX_XSAVEC | CPUID_D1_EAX_XGETBV1 | CPUID_D1_EAX_XSAVES,
+	  0 },
+	{ 0x80000001, 0, CPUID_REG_ECX, CPUID_8000_0001_ECX,
+	  CPUID_80000001_ECX_LAHF | CPUID_80000001_ECX_LZCNT | CPUID_80000001_ECX_PREFETCHW, 0 },
+	{ 0x80000001, 0, CPUID_REG_EDX, CPUID_8000_0001_EDX,
+	  CPUID_80000001_EDX_SYSCALL | CPUID_80000001_EDX_NX | CPUID_80000001_EDX_PAGE1GB |
+		  CPUID_80000001_EDX_RDTSCP | CPUID_80000001_EDX_LM,
+	  0 },
+	{ 0x80000007, 0, CPUID_REG_EDX, NO_LINUX_WORD, CPUID_80000007_EDX_INVARIANT_TSC, 0 },
+};
+
+/* --- the processor's own ------------------------------------------------ */
+
+static struct kvm_cpuid_entry2 host_leaf(u32 function, u32 index)
+{
+	struct kvm_cpuid_entry2 e = { .function = function, .index = index };
+
+	cpuid_count(function, index, &e.eax, &e.ebx, &e.ecx, &e.edx);
+	return e;
+}
+
+static u32 *entry_word(struct kvm_cpuid_entry2 *e, enum cpuid_reg reg)
+{
+	switch (reg) {
+	case CPUID_REG_EAX: return &e->eax;
+	case CPUID_REG_EBX: return &e->ebx;
+	case CPUID_REG_ECX: return &e->ecx;
+	default: return &e->edx;
+	}
+}
+
+/* Features whose instructions would fault in a guest, as the processor lacks their control. */
+static u32 lacking_control(u32 function, enum cpuid_reg reg)
+{
+	u32 lacking = 0;
+
+	if (function == 7 && reg == CPUID_REG_EBX && !ctl_may(hw_caps.proc2, PROC2_INVPCID))
+		lacking |= CPUID_7_EBX_INVPCID;
+	if (function == 7 && reg == CPUID_REG_ECX && !boot_cpu_has(X86_FEATURE_OSPKE))
+		lacking |= CPUID_7_ECX_PKU;
+	if (function == 7 && reg == CPUID_REG_ECX && !ctl_may(hw_caps.proc2, PROC2_RDTSCP))
+		lacking |= CPUID_7_ECX_RDPID;
+	if (function == 0xd && !hw_has_xsaves())
+		lacking |= CPUID_D1_EAX_XSAVES;
+	if (function == 0x80000001 && reg == CPUID_REG_EDX && !ctl_may(hw_caps.proc2, PROC2_RDTSCP))
+		lacking |= CPUID_80000001_EDX_RDTSCP;
+	return lacking;
+}
+
+static u32 offered(const struct feature_word *w, u32 host)
+{
+	u32 bits = host & w->pass & ~lacking_control(w->function, w->reg);
+
+	if (w->linux_word != NO_LINUX_WORD)
+		bits &= boot_cpu_data.x86_capability[w->linux_word];
+	return bits | w->always;
+}
+
+/* Masks those registers of the leaf that feature_words[] has; the caller clears the others. */
+static void mask_features(struct kvm_cpuid_entry2 *e)
+{
+	struct kvm_cpuid_entry2 host = *e;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(feature_words); i++) {
+		const struct feature_word *w = &feature_words[i];
+
+		if (w->function == e->function && w->index == e->index)
+			*entry_word(e, w->reg) = offered(w, *entry_word(&host, w->reg));
+	}
+}
+
+/* XSAVE's components, kept, as CPUID costs an exit where L0 is virtualised itself. */
+static struct xsave_component {
+	u32 size, offset;
+	bool aligned;
+} components[63];
+
+void cpuid_setup(void)
+{
+	struct kvm_cpuid_entry2 e;
+	int i;
+
+	for (i = 2; i < ARRAY_SIZE(components); i++) {
+		if (!(fpu_supported_xcr0() & BIT_ULL(i)))
+			continue;
+		e = host_leaf(0xd, i);
+		components[i] = (struct xsave_component){ e.eax, e.ebx, e.ecx & 2 };
+	}
+}
+
+/* The first 576 bytes are the legacy region and the header. SDM: "XSAVE Area". */
+u32 cpuid_xsave_size(u64 xfeatures, bool compacted)
+{
+	u32 size = 512 + 64, offset;
+	int i;
+
+	for (i = 2; i < ARRAY_SIZE(components); i++) {
+		const struct xsave_component *c = &components[i];
+
+		if (!(xfeatures & BIT_ULL(i)))
+			continue;
+		offset = compacted ? (c->aligned ? ALIGN(size, 64) : size) : c->offset;
+		size = max(size, offset + c->size);
+	}
+	return size;
+}
+
+/* --- leaf by leaf ------------------------------------------------------- */
+
+#define KVM_FEATURES                                                    \
+	(BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_NOP_IO_DELAY) | \
+	 BIT(KVM_FEATURE_CLOCKSOURCE2) | BIT(KVM_FEATURE_PV_EOI) |      \
+	 BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT))
+
+static void fill_hypervisor(struct kvm_cpuid_entry2 *e)
+{
+	/* By this name guests take for granted what KVM has: kvmclock, x2APIC without remapping. */
+	static const char signature[12] = "KVMKVMKVM";
+
+	e->eax = e->ebx = e->ecx = e->edx = 0;
+	if (e->function == KVM_CPUID_SIGNATURE) {
+		e->eax = KVM_CPUID_FEATURES;
+		memcpy(&e->ebx, signature, 4);
+		memcpy(&e->ecx, signature + 4, 4);
+		memcpy(&e->edx, signature + 8, 4);
+		return;
+	}
+	e->eax = KVM_FEATURES;
+	if (sched_info_on())
+		e->eax |= BIT(KVM_FEATURE_STEAL_TIME);
+}
+
+static void fill_addresses(struct kvm_cpuid_entry2 *e)
+{
+	/* EPT with 4 levels maps 48 bits; 5-level paging is not offered. */
+	e->eax = min(e->eax & 0xff, 48u) | 48 << 8;
+	e->ebx = e->ecx = e->edx = 0;
+}
+
+static void fill_xsave(struct kvm_cpuid_entry2 *e)
+{
+	u64 xcr0 = fpu_supported_xcr0();
+
+	if (e->index == 0) {
+		e->eax = xcr0;
+		e->ebx = e->ecx = cpuid_xsave_size(xcr0, false);
+		e->edx = xcr0 >> 32;
+	} else if (e->index == 1) {
+		mask_features(e);
+		e->ebx = 0;
+		if (e->eax & (CPUID_D1_EAX_XSAVES | CPUID_D1_EAX_XSAVEC))
+			e->ebx = cpuid_xsave_size(xcr0, true);
+		e->ecx = e->edx = 0;
+	} else {
+		e->ecx &= ~4u; /* XFD */
+		e->edx = 0;
+	}
+}
+
+/* Makes of a leaf of the processor's what a guest sees. Leaves not named here are empty. */
+static void filter(struct kvm_cpuid_entry2 *e)
+{
+	switch (e->function) {
+	case 0: e->eax = min(e->eax, 0x1fu); return;
+	case 1:
+		e->ebx &= 0xff00; /* CLFLUSH size; the rest is topology */
+		mask_features(e);
+		return;
+	case 2:
+	case 4:
+	case 0x80000002 ... 0x80000006: return; /* names, caches and TLBs */
+	case 6:
+		e->eax = CPUID_6_EAX_ARAT;
+		e->ebx = e->ecx = e->edx = 0;
+		return;
+	case 7:
+		if (e->index == 0)
+			e->eax = min(e->eax, 1u);
+		else
+			e->ebx = e->ecx = e->edx = 0;
+		mask_features(e);
+		return;
+	case 0xd: fill_xsave(e); return;
+	case KVM_CPUID_SIGNATURE:
+	case KVM_CPUID_FEATURES: fill_hypervisor(e); return;
+	case 0x80000000:
+		e->eax = min(e->eax, 0x80000008u);
+		e->ebx = e->ecx = e->edx = 0;
+		return;
+	case 0x80000001:
+		e->eax = e->ebx = 0;
+		mask_features(e);
+		return;
+	case 0x80000007:
+		e->eax = e->ebx = e->ecx = 0;
+		mask_features(e);
+		return;
+	case 0x80000008: fill_addresses(e); return;
+	}
+	e->eax = e->ebx = e->ecx = e->edx = 0;
+}
+
+static struct kvm_cpuid_entry2 offered_leaf(u32 function, u32 index)
+{
+	struct kvm_cpuid_entry2 e = { .function = function, .index = index };
+
+	if (function >> 28 != 4)
+		e = host_leaf(function, index);
+	filter(&e);
+	return e;
+}
+
+u32 cpuid_supported_word(u32 function, u32 index, enum cpuid_reg reg)
+{
+	struct kvm_cpuid_entry2 e = offered_leaf(function, index);
+
+	return *entry_word(&e, reg);
+}
+
+/* --- the list ----------------------------------------------------------- */
+
+struct list {
+	struct kvm_cpuid_entry2 *entry;
+	int count, room;
+};
+
+static int add(struct list *l, u32 function, u32 index, u32 flags)
+{
+	if (l->count == l->room)
+		return -E2BIG;
+	l->entry[l->count] = offered_leaf(function, index);
+	l->entry[l->count++].flags = flags;
+	return 0;
+}
+
+/* Does leaf @function have a subleaf @index, after the one that was added last? */
+static bool has_subleaf(const struct list *l, u32 function, u32 index)
+{
+	const struct kvm_cpuid_entry2 *last = &l->entry[l->count - 1];
+
+	switch (function) {
+	case 4: /* caches, until one of type 0 */ return last->eax & 0x1f;
+	case 7: return index <= (last->index == 0 ? last->eax : 0);
+	case 0xd: return fpu_supported_xcr0() && index < 63;
+	}
+	return false;
+}
+
+static bool skip_subleaf(u32 function, u32 index)
+{
+	return function == 0xd && index >= 2 && !(fpu_supported_xcr0() & BIT_ULL(index));
+}
+
+static int add_leaf(struct list *l, u32 function)
+{
+	bool indexed = function == 4 || function == 7 || function == 0xb || function == 0xd ||
+		       function == 0x1f;
+	u32 flags = indexed ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0, index = 0;
+	int r;
+
+	do {
+		if (skip_subleaf(function, index))
+			continue;
+		r = add(l, function, index, flags);
+		if (r)
+			return r;
+	} while (has_subleaf(l, function, ++index));
+	return 0;
+}
+
+int cpuid_supported(struct kvm_cpuid_entry2 *entries, int *count)
+{
+	static const u32 class[] = { 0, 0x80000000, KVM_CPUID_SIGNATURE };
+	struct list l = { .entry = entries, .room = *count };
+	u32 function, last;
+	int i, r = 0;
+
+	for (i = 0; i < ARRAY_SIZE(class); i++) {
+		last = cpuid_supported_word(class[i], 0, CPUID_REG_EAX);
+		for (function = class[i]; function <= last && !r; function++)
+			r = add_leaf(&l, function);
+	}
+	*count = l.count;
+	return r;
+}

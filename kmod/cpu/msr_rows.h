@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Readers and writers of MSRs that msrs.c' table names, by file. */
+#ifndef CPU_MSR_ROWS_H
+#define CPU_MSR_ROWS_H
+
+#include <vmx/types.h>
+
+struct vcpu;
+
+/* msr_mtrr.c */
+int mtrr_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
+int mtrr_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
+int mtrr_cap_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
+
+/* msr_mce.c */
+int mce_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
+int mce_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
+
+/* msr_clock.c */
+int tsc_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
+int tsc_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
+int tsc_adjust_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
+int tsc_adjust_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
+int pv_clock_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
+int pv_clock_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
+
+/* msr_spec.c */
+int spec_ctrl_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
+int spec_ctrl_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
+int pred_cmd_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
+int flush_cmd_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
+int command_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
+
+/* hyperv.c */
+int hyperv_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
+int hyperv_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
+
+#endif

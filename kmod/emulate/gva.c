@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory of the guest that runs, by linear address: translation by the guest's
+ * page tables, and for L2 by EPT12 as well, then the access. The walk itself is
+ * in pagewalk.c, segmentation in segaddr.c.
+ *
+ * The emulator, INS and OUTS, and the VMX instructions' operands come here.
+ *
+ * What a reader must know: "physical" is what the guest that runs calls so.
+ * vcpu->gpa_translate, set while L2 runs, makes of it what L1 calls physical,
+ * and may give L1 an exit instead (-EXDEV).
+ */
+#include <linux/mm.h>
+#include <asm/cpufeature.h>
+#include <asm/processor-flags.h>
+#include <asm/msr-index.h>
+#include <vmx/info.h>
+
+#include "emulate/gva.h"
+#include "emulate/segaddr.h"
+#include "mem/bus.h"
+#include "cpu/debug.h"
+#include "cpu/vcpu.h"
+#include "cpu/inject.h"
+
+/* The longest access that a device may answer, in bytes. */
+#define BUS_MAX_LEN 8
+
+/* The width where userspace set no CPUID leaf that says it: the SDM's default. */
+#define DEFAULT_MAXPHYADDR 36
+
+/* A walk's context: whose linear address is translated, and which. */
+struct origin {
+	struct vcpu *vcpu;
+	u64 linear;
+};
+
+/* Makes of @gpa, as the guest that runs has it, L1's address. @access: EPTQ_* bits. */
+static int to_l1(const struct origin *from, u64 gpa, u32 access, u64 *out)
+{
+	struct vcpu *vcpu = from->vcpu;
+
+	if (vcpu->gpa_translate)
+		return vcpu->gpa_translate(vcpu, gpa, from->linear, access | EPTQ_LINEAR_VALID,
+					   out);
+	*out = gpa;
+	return 0;
+}
+
+/* Reads a paging-structure entry. Where there is no memory a bus reads as ones. */
+static int read_entry(void *ctx, u64 gpa, u64 *entry, u8 size)
+{
+	const struct origin *from = ctx;
+	int ret;
+
+	ret = to_l1(from, gpa, EPTQ_READ, &gpa);
+	if (ret)
+		return ret == -EFAULT ? -ENXIO : ret;
+	*entry = 0;
+	if (mem_read(from->vcpu->vm, gpa, entry, size))
+		*entry = size == 4 ? ~0U : ~0ULL;
+	return 0;
+}
+
+/* Sets accessed and dirty flags. Userspace that looks (.peeking) changes nothing. */
+static int update_entry(void *ctx, u64 gpa, u64 old, u64 new, u8 size)
+{
+	const struct origin *from = ctx;
+	int ret;
+
+	if (from->vcpu->peeking)
+		return 0;
+	ret = to_l1(from, gpa, EPTQ_READ | EPTQ_WRITE, &gpa);
+	if (ret)
+		return ret == -EFAULT ? -ENXIO : ret;
+	ret = mem_cmpxchg(from->vcpu->vm, gpa, old, new, size);
+	return ret == -EAGAIN ? ret : 0;
+}
+
+static const struct pagewalk_ops walk_ops = {
+	.read = read_entry,
+	.update = update_entry,
+};
+
+static enum paging paging_mode(struct vcpu *vcpu, unsigned long cr0, unsigned long cr4)
+{
+	if (!(cr0 & X86_CR0_PG))
+		return PAGING_NONE;
+	if (vcpu_long_mode(vcpu))
+		return PAGING_4LEVEL;
+	return cr4 & X86_CR4_PAE ? PAGING_PAE : PAGING_32;
+}
+
+/* The PDPTEs are those that the processor has loaded, not those in memory. */
+static void walk_init(struct vcpu *vcpu, struct pagewalk *w)
+{
+	unsigned long cr0 = vcpu_cr0(vcpu), cr4 = vcpu_cr4(vcpu);
+	int i;
+
+	memset(w, 0, sizeof(*w));
+	w->ops = &walk_ops;
+	w->paging = paging_mode(vcpu, cr0, cr4);
+	if (w->paging == PAGING_NONE)
+		return;
+	w->maxphyaddr = vcpu->cpuid.maxphyaddr ?: DEFAULT_MAXPHYADDR;
+	w->pse = cr4 & X86_CR4_PSE;
+	w->gbpages = boot_cpu_has(X86_FEATURE_GBPAGES);
+	w->wp = cr0 & X86_CR0_WP;
+	w->nxe = vcpu->efer & EFER_NX;
+	w->smep = cr4 & X86_CR4_SMEP;
+	w->smap = cr4 & X86_CR4_SMAP;
+	w->ac = vcpu_rflags(vcpu) & X86_EFLAGS_AC;
+	w->cr3 = vcpu_cr3(vcpu);
+	if (w->paging == PAGING_PAE)
+		for (i = 0; i < 4; i++)
+			w->pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
+}
+
+/* What an EPT violation's qualification says of the access to the page itself. */
+static u32 final_access(const struct access *access, const struct page_found *page)
+{
+	u32 bits = access->write ? EPTQ_WRITE : access->fetch ? EPTQ_FETCH : EPTQ_READ;
+
+	return bits | EPTQ_FINAL | (page->user ? EPTQ_USER_PAGE : 0) |
+	       (page->writable ? EPTQ_WRITE_PAGE : 0) | (page->nx ? EPTQ_NX_PAGE : 0);
+}
+
+/*
+ * -ENXIO, not -EFAULT, says that there is no memory: the latter has a fault for
+ * the guest with it.
+ */
+static int translate(struct vcpu *vcpu, const struct pagewalk *registers, u64 linear,
+		     const struct access *access, u64 *gpa, struct x86_fault *fault)
+{
+	struct origin from = { .vcpu = vcpu, .linear = linear };
+	struct pagewalk w = *registers;
+	struct page_found page;
+	int ret;
+
+	w.ctx = &from;
+	ret = pagewalk(&w, linear, access, &page, fault);
+	if (ret)
+		return ret;
+	ret = to_l1(&from, page.gpa, final_access(access, &page), gpa);
+	return ret == -EFAULT ? -ENXIO : ret;
+}
+
+int gva_translate(struct vcpu *vcpu, u64 linear, const struct access *access, u64 *gpa,
+		  struct x86_fault *fault)
+{
+	struct pagewalk w;
+
+	walk_init(vcpu, &w);
+	return translate(vcpu, &w, linear, access, gpa, fault);
+}
+
+/* A range of linear addresses, translated. */
+struct gva_range {
+	u64 gpa[2];
+	size_t len[2];
+};
+
+static int translate_range(struct vcpu *vcpu, u64 linear, size_t len, const struct access *access,
+			   struct gva_range *r, struct x86_fault *fault)
+{
+	struct pagewalk w;
+	int ret;
+
+	if (WARN_ON_ONCE(len > GVA_MAX_LEN))
+		return -E2BIG;
+	walk_init(vcpu, &w);
+	r->len[0] = min_t(size_t, len, PAGE_SIZE - offset_in_page(linear));
+	r->len[1] = len - r->len[0];
+	ret = translate(vcpu, &w, linear, access, &r->gpa[0], fault);
+	if (ret || !r->len[1])
+		return ret;
+	linear += r->len[0];
+	if (w.paging != PAGING_4LEVEL)
+		linear = (u32)linear;
+	return translate(vcpu, &w, linear, access, &r->gpa[1], fault);
+}
+
+static int read_range(struct vcpu *vcpu, u64 linear, void *buf, size_t len,
+		      const struct access *access, struct x86_fault *fault)
+{
+	struct gva_range r;
+	int ret;
+
+	ret = translate_range(vcpu, linear, len, access, &r, fault);
+	if (ret)
+		return ret;
+	if (mem_read(vcpu->vm, r.gpa[0], buf, r.len[0]))
+		return -ENXIO;
+	if (r.len[1] && mem_read(vcpu->vm, r.gpa[1], buf + r.len[0], r.len[1]))
+		return -ENXIO;
+	return 0;
+}
+
+/* The second page is looked at before the first is written: wholly or not at all. */
+static int write_range(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
+		       const struct access *access, struct x86_fault *fault)
+{
+	struct vm *vm = vcpu->vm;
+	struct gva_range r;
+	int ret;
+
+	ret = translate_range(vcpu, linear, len, access, &r, fault);
+	if (ret)
+		return ret;
+	if (r.len[1] && !mem_is_ram(vm, r.gpa[1], true))
+		return -ENXIO;
+	if (mem_write(vm, r.gpa[0], buf, r.len[0]))
+		return -ENXIO;
+	if (r.len[1] && mem_write(vm, r.gpa[1], buf + r.len[0], r.len[1]))
+		return -ENXIO;
+	return 0;
+}
+
+static void read_bus(struct vcpu *vcpu, u64 gpa, void *buf, size_t len)
+{
+	if (!mem_read(vcpu->vm, gpa, buf, len))
+		return;
+	if (len > BUS_MAX_LEN || bus_read(vcpu, BUS_MMIO, gpa, len, buf))
+		memset(buf, 0xff, len);
+}
+
+static void write_bus(struct vcpu *vcpu, u64 gpa, const void *buf, size_t len)
+{
+	if (mem_write(vcpu->vm, gpa, buf, len) && len <= BUS_MAX_LEN)
+		bus_write(vcpu, BUS_MMIO, gpa, len, buf);
+}
+
+static bool guest_user_mode(struct vcpu *vcpu)
+{
+	return vcpu_cpl(vcpu) == 3;
+}
+
+int gva_read_bus(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault)
+{
+	struct access access = { .user = guest_user_mode(vcpu) };
+	struct gva_range r;
+	int ret;
+
+	ret = translate_range(vcpu, linear, len, &access, &r, fault);
+	if (ret)
+		return ret;
+	read_bus(vcpu, r.gpa[0], buf, r.len[0]);
+	if (r.len[1])
+		read_bus(vcpu, r.gpa[1], buf + r.len[0], r.len[1]);
+	debug_note_data(vcpu, linear, len, false);
+	return 0;
+}
+
+int gva_write_bus(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
+		  struct x86_fault *fault)
+{
+	struct access access = { .user = guest_user_mode(vcpu), .write = true };
+	struct gva_range r;
+	int ret;
+
+	ret = translate_range(vcpu, linear, len, &access, &r, fault);
+	if (ret)
+		return ret;
+	write_bus(vcpu, r.gpa[0], buf, r.len[0]);
+	if (r.len[1])
+		write_bus(vcpu, r.gpa[1], buf + r.len[0], r.len[1]);
+	debug_note_data(vcpu, linear, len, true);
+	return 0;
+}
+
+int gva_read(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault)
+{
+	struct access access = { .user = guest_user_mode(vcpu) };
+
+	return read_range(vcpu, linear, buf, len, &access, fault);
+}
+
+int gva_fetch(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault)
+{
+	struct access access = { .user = guest_user_mode(vcpu), .fetch = true };
+
+	return read_range(vcpu, linear, buf, len, &access, fault);
+}
+
+int gva_write(struct vcpu *vcpu, u64 linear, const void *buf, size_t len, struct x86_fault *fault)
+{
+	struct access access = { .user = guest_user_mode(vcpu), .write = true };
+
+	return write_range(vcpu, linear, buf, len, &access, fault);
+}
+
+int gva_probe_write(struct vcpu *vcpu, u64 linear, size_t len, struct x86_fault *fault)
+{
+	struct access access = { .user = guest_user_mode(vcpu), .write = true };
+	struct gva_range r;
+
+	return translate_range(vcpu, linear, len, &access, &r, fault);
+}
+
+int gva_read_system(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault)
+{
+	struct access access = { .implicit = true };
+
+	return read_range(vcpu, linear, buf, len, &access, fault);
+}
+
+int gva_write_system(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
+		     struct x86_fault *fault)
+{
+	struct access access = { .implicit = true, .write = true };
+
+	return write_range(vcpu, linear, buf, len, &access, fault);
+}
+
+static int seg_linear(struct vcpu *vcpu, enum segreg seg, u64 offset, u32 size, bool write,
+		      bool fetch, u64 *linear, struct x86_fault *fault)
+{
+	struct segaddr s = { .seg = seg, .mode_64 = vcpu_64bit(vcpu) };
+	u32 ar;
+
+	/* In 64-bit mode only FS and GS have a base, and there's nothing else to check. */
+	if (!s.mode_64 || seg == SEG_FS || seg == SEG_GS)
+		s.base = vmread(VMCS_SEG_BASE(seg));
+	if (!s.mode_64) {
+		ar = vmread(VMCS_SEG_AR(seg));
+		s.limit = vmread(VMCS_SEG_LIMIT(seg));
+		s.type = ar & AR_TYPE;
+		s.big = ar & AR_DB;
+		s.unusable = ar & AR_UNUSABLE;
+		s.protected_mode = vcpu_cr0(vcpu) & X86_CR0_PE &&
+				   !(vcpu_rflags(vcpu) & X86_EFLAGS_VM);
+	}
+	return segaddr_linear(&s, offset, size, write, fetch, linear, fault);
+}
+
+int gva_linear(struct vcpu *vcpu, enum segreg seg, u64 offset, u32 size, bool write, u64 *linear,
+	       struct x86_fault *fault)
+{
+	return seg_linear(vcpu, seg, offset, size, write, false, linear, fault);
+}
+
+int gva_may_jump(struct vcpu *vcpu, u64 offset, struct x86_fault *fault)
+{
+	u64 linear;
+
+	return seg_linear(vcpu, SEG_CS, offset, 1, false, true, &linear, fault);
+}
+
+/* SDM: "VM-Exit Instruction-Information Field". */
+int gva_operand(struct vcpu *vcpu, u64 exit_qual, u32 insn_info, u32 size, bool write, u64 *linear,
+		struct x86_fault *fault)
+{
+	static const u64 masks[] = { 0xffff, 0xffffffff, ~0ULL, ~0ULL };
+	u64 offset = exit_qual; /* the displacement, to which RIP is added if it is relative */
+
+	if (!(insn_info & INSN_NO_BASE))
+		offset += vcpu_gpr(vcpu, INSN_BASE(insn_info));
+	if (!(insn_info & INSN_NO_INDEX))
+		offset += vcpu_gpr(vcpu, INSN_INDEX(insn_info)) << INSN_SCALE(insn_info);
+	offset &= masks[INSN_ADDR_SIZE(insn_info) & 3];
+	return gva_linear(vcpu, INSN_SEG(insn_info), offset, size, write, linear, fault);
+}
+
+void fault_inject(struct vcpu *vcpu, const struct x86_fault *fault)
+{
+	if (fault->vector == VEC_PF)
+		inject_pf(vcpu, fault->error, fault->cr2);
+	else if (fault->has_error)
+		inject_exception_err(vcpu, fault->vector, fault->error);
+	else
+		inject_exception(vcpu, fault->vector);
+}

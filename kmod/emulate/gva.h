@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Memory of the guest that runs (L1 or L2) by its linear addresses.
+ *
+ * Context of all functions: vCPU loaded, may sleep. They answer 0; -EFAULT with
+ * *fault filled, to be injected with fault_inject(); -EXDEV if L1 was given an
+ * exit of L2 instead (stop, and answer 1); -ENXIO if the address has no memory
+ * behind it; or another errno.
+ */
+#ifndef EMULATE_GVA_H
+#define EMULATE_GVA_H
+
+#include <vmx/gpr.h>
+#include "emulate/fault.h"
+#include "emulate/pagewalk.h"
+
+struct vcpu;
+
+/* At most this many bytes at once: it touches two pages then. */
+#define GVA_MAX_LEN 4096
+
+/* Accesses with the rights of the guest's CPL. A write is done wholly or not at all. */
+int gva_read(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault);
+int gva_write(struct vcpu *vcpu, u64 linear, const void *buf, size_t len, struct x86_fault *fault);
+int gva_fetch(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault);
+
+/*
+ * For an instruction that L0 runs and that wants no more than bytes. Where
+ * there is no memory the kernel's devices answer; else it reads as ones and
+ * loses what is written, as userspace's devices are not asked. Data breakpoints
+ * on it are due after the instruction.
+ */
+int gva_read_bus(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault);
+int gva_write_bus(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
+		  struct x86_fault *fault);
+
+/* Would a write of these bytes fault? Writes nothing, but sets accessed and dirty flags. */
+int gva_probe_write(struct vcpu *vcpu, u64 linear, size_t len, struct x86_fault *fault);
+
+/* The processor's own accesses to descriptor tables and the TSS: supervisor's, whatever the CPL. */
+int gva_read_system(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault);
+int gva_write_system(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
+		     struct x86_fault *fault);
+
+/* Translates one linear address to L1's physical one. */
+int gva_translate(struct vcpu *vcpu, u64 linear, const struct access *access, u64 *gpa,
+		  struct x86_fault *fault);
+
+/* Makes of segment and offset a linear address, with #GP and #SS as the processor has them. */
+int gva_linear(struct vcpu *vcpu, enum segreg seg, u64 offset, u32 size, bool write, u64 *linear,
+	       struct x86_fault *fault);
+
+/* May code go on at this offset? 0; else -EFAULT with the processor's #GP. */
+int gva_may_jump(struct vcpu *vcpu, u64 offset, struct x86_fault *fault);
+
+/* The address of a memory operand by the VM-exit instruction information and qualification. */
+int gva_operand(struct vcpu *vcpu, u64 exit_qual, u32 insn_info, u32 size, bool write, u64 *linear,
+		struct x86_fault *fault);
+
+void fault_inject(struct vcpu *vcpu, const struct x86_fault *fault);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What an emulation that waits for userspace remembers. For files of emulate/ only. */
+#ifndef EMULATE_MMIO_H
+#define EMULATE_MMIO_H
+
+#include "emulate/emulate.h"
+
+struct vcpu;
+
+/* A port I/O instruction on its way through userspace. */
+struct pio {
+	u16 port;
+	u8 size; /* bytes an element */
+	u8 insn_len;
+	bool in;
+	bool string;
+	bool rep;
+	u8 addr_size;	   /* bytes; string only */
+	u8 seg;		   /* enum segreg, of rSI */
+	u32 count;	   /* elements that userspace was given */
+	u64 linear;	   /* where INS puts them */
+	unsigned long rip; /* if userspace moves it, the instruction is void */
+};
+
+/* Hangs at vcpu->mmio, from the first use to the vCPU's end. */
+struct mmio_op {
+	struct emu emu;
+	unsigned long rip; /* as in struct pio */
+	/*
+	 * What the exit told: the linear address's page is at this physical address
+	 * (L1's), so that no walk is needed for it. hint_valid: it did.
+	 */
+	bool hint_valid;
+	bool hint_write; /* found with the right to write */
+	u64 hint_linear;
+	u64 hint_gpa;
+	struct pio pio;
+};
+
+/* The vCPU's, which is allocated at the first use. NULL: no memory. */
+struct mmio_op *mmio_op_get(struct vcpu *vcpu);
+
+/*
+ * Nobody can do what the instruction wants: #UD for the guest's unprivileged
+ * code, else KVM_EXIT_INTERNAL_ERROR with the bytes and, as debug data after
+ * them, @reason as text. Return: 1 or 0, as a handler.
+ */
+int mmio_give_up(struct vcpu *vcpu, const u8 *bytes, size_t len, const char *reason);
+
+#endif

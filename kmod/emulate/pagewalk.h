@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A walk of a guest's page tables as its processor would do it: 32-bit, PAE
+ * and 4-level paging, access rights, accessed and dirty flags.
+ *
+ * SDM volume 3, chapter "Paging". 5-level paging, protection keys and shadow
+ * stacks are not offered to guests, so they are not here.
+ */
+#ifndef EMULATE_PAGEWALK_H
+#define EMULATE_PAGEWALK_H
+
+#include "emulate/fault.h"
+
+enum paging {
+	PAGING_NONE,
+	PAGING_32,
+	PAGING_PAE,
+	PAGING_4LEVEL,
+};
+
+struct pagewalk_ops {
+	/*
+	 * Memory of paging structures: one aligned entry of 4 or 8 bytes.
+	 * Return: 0, or an errno other than -EFAULT that ends the walk.
+	 */
+	int (*read)(void *ctx, u64 gpa, u64 *entry, u8 size);
+	/* Return: 0, also if it cannot be written and stays; -EAGAIN: it has changed; or errno. */
+	int (*update)(void *ctx, u64 gpa, u64 old, u64 new, u8 size);
+};
+
+/* What of a walk comes from registers. */
+struct pagewalk {
+	const struct pagewalk_ops *ops;
+	void *ctx;
+	u8 paging; /* enum paging */
+	u8 maxphyaddr;
+	bool pse; /* CR4.PSE; only for PAGING_32 */
+	bool gbpages;
+	bool wp;  /* CR0.WP */
+	bool nxe; /* EFER.NXE */
+	bool smep;
+	bool smap;
+	bool ac; /* RFLAGS.AC */
+	u64 cr3;
+	u64 pdpte[4]; /* PAGING_PAE: the processor's registers */
+};
+
+struct access {
+	bool write;
+	bool fetch;
+	bool user;     /* CPL 3, and not a system access */
+	bool implicit; /* supervisor, whatever the CPL: descriptor tables and the like */
+};
+
+/* After so many races lost to the guest the walk gives up with -EAGAIN. */
+#define PAGEWALK_MAX_RETRIES 64
+
+/* A page that was found. */
+struct page_found {
+	u64 gpa; /* of the address, not of the page's begin */
+	bool user;
+	bool writable;
+	bool nx;
+};
+
+/*
+ * @linear: canonical, or 32 bits wide.
+ * Return: 0 with *found; -EFAULT with *fault; or what a callback returned.
+ */
+int pagewalk(const struct pagewalk *w, u64 linear, const struct access *access,
+	     struct page_found *found, struct x86_fault *fault);
+
+#endif

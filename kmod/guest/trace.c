@@ -1,5 +1,0 @@
-// SPDX-License-Identifier: GPL-2.0-only
-/* The tracepoints' bodies; guest/trace.h says what they are. */
-
-#define CREATE_TRACE_POINTS
-#include "guest/trace.h"

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The consistency checks of VM entry, each a row of a table:
+ *
+ * C(id, field, section, message, predicate)
+ *   id         the row's name, unique over all tables
+ *   field      the VMCS field to show with the message, without VMCS_
+ *   section    title of the SDM's section that has the rule
+ *   message    what is wrong, when the predicate is false
+ *   predicate  true if the rule holds; may use c (struct check_ctx) and
+ *              v (struct vmcs12)
+ *
+ * The table decides what follows from a failure. Rows are asked in order, and
+ * the first that fails is the one. Pure.
+ */
+#ifndef NESTED_CHECK_CHECK_H
+#define NESTED_CHECK_CHECK_H
+
+#include <vmx/caps.h>
+#include <vmx/controls.h>
+#include <vmx/info.h>
+#include <vmx/types.h>
+
+#include "nested/vmcs12.h"
+
+/* All that a predicate may look at; nothing in it changes while checks run. */
+struct check_ctx {
+	const struct vmcs12 *v;
+	const struct vmx_caps *caps; /* what L1 was offered */
+	u8 maxphyaddr;		     /* L1's physical-address width */
+	bool l1_long_mode;	     /* L1 executes VMLAUNCH with EFER.LMA */
+	u64 efer_reserved;	     /* EFER bits that L1's CPUID does not have */
+	u64 l1_debugctl;	     /* used when the entry does not load it */
+	u64 current_vmcs;	     /* vmcs12's own address */
+	/* Read from L1's memory before the checks, where vmcs12 asks for it. */
+	bool vtpr_known;
+	u8 vtpr; /* byte 80H of the virtual-APIC page */
+	bool link_readable;
+	u32 link_revision; /* first word of the region that the link pointer names */
+	bool pdpte_readable;
+	u64 pdpte[4]; /* L2's, with PAE paging: vmcs12's with EPT, else from CR3 */
+};
+
+struct check {
+	const char *id;
+	const char *section;
+	const char *message;
+	const char *operand; /* what the message is about; NULL: the field */
+	u32 field;	     /* encoding */
+	u8 error;	     /* of an instruction's: its VMERR_*, 0: VMfailInvalid */
+};
+
+/*
+ * Each returns the first check that fails, or NULL.
+ *
+ * What follows: of check_controls VMfailValid(7); of check_host VMfailValid(8);
+ * of the others a VM exit with reason 33 and the exit qualification that stands
+ * beside the name. Those of the guest come in parts, so that what L1 did not
+ * change since it last passed need not be checked again. check_guest_flow has
+ * CR3, RIP and RFLAGS.
+ */
+const struct check *check_controls(const struct check_ctx *c);
+const struct check *check_host(const struct check_ctx *c);
+const struct check *check_guest_regs(const struct check_ctx *c);     /* 0 */
+const struct check *check_guest_segments(const struct check_ctx *c); /* 0 */
+const struct check *check_guest_flow(const struct check_ctx *c);     /* 0 */
+const struct check *check_guest_nonreg(const struct check_ctx *c);   /* 0 */
+const struct check *check_guest_nmi(const struct check_ctx *c);	     /* 3 */
+const struct check *check_guest_link(const struct check_ctx *c);     /* 4 */
+const struct check *check_guest_pdptes(const struct check_ctx *c);   /* 2 */
+
+/* All guest checks in order; *@qual becomes the exit qualification. */
+const struct check *check_guest(const struct check_ctx *c, u64 *qual);
+
+/* Would a VM entry of L1 take the EPT pointer? */
+bool check_eptp(const struct vmx_caps *caps, u8 maxphyaddr, u64 eptp);
+
+/* Does L2 use PAE paging, and so have PDPTEs to load? */
+static inline bool vmcs12_pae(const struct vmcs12 *v)
+{
+	return (v->guest_cr0 & BIT_ULL(31)) && (v->guest_cr4 & BIT_ULL(5)) &&
+	       !(v->entry_ctls & ENTRYC_GUEST_64);
+}
+
+#endif

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Checks on VMX controls: VM-execution, VM-exit and VM-entry control fields,
+ * the rows of checks/controls.def. A failure is VMfailValid(7). Here are the
+ * predicates that are too long for a row. Tour, stop 10.
+ * SDM: "Checks on VMX Controls".
+ */
+#include "nested/check/common.h"
+
+static bool eptp_memtype_valid(const struct vmx_caps *caps, u64 eptp)
+{
+	u64 type = eptp & EPTP_MEMTYPE;
+
+	return (type == EPTP_MEMTYPE_WB && (caps->ept_vpid & EPTCAP_WB)) ||
+	       (type == EPTP_MEMTYPE_UC && (caps->ept_vpid & EPTCAP_UC));
+}
+
+static bool eptp_walk_valid(u64 eptp)
+{
+	return (eptp & EPTP_WALK) == EPTP_WALK_4;
+}
+
+static bool eptp_ad_valid(const struct vmx_caps *caps, u64 eptp)
+{
+	return !(eptp & EPTP_AD) || (caps->ept_vpid & EPTCAP_AD);
+}
+
+/* Bits 11:7 are reserved, and those beyond the width. */
+static bool eptp_reserved_valid(u8 maxphyaddr, u64 eptp)
+{
+	return !(eptp & GENMASK_ULL(11, 7)) && !(eptp >> maxphyaddr);
+}
+
+bool check_eptp(const struct vmx_caps *caps, u8 maxphyaddr, u64 eptp)
+{
+	return eptp_memtype_valid(caps, eptp) && eptp_walk_valid(eptp) &&
+	       eptp_ad_valid(caps, eptp) && eptp_reserved_valid(maxphyaddr, eptp);
+}
+
+/* The threshold is compared with VTPR only if nothing else virtualizes the APIC. */
+static bool tpr_threshold_valid(const struct check_ctx *c)
+{
+	const struct vmcs12 *v = c->v;
+
+	if (!has_proc(v, PROC_TPR_SHADOW) || !c->vtpr_known ||
+	    has_proc2(v, PROC2_APIC_ACCESS | PROC2_VIRT_INTR))
+		return true;
+	return (v->tpr_threshold & 0xf) <= c->vtpr >> 4;
+}
+
+static u32 injected_type(const struct vmcs12 *v)
+{
+	return v->entry_intr_info & INTR_TYPE_MASK;
+}
+
+static bool injects(const struct vmcs12 *v)
+{
+	return v->entry_intr_info & INTR_VALID;
+}
+
+/* Type 1 is reserved; 7 stands for a pending MTF exit, and needs that control. */
+static bool injected_type_valid(const struct check_ctx *c)
+{
+	switch (injected_type(c->v)) {
+	case 1u << 8: return false;
+	case INTR_TYPE_OTHER: return ctl_may(c->caps->proc, PROC_MTF);
+	default: return true;
+	}
+}
+
+static bool injected_vector_valid(const struct vmcs12 *v)
+{
+	u8 vector = v->entry_intr_info & INTR_VECTOR;
+
+	switch (injected_type(v)) {
+	case INTR_TYPE_NMI: return vector == VEC_NMI;
+	case INTR_TYPE_HARD_EXC: return vector < 32;
+	case INTR_TYPE_OTHER: return vector == 0;
+	default: return true;
+	}
+}
+
+static bool vector_pushes_error(u8 vector)
+{
+	u32 with_error = BIT(VEC_DF) | BIT(VEC_TS) | BIT(VEC_NP) | BIT(VEC_SS) | BIT(VEC_GP) |
+			 BIT(VEC_PF) | BIT(VEC_AC);
+
+	return vector < 32 && (with_error & BIT(vector));
+}
+
+/* An error code goes with a hardware exception that has one, in protected mode only. */
+static bool injected_error_valid(const struct check_ctx *c)
+{
+	const struct vmcs12 *v = c->v;
+	bool has = v->entry_intr_info & INTR_HAS_ERROR;
+	bool protected_mode = (v->guest_cr0 & CR0_PE) || !has_proc2(v, PROC2_UNRESTRICTED);
+
+	if (injected_type(v) != INTR_TYPE_HARD_EXC || !protected_mode)
+		return !has;
+	if (c->caps->basic & BASIC_NO_ERROR_CODE)
+		return true;
+	return has == vector_pushes_error(v->entry_intr_info & INTR_VECTOR);
+}
+
+static bool injected_length_valid(const struct check_ctx *c)
+{
+	const struct vmcs12 *v = c->v;
+
+	if (!intr_type_software(v->entry_intr_info))
+		return true;
+	if (!v->entry_insn_len)
+		return c->caps->misc & MISC_ZERO_INSN_LEN;
+	return v->entry_insn_len <= 15;
+}
+
+static u32 max_cr3_targets(const struct check_ctx *c)
+{
+	return (c->caps->misc & MISC_CR3_TARGETS) >> MISC_CR3_TARGETS_SHIFT;
+}
+
+#define C CHECK_ENUM
+enum {
+#include "nested/check/controls.def"
+};
+#undef C
+
+#define C CHECK_DESC
+static const struct check checks[] = {
+#include "nested/check/controls.def"
+};
+#undef C
+
+#define C CHECK_EVAL
+const struct check *check_controls(const struct check_ctx *c)
+{
+	const struct vmcs12 *v = c->v;
+
+#include "nested/check/controls.def"
+	return NULL;
+}
+#undef C

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What VMX instructions want of their operands: rows of checks/insns.def. Pure. */
+#ifndef NESTED_CHECK_INSN_H
+#define NESTED_CHECK_INSN_H
+
+#include <vmx/exits.h>
+
+#include "nested/check/check.h"
+
+/* What a predicate may look at; each instruction fills in what its rows need. */
+struct insn_ctx {
+	const struct vmx_caps *caps; /* what L1 was offered */
+	u8 maxphyaddr;
+	u64 vmxon_ptr;	  /* NO_GPA outside VMX operation */
+	u64 vmcs12_ptr;	  /* NO_GPA: no current VMCS */
+	u64 pa;		  /* the operand of VMXON, VMCLEAR, VMPTRLD */
+	u32 revision;	  /* first word of what it names; all ones: no memory */
+	u64 enc;	  /* the field's encoding, of VMREAD and VMWRITE */
+	bool known;	  /* L1's processor has that field */
+	bool read_only;	  /* L1's processor does not let it be written */
+	u32 blocking;	  /* interruptibility state of L1 */
+	bool is_shadow;	  /* of the current VMCS */
+	u32 launch_state; /* enum vmcs12_launch_state */
+	u64 type;	  /* of INVEPT, INVVPID, and their descriptor once it is read */
+	bool desc_read;
+	u64 desc[2];
+	u64 shown; /* out: the value that goes with the row's operand */
+};
+
+/* The first rule that @insn (EXIT_VMXON...) breaks, or NULL. */
+const struct check *check_insn(enum vmx_exit insn, struct insn_ctx *c);
+
+#endif

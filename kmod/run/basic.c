@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Exits that need a few lines each. exit.c's table names these handlers, for L1
+ * and, where L1 does not want the exit, for L2.
+ *
+ * What a reader must know: a handler acts on the guest that runs and does not
+ * know which it is. It answers 1 (enter again), 0 (kvm_run is filled: go to
+ * userspace) or a negative errno.
+ */
+
+#include <linux/kvm.h>
+#include <linux/kvm_para.h>
+#include <vmx/exits.h>
+#include <vmx/info.h>
+
+#include "run/exits.h"
+#include "cpu/hyperv.h"
+#include "cpu/vcpu.h"
+#include "cpu/inject.h"
+
+/* For exits whose work was done before the handler was called. */
+int exit_nothing(struct vcpu *vcpu)
+{
+	return 1;
+}
+
+int exit_skip(struct vcpu *vcpu)
+{
+	return vcpu_skip_insn(vcpu);
+}
+
+int exit_ud(struct vcpu *vcpu)
+{
+	inject_ud(vcpu);
+	return 1;
+}
+
+int exit_gp(struct vcpu *vcpu)
+{
+	inject_gp(vcpu);
+	return 1;
+}
+
+/* The host has taken its interrupt already, when interrupts were enabled after the exit. */
+int exit_ext_int(struct vcpu *vcpu)
+{
+	vcpu->stats.irq_exits++;
+	return 1;
+}
+
+int exit_triple_fault(struct vcpu *vcpu)
+{
+	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
+	return 0;
+}
+
+/*
+ * The guest can take an interrupt now: deliver_events() gives it one before the
+ * next entry.
+ */
+int exit_int_window(struct vcpu *vcpu)
+{
+	inject_irq_window(vcpu, false);
+	vcpu_request(vcpu, REQ_EVENT);
+	vcpu->stats.irq_window_exits++;
+	return 1;
+}
+
+int exit_nmi_window(struct vcpu *vcpu)
+{
+	inject_nmi_window(vcpu, false);
+	vcpu_request(vcpu, REQ_EVENT);
+	vcpu->stats.irq_window_exits++;
+	return 1;
+}
+
+/*
+ * At a hardware task switch the processor leaves all the work to software, and
+ * none of it is emulated. This error's data would be flags and an instruction,
+ * of which there are none.
+ */
+int exit_task_switch(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = KVM_INTERNAL_ERROR_EMULATION;
+	run->internal.ndata = 0;
+	return 0;
+}
+
+int exit_unexpected(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON;
+	run->internal.ndata = 4;
+	run->internal.data[0] = vcpu->exit_reason;
+	run->internal.data[1] = vcpu_exit_qual(vcpu);
+	run->internal.data[2] = vcpu_rip(vcpu);
+	run->internal.data[3] = vcpu->idt_vectoring;
+	return 0;
+}
+
+/*
+ * Without a LAPIC in the kernel userspace waits for the interrupt. With one the
+ * run loop does, as mp_state says.
+ */
+int exit_hlt(struct vcpu *vcpu)
+{
+	vcpu->stats.halt_exits++;
+	vcpu_skip_insn(vcpu);
+	/* A single-step trap ends HLT at once. */
+	if (unlikely(vmread(VMCS_GUEST_PENDING_DBG) & DBG_BS))
+		return 1;
+	if (!vcpu->lapic) {
+		vcpu->run->exit_reason = KVM_EXIT_HLT;
+		return 0;
+	}
+	vcpu->mp_state = KVM_MP_STATE_HALTED;
+	return 1;
+}
+
+/* The guest spins for a lock whose holder may not run: somebody else should have the CPU. */
+void exits_let_others_run(void)
+{
+	cond_resched();
+	yield();
+}
+
+int exit_pause(struct vcpu *vcpu)
+{
+	exits_let_others_run();
+	return vcpu_skip_insn(vcpu);
+}
+
+/*
+ * A guest has MONITOR and MWAIT if userspace's CPUID says so. MONITOR then arms
+ * nothing, and MWAIT waits for nothing, as any event may end it. Extensions in
+ * ECX that there are not (MONITOR has none) raise #GP. SDM: "MONITOR—Set Up
+ * Monitor Address", "MWAIT—Monitor Wait".
+ */
+int exit_mwait(struct vcpu *vcpu)
+{
+	unsigned long extensions = vcpu_gpr(vcpu, GPR_RCX);
+	bool monitor = vcpu->exit_reason == EXIT_MONITOR;
+
+	if (!vcpu->cpuid.monitor)
+		return exit_ud(vcpu);
+	if (monitor ? extensions : (u32)extensions & ~1u)
+		return exit_gp(vcpu);
+	if (!monitor)
+		exits_let_others_run();
+	return vcpu_skip_insn(vcpu);
+}
+
+/* None of KVM's hypercalls is offered, which Linux tolerates: the answer is an error. */
+int exit_vmcall(struct vcpu *vcpu)
+{
+	long answer = -KVM_ENOSYS;
+
+	if (unlikely(hyperv_calls_on(vcpu)))
+		return exit_hyperv_call(vcpu);
+	vcpu->stats.hypercalls++;
+	if (vcpu_cpl(vcpu) > 0)
+		answer = -KVM_EPERM;
+	else if (vcpu->gpr[GPR_RAX] == KVM_HC_VAPIC_POLL_IRQ)
+		answer = 0;
+	vcpu_set_gpr(vcpu, GPR_RAX, vcpu_64bit(vcpu) ? answer : (u32)answer);
+	return vcpu_skip_insn(vcpu);
+}

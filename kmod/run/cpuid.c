@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The exit of CPUID, which always exits. Tour, stop 7. What is answered is in
+ * cpu/cpuid.c.
+ */
+#include "run/exits.h"
+#include "cpu/vcpu.h"
+#include "cpu/inject.h"
+
+int exit_cpuid(struct vcpu *vcpu)
+{
+	unsigned long *gpr = vcpu->gpr;
+	u32 eax = gpr[GPR_RAX], ebx, ecx = gpr[GPR_RCX], edx;
+
+	/* CPUID faulting, which a guest's kernel may use against its programs. */
+	if (unlikely(vcpu->msrs.misc_features) && vcpu_cpl(vcpu)) {
+		inject_gp(vcpu);
+		return 1;
+	}
+	cpuid_execute(vcpu, &eax, &ebx, &ecx, &edx);
+	gpr[GPR_RAX] = eax;
+	gpr[GPR_RBX] = ebx;
+	gpr[GPR_RCX] = ecx;
+	gpr[GPR_RDX] = edx;
+	return vcpu_skip_insn(vcpu);
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Exceptions that L0 intercepts: #DB, #AC, and #BP for a debugger. NMIs and
+ * machine checks were handled right after the exit, by run.c.
+ */
+
+#include <linux/kvm.h>
+#include <vmx/info.h>
+
+#include "compat/compat.h"
+#include "run/exits.h"
+#include "cpu/cr_checks.h"
+#include "cpu/regs.h"
+#include "cpu/vcpu.h"
+#include "cpu/inject.h"
+
+/* A #DB is the debugger's, or the guest's own. */
+static int db(struct vcpu *vcpu)
+{
+	unsigned long dr6;
+	int r = debug_handle_db(vcpu, &dr6);
+
+	if (r <= 0)
+		return r;
+	/* INT1 is a trap: the handler returns to the next instruction. */
+	if ((vcpu->intr_info & INTR_TYPE_MASK) == INTR_TYPE_PRIV_SW_EXC)
+		vcpu_set_rip(vcpu, vcpu_rip(vcpu) + vmread(VMCS_EXIT_INSN_LEN));
+	inject_db(vcpu, dr6);
+	return 1;
+}
+
+static int bp(struct vcpu *vcpu)
+{
+	int r = debug_handle_bp(vcpu);
+
+	if (r > 0) {
+		vcpu->inject.insn_len = vmread(VMCS_EXIT_INSN_LEN);
+		inject_exception(vcpu, VEC_BP);
+	}
+	return r;
+}
+
+/* An #AC is the guest's own, or the host's detection of split locks, unknown to the guest. */
+static int ac(struct vcpu *vcpu)
+{
+	u32 error = vmread(VMCS_EXIT_INTR_ERROR);
+
+	if (!regs_split_lock(vcpu)) {
+		inject_exception_err(vcpu, VEC_AC, error);
+		return 1;
+	}
+	if (compat_split_lock(vcpu_rip(vcpu)))
+		return 1;
+	vcpu->run->exit_reason = KVM_EXIT_EXCEPTION;
+	vcpu->run->ex.exception = VEC_AC;
+	vcpu->run->ex.error_code = error;
+	return 0;
+}
+
+int exit_exception_nmi(struct vcpu *vcpu)
+{
+	u32 info = vcpu->intr_info;
+
+	if ((info & INTR_TYPE_MASK) == INTR_TYPE_NMI || (info & INTR_VECTOR) == VEC_MC)
+		return 1;
+	vcpu->stats.exceptions++;
+	switch (info & INTR_VECTOR) {
+	case VEC_DB: return db(vcpu);
+	case VEC_BP: return bp(vcpu);
+	case VEC_AC: return ac(vcpu);
+	}
+	return exit_unexpected(vcpu);
+}

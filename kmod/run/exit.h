@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Dispatch of VM exits. */
+#ifndef RUN_EXIT_H
+#define RUN_EXIT_H
+
+#include <linux/types.h>
+
+struct vcpu;
+
+/*
+ * Handles the exit in vcpu->exit_reason, of L1 or L2.
+ * Return: 1: enter again; 0: kvm_run is filled; <0: errno. May sleep.
+ */
+int exit_handle(struct vcpu *vcpu);
+/* Does its handler sleep nowhere, and touch no memory of the guest's? Then interrupts may be off. */
+bool exit_is_short(struct vcpu *vcpu);
+
+#endif

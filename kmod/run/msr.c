@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* RDMSR and WRMSR: the instructions. What the MSRs do is in cpu/msrs.c. */
+#include <linux/kvm.h>
+
+#include "run/exits.h"
+#include "cpu/trace.h"
+#include "cpu/vcpu.h"
+#include "cpu/inject.h"
+
+/*
+ * Userspace has answered: at the next KVM_RUN the instruction ends with its
+ * value, or in #GP.
+ */
+static int finish_user_rdmsr(struct vcpu *vcpu)
+{
+	if (vcpu->run->msr.error) {
+		inject_gp(vcpu);
+		return 1;
+	}
+	vcpu_set_edx_eax(vcpu, vcpu->run->msr.data);
+	return vcpu_skip_insn(vcpu);
+}
+
+static int finish_user_wrmsr(struct vcpu *vcpu)
+{
+	if (vcpu->run->msr.error) {
+		inject_gp(vcpu);
+		return 1;
+	}
+	return vcpu_skip_insn(vcpu);
+}
+
+/* An access is refused by #GP, unless userspace wants to decide (KVM_CAP_X86_USER_SPACE_MSR). */
+static int refused(struct vcpu *vcpu, int result, u32 exit_reason, u64 value)
+{
+	static const u32 reasons[] = {
+		[MSR_FAULT] = KVM_MSR_EXIT_REASON_INVAL,
+		[MSR_UNKNOWN] = KVM_MSR_EXIT_REASON_UNKNOWN,
+		[MSR_FILTERED] = KVM_MSR_EXIT_REASON_FILTER,
+	};
+	u32 reason = reasons[result];
+	struct kvm_run *run = vcpu->run;
+
+	if (!(vcpu->vm->msr_to_user_mask & reason)) {
+		inject_gp(vcpu);
+		return 1;
+	}
+	run->exit_reason = exit_reason;
+	memset(&run->msr, 0, sizeof(run->msr));
+	run->msr.reason = reason;
+	run->msr.index = vcpu->gpr[GPR_RCX];
+	run->msr.data = value;
+	vcpu->complete = exit_reason == KVM_EXIT_X86_RDMSR ? finish_user_rdmsr : finish_user_wrmsr;
+	return 0;
+}
+
+int exit_rdmsr(struct vcpu *vcpu)
+{
+	u32 index = vcpu->gpr[GPR_RCX];
+	u64 value;
+	int r = msr_read(vcpu, index, false, &value);
+
+	trace_abyme_msr(false, index, value, r);
+	if (unlikely(r))
+		return refused(vcpu, r, KVM_EXIT_X86_RDMSR, 0);
+	vcpu_set_edx_eax(vcpu, value);
+	return vcpu_skip_insn(vcpu);
+}
+
+int exit_wrmsr(struct vcpu *vcpu)
+{
+	u32 index = vcpu->gpr[GPR_RCX];
+	u64 value = vcpu_edx_eax(vcpu);
+	int r = msr_write(vcpu, index, false, value);
+
+	trace_abyme_msr(true, index, value, r);
+	if (unlikely(r))
+		return refused(vcpu, r, KVM_EXIT_X86_WRMSR, value);
+	return vcpu_skip_insn(vcpu);
+}

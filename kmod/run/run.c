@@ -1,0 +1,628 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The run loop: requests, events, the entry, and after the exit its dispatch.
+ * KVM_RUN comes to vcpu_run(). Tour, stop 5.
+ *
+ * What a reader must know: whoever wants a vCPU's attention sets a request and
+ * then kicks. The vCPU sets VCPU_IN_GUEST, with interrupts off, before it looks
+ * at its requests for the last time: either it sees the request, or the kicker
+ * sees the mode and sends an IPI, which makes a VM exit.
+ *
+ * Functions of the loop answer 1 (go on), 0 (kvm_run is filled, go to
+ * userspace) or a negative errno.
+ * Context: the vCPU's thread, vCPU locked and loaded, interrupts and preemption
+ * on unless it is said otherwise.
+ */
+
+#include <abyme.h>
+#include <linux/context_tracking.h>
+#include <linux/kvm.h>
+#include <linux/sched/signal.h>
+#include <linux/smp.h>
+#include <linux/vtime.h>
+#include <vmx/controls.h>
+#include <vmx/exits.h>
+#include <vmx/info.h>
+
+#include "compat/compat.h"
+#include "cpu/trace.h"
+#include "cpu/vcpu.h"
+#include "hw/entry.h"
+#include "hw/insn.h"
+#include "hw/vmxop.h"
+#include "cpu/inject.h"
+#include "pc/irqchip.h"
+#include "nested/nested.h"
+#include "run/exit.h"
+#include "run/run.h"
+
+static unsigned int halt_poll_ns = 50000;
+module_param(halt_poll_ns, uint, 0644);
+MODULE_PARM_DESC(halt_poll_ns, "longest busy wait, in ns, before a halted vCPU sleeps (0: none)");
+
+/* --- requests ----------------------------------------------------------- */
+
+/* For L2 it is an exit that L1 gets always; for L1 the end of the machine. */
+static int triple_fault(struct vcpu *vcpu)
+{
+	if (vcpu->in_l2)
+		return nested_reflect_as(vcpu, EXIT_TRIPLE_FAULT, 0, 0);
+	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
+	return 0;
+}
+
+/*
+ * Requests that are only taken here have done their work by ending the last
+ * entry: what they are about is looked up again before the next. REQ_EVENT and
+ * REQ_TLB_FLUSH are taken later.
+ */
+static int handle_requests(struct vcpu *vcpu)
+{
+	if (likely(!READ_ONCE(vcpu->requests)))
+		return 1;
+	if (vcpu_take_request(vcpu, REQ_CLOCK_UPDATE)) {
+		clock_update(vcpu);
+		hyperv_clock_update(vcpu);
+		lapic_timer_sync(vcpu);
+	}
+	if (vcpu_take_request(vcpu, REQ_STEAL_UPDATE))
+		clock_update_steal(vcpu);
+	inject_take_nmi(vcpu);
+	if (vcpu_take_request(vcpu, REQ_MSR_BITMAP)) {
+		msrs_init_bitmap(vcpu);
+		nested_msr_bitmap_changed(vcpu);
+	}
+	vcpu_take_request(vcpu, REQ_MEM_EPOCH);
+	vcpu_take_request(vcpu, REQ_NESTED);
+	if (vcpu_take_request(vcpu, REQ_TRIPLE_FAULT))
+		return triple_fault(vcpu);
+	if (vcpu_take_request(vcpu, REQ_LEAVE)) {
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+		return -EINTR;
+	}
+	return 1;
+}
+
+/* --- events ------------------------------------------------------------- */
+
+static u32 exception_info(struct vcpu *vcpu)
+{
+	u32 info = vcpu->inject.exception.vector | vcpu->inject.exception.type;
+
+	if (vcpu->inject.exception.has_error)
+		info |= INTR_HAS_ERROR;
+	return info;
+}
+
+static void write_exception(struct vcpu *vcpu)
+{
+	trace_abyme_inj(vcpu->id, exception_info(vcpu), vcpu->inject.exception.error);
+	inject_write(vcpu, exception_info(vcpu), vcpu->inject.exception.error,
+		     vcpu->inject.insn_len);
+}
+
+/* Gives a pending exception to the processor. Its side effects on CR2, DR6 come first. */
+static void deliver_exception(struct vcpu *vcpu)
+{
+	struct vcpu_inject *in = &vcpu->inject;
+
+	if (in->exception.has_payload) {
+		if (in->exception.vector == VEC_PF)
+			vcpu->cr2 = in->exception.payload;
+		else
+			debug_deliver_payload(vcpu, in->exception.payload);
+		in->exception.has_payload = false;
+	}
+	/* Faults push RF set, also those that userspace has made pending. */
+	if (in->exception.vector != VEC_BP && in->exception.vector != VEC_OF &&
+	    in->exception.vector != VEC_DB)
+		vcpu_set_rflags(vcpu, vcpu_rflags(vcpu) | X86_EFLAGS_RF);
+	in->exception.pending = false;
+	in->exception.injected = true;
+	write_exception(vcpu);
+}
+
+/*
+ * An event whose delivery an exit cut short goes before all others. Return:
+ * whether there was one.
+ */
+static bool reinject(struct vcpu *vcpu)
+{
+	struct vcpu_inject *in = &vcpu->inject;
+
+	if (in->exception.injected)
+		write_exception(vcpu);
+	else if (in->nmi.injected)
+		inject_write(vcpu, VEC_NMI | INTR_TYPE_NMI, 0, 0);
+	else if (in->irq.injected)
+		inject_write(vcpu,
+			     in->irq.vector | (in->irq.soft ? INTR_TYPE_SOFT_INT : INTR_TYPE_EXT),
+			     0, in->insn_len);
+	else
+		return false;
+	return true;
+}
+
+static bool deliver_nmi(struct vcpu *vcpu)
+{
+	struct vcpu_inject *in = &vcpu->inject;
+
+	if (!in->nmi.pending || !inject_nmi_allowed(vcpu))
+		return false;
+	in->nmi.pending--;
+	in->nmi.injected = true;
+	inject_write(vcpu, VEC_NMI | INTR_TYPE_NMI, 0, 0);
+	trace_abyme_inj(vcpu->id, VEC_NMI | INTR_TYPE_NMI, 0);
+	vcpu->stats.nmi_injections++;
+	return true;
+}
+
+/*
+ * While L2 runs and L1 wants its interrupts none goes to L2: nested_events()
+ * has looked for them.
+ */
+static bool deliver_irq(struct vcpu *vcpu)
+{
+	struct vcpu_inject *in = &vcpu->inject;
+	int vector;
+
+	if (nested_takes_irqs(vcpu) || !inject_irq_allowed(vcpu))
+		return false;
+	vector = irq_ack(vcpu);
+	if (vector < 0)
+		return false;
+	in->irq.injected = true;
+	in->irq.soft = false;
+	in->irq.vector = vector;
+	inject_write(vcpu, vector | INTR_TYPE_EXT, 0, 0);
+	trace_abyme_inj(vcpu->id, vector | INTR_TYPE_EXT, 0);
+	vcpu->stats.irq_injections++;
+	return true;
+}
+
+/* Does userspace, which has the 8259As, wait until the guest can take an interrupt? */
+static bool user_wants_window(struct vcpu *vcpu)
+{
+	return unlikely(READ_ONCE(vcpu->run->request_interrupt_window)) && irq_user_may_raise(vcpu);
+}
+
+/*
+ * Writes the next event into the active VMCS, and asks for a window for the
+ * rest. May give L1 an exit instead. *@immediate: the entry is to be left again
+ * at once, as something is due to L1.
+ */
+static int deliver_events(struct vcpu *vcpu, bool *immediate)
+{
+	int r;
+
+	if (vcpu->in_l2) {
+		r = nested_events(vcpu, immediate);
+		if (r <= 0)
+			return r;
+	}
+	if (!reinject(vcpu)) {
+		if (vcpu->inject.exception.pending)
+			deliver_exception(vcpu);
+		else if (!*immediate && !deliver_nmi(vcpu))
+			deliver_irq(vcpu);
+	}
+	if (vcpu->inject.nmi.pending)
+		inject_nmi_window(vcpu, true);
+	if ((irq_pending(vcpu) >= 0 && !debug_blocks_irq(vcpu)) || user_wants_window(vcpu))
+		inject_irq_window(vcpu, true);
+	return 1;
+}
+
+/* --- the entry ---------------------------------------------------------- */
+
+/* Takes the entry back. Injected events are written again before the next. Interrupts off. */
+static void cancel_entry(struct vcpu *vcpu)
+{
+	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
+	inject_cancel(vcpu);
+	vcpu_request(vcpu, REQ_EVENT);
+}
+
+/* Has something come up since the last look? Context: interrupts off, VCPU_IN_GUEST set. */
+static bool must_not_enter(struct vcpu *vcpu)
+{
+	if (vcpu_take_request(vcpu, REQ_TLB_FLUSH)) {
+		hw_invept(INVEPT_ALL, 0);
+		vcpu->stats.tlb_flush++;
+	}
+	return !vmxop_on_here() || READ_ONCE(vcpu->requests) || xfer_to_guest_mode_work_pending() ||
+	       (vcpu->nested && nested_entry_stale(vcpu));
+}
+
+/*
+ * The crossing itself. Between context_tracking_guest_enter() and _exit() RCU
+ * may not watch: nothing in there may be traced or take a lock. Context:
+ * interrupts off. Return: 0, or 1 on VMfail.
+ */
+static __always_inline int cross(struct vcpu *vcpu)
+{
+	struct vmcs *vmcs = vcpu->vmcs;
+	const u64 *spec_ctrl = vcpu->cpuid.spec_ctrl ? &vcpu->msrs.spec_ctrl : NULL;
+	int failed;
+	u32 how;
+
+	host_quiet(&vcpu->host);
+	vtime_account_guest_enter();
+	if (!context_tracking_guest_enter())
+		compat_rcu_note_guest();
+	if (unlikely(vcpu->cr2 != native_read_cr2()))
+		native_write_cr2(vcpu->cr2);
+	how = host_before_entry(spec_ctrl) | (vmcs->launched ? VMX_ENTER_RESUME : 0);
+	failed = vmx_enter(vcpu->gpr, how, &vmcs->host.rsp);
+	host_after_exit(&vcpu->host, spec_ctrl);
+	vcpu->cr2 = native_read_cr2();
+	context_tracking_guest_exit();
+	host_loud(&vcpu->host);
+	return failed;
+}
+
+/* Crosses, and notes the time of entry and exit. */
+static noinline int cross_watched(struct vcpu *vcpu)
+{
+	int failed;
+
+	nested_watch_entry(vcpu);
+	failed = cross(vcpu);
+	nested_watch_exit(vcpu);
+	return failed;
+}
+
+/* .exit_reason when the processor refused to enter at all */
+#define NO_EXIT 0xffff
+
+/* Reads the exit, and does what must not wait: NMIs and machine checks. Interrupts off. */
+static void read_exit(struct vcpu *vcpu)
+{
+	u32 reason = vmread(VMCS_EXIT_REASON);
+
+	if (likely(!(reason & EXIT_ENTRY_FAILED)))
+		vcpu->vmcs->launched = true;
+	vcpu->exit_reason = reason;
+	vcpu->exit_qual_read = false;
+	vcpu->idt_vectoring = vmread(VMCS_IDT_VECTORING_INFO);
+	vcpu->lazy_avail = 0;
+	if (unlikely((u16)reason == EXIT_MCE_ENTRY))
+		compat_machine_check();
+	if (reason != EXIT_EXCEPTION_NMI)
+		return;
+	vcpu->intr_info = vmread(VMCS_EXIT_INTR_INFO);
+	if ((vcpu->intr_info & INTR_TYPE_MASK) == INTR_TYPE_NMI)
+		vmx_raise_nmi();
+	else if ((vcpu->intr_info & INTR_VECTOR) == VEC_MC)
+		compat_machine_check();
+}
+
+/* Turns interrupts on. The host's interrupt that ended the guest's turn is taken here. */
+static void leave_irqs_off(struct vcpu *vcpu)
+{
+	if ((u16)vcpu->exit_reason == EXIT_EXT_INT) {
+		local_irq_enable();
+		asm volatile("nop"); /* after STI's shadow it is taken, on the guest's account */
+		local_irq_disable();
+	}
+	vtime_account_guest_exit();
+	local_irq_enable();
+}
+
+/*
+ * The processor refused the entry. For L1 that is a bug of userspace's or of
+ * abyme's. @error: of VMfail, or 0.
+ */
+static int entry_failed(struct vcpu *vcpu, u32 error)
+{
+	struct kvm_run *run = vcpu->run;
+
+	if (vcpu->in_l2)
+		return nested_entry_refused(vcpu, error ? 0 : vcpu->exit_reason, error);
+	run->exit_reason = KVM_EXIT_FAIL_ENTRY;
+	run->fail_entry.hardware_entry_failure_reason = error ? error : vcpu->exit_reason;
+	run->fail_entry.cpu = raw_smp_processor_id();
+	return 0;
+}
+
+/* What of an exit comes before its handler. */
+static void note_exit(struct vcpu *vcpu)
+{
+	inject_recover(vcpu);
+	trace_abyme_exit(vcpu);
+}
+
+/*
+ * Most exits of L1 for an instruction need nothing of the host: they are handled where they
+ * arrive. Context: interrupts off, after read_exit(). Return: whether it was one of these;
+ * *@r is what its handler answered.
+ */
+static bool handle_at_once(struct vcpu *vcpu, int *r)
+{
+	if (vcpu->in_l2 || unlikely(vcpu->watched || vcpu->lapic_shares) || !exit_is_short(vcpu))
+		return false;
+	note_exit(vcpu);
+	*r = exit_handle(vcpu);
+	return true;
+}
+
+/* The host's turn again. Context: interrupts and preemption off, which ends here. */
+static void leave_guest(struct vcpu *vcpu)
+{
+	fpu_exit(vcpu);
+	debug_exit(vcpu);
+	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
+	leave_irqs_off(vcpu);
+	preempt_enable();
+	if (unlikely(vcpu->lapic_shares))
+		lapic_unshare(vcpu);
+}
+
+/* Context: interrupts off. Return: 0, or the VM-instruction error of an entry that failed. */
+static u32 enter_guest(struct vcpu *vcpu)
+{
+	int failed;
+
+	vcpu_lazy_flush(vcpu);
+	trace_abyme_entry(vcpu);
+	failed = unlikely(vcpu->watched) ? cross_watched(vcpu) : cross(vcpu);
+	if (unlikely(failed)) {
+		vcpu->exit_reason = NO_EXIT;
+		vcpu->stats.exits++;
+		return vmread(VMCS_INSN_ERROR);
+	}
+	read_exit(vcpu);
+	stats_count_exit(&vcpu->stats, vcpu->exit_reason, vcpu->in_l2);
+	return 0;
+}
+
+/*
+ * One entry, or several if their exits are short, and the handling of the exit after it. Up to
+ * preempt_disable() things may sleep; from there on nothing may, and everything that was
+ * prepared is checked once more.
+ */
+static int enter_once(struct vcpu *vcpu)
+{
+	bool immediate = false, handled;
+	u32 error;
+	int r;
+
+	r = handle_requests(vcpu);
+	if (r > 0 && vcpu->nested)
+		r = nested_before_entry(vcpu);
+	if (r > 0 && vcpu_take_request(vcpu, REQ_EVENT))
+		r = deliver_events(vcpu, &immediate);
+	if (r <= 0)
+		return r;
+	if (unlikely(vcpu->lapic_shares))
+		lapic_share(vcpu);
+
+	preempt_disable();
+	host_save(&vcpu->host);
+	msrs_load_guest(vcpu);
+	local_irq_disable();
+	WRITE_ONCE(vcpu->mode, VCPU_IN_GUEST);
+	smp_mb(); /* the mode before the requests: see the top of this file */
+	if (must_not_enter(vcpu)) {
+		cancel_entry(vcpu);
+		local_irq_enable();
+		preempt_enable();
+		if (unlikely(vcpu->lapic_shares))
+			lapic_unshare(vcpu);
+		return vmxop_over() ? -ESHUTDOWN : 1;
+	}
+	host_write_entry(vcpu->vmcs, &vcpu->host);
+	debug_enter(vcpu);
+	fpu_enter(vcpu);
+	if (unlikely(immediate))
+		compat_kick_cpu(smp_processor_id());
+	do {
+		error = enter_guest(vcpu);
+		if (unlikely(immediate))
+			vcpu_request(vcpu, REQ_EVENT); /* what is due to L1 still is */
+		handled = handle_at_once(vcpu, &r);
+	} while (handled && r > 0 && !must_not_enter(vcpu));
+	leave_guest(vcpu);
+	if (handled)
+		return r;
+	if (unlikely(vcpu->exit_reason == NO_EXIT || (vcpu->exit_reason & EXIT_ENTRY_FAILED)))
+		return entry_failed(vcpu, error);
+	note_exit(vcpu);
+	return exit_handle(vcpu);
+}
+
+/* --- halting ------------------------------------------------------------ */
+
+/* Is there something that ends HLT? Does not sleep. */
+static bool has_wake_event(struct vcpu *vcpu)
+{
+	if (vcpu->in_l2)
+		return nested_wakes(vcpu);
+	if (vcpu_test_request(vcpu, REQ_NMI) || vcpu_test_request(vcpu, REQ_TRIPLE_FAULT) ||
+	    vcpu_test_request(vcpu, REQ_NESTED))
+		return true;
+	if (vcpu->inject.exception.pending)
+		return true;
+	if (vcpu->inject.nmi.pending && inject_nmi_allowed(vcpu))
+		return true;
+	return irq_pending(vcpu) >= 0 && inject_irq_allowed(vcpu);
+}
+
+/*
+ * Is there a reason to stop waiting? Called with the thread about to sleep, so
+ * it must not sleep itself.
+ */
+static bool has_work(struct vcpu *vcpu)
+{
+	if (signal_pending(current) || compat_immediate_exit(vcpu->run))
+		return true;
+	if (vcpu->lapic && lapic_has_events(vcpu) && !nested_holds_init(vcpu))
+		return true;
+	if (vcpu->in_l2 && nested_halt_changed(vcpu))
+		return true;
+	return vcpu->mp_state == KVM_MP_STATE_HALTED && has_wake_event(vcpu);
+}
+
+/* Waits busily, for longer if that paid off lately. Return: whether it did this time. */
+static bool poll(struct vcpu *vcpu)
+{
+	u64 end = ktime_get_ns() + vcpu->halt_poll_ns;
+
+	if (!vcpu->halt_poll_ns || vcpu->mp_state != KVM_MP_STATE_HALTED)
+		return false;
+	do {
+		if (has_work(vcpu)) {
+			vcpu->stats.halt_poll_success++;
+			return true;
+		}
+		cpu_relax();
+	} while (!need_resched() && ktime_get_ns() < end);
+	return false;
+}
+
+/*
+ * vcpu_wake() wakes it. The state is set before the look, so that nothing is
+ * missed in between.
+ */
+static void sleep_until_work(struct vcpu *vcpu)
+{
+	prepare_to_rcuwait(&vcpu->wait);
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (has_work(vcpu))
+			break;
+		schedule();
+	}
+	finish_rcuwait(&vcpu->wait);
+	vcpu->stats.halt_wakeup++;
+}
+
+/* Halves the busy wait after a long sleep, doubles it if a slightly longer one would have done. */
+static void adapt_poll(struct vcpu *vcpu, u64 slept_ns)
+{
+	unsigned int limit = READ_ONCE(halt_poll_ns);
+
+	if (slept_ns > limit)
+		vcpu->halt_poll_ns /= 2;
+	else
+		vcpu->halt_poll_ns = min(limit, max(vcpu->halt_poll_ns * 2, 5000U));
+	if (vcpu->halt_poll_ns < 1000)
+		vcpu->halt_poll_ns = 0;
+}
+
+/* The vCPU is halted, or waits for a SIPI. */
+static int block(struct vcpu *vcpu)
+{
+	u64 start;
+
+	if (vcpu->in_l2)
+		nested_halted(vcpu);
+	if (unlikely(vcpu->watched))
+		nested_watch_spend(vcpu, ABYME_SPENT_IDLE);
+	if (!poll(vcpu)) {
+		start = ktime_get_ns();
+		sleep_until_work(vcpu);
+		adapt_poll(vcpu, ktime_get_ns() - start);
+	}
+	if (unlikely(vcpu->watched))
+		nested_watch_spend(vcpu, ABYME_SPENT_L0);
+	if (vcpu->mp_state == KVM_MP_STATE_HALTED && has_wake_event(vcpu)) {
+		vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+		vcpu_request(vcpu, REQ_EVENT);
+	}
+	return 1;
+}
+
+/* --- KVM_RUN ------------------------------------------------------------ */
+
+static bool runnable(struct vcpu *vcpu)
+{
+	if (vcpu->lapic && unlikely(lapic_has_events(vcpu)) && !nested_holds_init(vcpu))
+		lapic_accept_events(vcpu);
+	return vcpu->mp_state == KVM_MP_STATE_RUNNABLE;
+}
+
+/* What the thread owes the host: signals, rescheduling. Return: 1: go on. */
+static int host_work(struct vcpu *vcpu)
+{
+	if (!__xfer_to_guest_mode_work_pending() && !compat_immediate_exit(vcpu->run))
+		return 1;
+	if (compat_immediate_exit(vcpu->run))
+		return -EINTR; /* .exit_reason stays: by this userspace finishes the last exit */
+	if (compat_guest_work()) {
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+		vcpu->stats.signal_exits++;
+		return -EINTR;
+	}
+	return 1;
+}
+
+static bool window_open_for_user(struct vcpu *vcpu)
+{
+	if (!user_wants_window(vcpu) || !irq_window_open(vcpu))
+		return false;
+	vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+	vcpu->stats.request_irq_exits++;
+	return true;
+}
+
+/*
+ * What the guest's last instruction made due to userspace comes before all
+ * else: it is in nothing that userspace could save, should it not come back.
+ */
+static int tell_user(struct vcpu *vcpu)
+{
+	int r;
+
+	if (likely(!(READ_ONCE(vcpu->requests) & (LAPIC_USER_REQUESTS | HYPERV_USER_REQUESTS))))
+		return 1;
+	r = lapic_tell_user(vcpu);
+	return r > 0 ? hyperv_tell_user(vcpu) : r;
+}
+
+/* Userspace has answered an exit: the instruction that made it is ended. */
+static int finish_last_exit(struct vcpu *vcpu)
+{
+	int (*complete)(struct vcpu * vcpu) = vcpu->complete;
+
+	if (!complete)
+		return 1;
+	vcpu->complete = NULL;
+	return complete(vcpu);
+}
+
+/*
+ * Tour, stop 5. What is done once for a KVM_RUN is here, what is done for each
+ * entry in enter_once().
+ */
+int vcpu_run(struct vcpu *vcpu)
+{
+	int r;
+
+	vcpu->first_run_done = true;
+	if (unlikely(vcpu->watched))
+		nested_watch_spend(vcpu, ABYME_SPENT_L0);
+	lapic_timer_attend(vcpu); /* userspace may have set the TSC, too */
+	fpu_load_guest(vcpu);
+	r = finish_last_exit(vcpu);
+	if (r > 0)
+		r = tell_user(vcpu);
+	if (r > 0)
+		r = host_work(vcpu);
+	if (r > 0 && vcpu->run->request_interrupt_window)
+		vcpu_request(vcpu, REQ_EVENT);
+	while (r > 0) {
+		r = runnable(vcpu) ? enter_once(vcpu) : block(vcpu);
+		if (r > 0)
+			r = tell_user(vcpu);
+		if (r > 0 && window_open_for_user(vcpu))
+			r = 0;
+		if (r > 0)
+			r = host_work(vcpu);
+	}
+	fpu_put_guest(vcpu);
+	lapic_timer_leave(vcpu);
+	if (unlikely(vcpu->watched))
+		nested_watch_spend(vcpu, r ? ABYME_SPENT_TRACE : ABYME_SPENT_USER);
+	return r;
+}
