@@ -11,6 +11,7 @@
 #include <linux/kvm.h>
 #include <linux/nospec.h>
 #include <vmx/exits.h>
+#include <vmx/info.h>
 
 #include "exits/exits.h"
 #include "guest/vcpu.h"
@@ -88,4 +89,15 @@ int exit_handle(struct vcpu *vcpu)
 	if (likely(reason < NR_EXITS))
 		handler = handlers[array_index_nospec(reason, NR_EXITS)];
 	return likely(handler) ? handler(vcpu) : exit_unexpected(vcpu);
+}
+
+bool exit_is_short(struct vcpu *vcpu)
+{
+	switch (vcpu->exit_reason) {
+	case EXIT_CPUID: return true;
+	case EXIT_VMCALL: return !hyperv_calls_on(vcpu);
+	case EXIT_VMREAD:
+	case EXIT_VMWRITE: return vmread(VMCS_EXIT_INSN_INFO) & INSN_IS_REG;
+	default: return false;
+	}
 }

@@ -3,6 +3,8 @@
 #ifndef ABYME_EXIT_H
 #define ABYME_EXIT_H
 
+#include <linux/types.h>
+
 struct vcpu;
 
 /*
@@ -10,5 +12,7 @@ struct vcpu;
  * Return: 1: enter again; 0: kvm_run is filled; <0: errno. May sleep.
  */
 int exit_handle(struct vcpu *vcpu);
+/* Does its handler sleep nowhere, and touch no memory of the guest's? Then interrupts may be off. */
+bool exit_is_short(struct vcpu *vcpu);
 
 #endif

@@ -272,6 +272,9 @@ static noinline int cross_watched(struct vcpu *vcpu)
 	return failed;
 }
 
+/* .exit_reason when the processor refused to enter at all */
+#define NO_EXIT 0xffff
+
 /* Reads the exit, and does what must not wait: NMIs and machine checks. Interrupts off. */
 static void read_exit(struct vcpu *vcpu)
 {
@@ -322,39 +325,67 @@ static int entry_failed(struct vcpu *vcpu, u32 error)
 	return 0;
 }
 
-/* @failed: VMfail, after which the VMCS has no exit to be read. */
-static int after_exit(struct vcpu *vcpu, int failed)
+/* What of an exit comes before its handler. */
+static void note_exit(struct vcpu *vcpu)
 {
-	u32 error = 0;
+	inject_recover(vcpu);
+	trace_abyme_exit(vcpu);
+}
 
-	if (unlikely(failed)) {
-		error = vmread(VMCS_INSN_ERROR);
-		vcpu->exit_reason = 0xffff;
-	} else {
-		read_exit(vcpu);
-	}
+/*
+ * Most exits of L1 for an instruction need nothing of the host: they are handled where they
+ * arrive. Context: interrupts off, after read_exit(). Return: whether it was one of these;
+ * *@r is what its handler answered.
+ */
+static bool handle_at_once(struct vcpu *vcpu, int *r)
+{
+	if (vcpu->in_l2 || unlikely(vcpu->watched || vcpu->lapic_shares) || !exit_is_short(vcpu))
+		return false;
+	note_exit(vcpu);
+	*r = exit_handle(vcpu);
+	return true;
+}
+
+/* The host's turn again. Context: interrupts and preemption off, which ends here. */
+static void leave_guest(struct vcpu *vcpu)
+{
+	fpu_exit(vcpu);
+	debug_exit(vcpu);
 	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
 	leave_irqs_off(vcpu);
 	preempt_enable();
 	if (unlikely(vcpu->lapic_shares))
 		lapic_unshare(vcpu);
+}
 
+/* Context: interrupts off. Return: 0, or the VM-instruction error of an entry that failed. */
+static u32 enter_guest(struct vcpu *vcpu)
+{
+	int failed;
+
+	vcpu_lazy_flush(vcpu);
+	trace_abyme_entry(vcpu);
+	failed = unlikely(vcpu->watched) ? cross_watched(vcpu) : cross(vcpu);
+	if (unlikely(failed)) {
+		vcpu->exit_reason = NO_EXIT;
+		vcpu->stats.exits++;
+		return vmread(VMCS_INSN_ERROR);
+	}
+	read_exit(vcpu);
 	stats_count_exit(&vcpu->stats, vcpu->exit_reason, vcpu->in_l2);
-	if (unlikely(failed || (vcpu->exit_reason & EXIT_ENTRY_FAILED)))
-		return entry_failed(vcpu, error);
-	inject_recover(vcpu);
-	trace_abyme_exit(vcpu);
-	return exit_handle(vcpu);
+	return 0;
 }
 
 /*
- * One entry and the handling of the exit after it. Up to preempt_disable() things may sleep;
- * from there on nothing may, and everything that was prepared is checked once more.
+ * One entry, or several if their exits are short, and the handling of the exit after it. Up to
+ * preempt_disable() things may sleep; from there on nothing may, and everything that was
+ * prepared is checked once more.
  */
 static int enter_once(struct vcpu *vcpu)
 {
-	bool immediate = false;
-	int failed, r;
+	bool immediate = false, handled;
+	u32 error;
+	int r;
 
 	r = handle_requests(vcpu);
 	if (r > 0 && vcpu->nested)
@@ -380,19 +411,24 @@ static int enter_once(struct vcpu *vcpu)
 			lapic_unshare(vcpu);
 		return vmxop_over() ? -ESHUTDOWN : 1;
 	}
-	vcpu_lazy_flush(vcpu);
 	host_write_entry(vcpu->vmcs, &vcpu->host);
 	debug_enter(vcpu);
 	fpu_enter(vcpu);
 	if (unlikely(immediate))
 		compat_kick_cpu(smp_processor_id());
-	trace_abyme_entry(vcpu);
-	failed = unlikely(vcpu->watched) ? cross_watched(vcpu) : cross(vcpu);
-	if (unlikely(immediate))
-		vcpu_request(vcpu, REQ_EVENT); /* what is due to L1 still is */
-	fpu_exit(vcpu);
-	debug_exit(vcpu);
-	return after_exit(vcpu, failed);
+	do {
+		error = enter_guest(vcpu);
+		if (unlikely(immediate))
+			vcpu_request(vcpu, REQ_EVENT); /* what is due to L1 still is */
+		handled = handle_at_once(vcpu, &r);
+	} while (handled && r > 0 && !must_not_enter(vcpu));
+	leave_guest(vcpu);
+	if (handled)
+		return r;
+	if (unlikely(vcpu->exit_reason == NO_EXIT || (vcpu->exit_reason & EXIT_ENTRY_FAILED)))
+		return entry_failed(vcpu, error);
+	note_exit(vcpu);
+	return exit_handle(vcpu);
 }
 
 /* --- halting ------------------------------------------------------------ */

@@ -174,6 +174,20 @@ void alu_imul(struct alu *alu)
 	put_flags(alu, FLAG_CF | FLAG_OF, too_large ? FLAG_CF | FLAG_OF : 0);
 }
 
+/* CF says that there is no bit, ZF that there are no zeros before it. */
+static void count_zeros(struct alu *alu, u64 b)
+{
+	unsigned int bits = 8 * alu->size;
+
+	if (!b)
+		alu->result = bits;
+	else if (alu->op == OP_TZCNT)
+		alu->result = __builtin_ctzll(b);
+	else
+		alu->result = __builtin_clzll(b) - (64 - bits);
+	put_flags(alu, FLAG_CF | FLAG_ZF, (b ? 0 : FLAG_CF) | (alu->result ? 0 : FLAG_ZF));
+}
+
 void alu_bits(struct alu *alu)
 {
 	u64 b = cut(alu, alu->b);
@@ -184,9 +198,28 @@ void alu_bits(struct alu *alu)
 			alu->result++;
 		return;
 	}
+	if (alu->op == OP_TZCNT || alu->op == OP_LZCNT) {
+		count_zeros(alu, b);
+		return;
+	}
 	put_flags(alu, FLAG_ZF, b ? 0 : FLAG_ZF);
 	if (b)
 		alu->result = alu->op == OP_BSF ? __builtin_ctzll(b) : 63 - __builtin_clzll(b);
+}
+
+#define CRC32_POLYNOMIAL 0x82f63b78 /* 0x11edc6f41 with its bits the other way round */
+
+void alu_crc32(struct alu *alu)
+{
+	u32 sum = alu->a;
+	int i, bit;
+
+	for (i = 0; i < alu->size; i++) {
+		sum ^= alu->b >> 8 * i & 0xff;
+		for (bit = 0; bit < 8; bit++)
+			sum = sum >> 1 ^ (sum & 1 ? CRC32_POLYNOMIAL : 0);
+	}
+	alu->result = sum;
 }
 
 static void multiply(struct alu *alu, u64 *high, u64 *low)

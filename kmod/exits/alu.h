@@ -30,8 +30,10 @@ void alu_compute(struct alu *alu);
 
 /* IMUL of two operands: CF and OF say that the product did not fit. */
 void alu_imul(struct alu *alu);
-/* BSF, BSR, POPCNT of .b; if that is 0, BSF and BSR have no result. */
+/* BSF, BSR, TZCNT, LZCNT, POPCNT of .b; if that is 0, BSF and BSR have no result. */
 void alu_bits(struct alu *alu);
+/* CRC32: .a and the bytes of .b, to .result. */
+void alu_crc32(struct alu *alu);
 /* rDX:rAX, in *@high and *@low, times or by .b; false: #DE. @op: OP_MUL to OP_IDIV. */
 bool alu_wide(struct alu *alu, u64 *high, u64 *low);
 /* Does condition @cc, 0 to 15, hold? SDM: "Instruction Format", tttn. */

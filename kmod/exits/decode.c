@@ -41,7 +41,8 @@ enum encoding {
 #define NO_16 BIT(6)   /* operand size 16 is another instruction, or none */
 #define ALIGNED BIT(7)
 #define ONLY_F3 BIT(8) /* without that prefix the opcode is another instruction */
-#define NO_F3 BIT(9)   /* with that prefix the opcode is another instruction */
+#define STACK BIT(9)   /* 64 bits in 64-bit mode, or 16 */
+#define NEAR BIT(10)   /* 64 bits in 64-bit mode, and prefix 66 means nothing there */
 
 /* A row of an opcode table. OP_NONE with ENC_NONE, that is zeroes, is no instruction. */
 struct row {
@@ -99,6 +100,16 @@ static const struct row group4[8] = {
 	[1] = ROW(DEC, M, LOCKABLE),
 };
 
+/* Far calls and jumps are not among them. */
+static const struct row group5[8] = {
+	[0] = ROW(INC, M, LOCKABLE), [1] = ROW(DEC, M, LOCKABLE), [2] = ROW(CALL, M, NEAR),
+	[4] = ROW(JMP, M, NEAR),     [6] = ROW(PUSH, M, STACK),
+};
+
+static const struct row group1a[8] = {
+	[0] = ROW(POP, M, STACK),
+};
+
 static const struct row group8[8] = {
 	[4] = ROW(BT, MIB, 0),
 	[5] = ROW(BTS, MIB, LOCKABLE),
@@ -143,6 +154,7 @@ static const struct row one_byte[256] = {
 	[0x89] = ROW(MOV, MR, 0),
 	[0x8a] = ROW(MOV, RM, BYTE_OP),
 	[0x8b] = ROW(MOV, RM, 0),
+	[0x8f] = GROUP(group1a, 0),
 	[0xa0] = ROW(MOV, MOFFS_A, BYTE_OP),
 	[0xa1] = ROW(MOV, MOFFS_A, 0),
 	[0xa2] = ROW(MOV, A_MOFFS, BYTE_OP),
@@ -168,7 +180,7 @@ static const struct row one_byte[256] = {
 	[0xf6] = GROUP(group3, BYTE_OP),
 	[0xf7] = GROUP(group3, 0),
 	[0xfe] = GROUP(group4, BYTE_OP),
-	[0xff] = GROUP(group4, 0),
+	[0xff] = GROUP(group5, 0),
 };
 
 static const struct row two_byte[256] = {
@@ -190,8 +202,8 @@ static const struct row two_byte[256] = {
 	[0xb8] = ROW(POPCNT, RM, ONLY_F3),
 	[0xba] = GROUP(group8, 0),
 	[0xbb] = ROW(BTC, MR, LOCKABLE),
-	[0xbc] = ROW(BSF, RM, NO_F3), /* with F3 it is TZCNT, which not all processors have */
-	[0xbd] = ROW(BSR, RM, NO_F3), /* with F3 it is LZCNT, which not all processors have */
+	[0xbc] = ROW(BSF, RM, 0),
+	[0xbd] = ROW(BSR, RM, 0),
 	[0xbe] = ROW(MOVSX, RM, SRC_BYTE),
 	[0xbf] = ROW(MOVSX, RM, SRC_WORD),
 	[0xc0] = ROW(XADD, MR, BYTE_OP | LOCKABLE),
@@ -254,8 +266,13 @@ static const struct sse_row {
 	{ 0x382a, P_66, ENC_RM, 16, ALIGNED_16 }, /* MOVNTDQA */
 };
 
+/* Those that share their opcode with others of other prefixes. */
 static const struct row movbe_load = ROW(MOVBE, RM, 0);
 static const struct row movbe_store = ROW(MOVBE, MR, 0);
+static const struct row crc32_byte = ROW(CRC32, RM, SRC_BYTE);
+static const struct row crc32 = ROW(CRC32, RM, 0);
+static const struct row tzcnt = ROW(TZCNT, RM, 0);
+static const struct row lzcnt = ROW(LZCNT, RM, 0);
 
 #define REX_W 8
 #define REX_R 4
@@ -396,22 +413,37 @@ static void take_opcode(struct cursor *c, u8 byte)
 		c->opcode = 0x3800 | next_byte(c);
 }
 
+static const struct row *find_three_byte(const struct cursor *c)
+{
+	bool first = c->opcode == 0x38f0;
+
+	if ((!first && c->opcode != 0x38f1) || c->rep == REP_E)
+		return NULL;
+	if (c->rep == REP_NE)
+		return first ? &crc32_byte : &crc32;
+	return first ? &movbe_load : &movbe_store;
+}
+
+static const struct row *find_two_byte(const struct cursor *c)
+{
+	if (c->rep == REP_E && c->opcode == 0x0fbc)
+		return &tzcnt;
+	if (c->rep == REP_E && c->opcode == 0x0fbd)
+		return &lzcnt;
+	return &two_byte[c->opcode & 0xff];
+}
+
 /* NULL: the opcode is in none of the tables, or only in sse[]. */
 static const struct row *find_row(const struct cursor *c)
 {
 	const struct row *row;
-	u8 low = c->opcode;
 
 	switch (c->opcode >> 8) {
-	case 0: row = &one_byte[low]; break;
-	case 0x0f: row = &two_byte[low]; break;
-	default:
-		/* MOVBE; with F2 the same opcodes are CRC32, which reads as unknown. */
-		if (c->rep != REP_NONE || (low != 0xf0 && low != 0xf1))
-			return NULL;
-		row = low == 0xf0 ? &movbe_load : &movbe_store;
+	case 0: row = &one_byte[c->opcode]; break;
+	case 0x0f: row = find_two_byte(c); break;
+	default: row = find_three_byte(c);
 	}
-	return row->enc == ENC_NONE ? NULL : row;
+	return !row || row->enc == ENC_NONE ? NULL : row;
 }
 
 static enum mandatory mandatory_prefix(const struct cursor *c)
@@ -462,8 +494,8 @@ static const char *why_unknown(const struct cursor *c, bool opcode_known)
 		return "MMX moves on device memory are not emulated";
 	if (opcode_known)
 		return "no such prefix and opcode in the emulator's table";
-	if (byte == 0x8f || (byte >= 0x6c && byte <= 0x6f))
-		return "POP, INS and OUTS on device memory are not emulated";
+	if (byte >= 0x6c && byte <= 0x6f)
+		return "INS and OUTS on device memory are not emulated";
 	if (byte == 0x0fae || byte == 0x0fc7)
 		return "saving and loading state on device memory is not emulated";
 	if (byte == 0x62 || byte == 0xc4 || byte == 0xc5)
@@ -568,7 +600,11 @@ static int check_flush(struct cursor *c, struct insn *insn)
 static void set_operand_sizes(const struct cursor *c, struct insn *insn, u16 flags)
 {
 	insn->size = flags & BYTE_OP ? 1 : c->opsize;
+	if (c->mode == MODE_64 && (flags & NEAR || (flags & STACK && c->opsize == 4)))
+		insn->size = 8;
 	insn->reg_size = insn->size;
+	if (insn->op == OP_CRC32) /* its sum has 32 bits always */
+		insn->reg_size = max_t(u8, insn->size, 4);
 	if (flags & SRC_BYTE)
 		insn->size = 1;
 	else if (flags & SRC_WORD)
@@ -584,8 +620,7 @@ static int check_row(struct cursor *c, struct insn *insn, u16 flags)
 {
 	if (flags & ONLY_64 && c->mode != MODE_64)
 		return refuse(insn, "no such opcode outside 64-bit mode in the emulator's table");
-	if ((flags & NO_16 && (c->opsize_prefix || c->rep)) ||
-	    (flags & ONLY_F3 && c->rep != REP_E) || (flags & NO_F3 && c->rep == REP_E))
+	if ((flags & NO_16 && (c->opsize_prefix || c->rep)) || (flags & ONLY_F3 && c->rep != REP_E))
 		return refuse(insn, "no such prefix and opcode in the emulator's table");
 	if (insn->lock && !(flags & LOCKABLE))
 		return refuse(insn, "LOCK with an instruction that does not allow it");
@@ -737,32 +772,65 @@ int insn_decode(struct insn *insn, const u8 *bytes, size_t len, enum insn_mode m
 const char *insn_op_name(enum insn_op op)
 {
 	static const char *const names[] = {
-		[OP_NONE] = "?",	  [OP_ADD] = "add",
-		[OP_OR] = "or",		  [OP_ADC] = "adc",
-		[OP_SBB] = "sbb",	  [OP_AND] = "and",
-		[OP_SUB] = "sub",	  [OP_XOR] = "xor",
-		[OP_CMP] = "cmp",	  [OP_TEST] = "test",
-		[OP_NOT] = "not",	  [OP_NEG] = "neg",
-		[OP_INC] = "inc",	  [OP_DEC] = "dec",
-		[OP_BT] = "bt",		  [OP_BTS] = "bts",
-		[OP_BTR] = "btr",	  [OP_BTC] = "btc",
-		[OP_ROL] = "rol",	  [OP_ROR] = "ror",
-		[OP_RCL] = "rcl",	  [OP_RCR] = "rcr",
-		[OP_SHL] = "shl",	  [OP_SHR] = "shr",
-		[OP_SAR] = "sar",	  [OP_SHLD] = "shld",
-		[OP_SHRD] = "shrd",	  [OP_IMUL] = "imul",
-		[OP_CMOV] = "cmov",	  [OP_BSF] = "bsf",
-		[OP_BSR] = "bsr",	  [OP_POPCNT] = "popcnt",
-		[OP_MUL] = "mul",	  [OP_IMUL_WIDE] = "imul",
-		[OP_DIV] = "div",	  [OP_IDIV] = "idiv",
-		[OP_SET] = "set",	  [OP_MOV] = "mov",
-		[OP_MOVZX] = "movzx",	  [OP_MOVSX] = "movsx",
-		[OP_MOVBE] = "movbe",	  [OP_MOVX] = "movx",
-		[OP_XCHG] = "xchg",	  [OP_XADD] = "xadd",
-		[OP_CMPXCHG] = "cmpxchg", [OP_CMPXCHG_PAIR] = "cmpxchg8b",
-		[OP_MOVS] = "movs",	  [OP_CMPS] = "cmps",
-		[OP_STOS] = "stos",	  [OP_LODS] = "lods",
-		[OP_SCAS] = "scas",	  [OP_FLUSH] = "clflush",
+		[OP_NONE] = "?",
+		[OP_ADD] = "add",
+		[OP_OR] = "or",
+		[OP_ADC] = "adc",
+		[OP_SBB] = "sbb",
+		[OP_AND] = "and",
+		[OP_SUB] = "sub",
+		[OP_XOR] = "xor",
+		[OP_CMP] = "cmp",
+		[OP_TEST] = "test",
+		[OP_NOT] = "not",
+		[OP_NEG] = "neg",
+		[OP_INC] = "inc",
+		[OP_DEC] = "dec",
+		[OP_BT] = "bt",
+		[OP_BTS] = "bts",
+		[OP_BTR] = "btr",
+		[OP_BTC] = "btc",
+		[OP_ROL] = "rol",
+		[OP_ROR] = "ror",
+		[OP_RCL] = "rcl",
+		[OP_RCR] = "rcr",
+		[OP_SHL] = "shl",
+		[OP_SHR] = "shr",
+		[OP_SAR] = "sar",
+		[OP_SHLD] = "shld",
+		[OP_SHRD] = "shrd",
+		[OP_IMUL] = "imul",
+		[OP_CMOV] = "cmov",
+		[OP_BSF] = "bsf",
+		[OP_BSR] = "bsr",
+		[OP_POPCNT] = "popcnt",
+		[OP_TZCNT] = "tzcnt",
+		[OP_LZCNT] = "lzcnt",
+		[OP_CRC32] = "crc32",
+		[OP_PUSH] = "push",
+		[OP_POP] = "pop",
+		[OP_CALL] = "call",
+		[OP_JMP] = "jmp",
+		[OP_MUL] = "mul",
+		[OP_IMUL_WIDE] = "imul",
+		[OP_DIV] = "div",
+		[OP_IDIV] = "idiv",
+		[OP_SET] = "set",
+		[OP_MOV] = "mov",
+		[OP_MOVZX] = "movzx",
+		[OP_MOVSX] = "movsx",
+		[OP_MOVBE] = "movbe",
+		[OP_MOVX] = "movx",
+		[OP_XCHG] = "xchg",
+		[OP_XADD] = "xadd",
+		[OP_CMPXCHG] = "cmpxchg",
+		[OP_CMPXCHG_PAIR] = "cmpxchg8b",
+		[OP_MOVS] = "movs",
+		[OP_CMPS] = "cmps",
+		[OP_STOS] = "stos",
+		[OP_LODS] = "lods",
+		[OP_SCAS] = "scas",
+		[OP_FLUSH] = "clflush",
 	};
 
 	return op < ARRAY_SIZE(names) ? names[op] : names[OP_NONE];

@@ -2,8 +2,8 @@
 /*
  * Decoder for the instructions with which guests touch device memory.
  *
- * Every instruction it accepts has exactly one memory operand, or is a string
- * instruction with one or two. It works on bytes alone: what registers and
+ * Every instruction it accepts has exactly one memory operand, the stack not counted, or
+ * is a string instruction with one or two. It works on bytes alone: what registers and
  * segments hold is the emulator's business (emulate.h).
  */
 #ifndef EXITS_DECODE_H
@@ -50,7 +50,10 @@ enum insn_op {
 	OP_CMOV,
 	OP_BSF,
 	OP_BSR,
+	OP_TZCNT,
+	OP_LZCNT,
 	OP_POPCNT,
+	OP_CRC32,
 	/* These read memory and write rAX and rDX. */
 	OP_MUL,
 	OP_IMUL_WIDE,
@@ -72,6 +75,11 @@ enum insn_op {
 	OP_LODS,
 	OP_SCAS,
 	OP_FLUSH, /* CLFLUSH, CLFLUSHOPT, CLWB: no data */
+	/* The stack's, and near jumps: memory is what is pushed, popped or where it goes. */
+	OP_PUSH,
+	OP_POP,
+	OP_CALL,
+	OP_JMP,
 };
 
 /* What the memory operand's partner is, and which of the two is written. */
@@ -113,7 +121,7 @@ struct insn {
 	u8 mode;	/* enum insn_mode */
 	u8 len;		/* of the whole instruction, bytes */
 	u8 size;	/* of an access to memory, bytes: 1, 2, 4, 8 or 16 */
-	u8 reg_size;	/* of the register operand; differs for MOVZX, MOVSX */
+	u8 reg_size;	/* of the register operand; differs for MOVZX, MOVSX, CRC32 */
 	u8 addr_size;	/* bytes: 2, 4 or 8 */
 	u8 reg;		/* GPR, or XMM register for OP_MOVX */
 	bool high_byte; /* reg is AH, CH, DH or BH, of RAX, RCX, RDX or RBX */

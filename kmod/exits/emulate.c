@@ -86,6 +86,9 @@ static u64 effective_address(struct exec *x)
 
 	if (mem->base != NO_GPR)
 		ea += x->ops->get_gpr(x->guest, mem->base);
+	/* POP has taken from the stack before it asks where to. */
+	if (insn->op == OP_POP && mem->base == GPR_RSP)
+		ea += insn->size;
 	if (mem->index != NO_GPR)
 		ea += x->ops->get_gpr(x->guest, mem->index) << mem->shift;
 	if (mem->rip_relative)
@@ -321,7 +324,7 @@ static int do_alu(struct exec *x, struct emu_mem *mem)
 	return ret;
 }
 
-/* IMUL of two and three operands, BSF, BSR, POPCNT: to a register, from memory. */
+/* IMUL of two and three operands, BSF to POPCNT, CRC32: to a register, from memory. */
 static int do_to_reg(struct exec *x, struct emu_mem *mem)
 {
 	const struct insn *insn = x->insn;
@@ -332,10 +335,12 @@ static int do_to_reg(struct exec *x, struct emu_mem *mem)
 	alu.a = insn->has_imm ? insn->imm : get_reg(x);
 	if (insn->op == OP_IMUL)
 		alu_imul(&alu);
+	else if (insn->op == OP_CRC32)
+		alu_crc32(&alu);
 	else
 		alu_bits(&alu);
 	/* Where there is no bit to be found, the register stays as it is, wholly. */
-	if (alu.b || insn->op == OP_IMUL || insn->op == OP_POPCNT)
+	if (alu.b || (insn->op != OP_BSF && insn->op != OP_BSR))
 		set_reg(x, alu.result);
 	set_flags(x, alu.flags);
 	return 0;
@@ -477,7 +482,10 @@ static exec_fn find_exec(const struct insn *insn)
 	case OP_IMUL:
 	case OP_BSF:
 	case OP_BSR:
-	case OP_POPCNT: return do_to_reg;
+	case OP_TZCNT:
+	case OP_LZCNT:
+	case OP_POPCNT:
+	case OP_CRC32: return do_to_reg;
 	case OP_CMOV: return do_cmov;
 	case OP_SET: return do_setcc;
 	case OP_MUL:
@@ -521,6 +529,75 @@ static int run_plain(struct exec *x)
 	if (!ret && reads_mem(insn))
 		ret = read_mem(x, mem);
 	return ret ? ret : find_exec(insn)(x, mem);
+}
+
+/* ---- the stack, and near jumps ---- */
+
+static u8 stack_size(struct exec *x)
+{
+	return x->insn->mode == MODE_64 ? 8 : x->ops->stack_size(x->guest);
+}
+
+/* Both operands are located before a device sees anything of it. */
+static int run_pop(struct exec *x)
+{
+	struct emu_mem *to = &x->emu->mem[0], *stack = &x->emu->mem[1];
+	u8 size = stack_size(x);
+	u64 sp = get_gpr(x, GPR_RSP, size);
+	int ret;
+
+	ret = locate(x, stack, SEG_SS, sp, false);
+	if (!ret)
+		ret = locate(x, to, x->insn->mem.seg, effective_address(x), true);
+	if (!ret)
+		ret = read_mem(x, stack);
+	if (!ret)
+		ret = write_value(x, to, mem_value(stack, x->insn->size));
+	if (!ret)
+		set_gpr(x, GPR_RSP, size, sp + x->insn->size);
+	return ret;
+}
+
+static int push(struct exec *x, u64 value)
+{
+	u8 size = stack_size(x);
+	int ret = write_value(x, &x->emu->mem[1], value);
+
+	if (!ret)
+		set_gpr(x, GPR_RSP, size, get_gpr(x, GPR_RSP, size) - x->insn->size);
+	return ret;
+}
+
+/* CALL and JMP, whose target was read. */
+static int jump(struct exec *x)
+{
+	const struct insn *insn = x->insn;
+	u64 target = mem_value(&x->emu->mem[0], insn->size);
+	int ret = x->ops->may_jump(x->guest, target, &x->emu->fault);
+
+	if (!ret && insn->op == OP_CALL)
+		ret = push(x, x->ops->get_rip(x->guest) + insn->len);
+	x->emu->target = target;
+	return ret ? ret : EMU_JUMPED;
+}
+
+/* PUSH, CALL and JMP. */
+static int run_from_mem(struct exec *x)
+{
+	const struct insn *insn = x->insn;
+	struct emu_mem *mem = &x->emu->mem[0], *stack = &x->emu->mem[1];
+	u8 size = stack_size(x);
+	u64 below = (get_gpr(x, GPR_RSP, size) - insn->size) & size_mask(size);
+	int ret;
+
+	ret = locate(x, mem, insn->mem.seg, effective_address(x), false);
+	if (!ret && insn->op != OP_JMP)
+		ret = locate(x, stack, SEG_SS, below, true);
+	if (!ret)
+		ret = read_mem(x, mem);
+	if (ret)
+		return ret;
+	return insn->op == OP_PUSH ? push(x, mem_value(mem, insn->size)) : jump(x);
 }
 
 /* ---- string instructions ---- */
@@ -636,6 +713,11 @@ static int run_string(struct exec *x)
 	}
 }
 
+static bool of_stack(const struct insn *insn)
+{
+	return insn->op >= OP_PUSH && insn->op <= OP_JMP;
+}
+
 void emu_start(struct emu *emu)
 {
 	memset(emu->mem, 0, sizeof(emu->mem));
@@ -646,7 +728,11 @@ int emu_run(struct emu *emu, const struct emu_ops *ops, void *guest)
 {
 	struct exec x = { .emu = emu, .insn = &emu->insn, .ops = ops, .guest = guest };
 
-	return emu->insn.form == FORM_STRING ? run_string(&x) : run_plain(&x);
+	if (emu->insn.form == FORM_STRING)
+		return run_string(&x);
+	if (of_stack(&emu->insn))
+		return emu->insn.op == OP_POP ? run_pop(&x) : run_from_mem(&x);
+	return run_plain(&x);
 }
 
 void emu_complete(struct emu *emu, const void *data)

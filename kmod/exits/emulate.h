@@ -20,6 +20,7 @@ enum emu_outcome {
 	EMU_REPEAT, /* iterations of a REP are complete, more remain: leave RIP */
 	EMU_MMIO,   /* emu->pending waits for userspace */
 	EMU_FAULT,  /* emu->fault is to be injected, RIP stays */
+	EMU_JUMPED, /* the instruction is complete: RIP becomes emu->target */
 };
 
 /* Iterations of a REP instruction after which the guest gets its interrupts. */
@@ -42,6 +43,10 @@ struct emu_ops {
 		      struct x86_fault *fault);
 	/* Paging and its checks, for one page. Return: 0, EMU_FAULT or errno. */
 	int (*translate)(void *guest, u64 linear, bool write, u64 *gpa, struct x86_fault *fault);
+	/* May code go on at offset @target? Return: 0, EMU_FAULT or errno. */
+	int (*may_jump)(void *guest, u64 target, struct x86_fault *fault);
+	/* Bytes of the stack pointer, outside 64-bit mode. */
+	u8 (*stack_size)(void *guest);
 	/* At most EMU_MAX_PIECE bytes in one page. Return: 0, EMU_MMIO or errno. */
 	int (*read)(void *guest, u64 gpa, void *data, u8 len);
 	int (*write)(void *guest, u64 gpa, const void *data, u8 len);
@@ -83,9 +88,11 @@ struct emu_access {
 
 struct emu {
 	struct insn insn;
-	struct emu_mem mem[2]; /* the operand; of string instructions rSI's and rDI's */
+	/* The operand, and the stack's; of string instructions rSI's and rDI's. */
+	struct emu_mem mem[2];
 	struct emu_access pending;
 	struct x86_fault fault;
+	u64 target;
 };
 
 /* Begins an instruction. insn_decode() has filled emu->insn. */

@@ -312,8 +312,8 @@ int gva_write_system(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
 	return write_range(vcpu, linear, buf, len, &access, fault);
 }
 
-int gva_linear(struct vcpu *vcpu, enum segreg seg, u64 offset, u32 size, bool write, u64 *linear,
-	       struct x86_fault *fault)
+static int seg_linear(struct vcpu *vcpu, enum segreg seg, u64 offset, u32 size, bool write,
+		      bool fetch, u64 *linear, struct x86_fault *fault)
 {
 	struct segaddr s = { .seg = seg, .mode_64 = vcpu_64bit(vcpu) };
 	u32 ar;
@@ -330,7 +330,20 @@ int gva_linear(struct vcpu *vcpu, enum segreg seg, u64 offset, u32 size, bool wr
 		s.protected_mode = vcpu_cr0(vcpu) & X86_CR0_PE &&
 				   !(vcpu_rflags(vcpu) & X86_EFLAGS_VM);
 	}
-	return segaddr_linear(&s, offset, size, write, false, linear, fault);
+	return segaddr_linear(&s, offset, size, write, fetch, linear, fault);
+}
+
+int gva_linear(struct vcpu *vcpu, enum segreg seg, u64 offset, u32 size, bool write, u64 *linear,
+	       struct x86_fault *fault)
+{
+	return seg_linear(vcpu, seg, offset, size, write, false, linear, fault);
+}
+
+int gva_may_jump(struct vcpu *vcpu, u64 offset, struct x86_fault *fault)
+{
+	u64 linear;
+
+	return seg_linear(vcpu, SEG_CS, offset, 1, false, true, &linear, fault);
 }
 
 /* SDM: "VM-Exit Instruction-Information Field". */

@@ -50,6 +50,9 @@ int gva_translate(struct vcpu *vcpu, u64 linear, const struct access *access, u6
 int gva_linear(struct vcpu *vcpu, enum segreg seg, u64 offset, u32 size, bool write, u64 *linear,
 	       struct x86_fault *fault);
 
+/* May code go on at this offset? 0; else -EFAULT with the processor's #GP. */
+int gva_may_jump(struct vcpu *vcpu, u64 offset, struct x86_fault *fault);
+
 /* The address of a memory operand by the VM-exit instruction information and qualification. */
 int gva_operand(struct vcpu *vcpu, u64 exit_qual, u32 insn_info, u32 size, bool write, u64 *linear,
 		struct x86_fault *fault);

@@ -12,6 +12,7 @@
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <asm/cpufeature.h>
 #include <asm/processor-flags.h>
 #include <vmx/info.h>
 
@@ -83,6 +84,16 @@ static int op_linear(void *guest, u8 seg, u64 offset, u8 size, bool write, u64 *
 		     struct x86_fault *fault)
 {
 	return emu_result(gva_linear(guest, seg, offset, size, write, linear, fault));
+}
+
+static int op_may_jump(void *guest, u64 target, struct x86_fault *fault)
+{
+	return emu_result(gva_may_jump(guest, target, fault));
+}
+
+static u8 op_stack_size(void *guest __maybe_unused)
+{
+	return vmread(VMCS_GUEST_SS_AR) & AR_DB ? 4 : 2;
 }
 
 /* The exit itself told where the page is, which spares a walk: see set_hint(). */
@@ -165,6 +176,8 @@ static const struct emu_ops vcpu_ops = {
 	.set_xmm = op_set_xmm,
 	.linear = op_linear,
 	.translate = op_translate,
+	.may_jump = op_may_jump,
+	.stack_size = op_stack_size,
 	.read = op_read,
 	.write = op_write,
 	.accessed = op_accessed,
@@ -179,7 +192,8 @@ int mmio_give_up(struct vcpu *vcpu, const u8 *bytes, size_t len, const char *rea
 	char *text = (char *)&run->internal.data[3];
 	size_t room = sizeof(run->internal.data) - 3 * sizeof(run->internal.data[0]);
 
-	if (vcpu->in_l2 || vcpu_cpl(vcpu) != 0) {
+	/* A program shall not end the VM. */
+	if (vcpu_cpl(vcpu) != 0) {
 		inject_ud(vcpu);
 		return 1;
 	}
@@ -264,6 +278,7 @@ static int mmio_continue(struct vcpu *vcpu)
 	switch (ret) {
 	case EMU_DONE: return vcpu_skip_bytes(vcpu, op->emu.insn.len);
 	case EMU_REPEAT: return vcpu_skip_bytes(vcpu, 0);
+	case EMU_JUMPED: return vcpu_jump(vcpu, op->emu.target);
 	case EMU_MMIO: return exit_to_userspace(vcpu);
 	case EMU_FAULT: fault_inject(vcpu, &op->emu.fault); return 1;
 	case -EXDEV: return 1;
@@ -338,6 +353,15 @@ static void set_hint(struct vcpu *vcpu, struct mmio_op *op, u64 gpa)
 	op->hint_gpa = gpa & PAGE_MASK;
 }
 
+/* A processor without TZCNT and LZCNT takes them for BSF and BSR: the prefix means nothing. */
+static void as_processor_has(struct insn *insn)
+{
+	if (insn->op == OP_TZCNT && !boot_cpu_has(X86_FEATURE_BMI1))
+		insn->op = OP_BSF;
+	if (insn->op == OP_LZCNT && !boot_cpu_has(X86_FEATURE_ABM))
+		insn->op = OP_BSR;
+}
+
 int mmio_emulate(struct vcpu *vcpu, u64 gpa)
 {
 	struct mmio_op *op = mmio_op_get(vcpu);
@@ -364,6 +388,7 @@ int mmio_emulate(struct vcpu *vcpu, u64 gpa)
 	case -EINTR: return 1;
 	default: return mmio_give_up(vcpu, bytes, 0, "the instruction is not in memory");
 	}
+	as_processor_has(&op->emu.insn);
 	set_hint(vcpu, op, gpa);
 	emu_start(&op->emu);
 	return mmio_continue(vcpu);

@@ -42,9 +42,8 @@ struct mmio_op *mmio_op_get(struct vcpu *vcpu);
 
 /*
  * Nobody can do what the instruction wants: #UD for the guest's unprivileged
- * code and for L2, else KVM_EXIT_INTERNAL_ERROR with the bytes and, as debug
- * data after them, @reason as text.
- * Return: 1 or 0, as a handler.
+ * code, else KVM_EXIT_INTERNAL_ERROR with the bytes and, as debug data after
+ * them, @reason as text. Return: 1 or 0, as a handler.
  */
 int mmio_give_up(struct vcpu *vcpu, const u8 *bytes, size_t len, const char *reason);
 

@@ -174,14 +174,12 @@ void vcpu_reset(struct vcpu *vcpu, bool init)
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
-int vcpu_skip_bytes(struct vcpu *vcpu, unsigned int len)
+/* @whole: it is over, and no REP that goes on. */
+static int insn_done(struct vcpu *vcpu, unsigned long next, bool whole)
 {
-	unsigned long rip = vcpu_rip(vcpu), next = rip + len, flags = vcpu_rflags(vcpu);
+	unsigned long flags = vcpu_rflags(vcpu);
 	u32 block;
 
-	/* Outside 64-bit mode EIP wraps at 4 GiB. */
-	if (unlikely((next ^ rip) >> 32) && !vcpu_64bit(vcpu))
-		next = (u32)next;
 	vcpu_set_rip(vcpu, next);
 	block = vmread(VMCS_GUEST_INTERRUPTIBILITY);
 	if (unlikely(block & (IRQBLK_STI | IRQBLK_MOV_SS)))
@@ -190,11 +188,26 @@ int vcpu_skip_bytes(struct vcpu *vcpu, unsigned int len)
 	if (debug_steps(vcpu))
 		vmwrite(VMCS_GUEST_PENDING_DBG, vmread(VMCS_GUEST_PENDING_DBG) | DBG_BS);
 	/* RF was for this instruction only, and REP keeps it to its end. */
-	if (unlikely((flags & X86_EFLAGS_RF) && len))
+	if (unlikely((flags & X86_EFLAGS_RF) && whole))
 		vcpu_set_rflags(vcpu, flags & ~X86_EFLAGS_RF);
 	if (vcpu->in_l2)
 		vcpu->vm->nested_ops->insn_done(vcpu);
 	return 1;
+}
+
+int vcpu_skip_bytes(struct vcpu *vcpu, unsigned int len)
+{
+	unsigned long rip = vcpu_rip(vcpu), next = rip + len;
+
+	/* Outside 64-bit mode EIP wraps. */
+	if (unlikely((next ^ rip) >> 32) && !vcpu_64bit(vcpu))
+		next = (u32)next;
+	return insn_done(vcpu, next, len);
+}
+
+int vcpu_jump(struct vcpu *vcpu, unsigned long rip)
+{
+	return insn_done(vcpu, rip, true);
 }
 
 int vcpu_skip_insn(struct vcpu *vcpu)

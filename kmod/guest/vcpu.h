@@ -381,5 +381,7 @@ int vcpu_skip_insn(struct vcpu *vcpu); /* 1, or 0 when single-step ends KVM_RUN 
  * others follow.
  */
 int vcpu_skip_bytes(struct vcpu *vcpu, unsigned int len);
+/* The same for one that went to @rip. */
+int vcpu_jump(struct vcpu *vcpu, unsigned long rip);
 
 #endif

@@ -12,6 +12,10 @@
 #define NSEC_PER_SECOND 1000000000
 #define MODE_MAX 5
 
+#define STATUS_OUT BIT(7)
+#define STATUS_NULL_COUNT BIT(6)
+#define STATUS_CONTROL 0x3f
+#define STATUS_ENDED STATUS_OUT /* in what is saved; see pit_note_status() */
 #define CONTROL_PORT 3
 #define SPEAKER_GATE BIT(0)
 #define SPEAKER_DATA BIT(1)
@@ -164,12 +168,18 @@ static void latch_count(struct pit_channel *channel, s64 now)
 	channel->count_latched = channel->rw_mode;
 }
 
+static u8 status_of(const struct pit_channel *channel, s64 now)
+{
+	return (pit_out(channel, now) ? STATUS_OUT : 0) |
+	       (channel->loaded ? 0 : STATUS_NULL_COUNT) | channel->rw_mode << 4 |
+	       channel->mode << 1 | channel->bcd;
+}
+
 static void latch_status(struct pit_channel *channel, s64 now)
 {
 	if (channel->status_latched)
 		return;
-	channel->status = (u8)(pit_out(channel, now) << 7 | !channel->loaded << 6 |
-			       channel->rw_mode << 4 | channel->mode << 1 | channel->bcd);
+	channel->status = status_of(channel, now);
 	channel->status_latched = 1;
 }
 
@@ -317,8 +327,74 @@ static u8 valid_state(u8 state, u8 otherwise)
 	return state <= PIT_RW_WORD1 ? state : otherwise;
 }
 
+static bool counts_once(const struct pit_channel *channel)
+{
+	return channel->mode != 2 && channel->mode != 3;
+}
+
+static bool has_ended(const struct pit_channel *channel, s64 now)
+{
+	return counts_once(channel) && channel->loaded &&
+	       elapsed_ticks(channel, now) >= ticks(channel);
+}
+
+void pit_note_status(struct pit *pit, s64 now)
+{
+	struct pit_channel *channel;
+
+	for (channel = pit->channel; channel < pit->channel + PIT_CHANNELS; channel++) {
+		if (channel->status_latched)
+			continue;
+		channel->status = status_of(channel, now) & ~STATUS_ENDED;
+		if (has_ended(channel, now))
+			channel->status |= STATUS_ENDED;
+	}
+}
+
+s64 pit_began(const struct pit_channel *channel, s64 now)
+{
+	return now - elapsed_ns(channel, now);
+}
+
+/* The contrary of pit_began(). What cannot be of this clock is no beginning: false. */
+static bool take_beginning(struct pit_channel *channel, s64 began, s64 now)
+{
+	if (began <= 0 || began > now)
+		return false;
+	channel->load_ns = channel->gate || !gate_pauses(channel) ? began : began - now;
+	return true;
+}
+
+/*
+ * A count goes on from where it was, if that can be known. Else it begins anew, as all do in
+ * KVM, and so does one whose end passed while nobody looked: a late tick does less harm than
+ * none. @ended: its end was before, and shall not come again.
+ */
+static void go_on(struct pit_channel *channel, bool ended, s64 now)
+{
+	u64 whole = ticks_to_ns(ticks(channel));
+
+	if (!take_beginning(channel, channel->load_ns, now))
+		restart(channel, now);
+	if (!counts_once(channel))
+		return;
+	if (!ended && elapsed_ns(channel, now) >= whole)
+		restart(channel, now);
+	if (ended && elapsed_ns(channel, now) < whole)
+		channel->load_ns -= whole;
+}
+
+/* Does .status tell of this channel? One of KVM's is left from whenever it was latched. */
+static bool status_tells(const struct pit_channel *channel)
+{
+	u8 control = channel->rw_mode << 4 | channel->mode << 1 | channel->bcd;
+
+	return !channel->status_latched && (channel->status & STATUS_CONTROL) == control;
+}
+
 void pit_loaded(struct pit *pit, s64 now)
 {
+	bool told, ended;
 	int i;
 
 	for (i = 0; i < PIT_CHANNELS; i++) {
@@ -332,6 +408,10 @@ void pit_loaded(struct pit *pit, s64 now)
 		channel->count_latched = valid_state(channel->count_latched, PIT_RW_NONE);
 		channel->read_state = valid_state(channel->read_state, PIT_RW_WORD0);
 		channel->write_state = valid_state(channel->write_state, PIT_RW_WORD0);
-		load(channel, channel->count, now);
+		channel->count = min_t(u32, channel->count ? channel->count : 0x10000, 0x10000);
+		told = status_tells(channel);
+		channel->loaded = !told || !(channel->status & STATUS_NULL_COUNT);
+		ended = told && channel->loaded && channel->status & STATUS_ENDED;
+		go_on(channel, ended, now);
 	}
 }

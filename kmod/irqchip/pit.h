@@ -53,7 +53,15 @@ u16 pit_count(const struct pit_channel *channel, s64 now);
 bool pit_out(const struct pit_channel *channel, s64 now);
 /* When channel 0's output rises next. */
 void pit_timer(const struct pit *pit, s64 now, struct pit_timer *timer);
-/* A state was loaded: values that no 8254 has are brought into range; counts begin anew. */
+/*
+ * The state as userspace has it. Before it is given away: .status, as far as nobody has
+ * latched it, becomes what it is now, since .loaded has no other place; but bit 7 is not the
+ * output, it says that a count which ends once has ended. After it was replaced, all but
+ * .loaded, with .load_ns as by pit_began(): mends what no 8254 has.
+ */
+void pit_note_status(struct pit *pit, s64 now);
+/* .load_ns as userspace has it: when counting began, or would have if it had never paused. */
+s64 pit_began(const struct pit_channel *channel, s64 now);
 void pit_loaded(struct pit *pit, s64 now);
 
 #endif

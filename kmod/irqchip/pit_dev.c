@@ -238,7 +238,8 @@ void pit_destroy(struct irqchip *chip)
 	kfree(dev);
 }
 
-static void save_channel(const struct pit_channel *channel, struct kvm_pit_channel_state *state)
+static void save_channel(const struct pit_channel *channel, struct kvm_pit_channel_state *state,
+			 s64 now)
 {
 	*state = (struct kvm_pit_channel_state){
 		.count = channel->count,
@@ -253,7 +254,7 @@ static void save_channel(const struct pit_channel *channel, struct kvm_pit_chann
 		.mode = channel->mode,
 		.bcd = channel->bcd,
 		.gate = channel->gate,
-		.count_load_time = channel->load_ns,
+		.count_load_time = pit_began(channel, now),
 	};
 }
 
@@ -272,17 +273,21 @@ static void load_channel(struct pit_channel *channel, const struct kvm_pit_chann
 		.mode = state->mode,
 		.bcd = state->bcd,
 		.gate = state->gate,
+		.load_ns = state->count_load_time,
 	};
 }
 
 void pit_get_state(struct pit_dev *dev, struct kvm_pit_state2 *state)
 {
+	s64 now;
 	int i;
 
 	memset(state, 0, sizeof(*state));
 	mutex_lock(&dev->lock);
+	now = ktime_get_ns();
+	pit_note_status(&dev->pit, now);
 	for (i = 0; i < PIT_CHANNELS; i++)
-		save_channel(&dev->pit.channel[i], &state->channels[i]);
+		save_channel(&dev->pit.channel[i], &state->channels[i], now);
 	state->flags = (dev->hpet_legacy ? KVM_PIT_FLAGS_HPET_LEGACY : 0) |
 		       (dev->pit.speaker_on ? KVM_PIT_FLAGS_SPEAKER_DATA_ON : 0);
 	mutex_unlock(&dev->lock);

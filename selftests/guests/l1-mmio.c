@@ -240,6 +240,40 @@ static void bits(void)
 	GUEST_EXPECT(v, 4);
 }
 
+static void zeros_and_sums(void)
+{
+	u32 v = ~0u;
+	bool none;
+
+	if (!(cpuid_count(7, 0).ebx & BIT(3)) || !(cpuid(0x80000001).ecx & BIT(5)))
+		claim_skip("no TZCNT or LZCNT");
+	start();
+	*select = 0x14;
+	asm volatile("tzcntl (%2), %0" : "+r"(v), "=@ccc"(none) : "r"(select));
+	GUEST_EXPECT(v, 2);
+	GUEST_ASSERT(!none);
+	asm volatile("lzcntl (%2), %0" : "+r"(v), "=@ccc"(none) : "r"(select));
+	GUEST_EXPECT(v, 27);
+	*select = 0;
+	asm volatile("tzcntl (%2), %0" : "+r"(v), "=@ccc"(none) : "r"(select));
+	GUEST_EXPECT(v, 32);
+	GUEST_ASSERT(none);
+	v = ~0u;
+	asm volatile("crc32l (%1), %0" : "+r"(v) : "r"(select));
+	GUEST_EXPECT(v, 0xb798b438);
+}
+
+/* 16 bits: the IOAPIC has none of 64. */
+static void push(void)
+{
+	u16 v = 0;
+
+	start();
+	*select = 0x15;
+	asm volatile("pushw (%1); popw %0" : "=r"(v) : "r"(select) : "memory");
+	GUEST_EXPECT(v, 0x15);
+}
+
 /* Four bytes: the IOAPIC has no wider registers. */
 static void xmm(void)
 {
@@ -356,6 +390,8 @@ CLAIMS = { { mov_register, "MOV between a register and a device" },
 	   { conditions, "CMOVcc" },
 	   { multiply_and_divide, "IMUL, MUL and DIV by a device, #DE too" },
 	   { bits, "BSF and BSR" },
+	   { zeros_and_sums, "TZCNT, LZCNT, CRC32" },
+	   { push, "PUSH" },
 	   { xmm, "MOVD between an XMM register and a device" },
 	   { exchange, "XCHG" },
 	   { store_string, "STOS moves RDI" },

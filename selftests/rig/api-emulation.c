@@ -125,6 +125,18 @@ static const struct testcase cases[] = {
 	  { .edi = ROM },
 	  "W80000+1=22 ",
 	  { .edi = ROM } },
+	{ "push", "ff 37 58", { .edi = DEVICE }, "r0+4 ", { .eax = 0x03020100, .edi = DEVICE } },
+	{ "pop", "68 44 33 22 11 8f 07", { .edi = DEVICE }, "w0+4=11223344 ", { .edi = DEVICE } },
+	{ "call of 16 bits, to CODE + 15",
+	  "66 ff 17 f4 f4 f4 f4 f4 f4 f4 f4 f4 f4 f4 f4 66 58",
+	  { .edi = DEVICE + 0xf },
+	  "rf+2 ",
+	  { .eax = 0x1003, .edi = DEVICE + 0xf } },
+	{ "jmp of 16 bits",
+	  "66 ff 27 f4 f4 f4 f4 f4 f4 f4 f4 f4 f4 f4 f4 40",
+	  { .edi = DEVICE + 0xf },
+	  "rf+2 ",
+	  { .eax = 1, .edi = DEVICE + 0xf } },
 	/* Ports */
 	{ "in", "e4 40", { .eax = 0x11223344 }, "i40.1 ", { .eax = 0x11223340 } },
 	{ "in of 4 bytes", "ed", { .edx = 0x123 }, "i123.4 ", { .eax = 0x123 } },
@@ -231,6 +243,7 @@ static void start(const struct testcase *c)
 		.rdi = c->in.edi,
 		.rflags = 2 | c->in.eflags,
 		.rip = CODE,
+		.rsp = 0x7000,
 	};
 	size_t i;
 

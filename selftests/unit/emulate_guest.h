@@ -32,6 +32,7 @@ struct guest {
 	bool direct;		   /* the device in userspace is in the kernel after all */
 	int pause_after;	   /* iterations; 0: never */
 	int iterations;
+	u8 stack_size; /* outside 64-bit mode */
 	struct emu emu;
 };
 
@@ -111,6 +112,21 @@ static inline int guest_translate(void *guest, u64 linear, bool write, u64 *gpa,
 	return 0;
 }
 
+/* As by a code segment of RAM's size. */
+static inline int guest_may_jump(void *guest, u64 target, struct x86_fault *fault)
+{
+	(void)guest;
+	if (target < RAM_SIZE)
+		return 0;
+	fault_set(fault, VEC_GP, 0);
+	return EMU_FAULT;
+}
+
+static inline u8 guest_stack_size(void *guest)
+{
+	return ((struct guest *)guest)->stack_size;
+}
+
 static inline int guest_read(void *guest, u64 gpa, void *data, u8 len)
 {
 	struct guest *g = guest;
@@ -160,6 +176,8 @@ static const struct emu_ops guest_ops = {
 	.set_xmm = guest_set_xmm,
 	.linear = guest_linear,
 	.translate = guest_translate,
+	.may_jump = guest_may_jump,
+	.stack_size = guest_stack_size,
 	.read = guest_read,
 	.write = guest_write,
 	.accessed = guest_accessed,

@@ -134,6 +134,27 @@ static const struct sample samples[] = {
 	{ MODE_32, "8b 05 10 00 00 00", "mov 0.4, 4@ds:0x10 a4" },
 	{ MODE_32, "66 c7 44 8e 04 05 00", "mov 2@ds:6+1*4+0x4, $0x5 a4" },
 	{ MODE_32, "67 8b 14", "mov 2.4, 4@ds:6 a2" },
+	/* The stack's and near jumps: 64 bits in 64-bit mode */
+	{ MODE_64, "ff 30", "push 8@ds:0 a8" },
+	{ MODE_64, "66 ff 30", "push 2@ds:0 a8" },
+	{ MODE_64, "48 ff 30", "push 8@ds:0 a8" },
+	{ MODE_64, "8f 44 24 08", "pop 8@ss:4+0x8 a8" },
+	{ MODE_64, "66 8f 00", "pop 2@ds:0 a8" },
+	{ MODE_64, "66 41 ff 17", "call 8@ds:15 a8" },
+	{ MODE_64, "ff 25 10 00 00 00", "jmp 8@ds:rip+0x10 a8" },
+	{ MODE_32, "ff 10", "call 4@ds:0 a4" },
+	{ MODE_32, "66 ff 20", "jmp 2@ds:0 a4" },
+	{ MODE_32, "66 ff 30", "push 2@ds:0 a4" },
+	{ MODE_16, "8f 07", "pop 2@ds:3 a2" },
+	{ MODE_16, "66 ff 37", "push 4@ds:3 a2" },
+	/* Prefixes that are part of the opcode */
+	{ MODE_64, "f3 0f bc 1f", "tzcnt 3.4, 4@ds:7 a8" },
+	{ MODE_64, "66 f3 0f bd 1f", "lzcnt 3.2, 2@ds:7 a8" },
+	{ MODE_64, "f2 0f bc 1f", "bsf 3.4, 4@ds:7 a8" },
+	{ MODE_64, "f2 0f 38 f0 07", "crc32 0.4, 1@ds:7 a8" },
+	{ MODE_64, "66 f2 0f 38 f1 07", "crc32 0.4, 2@ds:7 a8" },
+	{ MODE_64, "f2 48 0f 38 f0 07", "crc32 0.8, 1@ds:7 a8" },
+	{ MODE_64, "f2 4c 0f 38 f1 0f", "crc32 9.8, 8@ds:7 a8" },
 };
 
 /* What it must not take, and words that the reason must contain. */
@@ -148,17 +169,22 @@ static const struct sample refused[] = {
 	{ MODE_64, "c5 fa 10 00", "AVX" },
 	{ MODE_64, "dd 00", "x87" },
 	{ MODE_64, "0f 6f 00", "MMX" },
-	{ MODE_64, "ff 30", "group" },
-	{ MODE_64, "8f 00", "POP" },
+	{ MODE_64, "ff 18", "group" }, /* far CALL and JMP */
+	{ MODE_64, "ff 28", "group" },
+	{ MODE_64, "ff 38", "group" },
+	{ MODE_64, "8f 48 00", "group" },
+	{ MODE_64, "f0 ff 30", "LOCK" },
+	{ MODE_64, "ff d0", "registers only" },
 	{ MODE_64, "6e", "OUTS" },
-	{ MODE_64, "f3 0f bc 1f", "prefix" },
 	{ MODE_64, "f0 d1 27", "LOCK" },
 	{ MODE_64, "0f 7f 00", "MMX" },
 	{ MODE_64, "f3 0f 12 00", "prefix" },
 	{ MODE_64, "0f c7 30", "group" },
 	{ MODE_64, "66 0f c3 07", "prefix" },
 	{ MODE_64, "f2 0f 6f 00", "prefix" },
-	{ MODE_64, "f2 0f 38 f0 07", "two-byte" },
+	{ MODE_64, "f3 0f 38 f0 07", "two-byte" },
+	{ MODE_64, "f0 f2 0f 38 f0 07", "LOCK" },
+	{ MODE_64, "f2 0f 38 f2 07", "two-byte" },
 	{ MODE_64, "0f 01 00", "two-byte" },
 	{ MODE_64, "90", "opcode" },
 	{ MODE_64, "66 66 66 66 66 66 66 66 66 66 66 66 66 66 89 07", "longer than 15" },
@@ -300,7 +326,7 @@ static void check_invariants(const struct insn *insn, size_t len)
 {
 	assert_in_range(insn->len, 1, len);
 	assert_true(insn->size && insn->size <= 16 && !(insn->size & (insn->size - 1)));
-	assert_true(insn->op > OP_NONE && insn->op <= OP_FLUSH);
+	assert_true(insn->op > OP_NONE && insn->op <= OP_JMP);
 	assert_true(insn->reg < 16 && insn->mem.seg <= SEG_GS && insn->mem.shift <= 3);
 	assert_true(insn->mem.base < 16 || insn->mem.base == NO_GPR);
 	assert_true(insn->mem.index < 16 || insn->mem.index == NO_GPR);

@@ -545,6 +545,129 @@ static void test_stops_do_not_show(void **state)
 	}
 }
 
+/* --- the stack, and near jumps -------------------------------------------- */
+
+#define STACK 0x2000
+
+static int run_on_stack(enum insn_mode mode, u64 rsp, const char *text)
+{
+	g.log[0] = 0;
+	g.rip = 0x1000;
+	g.gpr[GPR_RSP] = rsp;
+	return run_mode(mode, text);
+}
+
+static void test_push(void **state)
+{
+	(void)state;
+	RDI_AT(DEVICE);
+	poke(DEVICE, 0x8877665544332211, 8);
+	poke(STACK - 16, 0, 8);
+	assert_int_equal(run_on_stack(MODE_64, STACK, "ff 37"), EMU_DONE);
+	assert_true(g.gpr[GPR_RSP] == STACK - 8 && peek(STACK - 8, 8) == 0x8877665544332211);
+	assert_string_equal(g.log, "r10000+8 ");
+	assert_int_equal(run_on_stack(MODE_64, STACK, "66 ff 37"), EMU_DONE);
+	assert_true(g.gpr[GPR_RSP] == STACK - 2 && peek(STACK - 2, 2) == 0x2211);
+	/* The address is that before the push. */
+	assert_int_equal(run_on_stack(MODE_64, DEVICE + 8, "ff 34 24"), EMU_DONE);
+	assert_string_equal(g.log, "r10008+8 w10000+8 ");
+	/* A stack of 16 bits wraps, and keeps the rest of ESP. */
+	poke(DEVICE, 0x44332211, 4);
+	g.stack_size = 2;
+	g.seg_base[SEG_SS] = STACK - 0x10000;
+	assert_int_equal(run_on_stack(MODE_32, 0x55550000, "ff 37"), EMU_DONE);
+	assert_true(g.gpr[GPR_RSP] == 0x5555fffc && peek(STACK - 4, 4) == 0x44332211);
+}
+
+static void test_pop(void **state)
+{
+	(void)state;
+	RDI_AT(DEVICE);
+	poke(STACK, 0x8877665544332211, 8);
+	assert_int_equal(run_on_stack(MODE_64, STACK, "8f 07"), EMU_DONE);
+	assert_true(g.gpr[GPR_RSP] == STACK + 8 && peek(DEVICE, 8) == 0x8877665544332211);
+	assert_string_equal(g.log, "w10000+8 ");
+	/* The address is that after the pop. */
+	g.seg_base[SEG_SS] = DEVICE;
+	poke(DEVICE + 0x100, 0x1234, 2);
+	assert_int_equal(run_on_stack(MODE_64, 0x100, "66 8f 04 24"), EMU_DONE);
+	assert_string_equal(g.log, "r10100+2 w10102+2 ");
+	g.seg_base[SEG_SS] = 0;
+	g.stack_size = 4;
+	assert_int_equal(run_on_stack(MODE_32, STACK, "8f 07"), EMU_DONE);
+	assert_true(g.gpr[GPR_RSP] == STACK + 4);
+}
+
+static void test_call_and_jump(void **state)
+{
+	(void)state;
+	RDI_AT(DEVICE);
+	poke(DEVICE, 0x1234, 8);
+	assert_int_equal(run_on_stack(MODE_64, STACK, "ff 57 00"), EMU_JUMPED);
+	assert_true(g.emu.target == 0x1234 && g.gpr[GPR_RSP] == STACK - 8);
+	assert_true(peek(STACK - 8, 8) == 0x1003 && g.rip == 0x1000);
+	assert_int_equal(run_on_stack(MODE_64, STACK, "66 ff 27"), EMU_JUMPED);
+	assert_true(g.emu.target == 0x1234 && g.gpr[GPR_RSP] == STACK);
+	assert_string_equal(g.log, "r10000+8 ");
+	/* Only 16 bits of it. */
+	poke(DEVICE, 0x12345678, 4);
+	g.stack_size = 4;
+	assert_int_equal(run_on_stack(MODE_32, STACK, "66 ff 17"), EMU_JUMPED);
+	assert_true(g.emu.target == 0x5678 && g.gpr[GPR_RSP] == STACK - 2);
+	assert_true(peek(STACK - 2, 2) == 0x1003);
+}
+
+/* A fault on either side changes nothing, and a stack without memory is found out first. */
+static void test_stack_faults(void **state)
+{
+	(void)state;
+	RDI_AT(DEVICE);
+	poke(DEVICE, RAM_SIZE, 8);
+	assert_int_equal(run_on_stack(MODE_64, STACK, "ff 17"), EMU_FAULT);
+	assert_int_equal(g.emu.fault.vector, VEC_GP);
+	assert_true(g.gpr[GPR_RSP] == STACK);
+	assert_int_equal(run_on_stack(MODE_64, STACK, "ff 27"), EMU_FAULT);
+	assert_int_equal(g.emu.fault.vector, VEC_GP);
+	assert_int_equal(run_on_stack(MODE_64, READ_ONLY + 8, "ff 37"), EMU_FAULT);
+	assert_int_equal(g.emu.fault.vector, VEC_PF);
+	assert_true(g.emu.fault.cr2 == READ_ONLY && g.gpr[GPR_RSP] == READ_ONLY + 8);
+	assert_string_equal(g.log, "");
+	assert_int_equal(run_on_stack(MODE_64, READ_ONLY + 8, "ff 17"), EMU_FAULT);
+	assert_string_equal(g.log, "");
+	assert_int_equal(run_on_stack(MODE_64, UNMAPPED, "8f 07"), EMU_FAULT);
+	assert_true(g.emu.fault.cr2 == UNMAPPED && g.gpr[GPR_RSP] == UNMAPPED);
+	RDI_AT(READ_ONLY);
+	assert_int_equal(run_on_stack(MODE_64, DEVICE, "8f 07"), EMU_FAULT);
+	assert_true(g.emu.fault.cr2 == READ_ONLY && g.gpr[GPR_RSP] == DEVICE);
+	assert_string_equal(g.log, "");
+}
+
+static void test_counts_and_sums(void **state)
+{
+	(void)state;
+	RDI_AT(DEVICE);
+	poke(DEVICE, 0x00400000, 4);
+	assert_int_equal(run("f3 0f bc 07"), EMU_DONE); /* tzcnt (%rdi), %eax */
+	assert_true(g.gpr[GPR_RAX] == 22 && !(g.rflags & (FLAG_CF | FLAG_ZF)));
+	assert_int_equal(run("f3 0f bd 07"), EMU_DONE); /* lzcnt */
+	assert_true(g.gpr[GPR_RAX] == 9 && !(g.rflags & (FLAG_CF | FLAG_ZF)));
+	assert_int_equal(run("66 f3 0f bd 07"), EMU_DONE); /* of no bit: 16, and CF */
+	assert_true((u16)g.gpr[GPR_RAX] == 16 && (g.rflags & (FLAG_CF | FLAG_ZF)) == FLAG_CF);
+	poke(DEVICE, 1, 4);
+	assert_int_equal(run("f3 0f bc 07"), EMU_DONE);
+	assert_true(!g.gpr[GPR_RAX] && (g.rflags & (FLAG_CF | FLAG_ZF)) == FLAG_ZF);
+	/* RFC 3720: 32 bytes of zero have 0x8a9136aa, from ~0 and complemented. */
+	poke(DEVICE, 0, 8);
+	g.gpr[GPR_RAX] = 0xffffffff;
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(run("f2 48 0f 38 f1 07"), EMU_DONE);
+	assert_true(g.gpr[GPR_RAX] == (u32)~0x8a9136aa);
+	g.gpr[GPR_RAX] = 0xabcdef01ffffffff;
+	for (int i = 0; i < 32; i++)
+		assert_int_equal(run("f2 0f 38 f0 07"), EMU_DONE);
+	assert_true(g.gpr[GPR_RAX] == (u32)~0x8a9136aa);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -573,6 +696,11 @@ int main(void)
 		cmocka_unit_test_setup(test_bits, setup),
 		cmocka_unit_test_setup(test_xmm_halves, setup),
 		cmocka_unit_test_setup(test_stops_do_not_show, setup),
+		cmocka_unit_test_setup(test_push, setup),
+		cmocka_unit_test_setup(test_pop, setup),
+		cmocka_unit_test_setup(test_call_and_jump, setup),
+		cmocka_unit_test_setup(test_stack_faults, setup),
+		cmocka_unit_test_setup(test_counts_and_sums, setup),
 	};
 
 	return cmocka_run_group_tests_name("emulate", tests, NULL, NULL);

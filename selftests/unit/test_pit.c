@@ -313,6 +313,125 @@ TEST(a_rising_gate_restarts_modes_1_and_3)
 	assert_int_equal(pit_count(&pit.channel[2], now), 800);
 }
 
+/* As it goes to userspace and comes back, in which time passes. */
+static void save_and_load(s64 meanwhile)
+{
+	unsigned int c;
+
+	pit_note_status(&pit, now);
+	for (c = 0; c < PIT_CHANNELS; c++) {
+		pit.channel[c].loaded = c % 2; /* nobody brings it back */
+		pit.channel[c].load_ns = pit_began(&pit.channel[c], now);
+	}
+	now += meanwhile;
+	pit_loaded(&pit, now);
+}
+
+TEST(a_loaded_count_goes_on_in_each_mode)
+{
+	struct pit_timer before, after;
+	u8 mode;
+
+	for (mode = 0; mode < 6; mode++) {
+		now = START;
+		program(0, mode, 1000);
+		wait_ticks(300);
+		pit_timer(&pit, now, &before);
+		save_and_load(0);
+		pit_timer(&pit, now, &after);
+		assert_memory_equal(&before, &after, sizeof(before));
+		assert_int_equal(pit_count(&pit.channel[0], now), mode == 3 ? 400 : 700);
+	}
+}
+
+TEST(a_loaded_count_that_the_gate_holds_stands_where_it_was)
+{
+	pit_write_speaker(&pit, 1, now);
+	program(2, 0, 1000);
+	wait_ticks(300);
+	pit_write_speaker(&pit, 0, now);
+	wait_ticks(5000);
+	assert_int_equal(pit_count(&pit.channel[2], now), 700);
+	save_and_load(0);
+	assert_int_equal(pit_count(&pit.channel[2], now), 700);
+	wait_ticks(9000);
+	assert_int_equal(pit_count(&pit.channel[2], now), 700);
+}
+
+TEST(a_loaded_mode_without_a_count_does_not_tick)
+{
+	struct pit_timer timer;
+
+	out(3, 0x34);
+	save_and_load(0);
+	pit_timer(&pit, now, &timer);
+	assert_true(!timer.first_ns && !timer.period_ns);
+	assert_false(pit.channel[0].loaded);
+}
+
+TEST(a_loaded_count_that_has_ended_does_not_end_again)
+{
+	static const u8 modes[] = { 0, 1, 4 };
+	struct pit_timer timer;
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		now = START;
+		program(0, modes[i], 1000);
+		wait_ticks(1500);
+		save_and_load(0);
+		pit_timer(&pit, now, &timer);
+		assert_true(!timer.first_ns && pit_out(&pit.channel[0], now));
+		/* Of another machine, with another clock. */
+		pit_note_status(&pit, now);
+		pit.channel[0].load_ns = now + 5000000000;
+		pit_loaded(&pit, now);
+		pit_timer(&pit, now, &timer);
+		assert_false(timer.first_ns);
+	}
+}
+
+TEST(a_loaded_count_that_ended_meanwhile_ends_once_more)
+{
+	struct pit_timer timer;
+
+	program(0, 4, 1000);
+	wait_ticks(500);
+	save_and_load(10000000);
+	pit_timer(&pit, now, &timer);
+	assert_true(timer.first_ns && !timer.period_ns);
+}
+
+TEST(a_count_of_another_clock_begins_anew)
+{
+	static const s64 others[] = { 0, -5, INT64_MIN, INT64_MAX };
+	struct pit_timer timer;
+	size_t i;
+
+	for (i = 0; i < 4; i++) {
+		now = START;
+		program(0, 2, 1000);
+		wait_ticks(300);
+		pit_note_status(&pit, now);
+		pit.channel[0].load_ns = others[i];
+		pit_loaded(&pit, now);
+		pit_timer(&pit, now, &timer);
+		assert_true(timer.period_ns && timer.first_ns == timer.period_ns);
+	}
+}
+
+/* KVM leaves in it what was latched last, or 0. */
+TEST(a_status_of_another_mode_says_nothing)
+{
+	struct pit_timer timer;
+
+	program(0, 0, 1000);
+	pit.channel[0].status = 0xc0;
+	pit_loaded(&pit, now);
+	pit_timer(&pit, now, &timer);
+	assert_true(timer.first_ns);
+}
+
 TEST(hostile_state_and_input_do_no_harm)
 {
 	struct pit_timer timer;
@@ -325,8 +444,9 @@ TEST(hostile_state_and_input_do_no_harm)
 			for (c = 0; c < PIT_CHANNELS; c++) {
 				u8 *bytes = (u8 *)&pit.channel[c];
 
-				for (j = 0; j < offsetof(struct pit_channel, loaded); j++)
-					bytes[j] = rand();
+				for (j = 0; j < sizeof(pit.channel[c]); j++)
+					if (j != offsetof(struct pit_channel, loaded))
+						bytes[j] = rand();
 			}
 			pit_loaded(&pit, now);
 		}
@@ -367,6 +487,13 @@ int main(void)
 		CASE(the_refresh_bit_toggles),
 		CASE(the_gate_pauses_mode_0),
 		CASE(a_rising_gate_restarts_modes_1_and_3),
+		CASE(a_loaded_count_goes_on_in_each_mode),
+		CASE(a_loaded_count_that_the_gate_holds_stands_where_it_was),
+		CASE(a_loaded_mode_without_a_count_does_not_tick),
+		CASE(a_loaded_count_that_has_ended_does_not_end_again),
+		CASE(a_loaded_count_that_ended_meanwhile_ends_once_more),
+		CASE(a_count_of_another_clock_begins_anew),
+		CASE(a_status_of_another_mode_says_nothing),
 		CASE(hostile_state_and_input_do_no_harm),
 	};
 
