@@ -33,7 +33,10 @@ static const int ending_signals[] = {
 	SIGVTALRM, SIGPROF, SIGXCPU, SIGPWR,  SIGIO,
 };
 
-/* With the PC's lock held. */
+/*
+ * A write that fails ends the run, as the user would otherwise see nothing and
+ * not know why. The caller holds the PC's lock.
+ */
 static void write_out(struct console *c, const void *from, size_t len)
 {
 	int error = c->out_closed ? 0 : output_write(c->out_fd, c->signal_fd, from, len);
@@ -57,7 +60,7 @@ static void set_timer(struct console *c, bool on)
 	timerfd_settime(c->timer_fd, 0, &when, NULL);
 }
 
-/* With the PC's lock held. */
+/* Writes what waits for the end of its line. The caller holds the PC's lock. */
 static void flush(struct console *c)
 {
 	write_out(c, c->out, c->out_len);
@@ -132,7 +135,7 @@ static int open_signals(void)
 	sigset_t set = signals_to_wait_for();
 
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	/* A write tells the same by its errno. */
+	/* Of these we learn from write(), which fails with EPIPE or EFBIG. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -58,7 +58,7 @@ static const struct finding *next_fix(const struct finding *findings, unsigned i
 	return NULL;
 }
 
-/* What is wrong, or could be better, and no step of ours mends. */
+/* Says what is wrong, or could be better, and no step of ours mends. */
 static void say_left(const struct finding *findings, unsigned int count, bool dry)
 {
 	for (unsigned int i = 0; i < count; i++) {
@@ -98,7 +98,7 @@ int doctor_fix(const char *device, bool dry)
 	if (!dry && need_root("--fix"))
 		return COULD_NOT;
 	for (;;) {
-		/* Anew after each step: a module that was loaded has brought its device. */
+		/* Asked anew after each step: a module that was loaded has brought its device. */
 		facts_gather(&facts, device);
 		count = doctor_judge(&facts, findings);
 		f = dry ? NULL : next_fix(findings, count, tried);

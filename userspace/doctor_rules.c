@@ -223,7 +223,7 @@ static void fix_module(const struct facts *facts, struct finding *f)
 		fix_subject(f, CHANGE_LOAD, facts->device_is_kvm ? "kvm_intel" : "abyme");
 }
 
-/* It holds VT-x though nothing uses it. */
+/* Does kvm_intel hold VT-x though nothing uses it? */
 static bool kvm_in_the_way(const struct facts *facts)
 {
 	return facts->kvm_intel_loaded && !facts->kvm_intel_users &&

@@ -47,7 +47,7 @@ void explain_print(FILE *to, const struct abyme_entry_report *report)
 		print_l2(to, &report->l2);
 }
 
-/* Lines of several vCPUs don't mix. */
+/* The file is locked for all lines together, so that those of several vCPUs don't mix. */
 void explain_new(struct vcpu *vcpu, FILE *to)
 {
 	struct abyme_entry_reports reports = { .after = vcpu->explained };

@@ -66,7 +66,7 @@ struct host_memory host_memory(void)
 	};
 }
 
-/* We ask for them by madvise(), so only "never" withholds them. */
+/* We ask for huge pages by madvise(), so only "never" withholds them. */
 bool host_has_huge_pages(void)
 {
 	FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "re");

@@ -213,7 +213,7 @@ static void compare_perf(struct comparison *c, const struct msr_rule *rule, uint
 
 static const struct msr_rule msr_rules[] = {
 	VMX(BASIC, compare_basic),
-	/* What the TRUE ones say, once more. */
+	/* The TRUE ones below say the same and more, so these are not compared. */
 	VMX(PIN, NULL),
 	VMX(PROC, NULL),
 	VMX(EXIT, NULL),
@@ -330,7 +330,7 @@ static void compare_address_bits(struct comparison *c)
 		tell(c, now, "physical addresses have %u bits there and %u here", from, to);
 }
 
-/* Where XSAVE puts what both have. */
+/* XSAVE must put the components that both hosts have at the same offsets. */
 static void compare_xsave(struct comparison *c)
 {
 	uint32_t both = cpuid_reg(c->from, 0xd, 0, 0) & cpuid_reg(c->to, 0xd, 0, 0);
@@ -404,7 +404,7 @@ unsigned int migrate_compare(const struct migrate_facts *from, const struct migr
 	compare_words(&c);
 	compare_address_bits(&c);
 	compare_xsave(&c);
-	/* Where VMX itself is what lacks, that was said once. */
+	/* Where a host has no VMX its MSRs add nothing: compare_words() tells of that bit. */
 	compare_msrs(&c, vmx);
 	compare_caps(&c);
 	compare_tsc(&c);

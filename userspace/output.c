@@ -15,7 +15,7 @@ int output_open(int fd)
 	struct stat st;
 	int own;
 
-	/* What has a position, as files do, would start anew. */
+	/* A file that is opened anew is written from its beginning: it stays as it is. */
 	if (fstat(fd, &st) || !(S_ISFIFO(st.st_mode) || isatty(fd)))
 		return fd;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -23,7 +23,7 @@ int output_open(int fd)
 	return own < 0 ? fd : own;
 }
 
-/* Until @fd takes bytes. Return: 0, or EINTR when there is a reason not to wait. */
+/* Waits until @fd takes bytes. Return: 0, or EINTR when there is a reason not to wait. */
 static int wait_for_room(int fd, int wake_fd)
 {
 	struct pollfd fds[2] = { { fd, POLLOUT, 0 }, { wake_fd, POLLIN, 0 } };

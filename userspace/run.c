@@ -148,7 +148,7 @@ static int run(struct vm *vm)
 	return 0;
 }
 
-/* As if we had never caught it: our parent sees the signal. */
+/* Dies of the signal that was caught, so that our parent sees it in our status. */
 static void die_of(int signal_number)
 {
 	sigset_t set;

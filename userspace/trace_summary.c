@@ -57,7 +57,7 @@ void trace_summary_exit(struct trace_summary *s, const struct abyme_nested_exit 
 	sum = &s->exit[reason][to_l1];
 	sum->reason = reason;
 	sum->to_l1 = to_l1;
-	/* What came after the last exit of all was not its handling. */
+	/* The last exit of all is unfinished: the time after it was not spent on it. */
 	if (!(x->flags & ABYME_EXIT_UNFINISHED)) {
 		one.measured = 1;
 		one.l1_exits = x->l1_exits;

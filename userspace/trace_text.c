@@ -20,7 +20,7 @@ static void head(FILE *to)
 		"idle", "L1 exits");
 }
 
-/* What the qualification doesn't tell. */
+/* Says in words what the exit's qualification doesn't tell. */
 static void detail(char *to, size_t size, const struct abyme_nested_exit *x)
 {
 	const char *name = NULL;

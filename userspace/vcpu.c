@@ -67,7 +67,7 @@ static int set_cpuid(const struct vcpu *vcpu)
 	return 0;
 }
 
-/* The others wait for the first one's INIT and SIPI. */
+/* Only the first vCPU enters the image: the others wait for its INIT and SIPI. */
 static int set_entry(const struct vcpu *vcpu, const struct boot_entry *entry)
 {
 	struct kvm_sregs sregs;
@@ -84,7 +84,7 @@ static int set_entry(const struct vcpu *vcpu, const struct boot_entry *entry)
 	return 0;
 }
 
-/* What --explain and --trace-nested ask of the device. */
+/* Turns on what --explain and --trace-nested need of the device. */
 static int start_watch(const struct vcpu *vcpu)
 {
 	const struct vm *vm = vcpu->vm;

@@ -27,7 +27,7 @@
 #define TLFS_MAY_RESET (1u << 7)
 #define TLFS_MAY_REF_TSC (1u << 9)
 #define TLFS_MAY_FREQUENCIES (1u << 11)
-/* EDX of it. */
+/* EDX of the features' leaf: what else there is. */
 #define TLFS_HAS_FREQUENCIES (1u << 8)
 #define TLFS_HAS_CRASH (1u << 10)
 
@@ -53,7 +53,7 @@
 #define TLFS_CRASH_PARAMS 5
 #define TLFS_MSR_CRASH_CTL 0x40000105u
 
-/* Of the MSRs that name a page. */
+/* The MSRs that name a page: whether there is one, and where. */
 #define TLFS_PAGE_ENABLE 1ull
 #define TLFS_HYPERCALL_LOCKED 2ull
 #define TLFS_PAGE_ADDR (~0xfffull)

@@ -136,7 +136,7 @@ static inline u32 ar_dpl(u32 ar)
 #define EPTQ_WRITE BIT_ULL(1)
 #define EPTQ_FETCH BIT_ULL(2)
 #define EPTQ_ACCESS GENMASK_ULL(2, 0)
-#define EPTQ_CAN_READ BIT_ULL(3) /* and of the rights of all levels */
+#define EPTQ_CAN_READ BIT_ULL(3) /* bits 5:3: what all levels of the walk together allow */
 #define EPTQ_CAN_WRITE BIT_ULL(4)
 #define EPTQ_CAN_EXEC BIT_ULL(5)
 #define EPTQ_RIGHTS GENMASK_ULL(5, 3)

@@ -336,14 +336,14 @@ void vcpu_set_segment(struct vcpu *vcpu, enum segreg seg, const struct kvm_segme
  * emulates an instruction ends with it. Return: 1, as handlers do to have the
  * guest go on.
  */
-int vcpu_skip_insn(struct vcpu *vcpu); /* 1, or 0 when single-step ends KVM_RUN */
+int vcpu_skip_insn(struct vcpu *vcpu);
 /*
  * Does so for an instruction of known length: the emulator works after exits
  * that give none. A @len of 0 means that an iteration of a REP is complete and
  * others follow.
  */
 int vcpu_skip_bytes(struct vcpu *vcpu, unsigned int len);
-/* The same for one that went to @rip. */
+/* The same for a jump or call, which goes on at @rip. */
 int vcpu_jump(struct vcpu *vcpu, unsigned long rip);
 
 #endif

@@ -533,12 +533,16 @@ static int run_plain(struct exec *x)
 
 /* ---- the stack, and near jumps ---- */
 
+/* How many bytes of RSP count. 64-bit mode knows no smaller stack. */
 static u8 stack_size(struct exec *x)
 {
 	return x->insn->mode == MODE_64 ? 8 : x->ops->stack_size(x->guest);
 }
 
-/* Both operands are located before a device sees anything of it. */
+/*
+ * POP to memory. mem[0] is where it goes, mem[1] the stack. Both are located
+ * before a device sees anything of it, as either may fault.
+ */
 static int run_pop(struct exec *x)
 {
 	struct emu_mem *to = &x->emu->mem[0], *stack = &x->emu->mem[1];
@@ -558,6 +562,7 @@ static int run_pop(struct exec *x)
 	return ret;
 }
 
+/* Stores to the stack, which has been located as mem[1]. RSP changes last. */
 static int push(struct exec *x, u64 value)
 {
 	u8 size = stack_size(x);
@@ -568,7 +573,10 @@ static int push(struct exec *x, u64 value)
 	return ret;
 }
 
-/* CALL and JMP, whose target was read. */
+/*
+ * CALL and JMP, whose target was read. RIP is the caller's to move: EMU_JUMPED
+ * says that it goes to .target.
+ */
 static int jump(struct exec *x)
 {
 	const struct insn *insn = x->insn;
@@ -581,7 +589,7 @@ static int jump(struct exec *x)
 	return ret ? ret : EMU_JUMPED;
 }
 
-/* PUSH, CALL and JMP. */
+/* PUSH, CALL and JMP of a memory operand, mem[0]; what they push goes to mem[1]. */
 static int run_from_mem(struct exec *x)
 {
 	const struct insn *insn = x->insn;
@@ -713,6 +721,7 @@ static int run_string(struct exec *x)
 	}
 }
 
+/* By the order of enum insn_op. JMP uses no stack, but is run as CALL is. */
 static bool of_stack(const struct insn *insn)
 {
 	return insn->op >= OP_PUSH && insn->op <= OP_JMP;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The exit of CPUID, which always exits. Tour, stop 7. What is answered is in
- * cpu/cpuid.c.
+ * cpu/cpuid.c. For L1 it may be called with interrupts off: exit_is_short().
  */
 #include "run/exits.h"
 #include "cpu/vcpu.h"

@@ -2,7 +2,7 @@
 /*
  * Which handler has which exit. An exit of L2 goes to L1 first if L1 asked for
  * it; what is left is L0's, whoever ran. Tour, stops 7 and 13. The run loop
- * comes here after each exit, interrupts on.
+ * comes here after each exit, interrupts on unless exit_is_short().
  *
  * What a reader must know: an exit is a row of handlers[], and a handler never
  * knows who dispatched it.

@@ -9,10 +9,14 @@ struct vcpu;
 
 /*
  * Handles the exit in vcpu->exit_reason, of L1 or L2.
- * Return: 1: enter again; 0: kvm_run is filled; <0: errno. May sleep.
+ * Return: 1: enter again; 0: kvm_run is filled; <0: errno.
+ * Context: interrupts on, may sleep; or interrupts off, if exit_is_short().
  */
 int exit_handle(struct vcpu *vcpu);
-/* Does its handler sleep nowhere, and touch no memory of the guest's? Then interrupts may be off. */
+/*
+ * An exit of L1: does its handler sleep nowhere, and touch no memory of the
+ * guest's? Then the run loop calls it with interrupts off, right after the exit.
+ */
 bool exit_is_short(struct vcpu *vcpu);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * L0's handlers of VM exits. Each answers 1: enter again; 0: kvm_run is
- * filled, go to userspace; or a negative errno. They may sleep.
+ * filled, go to userspace; or a negative errno. They may sleep, but for those
+ * of exit_is_short(): these may be called with interrupts off.
  */
 #ifndef RUN_EXITS_H
 #define RUN_EXITS_H

@@ -272,7 +272,7 @@ static noinline int cross_watched(struct vcpu *vcpu)
 	return failed;
 }
 
-/* .exit_reason when the processor refused to enter at all */
+/* What .exit_reason is when the processor refused to enter at all. */
 #define NO_EXIT 0xffff
 
 /* Reads the exit, and does what must not wait: NMIs and machine checks. Interrupts off. */
@@ -333,9 +333,11 @@ static void note_exit(struct vcpu *vcpu)
 }
 
 /*
- * Most exits of L1 for an instruction need nothing of the host: they are handled where they
- * arrive. Context: interrupts off, after read_exit(). Return: whether it was one of these;
- * *@r is what its handler answered.
+ * Handles an exit of L1 that needs nothing of the host where it arrived: the
+ * host's interrupts, FPU and debug registers need not come back for it. Not
+ * while L1 is watched or shares its LAPIC's state, as then there is more to do
+ * between exit and entry. Context: interrupts off, after read_exit(). Return:
+ * whether it was such an exit; *@r is what its handler answered.
  */
 static bool handle_at_once(struct vcpu *vcpu, int *r)
 {
@@ -346,7 +348,7 @@ static bool handle_at_once(struct vcpu *vcpu, int *r)
 	return true;
 }
 
-/* The host's turn again. Context: interrupts and preemption off, which ends here. */
+/* It is the host's turn again. Context: interrupts and preemption are off, and on afterwards. */
 static void leave_guest(struct vcpu *vcpu)
 {
 	fpu_exit(vcpu);
@@ -358,7 +360,11 @@ static void leave_guest(struct vcpu *vcpu)
 		lapic_unshare(vcpu);
 }
 
-/* Context: interrupts off. Return: 0, or the VM-instruction error of an entry that failed. */
+/*
+ * One entry, up to the exit after it; nothing of the exit is handled but what
+ * cannot wait. Context: interrupts off. Return: 0, or the VM-instruction error of
+ * an entry that failed.
+ */
 static u32 enter_guest(struct vcpu *vcpu)
 {
 	int failed;
