@@ -6,8 +6,8 @@
 #include <linux/kvm.h>
 #include <linux/uaccess.h>
 
-#include "cpu/vcpu.h"
 #include "api/vcpu_state_ioctl.h"
+#include "cpu/vcpu.h"
 
 /* Takes the argument. -EINVAL: flags, of which there are none; -ENXIO: another attribute. */
 static long take_attr(struct kvm_device_attr *attr, const void __user *arg, u32 group, u64 index)

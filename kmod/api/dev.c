@@ -7,9 +7,9 @@
 #include <linux/kvm.h>
 #include <linux/module.h>
 
-#include "cpu/vm.h"
 #include "api/dev.h"
 #include "api/vcpu_state_ioctl.h"
+#include "cpu/vm.h"
 
 /*
  * Linear: the tables are short, and the ioctl that matters, KVM_RUN, comes

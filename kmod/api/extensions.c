@@ -8,12 +8,12 @@
 #include <linux/kvm.h>
 #include <asm/cpufeature.h>
 
+#include "api/dev.h"
 #include "cpu/debug.h"
 #include "cpu/msrs.h"
 #include "cpu/vm.h"
 #include "hw/caps.h"
 #include "pc/routing.h"
-#include "api/dev.h"
 
 struct extension {
 	unsigned long cap;

@@ -11,10 +11,10 @@
 #include <linux/uaccess.h>
 #include <vmx/info.h>
 
-#include "cpu/cr_checks.h"
-#include "cpu/vcpu.h"
-#include "cpu/inject.h"
 #include "api/vcpu_state_ioctl.h"
+#include "cpu/cr_checks.h"
+#include "cpu/inject.h"
+#include "cpu/vcpu.h"
 
 #define MAX_MSRS 256 /* that one ioctl may name; KVM's limit */
 

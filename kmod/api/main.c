@@ -11,17 +11,17 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 
+#include "api/dev.h"
 #include "cpu/clock.h"
 #include "cpu/cpuid.h"
 #include "cpu/fpu.h"
-#include "mem/mem.h"
 #include "cpu/msrs.h"
 #include "cpu/stats.h"
 #include "hw/caps.h"
 #include "hw/host.h"
 #include "hw/vmxop.h"
+#include "mem/mem.h"
 #include "nested/nested.h"
-#include "api/dev.h"
 
 static char *devname = "abyme";
 module_param(devname, charp, 0444);

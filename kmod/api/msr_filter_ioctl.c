@@ -9,9 +9,9 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "api/msr_filter_ioctl.h"
 #include "cpu/msr_filter.h"
 #include "cpu/vcpu.h"
-#include "api/msr_filter_ioctl.h"
 
 /* Adds a range, if it has any MSR. -EINVAL: no flags, or unknown ones; too many MSRs. */
 static int add_msr_range(struct msr_filter *filter, const struct kvm_msr_filter_range *from)

@@ -13,11 +13,11 @@
 #include <linux/uaccess.h>
 #include <vmx/info.h>
 
-#include "cpu/vcpu.h"
-#include "cpu/inject.h"
-#include "pc/irqchip.h"
-#include "nested/nested.h"
 #include "api/vcpu_state_ioctl.h"
+#include "cpu/inject.h"
+#include "cpu/vcpu.h"
+#include "nested/nested.h"
+#include "pc/irqchip.h"
 
 static void get_exception(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 {

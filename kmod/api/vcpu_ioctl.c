@@ -17,14 +17,14 @@
 #include <linux/signal.h>
 #include <linux/uaccess.h>
 
-#include "cpu/stats.h"
-#include "cpu/vcpu.h"
-#include "pc/irqchip.h"
-#include "nested/nested.h"
 #include "api/dev.h"
-#include "run/run.h"
 #include "api/vcpu_state_ioctl.h"
 #include "api/vm_irq_ioctl.h"
+#include "cpu/stats.h"
+#include "cpu/vcpu.h"
+#include "nested/nested.h"
+#include "pc/irqchip.h"
+#include "run/run.h"
 
 /* Notes which thread runs the vCPU now. */
 static void note_thread(struct vcpu *vcpu)

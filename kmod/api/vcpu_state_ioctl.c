@@ -13,14 +13,14 @@
 #include <asm/processor-flags.h>
 #include <vmx/info.h>
 
-#include "emulate/gva.h"
+#include "api/vcpu_state_ioctl.h"
+#include "cpu/inject.h"
 #include "cpu/regs.h"
 #include "cpu/segments.h"
 #include "cpu/vcpu.h"
-#include "cpu/inject.h"
-#include "pc/irqchip.h"
+#include "emulate/gva.h"
 #include "nested/nested.h"
-#include "api/vcpu_state_ioctl.h"
+#include "pc/irqchip.h"
 
 /* --- KVM_GET_REGS, KVM_SET_REGS ----------------------------------------- */
 

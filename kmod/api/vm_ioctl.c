@@ -12,16 +12,16 @@
 #include <linux/module.h>
 #include <linux/uaccess.h>
 
-#include "cpu/stats.h"
-#include "cpu/vcpu.h"
-#include "cpu/vm.h"
-#include "pc/irqchip.h"
-#include "nested/nested.h"
 #include "api/dev.h"
 #include "api/msr_filter_ioctl.h"
 #include "api/vcpu_state_ioctl.h"
 #include "api/vm_irq_ioctl.h"
 #include "api/vm_mem_ioctl.h"
+#include "cpu/stats.h"
+#include "cpu/vcpu.h"
+#include "cpu/vm.h"
+#include "nested/nested.h"
+#include "pc/irqchip.h"
 
 static long check_extension(void *vm, unsigned long arg)
 {

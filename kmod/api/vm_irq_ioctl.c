@@ -13,8 +13,8 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "pc/chip.h"
 #include "api/vm_irq_ioctl.h"
+#include "pc/chip.h"
 
 static struct irqchip *chip_of(struct vm *vm)
 {

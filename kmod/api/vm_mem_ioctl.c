@@ -6,8 +6,8 @@
 #include <linux/kvm.h>
 #include <linux/uaccess.h>
 
-#include "mem/mem.h"
 #include "cpu/vm.h"
+#include "mem/mem.h"
 
 /*
  * KVM_SET_USER_MEMORY_REGION. -EFAULT: @arg; -EINVAL: alignment, wrap-around,

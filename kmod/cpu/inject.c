@@ -19,9 +19,9 @@
 #include <vmx/controls.h>
 #include <vmx/info.h>
 
+#include "cpu/inject.h"
 #include "cpu/regs.h"
 #include "cpu/vcpu.h"
-#include "cpu/inject.h"
 
 /*
  * The classes of exceptions that decide which pairs of them make a double

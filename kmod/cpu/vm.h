@@ -8,11 +8,11 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 
-#include "mem/bus.h"
 #include "cpu/clock.h"
+#include "cpu/hyperv.h"
+#include "mem/bus.h"
 #include "mem/coalesced.h"
 #include "mem/ept.h"
-#include "cpu/hyperv.h"
 #include "mem/mem.h"
 
 struct irqchip;

@@ -16,12 +16,12 @@
 #include <asm/msr-index.h>
 #include <vmx/info.h>
 
+#include "cpu/debug.h"
+#include "cpu/inject.h"
+#include "cpu/vcpu.h"
 #include "emulate/gva.h"
 #include "emulate/segaddr.h"
 #include "mem/bus.h"
-#include "cpu/debug.h"
-#include "cpu/vcpu.h"
-#include "cpu/inject.h"
 
 /* The longest access that a device may answer, in bytes. */
 #define BUS_MAX_LEN 8

@@ -13,13 +13,13 @@
 #include <asm/processor-flags.h>
 #include <vmx/info.h>
 
+#include "cpu/debug.h"
+#include "cpu/inject.h"
+#include "cpu/trace.h"
+#include "cpu/vcpu.h"
 #include "emulate/device.h"
 #include "emulate/gva.h"
 #include "emulate/mmio.h"
-#include "cpu/debug.h"
-#include "cpu/trace.h"
-#include "cpu/vcpu.h"
-#include "cpu/inject.h"
 
 /* Offset of the data in the vCPU's mapping, in pages. */
 #define PIO_PAGE 1

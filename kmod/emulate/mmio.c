@@ -16,15 +16,15 @@
 #include <asm/processor-flags.h>
 #include <vmx/info.h>
 
+#include "cpu/debug.h"
+#include "cpu/inject.h"
+#include "cpu/trace.h"
+#include "cpu/vcpu.h"
 #include "emulate/alu.h"
 #include "emulate/device.h"
 #include "emulate/gva.h"
 #include "emulate/mmio.h"
 #include "emulate/segaddr.h"
-#include "cpu/debug.h"
-#include "cpu/trace.h"
-#include "cpu/vcpu.h"
-#include "cpu/inject.h"
 
 struct mmio_op *mmio_op_get(struct vcpu *vcpu)
 {

@@ -10,8 +10,8 @@
  */
 #include <linux/slab.h>
 
-#include "mem/bus.h"
 #include "cpu/vcpu.h"
+#include "mem/bus.h"
 
 #define BUS_MAX_DEVICES 1024
 

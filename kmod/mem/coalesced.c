@@ -10,8 +10,8 @@
 #include <linux/gfp.h>
 #include <linux/slab.h>
 
-#include "mem/coalesced.h"
 #include "cpu/vm.h"
+#include "mem/coalesced.h"
 
 #define MAX_ZONES 1000 /* as KVM's limit of devices on a bus */
 

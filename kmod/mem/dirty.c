@@ -12,8 +12,8 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "mem/mem_internal.h"
 #include "cpu/vm.h"
+#include "mem/mem_internal.h"
 
 /* The slot that the API calls @id, or NULL if it has no log. Context: slots_lock held. */
 static struct mem_slot *logged_slot(struct vm *vm, u32 id)

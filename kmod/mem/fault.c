@@ -16,9 +16,9 @@
 #include <linux/module.h>
 #include <linux/sched/signal.h>
 
-#include "mem/mem_internal.h"
 #include "cpu/vcpu.h"
 #include "cpu/vm.h"
+#include "mem/mem_internal.h"
 
 #define LARGE_PAGES 512ULL /* 4 KiB pages in one of 2 MiB */
 #define LARGE_SIZE (LARGE_PAGES << PAGE_SHIFT)

@@ -16,8 +16,8 @@
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
-#include "mem/mem_internal.h"
 #include "cpu/vm.h"
+#include "mem/mem_internal.h"
 
 /*
  * The address in the process of [gpa, gpa + *len), with *len cut at the slot's

@@ -13,9 +13,9 @@
 #include <linux/sched/mm.h>
 
 #include "compat/compat.h"
-#include "mem/mem_internal.h"
 #include "cpu/vcpu.h"
 #include "cpu/vm.h"
+#include "mem/mem_internal.h"
 
 /*
  * How many entries one hold of the lock may look at before it is given up for a

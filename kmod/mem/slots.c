@@ -17,8 +17,8 @@
 #include <linux/uaccess.h>
 #include <asm/processor.h>
 
-#include "mem/mem_internal.h"
 #include "cpu/vm.h"
+#include "mem/mem_internal.h"
 
 #define SLOT_FLAGS (KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY)
 #define PROTECT_PAGES 1024ULL		 /* looked at in one piece when the dirty log begins */

@@ -12,9 +12,9 @@
  * SDM: "VM Entries", whose sections name the order and what follows from each
  * failure.
  */
+#include "cpu/inject.h"
 #include "cpu/regs.h"
 #include "cpu/trace.h"
-#include "cpu/inject.h"
 #include "nested/internal.h"
 #include "nested/vapic.h"
 

@@ -16,8 +16,8 @@
  * threads as well, and may be gone whenever it is not held. Only the vCPU
  * itself walks them (its processor does), and only it makes new ones.
  */
-#include "emulate/device.h"
 #include "cpu/inject.h"
+#include "emulate/device.h"
 #include "nested/ept12.h"
 #include "nested/internal.h"
 

@@ -16,9 +16,9 @@
  * SDM: "Priority Among Concurrent Events", "Other Causes of VM Exits".
  */
 #include "cpu/inject.h"
-#include "pc/irqchip.h"
 #include "nested/internal.h"
 #include "nested/vapic.h"
+#include "pc/irqchip.h"
 
 /* Is an event half delivered into L2, or about to be injected? It goes first. */
 static bool delivery_under_way(const struct vcpu *vcpu)

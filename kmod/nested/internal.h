@@ -17,9 +17,9 @@
 
 #include "cpu/vcpu.h"
 #include "nested/check/check.h"
-#include "nested/tell/exit_ring.h"
 #include "nested/merge.h"
 #include "nested/nested.h"
+#include "nested/tell/exit_ring.h"
 #include "nested/vmcs12.h"
 
 /* Roots of EPT02 that a vCPU keeps: one for each EPTP12 and role. */

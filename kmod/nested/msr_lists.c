@@ -4,8 +4,8 @@
  * in checks/msr_load.def and checks/msr_store.def. Tour, stop 10.
  * SDM: "Loading MSRs", "Saving MSRs".
  */
-#include "nested/msr_lists.h"
 #include "nested/check/common.h"
+#include "nested/msr_lists.h"
 
 #define MSR_SMM_MONITOR_CTL 0x9b
 #define MSR_SMBASE 0x9e

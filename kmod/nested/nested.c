@@ -12,10 +12,10 @@
 #include "cpu/regs.h"
 #include "hw/caps.h"
 #include "hw/vmxop.h"
-#include "pc/irqchip.h"
 #include "nested/bitmaps.h"
 #include "nested/caps.h"
 #include "nested/internal.h"
+#include "pc/irqchip.h"
 
 static struct vmx_caps offered; /* on this processor, to a vCPU with every CPUID feature */
 

@@ -15,9 +15,9 @@
  */
 #include <linux/moduleparam.h>
 
+#include "cpu/inject.h"
 #include "cpu/regs.h"
 #include "cpu/trace.h"
-#include "cpu/inject.h"
 #include "nested/internal.h"
 
 /* Does the processor give VM-exit instruction information with this exit? */

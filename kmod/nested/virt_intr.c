@@ -9,9 +9,9 @@
  * and in the guest interrupt status, which vmcs02 holds. While L2 does not run
  * only L0 changes them. SDM: "Posted-Interrupt Processing".
  */
-#include "pc/irqchip.h"
 #include "nested/internal.h"
 #include "nested/vapic.h"
+#include "pc/irqchip.h"
 
 bool posted_notified(struct vcpu *vcpu)
 {

@@ -12,9 +12,9 @@
  */
 #include <asm/processor-flags.h>
 
-#include "emulate/gva.h"
-#include "cpu/regs.h"
 #include "cpu/inject.h"
+#include "cpu/regs.h"
+#include "emulate/gva.h"
 #include "nested/check/insn.h"
 #include "nested/internal.h"
 #include "nested/vmxinsn.h"

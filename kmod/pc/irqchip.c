@@ -14,8 +14,8 @@
  */
 #include <linux/slab.h>
 
-#include "pc/chip.h"
 #include "cpu/inject.h"
+#include "pc/chip.h"
 
 static struct routing *new_routing(u32 count)
 {

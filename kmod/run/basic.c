@@ -13,10 +13,10 @@
 #include <vmx/exits.h>
 #include <vmx/info.h>
 
-#include "run/exits.h"
 #include "cpu/hyperv.h"
-#include "cpu/vcpu.h"
 #include "cpu/inject.h"
+#include "cpu/vcpu.h"
+#include "run/exits.h"
 
 /* For exits whose work was done before the handler was called. */
 int exit_nothing(struct vcpu *vcpu)

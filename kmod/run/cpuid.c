@@ -3,9 +3,9 @@
  * The exit of CPUID, which always exits. Tour, stop 7. What is answered is in
  * cpu/cpuid.c. For L1 it may be called with interrupts off: exit_is_short().
  */
-#include "run/exits.h"
-#include "cpu/vcpu.h"
 #include "cpu/inject.h"
+#include "cpu/vcpu.h"
+#include "run/exits.h"
 
 int exit_cpuid(struct vcpu *vcpu)
 {

@@ -9,11 +9,11 @@
 #include <linux/kvm.h>
 #include <vmx/info.h>
 
-#include "run/exits.h"
+#include "cpu/inject.h"
 #include "cpu/regs.h"
 #include "cpu/vcpu.h"
-#include "cpu/inject.h"
 #include "pc/irqchip.h"
+#include "run/exits.h"
 
 /* Ends the instruction. @result: what regs_write_*() answered, with 1 for #GP. */
 static int done(struct vcpu *vcpu, int result)

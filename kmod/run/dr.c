@@ -6,10 +6,10 @@
 #include <linux/kvm.h>
 #include <vmx/info.h>
 
-#include "run/exits.h"
+#include "cpu/inject.h"
 #include "cpu/regs.h"
 #include "cpu/vcpu.h"
-#include "cpu/inject.h"
+#include "run/exits.h"
 
 /*
  * General detect: DR7.GD makes any access a fault. So a debugger in the guest,

@@ -6,11 +6,11 @@
 
 #include <vmx/info.h>
 
-#include "emulate/device.h"
-#include "run/exits.h"
-#include "mem/ept.h"
-#include "cpu/vcpu.h"
 #include "cpu/inject.h"
+#include "cpu/vcpu.h"
+#include "emulate/device.h"
+#include "mem/ept.h"
+#include "run/exits.h"
 
 /* Tour, stop 3. First memory is tried, then a device. */
 int exit_ept_violation(struct vcpu *vcpu)

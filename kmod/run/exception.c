@@ -8,11 +8,11 @@
 #include <vmx/info.h>
 
 #include "compat/compat.h"
-#include "run/exits.h"
 #include "cpu/cr_checks.h"
+#include "cpu/inject.h"
 #include "cpu/regs.h"
 #include "cpu/vcpu.h"
-#include "cpu/inject.h"
+#include "run/exits.h"
 
 /* A #DB is the debugger's, or the guest's own. */
 static int db(struct vcpu *vcpu)

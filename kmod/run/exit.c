@@ -13,11 +13,11 @@
 #include <vmx/exits.h>
 #include <vmx/info.h>
 
-#include "emulate/device.h"
-#include "run/exits.h"
 #include "cpu/vcpu.h"
+#include "emulate/device.h"
 #include "nested/nested.h"
 #include "run/exit.h"
+#include "run/exits.h"
 
 typedef int (*exit_handler)(struct vcpu *vcpu);
 

@@ -6,10 +6,10 @@
  */
 #include <asm/processor-flags.h>
 
-#include "run/exits.h"
 #include "cpu/hyperv.h"
-#include "cpu/vcpu.h"
 #include "cpu/inject.h"
+#include "cpu/vcpu.h"
+#include "run/exits.h"
 
 static bool may_call(struct vcpu *vcpu, u16 code)
 {

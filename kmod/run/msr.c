@@ -2,10 +2,10 @@
 /* RDMSR and WRMSR: the instructions. What the MSRs do is in cpu/msrs.c. */
 #include <linux/kvm.h>
 
-#include "run/exits.h"
+#include "cpu/inject.h"
 #include "cpu/trace.h"
 #include "cpu/vcpu.h"
-#include "cpu/inject.h"
+#include "run/exits.h"
 
 /*
  * Userspace has answered: at the next KVM_RUN the instruction ends with its

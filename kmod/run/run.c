@@ -25,14 +25,14 @@
 #include <vmx/info.h>
 
 #include "compat/compat.h"
+#include "cpu/inject.h"
 #include "cpu/trace.h"
 #include "cpu/vcpu.h"
 #include "hw/entry.h"
 #include "hw/insn.h"
 #include "hw/vmxop.h"
-#include "cpu/inject.h"
-#include "pc/irqchip.h"
 #include "nested/nested.h"
+#include "pc/irqchip.h"
 #include "run/exit.h"
 #include "run/run.h"
 
