@@ -468,11 +468,11 @@ CLAIMS = { { one_shot, "a one-shot timer expires once, and not before its time" 
 	   { pic_half_way, "an 8259A between two words of its initialisation" },
 	   { pic_in_service, "one with an interrupt requested, then in service" },
 	   { ioapic_select, "the IOAPIC's selected register" },
-	   { ioapic_in_service, "a level-triggered pin's remote IRR, until the EOI" },
 	   { pit_half_written, "a count of which one byte is written" },
 	   { pit_latched, "a latched count of which one byte is read" },
 	   { pit_paused, "a count that the gate holds" },
 	   { pit_no_count, "a mode without a count" },
 	   { pit_one_shot, "a count that goes on from where it was" },
 	   { registers, "registers of x87, SSE and debugging, CR2" },
+	   { ioapic_in_service, "a level-triggered pin's remote IRR, until the EOI" },
 	   END_OF_CLAIMS };
