@@ -61,6 +61,27 @@ static void settle_init_sipi(struct vcpu *vcpu)
 		lapic_accept_events(vcpu);
 }
 
+/*
+ * A trap that is due after an instruction which exited waits in L1's VMCS, and the processor
+ * raises it at the next entry. That has no place in what is saved, so it becomes an
+ * exception now. L2's is in the nested state; a debugger's is told to the debugger.
+ */
+static void take_due_trap(struct vcpu *vcpu)
+{
+	const struct vcpu_inject *in = &vcpu->inject;
+	u64 due = vmread(VMCS_GUEST_PENDING_DBG);
+
+	if (likely(!(due & (DBG_BS | DBG_ENABLED_BPT))) || vcpu->in_l2)
+		return;
+	if (in->exception.pending || in->exception.injected || vcpu->debug.control)
+		return;
+	/* In MOV SS' shadow it waits for the next instruction. */
+	if (vmread(VMCS_GUEST_INTERRUPTIBILITY) & IRQBLK_MOV_SS)
+		return;
+	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
+	inject_db(vcpu, due & (DBG_BPT_MASK | DBG_BS));
+}
+
 void events_get(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 {
 	struct vcpu_inject *in = &vcpu->inject;
@@ -70,6 +91,7 @@ void events_get(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 	memset(e, 0, sizeof(*e));
 	settle_init_sipi(vcpu);
 	inject_take_nmi(vcpu);
+	take_due_trap(vcpu);
 	get_exception(vcpu, e);
 	irq = inject_irq_vector(vcpu, nested_state_has_irq(vcpu));
 	e->interrupt.injected = irq >= 0;

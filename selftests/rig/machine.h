@@ -6,6 +6,7 @@
 #ifndef RIG_MACHINE_H
 #define RIG_MACHINE_H
 
+#include <stdio.h>
 #include "vm.h"
 
 #define MACHINE_MSRS 255 /* in one KVM_GET_MSRS */
@@ -83,13 +84,17 @@ void image_start(struct vm *vm, u32 entry, bool nested);
 
 /* What the image did that ended image_run(). */
 enum image_end {
-	IMAGE_MARK,   /* wrote to port 0x80; the instruction is done */
+	IMAGE_MARK,   /* wrote to port 0x80, or see image_every; the instruction is done */
 	IMAGE_SIGNAL, /* a signal came */
 	IMAGE_DONE,   /* wrote its status, which is in *@status */
 	IMAGE_BROKEN,
 };
 
-/* Run vCPU 0; its console goes to standard output with @prefix before each line. */
+/* NULL: the console is standard output. */
+extern FILE *image_console;
+/* Besides port 0x80, each so many exits count as IMAGE_MARK; 0: none does. */
+extern unsigned int image_every;
+/* Run vCPU 0; its console has @prefix before each line. */
 enum image_end image_run(struct vm *vm, const char *prefix, u8 *status);
 
 #endif

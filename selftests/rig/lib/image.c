@@ -15,6 +15,9 @@
 #define PORT_MARK 0x80
 #define PORT_STATUS 0xf4
 
+FILE *image_console;
+unsigned int image_every;
+
 static u8 *read_file(const char *path, size_t *size)
 {
 	struct stat st;
@@ -71,10 +74,11 @@ void image_start(struct vm *vm, u32 entry, bool nested)
 static void put_char(const char *prefix, char c)
 {
 	static bool inside;
+	FILE *console = image_console ? image_console : stdout;
 
 	if (!inside)
-		fputs(prefix, stdout);
-	putchar(c);
+		fputs(prefix, console);
+	putc(c, console);
 	inside = c != '\n';
 }
 
@@ -128,6 +132,7 @@ static enum image_end broken(struct vm *vm)
 enum image_end image_run(struct vm *vm, const char *prefix, u8 *status)
 {
 	struct kvm_run *run = vm->cpu[0].run;
+	static unsigned int exits;
 	enum image_end end;
 
 	for (;;) {
@@ -144,6 +149,11 @@ enum image_end image_run(struct vm *vm, const char *prefix, u8 *status)
 				memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
 		} else {
 			return broken(vm);
+		}
+		if (image_every && run->exit_reason != KVM_EXIT_INTR &&
+		    ++exits % image_every == 0) {
+			finish(vm);
+			return IMAGE_MARK;
 		}
 	}
 }
