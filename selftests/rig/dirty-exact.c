@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dirty-exact [MODE [IMAGE]]: is the dirty log exact? While an L1 and its L2 run, their
+ * memory is copied as a live migration does: all of it once, then again and again what the log
+ * names. At each stop the last of it is, and then the copy must be the memory, byte by byte. In
+ * each of the three ways to take the log.
+ *
+ * l2-writes stops whenever one page or two were written, each time in another way: by the
+ * instruction of another level, by the processor, by L0. l2-moves works, and a timer stops it
+ * anywhere, while another thread takes the log as well.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <unistd.h>
+#include "machine.h"
+
+#define IMAGES "/lib/abyme/guests/"
+#define RAM (32u << 20)
+#define PAGE 4096u
+#define PAGES (RAM / PAGE)
+#define THERE (3ull << 62) /* of an entry of pagemap: present, or swapped */
+#define TPR_WORD 0x5000	   /* no image has anything there */
+#define LOG_BEGINS 2	   /* at which stop */
+#define MOST_TOLD 5
+
+static const struct mode {
+	const char *name;
+	u64 flags; /* of KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 */
+} modes[] = {
+	{ "plain", 0 },
+	{ "manual", KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE },
+	{ "all-set", KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET },
+};
+
+static struct vm *vm;
+static const struct mode *mode;
+static u8 *copy;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* the log, copy, end */
+static bool end;
+static int stops, missed;
+static u64 copied;
+
+/* --- a pass ----------------------------------------------------------------- */
+
+/* Which pages of the guest's memory the process has; the others are zero, here and in the copy. */
+static u64 map[PAGES];
+
+static void look(void)
+{
+	static int pagemap = -1;
+
+	if (pagemap < 0)
+		pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (pread(pagemap, map, sizeof(map), (u64)vm->ram / PAGE * 8) != sizeof(map))
+		tap_bail("pagemap");
+}
+
+/* To read the others would be no fault, but make pages of them all. */
+static void copy_page(u64 page)
+{
+	if (!(map[page] & THERE))
+		return;
+	memcpy(copy + page * PAGE, vm->ram + page * PAGE, PAGE);
+	copied++;
+}
+
+static void clear_log(u64 *bits)
+{
+	struct kvm_clear_dirty_log clear = { .num_pages = PAGES, .dirty_bitmap = bits };
+
+	if (ioctl(vm->fd, KVM_CLEAR_DIRTY_LOG, &clear))
+		tap_bail("KVM_CLEAR_DIRTY_LOG");
+}
+
+/* Context: lock held. */
+static void pass(void)
+{
+	static u64 bits[PAGES / 64];
+	struct kvm_dirty_log log = { .dirty_bitmap = bits };
+
+	if (ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log))
+		tap_bail("KVM_GET_DIRTY_LOG");
+	if (mode->flags)
+		clear_log(bits);
+	look();
+	for (u32 word = 0; word < PAGES / 64; word++) {
+		for (u64 left = bits[word]; left; left &= left - 1)
+			copy_page(word * 64ull + __builtin_ctzll(left));
+	}
+}
+
+static void *pass_again_and_again(void *unused)
+{
+	bool go_on = true;
+
+	while (go_on) {
+		usleep(15000);
+		pthread_mutex_lock(&lock);
+		go_on = !end;
+		if (go_on)
+			pass();
+		pthread_mutex_unlock(&lock);
+	}
+	return unused;
+}
+
+/* The log begins; what was written before is the first pass. */
+static void begin_log(void)
+{
+	if (vm_set_region(vm->fd, 0, KVM_MEM_LOG_DIRTY_PAGES, 0, RAM, vm->ram))
+		tap_bail("KVM_MEM_LOG_DIRTY_PAGES");
+	look();
+	for (u64 page = 0; page < PAGES; page++)
+		if (!(mode->flags & KVM_DIRTY_LOG_INITIALLY_SET))
+			copy_page(page);
+}
+
+/* --- the comparison ---------------------------------------------------------- */
+
+static void tell(u32 page)
+{
+	u32 i = 0;
+
+	while (copy[page * PAGE + i] == vm->ram[page * PAGE + i])
+		i++;
+	tap_note("page %#x, offset %#x: %#x was copied, it is %#x; stop %d", page, i,
+		 copy[page * PAGE + i], vm->ram[page * PAGE + i], stops);
+}
+
+/* Context: no vCPU runs, lock held. @all: also what the process has no page for. */
+static void compare(bool all)
+{
+	look();
+	for (u32 page = 0; page < PAGES; page++) {
+		if (!all && !(map[page] & THERE))
+			continue;
+		if (!memcmp(copy + page * PAGE, vm->ram + page * PAGE, PAGE))
+			continue;
+		if (missed++ < MOST_TOLD)
+			tell(page);
+		/* It counts once. */
+		memcpy(copy + page * PAGE, vm->ram + page * PAGE, PAGE);
+	}
+}
+
+static void stop(void)
+{
+	pthread_mutex_lock(&lock);
+	stops++;
+	if (stops == LOG_BEGINS)
+		begin_log();
+	if (stops >= LOG_BEGINS) {
+		pass();
+		compare(false);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+/* --- the guest ---------------------------------------------------------------- */
+
+static void begin(const char *image, u64 flags)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+		.args[0] = flags,
+	};
+	struct kvm_vapic_addr word = { .vapic_addr = TPR_WORD };
+	u32 entry;
+
+	vm = vm_new(RAM);
+	madvise(vm->ram, RAM, MADV_NOHUGEPAGE);
+	vm_irqchip(vm);
+	if (flags && ioctl(vm->fd, KVM_ENABLE_CAP, &cap))
+		tap_bail("KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2");
+	entry = image_load(vm, image);
+	if (!entry)
+		tap_bail(image);
+	image_start(vm, entry, true);
+	if (ioctl(vm->cpu[0].fd, KVM_SET_VAPIC_ADDR, &word))
+		tap_bail("KVM_SET_VAPIC_ADDR");
+	copy = mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		    -1, 0);
+	if (copy == MAP_FAILED)
+		tap_bail("mmap");
+	stops = missed = 0;
+	copied = 0;
+	end = false;
+}
+
+/* Stops wherever @where says. Return: how it ended, otherwise. */
+static enum image_end run(enum image_end where, u8 *status)
+{
+	enum image_end how;
+
+	while ((how = image_run(vm, "# ", status)) == where)
+		stop();
+	return how;
+}
+
+static void finish(const char *image, bool well, int enough)
+{
+	pthread_mutex_lock(&lock);
+	pass();
+	compare(true);
+	end = true;
+	pthread_mutex_unlock(&lock);
+	tap_note("%d stops, %llu pages copied", stops, (unsigned long long)copied);
+	tap_ok(well, "%s, %s log: nothing happens to the guest", image, mode->name);
+	tap_ok(stops >= enough && !missed, "%s, %s log: each of many copies is the memory", image,
+	       mode->name);
+}
+
+static void clean_up(void)
+{
+	munmap(copy, RAM);
+	vm_free(vm);
+}
+
+static void each_write(void)
+{
+	u8 status = 1;
+	bool well;
+
+	begin(IMAGES "l2-writes.elf", mode->flags);
+	well = run(IMAGE_MARK, &status) == IMAGE_DONE && !status;
+	finish("l2-writes", well, 60);
+	clean_up();
+}
+
+static void nothing(__attribute__((unused)) int sig)
+{
+}
+
+static void set_timer(int microseconds)
+{
+	struct itimerval it = {
+		.it_value.tv_usec = microseconds,
+		.it_interval.tv_usec = microseconds,
+	};
+	struct sigaction action = { .sa_handler = nothing };
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &it, NULL);
+}
+
+/* The timer's signal is for the thread that runs the vCPU. */
+static void start_thread(pthread_t *thread)
+{
+	sigset_t alarm;
+
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &alarm, NULL);
+	if (pthread_create(thread, NULL, pass_again_and_again, NULL))
+		tap_bail("pthread_create");
+	pthread_sigmask(SIG_UNBLOCK, &alarm, NULL);
+}
+
+/*
+ * The image's mark is before its last claim. There L2's interrupts are virtual, and a log that is
+ * taken is one more EPT violation in their delivery, which the emulated processor gets wrong.
+ */
+static void at_work(void)
+{
+	pthread_t thread;
+	u8 status;
+	bool well;
+
+	begin(IMAGES "l2-moves.elf", mode->flags);
+	stops = LOG_BEGINS - 1;
+	stop();
+	set_timer(40000);
+	start_thread(&thread);
+	well = run(IMAGE_SIGNAL, &status) == IMAGE_MARK;
+	set_timer(0);
+	finish("l2-moves", well, LOG_BEGINS);
+	pthread_join(thread, NULL);
+	clean_up();
+}
+
+int main(int argc, char **argv)
+{
+	for (mode = modes; mode < modes + ARRAY_SIZE(modes); mode++) {
+		if (argc > 1 && strcmp(argv[1], mode->name) != 0)
+			continue;
+		if (argc < 3 || !strcmp(argv[2], "l2-writes"))
+			each_write();
+		if (argc < 3 || !strcmp(argv[2], "l2-moves"))
+			at_work();
+	}
+	return tap_done();
+}
