@@ -326,7 +326,6 @@ static int reflect(struct vcpu *vcpu, const struct ept12_result *res, u64 gpa, u
 	default: x.reason = EXIT_EPT_MISCONFIG; cause = ABYME_FAULT_MISCONFIG;
 	}
 	watch_fault(n, cause);
-	vcpu->stats.nested_reflected++;
 	return l2_leave(vcpu, &x);
 }
 

@@ -154,7 +154,9 @@ static bool in_shadow(void)
 	return vmread(VMCS_GUEST_INTERRUPTIBILITY) & (IRQBLK_STI | IRQBLK_MOV_SS);
 }
 
-/* Gives L1 an INIT or a SIPI as an exit. Return: 2: there is neither. */
+#define NEITHER 2
+
+/* Gives L1 an INIT or a SIPI as an exit. Return: NEITHER, or as nested_reflect_as(). */
 static int reflect_init_sipi(struct vcpu *vcpu)
 {
 	bool waits = vcpu->nested->activity == ACTIVITY_SIPI;
@@ -165,7 +167,7 @@ static int reflect_init_sipi(struct vcpu *vcpu)
 		return nested_reflect_as(vcpu, EXIT_SIPI, 0, vector);
 	if (!waits && lapic_take_init(vcpu))
 		return nested_reflect_as(vcpu, EXIT_INIT, 0, 0);
-	return 2;
+	return NEITHER;
 }
 
 bool nested_debug_trap_for_l1(const struct vcpu *vcpu)
@@ -273,10 +275,7 @@ bool nested_wakes(struct vcpu *vcpu)
 	       (vcpu->inject.exception.pending || irq_for_l2(vcpu) || debug_trap_pending());
 }
 
-/*
- * The order is that of priorities. stats.nested_reflected counts ahead, and
- * takes it back if nothing was L1's.
- */
+/* The order is that of priorities. */
 int nested_events(struct vcpu *vcpu, bool *immediate)
 {
 	struct nested *n = vcpu->nested;
@@ -295,7 +294,7 @@ int nested_events(struct vcpu *vcpu, bool *immediate)
 	if (vcpu->lapic && unlikely(lapic_has_events(vcpu))) {
 		int r = reflect_init_sipi(vcpu);
 
-		if (r != 2)
+		if (r != NEITHER)
 			return r;
 	}
 	if (!n->mtf_pending && !vcpu->inject.exception.pending && something_comes(vcpu) &&
@@ -309,7 +308,6 @@ int nested_events(struct vcpu *vcpu, bool *immediate)
 		*immediate = for_l1(vcpu);
 		return 1;
 	}
-	vcpu->stats.nested_reflected++;
 	if (vcpu->inject.exception.pending)
 		return reflect_exception(vcpu);
 	if (n->mtf_pending)
@@ -323,7 +321,6 @@ int nested_events(struct vcpu *vcpu, bool *immediate)
 	}
 	if (window_before_irq(vcpu))
 		return nested_reflect_as(vcpu, EXIT_INT_WINDOW, 0, 0);
-	vcpu->stats.nested_reflected--;
 	/* L2 goes on. It is active from here, unless all that comes is L1's at once. */
 	if (n->activity != ACTIVITY_ACTIVE && !window_opens(vcpu) && !n->tpr_exit &&
 	    !nested_debug_trap_for_l1(vcpu))

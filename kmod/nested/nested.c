@@ -272,7 +272,7 @@ int nested_msr_set(struct vcpu *vcpu, u32 msr, u64 value, bool host)
 	return r;
 }
 
-static bool in_vmx_operation(struct vcpu *vcpu)
+static bool in_vmx_operation(const struct vcpu *vcpu)
 {
 	return vcpu->nested && vcpu->nested->vmxon;
 }
@@ -371,10 +371,8 @@ int nested_set_mp_state(struct vcpu *vcpu, u32 state)
 	return 1;
 }
 
-bool nested_holds_init(struct vcpu *vcpu)
+bool nested_holds_init(const struct vcpu *vcpu)
 {
-	if (vcpu->in_l2)
-		vcpu_request(vcpu, REQ_EVENT); /* for nested_events() to look at it */
 	return in_vmx_operation(vcpu);
 }
 
@@ -386,7 +384,7 @@ bool nested_holds_init(struct vcpu *vcpu)
  * Context: any; its answer holds only with interrupts off and VCPU_IN_GUEST
  * set.
  */
-static bool pages_valid(struct vcpu *vcpu)
+static bool pages_valid(const struct vcpu *vcpu)
 {
 	const struct nested *n = vcpu->nested;
 	struct vm *vm = vcpu->vm;
@@ -456,18 +454,15 @@ static void merge_msr_bitmap(struct nested *n)
 	n->bitmap_due = false;
 }
 
-/*
- * The last step of an entry to L2 that may still be taken back. Context:
- * interrupts off, VCPU_IN_GUEST set.
- */
-bool nested_entry_stale(struct vcpu *vcpu)
+bool nested_entry_stale(const struct vcpu *vcpu)
+{
+	return vcpu->in_l2 && unlikely(!pages_valid(vcpu));
+}
+
+void nested_commit_entry(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
-	if (!vcpu->in_l2)
-		return false;
-	if (unlikely(!pages_valid(vcpu)))
-		return true;
 	if (n->bitmap_due && n->msr_bitmap12.gpa != NO_GPA)
 		merge_msr_bitmap(n);
 	if (n->timer_on)
@@ -476,5 +471,4 @@ bool nested_entry_stale(struct vcpu *vcpu)
 	if (unlikely(n->activity != ACTIVITY_ACTIVE) && !n->tpr_exit &&
 	    !nested_debug_trap_for_l1(vcpu))
 		n->activity = ACTIVITY_ACTIVE;
-	return false;
 }

@@ -38,17 +38,19 @@ void nested_setup(void);
  * once. May sleep.
  *
  * nested_entry_stale(), with interrupts off and VCPU_IN_GUEST set: whether
- * what nested_before_entry() resolved has been taken away: begin again.
+ * what nested_before_entry() resolved has been taken away: begin again. If
+ * not, nested_commit_entry() is the last thing before the entry to L2.
  */
 int nested_before_entry(struct vcpu *vcpu);
 int nested_events(struct vcpu *vcpu, bool *immediate);
-bool nested_entry_stale(struct vcpu *vcpu);
+bool nested_entry_stale(const struct vcpu *vcpu);
+void nested_commit_entry(struct vcpu *vcpu);
 
 /* vmcs01's MSR bitmap lets other MSRs through than before, so vmcs02's is merged anew. */
 void nested_msr_bitmap_changed(struct vcpu *vcpu);
 
 /* Is the vCPU in VMX operation? L1 holds INIT back there, and while L2 runs it is an exit. */
-bool nested_holds_init(struct vcpu *vcpu);
+bool nested_holds_init(const struct vcpu *vcpu);
 
 /* Is L1's entry done, and the event that it injects still to be delivered to L2? */
 bool nested_event_waits(const struct vcpu *vcpu);

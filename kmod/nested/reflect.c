@@ -209,6 +209,7 @@ int l2_leave(struct vcpu *vcpu, const struct l2_exit *x)
 	struct msr_failure why;
 	bool store_failed;
 
+	vcpu->stats.nested_reflected++;
 	if (unlikely(vcpu->watched))
 		watch_to_l1(vcpu, x);
 	trace_abyme_nested_exit(vcpu->id, x->reason, vcpu_rip(vcpu), x->qual, 0, x->intr_info,

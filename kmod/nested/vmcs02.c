@@ -520,7 +520,6 @@ int l2_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa
 	if (r || !(access & EPTQ_FINAL) || (access & EPTQ_FETCH) ||
 	    (*gpa ^ n->apic_access.gpa) >> PAGE_SHIFT)
 		return r;
-	vcpu->stats.nested_reflected++;
 	r = nested_reflect_as(vcpu, EXIT_APIC_ACCESS, 0, (l2_gpa & ~PAGE_MASK) | type << 12);
 	return r < 0 ? r : -EXDEV;
 }

@@ -38,6 +38,5 @@ int vmfunc_l2(struct vcpu *vcpu)
 	if (!function && (vcpu->nested->v->vmfunc_ctls & VMFUNC_EPTP_SWITCHING) &&
 	    switch_eptp(vcpu))
 		return vcpu_skip_insn(vcpu);
-	vcpu->stats.nested_reflected++;
 	return nested_reflect(vcpu, EXIT_VMFUNC);
 }

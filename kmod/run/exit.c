@@ -84,10 +84,8 @@ int exit_handle(struct vcpu *vcpu)
 		vcpu->stats.nested_exits++;
 		if (unlikely(vcpu->watched))
 			nested_note_exit(vcpu, reason);
-		if (nested_wants_exit(vcpu, reason)) {
-			vcpu->stats.nested_reflected++;
+		if (nested_wants_exit(vcpu, reason))
 			return nested_reflect(vcpu, reason);
-		}
 	}
 	if (likely(reason < NR_EXITS))
 		handler = handlers[array_index_nospec(reason, NR_EXITS)];
@@ -97,10 +95,9 @@ int exit_handle(struct vcpu *vcpu)
 bool exit_is_short(struct vcpu *vcpu)
 {
 	switch (vcpu->exit_reason) {
-	case EXIT_CPUID: return true;
 	case EXIT_VMCALL: return !hyperv_calls_on(vcpu);
 	case EXIT_VMREAD:
 	case EXIT_VMWRITE: return vmread(VMCS_EXIT_INSN_INFO) & INSN_IS_REG;
-	default: return false;
+	default: return true;
 	}
 }

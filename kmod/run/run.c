@@ -231,7 +231,7 @@ static bool must_not_enter(struct vcpu *vcpu)
 		vcpu->stats.tlb_flush++;
 	}
 	return !vmxop_on_here() || READ_ONCE(vcpu->requests) || xfer_to_guest_mode_work_pending() ||
-	       (vcpu->nested && nested_entry_stale(vcpu));
+	       nested_entry_stale(vcpu);
 }
 
 /*
@@ -341,7 +341,8 @@ static void note_exit(struct vcpu *vcpu)
  */
 static bool handle_at_once(struct vcpu *vcpu, int *r)
 {
-	if (vcpu->in_l2 || unlikely(vcpu->watched || vcpu->lapic_shares) || !exit_is_short(vcpu))
+	if (!exit_may_be_short(vcpu->exit_reason) || vcpu->in_l2 ||
+	    unlikely(vcpu->watched || vcpu->lapic_shares) || !exit_is_short(vcpu))
 		return false;
 	note_exit(vcpu);
 	*r = exit_handle(vcpu);
@@ -417,6 +418,8 @@ static int enter_once(struct vcpu *vcpu)
 			lapic_unshare(vcpu);
 		return vmxop_over() ? -ESHUTDOWN : 1;
 	}
+	if (vcpu->in_l2)
+		nested_commit_entry(vcpu);
 	host_write_entry(vcpu->vmcs, &vcpu->host);
 	debug_enter(vcpu);
 	fpu_enter(vcpu);
@@ -543,8 +546,12 @@ static int block(struct vcpu *vcpu)
 
 static bool runnable(struct vcpu *vcpu)
 {
-	if (vcpu->lapic && unlikely(lapic_has_events(vcpu)) && !nested_holds_init(vcpu))
-		lapic_accept_events(vcpu);
+	if (vcpu->lapic && unlikely(lapic_has_events(vcpu))) {
+		if (!nested_holds_init(vcpu))
+			lapic_accept_events(vcpu);
+		else if (vcpu->in_l2)
+			vcpu_request(vcpu, REQ_EVENT); /* for nested_events() to look at it */
+	}
 	return vcpu->mp_state == KVM_MP_STATE_RUNNABLE;
 }
 
