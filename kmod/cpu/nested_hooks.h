@@ -2,7 +2,7 @@
 /*
  * What the rooms below nested/ ask of it. Declared here and defined there: as includes point
  * downward only, they cannot include its headers. All may be called for a vCPU that was never
- * offered VMX.
+ * offered VMX, but for those that say otherwise.
  */
 #ifndef CPU_NESTED_HOOKS_H
 #define CPU_NESTED_HOOKS_H
@@ -23,19 +23,26 @@ int nested_feature_msr(u32 index, u64 *value);
 
 /* CPUID was set: VMX may have come or gone. Return: 0 or -ENOMEM. */
 int nested_cpuid_changed(struct vcpu *vcpu);
-/* Out of VMX operation at once, as by RESET. vCPU loaded. */
+/* Leaves VMX operation at once, as RESET does. Context: vCPU loaded. */
 void nested_leave(struct vcpu *vcpu);
+/* Frees all that nesting has taken for the vCPU, which nobody runs any more. */
 void nested_free(struct vcpu *vcpu);
 
-/* CR0 and CR4 as VMX operation restricts them. */
+/* Does VMX operation, if the vCPU is in it, allow L1 or L2 this CR0, this CR4? */
 bool nested_cr0_valid(struct vcpu *vcpu, unsigned long cr0);
 bool nested_cr4_valid(struct vcpu *vcpu, unsigned long cr4);
 
-/* L0 ran an instruction of L2, or an iteration: a monitor trap of L1's is due. L2 is in. */
+/*
+ * L0 ran an instruction of L2, or an iteration of a REP: if L1 asked for monitor
+ * traps one is due. Only while vcpu->in_l2.
+ */
 void nested_insn_done(struct vcpu *vcpu);
 /* Is an interrupt that arrives while L2 runs an exit to L1, whatever L2's IF is? */
 bool nested_takes_irqs(struct vcpu *vcpu);
-/* L1's next VMREAD or VMWRITE is to exit. False: it would anyway. */
+/*
+ * Turns VMCS shadowing off, so that L1's VMREAD and VMWRITE exit until one of
+ * them did. Only with vcpu->nested. Return: false: they exit anyway.
+ */
 bool nested_unshadow(struct vcpu *vcpu);
 
 /* Userspace has set the vCPU's TSC, or its rate. */
@@ -44,8 +51,9 @@ void nested_tsc_set(struct vcpu *vcpu);
 void nested_tsc_fell(struct vcpu *vcpu, u64 delta);
 
 /*
- * EPT02 roots that may map L1's pages [start, end) go / the one that was filled least lately.
- * Context: vm->mem.lock held. Return: whether one went: then flush.
+ * Empties EPT02 roots: all that may map a page of L1's in [start_gfn, end_gfn);
+ * or the one of the VM's that was filled least lately. Context: vm->mem.lock
+ * held. Return: whether there was one: then the caller flushes.
  */
 bool ept02_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn);
 bool ept02_drop_oldest(struct vm *vm);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * MSR-load and MSR-store areas of vmcs12. Each entry is read once, judged by
- * the rows of checks/ (msr_lists.c), and carried out by the same msr_read() and
+ * the rows of check/ (msr_lists.c), and carried out by the same msr_read() and
  * msr_write() that L1's own instructions use.
  *
  * Context: vCPU loaded, may sleep. The current VMCS is that of the guest whose

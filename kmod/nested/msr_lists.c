@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Which entries of MSR-load and MSR-store areas are allowed. Pure: the rows are
- * in checks/msr_load.def and checks/msr_store.def. Tour, stop 10.
+ * in check/msr_load.def and check/msr_store.def. Tour, stop 10.
  * SDM: "Loading MSRs", "Saving MSRs".
  */
 #include "nested/check/common.h"

@@ -7,7 +7,7 @@
  *
  * What a reader must know: checks come in the SDM's order, #UD, privilege,
  * operand, then VMfail. What makes an instruction fail is a row of
- * checks/insns.def; here is what it does.
+ * check/insns.def; here is what it does.
  * SDM: "VMX Instruction Reference", whose "Conventions" define VMfail.
  */
 #include <asm/processor-flags.h>

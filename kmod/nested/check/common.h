@@ -41,7 +41,7 @@
 #define SDM_VMCALL "VMCALL - Call to VM Monitor"
 
 /*
- * What C() is while a table of checks/ is included. Three times: for an
+ * What C() is while a table of checks is included. Three times: for an
  * enumeration of its rows; for an array with each row's id, section, message
  * and field, indexed by that; and for the evaluation, in a function that has c
  * and v and returns a struct check. The strings are apart from the code, so

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Checks on VMX controls: VM-execution, VM-exit and VM-entry control fields,
- * the rows of checks/controls.def. A failure is VMfailValid(7). Here are the
+ * the rows of controls.def. A failure is VMfailValid(7). Here are the
  * predicates that are too long for a row. Tour, stop 10.
  * SDM: "Checks on VMX Controls".
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Checks on L2's state, but the segments (check_segs.c): the rows of
- * checks/guest_*.def. A failure is a VM exit with reason 33. Here are the
+ * Checks on L2's state, but the segments (segs.c): the rows of
+ * guest_*.def. A failure is a VM exit with reason 33. Here are the
  * predicates that are too long for a row. Tour, stop 10.
  * SDM: "Checks on the Guest State Area".
  */

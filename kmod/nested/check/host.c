@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Checks on the host-state area, that is, on what L1 wants to be after an exit:
- * the rows of checks/host.def. A failure is VMfailValid(8). Tour, stop 10.
+ * the rows of host.def. A failure is VMfailValid(8). Tour, stop 10.
  * SDM: "Checks on Host-State Area".
  */
 #include "nested/check/common.h"

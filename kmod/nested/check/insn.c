@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Checks of VMX instructions: the rows of checks/insns.def. vmxinsn.c asks, and
+ * Checks of VMX instructions: the rows of insns.def. vmxinsn.c asks, and
  * carries out what follows. Pure. Tour, stop 10.
  * SDM: "VMX Instruction Reference".
  */

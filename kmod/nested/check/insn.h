@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What VMX instructions want of their operands: rows of checks/insns.def. Pure. */
+/* What VMX instructions want of their operands: rows of insns.def. Pure. */
 #ifndef NESTED_CHECK_INSN_H
 #define NESTED_CHECK_INSN_H
 

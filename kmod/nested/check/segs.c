@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Checks on L2's segment registers: the rows of checks/guest_segs.def. A
+ * Checks on L2's segment registers: the rows of guest_segs.def. A
  * failure is a VM exit with reason 33. Here are the predicates that are too
  * long for a row. Tour, stop 10. SDM: "Checks on Guest Segment Registers".
  */
