@@ -224,9 +224,7 @@ static void set_injected_irq(struct vcpu *vcpu, const struct kvm_sregs *in)
 /* PDPTEs that cannot be read are no error: the guest faults when it uses them. */
 static void load_pdptes(struct vcpu *vcpu, u64 cr3)
 {
-	vcpu->peeking = true;
-	regs_load_pdptes(vcpu, cr3);
-	vcpu->peeking = false;
+	regs_load_pdptes(vcpu, cr3, GPA_PEEK);
 }
 
 static struct kvm_sregs2 sregs_common(const struct kvm_sregs *in)
@@ -353,16 +351,14 @@ long vcpu_set_guest_debug(struct vcpu *vcpu, void __user *arg)
 
 long vcpu_translate(struct vcpu *vcpu, void __user *arg)
 {
-	const struct access access = {}; /* supervisor's data read */
+	const struct access access = { .peek = true }; /* supervisor's data read */
 	struct kvm_translation tr;
 	struct x86_fault fault;
 	u64 gpa;
 
 	if (copy_from_user(&tr, arg, sizeof(tr)))
 		return -EFAULT;
-	vcpu->peeking = true;
 	tr.valid = !gva_translate(vcpu, tr.linear_address, &access, &gpa, &fault);
-	vcpu->peeking = false;
 	tr.physical_address = tr.valid ? gpa : ~0ull;
 	tr.writeable = 1;
 	tr.usermode = 0;

@@ -71,7 +71,7 @@ u32 inject_exception_type(u8 vector)
  * decides. The flag must be in the VMCS even if the fault becomes an exit to L1
  * instead, as the saved RFLAGS has it then. SDM: "Resume Flag (RF)".
  */
-static void set_resume_flag(struct vcpu *vcpu, u8 vector)
+void inject_set_resume_flag(struct vcpu *vcpu, u8 vector)
 {
 	const u32 no_faults = BIT(VEC_DB) | BIT(VEC_BP) | BIT(VEC_OF) | BIT(VEC_DF) | BIT(VEC_MC);
 
@@ -117,7 +117,7 @@ static void raise(struct vcpu *vcpu, u8 vector, bool has_error, u32 error, bool 
 	in->exception.has_payload = has_payload;
 	in->exception.payload = payload;
 	in->exception.type = inject_exception_type(vector);
-	set_resume_flag(vcpu, vector);
+	inject_set_resume_flag(vcpu, vector);
 	vcpu_request(vcpu, REQ_EVENT);
 }
 

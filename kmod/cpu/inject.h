@@ -51,4 +51,7 @@ void inject_set_nmi_masked(struct vcpu *vcpu, bool masked);
 void inject_irq_window(struct vcpu *vcpu, bool on);
 void inject_nmi_window(struct vcpu *vcpu, bool on);
 
+/* A fault's RFLAGS have RF set: that of exception @vector, if it is one. */
+void inject_set_resume_flag(struct vcpu *vcpu, u8 vector);
+
 #endif

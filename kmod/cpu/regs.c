@@ -142,12 +142,12 @@ void regs_cr_state(struct vcpu *vcpu, struct cr_state *s)
  * may change them at any time. With EPT the processor takes them from the VMCS.
  * SDM: "PDPTE Registers".
  */
-int regs_load_pdptes(struct vcpu *vcpu, unsigned long cr3)
+int regs_load_pdptes(struct vcpu *vcpu, unsigned long cr3, u32 access)
 {
 	u64 gpa = cr3 & 0xffffffe0, pdpte[4];
 	int i, r;
 
-	r = vcpu->gpa_translate ? vcpu->gpa_translate(vcpu, gpa, 0, EPTQ_READ, &gpa) : 0;
+	r = vcpu->gpa_translate ? vcpu->gpa_translate(vcpu, gpa, 0, EPTQ_READ | access, &gpa) : 0;
 	if (r)
 		return r;
 	if (mem_read(vcpu->vm, gpa, pdpte, sizeof(pdpte)))
@@ -194,7 +194,7 @@ int regs_write_cr0(struct vcpu *vcpu, unsigned long cr0)
 	if (efer & EFER_BIT_LME)
 		efer |= EFER_BIT_LMA;
 	if (((s.cr0 ^ cr0) & (CR0_PG | CR0_CD | CR0_NW)) && pae_paging(cr0, s.cr4, efer)) {
-		r = regs_load_pdptes(vcpu, s.cr3);
+		r = regs_load_pdptes(vcpu, s.cr3, 0);
 		if (r)
 			return r;
 	}
@@ -213,7 +213,7 @@ int regs_write_cr3(struct vcpu *vcpu, unsigned long cr3)
 	regs_cr_state(vcpu, &s);
 	if (!cr3_write_ok(&s, cr3))
 		return 1;
-	r = pae_paging(s.cr0, s.cr4, s.efer) ? regs_load_pdptes(vcpu, cr3) : 0;
+	r = pae_paging(s.cr0, s.cr4, s.efer) ? regs_load_pdptes(vcpu, cr3, 0) : 0;
 	if (r)
 		return r;
 	if (!(s.cr4 & CR4_PCIDE) || !(cr3 & CR3_NO_FLUSH))
@@ -234,7 +234,7 @@ int regs_write_cr4(struct vcpu *vcpu, unsigned long cr4)
 		return 1;
 	changed = s.cr4 ^ cr4;
 	if ((changed & CR4_PDPTE_BITS) && pae_paging(s.cr0, cr4, s.efer)) {
-		r = regs_load_pdptes(vcpu, s.cr3);
+		r = regs_load_pdptes(vcpu, s.cr3, 0);
 		if (r)
 			return r;
 	}

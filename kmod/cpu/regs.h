@@ -67,11 +67,10 @@ void regs_sync_owned(struct vcpu *vcpu);
 void regs_cr_state(struct vcpu *vcpu, struct cr_state *s);
 
 /*
- * For PAE paging: reads the PDPTEs from memory at @cr3 into the VMCS.
- * Return: 0; 1: #GP; -EXDEV: L1 was given an EPT violation of L2; or another
- * errno. May sleep.
+ * For PAE paging: reads the PDPTEs from memory at @cr3 into the VMCS. @access:
+ * GPA_PEEK or 0. Return: 0; 1: #GP; or as vcpu->gpa_translate. May sleep.
  */
-int regs_load_pdptes(struct vcpu *vcpu, unsigned long cr3);
+int regs_load_pdptes(struct vcpu *vcpu, unsigned long cr3, u32 access);
 
 /* After an #AC: is it the host's detection of split locks, which the guest does not know of? */
 bool regs_split_lock(struct vcpu *vcpu);

@@ -172,14 +172,13 @@ struct vcpu {
 	 * L2 physical to L1 physical, while L2 runs; else NULL.
 	 * @linear: the address that is translated, if @access has EPTQ_LINEAR_VALID.
 	 * @access: bits 2:0 and 11:7 of an EPT violation's exit qualification (EPTQ_*).
-	 * With .peeking userspace asks: L1 gets no exit, and nothing is changed.
-	 * Return: 0; -EFAULT: @l2_gpa means nothing, if peeking; -EXDEV: L1 was
-	 * given an exit instead (an EPT violation, say): whoever emulates for L2
-	 * stops and answers 1; other errnos: failed.
+	 * With GPA_PEEK userspace asks: L1 is owed no exit, and nothing is changed.
+	 * Return: 0; -EAGAIN: whoever emulates for L2 stops and answers 1, as L2 is
+	 * to run into it again, or L1 is owed an exit (an EPT violation, say), which
+	 * comes before L2's next entry; -EFAULT: it means nothing, for GPA_PEEK.
 	 */
+#define GPA_PEEK BIT(31)
 	int (*gpa_translate)(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa);
-
-	bool peeking;
 
 	sigset_t sigset; /* during KVM_RUN, if .sigset_active: KVM_SET_SIGNAL_MASK */
 	bool sigset_active;

@@ -8,7 +8,7 @@
  *
  * What a reader must know: "physical" is what the guest that runs calls so.
  * vcpu->gpa_translate, set while L2 runs, makes of it what L1 calls physical,
- * and may give L1 an exit instead (-EXDEV).
+ * and where L2's access exits L1 is owed the exit (-EAGAIN).
  */
 #include <linux/mm.h>
 #include <asm/cpufeature.h>
@@ -33,6 +33,7 @@
 struct origin {
 	struct vcpu *vcpu;
 	u64 linear;
+	bool peek;
 };
 
 /* Makes of @gpa, as the guest that runs has it, L1's address. @access: EPTQ_* bits. */
@@ -41,7 +42,8 @@ static int to_l1(const struct origin *from, u64 gpa, u32 access, u64 *out)
 	struct vcpu *vcpu = from->vcpu;
 
 	if (vcpu->gpa_translate)
-		return vcpu->gpa_translate(vcpu, gpa, from->linear, access | EPTQ_LINEAR_VALID,
+		return vcpu->gpa_translate(vcpu, gpa, from->linear,
+					   access | EPTQ_LINEAR_VALID | (from->peek ? GPA_PEEK : 0),
 					   out);
 	*out = gpa;
 	return 0;
@@ -62,19 +64,19 @@ static int read_entry(void *ctx, u64 gpa, u64 *entry, u8 size)
 	return 0;
 }
 
-/* Sets accessed and dirty flags. Userspace that looks (.peeking) changes nothing. */
+/* Sets accessed and dirty flags. Userspace that looks changes nothing. */
 static int update_entry(void *ctx, u64 gpa, u64 old, u64 new, u8 size)
 {
 	const struct origin *from = ctx;
 	int ret;
 
-	if (from->vcpu->peeking)
+	if (from->peek)
 		return 0;
 	ret = to_l1(from, gpa, EPTQ_READ | EPTQ_WRITE, &gpa);
 	if (ret)
 		return ret == -EFAULT ? -ENXIO : ret;
 	ret = mem_cmpxchg(from->vcpu->vm, gpa, old, new, size);
-	return ret == -EAGAIN ? ret : 0;
+	return ret == -EAGAIN ? -ESTALE : 0;
 }
 
 static const struct pagewalk_ops walk_ops = {
@@ -132,7 +134,7 @@ static u32 final_access(const struct access *access, const struct page_found *pa
 static int translate(struct vcpu *vcpu, const struct pagewalk *registers, u64 linear,
 		     const struct access *access, u64 *gpa, struct x86_fault *fault)
 {
-	struct origin from = { .vcpu = vcpu, .linear = linear };
+	struct origin from = { .vcpu = vcpu, .linear = linear, .peek = access->peek };
 	struct pagewalk w = *registers;
 	struct page_found page;
 	int ret;

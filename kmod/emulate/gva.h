@@ -3,9 +3,9 @@
  * Memory of the guest that runs (L1 or L2) by its linear addresses.
  *
  * Context of all functions: vCPU loaded, may sleep. They answer 0; -EFAULT with
- * *fault filled, to be injected with fault_inject(); -EXDEV if L1 was given an
- * exit of L2 instead (stop, and answer 1); -ENXIO if the address has no memory
- * behind it; or another errno.
+ * *fault filled, to be injected with fault_inject(); -EAGAIN or -EINTR if the
+ * guest is to run into it again, or L1 is owed an exit of L2 (stop, and answer 1);
+ * -ENXIO if the address has no memory behind it; or another errno.
  */
 #ifndef EMULATE_GVA_H
 #define EMULATE_GVA_H

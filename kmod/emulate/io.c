@@ -178,7 +178,7 @@ static int fault_or_give_up(struct vcpu *vcpu, int ret, const struct x86_fault *
 		fault_inject(vcpu, fault);
 		return 1;
 	}
-	if (ret == -EXDEV || ret == -EAGAIN || ret == -EINTR)
+	if (ret == -EAGAIN || ret == -EINTR)
 		return 1;
 	return mmio_give_up(vcpu, NULL, 0, "string I/O with an operand that is not memory");
 }

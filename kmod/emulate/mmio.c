@@ -281,10 +281,9 @@ static int mmio_continue(struct vcpu *vcpu)
 	case EMU_JUMPED: return vcpu_jump(vcpu, op->emu.target);
 	case EMU_MMIO: return exit_to_userspace(vcpu);
 	case EMU_FAULT: fault_inject(vcpu, &op->emu.fault); return 1;
-	case -EXDEV: return 1;
 	}
 	if (ret == -EAGAIN || ret == -EINTR)
-		return 1; /* the guest runs into it again */
+		return 1; /* the guest runs into it again, or L1 is owed an exit */
 	return mmio_give_up(vcpu, NULL, 0, "its memory operand could not be read or written");
 }
 
@@ -383,7 +382,6 @@ int mmio_emulate(struct vcpu *vcpu, u64 gpa)
 		if (vcpu->nested && nested_unshadow(vcpu))
 			return 1;
 		return mmio_give_up(vcpu, bytes, len, op->emu.insn.reason);
-	case -EXDEV:
 	case -EAGAIN:
 	case -EINTR: return 1;
 	default: return mmio_give_up(vcpu, bytes, 0, "the instruction is not in memory");

@@ -180,7 +180,7 @@ static int descend(struct walk *walk, u64 table, const struct access *access,
 	return 0;
 }
 
-/* Sets accessed in all entries, dirty in the leaf. Return: -EAGAIN: an entry has changed. */
+/* Sets accessed in all entries, dirty in the leaf. Return: -ESTALE: an entry has changed. */
 static int mark(struct walk *walk, const struct access *access)
 {
 	const struct pagewalk *w = walk->w;
@@ -245,14 +245,14 @@ int pagewalk(const struct pagewalk *w, u64 linear, const struct access *access,
 	     struct page_found *found, struct x86_fault *fault)
 {
 	struct walk walk = { .w = w, .linear = linear };
-	int tries, ret = -EAGAIN;
+	int tries, ret = -ESTALE;
 
 	if (w->paging == PAGING_NONE) {
 		*found = (struct page_found){ .gpa = linear, .user = true, .writable = true };
 		return 0;
 	}
 	walk.top = w->paging == PAGING_4LEVEL ? 4 : 2;
-	for (tries = 0; ret == -EAGAIN && tries < PAGEWALK_MAX_RETRIES; tries++)
+	for (tries = 0; ret == -ESTALE && tries < PAGEWALK_MAX_RETRIES; tries++)
 		ret = walk_once(&walk, access, found, fault);
-	return ret;
+	return ret == -ESTALE ? -EAGAIN : ret;
 }

@@ -24,7 +24,7 @@ struct pagewalk_ops {
 	 * Return: 0, or an errno other than -EFAULT that ends the walk.
 	 */
 	int (*read)(void *ctx, u64 gpa, u64 *entry, u8 size);
-	/* Return: 0, also if it cannot be written and stays; -EAGAIN: it has changed; or errno. */
+	/* Return: 0, also if it cannot be written and stays; -ESTALE: it has changed; or errno. */
 	int (*update)(void *ctx, u64 gpa, u64 old, u64 new, u8 size);
 };
 
@@ -50,6 +50,7 @@ struct access {
 	bool fetch;
 	bool user;     /* CPL 3, and not a system access */
 	bool implicit; /* supervisor, whatever the CPL: descriptor tables and the like */
+	bool peek;     /* userspace looks: nothing is changed, and L1 is owed no exit */
 };
 
 /* After so many races lost to the guest the walk gives up with -EAGAIN. */

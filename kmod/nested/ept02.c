@@ -296,37 +296,37 @@ static void walk(struct vcpu *vcpu, u64 gpa, u32 access, struct ept12_result *re
 }
 
 /*
- * L1 gets the EPT violation, misconfiguration or full log that @res is, or L2 a
- * virtualization exception. @access: as it was walked for. @info: what of the exit
- * qualification EPT12 does not decide.
+ * The exit that L1 is due for @res, an EPT violation, a misconfiguration or a full
+ * log, goes to *@x; false: L2 gets a virtualization exception instead. @access: as
+ * it was walked for. @info: what of the exit qualification EPT12 does not decide.
  */
-static int reflect(struct vcpu *vcpu, const struct ept12_result *res, u64 gpa, u32 access, u64 gla,
-		   u64 info)
+static bool find_exit(struct vcpu *vcpu, const struct ept12_result *res, u64 gpa, u32 access,
+		      u64 gla, u64 info, struct l2_exit *x)
 {
-	struct l2_exit x = { .gpa = gpa, .gla = gla };
 	struct nested *n = vcpu->nested;
 	u32 cause = ABYME_FAULT_VIOLATION;
 
+	*x = (struct l2_exit){ .gpa = gpa, .gla = gla };
 	switch (res->outcome) {
 	case EPT12_VIOLATION:
-		x.reason = EXIT_EPT_VIOLATION;
-		x.qual = res->qual | info;
-		if (!res->suppress_ve && ve_raise(vcpu, &x)) {
+		x->reason = EXIT_EPT_VIOLATION;
+		x->qual = res->qual | info;
+		if (!res->suppress_ve && ve_raise(vcpu, x)) {
 			watch_fault(n, ABYME_FAULT_VE);
-			return 1;
+			return false;
 		}
 		n->answered.gpa = gpa;
 		n->answered.access = access;
 		n->answered.root = n->v->ept_pointer & ROLE_BITS;
 		break;
 	case EPT12_LOG_FULL:
-		x = (struct l2_exit){ .reason = EXIT_PML_FULL, .qual = info & EPTQ_NMI_UNBLOCK };
+		*x = (struct l2_exit){ .reason = EXIT_PML_FULL, .qual = info & EPTQ_NMI_UNBLOCK };
 		cause = ABYME_FAULT_LOG_FULL;
 		break;
-	default: x.reason = EXIT_EPT_MISCONFIG; cause = ABYME_FAULT_MISCONFIG;
+	default: x->reason = EXIT_EPT_MISCONFIG; cause = ABYME_FAULT_MISCONFIG;
 	}
 	watch_fault(n, cause);
-	return l2_leave(vcpu, &x);
+	return true;
 }
 
 /* Which rights an access needs. @qual: EPTQ_*. SDM: "Mode-Based Execute Control for EPT". */
@@ -340,7 +340,7 @@ static u32 rights_needed(const struct nested *n, u64 qual)
 }
 
 /* Translates for userspace: without accessed and dirty flags a walk leaves no trace. */
-int ept02_peek(struct vcpu *vcpu, u64 gpa, u32 access, u64 *l1_gpa)
+static int peek(struct vcpu *vcpu, u64 gpa, u32 access, u64 *l1_gpa)
 {
 	const struct ept12_mem mem = { vcpu, read_entry, update_entry };
 	struct ept12_result res;
@@ -354,15 +354,18 @@ int ept02_peek(struct vcpu *vcpu, u64 gpa, u32 access, u64 *l1_gpa)
 }
 
 /*
- * Translates for L0, which emulates for L2. Return: 0; -EXDEV: L1 was given an
- * exit; -EAGAIN; another errno.
+ * Translates for L0, which emulates for L2. Return: 0; -EAGAIN: L2 runs into it
+ * again, or L1 is owed an exit; -EFAULT: it means nothing, if @access has
+ * GPA_PEEK.
  */
 int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa)
 {
 	u32 info = EPTQ_LINEAR_VALID | EPTQ_FINAL, needed;
 	struct ept12_result res;
-	int r;
+	struct l2_exit x;
 
+	if (access & GPA_PEEK)
+		return peek(vcpu, l2_gpa, access, gpa);
 	if (vcpu->nested->caps.ept_vpid & EPTCAP_EXIT_INFO)
 		info |= EPTQ_USER_PAGE | EPTQ_WRITE_PAGE | EPTQ_NX_PAGE;
 	needed = rights_needed(vcpu->nested, access);
@@ -371,10 +374,10 @@ int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *
 		*gpa = l1_addr(res.gpa);
 		return 0;
 	}
-	if (res.outcome == EPT12_AGAIN)
-		return -EAGAIN;
-	r = reflect(vcpu, &res, l2_gpa, needed, linear, access & info);
-	return r < 0 ? r : -EXDEV;
+	if (res.outcome != EPT12_AGAIN &&
+	    find_exit(vcpu, &res, l2_gpa, needed, linear, access & info, &x))
+		l2_owe_exit(vcpu, &x);
+	return -EAGAIN;
 }
 
 /* --- faults ------------------------------------------------------------- */
@@ -656,6 +659,7 @@ int ept02_violation(struct vcpu *vcpu)
 	struct nested *n = vcpu->nested;
 	u64 qual = vcpu_exit_qual(vcpu);
 	struct ept02_fault f;
+	struct l2_exit x;
 
 	f.root = n->current_root;
 	f.gpa = vmread(VMCS_GUEST_PHYS_ADDR);
@@ -666,8 +670,10 @@ int ept02_violation(struct vcpu *vcpu)
 		return 1;
 	}
 	if (f.res.outcome != EPT12_OK)
-		return reflect(vcpu, &f.res, f.gpa, f.access, vmread(VMCS_GUEST_LINEAR_ADDR),
-			       qual & QUAL_FROM_CPU);
+		return find_exit(vcpu, &f.res, f.gpa, f.access, vmread(VMCS_GUEST_LINEAR_ADDR),
+				 qual & QUAL_FROM_CPU, &x)
+			       ? l2_leave(vcpu, &x)
+			       : 1;
 	/* L2's IRET had unblocked NMIs before it faulted; it is executed again. */
 	if ((qual & EPTQ_NMI_UNBLOCK) && !(vcpu->idt_vectoring & INTR_VALID))
 		inject_set_nmi_masked(vcpu, true);

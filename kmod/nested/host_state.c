@@ -137,7 +137,7 @@ int host_state_load(struct vcpu *vcpu, bool nmis_blocked)
 	vcpu_set_rip(vcpu, v->host_rip);
 	vcpu_set_gpr(vcpu, GPR_RSP, v->host_rsp);
 	vcpu_set_rflags(vcpu, RFLAGS_FIXED);
-	if (pae_paging(vcpu->cr0, vcpu->cr4, vcpu->efer) && regs_load_pdptes(vcpu, v->host_cr3))
+	if (pae_paging(vcpu->cr0, vcpu->cr4, vcpu->efer) && regs_load_pdptes(vcpu, v->host_cr3, 0))
 		return VMABORT_HOST_PDPTE;
 	return 0;
 }

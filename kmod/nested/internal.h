@@ -56,6 +56,14 @@ struct exit_watch {
 	} field[NR_FIELDS];
 };
 
+/* An exit on its way to L1. */
+struct l2_exit {
+	u32 reason;
+	u32 intr_info, intr_error;
+	u32 insn_len, insn_info;
+	u64 qual, gpa, gla;
+};
+
 struct nested {
 	struct vcpu *vcpu;
 	struct vmx_caps wanted;	       /* for L1, by userspace */
@@ -111,12 +119,15 @@ struct nested {
 	bool virt_irq;	  /* of a halted L2: a virtual interrupt waits */
 	bool tpr_exit;	  /* of a halted L2: it is to exit, its TPR being below the threshold */
 	u8 activity;	  /* ACTIVITY_* of L2, until it runs its next instruction */
+	bool owes_exit;	  /* .owed, to L1, before L2 is entered again */
 	bool mtf_pending; /* an MTF exit before L2's next instruction: injected, or L0 ran one */
 	bool timer_on;
 	u64 timer_deadline;    /* host TSC at which L1's preemption timer expires */
 	bool timer_restored;   /* a saved state's, and L2 has not run since: it is ... */
 	u64 timer_l1_deadline; /* ... this of L1's TSC, which userspace may still be to set */
 	struct hrtimer timer;  /* for it while L2 is halted */
+
+	struct l2_exit owed;
 
 	struct ept02_root root[EPT02_ROOTS];
 	struct ept02_root *current_root; /* NULL: L2 runs on L1's own EPT */
@@ -157,14 +168,6 @@ struct nested {
 struct msr_failure {
 	const struct check *check;
 	u32 index; /* of the MSR */
-};
-
-/* An exit on its way to L1. */
-struct l2_exit {
-	u32 reason;
-	u32 intr_info, intr_error;
-	u32 insn_len, insn_info;
-	u64 qual, gpa, gla;
 };
 
 static inline bool l1_uses_ept(const struct nested *n)
@@ -221,6 +224,11 @@ int nested_resume_l2(struct vcpu *vcpu, const struct check_ctx *c, bool pending)
 
 /* reflect.c */
 int l2_leave(struct vcpu *vcpu, const struct l2_exit *x);
+/*
+ * L0, in the middle of an instruction of L2, has found that it exits: the run loop gives L1 the
+ * exit before L2's next entry. Forgotten when KVM_RUN ends, as the instruction begins anew.
+ */
+void l2_owe_exit(struct vcpu *vcpu, const struct l2_exit *x);
 /* The entry failed, and nothing of L2 is saved. @in_vmcs02: it had begun to be written. */
 int l2_entry_failure(struct vcpu *vcpu, const struct report *why, bool in_vmcs02);
 void nested_abort(struct vcpu *vcpu, enum vmx_abort indicator, const struct msr_failure *why);
@@ -275,7 +283,6 @@ void ept02_invalidate(struct vcpu *vcpu, bool all, u64 eptp12, u32 why);
  */
 void ept02_map_answered(struct vcpu *vcpu);
 int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa);
-int ept02_peek(struct vcpu *vcpu, u64 gpa, u32 access, u64 *l1_gpa); /* 0, -EFAULT */
 
 /*
  * ve.c: makes the EPT violation a virtualization exception of L2, if L1 wants

@@ -410,6 +410,8 @@ int nested_before_entry(struct vcpu *vcpu)
 
 	if (!vcpu->in_l2)
 		return 1;
+	if (unlikely(n->owes_exit))
+		return l2_leave(vcpu, &n->owed);
 	if (n->merge_due || !pages_valid(vcpu) || l0_changed(vcpu)) {
 		r = vmcs02_write_controls(vcpu);
 		if (r == -EINTR)
@@ -452,6 +454,18 @@ static void merge_msr_bitmap(struct nested *n)
 		msr_bitmap_merge_x2apic(n->msr_bitmap02, n->msr_bitmap12.kva, n->merged.proc2);
 	n->x2apic_open = n->merged.proc2 & PROC2_X2APIC;
 	n->bitmap_due = false;
+}
+
+bool nested_is_here(const struct vcpu *vcpu)
+{
+	int cpu = vcpu->nested ? READ_ONCE(vcpu->nested->vmcs02.cpu) : -1;
+
+	return cpu < 0 || cpu == smp_processor_id();
+}
+
+void nested_begin_run(struct vcpu *vcpu)
+{
+	vcpu->nested->owes_exit = false;
 }
 
 bool nested_entry_stale(const struct vcpu *vcpu)

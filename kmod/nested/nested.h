@@ -27,8 +27,11 @@ void nested_setup(void);
 /*
  * Before each entry, in this order:
  *
- * nested_before_entry() resolves the pages that the VMCS to be entered speaks
- * of, and finishes what vmcs02 lacks. May sleep.
+ * nested_begin_run(), when KVM_RUN begins: userspace may have changed anything.
+ *
+ * nested_before_entry() gives L1 the exit of an instruction of L2's that L0 had
+ * begun; or it resolves the pages that the VMCS to be entered speaks of, and
+ * finishes what vmcs02 lacks. May sleep.
  *
  * nested_events(), when L2 is to run: what L1 must get before L2 goes on
  * (interrupt, NMI, INIT, SIPI, exception, preemption timer, MTF). It may
@@ -41,6 +44,7 @@ void nested_setup(void);
  * what nested_before_entry() resolved has been taken away: begin again. If
  * not, nested_commit_entry() is the last thing before the entry to L2.
  */
+void nested_begin_run(struct vcpu *vcpu);
 int nested_before_entry(struct vcpu *vcpu);
 int nested_events(struct vcpu *vcpu, bool *immediate);
 bool nested_entry_stale(const struct vcpu *vcpu);
@@ -120,6 +124,11 @@ int vmx_vmcall(struct vcpu *vcpu); /* if nested_in_root() */
 int ept02_violation(struct vcpu *vcpu); /* if nested_on_ept02() */
 /* Does L2, which ran, use an EPT of L1's? */
 bool nested_on_ept02(struct vcpu *vcpu);
+/*
+ * Is vmcs02 active nowhere else than on this CPU? Else, to be read, it is cleared there by an
+ * IPI, for which interrupts must be on. Context: preemption off.
+ */
+bool nested_is_here(const struct vcpu *vcpu);
 /* Is L1 in VMX root operation, and runs? */
 bool nested_in_root(struct vcpu *vcpu);
 

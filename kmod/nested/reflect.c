@@ -143,6 +143,7 @@ void l2_switch_to_l1(struct vcpu *vcpu)
 	n->check_guest |= vcpu->l2_by_user;
 	vcpu->l2_by_user = false;
 	n->entering = false;
+	n->owes_exit = false;
 	n->mtf_pending = false;
 	n->activity = ACTIVITY_ACTIVE;
 	n->shadow_due = !shadow_write_on_the_way(vcpu);
@@ -272,6 +273,12 @@ int nested_reflect(struct vcpu *vcpu, u32 reason)
 
 	exit_from_vmcs02(vcpu, reason, &x);
 	return l2_leave(vcpu, &x);
+}
+
+void l2_owe_exit(struct vcpu *vcpu, const struct l2_exit *x)
+{
+	vcpu->nested->owed = *x;
+	vcpu->nested->owes_exit = true;
 }
 
 int nested_reflect_as(struct vcpu *vcpu, u32 reason, u32 intr_info, u64 qual)

@@ -510,18 +510,19 @@ int l2_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa
 {
 	struct nested *n = vcpu->nested;
 	u32 type = access & EPTQ_WRITE ? APICQ_TYPE_WRITE : APICQ_TYPE_READ;
+	struct l2_exit x;
 	int r = 0;
 
 	*gpa = l2_gpa;
-	if (vcpu->peeking)
-		return l1_uses_ept(n) ? ept02_peek(vcpu, l2_gpa, access, gpa) : 0;
 	if (l1_uses_ept(n))
 		r = ept02_translate(vcpu, l2_gpa, linear, access, gpa);
-	if (r || !(access & EPTQ_FINAL) || (access & EPTQ_FETCH) ||
+	if (r || !(access & EPTQ_FINAL) || (access & (EPTQ_FETCH | GPA_PEEK)) ||
 	    (*gpa ^ n->apic_access.gpa) >> PAGE_SHIFT)
 		return r;
-	r = nested_reflect_as(vcpu, EXIT_APIC_ACCESS, 0, (l2_gpa & ~PAGE_MASK) | type << 12);
-	return r < 0 ? r : -EXDEV;
+	x = (struct l2_exit){ .reason = EXIT_APIC_ACCESS,
+			      .qual = (l2_gpa & ~PAGE_MASK) | type << 12 };
+	l2_owe_exit(vcpu, &x);
+	return -EAGAIN;
 }
 
 /* Without EPT12 L2's physical addresses are L1's, so vmcs02 can use L1's own EPT. */

@@ -70,7 +70,6 @@ static struct vmx_outcome from_gva(struct vcpu *vcpu, int r, const struct x86_fa
 {
 	switch (r) {
 	case -EFAULT: fault_inject(vcpu, fault); return LEFT;
-	case -EXDEV:
 	case -EAGAIN: /* L1 runs into it again */
 	case -EINTR: return LEFT;
 	default: return outcome(VMX_LEFT, r);

@@ -21,8 +21,7 @@ static int done(struct vcpu *vcpu, int result)
 	switch (result) {
 	case 0: return vcpu_skip_insn(vcpu);
 	case 1: inject_gp(vcpu); return 1;
-	case -EXDEV:  /* L1 was given an exit of L2 */
-	case -EAGAIN: /* the guest runs into it again */
+	case -EAGAIN: /* the guest runs into it again, or L1 is owed an exit of L2 */
 	case -EINTR: return 1;
 	default: return result;
 	}

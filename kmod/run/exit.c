@@ -97,7 +97,8 @@ bool exit_is_short(struct vcpu *vcpu)
 	switch (vcpu->exit_reason) {
 	case EXIT_VMCALL: return !hyperv_calls_on(vcpu);
 	case EXIT_VMREAD:
-	case EXIT_VMWRITE: return vmread(VMCS_EXIT_INSN_INFO) & INSN_IS_REG;
+	case EXIT_VMWRITE:
+		return (vmread(VMCS_EXIT_INSN_INFO) & INSN_IS_REG) && nested_is_here(vcpu);
 	default: return true;
 	}
 }

@@ -113,10 +113,7 @@ static void deliver_exception(struct vcpu *vcpu)
 			debug_deliver_payload(vcpu, in->exception.payload);
 		in->exception.has_payload = false;
 	}
-	/* Faults push RF set, also those that userspace has made pending. */
-	if (in->exception.vector != VEC_BP && in->exception.vector != VEC_OF &&
-	    in->exception.vector != VEC_DB)
-		vcpu_set_rflags(vcpu, vcpu_rflags(vcpu) | X86_EFLAGS_RF);
+	inject_set_resume_flag(vcpu, in->exception.vector); /* userspace may have made it pending */
 	in->exception.pending = false;
 	in->exception.injected = true;
 	write_exception(vcpu);
@@ -615,6 +612,8 @@ int vcpu_run(struct vcpu *vcpu)
 	vcpu->first_run_done = true;
 	if (unlikely(vcpu->watched))
 		nested_watch_spend(vcpu, ABYME_SPENT_L0);
+	if (vcpu->nested)
+		nested_begin_run(vcpu);
 	lapic_timer_attend(vcpu); /* userspace may have set the TSC, too */
 	fpu_load_guest(vcpu);
 	r = finish_last_exit(vcpu);

@@ -57,7 +57,7 @@ static int update_entry(void *ctx, u64 gpa, u64 old, u64 new, u8 size)
 	if (races) {
 		races--;
 		memory[gpa + 1] ^= 2; /* an ignored bit: software's own */
-		return -EAGAIN;
+		return -ESTALE;
 	}
 	assert_true(now == old);
 	memcpy(memory + gpa, &new, size);
