@@ -146,7 +146,4 @@ struct insn {
  */
 int insn_decode(struct insn *insn, const u8 *bytes, size_t len, enum insn_mode mode);
 
-/* The mnemonic's stem, for messages. */
-const char *insn_op_name(enum insn_op op);
-
 #endif

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "emulate/decode.h"
+#include "op_names.h"
 
 /*
  * What the decoder says, as text: prefixes, operation, operands with the

@@ -14,6 +14,7 @@
 
 #include "emulate/alu.h"
 #include "emulate/emulate.h"
+#include "op_names.h"
 
 #ifdef __x86_64__
 
