@@ -318,6 +318,16 @@ static int check_entries(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entri
 	return 0;
 }
 
+static bool have_vmx(const struct kvm_cpuid_entry2 *entries, int count)
+{
+	int i;
+
+	for (i = 0; i < count; i++)
+		if (entries[i].function == 1 && (entries[i].ecx & CPUID_1_ECX_VMX))
+			return true;
+	return false;
+}
+
 static int copy_entries(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, int count)
 {
 	struct kvm_cpuid_entry2 *entry = NULL;
@@ -348,14 +358,19 @@ int cpuid_set(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, int cou
 
 	if (r || vcpu->first_run_done)
 		return r;
-	r = copy_entries(vcpu, entries, count);
+	/* What can fail comes first: then the old table stays. */
+	if (have_vmx(entries, count))
+		r = nested_reserve(vcpu);
+	if (!r)
+		r = copy_entries(vcpu, entries, count);
 	if (r)
 		return r;
 	derive(vcpu);
 	regs_sync_owned(vcpu);
 	regs_update_masks(vcpu);
 	vmcs01_update_ctls(vcpu);
-	return nested_cpuid_changed(vcpu);
+	nested_cpuid_changed(vcpu);
+	return 0;
 }
 
 void cpuid_free(struct vcpu *vcpu)

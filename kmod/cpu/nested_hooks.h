@@ -21,8 +21,10 @@ int nested_msr_set(struct vcpu *vcpu, u32 index, u64 value, bool host);
 /* The value of a capability MSR of a vCPU with every CPUID feature. Return: 0; -EINVAL: none. */
 int nested_feature_msr(u32 index, u64 *value);
 
-/* CPUID was set: VMX may have come or gone. Return: 0 or -ENOMEM. */
-int nested_cpuid_changed(struct vcpu *vcpu);
+/* What a vCPU with VMX in its CPUID has, before that is set. Return: 0 or -ENOMEM. */
+int nested_reserve(struct vcpu *vcpu);
+/* CPUID was set: VMX may have come, if it was reserved, or gone. */
+void nested_cpuid_changed(struct vcpu *vcpu);
 /* Leaves VMX operation at once, as RESET does. Context: vCPU loaded. */
 void nested_leave(struct vcpu *vcpu);
 /* Frees all that nesting has taken for the vCPU, which nobody runs any more. */

@@ -76,24 +76,29 @@ static void refresh_caps(struct vcpu *vcpu)
 	n->check_ctls = n->check_host = n->check_guest = true;
 }
 
-int nested_cpuid_changed(struct vcpu *vcpu)
+int nested_reserve(struct vcpu *vcpu)
+{
+	struct nested *n;
+
+	if (vcpu->nested)
+		return 0;
+	n = nested_alloc(vcpu);
+	if (!n)
+		return -ENOMEM;
+	smp_store_release(&vcpu->nested, n); /* ept02_unmap() may look at once */
+	return 0;
+}
+
+void nested_cpuid_changed(struct vcpu *vcpu)
 {
 	if (!vcpu->cpuid.vmx) {
 		nested_leave(vcpu); /* a nested state was set first, and then CPUID without VMX */
-		return 0;
-	}
-	if (!vcpu->nested) {
-		struct nested *n = nested_alloc(vcpu);
-
-		if (!n)
-			return -ENOMEM;
-		smp_store_release(&vcpu->nested, n); /* ept02_unmap() may look at once */
+		return;
 	}
 	refresh_caps(vcpu);
 	/* A nested state that was set before: vmcs02 follows what vmcs01 and CR4 have become. */
 	vcpu->nested->merge_due = true;
 	vcpu->nested->cr0_kept02 = ~0UL;
-	return 0;
 }
 
 static void free_parts(struct nested *n)
