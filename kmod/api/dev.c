@@ -44,7 +44,7 @@ static long get_vcpu_mmap_size(void *unused, unsigned long arg)
 }
 
 /* KVM_CHECK_EXTENSION without a VM: what a new VM would have. */
-static long check_extension(void *unused, unsigned long arg)
+static long dev_check_extension(void *unused, unsigned long arg)
 {
 	return extension_value(NULL, arg);
 }
@@ -68,7 +68,7 @@ SYSTEM_FN(get_attr, sys_get_attr)
 static const struct ioctl_row rows[] = {
 	{ KVM_GET_API_VERSION, get_api_version },
 	{ KVM_CREATE_VM, create_vm },
-	{ KVM_CHECK_EXTENSION, check_extension },
+	{ KVM_CHECK_EXTENSION, dev_check_extension },
 	{ KVM_GET_VCPU_MMAP_SIZE, get_vcpu_mmap_size },
 	{ KVM_GET_SUPPORTED_CPUID, get_supported_cpuid },
 	{ KVM_GET_SUPPORTED_HV_CPUID, get_supported_hv_cpuid },

@@ -36,7 +36,7 @@ static struct miscdevice device = {
 };
 
 /* Takes back what would outlive the module. No VM is left: they hold references to it. */
-static void teardown(void)
+static void abyme_teardown(void)
 {
 	stats_teardown();
 	vmxop_teardown();
@@ -74,7 +74,7 @@ static int __init abyme_init(void)
 	if (r) {
 		pr_err("/dev/%s can't be made: error %d. Is the name taken? Choose another with devname=.\n",
 		       devname, r);
-		teardown();
+		abyme_teardown();
 	}
 	return r;
 }
@@ -82,7 +82,7 @@ static int __init abyme_init(void)
 static void __exit abyme_exit(void)
 {
 	misc_deregister(&device);
-	teardown();
+	abyme_teardown();
 }
 
 module_init(abyme_init);

@@ -41,7 +41,7 @@ static size_t image_size(void)
 	return data_offset() + counters_count() * sizeof(u64);
 }
 
-static void fill_header(struct kvm_stats_header *header)
+static void stats_fill_header(struct kvm_stats_header *header)
 {
 	*header = (struct kvm_stats_header){
 		.name_size = COUNTER_NAME_SIZE,
@@ -67,7 +67,7 @@ static void fill_image(const struct stats_file *stats, char *image)
 	u64 *data = (u64 *)(image + data_offset());
 	int i;
 
-	fill_header((struct kvm_stats_header *)image);
+	stats_fill_header((struct kvm_stats_header *)image);
 	memcpy(image + sizeof(struct kvm_stats_header), stats->id, ID_SIZE);
 	for (i = 0; i < counters_count(); i++) {
 		fill_desc((struct kvm_stats_desc *)(desc + i * DESC_SIZE), i);

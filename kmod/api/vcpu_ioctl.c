@@ -64,7 +64,7 @@ static void swap_signals_out(struct vcpu *vcpu)
  * KVM_RUN. @arg must be 0. -EINTR: a signal, or immediate_exit; -EINVAL;
  * -EFAULT: guest memory without memory behind it.
  */
-static long run(void *object, unsigned long arg)
+static long vcpu_ioctl_run(void *object, unsigned long arg)
 {
 	struct vcpu *vcpu = object;
 	int r;
@@ -150,7 +150,7 @@ static long get_nested_counts(struct vcpu *vcpu, void __user *arg)
 	return nested_get_counts(vcpu, arg);
 }
 
-static long get_stats_fd(void *vcpu, unsigned long arg)
+static long vcpu_get_stats_fd(void *vcpu, unsigned long arg)
 {
 	return stats_vcpu_fd(vcpu);
 }
@@ -203,7 +203,7 @@ VCPU_FN(vcpu_set_attr)
 
 /* All handlers but the last are called with the vCPU locked and loaded. */
 static const struct ioctl_row rows[] = {
-	{ KVM_RUN, run },
+	{ KVM_RUN, vcpu_ioctl_run },
 	{ KVM_SET_SIGNAL_MASK, row_set_signal_mask },
 	{ KVM_GET_NESTED_STATE, row_get_nested_state },
 	{ KVM_SET_NESTED_STATE, row_set_nested_state },
@@ -252,7 +252,7 @@ static const struct ioctl_row rows[] = {
 	{ KVM_HAS_DEVICE_ATTR, row_vcpu_has_attr },
 	{ KVM_GET_DEVICE_ATTR, row_vcpu_get_attr },
 	{ KVM_SET_DEVICE_ATTR, row_vcpu_set_attr },
-	{ KVM_GET_STATS_FD, get_stats_fd },
+	{ KVM_GET_STATS_FD, vcpu_get_stats_fd },
 };
 
 static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -316,7 +316,7 @@ static const struct file_operations vcpu_fops = {
 };
 
 /* Gives a new vCPU what layers above cpu/ have: VMX, a LAPIC, and the state after power-up. */
-static int equip(struct vcpu *vcpu)
+static int vcpu_equip(struct vcpu *vcpu)
 {
 	int r = 0;
 
@@ -334,7 +334,7 @@ static int equip(struct vcpu *vcpu)
 	return 0;
 }
 
-static void discard(struct vcpu *vcpu)
+static void vcpu_discard(struct vcpu *vcpu)
 {
 	if (vcpu->lapic)
 		lapic_free(vcpu);
@@ -346,7 +346,7 @@ static void discard(struct vcpu *vcpu)
  * before anybody can have its fd: whoever flushes, or takes memory away, must
  * not miss one that runs. Context: vm->lock held.
  */
-static long install(struct vcpu *vcpu)
+static long vcpu_install(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 	int fd = get_unused_fd_flags(O_CLOEXEC);
@@ -381,11 +381,11 @@ static long create_locked(struct vm *vm, unsigned long id)
 	vcpu = vcpu_create(vm, id);
 	if (IS_ERR(vcpu))
 		return PTR_ERR(vcpu);
-	r = equip(vcpu);
+	r = vcpu_equip(vcpu);
 	if (!r)
-		r = install(vcpu);
+		r = vcpu_install(vcpu);
 	if (r < 0)
-		discard(vcpu);
+		vcpu_discard(vcpu);
 	return r;
 }
 

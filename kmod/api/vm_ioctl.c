@@ -23,7 +23,7 @@
 #include "nested/nested.h"
 #include "pc/irqchip.h"
 
-static long check_extension(void *vm, unsigned long arg)
+static long vm_check_extension(void *vm, unsigned long arg)
 {
 	return extension_value(vm, arg);
 }
@@ -172,7 +172,7 @@ static long set_tss_addr(void *vm, unsigned long arg)
 	return vm_set_tss_addr(vm, (void __user *)arg);
 }
 
-static long get_stats_fd(void *vm, unsigned long arg)
+static long vm_get_stats_fd(void *vm, unsigned long arg)
 {
 	return stats_vm_fd(vm);
 }
@@ -205,11 +205,11 @@ VM_FN(vm_set_clock)
 VM_FN(vm_create_device)
 
 static const struct ioctl_row rows[] = {
-	{ KVM_CHECK_EXTENSION, check_extension },
+	{ KVM_CHECK_EXTENSION, vm_check_extension },
 	{ KVM_CREATE_VCPU, create_vcpu },
 	{ KVM_SET_BOOT_CPU_ID, set_boot_cpu_id },
 	{ KVM_ENABLE_CAP, row_enable_cap },
-	{ KVM_GET_STATS_FD, get_stats_fd },
+	{ KVM_GET_STATS_FD, vm_get_stats_fd },
 	{ KVM_SET_USER_MEMORY_REGION, row_vm_set_user_memory_region },
 	{ KVM_GET_DIRTY_LOG, row_vm_get_dirty_log },
 	{ KVM_CLEAR_DIRTY_LOG, row_vm_clear_dirty_log },

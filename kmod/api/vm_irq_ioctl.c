@@ -16,7 +16,7 @@
 #include "api/vm_irq_ioctl.h"
 #include "pc/chip.h"
 
-static struct irqchip *chip_of(struct vm *vm)
+static struct irqchip *vm_irq_chip_of(struct vm *vm)
 {
 	return smp_load_acquire(&vm->irqchip);
 }
@@ -24,14 +24,14 @@ static struct irqchip *chip_of(struct vm *vm)
 /* The irqchip, if it has an IOAPIC and 8259As; else NULL. */
 static struct irqchip *full_chip_of(struct vm *vm)
 {
-	struct irqchip *chip = chip_of(vm);
+	struct irqchip *chip = vm_irq_chip_of(vm);
 
 	return chip && !chip->split ? chip : NULL;
 }
 
 static struct pit_dev *pit_of(struct vm *vm)
 {
-	struct irqchip *chip = chip_of(vm);
+	struct irqchip *chip = vm_irq_chip_of(vm);
 
 	return chip ? smp_load_acquire(&chip->pit) : NULL;
 }
@@ -192,7 +192,7 @@ long vm_reinject_control(struct vm *vm, void __user *arg)
 
 static long set_line(struct vm *vm, struct kvm_irq_level *level)
 {
-	struct irqchip *chip = chip_of(vm);
+	struct irqchip *chip = vm_irq_chip_of(vm);
 
 	if (!chip)
 		return -ENXIO;
@@ -305,7 +305,7 @@ static long set_routes(struct irqchip *chip, const struct kvm_irq_routing_entry 
 long vm_set_gsi_routing(struct vm *vm, void __user *arg)
 {
 	struct kvm_irq_routing __user *user = arg;
-	struct irqchip *chip = chip_of(vm);
+	struct irqchip *chip = vm_irq_chip_of(vm);
 	struct kvm_irq_routing_entry *entries;
 	struct kvm_irq_routing head;
 	long ret;
@@ -331,7 +331,7 @@ long vm_set_gsi_routing(struct vm *vm, void __user *arg)
  */
 long vm_signal_msi(struct vm *vm, void __user *arg)
 {
-	struct irqchip *chip = chip_of(vm);
+	struct irqchip *chip = vm_irq_chip_of(vm);
 	struct lapic_msg msg;
 	struct kvm_msi msi;
 
@@ -354,7 +354,7 @@ long vm_signal_msi(struct vm *vm, void __user *arg)
  */
 long vm_irqfd(struct vm *vm, void __user *arg)
 {
-	struct irqchip *chip = chip_of(vm);
+	struct irqchip *chip = vm_irq_chip_of(vm);
 	struct kvm_irqfd args;
 
 	if (copy_from_user(&args, arg, sizeof(args)))

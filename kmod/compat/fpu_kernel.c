@@ -43,7 +43,7 @@ void compat_fpu_put(struct compat_fpu *fpu)
 }
 
 /* Loads the task's state if an interrupt, or another task, has used the registers since. */
-static void fetch(void)
+static void fpu_fetch(void)
 {
 	if (unlikely(test_thread_flag(TIF_NEED_FPU_LOAD)))
 		switch_fpu_return();
@@ -51,7 +51,7 @@ static void fetch(void)
 
 void compat_fpu_enter(struct compat_fpu *fpu)
 {
-	fetch();
+	fpu_fetch();
 }
 
 void compat_fpu_exit(struct compat_fpu *fpu)
@@ -65,7 +65,7 @@ void compat_fpu_exit(struct compat_fpu *fpu)
 void compat_fpu_get_xmm(struct compat_fpu *fpu, u8 reg, void *value)
 {
 	fpregs_lock();
-	fetch();
+	fpu_fetch();
 	switch (reg) {
 #define F(n) \
 	case n: asm volatile("movdqu %%xmm" #n ", %0" : "=m"(*(u8(*)[16])value)); break;
@@ -78,7 +78,7 @@ void compat_fpu_get_xmm(struct compat_fpu *fpu, u8 reg, void *value)
 void compat_fpu_set_xmm(struct compat_fpu *fpu, u8 reg, const void *value)
 {
 	fpregs_lock();
-	fetch();
+	fpu_fetch();
 	switch (reg) {
 #define F(n) \
 	case n: asm volatile("movdqu %0, %%xmm" #n : : "m"(*(const u8(*)[16])value)); break;

@@ -27,7 +27,7 @@ static size_t size;
 static struct component components[LAST + 1];
 
 /* What XSAVE and XRSTOR move. PKRU is not among it: it has a place of its own in the vCPU. */
-static u64 moved(void)
+static u64 fpu_moved(void)
 {
 	return offered & ~XFEATURE_MASK_PKRU;
 }
@@ -92,7 +92,7 @@ void compat_fpu_enter(struct compat_fpu *fpu)
 	if (offered)
 		asm volatile("xrstor64 %0"
 			     :
-			     : "m"(*fpu->regs), "a"((u32)moved()), "d"((u32)(moved() >> 32))
+			     : "m"(*fpu->regs), "a"((u32)fpu_moved()), "d"((u32)(fpu_moved() >> 32))
 			     : "memory");
 	else
 		asm volatile("fxrstor64 %0" : : "m"(fpu->regs->fxsave));
@@ -103,33 +103,33 @@ void compat_fpu_exit(struct compat_fpu *fpu)
 	if (offered)
 		asm volatile("xsave64 %0"
 			     : "+m"(*fpu->regs)
-			     : "a"((u32)moved()), "d"((u32)(moved() >> 32))
+			     : "a"((u32)fpu_moved()), "d"((u32)(fpu_moved() >> 32))
 			     : "memory");
 	else
 		asm volatile("fxsave64 %0" : "=m"(fpu->regs->fxsave));
 	kernel_fpu_end();
 }
 
-static u64 *in_use(struct compat_fpu *fpu)
+static u64 *fpu_in_use(struct compat_fpu *fpu)
 {
 	return &fpu->regs->xsave.header.xfeatures;
 }
 
-static void *xmm(struct compat_fpu *fpu, u8 reg)
+static void *fpu_xmm(struct compat_fpu *fpu, u8 reg)
 {
 	return &fpu->regs->fxsave.xmm_space[4 * reg];
 }
 
 void compat_fpu_get_xmm(struct compat_fpu *fpu, u8 reg, void *value)
 {
-	memcpy(value, xmm(fpu, reg), 16);
+	memcpy(value, fpu_xmm(fpu, reg), 16);
 }
 
 void compat_fpu_set_xmm(struct compat_fpu *fpu, u8 reg, const void *value)
 {
-	memcpy(xmm(fpu, reg), value, 16);
+	memcpy(fpu_xmm(fpu, reg), value, 16);
 	if (offered)
-		*in_use(fpu) |= XFEATURE_MASK_SSE;
+		*fpu_in_use(fpu) |= XFEATURE_MASK_SSE;
 }
 
 /* Copies the extended components in @features from one area to another. */
@@ -138,7 +138,7 @@ static void copy_components(void *to, const void *from, u64 features)
 	int i;
 
 	for (i = FIRST; i <= LAST; i++)
-		if (features & moved() & BIT_ULL(i))
+		if (features & fpu_moved() & BIT_ULL(i))
 			memcpy(to + components[i].offset, from + components[i].offset,
 			       components[i].size);
 }
@@ -161,7 +161,7 @@ void compat_fpu_to_user(struct compat_fpu *fpu, void *buf, u32 bytes, u32 pkru)
 	memcpy(&to->i387, &fpu->regs->fxsave, sizeof(to->i387));
 	if (!offered)
 		return;
-	to->header.xfeatures = *in_use(fpu) & moved();
+	to->header.xfeatures = *fpu_in_use(fpu) & fpu_moved();
 	copy_components(buf, fpu->regs, to->header.xfeatures);
 	if (!pkru_offered() || !pkru)
 		return;
@@ -202,7 +202,7 @@ int compat_fpu_from_user(struct compat_fpu *fpu, const void *buf, u32 *pkru)
 		return -EINVAL;
 	take_legacy(&fpu->regs->fxsave, &from->i387, features);
 	copy_components(fpu->regs, buf, features);
-	*in_use(fpu) = features & moved();
+	*fpu_in_use(fpu) = features & fpu_moved();
 	if (features & XFEATURE_MASK_PKRU)
 		*pkru = *pkru_in(buf);
 	return 0;

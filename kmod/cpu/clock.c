@@ -61,7 +61,7 @@ void clock_destroy_vm(struct vm *vm)
 }
 
 /* @ratio: with TSC_RATIO_SHIFT binary places, as the VMCS has it. */
-static u64 scale(u64 tsc, u64 ratio)
+static u64 clock_scale(u64 tsc, u64 ratio)
 {
 	if (likely(ratio == TSC_RATIO_ONE))
 		return tsc;
@@ -70,12 +70,12 @@ static u64 scale(u64 tsc, u64 ratio)
 
 u64 clock_guest_tsc(struct vcpu *vcpu, u64 host_tsc)
 {
-	return scale(host_tsc, vcpu->clock.tsc_ratio) + vcpu->clock.tsc_offset;
+	return clock_scale(host_tsc, vcpu->clock.tsc_ratio) + vcpu->clock.tsc_offset;
 }
 
 u64 clock_guest_ticks(const struct vcpu *vcpu, u64 host_ticks)
 {
-	return scale(host_ticks, vcpu->clock.tsc_ratio);
+	return clock_scale(host_ticks, vcpu->clock.tsc_ratio);
 }
 
 u64 clock_host_ticks(const struct vcpu *vcpu, u64 guest_ticks)
@@ -96,7 +96,7 @@ u64 clock_host_ticks(const struct vcpu *vcpu, u64 guest_ticks)
 void clock_write_vmcs(struct vcpu *vcpu)
 {
 	struct vcpu_clock *c = &vcpu->clock;
-	u64 multiplier = scale(c->tsc_ratio, c->l2_ratio), offset = c->tsc_offset;
+	u64 multiplier = clock_scale(c->tsc_ratio, c->l2_ratio), offset = c->tsc_offset;
 	struct vmcs *vmcs = vcpu->vmcs;
 
 	/* L2's ratio applies to L1's TSC, offset and all, as a signed number. */
@@ -143,7 +143,7 @@ static bool in_step(const struct vm_clock *c, u64 value, u32 khz, u64 now_ns)
 }
 
 /* Notes what userspace last set a TSC to, for in_step(). Context: vm->clock.lock held. */
-static void note_write(const struct vcpu *vcpu, u64 offset, u64 value, u64 now_ns)
+static void clock_note_write(const struct vcpu *vcpu, u64 offset, u64 value, u64 now_ns)
 {
 	struct vm_clock *c = &vcpu->vm->clock;
 
@@ -172,14 +172,14 @@ static u64 offset_for(struct vcpu *vcpu, u64 value)
 	if (in_step(c, value, khz, now_ns)) {
 		offset = c->last_offset;
 	} else {
-		offset = value - scale(rdtsc(), vcpu->clock.tsc_ratio);
-		note_write(vcpu, offset, value, now_ns);
+		offset = value - clock_scale(rdtsc(), vcpu->clock.tsc_ratio);
+		clock_note_write(vcpu, offset, value, now_ns);
 	}
 	raw_spin_unlock_irqrestore(&c->lock, flags);
 	return offset;
 }
 
-static void set_by_user(struct vcpu *vcpu)
+static void clock_set_by_user(struct vcpu *vcpu)
 {
 	clock_write_vmcs(vcpu);
 	nested_tsc_set(vcpu);
@@ -192,9 +192,9 @@ void clock_set_offset(struct vcpu *vcpu, u64 offset)
 
 	set_offset(vcpu, offset);
 	raw_spin_lock_irqsave(&c->lock, flags);
-	note_write(vcpu, offset, clock_guest_tsc(vcpu, rdtsc()), ktime_get_boottime_ns());
+	clock_note_write(vcpu, offset, clock_guest_tsc(vcpu, rdtsc()), ktime_get_boottime_ns());
 	raw_spin_unlock_irqrestore(&c->lock, flags);
-	set_by_user(vcpu);
+	clock_set_by_user(vcpu);
 }
 
 /*
@@ -211,7 +211,7 @@ void clock_write_tsc(struct vcpu *vcpu, u64 value, bool host)
 		return;
 	}
 	set_offset(vcpu, offset_for(vcpu, value));
-	set_by_user(vcpu);
+	clock_set_by_user(vcpu);
 }
 
 void clock_adjust_tsc(struct vcpu *vcpu, s64 delta)
@@ -244,9 +244,9 @@ int clock_set_khz(struct vcpu *vcpu, u32 khz)
 	if (ratio == c->tsc_ratio)
 		return 0;
 	/* The TSC goes on from where it is, at the new pace. */
-	c->tsc_offset = clock_guest_tsc(vcpu, rdtsc()) - scale(rdtsc(), ratio);
+	c->tsc_offset = clock_guest_tsc(vcpu, rdtsc()) - clock_scale(rdtsc(), ratio);
 	c->tsc_ratio = ratio;
-	set_by_user(vcpu);
+	clock_set_by_user(vcpu);
 	vmcs01_update_ctls(vcpu);
 	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
 	return 0;
@@ -272,7 +272,7 @@ static void hide_step(struct vm *vm, u64 delta)
 	vm->clock.written = false;
 	clock_rebase(vm, ktime_get_boottime_ns() + vm->clock.offset_ns);
 	vm_for_each_vcpu(vm, i, vcpu) {
-		vcpu->clock.tsc_offset += scale(delta, vcpu->clock.tsc_ratio);
+		vcpu->clock.tsc_offset += clock_scale(delta, vcpu->clock.tsc_ratio);
 		vcpu_request(vcpu, REQ_CLOCK_UPDATE);
 		nested_tsc_fell(vcpu, delta);
 	}

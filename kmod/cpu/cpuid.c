@@ -29,7 +29,7 @@
  * Most leaves are found by number within one of three ranges; -1: the leaf is
  * in none of them.
  */
-static int class_of(u32 function)
+static int cpuid_class_of(u32 function)
 {
 	switch (function & ~(CPUID_CLASS_LEAVES - 1u)) {
 	case 0: return CPUID_BASIC;
@@ -39,7 +39,7 @@ static int class_of(u32 function)
 	return -1;
 }
 
-static bool matches(const struct kvm_cpuid_entry2 *e, u32 function, u32 index)
+static bool cpuid_matches(const struct kvm_cpuid_entry2 *e, u32 function, u32 index)
 {
 	return e->function == function &&
 	       (e->index == index || !(e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX));
@@ -50,7 +50,7 @@ static const struct kvm_cpuid_entry2 *find_rare(struct vcpu_cpuid *c, u32 functi
 	int i;
 
 	for (i = 0; i < c->count; i++)
-		if (matches(&c->entry[i], function, index))
+		if (cpuid_matches(&c->entry[i], function, index))
 			return &c->entry[i];
 	return NULL;
 }
@@ -58,12 +58,12 @@ static const struct kvm_cpuid_entry2 *find_rare(struct vcpu_cpuid *c, u32 functi
 const struct kvm_cpuid_entry2 *cpuid_find(struct vcpu *vcpu, u32 function, u32 index)
 {
 	struct vcpu_cpuid *c = &vcpu->cpuid;
-	int class = class_of(function), i;
+	int class = cpuid_class_of(function), i;
 
 	if (unlikely(class < 0))
 		return find_rare(c, function, index);
 	for (i = c->first[class][function % CPUID_CLASS_LEAVES]; i >= 0; i = c->next[i])
-		if (matches(&c->entry[i], function, index))
+		if (cpuid_matches(&c->entry[i], function, index))
 			return &c->entry[i];
 	return NULL;
 }
@@ -151,7 +151,7 @@ static void index_entries(struct vcpu_cpuid *c)
 
 	memset(c->first, 0xff, sizeof(c->first));
 	for (i = c->count - 1; i >= 0; i--) {
-		class = class_of(c->entry[i].function);
+		class = cpuid_class_of(c->entry[i].function);
 		if (class < 0)
 			continue;
 		c->next[i] = c->first[class][c->entry[i].function % CPUID_CLASS_LEAVES];
@@ -221,7 +221,7 @@ void cpuid_init(struct vcpu *vcpu)
 	c->xcr0_supported = XCR0_X87 | fpu_supported_xcr0();
 }
 
-static u64 efer_reserved(struct vcpu *vcpu)
+static u64 cpuid_efer_reserved(struct vcpu *vcpu)
 {
 	u32 edx = cpuid_word(vcpu, 0x80000001, 0, CPUID_REG_EDX);
 	u64 allowed = 0;
@@ -245,7 +245,7 @@ static u64 xcr0_of(struct vcpu *vcpu)
 }
 
 /* What handlers ask often is kept beside the table. Context: vCPU locked. */
-static void derive(struct vcpu *vcpu)
+static void cpuid_derive(struct vcpu *vcpu)
 {
 	struct vcpu_cpuid *c = &vcpu->cpuid;
 	u32 leaf1 = cpuid_word(vcpu, 1, 0, CPUID_REG_ECX);
@@ -266,7 +266,7 @@ static void derive(struct vcpu *vcpu)
 	c->hyperv = cpuid_word(vcpu, TLFS_LEAF_INTERFACE, 0, CPUID_REG_EAX) == TLFS_INTERFACE;
 	c->maxphyaddr = clamp_t(u32, bits ?: 36, 32, widest_physical());
 	c->cr4_reserved = cr4_reserved(vcpu);
-	c->efer_reserved = efer_reserved(vcpu);
+	c->efer_reserved = cpuid_efer_reserved(vcpu);
 	c->xcr0_supported = xcr0_of(vcpu);
 	c->xss_supported = 0;
 }
@@ -365,7 +365,7 @@ int cpuid_set(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, int cou
 		r = copy_entries(vcpu, entries, count);
 	if (r)
 		return r;
-	derive(vcpu);
+	cpuid_derive(vcpu);
 	regs_sync_owned(vcpu);
 	regs_update_masks(vcpu);
 	vmcs01_update_ctls(vcpu);

@@ -6,7 +6,7 @@
  *
  * What a reader must know: a feature is offered by being in feature_words[],
  * and only after whatever state it has is switched (fpu.c, msrs.c). Leaves that
- * filter() does not name are empty.
+ * offer_filter() does not name are empty.
  */
 #include <linux/sched/stat.h>
 #include <linux/kvm_para.h>
@@ -127,7 +127,7 @@ static u32 lacking_control(u32 function, enum cpuid_reg reg)
 	return lacking;
 }
 
-static u32 offered(const struct feature_word *w, u32 host)
+static u32 offer_offered(const struct feature_word *w, u32 host)
 {
 	u32 bits = host & w->pass & ~lacking_control(w->function, w->reg);
 
@@ -146,7 +146,7 @@ static void mask_features(struct kvm_cpuid_entry2 *e)
 		const struct feature_word *w = &feature_words[i];
 
 		if (w->function == e->function && w->index == e->index)
-			*entry_word(e, w->reg) = offered(w, *entry_word(&host, w->reg));
+			*entry_word(e, w->reg) = offer_offered(w, *entry_word(&host, w->reg));
 	}
 }
 
@@ -239,7 +239,7 @@ static void fill_xsave(struct kvm_cpuid_entry2 *e)
 }
 
 /* Makes of a leaf of the processor's what a guest sees. Leaves not named here are empty. */
-static void filter(struct kvm_cpuid_entry2 *e)
+static void offer_filter(struct kvm_cpuid_entry2 *e)
 {
 	switch (e->function) {
 	case 0: e->eax = min(e->eax, 0x1fu); return;
@@ -287,7 +287,7 @@ static struct kvm_cpuid_entry2 offered_leaf(u32 function, u32 index)
 
 	if (function >> 28 != 4)
 		e = host_leaf(function, index);
-	filter(&e);
+	offer_filter(&e);
 	return e;
 }
 
@@ -305,7 +305,7 @@ struct list {
 	int count, room;
 };
 
-static int add(struct list *l, u32 function, u32 index, u32 flags)
+static int offer_add(struct list *l, u32 function, u32 index, u32 flags)
 {
 	if (l->count == l->room)
 		return -E2BIG;
@@ -342,7 +342,7 @@ static int add_leaf(struct list *l, u32 function)
 	do {
 		if (skip_subleaf(function, index))
 			continue;
-		r = add(l, function, index, flags);
+		r = offer_add(l, function, index, flags);
 		if (r)
 			return r;
 	} while (has_subleaf(l, function, ++index));

@@ -259,7 +259,7 @@ static bool breakpoint_hit(const struct vcpu_debug *d, unsigned long dr7, int n,
  * Makes breakpoints pending that an emulated access hits: the instruction
  * exited before the processor looked at them. @kinds: of DR7_RW_*.
  */
-static void note_access(struct vcpu *vcpu, u64 addr, int size, unsigned int kinds)
+static void debug_note_access(struct vcpu *vcpu, u64 addr, int size, unsigned int kinds)
 {
 	const struct vcpu_debug *d = &vcpu->debug;
 	unsigned long hits = 0, dr7 = effective_dr7(d);
@@ -276,13 +276,13 @@ static void note_access(struct vcpu *vcpu, u64 addr, int size, unsigned int kind
 void debug_note_io(struct vcpu *vcpu, u16 port, int size)
 {
 	if (vcpu_cr4(vcpu) & CR4_DE)
-		note_access(vcpu, port, size, DR7_RW_IO);
+		debug_note_access(vcpu, port, size, DR7_RW_IO);
 }
 
 void debug_note_data(struct vcpu *vcpu, u64 linear, int size, bool write)
 {
 	if (unlikely(vcpu->debug.active))
-		note_access(vcpu, linear, size, DR7_RW_ACCESS | (write ? DR7_RW_WRITE : 0));
+		debug_note_access(vcpu, linear, size, DR7_RW_ACCESS | (write ? DR7_RW_WRITE : 0));
 }
 
 /* Delivery of #DB clears GD and DEBUGCTL, or the handler would be trapped itself. */

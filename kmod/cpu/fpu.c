@@ -53,7 +53,7 @@ void fpu_free_vcpu(struct vcpu *vcpu)
 }
 
 /* x87 and SSE as after FNINIT and power-up; all other components in their initial state. */
-static void reset_regs(struct vcpu *vcpu)
+static void fpu_reset_regs(struct vcpu *vcpu)
 {
 	union fpregs_state *regs = compat_fpu_regs(&vcpu->fpu.state);
 
@@ -72,7 +72,7 @@ void fpu_reset(struct vcpu *vcpu, bool init)
 	if (init)
 		return; /* INIT leaves the FPU alone */
 	fpu_put_guest(vcpu);
-	reset_regs(vcpu);
+	fpu_reset_regs(vcpu);
 	vcpu->fpu.pkru = 0;
 	if (loaded)
 		fpu_load_guest(vcpu);

@@ -278,7 +278,7 @@ static int set_reset(struct vcpu *vcpu, bool host, u64 value)
 }
 
 /* MSRs that guests only read. Those that follow from the clock are no state: ignored. */
-static int set_by_user(struct vcpu *vcpu, u32 index, u64 value)
+static int hyperv_set_by_user(struct vcpu *vcpu, u32 index, u64 value)
 {
 	if (index == TLFS_MSR_VP_INDEX) {
 		if (value >= VM_MAX_VCPUS)
@@ -292,7 +292,7 @@ static int set_by_user(struct vcpu *vcpu, u32 index, u64 value)
 }
 
 /* Context: hv->lock held. */
-static int write_locked(struct vcpu *vcpu, u32 index, bool host, u64 value)
+static int hyperv_write_locked(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
 	struct vm *vm = vcpu->vm;
 
@@ -306,7 +306,7 @@ static int write_locked(struct vcpu *vcpu, u32 index, bool host, u64 value)
 		return MSR_OK;
 	case TLFS_MSR_CRASH_CTL: set_crash_ctl(vcpu, host, value); return MSR_OK;
 	}
-	return host ? set_by_user(vcpu, index, value) : MSR_FAULT;
+	return host ? hyperv_set_by_user(vcpu, index, value) : MSR_FAULT;
 }
 
 int hyperv_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
@@ -316,7 +316,7 @@ int hyperv_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 	if (r)
 		return r;
 	mutex_lock(&vcpu->vm->hyperv.lock);
-	r = write_locked(vcpu, index, host, value);
+	r = hyperv_write_locked(vcpu, index, host, value);
 	mutex_unlock(&vcpu->vm->hyperv.lock);
 	return r;
 }

@@ -30,7 +30,7 @@
  */
 enum exc_class { EXC_BENIGN, EXC_CONTRIBUTORY, EXC_PAGE_FAULT };
 
-static enum exc_class class_of(u8 vector)
+static enum exc_class inject_class_of(u8 vector)
 {
 	switch (vector) {
 	case VEC_PF:
@@ -46,7 +46,7 @@ static enum exc_class class_of(u8 vector)
 
 static bool makes_double_fault(u8 first, u8 second)
 {
-	enum exc_class a = class_of(first), b = class_of(second);
+	enum exc_class a = inject_class_of(first), b = inject_class_of(second);
 
 	return (a == EXC_CONTRIBUTORY && b == EXC_CONTRIBUTORY) ||
 	       (a == EXC_PAGE_FAULT && b != EXC_BENIGN);
@@ -87,8 +87,8 @@ void inject_set_resume_flag(struct vcpu *vcpu, u8 vector)
  * register only at delivery, since L1 may intercept the exception, and then the
  * register must not have changed.
  */
-static void raise(struct vcpu *vcpu, u8 vector, bool has_error, u32 error, bool has_payload,
-		  u64 payload)
+static void inject_raise(struct vcpu *vcpu, u8 vector, bool has_error, u32 error, bool has_payload,
+			 u64 payload)
 {
 	struct vcpu_inject *in = &vcpu->inject;
 
@@ -123,22 +123,22 @@ static void raise(struct vcpu *vcpu, u8 vector, bool has_error, u32 error, bool 
 
 void inject_exception(struct vcpu *vcpu, u8 vector)
 {
-	raise(vcpu, vector, false, 0, false, 0);
+	inject_raise(vcpu, vector, false, 0, false, 0);
 }
 
 void inject_exception_err(struct vcpu *vcpu, u8 vector, u32 error)
 {
-	raise(vcpu, vector, true, error, false, 0);
+	inject_raise(vcpu, vector, true, error, false, 0);
 }
 
 void inject_pf(struct vcpu *vcpu, u32 error, u64 cr2)
 {
-	raise(vcpu, VEC_PF, true, error, true, cr2);
+	inject_raise(vcpu, VEC_PF, true, error, true, cr2);
 }
 
 void inject_db(struct vcpu *vcpu, unsigned long dr6)
 {
-	raise(vcpu, VEC_DB, false, 0, true, dr6);
+	inject_raise(vcpu, VEC_DB, false, 0, true, dr6);
 }
 
 /*

@@ -92,7 +92,7 @@ int msrs_setup_mce(struct vcpu *vcpu, u64 mcg_cap)
 }
 
 /* SDM: "Overwrite Rules for Machine Check Overflow". */
-static void record(u64 *bank, const struct kvm_x86_mce *mce)
+static void mce_record(u64 *bank, const struct kvm_x86_mce *mce)
 {
 	u64 status = mce->status;
 
@@ -121,7 +121,7 @@ int mce_report(struct vcpu *vcpu, const struct kvm_x86_mce *mce)
 		return -EINVAL;
 	bank = &m->mce_banks[4 * array_index_nospec(mce->bank, MCE_MAX_BANKS)];
 	if (!(mce->status & MCI_STATUS_UC)) {
-		record(bank, mce);
+		mce_record(bank, mce);
 		return MCE_LOGGED;
 	}
 	/* The guest has switched the reporting off, by MCG_CTL or by the bank's own control. */
@@ -129,7 +129,7 @@ int mce_report(struct vcpu *vcpu, const struct kvm_x86_mce *mce)
 		return MCE_LOGGED;
 	if ((m->mcg_status & MCG_STATUS_MCIP) || !(vcpu_cr4(vcpu) & X86_CR4_MCE))
 		return MCE_SHUTDOWN;
-	record(bank, mce);
+	mce_record(bank, mce);
 	m->mcg_status = mce->mcg_status;
 	return MCE_EXCEPTION;
 }

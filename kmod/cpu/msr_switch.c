@@ -35,13 +35,13 @@ struct switch_state {
 static DEFINE_PER_CPU(struct switch_state, switch_state);
 
 /* An MSR that the processor does not have must not be written. */
-static bool present(int i)
+static bool switch_present(int i)
 {
 	return i != MSRSW_TSC_AUX || boot_cpu_has(X86_FEATURE_RDTSCP) ||
 	       boot_cpu_has(X86_FEATURE_RDPID);
 }
 
-static void restore(struct switch_state *s)
+static void switch_restore(struct switch_state *s)
 {
 	unsigned long flags;
 	int i;
@@ -62,12 +62,12 @@ static void restore(struct switch_state *s)
 
 static void on_user_return(struct user_return_notifier *notifier)
 {
-	restore(container_of(notifier, struct switch_state, notifier));
+	switch_restore(container_of(notifier, struct switch_state, notifier));
 }
 
 void msrs_restore_host(void)
 {
-	restore(this_cpu_ptr(&switch_state));
+	switch_restore(this_cpu_ptr(&switch_state));
 }
 
 /* The host's values are the same for all threads: they are read once on each CPU. */
@@ -76,7 +76,7 @@ static void read_host(struct switch_state *s)
 	int i;
 
 	for (i = 0; i < NR_MSR_SWITCHED; i++)
-		if (present(i))
+		if (switch_present(i))
 			rdmsrq(switched_index[i], s->host[i]);
 	memcpy(s->now, s->host, sizeof(s->now));
 	s->notifier.on_user_return = on_user_return;
@@ -90,7 +90,7 @@ static void write_switched(int i, u64 value)
 
 	if (!s->known)
 		read_host(s);
-	if (s->now[i] == value || !present(i))
+	if (s->now[i] == value || !switch_present(i))
 		return;
 	s->now[i] = value;
 	wrmsrq(switched_index[i], value);

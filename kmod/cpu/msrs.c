@@ -71,7 +71,7 @@ static int vmcs_read_msr(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 }
 
 /* An address that is not canonical would make a VM entry fail, so it faults here. */
-static bool canonical(struct vcpu *vcpu, u64 value)
+static bool msrs_canonical(struct vcpu *vcpu, u64 value)
 {
 	return address_canonical(value, !(vcpu->cpuid.cr4_reserved & CR4_LA57));
 }
@@ -80,7 +80,7 @@ static int vmcs_write_msr(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
 	if (index == MSR_IA32_SYSENTER_CS)
 		value = (u32)value;
-	else if (!canonical(vcpu, value))
+	else if (!msrs_canonical(vcpu, value))
 		return MSR_FAULT;
 	vmwrite(vmcs_field(index), value);
 	return MSR_OK;
@@ -104,7 +104,7 @@ static int switched_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 
 static int switched_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
-	if (index == MSR_LSTAR && !canonical(vcpu, value))
+	if (index == MSR_LSTAR && !msrs_canonical(vcpu, value))
 		return MSR_FAULT;
 	if ((index == MSR_SYSCALL_MASK || index == MSR_TSC_AUX) && value >> 32)
 		return MSR_FAULT;
@@ -120,7 +120,7 @@ static int kernel_gs_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 
 static int kernel_gs_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
-	if (!canonical(vcpu, value))
+	if (!msrs_canonical(vcpu, value))
 		return MSR_FAULT;
 	msr_set_kernel_gs_base(vcpu, value);
 	return MSR_OK;
@@ -300,7 +300,7 @@ static int power_ctl_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 
 static int cstar_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
-	if (!canonical(vcpu, value))
+	if (!msrs_canonical(vcpu, value))
 		return MSR_FAULT;
 	vcpu->msrs.cstar = value;
 	return MSR_OK;
@@ -374,7 +374,7 @@ static const struct msr_row rows[] = {
 	{ ONE(MSR_TSC_AUX), MSR_SAVED, switched_read, switched_write },
 };
 
-static int compare(const void *key, const void *elt)
+static int msrs_compare(const void *key, const void *elt)
 {
 	u32 index = *(const u32 *)key;
 	const struct msr_row *row = elt;
@@ -382,14 +382,14 @@ static int compare(const void *key, const void *elt)
 	return index < row->first ? -1 : index > row->last;
 }
 
-static const struct msr_row *find_row(u32 index)
+static const struct msr_row *msrs_find_row(u32 index)
 {
 	const struct msr_row *row;
 
 	for (row = lapic_msr_rows; row < lapic_msr_rows + nr_lapic_msr_rows; row++)
 		if (index >= row->first && index <= row->last)
 			return row;
-	return bsearch(&index, rows, ARRAY_SIZE(rows), sizeof(rows[0]), compare);
+	return bsearch(&index, rows, ARRAY_SIZE(rows), sizeof(rows[0]), msrs_compare);
 }
 
 void msr_filter_free(struct msr_filter *filter)
@@ -418,7 +418,7 @@ static bool filter_allows(struct vm *vm, u32 index, u32 access)
 
 int msr_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 {
-	const struct msr_row *row = find_row(index);
+	const struct msr_row *row = msrs_find_row(index);
 
 	*value = 0;
 	if (!host && !filter_allows(vcpu->vm, index, MSR_FILTER_READ))
@@ -430,7 +430,7 @@ int msr_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 
 int msr_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
-	const struct msr_row *row = find_row(index);
+	const struct msr_row *row = msrs_find_row(index);
 
 	if (!host && !filter_allows(vcpu->vm, index, MSR_FILTER_WRITE))
 		return MSR_FILTERED;
@@ -442,7 +442,7 @@ int msr_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 /* --- lists -------------------------------------------------------------- */
 
 /* Left out of the lists is what the processor cannot have. */
-static bool listed(u32 index)
+static bool msrs_listed(u32 index)
 {
 	u64 value;
 
@@ -462,7 +462,7 @@ static int list_row(const struct msr_row *row, u32 flag, u32 *list, int n)
 	if (!(row->flags & flag))
 		return n;
 	for (i = row->first; i <= row->last; i++) {
-		if (!listed(i))
+		if (!msrs_listed(i))
 			continue;
 		if (list)
 			list[n] = i;
@@ -572,7 +572,7 @@ void msrs_reset(struct vcpu *vcpu, bool init)
  * The bitmap has four parts of 1 KiB: reads of low and high MSRs, then writes
  * of both. A bit that is set makes an exit. SDM: "MSR-Bitmap Address".
  */
-static void pass(struct vcpu *vcpu, u32 index, u32 access)
+static void msrs_pass(struct vcpu *vcpu, u32 index, u32 access)
 {
 	u8 *read = vcpu->msr_bitmap + (index & 0xc0000000 ? 1024 : 0), *write = read + 2048;
 	u32 bit = index & 0x1fff;
@@ -598,10 +598,10 @@ void msrs_init_bitmap(struct vcpu *vcpu)
 
 	memset(vcpu->msr_bitmap, 0xff, PAGE_SIZE);
 	for (i = 0; i < ARRAY_SIZE(both); i++)
-		pass(vcpu, both[i], MSR_FILTER_READ | MSR_FILTER_WRITE);
-	pass(vcpu, MSR_IA32_TSC, MSR_FILTER_READ);
+		msrs_pass(vcpu, both[i], MSR_FILTER_READ | MSR_FILTER_WRITE);
+	msrs_pass(vcpu, MSR_IA32_TSC, MSR_FILTER_READ);
 	/* KVM as L1 reads DEBUGCTL before each entry. The processor's is 0 if the guest's is. */
 	vcpu->debug.ctl_exits = vcpu->debug.ctl;
 	if (!vcpu->debug.ctl_exits)
-		pass(vcpu, MSR_IA32_DEBUGCTLMSR, MSR_FILTER_READ);
+		msrs_pass(vcpu, MSR_IA32_DEBUGCTLMSR, MSR_FILTER_READ);
 }

@@ -138,7 +138,7 @@ void vm_request(struct vm *vm, int req)
  * What matters is the IPI: it makes the CPU leave the guest, and when it is
  * answered the vCPU has left.
  */
-static void nothing(void *unused)
+static void vm_nothing(void *unused)
 {
 }
 
@@ -173,12 +173,12 @@ void vm_request_sync(struct vm *vm, int req)
 	/* GFP_ATOMIC: notifiers may call this under a spinlock. */
 	if (!zalloc_cpumask_var(&cpus, GFP_ATOMIC)) {
 		vm_request(vm, req);
-		on_each_cpu(nothing, NULL, 1);
+		on_each_cpu(vm_nothing, NULL, 1);
 		return;
 	}
 	preempt_disable();
 	collect_in_guest(vm, req, cpus);
-	smp_call_function_many(cpus, nothing, NULL, true);
+	smp_call_function_many(cpus, vm_nothing, NULL, true);
 	preempt_enable();
 	free_cpumask_var(cpus);
 }

@@ -77,7 +77,7 @@ static u32 proc2_from_cpuid(struct vcpu *vcpu)
 	return bits;
 }
 
-static u32 exceptions(struct vcpu *vcpu)
+static u32 vmcs01_exceptions(struct vcpu *vcpu)
 {
 	u32 bits = EXCEPTIONS_WANT;
 
@@ -103,7 +103,7 @@ void vmcs01_ctls(struct vcpu *vcpu, struct vmcs01_ctls *out)
 	out->ctl[CTL_PROC2] = ctl_adjust(hw_caps.proc2, PROC2_WANT | proc2_from_cpuid(vcpu));
 	out->ctl[CTL_EXIT] = ctl_adjust(hw_caps.exit, exit);
 	out->ctl[CTL_ENTRY] = ctl_adjust(hw_caps.entry, entry);
-	out->ctl[CTL_EXCEPTIONS] = exceptions(vcpu);
+	out->ctl[CTL_EXCEPTIONS] = vmcs01_exceptions(vcpu);
 }
 
 /* The control "IA-32e mode guest" of vmcs01 is L1's state, which it keeps while L2 runs. */

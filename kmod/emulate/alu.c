@@ -5,7 +5,7 @@
  * natively beside it.
  *
  * What a reader must know: values are 64 bits wide in struct alu and mean .size
- * bytes of them, so everything goes through cut(). Flags that the SDM leaves
+ * bytes of them, so everything goes through alu_cut(). Flags that the SDM leaves
  * undefined are whatever is simple.
  */
 #include "emulate/alu.h"
@@ -15,7 +15,7 @@ static u64 sign_bit(const struct alu *alu)
 	return BIT_ULL(8 * alu->size - 1);
 }
 
-static u64 cut(const struct alu *alu, u64 value)
+static u64 alu_cut(const struct alu *alu, u64 value)
 {
 	return alu->size == 8 ? value : value & (BIT_ULL(8 * alu->size) - 1);
 }
@@ -43,12 +43,12 @@ static u64 flags_of_result(const struct alu *alu)
  * Carry and overflow follow from the operands' and the result's top bits.
  * @which: the flags that this instruction changes; INC leaves CF alone.
  */
-static void add(struct alu *alu, u64 b, u64 carry, u64 which)
+static void alu_add(struct alu *alu, u64 b, u64 carry, u64 which)
 {
-	u64 a = cut(alu, alu->a), sign = sign_bit(alu), r, flags;
+	u64 a = alu_cut(alu, alu->a), sign = sign_bit(alu), r, flags;
 
-	b = cut(alu, b);
-	r = cut(alu, a + b + carry);
+	b = alu_cut(alu, b);
+	r = alu_cut(alu, a + b + carry);
 	alu->result = r;
 	flags = flags_of_result(alu) | ((a ^ b ^ r) & FLAG_AF);
 	if (((a & b) | ((a | b) & ~r)) & sign)
@@ -58,13 +58,13 @@ static void add(struct alu *alu, u64 b, u64 carry, u64 which)
 	put_flags(alu, which, flags);
 }
 
-static void sub(struct alu *alu, u64 a, u64 b, u64 borrow, u64 which)
+static void alu_sub(struct alu *alu, u64 a, u64 b, u64 borrow, u64 which)
 {
 	u64 sign = sign_bit(alu), r, flags;
 
-	a = cut(alu, a);
-	b = cut(alu, b);
-	r = cut(alu, a - b - borrow);
+	a = alu_cut(alu, a);
+	b = alu_cut(alu, b);
+	r = alu_cut(alu, a - b - borrow);
 	alu->result = r;
 	flags = flags_of_result(alu) | ((a ^ b ^ r) & FLAG_AF);
 	if (((~a & b) | (~(a ^ b) & r)) & sign)
@@ -74,9 +74,9 @@ static void sub(struct alu *alu, u64 a, u64 b, u64 borrow, u64 which)
 	put_flags(alu, which, flags);
 }
 
-static void logic(struct alu *alu, u64 result)
+static void alu_logic(struct alu *alu, u64 result)
 {
-	alu->result = cut(alu, result);
+	alu->result = alu_cut(alu, result);
 	put_flags(alu, ALU_FLAGS, flags_of_result(alu));
 }
 
@@ -84,7 +84,7 @@ static void logic(struct alu *alu, u64 result)
 static void bit_test(struct alu *alu)
 {
 	unsigned int nr = alu->b & (8 * alu->size - 1);
-	u64 a = cut(alu, alu->a), bit = BIT_ULL(nr);
+	u64 a = alu_cut(alu, alu->a), bit = BIT_ULL(nr);
 
 	put_flags(alu, FLAG_CF, a & bit ? FLAG_CF : 0);
 	alu->result = a;
@@ -103,7 +103,7 @@ static s64 sign_extended(const struct alu *alu, u64 value)
 	return (s64)(value << unused_bits) >> unused_bits;
 }
 
-static bool rotates(u8 op)
+static bool alu_rotates(u8 op)
 {
 	return op <= OP_RCR;
 }
@@ -135,16 +135,16 @@ static bool shift_once(const struct alu *alu, u64 *value, u64 *b, bool carry)
 		*b >>= 1;
 		break;
 	}
-	*value = left ? cut(alu, v << 1) | in : v >> 1 | (in ? top : 0);
+	*value = left ? alu_cut(alu, v << 1) | in : v >> 1 | (in ? top : 0);
 	return out;
 }
 
 /* OF is defined for shifts by one bit only; for more it is that of the last one. */
-static void shift(struct alu *alu)
+static void alu_shift(struct alu *alu)
 {
 	u8 count = alu->count & (alu->size == 8 ? 63 : 31), i;
 	bool carry = alu->flags & FLAG_CF;
-	u64 v = cut(alu, alu->a), b = cut(alu, alu->b), before = v, flags;
+	u64 v = alu_cut(alu, alu->a), b = alu_cut(alu, alu->b), before = v, flags;
 
 	for (i = 0; i < count; i++) {
 		before = v;
@@ -156,7 +156,7 @@ static void shift(struct alu *alu)
 	flags = flags_of_result(alu) | (carry ? FLAG_CF : 0);
 	if ((before ^ v) & sign_bit(alu))
 		flags |= FLAG_OF;
-	put_flags(alu, rotates(alu->op) ? FLAG_CF | FLAG_OF : ALU_FLAGS, flags);
+	put_flags(alu, alu_rotates(alu->op) ? FLAG_CF | FLAG_OF : ALU_FLAGS, flags);
 }
 
 /*
@@ -169,7 +169,7 @@ void alu_imul(struct alu *alu)
 	bool too_large = __builtin_mul_overflow(sign_extended(alu, alu->a),
 						sign_extended(alu, alu->b), &product);
 
-	alu->result = cut(alu, product);
+	alu->result = alu_cut(alu, product);
 	too_large |= sign_extended(alu, product) != product;
 	put_flags(alu, FLAG_CF | FLAG_OF, too_large ? FLAG_CF | FLAG_OF : 0);
 }
@@ -190,7 +190,7 @@ static void count_zeros(struct alu *alu, u64 b)
 
 void alu_bits(struct alu *alu)
 {
-	u64 b = cut(alu, alu->b);
+	u64 b = alu_cut(alu, alu->b);
 
 	if (alu->op == OP_POPCNT) {
 		put_flags(alu, ALU_FLAGS, b ? 0 : FLAG_ZF);
@@ -222,7 +222,7 @@ void alu_crc32(struct alu *alu)
 	alu->result = sum;
 }
 
-static void multiply(struct alu *alu, u64 *high, u64 *low)
+static void alu_multiply(struct alu *alu, u64 *high, u64 *low)
 {
 	unsigned int bits = 8 * alu->size;
 	bool is_signed = alu->op == OP_IMUL_WIDE, fits;
@@ -231,9 +231,9 @@ static void multiply(struct alu *alu, u64 *high, u64 *low)
 	if (is_signed)
 		product = (__int128)sign_extended(alu, *low) * sign_extended(alu, alu->b);
 	else
-		product = (unsigned __int128)cut(alu, *low) * cut(alu, alu->b);
-	*low = cut(alu, product);
-	*high = cut(alu, product >> bits);
+		product = (unsigned __int128)alu_cut(alu, *low) * alu_cut(alu, alu->b);
+	*low = alu_cut(alu, product);
+	*high = alu_cut(alu, product >> bits);
 	fits = is_signed ? product == (unsigned __int128)(__int128)sign_extended(alu, *low)
 			 : !*high;
 	put_flags(alu, FLAG_CF | FLAG_OF, fits ? 0 : FLAG_CF | FLAG_OF);
@@ -253,35 +253,35 @@ static u64 divide_wide(u64 high, u64 low, u64 by, u64 *rest)
  * remainder has the dividend's. Return: false: #DE, as @by is 0 or the quotient
  * does not fit.
  */
-static bool divide(struct alu *alu, u64 *high, u64 *low)
+static bool alu_divide(struct alu *alu, u64 *high, u64 *low)
 {
 	unsigned int bits = 8 * alu->size;
 	bool is_signed = alu->op == OP_IDIV, minus, by_minus;
-	unsigned __int128 n = (unsigned __int128)cut(alu, *high) << bits | cut(alu, *low);
-	u64 by = cut(alu, alu->b), quotient, rest, most;
+	unsigned __int128 n = (unsigned __int128)alu_cut(alu, *high) << bits | alu_cut(alu, *low);
+	u64 by = alu_cut(alu, alu->b), quotient, rest, most;
 
 	minus = is_signed && *high & sign_bit(alu);
 	by_minus = is_signed && by & sign_bit(alu);
 	if (minus) /* its absolute value, in twice as many bits */
 		n = alu->size == 8 ? -n : -n & (((unsigned __int128)1 << 2 * bits) - 1);
 	if (by_minus)
-		by = cut(alu, -by);
+		by = alu_cut(alu, -by);
 	if (!by || (u64)(n >> 64) >= by)
 		return false;
 	quotient = divide_wide(n >> 64, n, by, &rest);
-	most = !is_signed ? cut(alu, ~0ULL) : sign_bit(alu) - (minus == by_minus);
+	most = !is_signed ? alu_cut(alu, ~0ULL) : sign_bit(alu) - (minus == by_minus);
 	if (quotient > most)
 		return false;
-	*low = cut(alu, minus != by_minus ? -quotient : quotient);
-	*high = cut(alu, minus ? -rest : rest);
+	*low = alu_cut(alu, minus != by_minus ? -quotient : quotient);
+	*high = alu_cut(alu, minus ? -rest : rest);
 	return true;
 }
 
 bool alu_wide(struct alu *alu, u64 *high, u64 *low)
 {
 	if (alu->op == OP_DIV || alu->op == OP_IDIV)
-		return divide(alu, high, low);
-	multiply(alu, high, low);
+		return alu_divide(alu, high, low);
+	alu_multiply(alu, high, low);
 	return true;
 }
 
@@ -308,24 +308,24 @@ void alu_compute(struct alu *alu)
 	u64 a = alu->a, b = alu->b, carry = alu->flags & FLAG_CF;
 
 	switch (alu->op) {
-	case OP_ADD: add(alu, b, 0, ALU_FLAGS); break;
-	case OP_ADC: add(alu, b, carry, ALU_FLAGS); break;
-	case OP_INC: add(alu, 1, 0, ALU_FLAGS & ~FLAG_CF); break;
+	case OP_ADD: alu_add(alu, b, 0, ALU_FLAGS); break;
+	case OP_ADC: alu_add(alu, b, carry, ALU_FLAGS); break;
+	case OP_INC: alu_add(alu, 1, 0, ALU_FLAGS & ~FLAG_CF); break;
 	case OP_SUB:
-	case OP_CMP: sub(alu, a, b, 0, ALU_FLAGS); break;
-	case OP_SBB: sub(alu, a, b, carry, ALU_FLAGS); break;
-	case OP_DEC: sub(alu, a, 1, 0, ALU_FLAGS & ~FLAG_CF); break;
-	case OP_NEG: sub(alu, 0, a, 0, ALU_FLAGS); break;
-	case OP_OR: logic(alu, a | b); break;
+	case OP_CMP: alu_sub(alu, a, b, 0, ALU_FLAGS); break;
+	case OP_SBB: alu_sub(alu, a, b, carry, ALU_FLAGS); break;
+	case OP_DEC: alu_sub(alu, a, 1, 0, ALU_FLAGS & ~FLAG_CF); break;
+	case OP_NEG: alu_sub(alu, 0, a, 0, ALU_FLAGS); break;
+	case OP_OR: alu_logic(alu, a | b); break;
 	case OP_AND:
-	case OP_TEST: logic(alu, a & b); break;
-	case OP_XOR: logic(alu, a ^ b); break;
-	case OP_NOT: alu->result = cut(alu, ~a); break;
+	case OP_TEST: alu_logic(alu, a & b); break;
+	case OP_XOR: alu_logic(alu, a ^ b); break;
+	case OP_NOT: alu->result = alu_cut(alu, ~a); break;
 	case OP_BT:
 	case OP_BTS:
 	case OP_BTR:
 	case OP_BTC: bit_test(alu); break;
-	default: shift(alu); break;
+	default: alu_shift(alu); break;
 	}
 }
 

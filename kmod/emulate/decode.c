@@ -297,14 +297,14 @@ struct cursor {
 };
 
 /* @reason: a phrase for the user, who may read it in the error that KVM_RUN gives. */
-static int refuse(struct insn *insn, const char *reason)
+static int decode_refuse(struct insn *insn, const char *reason)
 {
 	insn->reason = reason;
 	return -EINVAL;
 }
 
 /* The next byte. After the end it is 0, and .truncated tells the caller to try with more. */
-static u8 next_byte(struct cursor *c)
+static u8 decode_next_byte(struct cursor *c)
 {
 	if (c->pos >= c->len) {
 		c->truncated = true;
@@ -319,7 +319,7 @@ static u64 next_le(struct cursor *c, unsigned int size)
 	unsigned int i;
 
 	for (i = 0; i < size; i++)
-		v |= (u64)next_byte(c) << (8 * i);
+		v |= (u64)decode_next_byte(c) << (8 * i);
 	return v;
 }
 
@@ -370,7 +370,7 @@ static u8 take_prefixes(struct cursor *c, struct insn *insn)
 	u8 byte;
 
 	for (;;) {
-		byte = next_byte(c);
+		byte = decode_next_byte(c);
 		if (c->truncated)
 			return 0;
 		if (take_prefix(c, insn, byte)) {
@@ -408,9 +408,9 @@ static void take_opcode(struct cursor *c, u8 byte)
 	c->opcode = byte;
 	if (byte != 0x0f)
 		return;
-	c->opcode = 0x0f00 | next_byte(c);
+	c->opcode = 0x0f00 | decode_next_byte(c);
 	if (c->opcode == 0x0f38)
-		c->opcode = 0x3800 | next_byte(c);
+		c->opcode = 0x3800 | decode_next_byte(c);
 }
 
 static const struct row *find_three_byte(const struct cursor *c)
@@ -434,7 +434,7 @@ static const struct row *find_two_byte(const struct cursor *c)
 }
 
 /* NULL: the opcode is in none of the tables, or only in sse[]. */
-static const struct row *find_row(const struct cursor *c)
+static const struct row *decode_find_row(const struct cursor *c)
 {
 	const struct row *row;
 
@@ -531,7 +531,7 @@ static void take_mem_16(struct cursor *c, struct insn *insn)
 /* Return: whether a 32-bit displacement follows though mod is 0. */
 static bool take_sib(struct cursor *c, struct insn *insn)
 {
-	u8 sib = next_byte(c);
+	u8 sib = decode_next_byte(c);
 	u8 base = sib & 7, index = (sib >> 3 & 7) | (c->rex & REX_X ? 8 : 0);
 
 	if (index != GPR_RSP) {
@@ -569,7 +569,7 @@ static void take_mem_32(struct cursor *c, struct insn *insn)
 static int take_mem(struct cursor *c, struct insn *insn)
 {
 	if (c->modrm >> 6 == 3)
-		return refuse(insn, "its operands are registers only");
+		return decode_refuse(insn, "its operands are registers only");
 	if (insn->addr_size == 2)
 		take_mem_16(c, insn);
 	else
@@ -578,7 +578,7 @@ static int take_mem(struct cursor *c, struct insn *insn)
 }
 
 /* Without a REX prefix the byte registers 4 to 7 are AH, CH, DH and BH. */
-static void set_reg(struct cursor *c, struct insn *insn)
+static void decode_set_reg(struct cursor *c, struct insn *insn)
 {
 	u8 reg = (c->modrm >> 3 & 7) | (c->rex & REX_R ? 8 : 0);
 
@@ -592,7 +592,7 @@ static int check_flush(struct cursor *c, struct insn *insn)
 	bool clwb = (c->modrm >> 3 & 7) == 6;
 
 	if (c->rep || (clwb && !c->opsize_prefix))
-		return refuse(insn, "no such prefix and opcode in the emulator's table");
+		return decode_refuse(insn, "no such prefix and opcode in the emulator's table");
 	return 0;
 }
 
@@ -619,13 +619,14 @@ static void set_operand_sizes(const struct cursor *c, struct insn *insn, u16 fla
 static int check_row(struct cursor *c, struct insn *insn, u16 flags)
 {
 	if (flags & ONLY_64 && c->mode != MODE_64)
-		return refuse(insn, "no such opcode outside 64-bit mode in the emulator's table");
+		return decode_refuse(insn,
+				     "no such opcode outside 64-bit mode in the emulator's table");
 	if ((flags & NO_16 && (c->opsize_prefix || c->rep)) || (flags & ONLY_F3 && c->rep != REP_E))
-		return refuse(insn, "no such prefix and opcode in the emulator's table");
+		return decode_refuse(insn, "no such prefix and opcode in the emulator's table");
 	if (insn->lock && !(flags & LOCKABLE))
-		return refuse(insn, "LOCK with an instruction that does not allow it");
+		return decode_refuse(insn, "LOCK with an instruction that does not allow it");
 	if (insn->lock && insn->form == FORM_REG_MEM)
-		return refuse(insn, "LOCK with a register destination");
+		return decode_refuse(insn, "LOCK with a register destination");
 	set_operand_sizes(c, insn, flags);
 	return insn->op == OP_FLUSH ? check_flush(c, insn) : 0;
 }
@@ -670,7 +671,7 @@ static int take_operands(struct cursor *c, struct insn *insn, u8 enc)
 		return 0;
 	}
 	if (insn->form == FORM_MEM_REG || insn->form == FORM_REG_MEM)
-		set_reg(c, insn);
+		decode_set_reg(c, insn);
 	err = take_mem(c, insn);
 	if (!err)
 		take_immediate(c, insn, enc);
@@ -688,11 +689,12 @@ static int decode_row(struct cursor *c, struct insn *insn, const struct row *row
 	int err;
 
 	if (has_modrm(row))
-		c->modrm = next_byte(c);
+		c->modrm = decode_next_byte(c);
 	if (row->enc == ENC_GROUP) {
 		row = &row->group[c->modrm >> 3 & 7];
 		if (row->enc == ENC_NONE)
-			return refuse(insn, "no such opcode group member in the emulator's table");
+			return decode_refuse(insn,
+					     "no such opcode group member in the emulator's table");
 		flags |= row->flags;
 	}
 	insn->op = row->op;
@@ -704,9 +706,9 @@ static int decode_row(struct cursor *c, struct insn *insn, const struct row *row
 
 static int decode_sse(struct cursor *c, struct insn *insn, const struct sse_row *row)
 {
-	c->modrm = next_byte(c);
+	c->modrm = decode_next_byte(c);
 	if (insn->lock)
-		return refuse(insn, "LOCK with an instruction that does not allow it");
+		return decode_refuse(insn, "LOCK with an instruction that does not allow it");
 	insn->op = OP_MOVX;
 	insn->form = form_of[row->enc];
 	insn->reg_size = 16;
@@ -732,10 +734,10 @@ static int decode(struct cursor *c, struct insn *insn)
 	take_opcode(c, byte);
 	if (c->truncated)
 		return 0;
-	row = find_row(c);
+	row = decode_find_row(c);
 	sse_row = find_sse(c, &known);
 	if (!row && !sse_row)
-		return refuse(insn, why_unknown(c, known));
+		return decode_refuse(insn, why_unknown(c, known));
 	err = sse_row ? decode_sse(c, insn, sse_row) : decode_row(c, insn, row);
 	if (err)
 		return err;
@@ -764,7 +766,7 @@ int insn_decode(struct insn *insn, const u8 *bytes, size_t len, enum insn_mode m
 	if (!c.truncated)
 		return err;
 	if (len >= INSN_MAX_LEN)
-		return refuse(insn, "longer than 15 bytes");
+		return decode_refuse(insn, "longer than 15 bytes");
 	insn->reason = "the instruction's bytes end too early";
 	return -ENODATA;
 }

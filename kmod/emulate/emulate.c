@@ -62,7 +62,7 @@ static u64 get_reg(struct exec *x)
 	return get_gpr(x, x->insn->reg, x->insn->reg_size);
 }
 
-static void set_reg(struct exec *x, u64 value)
+static void emu_set_reg(struct exec *x, u64 value)
 {
 	u64 low;
 
@@ -116,7 +116,7 @@ static void add_pieces(struct emu_mem *mem, u64 gpa, u8 at, u8 len)
 }
 
 /* Translates page by page, before anything is read or written: a fault must come first. */
-static int translate(struct exec *x, struct emu_mem *mem, bool write)
+static int emu_translate(struct exec *x, struct emu_mem *mem, bool write)
 {
 	u8 size = x->insn->size, at, in_page;
 	u64 gpa, linear;
@@ -138,7 +138,7 @@ static int translate(struct exec *x, struct emu_mem *mem, bool write)
 }
 
 /* Finds where the operand is. When the run is begun again that is known already. */
-static int locate(struct exec *x, struct emu_mem *mem, u8 seg, u64 offset, bool write)
+static int emu_locate(struct exec *x, struct emu_mem *mem, u8 seg, u64 offset, bool write)
 {
 	const struct insn *insn = x->insn;
 	int ret;
@@ -153,7 +153,7 @@ static int locate(struct exec *x, struct emu_mem *mem, u8 seg, u64 offset, bool 
 		fault_set(&x->emu->fault, VEC_GP, 0);
 		return EMU_FAULT;
 	}
-	return insn->op == OP_FLUSH ? 0 : translate(x, mem, write);
+	return insn->op == OP_FLUSH ? 0 : emu_translate(x, mem, write);
 }
 
 /* Remembers the access for which the run stops: userspace is told by it. */
@@ -172,7 +172,7 @@ static void set_pending(struct exec *x, struct emu_mem *mem, const struct emu_pi
 }
 
 /* Data breakpoints on the operand are due once all of it was accessed. */
-static void note_access(struct exec *x, const struct emu_mem *mem, bool write)
+static void emu_note_access(struct exec *x, const struct emu_mem *mem, bool write)
 {
 	if (x->ops->accessed)
 		x->ops->accessed(x->guest, mem->linear, x->insn->size, write);
@@ -192,7 +192,7 @@ static int read_mem(struct exec *x, struct emu_mem *mem)
 		if (ret)
 			return ret;
 	}
-	note_access(x, mem, false);
+	emu_note_access(x, mem, false);
 	return 0;
 }
 
@@ -210,7 +210,7 @@ static int write_mem(struct exec *x, struct emu_mem *mem)
 		if (ret)
 			return ret;
 	}
-	note_access(x, mem, true);
+	emu_note_access(x, mem, true);
 	return 0;
 }
 
@@ -228,7 +228,7 @@ static int write_value(struct exec *x, struct emu_mem *mem, u64 value)
 	return write_mem(x, mem);
 }
 
-static void set_flags(struct exec *x, u64 flags)
+static void emu_set_flags(struct exec *x, u64 flags)
 {
 	u64 rflags = x->ops->get_rflags(x->guest);
 
@@ -250,7 +250,7 @@ static int do_load(struct exec *x, struct emu_mem *mem)
 		value = sign_extend_bytes(value, x->insn->size);
 	else if (x->insn->op == OP_MOVBE)
 		value = swap_bytes(value, x->insn->size);
-	set_reg(x, value);
+	emu_set_reg(x, value);
 	return 0;
 }
 
@@ -315,12 +315,12 @@ static int do_alu(struct exec *x, struct emu_mem *mem)
 	alu_compute(&alu);
 	if (alu_has_result(insn->op)) {
 		if (insn->form == FORM_REG_MEM)
-			set_reg(x, alu.result);
+			emu_set_reg(x, alu.result);
 		else
 			ret = write_value(x, mem, alu.result);
 	}
 	if (!ret)
-		set_flags(x, alu.flags);
+		emu_set_flags(x, alu.flags);
 	return ret;
 }
 
@@ -341,8 +341,8 @@ static int do_to_reg(struct exec *x, struct emu_mem *mem)
 		alu_bits(&alu);
 	/* Where there is no bit to be found, the register stays as it is, wholly. */
 	if (alu.b || (insn->op != OP_BSF && insn->op != OP_BSR))
-		set_reg(x, alu.result);
-	set_flags(x, alu.flags);
+		emu_set_reg(x, alu.result);
+	emu_set_flags(x, alu.flags);
 	return 0;
 }
 
@@ -365,7 +365,7 @@ static int do_wide(struct exec *x, struct emu_mem *mem)
 		set_gpr(x, GPR_RAX, size, low);
 		set_gpr(x, GPR_RDX, size, high);
 	}
-	set_flags(x, alu.flags);
+	emu_set_flags(x, alu.flags);
 	return 0;
 }
 
@@ -377,7 +377,7 @@ static bool condition_holds(struct exec *x)
 /* Memory is read whether the condition holds or not, and 32 bits clear the upper half. */
 static int do_cmov(struct exec *x, struct emu_mem *mem)
 {
-	set_reg(x, condition_holds(x) ? mem_value(mem, x->insn->size) : get_reg(x));
+	emu_set_reg(x, condition_holds(x) ? mem_value(mem, x->insn->size) : get_reg(x));
 	return 0;
 }
 
@@ -392,7 +392,7 @@ static int do_xchg(struct exec *x, struct emu_mem *mem)
 	int ret = write_value(x, mem, get_reg(x));
 
 	if (!ret)
-		set_reg(x, mem_value(mem, x->insn->size));
+		emu_set_reg(x, mem_value(mem, x->insn->size));
 	return ret;
 }
 
@@ -406,8 +406,8 @@ static int do_xadd(struct exec *x, struct emu_mem *mem)
 	ret = write_value(x, mem, alu.result);
 	if (ret)
 		return ret;
-	set_reg(x, old);
-	set_flags(x, alu.flags);
+	emu_set_reg(x, old);
+	emu_set_flags(x, alu.flags);
 	return 0;
 }
 
@@ -431,7 +431,7 @@ static int do_cmpxchg(struct exec *x, struct emu_mem *mem)
 	} else {
 		set_gpr(x, GPR_RAX, size, old);
 	}
-	set_flags(x, alu.flags);
+	emu_set_flags(x, alu.flags);
 	return 0;
 }
 
@@ -458,7 +458,7 @@ static int do_cmpxchg_pair(struct exec *x, struct emu_mem *mem)
 		set_gpr(x, GPR_RAX, half, low);
 		set_gpr(x, GPR_RDX, half, high);
 	}
-	set_flags(x, flags);
+	emu_set_flags(x, flags);
 	return 0;
 }
 
@@ -525,7 +525,7 @@ static int run_plain(struct exec *x)
 	struct emu_mem *mem = &x->emu->mem[0];
 	int ret;
 
-	ret = locate(x, mem, insn->mem.seg, effective_address(x), writes_mem(insn));
+	ret = emu_locate(x, mem, insn->mem.seg, effective_address(x), writes_mem(insn));
 	if (!ret && reads_mem(insn))
 		ret = read_mem(x, mem);
 	return ret ? ret : find_exec(insn)(x, mem);
@@ -550,9 +550,9 @@ static int run_pop(struct exec *x)
 	u64 sp = get_gpr(x, GPR_RSP, size);
 	int ret;
 
-	ret = locate(x, stack, SEG_SS, sp, false);
+	ret = emu_locate(x, stack, SEG_SS, sp, false);
 	if (!ret)
-		ret = locate(x, to, x->insn->mem.seg, effective_address(x), true);
+		ret = emu_locate(x, to, x->insn->mem.seg, effective_address(x), true);
 	if (!ret)
 		ret = read_mem(x, stack);
 	if (!ret)
@@ -563,7 +563,7 @@ static int run_pop(struct exec *x)
 }
 
 /* Stores to the stack, which has been located as mem[1]. RSP changes last. */
-static int push(struct exec *x, u64 value)
+static int emu_push(struct exec *x, u64 value)
 {
 	u8 size = stack_size(x);
 	int ret = write_value(x, &x->emu->mem[1], value);
@@ -577,14 +577,14 @@ static int push(struct exec *x, u64 value)
  * CALL and JMP, whose target was read. RIP is the caller's to move: EMU_JUMPED
  * says that it goes to .target.
  */
-static int jump(struct exec *x)
+static int emu_jump(struct exec *x)
 {
 	const struct insn *insn = x->insn;
 	u64 target = mem_value(&x->emu->mem[0], insn->size);
 	int ret = x->ops->may_jump(x->guest, target, &x->emu->fault);
 
 	if (!ret && insn->op == OP_CALL)
-		ret = push(x, x->ops->get_rip(x->guest) + insn->len);
+		ret = emu_push(x, x->ops->get_rip(x->guest) + insn->len);
 	x->emu->target = target;
 	return ret ? ret : EMU_JUMPED;
 }
@@ -598,14 +598,14 @@ static int run_from_mem(struct exec *x)
 	u64 below = (get_gpr(x, GPR_RSP, size) - insn->size) & size_mask(size);
 	int ret;
 
-	ret = locate(x, mem, insn->mem.seg, effective_address(x), false);
+	ret = emu_locate(x, mem, insn->mem.seg, effective_address(x), false);
 	if (!ret && insn->op != OP_JMP)
-		ret = locate(x, stack, SEG_SS, below, true);
+		ret = emu_locate(x, stack, SEG_SS, below, true);
 	if (!ret)
 		ret = read_mem(x, mem);
 	if (ret)
 		return ret;
-	return insn->op == OP_PUSH ? push(x, mem_value(mem, insn->size)) : jump(x);
+	return insn->op == OP_PUSH ? emu_push(x, mem_value(mem, insn->size)) : emu_jump(x);
 }
 
 /* ---- string instructions ---- */
@@ -620,7 +620,7 @@ static bool uses_rdi(u8 op)
 	return op != OP_LODS;
 }
 
-static void advance(struct exec *x, u8 reg)
+static void emu_advance(struct exec *x, u8 reg)
 {
 	u8 addr_size = x->insn->addr_size;
 	u64 step = x->insn->size;
@@ -630,12 +630,12 @@ static void advance(struct exec *x, u8 reg)
 	set_gpr(x, reg, addr_size, get_gpr(x, reg, addr_size) + step);
 }
 
-static void compare(struct exec *x, u64 a, u64 b)
+static void emu_compare(struct exec *x, u64 a, u64 b)
 {
 	struct alu alu = { .op = OP_CMP, .size = x->insn->size, .a = a, .b = b };
 
 	alu_compute(&alu);
-	set_flags(x, alu.flags);
+	emu_set_flags(x, alu.flags);
 }
 
 static int string_data(struct exec *x, struct emu_mem *src, struct emu_mem *dst)
@@ -646,9 +646,9 @@ static int string_data(struct exec *x, struct emu_mem *src, struct emu_mem *dst)
 	case OP_MOVS: return write_value(x, dst, mem_value(src, size));
 	case OP_STOS: return write_value(x, dst, get_gpr(x, GPR_RAX, size));
 	case OP_LODS: set_gpr(x, GPR_RAX, size, mem_value(src, size)); return 0;
-	case OP_CMPS: compare(x, mem_value(src, size), mem_value(dst, size)); return 0;
+	case OP_CMPS: emu_compare(x, mem_value(src, size), mem_value(dst, size)); return 0;
 	default: /* OP_SCAS */
-		compare(x, get_gpr(x, GPR_RAX, size), mem_value(dst, size));
+		emu_compare(x, get_gpr(x, GPR_RAX, size), mem_value(dst, size));
 		return 0;
 	}
 }
@@ -662,9 +662,9 @@ static int run_string_once(struct exec *x)
 	int ret = 0;
 
 	if (uses_rsi(op))
-		ret = locate(x, src, x->insn->mem.seg, get_gpr(x, GPR_RSI, addr_size), false);
+		ret = emu_locate(x, src, x->insn->mem.seg, get_gpr(x, GPR_RSI, addr_size), false);
 	if (!ret && uses_rdi(op))
-		ret = locate(x, dst, SEG_ES, get_gpr(x, GPR_RDI, addr_size), write);
+		ret = emu_locate(x, dst, SEG_ES, get_gpr(x, GPR_RDI, addr_size), write);
 	if (!ret && uses_rsi(op))
 		ret = read_mem(x, src);
 	if (!ret && uses_rdi(op) && !write)
@@ -674,9 +674,9 @@ static int run_string_once(struct exec *x)
 	if (ret)
 		return ret;
 	if (uses_rsi(op))
-		advance(x, GPR_RSI);
+		emu_advance(x, GPR_RSI);
 	if (uses_rdi(op))
-		advance(x, GPR_RDI);
+		emu_advance(x, GPR_RDI);
 	return 0;
 }
 

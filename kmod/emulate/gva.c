@@ -50,7 +50,7 @@ static int to_l1(const struct origin *from, u64 gpa, u32 access, u64 *out)
 }
 
 /* Reads a paging-structure entry. Where there is no memory a bus reads as ones. */
-static int read_entry(void *ctx, u64 gpa, u64 *entry, u8 size)
+static int gva_read_entry(void *ctx, u64 gpa, u64 *entry, u8 size)
 {
 	const struct origin *from = ctx;
 	int ret;
@@ -65,7 +65,7 @@ static int read_entry(void *ctx, u64 gpa, u64 *entry, u8 size)
 }
 
 /* Sets accessed and dirty flags. Userspace that looks changes nothing. */
-static int update_entry(void *ctx, u64 gpa, u64 old, u64 new, u8 size)
+static int gva_update_entry(void *ctx, u64 gpa, u64 old, u64 new, u8 size)
 {
 	const struct origin *from = ctx;
 	int ret;
@@ -80,8 +80,8 @@ static int update_entry(void *ctx, u64 gpa, u64 old, u64 new, u8 size)
 }
 
 static const struct pagewalk_ops walk_ops = {
-	.read = read_entry,
-	.update = update_entry,
+	.read = gva_read_entry,
+	.update = gva_update_entry,
 };
 
 static enum paging paging_mode(struct vcpu *vcpu, unsigned long cr0, unsigned long cr4)
@@ -131,7 +131,7 @@ static u32 final_access(const struct access *access, const struct page_found *pa
  * -ENXIO, not -EFAULT, says that there is no memory: the latter has a fault for
  * the guest with it.
  */
-static int translate(struct vcpu *vcpu, const struct pagewalk *registers, u64 linear,
+static int gva_to_l1(struct vcpu *vcpu, const struct pagewalk *registers, u64 linear,
 		     const struct access *access, u64 *gpa, struct x86_fault *fault)
 {
 	struct origin from = { .vcpu = vcpu, .linear = linear, .peek = access->peek };
@@ -153,7 +153,7 @@ int gva_translate(struct vcpu *vcpu, u64 linear, const struct access *access, u6
 	struct pagewalk w;
 
 	walk_init(vcpu, &w);
-	return translate(vcpu, &w, linear, access, gpa, fault);
+	return gva_to_l1(vcpu, &w, linear, access, gpa, fault);
 }
 
 /* A range of linear addresses, translated. */
@@ -173,13 +173,13 @@ static int translate_range(struct vcpu *vcpu, u64 linear, size_t len, const stru
 	walk_init(vcpu, &w);
 	r->len[0] = min_t(size_t, len, PAGE_SIZE - offset_in_page(linear));
 	r->len[1] = len - r->len[0];
-	ret = translate(vcpu, &w, linear, access, &r->gpa[0], fault);
+	ret = gva_to_l1(vcpu, &w, linear, access, &r->gpa[0], fault);
 	if (ret || !r->len[1])
 		return ret;
 	linear += r->len[0];
 	if (w.paging != PAGING_4LEVEL)
 		linear = (u32)linear;
-	return translate(vcpu, &w, linear, access, &r->gpa[1], fault);
+	return gva_to_l1(vcpu, &w, linear, access, &r->gpa[1], fault);
 }
 
 static int read_range(struct vcpu *vcpu, u64 linear, void *buf, size_t len,

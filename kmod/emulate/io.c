@@ -40,7 +40,7 @@ static int io_done(struct vcpu *vcpu, const struct pio *pio, u32 len)
 	return vcpu_skip_bytes(vcpu, len);
 }
 
-static int exit_to_userspace(struct vcpu *vcpu, u32 count, int (*complete)(struct vcpu *vcpu))
+static int pio_exit_to_userspace(struct vcpu *vcpu, u32 count, int (*complete)(struct vcpu *vcpu))
 {
 	struct pio *pio = &vcpu->mmio->pio;
 	struct kvm_run *run = vcpu->run;
@@ -111,7 +111,7 @@ static int do_in(struct vcpu *vcpu, const struct pio *pio)
 
 	if (!bus_read(vcpu, BUS_PIO, pio->port, pio->size, &value))
 		return finish_in(vcpu, value);
-	return exit_to_userspace(vcpu, 1, complete_in);
+	return pio_exit_to_userspace(vcpu, 1, complete_in);
 }
 
 static int do_out(struct vcpu *vcpu, const struct pio *pio)
@@ -122,7 +122,7 @@ static int do_out(struct vcpu *vcpu, const struct pio *pio)
 	if (!write_port(vcpu, pio, &value))
 		return io_done(vcpu, pio, pio->insn_len);
 	memcpy(vcpu->pio_data, &value, pio->size);
-	return exit_to_userspace(vcpu, 1, complete_out);
+	return pio_exit_to_userspace(vcpu, 1, complete_out);
 }
 
 /* ---- INS and OUTS ---- */
@@ -146,7 +146,7 @@ static void set_masked(struct vcpu *vcpu, const struct pio *pio, enum gpr reg, u
 	vcpu_set_gpr(vcpu, reg, value);
 }
 
-static bool backwards(struct vcpu *vcpu)
+static bool pio_backwards(struct vcpu *vcpu)
 {
 	return vcpu_rflags(vcpu) & X86_EFLAGS_DF;
 }
@@ -155,12 +155,12 @@ static bool backwards(struct vcpu *vcpu)
  * @done elements are through: moves the registers on, and ends the instruction
  * after the last one.
  */
-static int advance(struct vcpu *vcpu, const struct pio *pio, u32 done)
+static int pio_advance(struct vcpu *vcpu, const struct pio *pio, u32 done)
 {
 	enum gpr reg = pio->in ? GPR_RDI : GPR_RSI;
 	u64 step = (u64)done * pio->size, left = 0;
 
-	if (backwards(vcpu))
+	if (pio_backwards(vcpu))
 		step = -step;
 	set_masked(vcpu, pio, reg, get_masked(vcpu, pio, reg) + step);
 	if (pio->rep) {
@@ -192,7 +192,7 @@ static u32 batch_size(struct vcpu *vcpu, const struct pio *pio, u64 linear)
 {
 	u32 fit = (PAGE_SIZE - offset_in_page(linear)) / pio->size;
 
-	if (!pio->rep || !fit || backwards(vcpu) || vcpu->debug.active ||
+	if (!pio->rep || !fit || pio_backwards(vcpu) || vcpu->debug.active ||
 	    vcpu_rflags(vcpu) & X86_EFLAGS_TF)
 		return 1;
 	return min_t(u64, fit, get_masked(vcpu, pio, GPR_RCX));
@@ -204,7 +204,7 @@ static int store_ins(struct vcpu *vcpu, const struct pio *pio, u32 count)
 	int ret;
 
 	ret = gva_write(vcpu, pio->linear, vcpu->pio_data, count * pio->size, &fault);
-	return ret ? fault_or_give_up(vcpu, ret, &fault) : advance(vcpu, pio, count);
+	return ret ? fault_or_give_up(vcpu, ret, &fault) : pio_advance(vcpu, pio, count);
 }
 
 /* How many elements of the batch RCX still asks for: userspace may have set it meanwhile. */
@@ -224,7 +224,7 @@ static int complete_outs(struct vcpu *vcpu)
 {
 	const struct pio *pio = &vcpu->mmio->pio;
 
-	return still_there(vcpu) ? advance(vcpu, pio, still_wanted(vcpu, pio)) : 1;
+	return still_there(vcpu) ? pio_advance(vcpu, pio, still_wanted(vcpu, pio)) : 1;
 }
 
 /* Return: how many elements, from the first on, a device in the kernel took. */
@@ -258,7 +258,7 @@ static int do_ins(struct vcpu *vcpu, const struct pio *pio, u32 count)
 	done = bus_batch(vcpu, pio, count);
 	if (done)
 		return store_ins(vcpu, pio, done);
-	return exit_to_userspace(vcpu, count, complete_ins);
+	return pio_exit_to_userspace(vcpu, count, complete_ins);
 }
 
 static int do_outs(struct vcpu *vcpu, const struct pio *pio, u32 count)
@@ -272,8 +272,8 @@ static int do_outs(struct vcpu *vcpu, const struct pio *pio, u32 count)
 		return fault_or_give_up(vcpu, ret, &fault);
 	done = bus_batch(vcpu, pio, count);
 	if (done)
-		return advance(vcpu, pio, done);
-	return exit_to_userspace(vcpu, count, complete_outs);
+		return pio_advance(vcpu, pio, done);
+	return pio_exit_to_userspace(vcpu, count, complete_outs);
 }
 
 static int do_string(struct vcpu *vcpu, struct pio *pio)

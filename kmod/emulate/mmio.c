@@ -253,7 +253,7 @@ static int complete_mmio(struct vcpu *vcpu)
 	return mmio_continue(vcpu);
 }
 
-static int exit_to_userspace(struct vcpu *vcpu)
+static int mmio_exit_to_userspace(struct vcpu *vcpu)
 {
 	const struct emu_access *access = &vcpu->mmio->emu.pending;
 	struct kvm_run *run = vcpu->run;
@@ -279,7 +279,7 @@ static int mmio_continue(struct vcpu *vcpu)
 	case EMU_DONE: return vcpu_skip_bytes(vcpu, op->emu.insn.len);
 	case EMU_REPEAT: return vcpu_skip_bytes(vcpu, 0);
 	case EMU_JUMPED: return vcpu_jump(vcpu, op->emu.target);
-	case EMU_MMIO: return exit_to_userspace(vcpu);
+	case EMU_MMIO: return mmio_exit_to_userspace(vcpu);
 	case EMU_FAULT: fault_inject(vcpu, &op->emu.fault); return 1;
 	}
 	if (ret == -EAGAIN || ret == -EINTR)
@@ -303,8 +303,8 @@ static enum insn_mode code_mode(struct vcpu *vcpu)
  * may be no memory behind it.
  * Return: how many; -EFAULT with *fault; or another errno.
  */
-static int fetch(struct vcpu *vcpu, u8 *bytes, int have, int want, enum insn_mode mode,
-		 struct x86_fault *fault)
+static int mmio_fetch(struct vcpu *vcpu, u8 *bytes, int have, int want, enum insn_mode mode,
+		      struct x86_fault *fault)
 {
 	u64 rip = vcpu_rip(vcpu);
 	u64 linear = mode == MODE_64 ? rip : (u32)(vmread(VMCS_GUEST_CS_BASE) + rip);
@@ -327,7 +327,7 @@ static int decode_bytes(struct vcpu *vcpu, struct insn *insn, u8 *bytes, int *le
 
 	*len = 0;
 	do {
-		ret = fetch(vcpu, bytes, *len, INSN_MAX_LEN - *len, mode, fault);
+		ret = mmio_fetch(vcpu, bytes, *len, INSN_MAX_LEN - *len, mode, fault);
 		if (ret < 0)
 			return ret;
 		*len += ret;

@@ -58,7 +58,7 @@ static u64 entry_at(const struct walk *walk, u64 table, int level)
 }
 
 /* Does the entry map a page, rather than point at a table? */
-static bool is_leaf(const struct walk *walk, u64 entry, int level)
+static bool pagewalk_is_leaf(const struct walk *walk, u64 entry, int level)
 {
 	if (level == 1)
 		return true;
@@ -83,10 +83,10 @@ static u64 reserved_bits_4m(const struct walk *walk)
  * The bits of @entry that fault if they are set. Bits of the address beyond
  * MAXPHYADDR are among them.
  */
-static u64 reserved_bits(const struct walk *walk, u64 entry, int level)
+static u64 pagewalk_reserved_bits(const struct walk *walk, u64 entry, int level)
 {
 	const struct pagewalk *w = walk->w;
-	bool leaf = is_leaf(walk, entry, level);
+	bool leaf = pagewalk_is_leaf(walk, entry, level);
 	u64 rsvd = 0;
 
 	if (w->paging == PAGING_32)
@@ -126,7 +126,7 @@ static int page_fault(const struct walk *walk, const struct access *access, u32 
  * entry says so, and not executable if any does. SDM: "Determination of Access
  * Rights".
  */
-static bool allowed(const struct walk *walk, const struct access *access)
+static bool pagewalk_allowed(const struct walk *walk, const struct access *access)
 {
 	const struct pagewalk *w = walk->w;
 	bool user_page = walk->rights & PTE_U;
@@ -152,8 +152,8 @@ static void add_rights(struct walk *walk, u64 entry)
 }
 
 /* Walks from the table at @table down to the leaf. */
-static int descend(struct walk *walk, u64 table, const struct access *access,
-		   struct x86_fault *fault)
+static int pagewalk_descend(struct walk *walk, u64 table, const struct access *access,
+			    struct x86_fault *fault)
 {
 	int level, ret;
 	u64 entry;
@@ -166,22 +166,22 @@ static int descend(struct walk *walk, u64 table, const struct access *access,
 			return ret;
 		if (!(entry & PTE_P))
 			return page_fault(walk, access, 0, fault);
-		if (entry & reserved_bits(walk, entry, level))
+		if (entry & pagewalk_reserved_bits(walk, entry, level))
 			return page_fault(walk, access, PF_PRESENT | PF_RSVD, fault);
 		walk->entry[level] = entry;
 		add_rights(walk, entry);
-		if (is_leaf(walk, entry, level))
+		if (pagewalk_is_leaf(walk, entry, level))
 			break;
 		table = entry & PTE_ADDR;
 	}
 	walk->level = level;
-	if (!allowed(walk, access))
+	if (!pagewalk_allowed(walk, access))
 		return page_fault(walk, access, PF_PRESENT, fault);
 	return 0;
 }
 
 /* Sets accessed in all entries, dirty in the leaf. Return: -ESTALE: an entry has changed. */
-static int mark(struct walk *walk, const struct access *access)
+static int pagewalk_mark(struct walk *walk, const struct access *access)
 {
 	const struct pagewalk *w = walk->w;
 	u64 old, new;
@@ -212,8 +212,8 @@ static u64 final_address(const struct walk *walk)
 	return base | (walk->linear & offset_mask);
 }
 
-static int walk_once(struct walk *walk, const struct access *access, struct page_found *found,
-		     struct x86_fault *fault)
+static int pagewalk_walk_once(struct walk *walk, const struct access *access,
+			      struct page_found *found, struct x86_fault *fault)
 {
 	const struct pagewalk *w = walk->w;
 	u64 table = w->cr3 & PTE_ADDR;
@@ -228,9 +228,9 @@ static int walk_once(struct walk *walk, const struct access *access, struct page
 	} else if (w->paging == PAGING_32) {
 		table &= GENMASK_ULL(31, 12);
 	}
-	ret = descend(walk, table, access, fault);
+	ret = pagewalk_descend(walk, table, access, fault);
 	if (!ret)
-		ret = mark(walk, access);
+		ret = pagewalk_mark(walk, access);
 	if (!ret)
 		*found = (struct page_found){
 			.gpa = final_address(walk),
@@ -253,6 +253,6 @@ int pagewalk(const struct pagewalk *w, u64 linear, const struct access *access,
 	}
 	walk.top = w->paging == PAGING_4LEVEL ? 4 : 2;
 	for (tries = 0; ret == -ESTALE && tries < PAGEWALK_MAX_RETRIES; tries++)
-		ret = walk_once(&walk, access, found, fault);
+		ret = pagewalk_walk_once(&walk, access, found, fault);
 	return ret == -ESTALE ? -EAGAIN : ret;
 }

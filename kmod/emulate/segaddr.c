@@ -9,7 +9,7 @@
 #define TYPE_EXPAND_DOWN BIT(2) /* of data segments */
 #define TYPE_WRITABLE BIT(1)	/* of data segments; readable, of code */
 
-static int refuse(const struct segaddr *s, struct x86_fault *fault)
+static int segaddr_refuse(const struct segaddr *s, struct x86_fault *fault)
 {
 	fault_set(fault, s->seg == SEG_SS ? VEC_SS : VEC_GP, 0);
 	return -EFAULT;
@@ -40,7 +40,7 @@ static int linear_64(const struct segaddr *s, u64 offset, u32 size, u64 *linear,
 
 	*linear = base + offset;
 	if (!is_canonical(*linear) || !is_canonical(*linear + size - 1))
-		return refuse(s, fault);
+		return segaddr_refuse(s, fault);
 	return 0;
 }
 
@@ -51,9 +51,9 @@ int segaddr_linear(const struct segaddr *s, u64 offset, u32 size, bool write, bo
 		return linear_64(s, offset, size, linear, fault);
 	offset = (u32)offset;
 	if (s->unusable || (s->protected_mode && !type_allows(s, write, fetch)))
-		return refuse(s, fault);
+		return segaddr_refuse(s, fault);
 	if (!within_limit(s, offset, offset + size - 1))
-		return refuse(s, fault);
+		return segaddr_refuse(s, fault);
 	*linear = (u32)(s->base + offset);
 	return 0;
 }

@@ -287,7 +287,7 @@ void vmxop_teardown(void)
  * Context: users_lock held, may sleep. cpuhp_setup_state() calls hp_online() on
  * each CPU, and undoes it where one fails.
  */
-static int start(void)
+static int vmxop_start(void)
 {
 	int r;
 
@@ -301,7 +301,7 @@ static int start(void)
 	return 0;
 }
 
-static void stop(void)
+static void vmxop_stop(void)
 {
 	unregister_reboot_notifier(&reboot_nb);
 	unregister_syscore(&vmxop_power);
@@ -317,7 +317,7 @@ int vmxop_get(void)
 	if (vmxop_over())
 		r = -ESHUTDOWN;
 	else if (!users)
-		r = start();
+		r = vmxop_start();
 	if (!r)
 		users++;
 	mutex_unlock(&users_lock);
@@ -328,7 +328,7 @@ void vmxop_put(void)
 {
 	mutex_lock(&users_lock);
 	if (!--users)
-		stop();
+		vmxop_stop();
 	mutex_unlock(&users_lock);
 }
 

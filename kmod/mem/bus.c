@@ -68,7 +68,8 @@ static int upper_bound(const struct bus *bus, u64 addr)
 }
 
 /* When this returns nobody is in a function of a device that only @old has. */
-static void publish(struct vm_buses *buses, enum bus_kind kind, struct bus *old, struct bus *new)
+static void bus_publish(struct vm_buses *buses, enum bus_kind kind, struct bus *old,
+			struct bus *new)
 {
 	rcu_assign_pointer(buses->bus[kind], new);
 	synchronize_srcu(&buses->srcu);
@@ -99,7 +100,7 @@ int bus_add(struct vm *vm, enum bus_kind kind, struct bus_device *dev)
 	new->dev[at] = dev;
 	new->count = count + 1;
 	new->max_len = max3(dev->len, old ? old->max_len : 1, 1ULL);
-	publish(buses, kind, old, new);
+	bus_publish(buses, kind, old, new);
 	ret = 0;
 unlock:
 	mutex_unlock(&buses->lock);
@@ -140,7 +141,7 @@ int bus_remove(struct vm *vm, enum bus_kind kind, struct bus_device *dev)
 	at = index_of(old, dev);
 	if (at >= 0) {
 		new = copy_without(old, at);
-		publish(buses, kind, old, new);
+		bus_publish(buses, kind, old, new);
 	}
 	mutex_unlock(&buses->lock);
 	return min(at, 0);

@@ -41,7 +41,7 @@ void coalesced_destroy(struct vm *vm)
 	free_page((unsigned long)vm->coalesced.ring);
 }
 
-static bool contains(const struct coalesced_zone *zone, bool pio, u64 addr, u32 len)
+static bool coalesced_contains(const struct coalesced_zone *zone, bool pio, u64 addr, u32 len)
 {
 	return zone->pio == pio && addr >= zone->addr && len <= zone->size &&
 	       addr - zone->addr <= zone->size - len;
@@ -84,7 +84,7 @@ int coalesced_unregister(struct vm *vm, const struct kvm_coalesced_mmio_zone *go
 		return -EINVAL;
 	spin_lock(&c->lock);
 	list_for_each_entry_safe(zone, next, &c->zones, node) {
-		if (contains(zone, gone->pio, gone->addr, gone->size)) {
+		if (coalesced_contains(zone, gone->pio, gone->addr, gone->size)) {
 			list_move(&zone->node, &dead);
 			WRITE_ONCE(c->nr_zones, c->nr_zones - 1);
 		}
@@ -100,7 +100,7 @@ static bool in_zone(struct vm_coalesced *c, bool pio, u64 addr, u32 len)
 	struct coalesced_zone *zone;
 
 	list_for_each_entry(zone, &c->zones, node)
-		if (contains(zone, pio, addr, len))
+		if (coalesced_contains(zone, pio, addr, len))
 			return true;
 	return false;
 }

@@ -18,7 +18,7 @@
 #include "mem/ept_page.h"
 
 /* How many 4 KiB frames an entry of a table of @level spans. */
-static inline u64 span(int level)
+static inline u64 ept_span(int level)
 {
 	return 1ULL << ((level - 1) * EPT_LEVEL_BITS);
 }
@@ -28,7 +28,7 @@ static inline u64 *entry_of(u64 *table, u64 gfn, int level)
 	return &table[(gfn >> ((level - 1) * EPT_LEVEL_BITS)) & (EPT_ENTRIES - 1)];
 }
 
-static inline bool is_leaf(u64 entry, int level)
+static inline bool ept_is_leaf(u64 entry, int level)
 {
 	return level == 1 || (entry & EPT_LARGE);
 }
@@ -82,7 +82,7 @@ static void free_tree(struct ept_pool *pool, u64 *table, int level)
 	int i;
 
 	for (i = 0; level > 1 && i < EPT_ENTRIES; i++)
-		if (table[i] && !is_leaf(table[i], level))
+		if (table[i] && !ept_is_leaf(table[i], level))
 			free_tree(pool, table_of(table[i]), level - 1);
 	ept_page_free(table);
 	ept_count_add(&pool->pages, -1);
@@ -132,11 +132,11 @@ void ept_destroy(struct ept *ept)
 /* Taking out */
 
 /* Puts @new into @entry of a table of @level; a table that hung there goes to the trash. */
-static void replace(struct ept *ept, u64 *entry, int level, u64 new)
+static void ept_replace(struct ept *ept, u64 *entry, int level, u64 new)
 {
 	u64 old = ept_entry_xchg(entry, new);
 
-	if (old && !is_leaf(old, level))
+	if (old && !ept_is_leaf(old, level))
 		trash_add(ept->pool, table_of(old), level - 1);
 }
 
@@ -146,19 +146,19 @@ struct gfn_range {
 	u64 end;
 };
 
-static inline struct gfn_range whole(u64 gfn, int level)
+static inline struct gfn_range ept_whole(u64 gfn, int level)
 {
-	return (struct gfn_range){ gfn, gfn + span(level) };
+	return (struct gfn_range){ gfn, gfn + ept_span(level) };
 }
 
-static inline bool covers(const struct gfn_range *r, struct gfn_range part)
+static inline bool ept_covers(const struct gfn_range *r, struct gfn_range part)
 {
 	return r->start <= part.start && part.end <= r->end;
 }
 
 static inline u64 next_gfn(u64 gfn, int level)
 {
-	return ALIGN_DOWN(gfn, span(level)) + span(level);
+	return ALIGN_DOWN(gfn, ept_span(level)) + ept_span(level);
 }
 
 /* Drops what @table maps of @r, which lies within what the table spans. */
@@ -176,9 +176,9 @@ static bool unmap_table(struct ept *ept, u64 *table, int level, const struct gfn
 		if (!*entry)
 			continue;
 		part = (struct gfn_range){ gfn, min(next, r->end) };
-		if (is_leaf(*entry, level) ||
-		    covers(r, whole(ALIGN_DOWN(gfn, span(level)), level))) {
-			replace(ept, entry, level, 0);
+		if (ept_is_leaf(*entry, level) ||
+		    ept_covers(r, ept_whole(ALIGN_DOWN(gfn, ept_span(level)), level))) {
+			ept_replace(ept, entry, level, 0);
 			changed = true;
 		} else {
 			changed |= unmap_table(ept, table_of(*entry), level - 1, &part);
@@ -210,7 +210,7 @@ static u64 *make_table(struct ept *ept, struct ept_cache *cache, u64 gfn, int le
 
 	for (l = EPT_ROOT_LEVEL; l > level; l--) {
 		entry = entry_of(table, gfn, l);
-		if (!*entry || is_leaf(*entry, l)) {
+		if (!*entry || ept_is_leaf(*entry, l)) {
 			if (WARN_ON_ONCE(!cache->count))
 				return NULL;
 			page = cache->page[--cache->count];
@@ -229,15 +229,15 @@ static inline u64 leaf_entry(u64 hpa, int level, u64 prot)
 }
 
 /* Is @entry, of a table of @level, a leaf of the same page as @other, with all its rights? */
-static bool allows(u64 entry, u64 other, int level)
+static bool ept_allows(u64 entry, u64 other, int level)
 {
-	return entry && is_leaf(entry, level) && !((entry ^ other) & EPT_ADDR_MASK) &&
+	return entry && ept_is_leaf(entry, level) && !((entry ^ other) & EPT_ADDR_MASK) &&
 	       !(other & ~entry & (EPT_RWX | EPT_EXEC_USER));
 }
 
 bool ept_map(struct ept *ept, struct ept_cache *cache, u64 gpa, u64 hpa, int level, u64 prot)
 {
-	u64 gfn = gpa >> 12, new = leaf_entry(ALIGN_DOWN(hpa, span(level) << 12), level, prot);
+	u64 gfn = gpa >> 12, new = leaf_entry(ALIGN_DOWN(hpa, ept_span(level) << 12), level, prot);
 	bool lost = false;
 	u64 *table = make_table(ept, cache, gfn, level, &lost);
 	u64 *entry;
@@ -245,10 +245,10 @@ bool ept_map(struct ept *ept, struct ept_cache *cache, u64 gpa, u64 hpa, int lev
 	if (!table)
 		return lost;
 	entry = entry_of(table, gfn, level);
-	if (allows(*entry, new, level))
+	if (ept_allows(*entry, new, level))
 		return lost;
-	lost |= *entry && !allows(new, *entry, level);
-	replace(ept, entry, level, new);
+	lost |= *entry && !ept_allows(new, *entry, level);
+	ept_replace(ept, entry, level, new);
 	return lost;
 }
 
@@ -261,7 +261,7 @@ static u64 *find_table(struct ept *ept, u64 gfn)
 
 	for (level = EPT_ROOT_LEVEL; level > 1; level--) {
 		entry = *entry_of(table, gfn, level);
-		if (!entry || is_leaf(entry, level))
+		if (!entry || ept_is_leaf(entry, level))
 			return NULL;
 		table = table_of(entry);
 	}
@@ -322,7 +322,7 @@ static bool visit_leaves(struct ept *ept, u64 *table, int level, const struct gf
 		if (!*entry)
 			continue;
 		part = (struct gfn_range){ gfn, min(next, r->end) };
-		if (is_leaf(*entry, level))
+		if (ept_is_leaf(*entry, level))
 			any |= visit(ept, entry, level);
 		else
 			any |= visit_leaves(ept, table_of(*entry), level - 1, &part, visit);
@@ -343,7 +343,7 @@ static bool protect_leaf(struct ept *ept, u64 *entry, int level)
 	if (!(*entry & EPT_WRITE))
 		return false;
 	if (level > 1)
-		replace(ept, entry, level, 0);
+		ept_replace(ept, entry, level, 0);
 	else
 		ept_entry_clear(entry, EPT_WRITE);
 	return true;
@@ -380,7 +380,7 @@ u64 ept_lookup(struct ept *ept, u64 gpa, int *level)
 
 	for (*level = EPT_ROOT_LEVEL;; (*level)--) {
 		entry = READ_ONCE(*entry_of(table, gpa >> 12, *level));
-		if (!entry || is_leaf(entry, *level))
+		if (!entry || ept_is_leaf(entry, *level))
 			return entry;
 		table = table_of(entry);
 	}

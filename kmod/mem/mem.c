@@ -185,7 +185,7 @@ static int and_user(u64 __user *user, u64 *mask)
  * Runs @op on 8 aligned bytes, which lie in one page of the process. The page
  * is marked dirty even if it was not written: nobody can tell afterwards.
  */
-static int locked(struct vm *vm, u64 gpa, int (*op)(u64 __user *user, u64 *value), u64 *value)
+static int mem_locked(struct vm *vm, u64 gpa, int (*op)(u64 __user *user, u64 *value), u64 *value)
 {
 	int idx = mem_read_lock(&vm->mem);
 	struct mem_slot *slot;
@@ -204,14 +204,14 @@ static int locked(struct vm *vm, u64 gpa, int (*op)(u64 __user *user, u64 *value
 
 int mem_take(struct vm *vm, u64 gpa, u64 *old)
 {
-	return locked(vm, gpa, take_user, old);
+	return mem_locked(vm, gpa, take_user, old);
 }
 
 int mem_clear_bits(struct vm *vm, u64 gpa, u64 bits)
 {
 	u64 mask = ~bits;
 
-	return locked(vm, gpa, and_user, &mask);
+	return mem_locked(vm, gpa, and_user, &mask);
 }
 
 bool mem_is_ram(struct vm *vm, u64 gpa, bool write)

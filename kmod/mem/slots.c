@@ -332,7 +332,7 @@ static u64 max_gpa(void)
 }
 
 /* Checks of @region that need no look at the slots. */
-static bool region_valid(const struct kvm_userspace_memory_region *r)
+static bool slot_region_valid(const struct kvm_userspace_memory_region *r)
 {
 	if (r->flags & ~SLOT_FLAGS)
 		return false;
@@ -373,7 +373,7 @@ int mem_set_region(struct vm *vm, const struct kvm_userspace_memory_region *regi
 {
 	int r;
 
-	if (!region_valid(region))
+	if (!slot_region_valid(region))
 		return -EINVAL;
 	mutex_lock(&vm->mem.slots_lock);
 	r = set_region_locked(vm, region);

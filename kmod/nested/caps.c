@@ -39,7 +39,7 @@ static u64 bits_of(enum offer_word word, enum offer_how how)
 }
 
 /* What L1 gets of a word of features of which the processor has @cpu. */
-static u64 offered(enum offer_word word, u64 cpu)
+static u64 caps_offered(enum offer_word word, u64 cpu)
 {
 	return (cpu & bits_of(word, OFFER_HAS)) | bits_of(word, OFFER_OWN);
 }
@@ -47,14 +47,15 @@ static u64 offered(enum offer_word word, u64 cpu)
 /* Reserved bits that the processor wants to be 1 must be 1 for L1 as well, and mean nothing. */
 static struct vmx_ctl_caps offer_ctl(enum offer_word word, struct vmx_ctl_caps cpu)
 {
-	return (struct vmx_ctl_caps){ .must = cpu.must, .may = offered(word, cpu.may) | cpu.must };
+	return (struct vmx_ctl_caps){ .must = cpu.must,
+				      .may = caps_offered(word, cpu.may) | cpu.must };
 }
 
 static u64 offer_basic(const struct vmx_caps *cpu)
 {
 	return VMCS12_REVISION | (u64)VMCS12_SIZE << BASIC_SIZE_SHIFT |
 	       (u64)EPTP_MEMTYPE_WB << BASIC_MEMTYPE_SHIFT | BASIC_TRUE_CTLS |
-	       offered(OFFER_BASIC, cpu->basic);
+	       caps_offered(OFFER_BASIC, cpu->basic);
 }
 
 void caps_offer(const struct vmx_caps *cpu, struct vmx_caps *l1)
@@ -66,20 +67,20 @@ void caps_offer(const struct vmx_caps *cpu, struct vmx_caps *l1)
 	l1->pin = offer_ctl(OFFER_PIN, cpu->pin);
 	l1->proc = offer_ctl(OFFER_PROC, cpu->proc);
 	l1->proc2 = offer_ctl(OFFER_PROC2, cpu->proc2);
-	l1->proc3 = offered(OFFER_PROC3, cpu->proc3);
+	l1->proc3 = caps_offered(OFFER_PROC3, cpu->proc3);
 	l1->exit = offer_ctl(OFFER_EXIT, cpu->exit);
-	l1->exit2 = offered(OFFER_EXIT2, cpu->exit2);
+	l1->exit2 = caps_offered(OFFER_EXIT2, cpu->exit2);
 	l1->entry = offer_ctl(OFFER_ENTRY, cpu->entry);
 	if (!ctl_may(l1->proc2, PROC2_VIRT_INTR))
 		l1->pin.may &= ~(u32)PIN_POSTED_INTR;
 	if (!ctl_may(l1->pin, PIN_PREEMPT_TIMER))
 		l1->exit.may &= ~(u32)EXITC_SAVE_PREEMPT_TIMER;
-	l1->misc = offered(OFFER_MISC, cpu->misc);
-	l1->ept_vpid = offered(OFFER_EPT_VPID, cpu->ept_vpid);
+	l1->misc = caps_offered(OFFER_MISC, cpu->misc);
+	l1->ept_vpid = caps_offered(OFFER_EPT_VPID, cpu->ept_vpid);
 	/* Only that information says whether a fetch was a user's. */
 	if (!(l1->ept_vpid & EPTCAP_EXIT_INFO))
 		l1->proc2.may &= ~(u32)PROC2_MODE_EXEC;
-	l1->vmfunc = offered(OFFER_VMFUNC, cpu->vmfunc);
+	l1->vmfunc = caps_offered(OFFER_VMFUNC, cpu->vmfunc);
 	if (!ctl_may(l1->proc2, PROC2_VMFUNC))
 		l1->vmfunc = 0;
 	vmcs12_fields_of(l1, &set);

@@ -177,7 +177,7 @@ void vmcs12_begin(struct vcpu *vcpu, u64 ptr)
 }
 
 /* A shadow VMCS can be made current only where L1 has VMCS shadowing. */
-static bool revision_valid(const struct nested *n, u32 revision)
+static bool vmcs12_revision_valid(const struct nested *n, u32 revision)
 {
 	if (ctl_may(n->caps.proc2, PROC2_SHADOW_VMCS))
 		revision &= ~(u32)VMCS12_SHADOW;
@@ -195,7 +195,7 @@ int vmcs12_make_current(struct vcpu *vcpu, u64 ptr)
 		shadow12_drop(vcpu);
 	if (mem_read(vcpu->vm, ptr, n->spare, sizeof(*n->spare)))
 		n->spare->revision = ~0u; /* no memory: it reads as ones */
-	if (!revision_valid(n, n->spare->revision))
+	if (!vmcs12_revision_valid(n, n->spare->revision))
 		return VMERR_VMPTRLD_BAD_REVISION;
 	vmcs12_release(vcpu, false);
 	swap(n->v, n->spare);

@@ -67,7 +67,7 @@ void nested_read_pdptes(struct vcpu *vcpu, struct check_ctx *c)
 }
 
 /* The bits of EFER that the processor does not take, or L1's CPUID does not offer. */
-static u64 efer_reserved(struct vcpu *vcpu)
+static u64 entry_efer_reserved(struct vcpu *vcpu)
 {
 	return vcpu->cpuid.efer_reserved |
 	       ~(EFER_BIT_SCE | EFER_BIT_LME | EFER_BIT_LMA | EFER_BIT_NX);
@@ -86,7 +86,7 @@ void nested_check_ctx(struct vcpu *vcpu, struct check_ctx *c)
 		.caps = &n->caps,
 		.maxphyaddr = vcpu->cpuid.maxphyaddr,
 		.l1_long_mode = vcpu->efer & EFER_BIT_LMA,
-		.efer_reserved = efer_reserved(vcpu),
+		.efer_reserved = entry_efer_reserved(vcpu),
 		.l1_debugctl = vcpu->debug.ctl,
 		.current_vmcs = n->vmcs12_ptr,
 	};

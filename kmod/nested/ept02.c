@@ -225,14 +225,14 @@ bool ept02_drop_oldest(struct vm *vm)
 
 /* --- EPT12 -------------------------------------------------------------- */
 
-static int read_entry(void *ctx, l1_gpa_t at, u64 *entry)
+static int ept02_read_entry(void *ctx, l1_gpa_t at, u64 *entry)
 {
 	struct vcpu *vcpu = ctx;
 
 	return mem_read(vcpu->vm, l1_addr(at), entry, sizeof(*entry));
 }
 
-static int update_entry(void *ctx, l1_gpa_t at, u64 old, u64 new)
+static int ept02_update_entry(void *ctx, l1_gpa_t at, u64 old, u64 new)
 {
 	struct vcpu *vcpu = ctx;
 
@@ -257,7 +257,7 @@ static void pml_log(struct vcpu *vcpu, u64 l2_gpa)
 	v->pml_index--;
 }
 
-static void describe(struct vcpu *vcpu, struct ept12 *ept)
+static void ept02_describe(struct vcpu *vcpu, struct ept12 *ept)
 {
 	struct nested *n = vcpu->nested;
 
@@ -274,9 +274,9 @@ static void describe(struct vcpu *vcpu, struct ept12 *ept)
  * Walks EPT12 for @access, which sets its flags, and logs a page that became
  * dirty. May sleep.
  */
-static void walk(struct vcpu *vcpu, u64 gpa, u32 access, struct ept12_result *res)
+static void ept02_walk(struct vcpu *vcpu, u64 gpa, u32 access, struct ept12_result *res)
 {
-	const struct ept12_mem mem = { vcpu, read_entry, update_entry };
+	const struct ept12_mem mem = { vcpu, ept02_read_entry, ept02_update_entry };
 	struct ept12 ept;
 
 	if (!l1_uses_ept(vcpu->nested)) {
@@ -289,7 +289,7 @@ static void walk(struct vcpu *vcpu, u64 gpa, u32 access, struct ept12_result *re
 		};
 		return;
 	}
-	describe(vcpu, &ept);
+	ept02_describe(vcpu, &ept);
 	ept12_walk(&ept, &mem, l2_gpa(gpa), access, res);
 	if (res->dirtied)
 		pml_log(vcpu, gpa);
@@ -340,13 +340,13 @@ static u32 rights_needed(const struct nested *n, u64 qual)
 }
 
 /* Translates for userspace: without accessed and dirty flags a walk leaves no trace. */
-static int peek(struct vcpu *vcpu, u64 gpa, u32 access, u64 *l1_gpa)
+static int ept02_peek(struct vcpu *vcpu, u64 gpa, u32 access, u64 *l1_gpa)
 {
-	const struct ept12_mem mem = { vcpu, read_entry, update_entry };
+	const struct ept12_mem mem = { vcpu, ept02_read_entry, ept02_update_entry };
 	struct ept12_result res;
 	struct ept12 ept;
 
-	describe(vcpu, &ept);
+	ept02_describe(vcpu, &ept);
 	ept.eptp &= ~(u64)EPTP_AD;
 	ept12_walk(&ept, &mem, l2_gpa(gpa), rights_needed(vcpu->nested, access), &res);
 	*l1_gpa = l1_addr(res.gpa);
@@ -365,11 +365,11 @@ int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *
 	struct l2_exit x;
 
 	if (access & GPA_PEEK)
-		return peek(vcpu, l2_gpa, access, gpa);
+		return ept02_peek(vcpu, l2_gpa, access, gpa);
 	if (vcpu->nested->caps.ept_vpid & EPTCAP_EXIT_INFO)
 		info |= EPTQ_USER_PAGE | EPTQ_WRITE_PAGE | EPTQ_NX_PAGE;
 	needed = rights_needed(vcpu->nested, access);
-	walk(vcpu, l2_gpa, needed, &res);
+	ept02_walk(vcpu, l2_gpa, needed, &res);
 	if (res.outcome == EPT12_OK) {
 		*gpa = l1_addr(res.gpa);
 		return 0;
@@ -416,7 +416,7 @@ static bool may_be_large(struct vcpu *vcpu, const struct ept02_fault *f)
  * Notes that the root maps @count frames of L1's from @gfn on. Context:
  * vm->mem.lock held.
  */
-static void widen(struct vm *vm, struct ept02_root *root, u64 gfn, u64 count)
+static void ept02_widen(struct vm *vm, struct ept02_root *root, u64 gfn, u64 count)
 {
 	if (!root_maps(root))
 		vm->mem.l2_roots++;
@@ -430,7 +430,7 @@ static void note_range(struct vm *vm, struct ept02_root *root, const struct mem_
 		       u64 count)
 {
 	mem_note_l2(slot, gfn, count);
-	widen(vm, root, gfn, count);
+	ept02_widen(vm, root, gfn, count);
 }
 
 /* Maps a page near the one that faulted, if it is at hand: nothing here sleeps or faults. */
@@ -488,7 +488,7 @@ static void prefill_small(struct vcpu *vcpu, const struct ept02_fault *f, unsign
 
 	if (mem_read(vcpu->vm, at, entry, sizeof(entry)))
 		return;
-	describe(vcpu, &ept);
+	ept02_describe(vcpu, &ept);
 	for_each_set_bit(i, &absent, PREFILL) {
 		rights = ept12_neighbour(&ept, &f->res, entry[i], &l1);
 		if (rights)
@@ -563,7 +563,7 @@ static void map_stand_in(struct vcpu *vcpu, struct ept02_fault *f)
 
 	mem_lock(&vm->mem);
 	if (f->root->ept.root) {
-		widen(vm, f->root, n->apic_stands_in >> PAGE_SHIFT, 1);
+		ept02_widen(vm, f->root, n->apic_stands_in >> PAGE_SHIFT, 1);
 		map_in_root(vcpu, f, n->apic_access.hpa, 1,
 			    rights_for(f, true) | EPT_ACCESSED | EPT_DIRTY);
 	}
@@ -584,7 +584,7 @@ static void note_refill(struct vcpu *vcpu, int r)
 }
 
 /* EPT12 allows the access and EPT02 lacked it: maps it, or emulates a device of L1's. */
-static int refill(struct vcpu *vcpu, struct ept02_fault *f)
+static int ept02_refill(struct vcpu *vcpu, struct ept02_fault *f)
 {
 	struct vm_mem *mem = &vcpu->vm->mem;
 	int idx, r;
@@ -609,7 +609,7 @@ static int refill(struct vcpu *vcpu, struct ept02_fault *f)
 
 void ept02_map_answered(struct vcpu *vcpu)
 {
-	const struct ept12_mem mem = { vcpu, read_entry, update_entry };
+	const struct ept12_mem mem = { vcpu, ept02_read_entry, ept02_update_entry };
 	struct nested *n = vcpu->nested;
 	struct ept02_fault f = {
 		.root = n->current_root,
@@ -623,7 +623,7 @@ void ept02_map_answered(struct vcpu *vcpu)
 	n->answered.gpa = NO_GPA;
 	if (!f.root || f.root->eptp12 != n->answered.root || !l1_uses_ept(n))
 		return;
-	describe(vcpu, &ept);
+	ept02_describe(vcpu, &ept);
 	ept.no_trace = true;
 	ept12_walk(&ept, &mem, l2_gpa(f.gpa), f.access, &f.res);
 	if (f.res.outcome != EPT12_OK || mem_reserve_tables(vcpu) ||
@@ -664,7 +664,7 @@ int ept02_violation(struct vcpu *vcpu)
 	f.root = n->current_root;
 	f.gpa = vmread(VMCS_GUEST_PHYS_ADDR);
 	f.access = access_of(n, qual);
-	walk(vcpu, f.gpa, f.access, &f.res);
+	ept02_walk(vcpu, f.gpa, f.access, &f.res);
 	if (f.res.outcome == EPT12_AGAIN) {
 		watch_fault(n, ABYME_FAULT_AGAIN);
 		return 1;
@@ -677,7 +677,7 @@ int ept02_violation(struct vcpu *vcpu)
 	/* L2's IRET had unblocked NMIs before it faulted; it is executed again. */
 	if ((qual & EPTQ_NMI_UNBLOCK) && !(vcpu->idt_vectoring & INTR_VALID))
 		inject_set_nmi_masked(vcpu, true);
-	return refill(vcpu, &f);
+	return ept02_refill(vcpu, &f);
 }
 
 bool nested_on_ept02(struct vcpu *vcpu)

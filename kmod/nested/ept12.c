@@ -36,7 +36,7 @@ static u64 level_size(int level)
 	return 1ull << (12 + 9 * (level - 1));
 }
 
-static bool is_leaf(u64 entry, int level)
+static bool ept12_is_leaf(u64 entry, int level)
 {
 	return level == 1 || (level <= 3 && (entry & EPTE_LARGE));
 }
@@ -50,7 +50,7 @@ static u32 all_rights(const struct ept12 *ept)
 	return EPTE_RWX | (ept->mode_exec ? EPTE_XU : 0);
 }
 
-static bool present(const struct ept12 *ept, u64 entry)
+static bool ept12_present(const struct ept12 *ept, u64 entry)
 {
 	return entry & all_rights(ept);
 }
@@ -63,11 +63,11 @@ static bool memtype_valid(u64 entry)
 }
 
 /* The bits that must be 0 in a present entry, by its level and by whether it is a leaf. */
-static u64 reserved_bits(const struct ept12 *ept, u64 entry, int level)
+static u64 ept12_reserved_bits(const struct ept12 *ept, u64 entry, int level)
 {
 	u64 bits = ENTRY_ADDR & (~0ull << ept->maxphyaddr);
 
-	if (!is_leaf(entry, level))
+	if (!ept12_is_leaf(entry, level))
 		bits |= GENMASK_ULL(7, 3);
 	else if (level > 1)
 		bits |= (level_size(level) - 1) & ENTRY_ADDR;
@@ -75,7 +75,7 @@ static u64 reserved_bits(const struct ept12 *ept, u64 entry, int level)
 }
 
 /* SDM: "EPT Misconfigurations". */
-static bool misconfigured(const struct ept12 *ept, u64 entry, int level)
+static bool ept12_misconfigured(const struct ept12 *ept, u64 entry, int level)
 {
 	u64 rights = entry & EPTE_RWX;
 
@@ -83,7 +83,7 @@ static bool misconfigured(const struct ept12 *ept, u64 entry, int level)
 		return true;
 	if (!(rights & EPTE_R) && !(ept->ept_caps & EPTCAP_EXEC_ONLY))
 		return true;
-	if (is_leaf(entry, level)) {
+	if (ept12_is_leaf(entry, level)) {
 		if (level == 3 && !(ept->ept_caps & EPTCAP_1G))
 			return true;
 		if (level == 2 && !(ept->ept_caps & EPTCAP_2M))
@@ -91,11 +91,11 @@ static bool misconfigured(const struct ept12 *ept, u64 entry, int level)
 		if (!memtype_valid(entry))
 			return true;
 	}
-	return entry & reserved_bits(ept, entry, level);
+	return entry & ept12_reserved_bits(ept, entry, level);
 }
 
 /* A fetch is told as one whichever right it lacks. SDM: "Exit Qualification for EPT Violations". */
-static u64 qualification(u32 access, u32 rights)
+static u64 ept12_qualification(u32 access, u32 rights)
 {
 	u64 qual = (access & EPTE_RWX) | (u64)(rights & EPTE_RWX) << EPTQ_CAN_SHIFT;
 
@@ -106,15 +106,15 @@ static u64 qualification(u32 access, u32 rights)
 	return qual;
 }
 
-static enum ept12_outcome violation(struct walk *w, u32 rights)
+static enum ept12_outcome ept12_violation(struct walk *w, u32 rights)
 {
-	w->out->qual = qualification(w->access, rights);
+	w->out->qual = ept12_qualification(w->access, rights);
 	w->out->suppress_ve = w->entry[w->out->level] & EPTE_SUPPRESS_VE;
 	w->out->rights = rights;
 	return EPT12_VIOLATION;
 }
 
-static void found(struct walk *w, int level, u32 rights)
+static void ept12_found(struct walk *w, int level, u32 rights)
 {
 	u64 entry = w->entry[level], offset = level_size(level) - 1;
 
@@ -141,15 +141,15 @@ static enum ept12_outcome walk_down(struct walk *w)
 		if (w->mem->read(w->mem->ctx, w->at[level], &entry))
 			return EPT12_NO_MEMORY;
 		w->entry[level] = entry;
-		if (!present(w->ept, entry))
-			return violation(w, 0);
-		if (misconfigured(w->ept, entry, level))
+		if (!ept12_present(w->ept, entry))
+			return ept12_violation(w, 0);
+		if (ept12_misconfigured(w->ept, entry, level))
 			return EPT12_MISCONFIG;
 		w->out->parent_rights = rights;
 		rights &= entry;
-		if (is_leaf(entry, level)) {
-			found(w, level, rights);
-			return w->access & ~rights ? violation(w, rights) : EPT12_OK;
+		if (ept12_is_leaf(entry, level)) {
+			ept12_found(w, level, rights);
+			return w->access & ~rights ? ept12_violation(w, rights) : EPT12_OK;
 		}
 		table = l1_gpa(entry & ENTRY_ADDR);
 	}
@@ -178,7 +178,7 @@ static bool sets_flags(const struct walk *w)
 }
 
 /* Sets what is missing of A in all entries and of D in the leaf. 0, -EAGAIN, -EFAULT. */
-static int set_flags(struct walk *w)
+static int ept12_set_flags(struct walk *w)
 {
 	int level, r;
 
@@ -198,7 +198,7 @@ static int set_flags(struct walk *w)
 	return 0;
 }
 
-static enum ept12_outcome walk_once(struct walk *w, bool *again)
+static enum ept12_outcome ept12_walk_once(struct walk *w, bool *again)
 {
 	enum ept12_outcome outcome = walk_down(w);
 	int r;
@@ -211,7 +211,7 @@ static enum ept12_outcome walk_once(struct walk *w, bool *again)
 	/* With a full log no flag is set at all. SDM: "Page-Modification Logging". */
 	if (w->ept->log_full && sets_dirty(w))
 		return EPT12_LOG_FULL;
-	r = set_flags(w);
+	r = ept12_set_flags(w);
 	*again = r == -EAGAIN;
 	if (*again)
 		return EPT12_AGAIN;
@@ -235,11 +235,11 @@ void ept12_walk(const struct ept12 *ept, const struct ept12_mem *mem, l2_gpa_t g
 	if (w.gpa >> 48) {
 		/* Four levels translate 48 bits: nothing is mapped beyond. */
 		out->level = LEVELS;
-		out->outcome = violation(&w, 0);
+		out->outcome = ept12_violation(&w, 0);
 		return;
 	}
 	for (i = 0; i < MAX_RESTARTS; i++) {
-		out->outcome = walk_once(&w, &again);
+		out->outcome = ept12_walk_once(&w, &again);
 		if (!again)
 			return;
 	}
@@ -254,7 +254,7 @@ u32 ept12_neighbour(const struct ept12 *ept, const struct ept12_result *walked, 
 {
 	u32 rights = entry & walked->parent_rights;
 
-	if (!present(ept, entry) || misconfigured(ept, entry, 1))
+	if (!ept12_present(ept, entry) || ept12_misconfigured(ept, entry, 1))
 		return 0;
 	if (ept->eptp & EPTP_AD) {
 		if (!(entry & EPTE_A))

@@ -15,7 +15,7 @@
 #include "nested/msr_lists.h"
 
 /* Reads entry @i, from 0. One beyond the limit is not read, and fails by that. */
-static struct msr_ctx read_entry(struct vcpu *vcpu, u64 addr, u32 i)
+static struct msr_ctx msr_area_read_entry(struct vcpu *vcpu, u64 addr, u32 i)
 {
 	struct msr_ctx c = {
 		.number = i + 1,
@@ -27,7 +27,8 @@ static struct msr_ctx read_entry(struct vcpu *vcpu, u64 addr, u32 i)
 	return c;
 }
 
-static u32 failure(const struct msr_ctx *c, const struct check *failed, struct msr_failure *why)
+static u32 msr_area_failure(const struct msr_ctx *c, const struct check *failed,
+			    struct msr_failure *why)
 {
 	*why = (struct msr_failure){ failed, c->e.index };
 	return c->number;
@@ -38,7 +39,7 @@ u32 msr_area_load(struct vcpu *vcpu, u64 addr, u32 count, struct msr_failure *wh
 	u32 i;
 
 	for (i = 0; i < count; i++) {
-		struct msr_ctx c = read_entry(vcpu, addr, i);
+		struct msr_ctx c = msr_area_read_entry(vcpu, addr, i);
 		const struct check *failed = check_msr_load(&c);
 
 		if (!failed && msr_write(vcpu, c.e.index, false, c.e.value)) {
@@ -46,7 +47,7 @@ u32 msr_area_load(struct vcpu *vcpu, u64 addr, u32 count, struct msr_failure *wh
 			failed = check_msr_load(&c);
 		}
 		if (failed)
-			return failure(&c, failed, why);
+			return msr_area_failure(&c, failed, why);
 	}
 	return 0;
 }
@@ -68,7 +69,7 @@ u32 msr_area_store(struct vcpu *vcpu, u64 addr, u32 count, struct msr_failure *w
 	u32 i;
 
 	for (i = 0; i < count; i++) {
-		struct msr_ctx c = read_entry(vcpu, addr, i);
+		struct msr_ctx c = msr_area_read_entry(vcpu, addr, i);
 		const struct check *failed = check_msr_store(&c);
 
 		if (!failed) {
@@ -76,7 +77,7 @@ u32 msr_area_store(struct vcpu *vcpu, u64 addr, u32 count, struct msr_failure *w
 			failed = check_msr_store(&c);
 		}
 		if (failed)
-			return failure(&c, failed, why);
+			return msr_area_failure(&c, failed, why);
 	}
 	return 0;
 }

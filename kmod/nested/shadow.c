@@ -31,7 +31,7 @@
 static bool has_vi, has_pml;
 
 /* 64-bit fields have a second encoding, for their upper half. */
-static void allow(u8 *bitmap, u16 enc)
+static void shadow_allow(u8 *bitmap, u16 enc)
 {
 	bitmap[enc / 8] &= ~BIT(enc % 8);
 	if (vmcs_enc_width(enc) == VMCS_WIDTH_U64)
@@ -39,7 +39,7 @@ static void allow(u8 *bitmap, u16 enc)
 }
 
 /* A wide shadow VMCS takes writes to fields that L1 only reads otherwise. */
-static bool shadowed(u8 mark, bool wide, bool write)
+static bool shadow_shadowed(u8 mark, bool wide, bool write)
 {
 	switch (mark) {
 	case SHADOW_NONE: return false;
@@ -63,15 +63,15 @@ static void fill_bitmaps(struct nested *n)
 
 		if (!vmcs12_has(&hw, i) || !vmcs12_has(&n->fields, i))
 			continue;
-		if (shadowed(f->shadow, n->wide, false))
-			allow(n->read_bitmap, f->enc);
-		if (shadowed(f->shadow, n->wide, true))
-			allow(n->write_bitmap, f->enc);
+		if (shadow_shadowed(f->shadow, n->wide, false))
+			shadow_allow(n->read_bitmap, f->enc);
+		if (shadow_shadowed(f->shadow, n->wide, true))
+			shadow_allow(n->write_bitmap, f->enc);
 	}
 }
 
 /* L0 writes read-only fields into the shadow VMCS, which needs IA32_VMX_MISC[29]. */
-static bool usable(void)
+static bool shadow_usable(void)
 {
 	return hw_has_shadow_vmcs() && (hw_caps.misc & MISC_VMWRITE_ANY);
 }
@@ -91,7 +91,7 @@ int shadow_init(struct vcpu *vcpu)
 	struct nested *n = vcpu->nested;
 	struct vmcs *vmcs = &vcpu->vmcs01;
 
-	if (!usable())
+	if (!shadow_usable())
 		return 0;
 	n->shadow = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	n->read_bitmap = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
@@ -393,7 +393,7 @@ static bool may_be_wide(const struct nested *n)
 #define USUAL_READS 8
 #define ENOUGH_READS 256
 
-static bool overflows(u32 *bucket, u32 usual, u32 enough)
+static bool shadow_overflows(u32 *bucket, u32 usual, u32 enough)
 {
 	*bucket -= min(*bucket, usual);
 	if (likely(*bucket < enough))
@@ -406,8 +406,8 @@ static bool overflows(u32 *bucket, u32 usual, u32 enough)
 void shadow_follow_habit(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
-	bool writes = overflows(&n->wide_writes, USUAL_WRITES, ENOUGH_WRITES);
-	bool reads = overflows(&n->wide_reads, USUAL_READS, ENOUGH_READS);
+	bool writes = shadow_overflows(&n->wide_writes, USUAL_WRITES, ENOUGH_WRITES);
+	bool reads = shadow_overflows(&n->wide_reads, USUAL_READS, ENOUGH_READS);
 
 	if (likely(!writes && !reads) || n->wide || !may_be_wide(n))
 		return;

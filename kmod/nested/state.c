@@ -5,7 +5,7 @@
  *
  * What a reader must know: a state that is set comes from userspace, which
  * nobody trusts. All of it is copied and judged, by the same checks as an entry
- * of L1's, before anything of the vCPU changes (struct wanted); adopt() cannot
+ * of L1's, before anything of the vCPU changes (struct wanted); state_adopt() cannot
  * fail.
  *
  * Context: the vCPU's ioctls, vCPU loaded, may sleep.
@@ -36,7 +36,7 @@ static u32 full_size(struct vcpu *vcpu)
 }
 
 /* "Run pending" says that vmcs12's event is still to be injected when L2 goes on. */
-static void fill_header(struct vcpu *vcpu, struct kvm_nested_state *s)
+static void state_fill_header(struct vcpu *vcpu, struct kvm_nested_state *s)
 {
 	struct nested *n = vcpu->nested;
 
@@ -79,7 +79,7 @@ int nested_state_get(struct vcpu *vcpu, struct kvm_nested_state __user *user, u3
 {
 	struct kvm_nested_state s = {};
 
-	fill_header(vcpu, &s);
+	state_fill_header(vcpu, &s);
 	if (user_size < s.size) {
 		if (put_user(s.size, &user->size))
 			return -EFAULT;
@@ -241,7 +241,7 @@ static int check_l2(struct vcpu *vcpu, struct wanted *w)
 	return -EINVAL;
 }
 
-static int judge(struct vcpu *vcpu, struct wanted *w, struct kvm_nested_state __user *user)
+static int state_judge(struct vcpu *vcpu, struct wanted *w, struct kvm_nested_state __user *user)
 {
 	int r = take_vmcs12(vcpu, w, user);
 
@@ -269,7 +269,7 @@ static void resume_l2(struct vcpu *vcpu, const struct wanted *w)
 }
 
 /* Makes the state the vCPU's. Nothing in here fails. */
-static void adopt(struct vcpu *vcpu, const struct wanted *w)
+static void state_adopt(struct vcpu *vcpu, const struct wanted *w)
 {
 	struct nested *n = vcpu->nested;
 	bool stays = vcpu->in_l2 && (w->head.flags & KVM_STATE_NESTED_GUEST_MODE);
@@ -312,9 +312,9 @@ int nested_state_set(struct vcpu *vcpu, struct kvm_nested_state __user *user)
 	r = nested_prepare(vcpu);
 	if (r)
 		return r;
-	r = judge(vcpu, &w, user);
+	r = state_judge(vcpu, &w, user);
 	if (!r)
-		adopt(vcpu, &w);
+		state_adopt(vcpu, &w);
 	kfree(w.shadow12);
 	return r;
 }

@@ -9,7 +9,7 @@
  * ticks of L1's TSC; .timer_deadline is in ticks of the host's;
  * clock_host_ticks() and clock_guest_ticks() convert, where the TSC is scaled.
  *
- * Context: the vCPU's thread, but for wake(), which is the hrtimer's. SDM:
+ * Context: the vCPU's thread, but for timer_wake(), which is the hrtimer's. SDM:
  * "VMX-Preemption Timer".
  */
 #include <linux/hrtimer.h>
@@ -19,7 +19,7 @@
 #include "nested/internal.h"
 
 /* The rate: a timer unit is 2 to this power ticks of L1's TSC. */
-static int rate(const struct nested *n)
+static int timer_rate(const struct nested *n)
 {
 	return n->caps.misc & MISC_PREEMPT_RATE;
 }
@@ -44,7 +44,7 @@ static ktime_t time_left(const struct nested *n)
  * Context: hard interrupt. L2 is halted: the vCPU's thread is woken to give L1
  * the exit.
  */
-static enum hrtimer_restart wake(struct hrtimer *timer)
+static enum hrtimer_restart timer_wake(struct hrtimer *timer)
 {
 	struct nested *n = container_of(timer, struct nested, timer);
 
@@ -62,7 +62,7 @@ static enum hrtimer_restart wake(struct hrtimer *timer)
 void timer_init(struct nested *n, struct vcpu *vcpu)
 {
 	n->vcpu = vcpu;
-	hrtimer_setup(&n->timer, wake, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
+	hrtimer_setup(&n->timer, timer_wake, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
 }
 
 /* @ticks: of L1's TSC. */
@@ -78,7 +78,7 @@ void timer_start(struct vcpu *vcpu)
 	n->timer_on = n->v->pin_ctls & PIN_PREEMPT_TIMER;
 	n->timer_restored = false;
 	if (n->timer_on)
-		set_ticks(vcpu, (u64)n->v->guest_preempt_timer << rate(n));
+		set_ticks(vcpu, (u64)n->v->guest_preempt_timer << timer_rate(n));
 }
 
 u64 timer_get_deadline(struct vcpu *vcpu)
@@ -108,7 +108,7 @@ void timer_follow_tsc(struct vcpu *vcpu)
 
 	if (!n->timer_on || !n->timer_restored)
 		return;
-	set_ticks(vcpu, clamp_t(s64, left, 0, (s64)U32_MAX << rate(n)));
+	set_ticks(vcpu, clamp_t(s64, left, 0, (s64)U32_MAX << timer_rate(n)));
 	if (n->activity != ACTIVITY_ACTIVE)
 		timer_for_halt(vcpu);
 }
@@ -130,7 +130,7 @@ void timer_stop(struct vcpu *vcpu)
 
 u32 timer_remaining(const struct nested *n)
 {
-	return min_t(u64, clock_guest_ticks(n->vcpu, ticks_left(n)) >> rate(n), U32_MAX);
+	return min_t(u64, clock_guest_ticks(n->vcpu, ticks_left(n)) >> timer_rate(n), U32_MAX);
 }
 
 bool timer_expired(const struct nested *n)
@@ -144,7 +144,7 @@ void timer_program(struct vcpu *vcpu)
 	struct nested *n = vcpu->nested;
 
 	n->timer_restored = false; /* from here on it counts, whatever becomes of the TSC */
-	vmwrite(VMCS_GUEST_PREEMPT_TIMER, min_t(u64, ticks_left(n) >> rate(n), U32_MAX));
+	vmwrite(VMCS_GUEST_PREEMPT_TIMER, min_t(u64, ticks_left(n) >> timer_rate(n), U32_MAX));
 }
 
 void timer_for_halt(struct vcpu *vcpu)

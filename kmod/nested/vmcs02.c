@@ -140,7 +140,7 @@ void vmcs02_setup(struct vcpu *vcpu)
 
 /* --- registers ---------------------------------------------------------- */
 
-static bool dirty(const struct nested *n, unsigned int index)
+static bool vmcs02_dirty(const struct nested *n, unsigned int index)
 {
 	return vmcs12_has(&n->dirty, index);
 }
@@ -193,8 +193,9 @@ static void write_crs(struct vcpu *vcpu)
 	vcpu->cr4 = v->guest_cr4;
 	vcpu->cr0_l1 = (struct cr_intercept){ .mask = v->cr0_mask, .shadow = v->cr0_shadow };
 	vcpu->cr4_l1 = (struct cr_intercept){ .mask = v->cr4_mask, .shadow = v->cr4_shadow };
-	if (dirty(n, FIELD_GUEST_CR0) || dirty(n, FIELD_GUEST_CR4) || dirty(n, FIELD_CR0_MASK) ||
-	    dirty(n, FIELD_CR4_MASK) || dirty(n, FIELD_CR0_SHADOW) || dirty(n, FIELD_CR4_SHADOW) ||
+	if (vmcs02_dirty(n, FIELD_GUEST_CR0) || vmcs02_dirty(n, FIELD_GUEST_CR4) ||
+	    vmcs02_dirty(n, FIELD_CR0_MASK) || vmcs02_dirty(n, FIELD_CR4_MASK) ||
+	    vmcs02_dirty(n, FIELD_CR0_SHADOW) || vmcs02_dirty(n, FIELD_CR4_SHADOW) ||
 	    n->cr0_kept02 != kept) {
 		regs_update_masks(vcpu);
 		n->cr0_kept02 = kept;
@@ -268,9 +269,10 @@ static void write_hot(struct nested *n)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(hot); i++)
-		if (dirty(n, hot[i]))
+		if (vmcs02_dirty(n, hot[i]))
 			copy_to_vmcs02(n, hot[i]);
-	if (dirty(n, FIELD_GUEST_INTR_STATUS) && vmcs12_has(&n->fields, FIELD_GUEST_INTR_STATUS))
+	if (vmcs02_dirty(n, FIELD_GUEST_INTR_STATUS) &&
+	    vmcs12_has(&n->fields, FIELD_GUEST_INTR_STATUS))
 		copy_to_vmcs02(n, FIELD_GUEST_INTR_STATUS);
 }
 
@@ -375,8 +377,8 @@ void vmcs02_save_hot(struct vcpu *vcpu)
  * to which L2 may write, as nothing else can be given to the processor, but
  * which begins as ones. Return: 0, -EINTR. May sleep.
  */
-static int resolve(struct vcpu *vcpu, bool used, u64 gpa, bool write, struct mem_page *page,
-		   u8 *instead)
+static int vmcs02_resolve(struct vcpu *vcpu, bool used, u64 gpa, bool write, struct mem_page *page,
+			  u8 *instead)
 {
 	u64 epoch = READ_ONCE(vcpu->vm->mem.epoch);
 	int r;
@@ -419,14 +421,14 @@ static int resolve_pages(struct vcpu *vcpu)
 	u8 *never_written = n->no_memory, *of_virt_apic = n->no_memory + PAGE_SIZE;
 	int r;
 
-	r = resolve(vcpu, v->proc_ctls & PROC_TPR_SHADOW, v->virt_apic_addr, true, &n->virt_apic,
-		    of_virt_apic);
+	r = vmcs02_resolve(vcpu, v->proc_ctls & PROC_TPR_SHADOW, v->virt_apic_addr, true,
+			   &n->virt_apic, of_virt_apic);
 	if (!r)
-		r = resolve(vcpu, vmcs12_proc2(v) & PROC2_APIC_ACCESS, v->apic_access_addr, true,
-			    &n->apic_access, never_written);
+		r = vmcs02_resolve(vcpu, vmcs12_proc2(v) & PROC2_APIC_ACCESS, v->apic_access_addr,
+				   true, &n->apic_access, never_written);
 	if (!r)
-		r = resolve(vcpu, v->proc_ctls & PROC_MSR_BITMAPS, v->msr_bitmap, false,
-			    &n->msr_bitmap12, never_written);
+		r = vmcs02_resolve(vcpu, v->proc_ctls & PROC_MSR_BITMAPS, v->msr_bitmap, false,
+				   &n->msr_bitmap12, never_written);
 	if (r)
 		return r;
 	if (n->virt_apic.gpa != NO_GPA)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * L1's VMX instructions. Each handler decides on an outcome; finish() alone
+ * L1's VMX instructions. Each handler decides on an outcome; vmx_finish() alone
  * writes RFLAGS and the VM-instruction error.
  * Tour, stop 8. The dispatch table in exit.c names the handlers, for L1 and for
  * what L2 may do without L1.
@@ -25,14 +25,14 @@
 	(X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | X86_EFLAGS_SF | \
 	 X86_EFLAGS_OF)
 
-static struct vmx_outcome outcome(enum vmx_outcome_kind kind, int value)
+static struct vmx_outcome vmx_outcome_of(enum vmx_outcome_kind kind, int value)
 {
 	return (struct vmx_outcome){ .kind = kind, .value = value };
 }
 
-#define SUCCEED outcome(VMX_SUCCEED, 0)
+#define SUCCEED vmx_outcome_of(VMX_SUCCEED, 0)
 /* A fault was raised, or an exit given to L1: RIP stays. */
-#define LEFT outcome(VMX_LEFT, 1)
+#define LEFT vmx_outcome_of(VMX_LEFT, 1)
 
 /* What the rules' tables look at of this vCPU; the operand is still to come. */
 static struct insn_ctx insn_ctx(struct vcpu *vcpu)
@@ -47,7 +47,7 @@ static struct insn_ctx insn_ctx(struct vcpu *vcpu)
 	};
 }
 
-static struct vmx_outcome broken(const struct check *failed, const struct insn_ctx *c)
+static struct vmx_outcome vmx_broken(const struct check *failed, const struct insn_ctx *c)
 {
 	return (struct vmx_outcome){
 		.kind = failed->error ? VMX_FAIL : VMX_FAIL_INVALID,
@@ -58,11 +58,11 @@ static struct vmx_outcome broken(const struct check *failed, const struct insn_c
 }
 
 /* The outcome of an instruction that has nothing to do but to pass its rules. */
-static struct vmx_outcome checked(enum vmx_exit insn, struct insn_ctx *c)
+static struct vmx_outcome vmx_checked(enum vmx_exit insn, struct insn_ctx *c)
 {
 	const struct check *failed = check_insn(insn, c);
 
-	return failed ? broken(failed, c) : SUCCEED;
+	return failed ? vmx_broken(failed, c) : SUCCEED;
 }
 
 /* The outcome of an operand that cannot be accessed. @r: what gva_*() answered, not 0. */
@@ -72,7 +72,7 @@ static struct vmx_outcome from_gva(struct vcpu *vcpu, int r, const struct x86_fa
 	case -EFAULT: fault_inject(vcpu, fault); return LEFT;
 	case -EAGAIN: /* L1 runs into it again */
 	case -EINTR: return LEFT;
-	default: return outcome(VMX_LEFT, r);
+	default: return vmx_outcome_of(VMX_LEFT, r);
 	}
 }
 
@@ -100,7 +100,7 @@ static void report_failure(struct vcpu *vcpu, const struct vmx_outcome *o)
 }
 
 /* Ends an instruction: the only place that writes its result. */
-static int finish(struct vcpu *vcpu, struct vmx_outcome o)
+static int vmx_finish(struct vcpu *vcpu, struct vmx_outcome o)
 {
 	struct nested *n = vcpu->nested;
 
@@ -119,7 +119,7 @@ static int finish(struct vcpu *vcpu, struct vmx_outcome o)
 /* --- what all have in common -------------------------------------------- */
 
 /* Raises #UD and #GP, as every VMX instruction but VMXON does. Return: true: it may go on. */
-static bool permitted(struct vcpu *vcpu)
+static bool vmx_permitted(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
@@ -208,12 +208,12 @@ static struct vmx_outcome do_vmxon(struct vcpu *vcpu, u64 pa)
 	c.pa = pa;
 	if (mem_read(vcpu->vm, pa, &c.revision, sizeof(c.revision)))
 		c.revision = ~0u;
-	o = checked(EXIT_VMXON, &c);
+	o = vmx_checked(EXIT_VMXON, &c);
 	if (o.kind != VMX_SUCCEED)
 		return o;
 	r = nested_prepare(vcpu);
 	if (r)
-		return outcome(VMX_LEFT, r);
+		return vmx_outcome_of(VMX_LEFT, r);
 	nested_begin(vcpu, pa);
 	return SUCCEED;
 }
@@ -229,24 +229,24 @@ int vmx_vmxon(struct vcpu *vcpu)
 	if (vcpu->nested->vmxon) {
 		struct insn_ctx c = insn_ctx(vcpu);
 
-		return finish(vcpu, checked(EXIT_VMXON, &c));
+		return vmx_finish(vcpu, vmx_checked(EXIT_VMXON, &c));
 	}
 	r = read_operand(vcpu, &pa, sizeof(pa), &fault);
-	return finish(vcpu, r ? from_gva(vcpu, r, &fault) : do_vmxon(vcpu, pa));
+	return vmx_finish(vcpu, r ? from_gva(vcpu, r, &fault) : do_vmxon(vcpu, pa));
 }
 
 int vmx_vmxoff(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
-	if (!permitted(vcpu))
+	if (!vmx_permitted(vcpu))
 		return 1;
 	/* L0 had the current VMCS's data until now, and gives it back to L1's memory. */
 	vmcs12_release(vcpu, false);
 	shadow12_drop(vcpu);
 	n->vmxon = false;
 	n->vmxon_ptr = NO_GPA;
-	return finish(vcpu, SUCCEED);
+	return vmx_finish(vcpu, SUCCEED);
 }
 
 /* --- VMCLEAR, VMPTRLD, VMPTRST ------------------------------------------ */
@@ -263,7 +263,7 @@ static struct vmx_outcome do_vmclear(struct vcpu *vcpu, u64 pa)
 	struct vmx_outcome o;
 
 	c.pa = pa;
-	o = checked(EXIT_VMCLEAR, &c);
+	o = vmx_checked(EXIT_VMCLEAR, &c);
 	if (o.kind != VMX_SUCCEED)
 		return o;
 	if (pa == n->shadow12_ptr)
@@ -284,14 +284,14 @@ static struct vmx_outcome do_vmptrld(struct vcpu *vcpu, u64 pa)
 
 	c.pa = pa;
 	c.revision = VMCS12_REVISION; /* it is read only after the other rules have passed */
-	o = checked(EXIT_VMPTRLD, &c);
+	o = vmx_checked(EXIT_VMPTRLD, &c);
 	if (o.kind != VMX_SUCCEED)
 		return o;
 	r = vmcs12_make_current(vcpu, pa);
 	if (r <= 0)
-		return r ? outcome(VMX_LEFT, r) : SUCCEED;
+		return r ? vmx_outcome_of(VMX_LEFT, r) : SUCCEED;
 	c.revision = vcpu->nested->spare->revision;
-	return checked(EXIT_VMPTRLD, &c);
+	return vmx_checked(EXIT_VMPTRLD, &c);
 }
 
 /* Runs an instruction whose operand is a physical address in memory. */
@@ -301,10 +301,10 @@ static int with_pointer(struct vcpu *vcpu, struct vmx_outcome (*act)(struct vcpu
 	u64 pa;
 	int r;
 
-	if (!permitted(vcpu))
+	if (!vmx_permitted(vcpu))
 		return 1;
 	r = read_operand(vcpu, &pa, sizeof(pa), &fault);
-	return finish(vcpu, r ? from_gva(vcpu, r, &fault) : act(vcpu, pa));
+	return vmx_finish(vcpu, r ? from_gva(vcpu, r, &fault) : act(vcpu, pa));
 }
 
 int vmx_vmclear(struct vcpu *vcpu)
@@ -322,10 +322,10 @@ int vmx_vmptrst(struct vcpu *vcpu)
 	struct x86_fault fault;
 	int r;
 
-	if (!permitted(vcpu))
+	if (!vmx_permitted(vcpu))
 		return 1;
 	r = write_operand(vcpu, &vcpu->nested->vmcs12_ptr, 8, &fault);
-	return finish(vcpu, r ? from_gva(vcpu, r, &fault) : SUCCEED);
+	return vmx_finish(vcpu, r ? from_gva(vcpu, r, &fault) : SUCCEED);
 }
 
 /* --- VMREAD, VMWRITE ---------------------------------------------------- */
@@ -364,7 +364,7 @@ static u64 accessed_ptr(struct vcpu *vcpu)
 	return vcpu->in_l2 ? vcpu->nested->shadow12_ptr : vcpu->nested->vmcs12_ptr;
 }
 
-static struct vmcs12 *accessed(struct vcpu *vcpu)
+static struct vmcs12 *vmx_accessed(struct vcpu *vcpu)
 {
 	return vcpu->in_l2 ? vcpu->nested->shadow12 : vcpu->nested->v;
 }
@@ -377,7 +377,7 @@ static void make_readable(struct vcpu *vcpu, const struct vmcs12_field *f)
 		vmcs12_pull_plain(vcpu);
 }
 
-static void note_access(struct vcpu *vcpu, const struct vmcs12_field *f, bool write)
+static void vmx_note_access(struct vcpu *vcpu, const struct vmcs12_field *f, bool write)
 {
 	if (unlikely(vcpu->watched) && !vcpu->in_l2)
 		watch_access(vcpu, f, write);
@@ -392,7 +392,7 @@ int vmx_vmread(struct vcpu *vcpu)
 	u32 info;
 	int r;
 
-	if (!permitted(vcpu))
+	if (!vmx_permitted(vcpu))
 		return 1;
 	c = insn_ctx(vcpu);
 	c.vmcs12_ptr = accessed_ptr(vcpu);
@@ -402,22 +402,22 @@ int vmx_vmread(struct vcpu *vcpu)
 	c.known = f;
 	failed = check_insn(EXIT_VMREAD, &c);
 	if (failed)
-		return finish(vcpu, broken(failed, &c));
+		return vmx_finish(vcpu, vmx_broken(failed, &c));
 	make_readable(vcpu, f);
 	if (!vcpu->in_l2 && f->shadow == SHADOW_WIDE)
 		vcpu->nested->wide_reads++;
-	r = data_write(vcpu, info, vmcs12_get(accessed(vcpu), f, vmcs_enc_high(c.enc)), &fault);
+	r = data_write(vcpu, info, vmcs12_get(vmx_accessed(vcpu), f, vmcs_enc_high(c.enc)), &fault);
 	if (r)
-		return finish(vcpu, from_gva(vcpu, r, &fault));
-	note_access(vcpu, f, false);
-	return finish(vcpu, SUCCEED);
+		return vmx_finish(vcpu, from_gva(vcpu, r, &fault));
+	vmx_note_access(vcpu, f, false);
+	return vmx_finish(vcpu, SUCCEED);
 }
 
 /*
  * L1's exits for fields that a wide shadow VMCS would have are counted: see
  * shadow_follow_habit().
  */
-static void note_write(struct vcpu *vcpu, const struct vmcs12_field *f)
+static void vmx_note_write(struct vcpu *vcpu, const struct vmcs12_field *f)
 {
 	struct nested *n = vcpu->nested;
 
@@ -445,10 +445,10 @@ static struct vmx_outcome do_vmwrite(struct vcpu *vcpu, u64 enc, u64 value)
 	c.read_only = f && f->role == ROLE_EXIT;
 	failed = check_insn(EXIT_VMWRITE, &c);
 	if (failed)
-		return broken(failed, &c);
-	vmcs12_set(accessed(vcpu), f, vmcs_enc_high(enc), value);
-	note_write(vcpu, f);
-	note_access(vcpu, f, true);
+		return vmx_broken(failed, &c);
+	vmcs12_set(vmx_accessed(vcpu), f, vmcs_enc_high(enc), value);
+	vmx_note_write(vcpu, f);
+	vmx_note_access(vcpu, f, true);
 	return SUCCEED;
 }
 
@@ -459,15 +459,15 @@ int vmx_vmwrite(struct vcpu *vcpu)
 	u32 info;
 	int r;
 
-	if (!permitted(vcpu))
+	if (!vmx_permitted(vcpu))
 		return 1;
 	info = vmread(VMCS_EXIT_INSN_INFO);
 	if (accessed_ptr(vcpu) == NO_GPA) /* this fails before the operand is read */
-		return finish(vcpu, do_vmwrite(vcpu, reg_read(vcpu, INSN_REG2(info)), 0));
+		return vmx_finish(vcpu, do_vmwrite(vcpu, reg_read(vcpu, INSN_REG2(info)), 0));
 	r = data_read(vcpu, info, &value, &fault);
 	if (r)
-		return finish(vcpu, from_gva(vcpu, r, &fault));
-	return finish(vcpu, do_vmwrite(vcpu, reg_read(vcpu, INSN_REG2(info)), value));
+		return vmx_finish(vcpu, from_gva(vcpu, r, &fault));
+	return vmx_finish(vcpu, do_vmwrite(vcpu, reg_read(vcpu, INSN_REG2(info)), value));
 }
 
 /* --- VMLAUNCH, VMRESUME ------------------------------------------------- */
@@ -477,14 +477,14 @@ int vmx_vmwrite(struct vcpu *vcpu)
  * read first: the checks see all that L1 wrote. After the entry the vCPU is on
  * vmcs02, and RIP stays at the instruction in vmcs01.
  */
-static int enter(struct vcpu *vcpu, enum vmx_exit insn)
+static int vmx_enter_l2(struct vcpu *vcpu, enum vmx_exit insn)
 {
 	struct nested *n = vcpu->nested;
 	const struct check *failed;
 	struct insn_ctx c;
 	int r;
 
-	if (!permitted(vcpu))
+	if (!vmx_permitted(vcpu))
 		return 1;
 	c = insn_ctx(vcpu);
 	c.blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
@@ -492,18 +492,18 @@ static int enter(struct vcpu *vcpu, enum vmx_exit insn)
 	c.is_shadow = n->v->revision & VMCS12_SHADOW;
 	failed = check_insn(insn, &c);
 	if (failed)
-		return finish(vcpu, broken(failed, &c));
+		return vmx_finish(vcpu, vmx_broken(failed, &c));
 	shadow_read(vcpu);
 	vcpu->stats.vmx_insns++;
 	n->entry_insn = insn;
 	r = nested_enter(vcpu);
 	if (r >= ENTER_VMFAIL(1)) {
-		struct vmx_outcome o = outcome(VMX_FAIL, r >> 8);
+		struct vmx_outcome o = vmx_outcome_of(VMX_FAIL, r >> 8);
 
 		o.check = n->failed;
 		o.shown = n->failed_value;
 		vcpu->stats.nested_entry_failed++;
-		return finish(vcpu, o);
+		return vmx_finish(vcpu, o);
 	}
 	if (vcpu->in_l2)
 		n->v->launch_state = VMCS12_LAUNCHED;
@@ -512,12 +512,12 @@ static int enter(struct vcpu *vcpu, enum vmx_exit insn)
 
 int vmx_vmlaunch(struct vcpu *vcpu)
 {
-	return enter(vcpu, EXIT_VMLAUNCH);
+	return vmx_enter_l2(vcpu, EXIT_VMLAUNCH);
 }
 
 int vmx_vmresume(struct vcpu *vcpu)
 {
-	return enter(vcpu, EXIT_VMRESUME);
+	return vmx_enter_l2(vcpu, EXIT_VMRESUME);
 }
 
 /* --- INVEPT, INVVPID, VMFUNC -------------------------------------------- */
@@ -548,21 +548,21 @@ static int with_descriptor(struct vcpu *vcpu, enum vmx_exit insn, u32 control,
 		inject_ud(vcpu);
 		return 1;
 	}
-	if (!permitted(vcpu))
+	if (!vmx_permitted(vcpu))
 		return 1;
 	c = insn_ctx(vcpu);
 	c.type = reg_read(vcpu, INSN_REG2(vmread(VMCS_EXIT_INSN_INFO)));
-	o = checked(insn, &c);
+	o = vmx_checked(insn, &c);
 	if (o.kind != VMX_SUCCEED)
-		return finish(vcpu, o);
+		return vmx_finish(vcpu, o);
 	r = read_operand(vcpu, c.desc, sizeof(c.desc), &fault);
 	if (r)
-		return finish(vcpu, from_gva(vcpu, r, &fault));
+		return vmx_finish(vcpu, from_gva(vcpu, r, &fault));
 	c.desc_read = true;
-	o = checked(insn, &c);
+	o = vmx_checked(insn, &c);
 	if (o.kind == VMX_SUCCEED)
 		act(vcpu, &c);
-	return finish(vcpu, o);
+	return vmx_finish(vcpu, o);
 }
 
 int vmx_invept(struct vcpu *vcpu)
@@ -588,8 +588,8 @@ int vmx_vmcall(struct vcpu *vcpu)
 {
 	struct insn_ctx c;
 
-	if (!permitted(vcpu))
+	if (!vmx_permitted(vcpu))
 		return 1;
 	c = insn_ctx(vcpu);
-	return finish(vcpu, checked(EXIT_VMCALL, &c));
+	return vmx_finish(vcpu, vmx_checked(EXIT_VMCALL, &c));
 }

@@ -71,7 +71,7 @@ int ioapic_set_irq(struct irqchip *chip, unsigned int pin, enum irq_source sourc
  * pin may have been asserted all the time, while its message could not be sent.
  * Context: no lock held.
  */
-static void service(struct irqchip *chip, unsigned int pin, bool eoi)
+static void ioapic_service(struct irqchip *chip, unsigned int pin, bool eoi)
 {
 	struct lapic_msg msg;
 	unsigned long flags;
@@ -102,7 +102,7 @@ void ioapic_eoi_broadcast(struct irqchip *chip, u8 vector, bool level)
 	raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
 	for_each_set_bit(pin, &pins, IOAPIC_PINS) {
 		irqchip_pin_acked(chip, ROUTE_IOAPIC, pin);
-		service(chip, pin, true);
+		ioapic_service(chip, pin, true);
 	}
 }
 
@@ -110,7 +110,8 @@ void ioapic_eoi_broadcast(struct irqchip *chip, u8 vector, bool level)
  * Registers are 32 bits wide and 16 bytes apart. A longer access reads zeros in
  * what is beyond, and one that is not aligned reads zeros altogether.
  */
-static int page_read(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len, void *data)
+static int ioapic_page_read(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len,
+			    void *data)
 {
 	struct irqchip *chip = container_of(dev, struct irqchip, ioapic_dev);
 	unsigned long flags;
@@ -130,7 +131,7 @@ static int page_read(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int le
  * Context: .ioapic_lock and the RCU read lock held, as the vectors may change.
  * Return: the pin whose entry was written, or -1. *@remasked: its mask changed.
  */
-static int write_locked(struct irqchip *chip, u32 offset, u32 value, bool *remasked)
+static int ioapic_write_locked(struct irqchip *chip, u32 offset, u32 value, bool *remasked)
 {
 	u64 before[IOAPIC_PINS];
 	int pin;
@@ -143,8 +144,8 @@ static int write_locked(struct irqchip *chip, u32 offset, u32 value, bool *remas
 	return pin;
 }
 
-static int page_write(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len,
-		      const void *data)
+static int ioapic_page_write(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len,
+			     const void *data)
 {
 	struct irqchip *chip = container_of(dev, struct irqchip, ioapic_dev);
 	unsigned long flags;
@@ -157,18 +158,18 @@ static int page_write(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int l
 	memcpy(&value, data, min_t(size_t, len, sizeof(value)));
 	rcu_read_lock();
 	raw_spin_lock_irqsave(&chip->ioapic_lock, flags);
-	pin = write_locked(chip, addr - dev->addr, value, &remasked);
+	pin = ioapic_write_locked(chip, addr - dev->addr, value, &remasked);
 	raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
 	rcu_read_unlock();
 	if (pin < 0)
 		return 0;
 	if (remasked)
 		irqchip_pin_remasked(chip, ROUTE_IOAPIC, pin);
-	service(chip, pin, false);
+	ioapic_service(chip, pin, false);
 	return 0;
 }
 
-static const struct bus_ops ioapic_ops = { .read = page_read, .write = page_write };
+static const struct bus_ops ioapic_ops = { .read = ioapic_page_read, .write = ioapic_page_write };
 
 int ioapic_create(struct irqchip *chip)
 {
@@ -227,5 +228,5 @@ void ioapic_set_state(struct irqchip *chip, const struct kvm_ioapic_state *state
 	raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
 	rcu_read_unlock();
 	for (i = 0; i < IOAPIC_PINS; i++)
-		service(chip, i, false);
+		ioapic_service(chip, i, false);
 }

@@ -42,7 +42,7 @@ void ioapic_regs_reset(struct ioapic_regs *regs)
  * Bits 7:0 of an entry are the vector, 10:8 the delivery mode, 63:56 the
  * destination. The chip knows no 32-bit destinations, so .wide stays false.
  */
-static void message(u64 entry, struct lapic_msg *msg)
+static void ioapic_message(u64 entry, struct lapic_msg *msg)
 {
 	*msg = (struct lapic_msg){
 		.dest = entry >> 56,
@@ -64,7 +64,7 @@ bool ioapic_service_level(struct ioapic_regs *regs, unsigned int pin, struct lap
 	if (!(regs->irr & BIT(pin)))
 		return false;
 	*entry |= REDIR_REMOTE_IRR;
-	message(*entry, msg);
+	ioapic_message(*entry, msg);
 	return true;
 }
 
@@ -88,7 +88,7 @@ static enum ioapic_result pin_rose(struct ioapic_regs *regs, unsigned int pin, b
 		return IOAPIC_PENDING;
 	if (entry & REDIR_MASKED)
 		return IOAPIC_MASKED;
-	message(entry, msg);
+	ioapic_message(entry, msg);
 	return IOAPIC_DELIVER;
 }
 

@@ -87,7 +87,7 @@ static const struct bus_ops fast_ops = { .write = fast_write };
  * Would one write signal both @dev and the new ioeventfd @arg? Then the new one
  * is refused, as in KVM's API.
  */
-static bool collides(const struct bus_device *dev, const void *arg)
+static bool ioeventfd_collides(const struct bus_device *dev, const void *arg)
 {
 	const struct ioeventfd *new = arg, *old;
 
@@ -101,7 +101,7 @@ static bool collides(const struct bus_device *dev, const void *arg)
 }
 
 /* Does @dev have all that KVM_IOEVENTFD_FLAG_DEASSIGN names in @arg? */
-static bool same(const struct bus_device *dev, const void *arg)
+static bool ioeventfd_same(const struct bus_device *dev, const void *arg)
 {
 	const struct ioeventfd *want = arg, *old;
 
@@ -113,7 +113,7 @@ static bool same(const struct bus_device *dev, const void *arg)
 }
 
 /* Fills in what @args say, except for the eventfd, which may fail. */
-static void describe(struct ioeventfd *io, const struct kvm_ioeventfd *args)
+static void ioeventfd_describe(struct ioeventfd *io, const struct kvm_ioeventfd *args)
 {
 	bool pio = args->flags & KVM_IOEVENTFD_FLAG_PIO;
 
@@ -131,7 +131,7 @@ static int add_to_buses(struct vm *vm, struct ioeventfd *io)
 {
 	int ret;
 
-	if (bus_find(vm, io->kind, collides, io))
+	if (bus_find(vm, io->kind, ioeventfd_collides, io))
 		return -EEXIST;
 	ret = bus_add(vm, io->kind, &io->dev);
 	if (ret || !io->has_fast)
@@ -149,7 +149,7 @@ int ioeventfd_assign(struct vm *vm, const struct kvm_ioeventfd *args)
 
 	if (!io)
 		return -ENOMEM;
-	describe(io, args);
+	ioeventfd_describe(io, args);
 	io->event = eventfd_ctx_fdget(args->fd);
 	if (IS_ERR(io->event)) {
 		ret = PTR_ERR(io->event);
@@ -168,11 +168,11 @@ int ioeventfd_deassign(struct vm *vm, const struct kvm_ioeventfd *args)
 	struct bus_device *dev;
 	struct ioeventfd want;
 
-	describe(&want, args);
+	ioeventfd_describe(&want, args);
 	want.event = eventfd_ctx_fdget(args->fd);
 	if (IS_ERR(want.event))
 		return PTR_ERR(want.event);
-	dev = bus_find(vm, want.kind, same, &want);
+	dev = bus_find(vm, want.kind, ioeventfd_same, &want);
 	eventfd_ctx_put(want.event);
 	if (!dev)
 		return -ENOENT;

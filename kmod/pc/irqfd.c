@@ -4,11 +4,11 @@
  * KVM_IRQFD comes here; vhost and device models are what signals.
  *
  * The interrupt is raised right in the signaller's context, under the eventfd's
- * own lock with interrupts off: signalled() is an entry in the eventfd's wait
+ * own lock with interrupts off: irqfd_signalled() is an entry in the eventfd's wait
  * queue.
  *
  * What a reader must know is how one goes, since it cannot be freed from there:
- * condemn() puts it on .dying, and reap(), in a thread, unlinks all that is
+ * irqfd_condemn() puts it on .dying, and irqfd_reap(), in a thread, unlinks all that is
  * there, waits once for readers, and frees.
  *
  * Locks nest: irqchip.lock, then the eventfd's, then irqfds.lock. A user may
@@ -41,7 +41,7 @@ struct resampler {
 	struct rcu_head rcu;
 };
 
-static void raise(struct irqfd *irqfd)
+static void irqfd_raise(struct irqfd *irqfd)
 {
 	if (irqfd->resample) {
 		irqchip_set_irq(irqfd->chip, IRQ_RESAMPLE, irqfd->gsi, true);
@@ -52,11 +52,11 @@ static void raise(struct irqfd *irqfd)
 }
 
 /*
- * Puts @irqfd among those that reap() is to free; more than once does no harm.
+ * Puts @irqfd among those that irqfd_reap() is to free; more than once does no harm.
  * Context: a thread that holds irqchip.lock, or hung_up() under the eventfd's
  * lock with interrupts off. irqfds.lock nests inside both.
  */
-static void condemn(struct irqfd *irqfd)
+static void irqfd_condemn(struct irqfd *irqfd)
 {
 	struct irqfds *fds = &irqfd->chip->irqfds;
 	unsigned long flags;
@@ -69,11 +69,11 @@ static void condemn(struct irqfd *irqfd)
 
 /*
  * The eventfd was closed by its last user, so the irqfd goes too. The eventfd's
- * lock is held here, which unlink() wants to take: work does the rest.
+ * lock is held here, which irqfd_unlink() wants to take: work does the rest.
  */
 static void hung_up(struct irqfd *irqfd)
 {
-	condemn(irqfd);
+	irqfd_condemn(irqfd);
 	schedule_work(&irqfd->chip->irqfds.reap);
 }
 
@@ -83,7 +83,7 @@ static void hung_up(struct irqfd *irqfd)
  * Context: the eventfd's lock held, interrupts off.
  * Return: whether the event was consumed; later waiters are not woken then.
  */
-static int signalled(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
+static int irqfd_signalled(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
 {
 	struct irqfd *irqfd = container_of(wait, struct irqfd, wait);
 	__poll_t events = key_to_poll(key);
@@ -91,7 +91,7 @@ static int signalled(wait_queue_entry_t *wait, unsigned int mode, int sync, void
 
 	if (events & EPOLLIN) {
 		eventfd_ctx_do_read(irqfd->event, &count);
-		raise(irqfd);
+		irqfd_raise(irqfd);
 	}
 	if (events & EPOLLHUP)
 		hung_up(irqfd);
@@ -99,7 +99,7 @@ static int signalled(wait_queue_entry_t *wait, unsigned int mode, int sync, void
 }
 
 /* As the first waiter of the eventfd: others may poll it, and would take the count. */
-static void attach(struct file *file, wait_queue_head_t *head, poll_table *table)
+static void irqfd_attach(struct file *file, wait_queue_head_t *head, poll_table *table)
 {
 	struct irqfd *irqfd = container_of(table, struct irqfd, table);
 
@@ -181,10 +181,10 @@ static void remove_resampler(struct irqfd *irqfd)
 /*
  * After this nobody finds @irqfd any more, except who has found it already:
  * under RCU by its resampler. Removing it from the wait queue waits for
- * signalled().
+ * irqfd_signalled().
  * Context: irqchip.lock held.
  */
-static void unlink(struct irqfd *irqfd)
+static void irqfd_unlink(struct irqfd *irqfd)
 {
 	u64 count;
 
@@ -207,7 +207,7 @@ static void free_irqfd(struct irqfd *irqfd)
  * resampling irqfds are read under RCU.
  * Context: a thread, may sleep; takes irqchip.lock.
  */
-static void reap(struct work_struct *work)
+static void irqfd_reap(struct work_struct *work)
 {
 	struct irqchip *chip = container_of(work, struct irqchip, irqfds.reap);
 	struct irqfd *irqfd, *next;
@@ -219,7 +219,7 @@ static void reap(struct work_struct *work)
 	list_splice_init(&chip->irqfds.dying, &dead);
 	spin_unlock_irq(&chip->irqfds.lock);
 	list_for_each_entry(irqfd, &dead, dying_node) {
-		unlink(irqfd);
+		irqfd_unlink(irqfd);
 		resampling |= !!irqfd->resample;
 		cond_resched();
 	}
@@ -238,7 +238,7 @@ void irqfds_init(struct irqchip *chip)
 	INIT_LIST_HEAD(&fds->items);
 	INIT_LIST_HEAD(&fds->dying);
 	xa_init(&fds->resamplers);
-	INIT_WORK(&fds->reap, reap);
+	INIT_WORK(&fds->reap, irqfd_reap);
 }
 
 /*
@@ -253,14 +253,14 @@ void irqfds_destroy(struct irqchip *chip)
 
 	mutex_lock(&chip->lock);
 	list_for_each_entry(irqfd, &fds->items, node)
-		condemn(irqfd);
+		irqfd_condemn(irqfd);
 	mutex_unlock(&chip->lock);
-	reap(&fds->reap);
+	irqfd_reap(&fds->reap);
 	flush_work(&fds->reap);
 }
 
 /* Context: irqchip.lock held. Linear, but only userspace's own ioctl waits for it. */
-static bool in_use(struct irqfds *fds, const struct eventfd_ctx *event)
+static bool irqfd_in_use(struct irqfds *fds, const struct eventfd_ctx *event)
 {
 	struct irqfd *irqfd;
 
@@ -271,12 +271,12 @@ static bool in_use(struct irqfds *fds, const struct eventfd_ctx *event)
 }
 
 /* Context: irqchip.lock held. 0; -EBUSY: the eventfd has a GSI already; -ENOMEM. */
-static int publish(struct irqfd *irqfd, struct file *file)
+static int irqfd_publish(struct irqfd *irqfd, struct file *file)
 {
 	struct irqfds *fds = &irqfd->chip->irqfds;
 	int ret;
 
-	if (in_use(fds, irqfd->event))
+	if (irqfd_in_use(fds, irqfd->event))
 		return -EBUSY;
 	ret = irqfd->resample ? add_resampler(irqfd) : 0;
 	if (ret)
@@ -284,7 +284,7 @@ static int publish(struct irqfd *irqfd, struct file *file)
 	list_add_tail(&irqfd->node, &fds->items);
 	/* Signalled before we came: raised now. The file can't hang up, we hold it. */
 	if (vfs_poll(file, &irqfd->table) & EPOLLIN)
-		raise(irqfd);
+		irqfd_raise(irqfd);
 	return 0;
 }
 
@@ -299,8 +299,8 @@ static struct irqfd *alloc_irqfd(struct irqchip *chip, const struct kvm_irqfd *a
 	irqfd->chip = chip;
 	irqfd->gsi = args->gsi;
 	INIT_LIST_HEAD(&irqfd->dying_node);
-	init_waitqueue_func_entry(&irqfd->wait, signalled);
-	init_poll_funcptr(&irqfd->table, attach);
+	init_waitqueue_func_entry(&irqfd->wait, irqfd_signalled);
+	init_poll_funcptr(&irqfd->table, irqfd_attach);
 	irqfd->event = eventfd_ctx_fileget(file);
 	if (IS_ERR(irqfd->event)) {
 		void *error = ERR_CAST(irqfd->event);
@@ -335,7 +335,7 @@ static int assign_file(struct irqchip *chip, const struct kvm_irqfd *args, struc
 	if (ret)
 		goto put_event;
 	mutex_lock(&chip->lock);
-	ret = publish(irqfd, file);
+	ret = irqfd_publish(irqfd, file);
 	mutex_unlock(&chip->lock);
 	if (!ret)
 		return 0;
@@ -347,7 +347,7 @@ put_event:
 	return ret;
 }
 
-/* The file is held until the irqfd is in its wait queue: see publish(). */
+/* The file is held until the irqfd is in its wait queue: see irqfd_publish(). */
 int irqfd_assign(struct irqchip *chip, const struct kvm_irqfd *args)
 {
 	struct file *file = fget(args->fd);
@@ -371,9 +371,9 @@ int irqfd_deassign(struct irqchip *chip, const struct kvm_irqfd *args)
 	mutex_lock(&chip->lock);
 	list_for_each_entry(irqfd, &chip->irqfds.items, node)
 		if (irqfd->event == event && irqfd->gsi == args->gsi)
-			condemn(irqfd);
+			irqfd_condemn(irqfd);
 	mutex_unlock(&chip->lock);
 	eventfd_ctx_put(event);
-	reap(&chip->irqfds.reap);
+	irqfd_reap(&chip->irqfds.reap);
 	return 0;
 }

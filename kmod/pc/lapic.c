@@ -39,7 +39,7 @@ static enum lapic_mode base_mode(u64 base)
 	return base & X2APIC_ENABLE ? LAPIC_X2APIC : LAPIC_XAPIC;
 }
 
-static void reset_regs(struct lapic *lapic, bool init)
+static void lapic_reset_regs(struct lapic *lapic, bool init)
 {
 	lapic_regs_reset(&lapic->regs, lapic->vcpu->id, init);
 	/* A PC's firmware leaves the 8259A connected through the BSP's LAPIC. */
@@ -75,7 +75,7 @@ void lapic_reset(struct vcpu *vcpu, bool init)
 	vcpu->hyperv.assist = 0;
 	if (!init)
 		power_up(lapic);
-	reset_regs(lapic, init);
+	lapic_reset_regs(lapic, init);
 	lapic_map_update(lapic->chip);
 	vcpu_request(vcpu, REQ_EVENT);
 }
@@ -91,7 +91,7 @@ int lapic_create(struct vcpu *vcpu)
 	lapic->chip = vcpu->vm->irqchip;
 	lapic_timer_init(lapic);
 	power_up(lapic);
-	reset_regs(lapic, false);
+	lapic_reset_regs(lapic, false);
 	vcpu->lapic = lapic;
 	lapic_map_add(lapic->chip, lapic);
 	return 0;
@@ -382,7 +382,7 @@ int lapic_synthetic_read(struct vcpu *vcpu, u32 msr, u64 *value)
  * In xAPIC mode the high half of ICR is a register of its own, and is written
  * first: the low half sends.
  */
-static int write_icr(struct lapic *lapic, u64 value)
+static int lapic_x2apic_write_icr(struct lapic *lapic, u64 value)
 {
 	if (lapic->regs.mode == LAPIC_X2APIC)
 		return write_reg(lapic, LAPIC_ICR, value);
@@ -400,7 +400,7 @@ int lapic_synthetic_write(struct vcpu *vcpu, u32 msr, u64 value)
 	switch (msr) {
 	case TLFS_MSR_EOI: lapic_end_of_interrupt(lapic); return 0;
 	case TLFS_MSR_TPR: return write_reg(lapic, LAPIC_TPR, value);
-	default: return write_icr(lapic, value);
+	default: return lapic_x2apic_write_icr(lapic, value);
 	}
 }
 
@@ -411,7 +411,7 @@ int lapic_synthetic_write(struct vcpu *vcpu, u32 msr, u64 value)
  * Context: the vCPU's thread. Any base is possible, so the page is on no bus
  * and asks for itself: -EOPNOTSUPP: it is elsewhere.
  */
-static int page_read(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len, void *data)
+static int lapic_page_read(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len, void *data)
 {
 	struct lapic *lapic = vcpu->lapic;
 	u64 offset;
@@ -431,8 +431,8 @@ static int page_read(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int le
 	return 0;
 }
 
-static int page_write(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len,
-		      const void *data)
+static int lapic_page_write(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len,
+			    const void *data)
 {
 	struct lapic *lapic = vcpu->lapic;
 	u32 value;
@@ -446,7 +446,7 @@ static int page_write(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int l
 	return 0;
 }
 
-const struct bus_ops lapic_bus_ops = { .read = page_read, .write = page_write };
+const struct bus_ops lapic_bus_ops = { .read = lapic_page_read, .write = lapic_page_write };
 
 bool lapic_has_events(struct vcpu *vcpu)
 {

@@ -20,7 +20,7 @@
  * Has @to's vCPU look for interrupts. A vCPU that sends to itself looks on its
  * own before it enters the guest; others must be woken or made to exit.
  */
-static void post(struct lapic *to, const struct lapic *from)
+static void ipi_post(struct lapic *to, const struct lapic *from)
 {
 	vcpu_request(to->vcpu, REQ_EVENT);
 	if (to != from)
@@ -33,7 +33,7 @@ static int request_from(struct lapic *to, const struct lapic *from, u8 vector, b
 
 	/* If it was pending already, whoever made it so has posted it. */
 	if (ret > 0)
-		post(to, from);
+		ipi_post(to, from);
 	return ret;
 }
 
@@ -49,7 +49,7 @@ int lapic_inject(struct lapic *lapic, u8 vector, bool level)
 static void post_nmi(struct lapic *to, const struct lapic *from)
 {
 	vcpu_request(to->vcpu, REQ_NMI);
-	post(to, from);
+	ipi_post(to, from);
 }
 
 static void post_init(struct lapic *to, const struct lapic *from)
@@ -57,7 +57,7 @@ static void post_init(struct lapic *to, const struct lapic *from)
 	/* INIT voids a SIPI that came before it and was not taken yet. */
 	clear_bit(LAPIC_EVENT_SIPI, &to->events);
 	set_bit(LAPIC_EVENT_INIT, &to->events);
-	post(to, from);
+	ipi_post(to, from);
 }
 
 static void post_sipi(struct lapic *to, const struct lapic *from, u8 vector)
@@ -65,7 +65,7 @@ static void post_sipi(struct lapic *to, const struct lapic *from, u8 vector)
 	WRITE_ONCE(to->sipi_vector, vector);
 	smp_wmb(); /* the vector before the event that speaks of it */
 	set_bit(LAPIC_EVENT_SIPI, &to->events);
-	post(to, from);
+	ipi_post(to, from);
 }
 
 /*
@@ -86,7 +86,7 @@ void lapic_latch_sipi(struct vcpu *vcpu, u8 vector)
 }
 
 /* Return: 1: taken; 0: coalesced with a pending one; -1: not taken. */
-static int deliver(struct lapic *to, const struct lapic *from, const struct lapic_msg *msg)
+static int ipi_deliver(struct lapic *to, const struct lapic *from, const struct lapic_msg *msg)
 {
 	switch (msg->mode) {
 	case DELIVER_FIXED:
@@ -107,8 +107,8 @@ static int deliver(struct lapic *to, const struct lapic *from, const struct lapi
  * @to: has room for 16.
  * Return: whether all were found and are still what the map says.
  */
-static bool collect(struct lapic *const *table, unsigned long bits, const struct lapic_msg *msg,
-		    struct lapic **to, int *count)
+static bool ipi_collect(struct lapic *const *table, unsigned long bits, const struct lapic_msg *msg,
+			struct lapic **to, int *count)
 {
 	unsigned int i;
 
@@ -134,12 +134,13 @@ static bool collect_logical(struct lapic_map *map, const struct lapic_msg *msg, 
 	u32 first;
 
 	if (READ_ONCE(map->all_flat))
-		return msg->dest <= 0xff && collect(map->by_flat_bit, msg->dest, msg, to, count);
+		return msg->dest <= 0xff &&
+		       ipi_collect(map->by_flat_bit, msg->dest, msg, to, count);
 	if (!msg->wide)
 		return false;
 	first = (msg->dest >> 16) * 16;
 	return READ_ONCE(map->all_x2apic) && first < ARRAY_SIZE(map->by_id) &&
-	       collect(map->by_id + first, msg->dest & 0xffff, msg, to, count);
+	       ipi_collect(map->by_id + first, msg->dest & 0xffff, msg, to, count);
 }
 
 static bool collect_physical(struct lapic_map *map, const struct lapic_msg *msg, struct lapic **to,
@@ -177,12 +178,12 @@ static bool send_mapped(struct irqchip *chip, struct lapic *from, const struct l
 		return false;
 	*result = -1;
 	for (i = 0; i < count; i++)
-		count_result(result, deliver(to[i], from, msg));
+		count_result(result, ipi_deliver(to[i], from, msg));
 	return true;
 }
 
 /* Shorthands leave out LAPICs that are disabled, and ask for nothing else. */
-static bool concerns(struct lapic *lapic, const struct lapic *from, const struct lapic_msg *msg)
+static bool ipi_concerns(struct lapic *lapic, const struct lapic *from, const struct lapic_msg *msg)
 {
 	switch (msg->shorthand) {
 	case TO_SELF: return lapic == from;
@@ -197,7 +198,7 @@ static bool concerns(struct lapic *lapic, const struct lapic *from, const struct
  * NULL? The less urgent its work the better; among equals the one that was
  * chosen least often.
  */
-static bool better(const struct lapic *a, const struct lapic *b)
+static bool ipi_better(const struct lapic *a, const struct lapic *b)
 {
 	u32 ppr_a, ppr_b;
 
@@ -219,14 +220,14 @@ static int send_lowest(struct irqchip *chip, struct lapic *from, const struct la
 	for (i = 0; i < count; i++) {
 		struct lapic *lapic = READ_ONCE(chip->lapic[i]);
 
-		if (lapic && lapic_sw_enabled(&lapic->regs) && concerns(lapic, from, msg) &&
-		    better(lapic, best))
+		if (lapic && lapic_sw_enabled(&lapic->regs) && ipi_concerns(lapic, from, msg) &&
+		    ipi_better(lapic, best))
 			best = lapic;
 	}
 	if (!best)
 		return -1;
 	WRITE_ONCE(best->lowest_count, best->lowest_count + 1);
-	return deliver(best, from, msg);
+	return ipi_deliver(best, from, msg);
 }
 
 static int send_searching(struct irqchip *chip, struct lapic *from, const struct lapic_msg *msg)
@@ -236,8 +237,8 @@ static int send_searching(struct irqchip *chip, struct lapic *from, const struct
 	for (i = 0; i < count; i++) {
 		struct lapic *lapic = READ_ONCE(chip->lapic[i]);
 
-		if (lapic && concerns(lapic, from, msg))
-			count_result(&result, deliver(lapic, from, msg));
+		if (lapic && ipi_concerns(lapic, from, msg))
+			count_result(&result, ipi_deliver(lapic, from, msg));
 	}
 	return result;
 }
@@ -283,7 +284,7 @@ void lapic_write_icr(struct lapic *lapic)
 	}
 	if (msg.shorthand == TO_SELF) {
 		if (msg.mode == DELIVER_FIXED)
-			deliver(lapic, lapic, &msg);
+			ipi_deliver(lapic, lapic, &msg);
 		return;
 	}
 	lapic_send_msg(lapic->chip, lapic, &msg);
@@ -300,7 +301,7 @@ void lapic_deliver_lvt(struct lapic *lapic, enum lapic_lvt lvt)
 
 	if (entry & LVT_MASKED || lapic->regs.mode == LAPIC_DISABLED)
 		return;
-	deliver(lapic, NULL, &msg);
+	ipi_deliver(lapic, NULL, &msg);
 }
 
 /* Field by field and with WRITE_ONCE(): readers look on without a lock. */

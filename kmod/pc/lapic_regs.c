@@ -46,7 +46,7 @@ static const u32 lvt_writable[NR_LVTS] = {
 	[LVT_ERROR] = LVT_VECTOR | LVT_MASKED,
 };
 
-static bool is_x2apic(const struct lapic_regs *regs)
+static bool lapic_is_x2apic(const struct lapic_regs *regs)
 {
 	return regs->mode == LAPIC_X2APIC;
 }
@@ -97,8 +97,8 @@ void lapic_regs_reset(struct lapic_regs *regs, u32 id, bool init)
 	WRITE_ONCE(regs->dfr, 0xffffffff);
 	WRITE_ONCE(regs->x2apic_id, id);
 	if (!init)
-		WRITE_ONCE(regs->id, is_x2apic(regs) ? id : id & ID_MAX_XAPIC);
-	WRITE_ONCE(regs->ldr, is_x2apic(regs) ? x2apic_ldr(regs->id) : 0);
+		WRITE_ONCE(regs->id, lapic_is_x2apic(regs) ? id : id & ID_MAX_XAPIC);
+	WRITE_ONCE(regs->ldr, lapic_is_x2apic(regs) ? x2apic_ldr(regs->id) : 0);
 }
 
 /*
@@ -270,13 +270,13 @@ static bool is_lvt(u32 reg)
  * May @reg be read in this mode? Registers that only xAPIC mode has, and EOI,
  * which cannot be read, fault in x2APIC mode.
  */
-static bool readable(const struct lapic_regs *regs, u32 reg)
+static bool lapic_readable(const struct lapic_regs *regs, u32 reg)
 {
 	switch (reg) {
 	case LAPIC_APR:
 	case LAPIC_DFR:
 	case LAPIC_ICR2:
-	case LAPIC_EOI: return !is_x2apic(regs);
+	case LAPIC_EOI: return !lapic_is_x2apic(regs);
 	default: return !(reg & 0xf);
 	}
 }
@@ -284,7 +284,7 @@ static bool readable(const struct lapic_regs *regs, u32 reg)
 bool lapic_regs_read(const struct lapic_regs *regs, u32 reg, u32 *value)
 {
 	*value = 0;
-	if (!readable(regs, reg))
+	if (!lapic_readable(regs, reg))
 		return false;
 	if (reg >= LAPIC_ISR && reg < LAPIC_ESR) {
 		*value = bitmap_word(regs, reg);
@@ -295,7 +295,7 @@ bool lapic_regs_read(const struct lapic_regs *regs, u32 reg, u32 *value)
 		return true;
 	}
 	switch (reg) {
-	case LAPIC_ID: *value = is_x2apic(regs) ? regs->id : regs->id << 24; break;
+	case LAPIC_ID: *value = lapic_is_x2apic(regs) ? regs->id : regs->id << 24; break;
 	case LAPIC_VERSION: *value = LAPIC_VERSION_VALUE; break;
 	case LAPIC_TPR: *value = regs->tpr; break;
 	case LAPIC_PPR: *value = lapic_ppr(regs); break;
@@ -347,7 +347,7 @@ static u32 write_lvt(struct lapic_regs *regs, int i, u32 value)
 	u32 mask = lvt_mask(regs, i);
 	bool was_deadline = lapic_timer_mode(regs) == TIMER_DEADLINE;
 
-	if (is_x2apic(regs) && value & ~(mask | LVT_READ_ONLY))
+	if (lapic_is_x2apic(regs) && value & ~(mask | LVT_READ_ONLY))
 		return LAPIC_DO_GP;
 	value &= mask;
 	if (!lapic_sw_enabled(regs))
@@ -361,9 +361,9 @@ static u32 write_lvt(struct lapic_regs *regs, int i, u32 value)
 	return LAPIC_DO_TIMER_STOP;
 }
 
-static u32 write_icr(struct lapic_regs *regs, u64 value)
+static u32 lapic_regs_write_icr(struct lapic_regs *regs, u64 value)
 {
-	if (is_x2apic(regs)) {
+	if (lapic_is_x2apic(regs)) {
 		if (value & ICR_RESERVED)
 			return LAPIC_DO_GP;
 		regs->icr = value & ~(u64)ICR_STATUS;
@@ -403,7 +403,7 @@ static u32 write_tmict(struct lapic_regs *regs, u32 value)
 /* Writes to registers that x2APIC mode lacks or makes read-only. */
 static u32 write_xapic(struct lapic_regs *regs, u32 reg, u32 value)
 {
-	if (is_x2apic(regs))
+	if (lapic_is_x2apic(regs))
 		return LAPIC_DO_GP;
 	switch (reg) {
 	case LAPIC_ID: WRITE_ONCE(regs->id, value >> 24); break;
@@ -415,7 +415,7 @@ static u32 write_xapic(struct lapic_regs *regs, u32 reg, u32 value)
 }
 
 /* Bits of @reg that must be 0 in x2APIC mode. LVT entries and ICR are checked where written. */
-static u64 reserved_bits(u32 reg)
+static u64 lapic_reserved_bits(u32 reg)
 {
 	switch (reg) {
 	case LAPIC_TPR:
@@ -432,7 +432,7 @@ static u64 reserved_bits(u32 reg)
 /* LAPIC_DO_GP faults in x2APIC mode only; in xAPIC mode such a write is lost. */
 u32 lapic_regs_write(struct lapic_regs *regs, u32 reg, u64 value)
 {
-	if (is_x2apic(regs) && value & reserved_bits(reg))
+	if (lapic_is_x2apic(regs) && value & lapic_reserved_bits(reg))
 		return LAPIC_DO_GP;
 	if (is_lvt(reg) && !(reg & 0xf))
 		return write_lvt(regs, (reg - LAPIC_LVT) >> 4, value);
@@ -441,10 +441,10 @@ u32 lapic_regs_write(struct lapic_regs *regs, u32 reg, u64 value)
 	case LAPIC_EOI: return LAPIC_DO_EOI;
 	case LAPIC_SVR: return write_svr(regs, value);
 	case LAPIC_ESR: return write_esr(regs);
-	case LAPIC_ICR: return write_icr(regs, value);
+	case LAPIC_ICR: return lapic_regs_write_icr(regs, value);
 	case LAPIC_TMICT: return write_tmict(regs, value);
 	case LAPIC_TDCR: WRITE_ONCE(regs->tdcr, value & TDCR_WRITABLE); return LAPIC_DO_TIMER_SCALE;
-	case LAPIC_SELF_IPI: return is_x2apic(regs) ? LAPIC_DO_SELF_IPI : LAPIC_DO_GP;
+	case LAPIC_SELF_IPI: return lapic_is_x2apic(regs) ? LAPIC_DO_SELF_IPI : LAPIC_DO_GP;
 	case LAPIC_ID:
 	case LAPIC_LDR:
 	case LAPIC_DFR:
@@ -547,12 +547,12 @@ void lapic_msg_from_msi(struct lapic_msg *msg, u64 addr, u32 data, bool wide)
 	msg->lowest = msg->mode == DELIVER_LOWEST || (hint && msg->mode == DELIVER_FIXED);
 }
 
-static void put32(u8 *page, u32 reg, u32 value)
+static void lapic_put32(u8 *page, u32 reg, u32 value)
 {
 	memcpy(page + reg, &value, sizeof(value));
 }
 
-static u32 get32(const u8 *page, u32 reg)
+static u32 lapic_get32(const u8 *page, u32 reg)
 {
 	u32 value;
 
@@ -571,18 +571,18 @@ void lapic_regs_save(const struct lapic_regs *regs, u32 tmcct, bool ids32, u8 pa
 	memset(page, 0, LAPIC_PAGE_SIZE);
 	for (reg = 0; reg < LAPIC_PAGE_SIZE; reg += 16)
 		if (lapic_regs_read(regs, reg, &value))
-			put32(page, reg, value);
-	put32(page, LAPIC_ID, ids32 && is_x2apic(regs) ? regs->id : regs->id << 24);
-	put32(page, LAPIC_DFR, regs->dfr);
-	put32(page, LAPIC_ICR2, regs->icr >> 32);
-	put32(page, LAPIC_TMCCT, tmcct);
-	put32(page, SAVED_ESR_PENDING, regs->esr_pending);
+			lapic_put32(page, reg, value);
+	lapic_put32(page, LAPIC_ID, ids32 && lapic_is_x2apic(regs) ? regs->id : regs->id << 24);
+	lapic_put32(page, LAPIC_DFR, regs->dfr);
+	lapic_put32(page, LAPIC_ICR2, regs->icr >> 32);
+	lapic_put32(page, LAPIC_TMCCT, tmcct);
+	lapic_put32(page, SAVED_ESR_PENDING, regs->esr_pending);
 }
 
 /* Word @i of ISR, IRR or TMR. Vectors below 16 are dropped, as no LAPIC takes them. */
 static u32 get_vectors(const u8 *page, u32 reg, int i)
 {
-	return get32(page, reg + i * 16) & (i ? ~0u : ~0xffffu);
+	return lapic_get32(page, reg + i * 16) & (i ? ~0u : ~0xffffu);
 }
 
 static void load_vectors(struct lapic_regs *regs, const u8 *page)
@@ -610,7 +610,7 @@ static u32 loadable_lvt(int i)
 /* In x2APIC mode the ID cannot change, and must be the one that lapic_regs_save() gives. */
 static bool id_ok(const struct lapic_regs *regs, u32 id, bool ids32)
 {
-	return !is_x2apic(regs) || id == (ids32 ? regs->id : regs->id << 24);
+	return !lapic_is_x2apic(regs) || id == (ids32 ? regs->id : regs->id << 24);
 }
 
 /*
@@ -619,26 +619,26 @@ static bool id_ok(const struct lapic_regs *regs, u32 id, bool ids32)
  */
 int lapic_regs_load(struct lapic_regs *regs, const u8 page[LAPIC_PAGE_SIZE], bool ids32, u32 *tmcct)
 {
-	u32 id = get32(page, LAPIC_ID);
+	u32 id = lapic_get32(page, LAPIC_ID);
 	int i;
 
 	if (!id_ok(regs, id, ids32))
 		return -EINVAL;
-	id = is_x2apic(regs) ? regs->id : id >> 24;
+	id = lapic_is_x2apic(regs) ? regs->id : id >> 24;
 	load_vectors(regs, page);
 	WRITE_ONCE(regs->id, id);
-	WRITE_ONCE(regs->ldr,
-		   is_x2apic(regs) ? x2apic_ldr(id) : get32(page, LAPIC_LDR) & 0xff000000);
-	WRITE_ONCE(regs->dfr, get32(page, LAPIC_DFR) | DFR_FIXED);
-	WRITE_ONCE(regs->tpr, get32(page, LAPIC_TPR) & 0xff);
-	WRITE_ONCE(regs->svr, get32(page, LAPIC_SVR) & SVR_WRITABLE);
-	regs->esr = get32(page, LAPIC_ESR) & ERRORS;
-	regs->esr_pending = get32(page, SAVED_ESR_PENDING) & ERRORS;
-	regs->icr = get32(page, LAPIC_ICR) | (u64)get32(page, LAPIC_ICR2) << 32;
+	WRITE_ONCE(regs->ldr, lapic_is_x2apic(regs) ? x2apic_ldr(id)
+						    : lapic_get32(page, LAPIC_LDR) & 0xff000000);
+	WRITE_ONCE(regs->dfr, lapic_get32(page, LAPIC_DFR) | DFR_FIXED);
+	WRITE_ONCE(regs->tpr, lapic_get32(page, LAPIC_TPR) & 0xff);
+	WRITE_ONCE(regs->svr, lapic_get32(page, LAPIC_SVR) & SVR_WRITABLE);
+	regs->esr = lapic_get32(page, LAPIC_ESR) & ERRORS;
+	regs->esr_pending = lapic_get32(page, SAVED_ESR_PENDING) & ERRORS;
+	regs->icr = lapic_get32(page, LAPIC_ICR) | (u64)lapic_get32(page, LAPIC_ICR2) << 32;
 	for (i = 0; i < NR_LVTS; i++)
-		WRITE_ONCE(regs->lvt[i], get32(page, LAPIC_LVT + i * 16) & loadable_lvt(i));
-	regs->tmict = get32(page, LAPIC_TMICT);
-	regs->tdcr = get32(page, LAPIC_TDCR) & TDCR_WRITABLE;
-	*tmcct = get32(page, LAPIC_TMCCT);
+		WRITE_ONCE(regs->lvt[i], lapic_get32(page, LAPIC_LVT + i * 16) & loadable_lvt(i));
+	regs->tmict = lapic_get32(page, LAPIC_TMICT);
+	regs->tdcr = lapic_get32(page, LAPIC_TDCR) & TDCR_WRITABLE;
+	*tmcct = lapic_get32(page, LAPIC_TMCCT);
 	return 0;
 }

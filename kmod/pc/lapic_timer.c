@@ -3,7 +3,7 @@
  * The timer of a LAPIC, on a timer of L0. The LAPIC's bus clock is 1 GHz, so
  * that the undivided counter counts nanoseconds.
  *
- * lapic.c starts and stops it in the vCPU's thread; timer_expired() runs in a
+ * lapic.c starts and stops it in the vCPU's thread; lapic_timer_timer_expired() runs in a
  * hard interrupt. The thread cancels the timer, and so waits for that function,
  * before it changes what both use.
  *
@@ -64,7 +64,7 @@ static void deliver_due(struct lapic *lapic)
 }
 
 /* The count has reached 0. Context: a hard interrupt, or the vCPU's thread. */
-static void expire(struct lapic *lapic)
+static void lapic_timer_expire(struct lapic *lapic)
 {
 	WRITE_ONCE(lapic->timer_due, true);
 	smp_mb(); /* pairs with lapic_timer_attend(): one of the two sees what the other wrote */
@@ -76,14 +76,14 @@ static void expire(struct lapic *lapic)
  * Context: a hard interrupt. The vCPU's thread waits for its end, by cancelling
  * the timer, before it changes anything.
  */
-static enum hrtimer_restart timer_expired(struct hrtimer *timer)
+static enum hrtimer_restart lapic_timer_timer_expired(struct hrtimer *timer)
 {
 	struct lapic *lapic = container_of(timer, struct lapic, timer);
 	u64 next = has_deadline(lapic) ? deadline_ns(lapic) : period_ns(lapic);
 
 	/* Clocks drift. A deadline is reached when the TSC says so: otherwise wait on. */
 	if (!has_deadline(lapic) || !next)
-		expire(lapic);
+		lapic_timer_expire(lapic);
 	if (!next)
 		return HRTIMER_NORESTART;
 	hrtimer_forward_now(timer, ns_to_ktime(next));
@@ -92,10 +92,11 @@ static enum hrtimer_restart timer_expired(struct hrtimer *timer)
 
 void lapic_timer_init(struct lapic *lapic)
 {
-	hrtimer_setup(&lapic->timer, timer_expired, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
+	hrtimer_setup(&lapic->timer, lapic_timer_timer_expired, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_REL_PINNED_HARD);
 }
 
-static void arm(struct lapic *lapic, u64 ns)
+static void lapic_timer_arm(struct lapic *lapic, u64 ns)
 {
 	hrtimer_start(&lapic->timer, ns_to_ktime(ns), HRTIMER_MODE_REL_PINNED_HARD);
 }
@@ -110,12 +111,12 @@ static void start_deadline(struct lapic *lapic)
 	lapic->armed_offset = lapic->vcpu->clock.tsc_offset;
 	ns = deadline_ns(lapic);
 	if (ns)
-		arm(lapic, ns);
+		lapic_timer_arm(lapic, ns);
 	else
-		expire(lapic);
+		lapic_timer_expire(lapic);
 }
 
-static void disarm(struct lapic *lapic)
+static void lapic_timer_disarm(struct lapic *lapic)
 {
 	hrtimer_cancel(&lapic->timer);
 	WRITE_ONCE(lapic->timer_due, false);
@@ -129,7 +130,7 @@ void lapic_timer_start_from(struct lapic *lapic, u32 count)
 {
 	u32 whole = lapic->regs.tmict;
 
-	disarm(lapic);
+	lapic_timer_disarm(lapic);
 	if (has_deadline(lapic)) {
 		start_deadline(lapic);
 		return;
@@ -138,7 +139,7 @@ void lapic_timer_start_from(struct lapic *lapic, u32 count)
 		count = whole;
 	count = min(count, whole);
 	if (count && lapic_timer_mode(&lapic->regs) != TIMER_RESERVED)
-		arm(lapic, (u64)count << lapic_timer_shift(&lapic->regs));
+		lapic_timer_arm(lapic, (u64)count << lapic_timer_shift(&lapic->regs));
 }
 
 void lapic_timer_start(struct lapic *lapic)
@@ -148,7 +149,7 @@ void lapic_timer_start(struct lapic *lapic)
 
 void lapic_timer_stop(struct lapic *lapic)
 {
-	disarm(lapic);
+	lapic_timer_disarm(lapic);
 	lapic->deadline = 0;
 }
 
@@ -217,7 +218,7 @@ void lapic_timer_attend(struct vcpu *vcpu)
 		return;
 	lapic_timer_sync(vcpu);
 	WRITE_ONCE(lapic->attended, true);
-	smp_mb(); /* pairs with expire() */
+	smp_mb(); /* pairs with lapic_timer_expire() */
 	deliver_due(lapic);
 }
 
@@ -250,7 +251,7 @@ void lapic_set_tsc_deadline(struct vcpu *vcpu, u64 value)
 
 	if (!lapic || !has_deadline(lapic))
 		return;
-	disarm(lapic);
+	lapic_timer_disarm(lapic);
 	lapic->deadline = value;
 	start_deadline(lapic);
 }

@@ -34,7 +34,7 @@ static int pin_at(const struct pic_chip *chip, int priority)
 }
 
 /* The pin that @chip asks to be served, or -1. */
-static int requested(const struct pic_chip *chip, bool master)
+static int pic_requested(const struct pic_chip *chip, bool master)
 {
 	int ask = top_priority(chip, chip->irr & ~chip->imr);
 	u8 busy = chip->isr;
@@ -70,7 +70,7 @@ static void set_chip_pin(struct pic_chip *chip, unsigned int pin, bool level)
  */
 static void update_output(struct pic *pic)
 {
-	bool slave = requested(&pic->chip[1], false) >= 0;
+	bool slave = pic_requested(&pic->chip[1], false) >= 0;
 
 	/* A new request of the slave is an edge, even if an older one was not served. */
 	if (slave)
@@ -78,7 +78,7 @@ static void update_output(struct pic *pic)
 	set_chip_pin(&pic->chip[0], CASCADE, slave);
 	if (!slave)
 		pic->chip[0].irr &= ~BIT(CASCADE);
-	WRITE_ONCE(pic->output, requested(&pic->chip[0], true) >= 0);
+	WRITE_ONCE(pic->output, pic_requested(&pic->chip[0], true) >= 0);
 }
 
 void pic_init(struct pic *pic)
@@ -120,7 +120,7 @@ static void end_of_interrupt(struct pic *pic, bool slave, int pin, struct pic_ef
 }
 
 /* A request is taken. It is in service now, or already over with automatic EOI. */
-static void take(struct pic *pic, bool slave, int pin, struct pic_effect *effect)
+static void pic_take(struct pic *pic, bool slave, int pin, struct pic_effect *effect)
 {
 	struct pic_chip *chip = &pic->chip[slave];
 
@@ -136,13 +136,13 @@ static void take(struct pic *pic, bool slave, int pin, struct pic_effect *effect
 
 u8 pic_peek(const struct pic *pic)
 {
-	int pin = requested(&pic->chip[0], true);
+	int pin = pic_requested(&pic->chip[0], true);
 
 	if (pin < 0)
 		return pic->chip[0].irq_base + SPURIOUS;
 	if (pin != CASCADE)
 		return pic->chip[0].irq_base + pin;
-	pin = requested(&pic->chip[1], false);
+	pin = pic_requested(&pic->chip[1], false);
 	return pic->chip[1].irq_base + (pin < 0 ? SPURIOUS : pin);
 }
 
@@ -153,13 +153,13 @@ u8 pic_peek(const struct pic *pic)
 u8 pic_ack(struct pic *pic, struct pic_effect *effect)
 {
 	u8 vector = pic_peek(pic);
-	int pin = requested(&pic->chip[0], true), slave_pin;
+	int pin = pic_requested(&pic->chip[0], true), slave_pin;
 
 	if (pin >= 0) {
-		slave_pin = pin == CASCADE ? requested(&pic->chip[1], false) : -1;
+		slave_pin = pin == CASCADE ? pic_requested(&pic->chip[1], false) : -1;
 		if (slave_pin >= 0)
-			take(pic, true, slave_pin, effect);
-		take(pic, false, pin, effect);
+			pic_take(pic, true, slave_pin, effect);
+		pic_take(pic, false, pin, effect);
 	}
 	update_output(pic);
 	return vector;
@@ -290,12 +290,12 @@ void pic_write(struct pic *pic, u16 port, u8 value, struct pic_effect *effect)
 static u8 read_poll(struct pic *pic, bool slave, struct pic_effect *effect)
 {
 	struct pic_chip *chip = &pic->chip[slave];
-	int pin = requested(chip, !slave);
+	int pin = pic_requested(chip, !slave);
 
 	chip->poll = 0;
 	if (pin < 0)
 		return 0;
-	take(pic, slave, pin, effect);
+	pic_take(pic, slave, pin, effect);
 	update_output(pic);
 	return 0x80 | pin;
 }

@@ -51,7 +51,7 @@ static void notify_pins(struct irqchip *chip, const struct pic_effect *effect)
 }
 
 /* Tells what an access changed to all whom it concerns. Context: no lock held. */
-static void notify(struct irqchip *chip, bool output_before, const struct pic_effect *effect)
+static void pic_notify(struct irqchip *chip, bool output_before, const struct pic_effect *effect)
 {
 	if (unlikely(effect->acked | effect->remasked))
 		notify_pins(chip, effect);
@@ -99,11 +99,11 @@ int pic_ack_irq(struct irqchip *chip)
 	if (chip->pic.output)
 		vector = pic_ack(&chip->pic, &effect);
 	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
-	notify(chip, true, &effect);
+	pic_notify(chip, true, &effect);
 	return vector;
 }
 
-static struct irqchip *chip_of(struct vcpu *vcpu)
+static struct irqchip *pic_chip_of(struct vcpu *vcpu)
 {
 	return vcpu->vm->irqchip;
 }
@@ -112,9 +112,9 @@ static struct irqchip *chip_of(struct vcpu *vcpu)
  * Ports are 8 bits wide: what a wider access reads beyond is 0, and what it
  * writes there is lost.
  */
-static int port_read(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len, void *data)
+static int pic_port_read(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len, void *data)
 {
-	struct irqchip *chip = chip_of(vcpu);
+	struct irqchip *chip = pic_chip_of(vcpu);
 	struct pic_effect effect = {};
 	unsigned long flags;
 	bool before;
@@ -124,14 +124,14 @@ static int port_read(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int le
 	before = chip->pic.output;
 	*(u8 *)data = pic_read(&chip->pic, addr, &effect);
 	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
-	notify(chip, before, &effect);
+	pic_notify(chip, before, &effect);
 	return 0;
 }
 
-static int port_write(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len,
-		      const void *data)
+static int pic_port_write(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len,
+			  const void *data)
 {
-	struct irqchip *chip = chip_of(vcpu);
+	struct irqchip *chip = pic_chip_of(vcpu);
 	struct pic_effect effect = {};
 	unsigned long flags;
 	bool before;
@@ -140,11 +140,11 @@ static int port_write(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int l
 	before = chip->pic.output;
 	pic_write(&chip->pic, addr, *(const u8 *)data, &effect);
 	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
-	notify(chip, before, &effect);
+	pic_notify(chip, before, &effect);
 	return 0;
 }
 
-static const struct bus_ops pic_ops = { .read = port_read, .write = port_write };
+static const struct bus_ops pic_ops = { .read = pic_port_read, .write = pic_port_write };
 static const u16 first_ports[] = { 0x20, 0xa0, 0x4d0 };
 
 void pic_destroy(struct irqchip *chip)

@@ -62,7 +62,7 @@ static u16 to_bcd(u32 value)
 }
 
 /* Ticks of a whole count; never 0. */
-static u32 ticks(const struct pit_channel *channel)
+static u32 pit_ticks(const struct pit_channel *channel)
 {
 	u32 count = channel->bcd ? from_bcd(channel->count) : channel->count;
 
@@ -73,7 +73,7 @@ static u32 ticks(const struct pit_channel *channel)
 u16 pit_count(const struct pit_channel *channel, s64 now)
 {
 	u64 passed = elapsed_ticks(channel, now);
-	u32 count = ticks(channel), modulus = channel->bcd ? 10000 : 0x10000;
+	u32 count = pit_ticks(channel), modulus = channel->bcd ? 10000 : 0x10000;
 	u64 left;
 
 	switch (channel->mode) {
@@ -89,7 +89,7 @@ u16 pit_count(const struct pit_channel *channel, s64 now)
 bool pit_out(const struct pit_channel *channel, s64 now)
 {
 	u64 passed = elapsed_ticks(channel, now);
-	u32 count = ticks(channel);
+	u32 count = pit_ticks(channel);
 
 	if (!channel->loaded)
 		return channel->mode != 0;
@@ -115,7 +115,7 @@ static u64 ticks_to_ns(u32 count)
 void pit_timer(const struct pit *pit, s64 now, struct pit_timer *timer)
 {
 	const struct pit_channel *channel = &pit->channel[0];
-	u64 whole = ticks_to_ns(ticks(channel)), passed = elapsed_ns(channel, now);
+	u64 whole = ticks_to_ns(pit_ticks(channel)), passed = elapsed_ns(channel, now);
 
 	*timer = (struct pit_timer){};
 	if (!channel->loaded)
@@ -132,16 +132,16 @@ void pit_timer(const struct pit *pit, s64 now, struct pit_timer *timer)
 	}
 }
 
-static void restart(struct pit_channel *channel, s64 now)
+static void pit_restart(struct pit_channel *channel, s64 now)
 {
 	channel->load_ns = channel->gate || !gate_pauses(channel) ? now : 0;
 }
 
-static void load(struct pit_channel *channel, u16 count, s64 now)
+static void pit_load(struct pit_channel *channel, u16 count, s64 now)
 {
 	channel->count = count ? count : 0x10000;
 	channel->loaded = true;
-	restart(channel, now);
+	pit_restart(channel, now);
 }
 
 static void set_gate(struct pit_channel *channel, bool gate, s64 now)
@@ -223,7 +223,7 @@ static bool write_control(struct pit *pit, u8 value, s64 now)
 	channel->loaded = false;
 	channel->count_latched = PIT_RW_NONE;
 	channel->status_latched = 0;
-	restart(channel, now);
+	pit_restart(channel, now);
 	return channel == &pit->channel[0];
 }
 
@@ -231,16 +231,16 @@ static bool write_control(struct pit *pit, u8 value, s64 now)
 static bool write_count(struct pit_channel *channel, u8 value, s64 now)
 {
 	switch (channel->write_state) {
-	case PIT_RW_MSB: load(channel, value << 8, now); return true;
+	case PIT_RW_MSB: pit_load(channel, value << 8, now); return true;
 	case PIT_RW_WORD0:
 		channel->write_latch = value;
 		channel->write_state = PIT_RW_WORD1;
 		return false;
 	case PIT_RW_WORD1:
 		channel->write_state = PIT_RW_WORD0;
-		load(channel, channel->write_latch | value << 8, now);
+		pit_load(channel, channel->write_latch | value << 8, now);
 		return true;
-	default: load(channel, value, now); return true;
+	default: pit_load(channel, value, now); return true;
 	}
 }
 
@@ -254,7 +254,7 @@ bool pit_write(struct pit *pit, unsigned int port, u8 value, s64 now)
 }
 
 /* Reads the next byte of @word in the order that *state says, and moves *state on. */
-static u8 next_byte(u8 *state, u16 word, enum pit_rw_state after_word)
+static u8 pit_next_byte(u8 *state, u16 word, enum pit_rw_state after_word)
 {
 	switch (*state) {
 	case PIT_RW_MSB: return word >> 8;
@@ -267,7 +267,7 @@ static u8 next_byte(u8 *state, u16 word, enum pit_rw_state after_word)
 static u8 read_latched(struct pit_channel *channel)
 {
 	u8 state = channel->count_latched;
-	u8 value = next_byte(&channel->count_latched, channel->latched_count, PIT_RW_NONE);
+	u8 value = pit_next_byte(&channel->count_latched, channel->latched_count, PIT_RW_NONE);
 
 	if (state == PIT_RW_LSB || state == PIT_RW_MSB)
 		channel->count_latched = PIT_RW_NONE;
@@ -287,7 +287,7 @@ u8 pit_read(struct pit *pit, unsigned int port, s64 now)
 	}
 	if (channel->count_latched)
 		return read_latched(channel);
-	return next_byte(&channel->read_state, pit_count(channel, now), PIT_RW_WORD0);
+	return pit_next_byte(&channel->read_state, pit_count(channel, now), PIT_RW_WORD0);
 }
 
 u8 pit_read_speaker(const struct pit *pit, s64 now)
@@ -317,7 +317,7 @@ void pit_init(struct pit *pit, s64 now)
 		channel->rw_mode = PIT_RW_WORD0;
 		channel->read_state = PIT_RW_WORD0;
 		channel->write_state = PIT_RW_WORD0;
-		load(channel, 0, now);
+		pit_load(channel, 0, now);
 		channel->loaded = false;
 	}
 }
@@ -335,7 +335,7 @@ static bool counts_once(const struct pit_channel *channel)
 static bool has_ended(const struct pit_channel *channel, s64 now)
 {
 	return counts_once(channel) && channel->loaded &&
-	       elapsed_ticks(channel, now) >= ticks(channel);
+	       elapsed_ticks(channel, now) >= pit_ticks(channel);
 }
 
 void pit_note_status(struct pit *pit, s64 now)
@@ -372,14 +372,14 @@ static bool take_beginning(struct pit_channel *channel, s64 began, s64 now)
  */
 static void go_on(struct pit_channel *channel, bool ended, s64 now)
 {
-	u64 whole = ticks_to_ns(ticks(channel));
+	u64 whole = ticks_to_ns(pit_ticks(channel));
 
 	if (!take_beginning(channel, channel->load_ns, now))
-		restart(channel, now);
+		pit_restart(channel, now);
 	if (!counts_once(channel))
 		return;
 	if (!ended && elapsed_ns(channel, now) >= whole)
-		restart(channel, now);
+		pit_restart(channel, now);
 	if (ended && elapsed_ns(channel, now) < whole)
 		channel->load_ns -= whole;
 }

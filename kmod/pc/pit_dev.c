@@ -23,7 +23,7 @@
 #define MISSED_MAX 10000     /* a guest that was stopped long is not flooded with ticks */
 
 /* Context: tick_lock held, so that two pulses do not melt into one. */
-static void pulse(struct pit_dev *dev)
+static void pit_pulse(struct pit_dev *dev)
 {
 	irqchip_set_irq(dev->chip, IRQ_PIT, PIT_GSI, true);
 	irqchip_set_irq(dev->chip, IRQ_PIT, PIT_GSI, false);
@@ -33,7 +33,7 @@ static void pulse(struct pit_dev *dev)
  * @count periods have passed, of which at most one is sent now.
  * Context: hard interrupt.
  */
-static void tick(struct pit_dev *dev, u32 count)
+static void pit_tick(struct pit_dev *dev, u32 count)
 {
 	unsigned long flags;
 	bool send = true;
@@ -45,7 +45,7 @@ static void tick(struct pit_dev *dev, u32 count)
 		dev->missed = min_t(u64, (u64)dev->missed + count - send, MISSED_MAX);
 	}
 	if (send)
-		pulse(dev);
+		pit_pulse(dev);
 	raw_spin_unlock_irqrestore(&dev->tick_lock, flags);
 }
 
@@ -62,7 +62,7 @@ void pit_acked(struct pit_dev *dev)
 	if (dev->reinject && dev->missed) {
 		dev->missed--;
 		dev->acked = false;
-		pulse(dev);
+		pit_pulse(dev);
 	}
 	raw_spin_unlock_irqrestore(&dev->tick_lock, flags);
 }
@@ -94,14 +94,14 @@ void pit_set_reinject(struct pit_dev *dev, bool reinject)
 }
 
 /* Context: hard interrupt. */
-static enum hrtimer_restart timer_expired(struct hrtimer *timer)
+static enum hrtimer_restart pit_timer_expired(struct hrtimer *timer)
 {
 	struct pit_dev *dev = container_of(timer, struct pit_dev, timer);
 	u64 count = 1;
 
 	if (dev->period_ns)
 		count = hrtimer_forward_now(timer, ns_to_ktime(dev->period_ns));
-	tick(dev, min_t(u64, count, MISSED_MAX));
+	pit_tick(dev, min_t(u64, count, MISSED_MAX));
 	return dev->period_ns ? HRTIMER_RESTART : HRTIMER_NORESTART;
 }
 
@@ -120,7 +120,7 @@ static void restart_timer(struct pit_dev *dev, s64 now)
 }
 
 /* Context: the vCPU's thread, may sleep. Ports are 8 bits wide. */
-static int port_read(struct vcpu *vcpu, struct bus_device *bus, u64 addr, int len, void *data)
+static int pit_port_read(struct vcpu *vcpu, struct bus_device *bus, u64 addr, int len, void *data)
 {
 	struct pit_dev *dev = container_of(bus, struct pit_dev, ports);
 
@@ -131,8 +131,8 @@ static int port_read(struct vcpu *vcpu, struct bus_device *bus, u64 addr, int le
 	return 0;
 }
 
-static int port_write(struct vcpu *vcpu, struct bus_device *bus, u64 addr, int len,
-		      const void *data)
+static int pit_port_write(struct vcpu *vcpu, struct bus_device *bus, u64 addr, int len,
+			  const void *data)
 {
 	struct pit_dev *dev = container_of(bus, struct pit_dev, ports);
 	s64 now;
@@ -167,7 +167,7 @@ static int speaker_write(struct vcpu *vcpu, struct bus_device *bus, u64 addr, in
 	return 0;
 }
 
-static const struct bus_ops port_ops = { .read = port_read, .write = port_write };
+static const struct bus_ops port_ops = { .read = pit_port_read, .write = pit_port_write };
 static const struct bus_ops speaker_ops = { .read = speaker_read, .write = speaker_write };
 
 static struct pit_dev *alloc_pit(struct irqchip *chip)
@@ -179,7 +179,7 @@ static struct pit_dev *alloc_pit(struct irqchip *chip)
 	dev->chip = chip;
 	mutex_init(&dev->lock);
 	raw_spin_lock_init(&dev->tick_lock);
-	hrtimer_setup(&dev->timer, timer_expired, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
+	hrtimer_setup(&dev->timer, pit_timer_expired, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
 	dev->reinject = true;
 	dev->acked = true;
 	pit_init(&dev->pit, ktime_get_ns());

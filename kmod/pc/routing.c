@@ -63,7 +63,7 @@ static bool route_conflicts(const struct routing *table, const struct route *rou
 	return false;
 }
 
-static void insert(struct routing *table, const struct route *route)
+static void routing_insert(struct routing *table, const struct route *route)
 {
 	u32 at = lower_bound(table, route->gsi + 1);
 
@@ -87,7 +87,7 @@ int routing_build(struct routing *table, const struct route *routes, u32 count)
 	for (i = 0; i < count; i++) {
 		if (!route_valid(&routes[i]) || route_conflicts(table, &routes[i]))
 			return -EINVAL;
-		insert(table, &routes[i]);
+		routing_insert(table, &routes[i]);
 	}
 	return 0;
 }
@@ -100,7 +100,8 @@ void routing_build_default(struct routing *table)
 	memset(table->gsi_of, 0xff, sizeof(table->gsi_of)); /* NO_GSI */
 	for (i = 0; i < IOAPIC_PINS; i++) {
 		if (i < PIC_PINS)
-			insert(table, &(struct route){ .gsi = i, .chip = ROUTE_PIC, .pin = i });
-		insert(table, &(struct route){ .gsi = i, .chip = ROUTE_IOAPIC, .pin = i });
+			routing_insert(table,
+				       &(struct route){ .gsi = i, .chip = ROUTE_PIC, .pin = i });
+		routing_insert(table, &(struct route){ .gsi = i, .chip = ROUTE_IOAPIC, .pin = i });
 	}
 }

@@ -16,7 +16,7 @@
 #include "run/exits.h"
 
 /* Ends the instruction. @result: what regs_write_*() answered, with 1 for #GP. */
-static int done(struct vcpu *vcpu, int result)
+static int exit_cr_done(struct vcpu *vcpu, int result)
 {
 	switch (result) {
 	case 0: return vcpu_skip_insn(vcpu);
@@ -33,7 +33,7 @@ static int write_cr8(struct vcpu *vcpu, unsigned long value)
 	int r;
 
 	if (value & ~0xful)
-		return done(vcpu, 1);
+		return exit_cr_done(vcpu, 1);
 	r = vcpu_skip_insn(vcpu);
 	if (vcpu->lapic) {
 		lapic_set_tpr(vcpu, value);
@@ -54,9 +54,9 @@ static int mov_to_cr(struct vcpu *vcpu, int cr, unsigned long value)
 	if (!vcpu_64bit(vcpu))
 		value = (u32)value;
 	switch (cr) {
-	case 0: return done(vcpu, regs_write_cr0(vcpu, value));
-	case 3: return done(vcpu, regs_write_cr3(vcpu, value));
-	case 4: return done(vcpu, regs_write_cr4(vcpu, value));
+	case 0: return exit_cr_done(vcpu, regs_write_cr0(vcpu, value));
+	case 3: return exit_cr_done(vcpu, regs_write_cr3(vcpu, value));
+	case 4: return exit_cr_done(vcpu, regs_write_cr4(vcpu, value));
 	case 8: return write_cr8(vcpu, value);
 	}
 	return exit_unexpected(vcpu);
@@ -78,7 +78,7 @@ static int mov_from_cr(struct vcpu *vcpu, int cr, enum gpr gpr)
 }
 
 /* LMSW writes the four low bits of CR0, but cannot clear PE. SDM: "LMSW". */
-static unsigned long lmsw(unsigned long cr0, u64 qual)
+static unsigned long exit_cr_lmsw(unsigned long cr0, u64 qual)
 {
 	u64 source = CRQ_LMSW_DATA(qual);
 
@@ -92,8 +92,10 @@ int exit_cr_access(struct vcpu *vcpu)
 	switch (CRQ_TYPE(qual)) {
 	case CRQ_TYPE_TO_CR: return mov_to_cr(vcpu, CRQ_NUM(qual), vcpu_gpr(vcpu, CRQ_GPR(qual)));
 	case CRQ_TYPE_FROM_CR: return mov_from_cr(vcpu, CRQ_NUM(qual), CRQ_GPR(qual));
-	case CRQ_TYPE_CLTS: return done(vcpu, regs_write_cr0(vcpu, vcpu_cr0(vcpu) & ~CR0_TS));
-	default: return done(vcpu, regs_write_cr0(vcpu, lmsw(vcpu_cr0(vcpu), qual)));
+	case CRQ_TYPE_CLTS:
+		return exit_cr_done(vcpu, regs_write_cr0(vcpu, vcpu_cr0(vcpu) & ~CR0_TS));
+	default:
+		return exit_cr_done(vcpu, regs_write_cr0(vcpu, exit_cr_lmsw(vcpu_cr0(vcpu), qual)));
 	}
 }
 
@@ -101,5 +103,5 @@ int exit_xsetbv(struct vcpu *vcpu)
 {
 	u32 index = vcpu->gpr[GPR_RCX];
 
-	return done(vcpu, vcpu_cpl(vcpu) || fpu_set_xcr(vcpu, index, vcpu_edx_eax(vcpu)));
+	return exit_cr_done(vcpu, vcpu_cpl(vcpu) || fpu_set_xcr(vcpu, index, vcpu_edx_eax(vcpu)));
 }

@@ -15,7 +15,7 @@
 #include "run/exits.h"
 
 /* A #DB is the debugger's, or the guest's own. */
-static int db(struct vcpu *vcpu)
+static int exception_db(struct vcpu *vcpu)
 {
 	unsigned long dr6;
 	int r = debug_handle_db(vcpu, &dr6);
@@ -29,7 +29,7 @@ static int db(struct vcpu *vcpu)
 	return 1;
 }
 
-static int bp(struct vcpu *vcpu)
+static int exception_bp(struct vcpu *vcpu)
 {
 	int r = debug_handle_bp(vcpu);
 
@@ -41,7 +41,7 @@ static int bp(struct vcpu *vcpu)
 }
 
 /* An #AC is the guest's own, or the host's detection of split locks, unknown to the guest. */
-static int ac(struct vcpu *vcpu)
+static int exception_ac(struct vcpu *vcpu)
 {
 	u32 error = vmread(VMCS_EXIT_INTR_ERROR);
 
@@ -65,9 +65,9 @@ int exit_exception_nmi(struct vcpu *vcpu)
 		return 1;
 	vcpu->stats.exceptions++;
 	switch (info & INTR_VECTOR) {
-	case VEC_DB: return db(vcpu);
-	case VEC_BP: return bp(vcpu);
-	case VEC_AC: return ac(vcpu);
+	case VEC_DB: return exception_db(vcpu);
+	case VEC_BP: return exception_bp(vcpu);
+	case VEC_AC: return exception_ac(vcpu);
 	}
 	return exit_unexpected(vcpu);
 }

@@ -29,7 +29,7 @@ static int ept_violation(struct vcpu *vcpu)
 }
 
 /* In VMX root operation there is no SMM monitor to call. Elsewhere VMCALL is a hypercall. */
-static int vmcall(struct vcpu *vcpu)
+static int exit_any_vmcall(struct vcpu *vcpu)
 {
 	return nested_in_root(vcpu) ? vmx_vmcall(vcpu) : exit_vmcall(vcpu);
 }
@@ -47,7 +47,7 @@ static const exit_handler handlers[NR_EXITS] = {
 	[EXIT_HLT] = exit_hlt,
 	[EXIT_INVD] = exit_skip,
 	[EXIT_RDPMC] = exit_gp,
-	[EXIT_VMCALL] = vmcall,
+	[EXIT_VMCALL] = exit_any_vmcall,
 	[EXIT_VMCLEAR] = vmx_vmclear,
 	[EXIT_VMLAUNCH] = vmx_vmlaunch,
 	[EXIT_VMPTRLD] = vmx_vmptrld,

@@ -21,7 +21,7 @@ static bool may_call(struct vcpu *vcpu, u16 code)
 	return spins && spins != TLFS_NEVER_NOTIFY;
 }
 
-static u64 call(struct vcpu *vcpu, u64 input)
+static u64 exit_hyperv_do_call(struct vcpu *vcpu, u64 input)
 {
 	if (!may_call(vcpu, input & TLFS_CALL_CODE))
 		return TLFS_STATUS_ACCESS_DENIED;
@@ -44,7 +44,7 @@ int exit_hyperv_call(struct vcpu *vcpu)
 		inject_ud(vcpu);
 		return 1;
 	}
-	status = call(vcpu, wide ? vcpu->gpr[GPR_RCX] : vcpu_edx_eax(vcpu));
+	status = exit_hyperv_do_call(vcpu, wide ? vcpu->gpr[GPR_RCX] : vcpu_edx_eax(vcpu));
 	vcpu->stats.hypercalls++;
 	if (wide)
 		vcpu->gpr[GPR_RAX] = status;

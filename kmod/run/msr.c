@@ -31,7 +31,7 @@ static int finish_user_wrmsr(struct vcpu *vcpu)
 }
 
 /* An access is refused by #GP, unless userspace wants to decide (KVM_CAP_X86_USER_SPACE_MSR). */
-static int refused(struct vcpu *vcpu, int result, u32 exit_reason, u64 value)
+static int exit_msr_refused(struct vcpu *vcpu, int result, u32 exit_reason, u64 value)
 {
 	static const u32 reasons[] = {
 		[MSR_FAULT] = KVM_MSR_EXIT_REASON_INVAL,
@@ -62,7 +62,7 @@ int exit_rdmsr(struct vcpu *vcpu)
 
 	trace_abyme_msr(false, index, value, r);
 	if (unlikely(r))
-		return refused(vcpu, r, KVM_EXIT_X86_RDMSR, 0);
+		return exit_msr_refused(vcpu, r, KVM_EXIT_X86_RDMSR, 0);
 	vcpu_set_edx_eax(vcpu, value);
 	return vcpu_skip_insn(vcpu);
 }
@@ -75,6 +75,6 @@ int exit_wrmsr(struct vcpu *vcpu)
 
 	trace_abyme_msr(true, index, value, r);
 	if (unlikely(r))
-		return refused(vcpu, r, KVM_EXIT_X86_WRMSR, value);
+		return exit_msr_refused(vcpu, r, KVM_EXIT_X86_WRMSR, value);
 	return vcpu_skip_insn(vcpu);
 }

@@ -123,7 +123,7 @@ static void deliver_exception(struct vcpu *vcpu)
  * An event whose delivery an exit cut short goes before all others. Return:
  * whether there was one.
  */
-static bool reinject(struct vcpu *vcpu)
+static bool run_reinject(struct vcpu *vcpu)
 {
 	struct vcpu_inject *in = &vcpu->inject;
 
@@ -197,7 +197,7 @@ static int deliver_events(struct vcpu *vcpu, bool *immediate)
 		if (r <= 0)
 			return r;
 	}
-	if (!reinject(vcpu)) {
+	if (!run_reinject(vcpu)) {
 		if (vcpu->inject.exception.pending)
 			deliver_exception(vcpu);
 		else if (!*immediate && !deliver_nmi(vcpu))
@@ -236,7 +236,7 @@ static bool must_not_enter(struct vcpu *vcpu)
  * may not watch: nothing in there may be traced or take a lock. Context:
  * interrupts off. Return: 0, or 1 on VMfail.
  */
-static __always_inline int cross(struct vcpu *vcpu)
+static __always_inline int run_cross(struct vcpu *vcpu)
 {
 	struct vmcs *vmcs = vcpu->vmcs;
 	const u64 *spec_ctrl = vcpu->cpuid.spec_ctrl ? &vcpu->msrs.spec_ctrl : NULL;
@@ -264,7 +264,7 @@ static noinline int cross_watched(struct vcpu *vcpu)
 	int failed;
 
 	nested_watch_entry(vcpu);
-	failed = cross(vcpu);
+	failed = run_cross(vcpu);
 	nested_watch_exit(vcpu);
 	return failed;
 }
@@ -369,7 +369,7 @@ static u32 enter_guest(struct vcpu *vcpu)
 
 	vcpu_lazy_flush(vcpu);
 	trace_abyme_entry(vcpu);
-	failed = unlikely(vcpu->watched) ? cross_watched(vcpu) : cross(vcpu);
+	failed = unlikely(vcpu->watched) ? cross_watched(vcpu) : run_cross(vcpu);
 	if (unlikely(failed)) {
 		vcpu->exit_reason = NO_EXIT;
 		vcpu->stats.exits++;
@@ -470,7 +470,7 @@ static bool has_work(struct vcpu *vcpu)
 }
 
 /* Waits busily, for longer if that paid off lately. Return: whether it did this time. */
-static bool poll(struct vcpu *vcpu)
+static bool run_poll(struct vcpu *vcpu)
 {
 	u64 end = ktime_get_ns() + vcpu->halt_poll_ns;
 
@@ -517,7 +517,7 @@ static void adapt_poll(struct vcpu *vcpu, u64 slept_ns)
 }
 
 /* The vCPU is halted, or waits for a SIPI. */
-static int block(struct vcpu *vcpu)
+static int run_block(struct vcpu *vcpu)
 {
 	u64 start;
 
@@ -525,7 +525,7 @@ static int block(struct vcpu *vcpu)
 		nested_halted(vcpu);
 	if (unlikely(vcpu->watched))
 		nested_watch_spend(vcpu, ABYME_SPENT_IDLE);
-	if (!poll(vcpu)) {
+	if (!run_poll(vcpu)) {
 		start = ktime_get_ns();
 		sleep_until_work(vcpu);
 		adapt_poll(vcpu, ktime_get_ns() - start);
@@ -541,7 +541,7 @@ static int block(struct vcpu *vcpu)
 
 /* --- KVM_RUN ------------------------------------------------------------ */
 
-static bool runnable(struct vcpu *vcpu)
+static bool run_runnable(struct vcpu *vcpu)
 {
 	if (vcpu->lapic && unlikely(lapic_has_events(vcpu))) {
 		if (!nested_holds_init(vcpu))
@@ -624,7 +624,7 @@ int vcpu_run(struct vcpu *vcpu)
 	if (r > 0 && vcpu->run->request_interrupt_window)
 		vcpu_request(vcpu, REQ_EVENT);
 	while (r > 0) {
-		r = runnable(vcpu) ? enter_once(vcpu) : block(vcpu);
+		r = run_runnable(vcpu) ? enter_once(vcpu) : run_block(vcpu);
 		if (r > 0)
 			r = tell_user(vcpu);
 		if (r > 0 && window_open_for_user(vcpu))

@@ -33,7 +33,7 @@ void report_check(struct vcpu *vcpu, const struct check *failed, const struct ch
 	n->failed_value = field_value(n, failed, c);
 }
 
-static const char *sentence(const struct report *r)
+static const char *report_sentence(const struct report *r)
 {
 	if (r->check)
 		return r->check->message;
@@ -47,7 +47,7 @@ static const char *sentence(const struct report *r)
 }
 
 /* Makes of a record what userspace gets, with names and sentences. */
-static void describe(const struct report *r, struct abyme_entry_report *to)
+static void report_describe(const struct report *r, struct abyme_entry_report *to)
 {
 	const struct check *check = r->check;
 
@@ -63,7 +63,7 @@ static void describe(const struct report *r, struct abyme_entry_report *to)
 		.field = check && !check->operand ? check->field : ABYME_NO_FIELD,
 		.l2 = r->l2,
 	};
-	strscpy(to->sentence, sentence(r), sizeof(to->sentence));
+	strscpy(to->sentence, report_sentence(r), sizeof(to->sentence));
 	if (!check)
 		return;
 	strscpy(to->check, check->id, sizeof(to->check));
@@ -72,14 +72,14 @@ static void describe(const struct report *r, struct abyme_entry_report *to)
 		sizeof(to->operand));
 }
 
-static void trace(struct vcpu *vcpu, const struct report *r)
+static void report_trace(struct vcpu *vcpu, const struct report *r)
 {
 	struct abyme_entry_report full;
 	char line[REPORT_LINE];
 
 	if (!trace_abyme_nested_entry_failed_enabled())
 		return;
-	describe(r, &full);
+	report_describe(r, &full);
 	report_text(line, sizeof(line), &full);
 	trace_abyme_nested_entry_failed(vcpu->id, line);
 }
@@ -92,7 +92,7 @@ void report_add(struct vcpu *vcpu, struct report r)
 	if (r.outcome != ABYME_STATE_REFUSED) /* a VMCS that never was current */
 		r.vmcs12 = n->vmcs12_ptr;
 	n->report[r.sequence % ABYME_REPORTS] = r;
-	trace(vcpu, &r);
+	report_trace(vcpu, &r);
 	if (n->watch & ABYME_WATCH_REPORTS)
 		vcpu_request(vcpu, REQ_LEAVE);
 }
@@ -140,7 +140,7 @@ static int put_reports(const struct nested *n, u64 after, struct abyme_entry_rep
 	int count = 0;
 
 	for (s = max(oldest, after + 1); s && s <= n->reports; s++, count++) {
-		describe(&n->report[s % ABYME_REPORTS], &full);
+		report_describe(&n->report[s % ABYME_REPORTS], &full);
 		if (copy_to_user(&user[count], &full, sizeof(full)))
 			return -EFAULT;
 	}

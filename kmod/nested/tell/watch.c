@@ -51,7 +51,7 @@ void nested_watch_exit(struct vcpu *vcpu)
 }
 
 /* What abyme_nested_exit.detail says, by the exit's reason. */
-static u64 detail(const struct vcpu *vcpu, const struct l2_exit *x)
+static u64 watch_detail(const struct vcpu *vcpu, const struct l2_exit *x)
 {
 	switch (x->reason) {
 	case EXIT_EXCEPTION_NMI:
@@ -66,13 +66,14 @@ static u64 detail(const struct vcpu *vcpu, const struct l2_exit *x)
 	}
 }
 
-static struct abyme_nested_exit record(const struct vcpu *vcpu, const struct l2_exit *x, u64 rip)
+static struct abyme_nested_exit watch_record(const struct vcpu *vcpu, const struct l2_exit *x,
+					     u64 rip)
 {
 	return (struct abyme_nested_exit){
 		.vmcs12 = vcpu->nested->vmcs12_ptr,
 		.l2_rip = rip,
 		.qualification = x->qual,
-		.detail = detail(vcpu, x),
+		.detail = watch_detail(vcpu, x),
 		.reason = x->reason,
 	};
 }
@@ -86,7 +87,7 @@ static void note_for_ring(struct vcpu *vcpu, struct exit_ring *ring, u32 reason)
 		x.intr_info = vcpu->intr_info;
 	if (reason == EXIT_EPT_VIOLATION || reason == EXIT_EPT_MISCONFIG)
 		x.gpa = vmread(VMCS_GUEST_PHYS_ADDR);
-	r = record(vcpu, &x, vcpu_rip(vcpu));
+	r = watch_record(vcpu, &x, vcpu_rip(vcpu));
 	exit_ring_exit(ring, &r);
 }
 
@@ -117,7 +118,7 @@ void watch_to_l1(struct vcpu *vcpu, const struct l2_exit *x)
 	if (!w)
 		return;
 	/* After an entry that failed L2 is where vmcs12 has it. */
-	r = record(vcpu, x, x->reason & EXIT_ENTRY_FAILED ? n->v->guest_rip : vcpu_rip(vcpu));
+	r = watch_record(vcpu, x, x->reason & EXIT_ENTRY_FAILED ? n->v->guest_rip : vcpu_rip(vcpu));
 	exit_ring_spend(&w->ring, ABYME_SPENT_L0, rdtsc_ordered());
 	exit_ring_to_l1(&w->ring, &r, reported_as(x->reason));
 }
@@ -149,19 +150,19 @@ static u64 hardware_flushes(const struct vcpu *vcpu)
 	return vcpu->stats.tlb_flush - vcpu->nested->exit_watch->tlb_flushes_off;
 }
 
-static int allocate(struct nested *n, struct exit_watch **w)
+static int watch_allocate(struct nested *n, struct exit_watch **w)
 {
 	*w = n->exit_watch ?: kvzalloc(sizeof(**w), GFP_KERNEL_ACCOUNT);
 	return *w ? 0 : -ENOMEM;
 }
 
-static void begin(struct vcpu *vcpu, struct exit_watch *w)
+static void watch_begin(struct vcpu *vcpu, struct exit_watch *w)
 {
 	w->tlb_flushes_off = vcpu->stats.tlb_flush - w->flush[ABYME_FLUSH_HARDWARE];
 	exit_ring_begin(&w->ring, ABYME_SPENT_USER, rdtsc_ordered());
 }
 
-static void end(struct vcpu *vcpu, struct exit_watch *w)
+static void watch_end(struct vcpu *vcpu, struct exit_watch *w)
 {
 	w->flush[ABYME_FLUSH_HARDWARE] = hardware_flushes(vcpu);
 	exit_ring_spend(&w->ring, ABYME_SPENT_USER, rdtsc_ordered());
@@ -178,11 +179,11 @@ int nested_set_watch(struct vcpu *vcpu, const struct abyme_watch *watch)
 		return -EINVAL;
 	if (!n)
 		return -ENXIO;
-	if ((flags & ABYME_WATCH_EXITS) && allocate(n, &w))
+	if ((flags & ABYME_WATCH_EXITS) && watch_allocate(n, &w))
 		return -ENOMEM;
 	changed = n->watch ^ flags;
 	if (changed & n->watch & ABYME_WATCH_EXITS)
-		end(vcpu, n->exit_watch);
+		watch_end(vcpu, n->exit_watch);
 	/* ept02_unmap() may look at both at any time, in another thread. */
 	mem_lock(&vcpu->vm->mem);
 	if (w)
@@ -190,7 +191,7 @@ int nested_set_watch(struct vcpu *vcpu, const struct abyme_watch *watch)
 	n->watch = flags;
 	mem_unlock(&vcpu->vm->mem);
 	if (changed & flags & ABYME_WATCH_EXITS)
-		begin(vcpu, w);
+		watch_begin(vcpu, w);
 	if (changed & ABYME_WATCH_EXITS)
 		shadow_follow_watch(vcpu);
 	vcpu->watched = flags;
@@ -231,7 +232,7 @@ int nested_get_exits(struct vcpu *vcpu, struct abyme_nested_exits __user *user)
 	return 0;
 }
 
-static u32 shadowed(const struct nested *n, const struct vmcs12_field *f)
+static u32 watch_shadowed(const struct nested *n, const struct vmcs12_field *f)
 {
 	return (shadow_serves(n, f, false) ? ABYME_READ_SHADOWED : 0) |
 	       (shadow_serves(n, f, true) ? ABYME_WRITE_SHADOWED : 0);
@@ -248,7 +249,7 @@ static int put_fields(const struct nested *n, struct abyme_field_count __user *u
 	for (i = 0; i < NR_FIELDS; i++) {
 		struct abyme_field_count one = {
 			.field = vmcs12_fields[i].enc,
-			.flags = shadowed(n, &vmcs12_fields[i]),
+			.flags = watch_shadowed(n, &vmcs12_fields[i]),
 			.reads = w->field[i].reads,
 			.writes = w->field[i].writes,
 		};
