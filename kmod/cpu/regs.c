@@ -167,16 +167,6 @@ static unsigned long cr_merge_l1(unsigned long old, unsigned long new,
 	return (new & ~l1->mask) | (old & l1->mask);
 }
 
-static bool nested_allows_cr0(struct vcpu *vcpu, unsigned long cr0)
-{
-	return !vcpu->cpuid.vmx || nested_cr0_valid(vcpu, cr0);
-}
-
-static bool nested_allows_cr4(struct vcpu *vcpu, unsigned long cr4)
-{
-	return !vcpu->cpuid.vmx || nested_cr4_valid(vcpu, cr4);
-}
-
 /* Everything that can fail comes before anything is changed. */
 int regs_write_cr0(struct vcpu *vcpu, unsigned long cr0)
 {
@@ -189,7 +179,7 @@ int regs_write_cr0(struct vcpu *vcpu, unsigned long cr0)
 	if (!cr0_write_ok(&s, cr0))
 		return 1;
 	cr0 = (cr0 & CR0_DEFINED) | CR0_ET;
-	if (!nested_allows_cr0(vcpu, cr0))
+	if (!nested_cr0_valid(vcpu, cr0))
 		return 1;
 	if (efer & EFER_BIT_LME)
 		efer |= EFER_BIT_LMA;
@@ -230,7 +220,7 @@ int regs_write_cr4(struct vcpu *vcpu, unsigned long cr4)
 
 	regs_cr_state(vcpu, &s);
 	cr4 = cr_merge_l1(s.cr4, cr4, &vcpu->cr4_l1);
-	if (!cr4_write_ok(&s, cr4) || !nested_allows_cr4(vcpu, cr4))
+	if (!cr4_write_ok(&s, cr4) || !nested_cr4_valid(vcpu, cr4))
 		return 1;
 	changed = s.cr4 ^ cr4;
 	if ((changed & CR4_PDPTE_BITS) && pae_paging(s.cr0, cr4, s.efer)) {

@@ -20,7 +20,6 @@
 #include "cpu/vm.h"
 #include "mem/mem_internal.h"
 
-#define LARGE_PAGES 512ULL /* 4 KiB pages in one of 2 MiB */
 #define LARGE_SIZE (LARGE_PAGES << PAGE_SHIFT)
 /* How many pages one 4 KiB fault maps at most. The stack holds two arrays of that size. */
 #define PREFILL 16

@@ -25,6 +25,7 @@
 struct vm;
 struct vcpu;
 
+#define LARGE_PAGES 512ULL /* 4 KiB pages in one of 2 MiB */
 #define MEM_MAX_SLOTS 509 /* what KVM_CAP_NR_MEMSLOTS answers */
 
 /*

@@ -29,7 +29,6 @@
 /* The key of the root that stands for no EPT12 at all: no EPTP has this bit alone. */
 #define NO_EPT12 BIT(0)
 #define PML_ENTRIES 512
-#define LARGE_PAGES 512ULL /* 4 KiB pages in one of 2 MiB */
 /* So many pages around one that faulted are mapped with it, where L1 has mapped them before. */
 #define PREFILL 16
 
@@ -270,15 +269,21 @@ static void ept02_describe(struct vcpu *vcpu, struct ept12 *ept)
 	};
 }
 
-/*
- * Walks EPT12 for @access, which sets its flags, and logs a page that became
- * dirty. May sleep.
- */
-static void ept02_walk(struct vcpu *vcpu, u64 gpa, u32 access, struct ept12_result *res)
+/* Walks EPT12 for @access. @no_trace: as in struct ept12. May sleep. */
+static void walk_ept12(struct vcpu *vcpu, u64 gpa, u32 access, bool no_trace,
+		       struct ept12_result *res)
 {
 	const struct ept12_mem mem = { vcpu, ept02_read_entry, ept02_update_entry };
 	struct ept12 ept;
 
+	ept02_describe(vcpu, &ept);
+	ept.no_trace = no_trace;
+	ept12_walk(&ept, &mem, l2_gpa(gpa), access, res);
+}
+
+/* Walks for @access, which sets EPT12's flags, and logs a page that became dirty. May sleep. */
+static void ept02_walk(struct vcpu *vcpu, u64 gpa, u32 access, struct ept12_result *res)
+{
 	if (!l1_uses_ept(vcpu->nested)) {
 		/* As if L1 mapped all of its memory to itself, in large pages. */
 		*res = (struct ept12_result){
@@ -289,8 +294,7 @@ static void ept02_walk(struct vcpu *vcpu, u64 gpa, u32 access, struct ept12_resu
 		};
 		return;
 	}
-	ept02_describe(vcpu, &ept);
-	ept12_walk(&ept, &mem, l2_gpa(gpa), access, res);
+	walk_ept12(vcpu, gpa, access, false, res);
 	if (res->dirtied)
 		pml_log(vcpu, gpa);
 }
@@ -555,6 +559,12 @@ static int map_group(struct vcpu *vcpu, struct ept02_fault *f)
 	return r;
 }
 
+/* Is there no memory of L1's, but a page of L0's, for its APIC-access page? */
+static bool is_stand_in(const struct nested *n, const struct ept02_fault *f)
+{
+	return !((l1_addr(f->res.gpa) ^ n->apic_stands_in) >> PAGE_SHIFT);
+}
+
 /* Maps the page that stands in for L1's APIC-access page; the processor lets nobody read it. */
 static void map_stand_in(struct vcpu *vcpu, struct ept02_fault *f)
 {
@@ -593,7 +603,7 @@ static int ept02_refill(struct vcpu *vcpu, struct ept02_fault *f)
 	r = mem_reserve_tables(vcpu);
 	if (r)
 		return r;
-	if (unlikely(!((l1_addr(f->res.gpa) ^ vcpu->nested->apic_stands_in) >> PAGE_SHIFT))) {
+	if (unlikely(is_stand_in(vcpu->nested, f))) {
 		map_stand_in(vcpu, f);
 		return 1;
 	}
@@ -609,25 +619,20 @@ static int ept02_refill(struct vcpu *vcpu, struct ept02_fault *f)
 
 void ept02_map_answered(struct vcpu *vcpu)
 {
-	const struct ept12_mem mem = { vcpu, ept02_read_entry, ept02_update_entry };
 	struct nested *n = vcpu->nested;
 	struct ept02_fault f = {
 		.root = n->current_root,
 		.gpa = n->answered.gpa,
 		.access = n->answered.access,
 	};
-	struct ept12 ept;
 	unsigned long absent;
 	int idx;
 
 	n->answered.gpa = NO_GPA;
 	if (!f.root || f.root->eptp12 != n->answered.root || !l1_uses_ept(n))
 		return;
-	ept02_describe(vcpu, &ept);
-	ept.no_trace = true;
-	ept12_walk(&ept, &mem, l2_gpa(f.gpa), f.access, &f.res);
-	if (f.res.outcome != EPT12_OK || mem_reserve_tables(vcpu) ||
-	    !((l1_addr(f.res.gpa) ^ n->apic_stands_in) >> PAGE_SHIFT))
+	walk_ept12(vcpu, f.gpa, f.access, true, &f.res);
+	if (f.res.outcome != EPT12_OK || is_stand_in(n, &f) || mem_reserve_tables(vcpu))
 		return;
 	idx = mem_read_lock(&vcpu->vm->mem);
 	if (!map_page(vcpu, &f, true, &absent))

@@ -272,7 +272,7 @@ static noinline int cross_watched(struct vcpu *vcpu)
 /* What .exit_reason is when the processor refused to enter at all. */
 #define NO_EXIT 0xffff
 
-/* Reads the exit, and does what must not wait: NMIs and machine checks. Interrupts off. */
+/* Context: interrupts off. */
 static void read_exit(struct vcpu *vcpu)
 {
 	u32 reason = vmread(VMCS_EXIT_REASON);
@@ -283,9 +283,17 @@ static void read_exit(struct vcpu *vcpu)
 	vcpu->exit_qual_read = false;
 	vcpu->idt_vectoring = vmread(VMCS_IDT_VECTORING_INFO);
 	vcpu->lazy_avail = 0;
-	if (unlikely((u16)reason == EXIT_MCE_ENTRY))
+}
+
+/*
+ * What of an exit is the host's and must not wait: an NMI or a machine check. The host's
+ * handlers run with the host's FPU state and breakpoints. Context: interrupts off.
+ */
+static void serve_host(struct vcpu *vcpu)
+{
+	if (unlikely((u16)vcpu->exit_reason == EXIT_MCE_ENTRY))
 		compat_machine_check();
-	if (reason != EXIT_EXCEPTION_NMI)
+	if (vcpu->exit_reason != EXIT_EXCEPTION_NMI)
 		return;
 	vcpu->intr_info = vmread(VMCS_EXIT_INTR_INFO);
 	if ((vcpu->intr_info & INTR_TYPE_MASK) == INTR_TYPE_NMI)
@@ -351,6 +359,7 @@ static void leave_guest(struct vcpu *vcpu)
 {
 	fpu_exit(vcpu);
 	debug_exit(vcpu);
+	serve_host(vcpu);
 	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
 	leave_irqs_off(vcpu);
 	preempt_enable();
