@@ -26,7 +26,7 @@ struct vm;
 struct vcpu;
 
 #define LARGE_PAGES 512ULL /* 4 KiB pages in one of 2 MiB */
-#define MEM_MAX_SLOTS 509 /* what KVM_CAP_NR_MEMSLOTS answers */
+#define MEM_MAX_SLOTS 509  /* what KVM_CAP_NR_MEMSLOTS answers */
 
 /*
  * Which pages of a slot an EPT02 may map. Bits may be left from roots that were
