@@ -44,6 +44,7 @@
 #define CR4_SMEP BIT_ULL(20)
 #define CR4_SMAP BIT_ULL(21)
 #define CR4_PKE BIT_ULL(22)
+#define CR4_CET BIT_ULL(23)
 
 /* The kernel has EFER_SCE and so on. */
 #define EFER_BIT_SCE BIT_ULL(0)

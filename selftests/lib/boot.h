@@ -13,6 +13,7 @@ void claims_run(void);
 void __attribute__((noreturn)) claim_abort(void);
 
 void traps_init(void);
+void set_gate(unsigned int vector, u64 address, unsigned int dpl);
 void trap_entry(struct trap_frame *frame);
 
 int __attribute__((returns_twice)) jump_set(u64 buf[8]);

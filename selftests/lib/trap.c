@@ -23,7 +23,7 @@ static struct gate idt[256] __aligned(16);
 static trap_handler_t handlers[256];
 static u64 tss_pages[MAX_CPUS][16] __aligned(128);
 
-static void set_gate(unsigned int vector, u64 address, unsigned int dpl)
+void set_gate(unsigned int vector, u64 address, unsigned int dpl)
 {
 	idt[vector] = (struct gate){
 		.offset0 = address,
