@@ -70,6 +70,7 @@ static const struct extension extensions[] = {
 	{ KVM_CAP_XSAVE2, sizeof(struct kvm_xsave) },
 	{ KVM_CAP_XCRS, 1, has_xsave },
 	{ KVM_CAP_SREGS2, 1 },
+	{ KVM_CAP_ONE_REG, 1 },
 	{ KVM_CAP_GET_TSC_KHZ, 1 },
 	{ KVM_CAP_TSC_CONTROL, 1, hw_has_tsc_scaling },
 	{ KVM_CAP_TSC_DEADLINE_TIMER, 1 },

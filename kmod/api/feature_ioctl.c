@@ -192,6 +192,74 @@ long sys_get_msrs(void __user *arg)
 	return msr_io(NULL, arg, feature_one, true);
 }
 
+/* --- one register ------------------------------------------------------- */
+
+/* KVM's ids of registers, which only headers since Linux 6.18 name. */
+#define REG_MSR (KVM_REG_X86 | KVM_REG_SIZE_U64 | 2ull << 32) /* and the MSR's index */
+#define REG_SSP (KVM_REG_X86 | KVM_REG_SIZE_U64 | 3ull << 32)
+
+/* SSP is what no other request has, and it is there with shadow stacks. 0, -EINVAL. */
+static int read_reg(struct vcpu *vcpu, u64 id, u64 *value)
+{
+	if (upper_32_bits(id) == upper_32_bits(REG_MSR))
+		return msr_read(vcpu, id, true, value) ? -EINVAL : 0;
+	if (id != REG_SSP || !vcpu->cpuid.shadow_stacks)
+		return -EINVAL;
+	*value = cet_get_ssp();
+	return 0;
+}
+
+static int write_reg(struct vcpu *vcpu, u64 id, u64 value)
+{
+	if (upper_32_bits(id) == upper_32_bits(REG_MSR))
+		return msr_write(vcpu, id, true, value) ? -EINVAL : 0;
+	if (id != REG_SSP || !vcpu->cpuid.shadow_stacks)
+		return -EINVAL;
+	return cet_set_ssp(vcpu, value);
+}
+
+/* KVM_GET_ONE_REG. -EFAULT; -EINVAL: there is no such register. */
+long vcpu_get_one_reg(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_one_reg reg;
+	u64 value;
+	int r;
+
+	if (copy_from_user(&reg, arg, sizeof(reg)))
+		return -EFAULT;
+	r = read_reg(vcpu, reg.id, &value);
+	if (r)
+		return r;
+	return put_user(value, (u64 __user *)u64_to_user_ptr(reg.addr));
+}
+
+/* KVM_SET_ONE_REG. -EFAULT; -EINVAL: no such register, or it cannot hold the value. */
+long vcpu_set_one_reg(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_one_reg reg;
+	u64 value;
+
+	if (copy_from_user(&reg, arg, sizeof(reg)) ||
+	    get_user(value, (u64 __user *)u64_to_user_ptr(reg.addr)))
+		return -EFAULT;
+	return write_reg(vcpu, reg.id, value);
+}
+
+/* KVM_GET_REG_LIST: those that are no MSRs. -EFAULT; -E2BIG with .n set: too little room. */
+long vcpu_get_reg_list(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_reg_list __user *user = arg;
+	u64 room, count = vcpu->cpuid.shadow_stacks;
+
+	if (get_user(room, &user->n) || put_user(count, &user->n))
+		return -EFAULT;
+	if (room < count)
+		return -E2BIG;
+	return count ? put_user(REG_SSP, &user->reg[0]) : 0;
+}
+
+/* --- lists of MSRs ------------------------------------------------------ */
+
 /* Fills a list of MSRs with @flag. -E2BIG with .nmsrs set: too little room. */
 static long get_list(struct kvm_msr_list __user *user, u32 flag)
 {

@@ -13,6 +13,7 @@
 
 #include "api/dev.h"
 #include "cpu/clock.h"
+#include "cpu/cet.h"
 #include "cpu/cpuid.h"
 #include "cpu/fpu.h"
 #include "cpu/msrs.h"
@@ -65,6 +66,7 @@ static int __init abyme_init(void)
 	nested_setup();
 	fpu_setup();
 	cpuid_setup();
+	cet_setup();
 	spec_ctrl_setup();
 	clock_setup();
 	vmxop_setup();

@@ -178,6 +178,9 @@ VCPU_FN(vcpu_get_xcrs)
 VCPU_FN(vcpu_set_xcrs)
 VCPU_FN(vcpu_get_msrs)
 VCPU_FN(vcpu_set_msrs)
+VCPU_FN(vcpu_get_one_reg)
+VCPU_FN(vcpu_set_one_reg)
+VCPU_FN(vcpu_get_reg_list)
 VCPU_FN(vcpu_get_cpuid2)
 VCPU_FN(vcpu_set_cpuid2)
 VCPU_FN(vcpu_get_supported_hv_cpuid)
@@ -226,6 +229,9 @@ static const struct ioctl_row rows[] = {
 	{ KVM_SET_XCRS, row_vcpu_set_xcrs },
 	{ KVM_GET_MSRS, row_vcpu_get_msrs },
 	{ KVM_SET_MSRS, row_vcpu_set_msrs },
+	{ KVM_GET_ONE_REG, row_vcpu_get_one_reg },
+	{ KVM_SET_ONE_REG, row_vcpu_set_one_reg },
+	{ KVM_GET_REG_LIST, row_vcpu_get_reg_list },
 	{ KVM_GET_CPUID2, row_vcpu_get_cpuid2 },
 	{ KVM_SET_CPUID2, row_vcpu_set_cpuid2 },
 	{ KVM_GET_SUPPORTED_HV_CPUID, row_vcpu_get_supported_hv_cpuid },

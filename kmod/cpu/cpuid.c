@@ -184,6 +184,8 @@ static const struct {
 	{ 7, CPUID_REG_ECX, CPUID_7_ECX_UMIP, CR4_UMIP },
 	{ 7, CPUID_REG_ECX, CPUID_7_ECX_PKU, CR4_PKE },
 	{ 7, CPUID_REG_ECX, CPUID_7_ECX_LA57, CR4_LA57 },
+	{ 7, CPUID_REG_ECX, CPUID_7_ECX_SHADOW_STACKS, CR4_CET },
+	{ 7, CPUID_REG_EDX, CPUID_7_EDX_IBT, CR4_CET },
 };
 
 /* The CR4 bits that fault, by @vcpu's table, or, if @vcpu is NULL, by what is supported. */
@@ -263,12 +265,19 @@ static void cpuid_derive(struct vcpu *vcpu)
 	c->monitor = leaf1 & CPUID_1_ECX_MONITOR;
 	c->xsaves = (leaf1 & CPUID_1_ECX_XSAVE) && hw_has_xsaves() &&
 		    (cpuid_word(vcpu, 0xd, 1, CPUID_REG_EAX) & CPUID_D1_EAX_XSAVES);
+	c->shadow_stacks = hw_has_cet() &&
+			   (cpuid_word(vcpu, 7, 0, CPUID_REG_ECX) &
+			    cpuid_supported_word(7, 0, CPUID_REG_ECX) & CPUID_7_ECX_SHADOW_STACKS);
+	c->branch_tracking = hw_has_cet() &&
+			     (leaf7 & cpuid_supported_word(7, 0, CPUID_REG_EDX) & CPUID_7_EDX_IBT);
 	c->hyperv = cpuid_word(vcpu, TLFS_LEAF_INTERFACE, 0, CPUID_REG_EAX) == TLFS_INTERFACE;
 	c->maxphyaddr = clamp_t(u32, bits ?: 36, 32, widest_physical());
 	c->cr4_reserved = cr4_reserved(vcpu);
 	c->efer_reserved = cpuid_efer_reserved(vcpu);
 	c->xcr0_supported = xcr0_of(vcpu);
-	c->xss_supported = 0;
+	c->xss_supported = c->xsaves ? cpuid_word(vcpu, 0xd, 1, CPUID_REG_ECX) : 0;
+	c->xss_supported &= cpuid_supported_xss();
+	vcpu->msrs.xss &= c->xss_supported;
 }
 
 void cpuid_get(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries)

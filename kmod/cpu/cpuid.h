@@ -35,8 +35,9 @@ struct vcpu_cpuid {
 	bool xsaves;
 	bool ibpb, flush_l1d;
 	u64 spec_ctrl; /* bits of IA32_SPEC_CTRL that there are; 0: it is not there */
-	bool monitor;  /* and MWAIT */
-	bool hyperv;   /* the guest is shown Hyper-V's interface */
+	bool shadow_stacks, branch_tracking; /* the two halves of CET */
+	bool monitor;			     /* and MWAIT */
+	bool hyperv;			     /* the guest is shown Hyper-V's interface */
 	u8 maxphyaddr;
 	unsigned long cr4_reserved; /* CR4 bits that fault */
 	u64 efer_reserved;
@@ -67,6 +68,8 @@ void cpuid_execute(struct vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
 int cpuid_supported(struct kvm_cpuid_entry2 *entries, int *count);
 /* One register of it: the offered features. */
 u32 cpuid_supported_word(u32 function, u32 index, enum cpuid_reg reg);
+/* The bits of IA32_XSS that a guest may be offered. */
+u64 cpuid_supported_xss(void);
 /* Bytes of an XSAVE area with the components @xfeatures. */
 u32 cpuid_xsave_size(u64 xfeatures, bool compacted);
 

@@ -12,6 +12,7 @@
 #include <linux/kvm_para.h>
 #include <asm/cpufeature.h>
 #include <asm/processor.h>
+#include <vmx/cet.h>
 
 #include "compat/msr.h"
 #include "cpu/cpuid.h"
@@ -42,6 +43,7 @@ struct feature_word {
 	enum cpuid_reg reg;
 	int linux_word;
 	u32 pass, always;
+	u32 own; /* of .pass: those that a guest can use whatever the host's kernel says of them */
 };
 
 static const struct feature_word feature_words[] = {
@@ -67,15 +69,15 @@ static const struct feature_word feature_words[] = {
 		  CPUID_7_EBX_CLWB | CPUID_7_EBX_SHA | AVX512_EBX,
 	  CPUID_7_EBX_TSC_ADJUST },
 	{ 7, 0, CPUID_REG_ECX, CPUID_7_ECX,
-	  CPUID_7_ECX_UMIP | CPUID_7_ECX_PKU | CPUID_7_ECX_GFNI | CPUID_7_ECX_VAES |
-		  CPUID_7_ECX_VPCLMULQDQ | CPUID_7_ECX_RDPID | CPUID_7_ECX_CLDEMOTE |
-		  CPUID_7_ECX_MOVDIRI | CPUID_7_ECX_MOVDIR64B | AVX512_ECX,
-	  0 },
+	  CPUID_7_ECX_UMIP | CPUID_7_ECX_PKU | CPUID_7_ECX_SHADOW_STACKS | CPUID_7_ECX_GFNI |
+		  CPUID_7_ECX_VAES | CPUID_7_ECX_VPCLMULQDQ | CPUID_7_ECX_RDPID |
+		  CPUID_7_ECX_CLDEMOTE | CPUID_7_ECX_MOVDIRI | CPUID_7_ECX_MOVDIR64B | AVX512_ECX,
+	  0, CPUID_7_ECX_SHADOW_STACKS },
 	{ 7, 0, CPUID_REG_EDX, CPUID_7_EDX,
 	  CPUID_7_EDX_FSRM | CPUID_7_EDX_MD_CLEAR | CPUID_7_EDX_SERIALIZE | CPUID_7_EDX_TSXLDTRK |
 		  CPUID_7_EDX_SPEC_CTRL | CPUID_7_EDX_STIBP | CPUID_7_EDX_FLUSH_L1D |
-		  CPUID_7_EDX_SSBD | AVX512_EDX,
-	  CPUID_7_EDX_ARCH_CAPABILITIES },
+		  CPUID_7_EDX_SSBD | CPUID_7_EDX_IBT | AVX512_EDX,
+	  CPUID_7_EDX_ARCH_CAPABILITIES, CPUID_7_EDX_IBT },
 	{ 7, 1, CPUID_REG_EAX, CPUID_7_1_EAX, CPUID_71_EAX_AVX_VNNI | CPUID_71_EAX_AVX512_BF16, 0 },
 	{ 0xd, 1, CPUID_REG_EAX, CPUID_D_1_EAX,
 	  CPUID_D1_EAX_XSAVEOPT | CPUID_D1_EAX_XSAVEC | CPUID_D1_EAX_XGETBV1 | CPUID_D1_EAX_XSAVES,
@@ -118,6 +120,10 @@ static u32 lacking_control(u32 function, enum cpuid_reg reg)
 		lacking |= CPUID_7_EBX_INVPCID;
 	if (function == 7 && reg == CPUID_REG_ECX && !boot_cpu_has(X86_FEATURE_OSPKE))
 		lacking |= CPUID_7_ECX_PKU;
+	if (function == 7 && reg == CPUID_REG_ECX && !hw_has_cet())
+		lacking |= CPUID_7_ECX_SHADOW_STACKS;
+	if (function == 7 && reg == CPUID_REG_EDX && !hw_has_cet())
+		lacking |= CPUID_7_EDX_IBT;
 	if (function == 7 && reg == CPUID_REG_ECX && !ctl_may(hw_caps.proc2, PROC2_RDTSCP))
 		lacking |= CPUID_7_ECX_RDPID;
 	if (function == 0xd && !hw_has_xsaves())
@@ -132,7 +138,7 @@ static u32 offer_offered(const struct feature_word *w, u32 host)
 	u32 bits = host & w->pass & ~lacking_control(w->function, w->reg);
 
 	if (w->linux_word != NO_LINUX_WORD)
-		bits &= boot_cpu_data.x86_capability[w->linux_word];
+		bits &= boot_cpu_data.x86_capability[w->linux_word] | w->own;
 	return bits | w->always;
 }
 
@@ -156,13 +162,24 @@ static struct xsave_component {
 	bool aligned;
 } components[63];
 
+/* CET's MSRs, where a guest can have XSAVES, whether or not the host's kernel moves them so. */
+static u64 xss_offered;
+
+u64 cpuid_supported_xss(void)
+{
+	return xss_offered;
+}
+
 void cpuid_setup(void)
 {
 	struct kvm_cpuid_entry2 e;
 	int i;
 
+	if (hw_has_cet() && fpu_supported_xcr0() &&
+	    (cpuid_supported_word(0xd, 1, CPUID_REG_EAX) & CPUID_D1_EAX_XSAVES))
+		xss_offered = host_leaf(0xd, 1).ecx & XSS_CET;
 	for (i = 2; i < ARRAY_SIZE(components); i++) {
-		if (!(fpu_supported_xcr0() & BIT_ULL(i)))
+		if (!((fpu_supported_xcr0() | xss_offered) & BIT_ULL(i)))
 			continue;
 		e = host_leaf(0xd, i);
 		components[i] = (struct xsave_component){ e.eax, e.ebx, e.ecx & 2 };
@@ -230,8 +247,9 @@ static void fill_xsave(struct kvm_cpuid_entry2 *e)
 		mask_features(e);
 		e->ebx = 0;
 		if (e->eax & (CPUID_D1_EAX_XSAVES | CPUID_D1_EAX_XSAVEC))
-			e->ebx = cpuid_xsave_size(xcr0, true);
-		e->ecx = e->edx = 0;
+			e->ebx = cpuid_xsave_size(xcr0 | xss_offered, true);
+		e->ecx = xss_offered;
+		e->edx = 0;
 	} else {
 		e->ecx &= ~4u; /* XFD */
 		e->edx = 0;
@@ -329,7 +347,8 @@ static bool has_subleaf(const struct list *l, u32 function, u32 index)
 
 static bool skip_subleaf(u32 function, u32 index)
 {
-	return function == 0xd && index >= 2 && !(fpu_supported_xcr0() & BIT_ULL(index));
+	return function == 0xd && index >= 2 &&
+	       !((fpu_supported_xcr0() | xss_offered) & BIT_ULL(index));
 }
 
 static int add_leaf(struct list *l, u32 function)

@@ -20,7 +20,7 @@ static bool cr0_consistent(u64 cr0)
 
 /*
  * Paging cannot be turned on for IA-32e mode without PAE, nor in a 64-bit code
- * segment; nor turned off from 64-bit code, or with CR4.PCIDE.
+ * segment; nor turned off from 64-bit code, or with CR4.PCIDE. CR4.CET needs WP.
  */
 bool cr0_write_ok(const struct cr_state *s, u64 cr0)
 {
@@ -28,6 +28,8 @@ bool cr0_write_ok(const struct cr_state *s, u64 cr0)
 	bool paging = cr0 & CR0_PG;
 
 	if (!cr0_consistent(cr0))
+		return false;
+	if ((s->cr4 & CR4_CET) && !(cr0 & CR0_WP))
 		return false;
 	if (!was_paging && paging && (s->efer & EFER_BIT_LME))
 		return (s->cr4 & CR4_PAE) && !s->cs_l;
@@ -45,7 +47,7 @@ bool cr3_write_ok(const struct cr_state *s, u64 cr3)
 	return !(cr3 & GENMASK_ULL(63, s->maxphyaddr));
 }
 
-/* PCIDE can be set in IA-32e mode only, with a PCID of 0. */
+/* PCIDE can be set in IA-32e mode only, with a PCID of 0; CET with CR0.WP only. */
 bool cr4_write_ok(const struct cr_state *s, u64 cr4)
 {
 	u64 set = cr4 & ~s->cr4;
@@ -55,6 +57,8 @@ bool cr4_write_ok(const struct cr_state *s, u64 cr4)
 	if (cr4 & s->cr4_reserved)
 		return false;
 	if (lma && (!(cr4 & CR4_PAE) || (changed & CR4_LA57)))
+		return false;
+	if ((cr4 & CR4_CET) && !(s->cr0 & CR0_WP))
 		return false;
 	if (set & CR4_PCIDE)
 		return lma && !(s->cr3 & CR3_PCID);
@@ -78,6 +82,8 @@ bool cr_state_ok(const struct cr_state *s)
 		return false;
 	if (s->cr3 & GENMASK_ULL(63, s->maxphyaddr))
 		return false; /* VM entry refuses it whatever the mode */
+	if ((s->cr4 & CR4_CET) && !(s->cr0 & CR0_WP))
+		return false;
 	if (!long_mode)
 		return !(s->efer & EFER_BIT_LMA) && !s->cs_l;
 	return (s->cr4 & CR4_PAE) && (s->efer & EFER_BIT_LMA);

@@ -15,6 +15,7 @@
 #include <asm/special_insns.h>
 
 #include "compat/msr.h"
+#include "cpu/cet.h"
 #include "cpu/cr_checks.h"
 #include "cpu/fpu.h"
 #include "cpu/vcpu.h"
@@ -126,12 +127,15 @@ void fpu_enter(struct vcpu *vcpu)
 		enter_xsave(vcpu);
 	if (cpu_feature_enabled(X86_FEATURE_OSPKE))
 		enter_pkru(vcpu);
+	/* After the task's state: where the kernel knows of CET, two of its MSRs are part of that. */
+	cet_enter(vcpu);
 }
 
 void fpu_exit(struct vcpu *vcpu)
 {
 	struct vcpu_fpu *fpu = &vcpu->fpu;
 
+	cet_exit(vcpu);
 	if (unlikely(fpu->pkru_switched)) {
 		fpu->pkru_switched = false;
 		fpu->pkru = rdpkru();

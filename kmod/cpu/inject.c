@@ -22,6 +22,7 @@
 #include "cpu/inject.h"
 #include "cpu/regs.h"
 #include "cpu/vcpu.h"
+#include "hw/caps.h"
 
 /*
  * The classes of exceptions that decide which pairs of them make a double
@@ -39,7 +40,8 @@ static enum exc_class inject_class_of(u8 vector)
 	case VEC_TS:
 	case VEC_NP:
 	case VEC_SS:
-	case VEC_GP: return EXC_CONTRIBUTORY;
+	case VEC_GP:
+	case VEC_CP: return EXC_CONTRIBUTORY;
 	default: return EXC_BENIGN;
 	}
 }
@@ -274,6 +276,9 @@ void inject_set_nmis(struct vcpu *vcpu, u8 pending)
 
 bool inject_has_error(u8 vector)
 {
+	/* Without CET there is no #CP, and not every processor takes the code with its vector. */
+	if (vector == VEC_CP)
+		return hw_has_cet();
 	return vector < 32 && BIT(vector) & VECTORS_WITH_ERROR;
 }
 

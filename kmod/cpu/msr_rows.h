@@ -31,6 +31,10 @@ int pred_cmd_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
 int flush_cmd_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
 int command_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
 
+/* msr_cet.c */
+int cet_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
+int cet_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
+
 /* hyperv.c */
 int hyperv_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
 int hyperv_write(struct vcpu *vcpu, u32 index, bool host, u64 value);

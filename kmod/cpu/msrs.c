@@ -16,6 +16,7 @@
 #include <vmx/hyperv.h>
 
 #include "compat/msr.h"
+#include "cpu/cet.h"
 #include "cpu/cr_checks.h"
 #include "cpu/msr_filter.h"
 #include "cpu/msr_rows.h"
@@ -356,6 +357,9 @@ static const struct msr_row rows[] = {
 	{ ONE(MSR_DRAM_ENERGY_STATUS), 0, constant_read, NULL },
 	{ ONE(MSR_PP0_ENERGY_STATUS), 0, constant_read, NULL },
 	{ ONE(MSR_PP1_ENERGY_STATUS), 0, constant_read, NULL },
+	{ ONE(MSR_IA32_U_CET), MSR_SAVED, cet_read, cet_write },
+	{ ONE(MSR_IA32_S_CET), MSR_SAVED, cet_read, cet_write },
+	{ MSR_IA32_PL0_SSP, MSR_IA32_INT_SSP_TAB, MSR_SAVED, cet_read, cet_write },
 	{ ONE(MSR_IA32_XSS), MSR_SAVED, xss_read, xss_write },
 	{ TLFS_MSR_GUEST_OS_ID, TLFS_MSR_RESET, MSR_SAVED, hyperv_read, hyperv_write },
 	{ ONE(TLFS_MSR_VP_RUNTIME), MSR_SAVED, hyperv_read, hyperv_write },
@@ -450,6 +454,9 @@ static bool msrs_listed(u32 index)
 	case MSR_TSC_AUX:
 		return boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
 	case MSR_IA32_XSS: return hw_has_xsaves();
+	case MSR_IA32_U_CET:
+	case MSR_IA32_S_CET:
+	case MSR_IA32_PL0_SSP ... MSR_IA32_INT_SSP_TAB: return hw_has_cet();
 	case MSR_IA32_VMX_BASIC ... MSR_IA32_VMX_VMFUNC: return !msr_feature(index, &value);
 	}
 	return true;
@@ -551,6 +558,7 @@ void msrs_reset(struct vcpu *vcpu, bool init)
 	struct vcpu_msrs *m = &vcpu->msrs;
 	int i;
 
+	memset(vcpu->cet.msr, 0, sizeof(vcpu->cet.msr)); /* at an INIT, too */
 	if (init)
 		return;
 	for (i = 0; i < NR_MSR_SWITCHED; i++)

@@ -13,6 +13,7 @@
 #include <vmx/controls.h>
 #include <vmx/info.h>
 
+#include "cpu/cet.h"
 #include "cpu/regs.h"
 #include "cpu/segments.h"
 #include "cpu/vcpu.h"
@@ -288,6 +289,7 @@ static void reset_vmcs(bool init)
 	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
 	for (i = 0; i < 4; i++)
 		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, 0);
+	cet_reset_vmcs();
 	if (init)
 		return;
 	vmwrite(VMCS_GUEST_SYSENTER_CS, 0);

@@ -17,6 +17,7 @@
 #include <vmx/gpr.h>
 #include <vmx/types.h>
 
+#include "cpu/cet.h"
 #include "cpu/clock.h"
 #include "cpu/cpuid.h"
 #include "cpu/debug.h"
@@ -159,6 +160,7 @@ struct vcpu {
 	bool report_tpr;     /* KVM_TPR_ACCESS_REPORTING */
 	struct vcpu_cpuid cpuid;
 	struct vcpu_msrs msrs;
+	struct vcpu_cet cet;
 	struct vcpu_fpu fpu;
 	struct vcpu_debug debug;
 	struct vcpu_clock clock;

@@ -98,6 +98,10 @@ void vmcs01_ctls(struct vcpu *vcpu, struct vmcs01_ctls *out)
 		exit |= EXITC_LOAD_PERF_GLOBAL;
 		entry |= ENTRYC_LOAD_PERF_GLOBAL;
 	}
+	if (hw_has_cet()) {
+		exit |= EXITC_LOAD_CET;
+		entry |= ENTRYC_LOAD_CET;
+	}
 	out->ctl[CTL_PIN] = ctl_adjust(hw_caps.pin, PIN_WANT);
 	out->ctl[CTL_PROC1] = ctl_adjust(hw_caps.proc, proc);
 	out->ctl[CTL_PROC2] = ctl_adjust(hw_caps.proc2, PROC2_WANT | proc2_from_cpuid(vcpu));

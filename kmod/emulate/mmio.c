@@ -386,6 +386,8 @@ int mmio_emulate(struct vcpu *vcpu, u64 gpa)
 	case -EINTR: return 1;
 	default: return mmio_give_up(vcpu, bytes, 0, "the instruction is not in memory");
 	}
+	if ((op->emu.insn.op == OP_CALL || op->emu.insn.op == OP_JMP) && cet_active(vcpu))
+		return mmio_give_up(vcpu, bytes, len, "a call or jump while CET watches them");
 	as_processor_has(&op->emu.insn);
 	set_hint(vcpu, op, gpa);
 	emu_start(&op->emu);

@@ -33,6 +33,12 @@ static inline bool hw_has_xsaves(void)
 	return ctl_may(hw_caps.proc2, PROC2_XSAVES);
 }
 
+/* What makes CET a guest's own, and the host's survive it: host_setup() has judged. */
+static inline bool hw_has_cet(void)
+{
+	return ctl_may(hw_caps.entry, ENTRYC_LOAD_CET);
+}
+
 static inline bool hw_has_preempt_timer(void)
 {
 	return ctl_may(hw_caps.pin, PIN_PREEMPT_TIMER);

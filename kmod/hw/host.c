@@ -15,6 +15,7 @@
  */
 
 #include <linux/cpu.h>
+#include <linux/moduleparam.h>
 #include <linux/percpu.h>
 #include <asm/cpu_entry_area.h>
 #include <asm/debugreg.h>
@@ -25,6 +26,7 @@
 #include <asm/processor.h>
 #include <asm/special_insns.h>
 #include <asm/spec-ctrl.h>
+#include <vmx/cet.h>
 #include <vmx/controls.h>
 
 #include "compat/msr.h"
@@ -39,6 +41,7 @@ static u8 *l1d_filler;	   /* for L1TF without that command: reading this fills t
 static bool has_pmu;	   /* counters, and entries and exits can switch all of them */
 static bool has_pebs;	   /* the processor writes records of the counters to memory */
 static bool has_ibpb;
+static u64 s_cet, ssp_table; /* the host's, if hw_has_cet(): they do not change */
 
 /* Are there counters that a VMCS can stop? Since version 2 of the PMU there is an MSR for all. */
 static bool find_pmu(void)
@@ -49,6 +52,27 @@ static bool find_pmu(void)
 	       ctl_adjust(hw_caps.exit, EXITC_LOAD_PERF_GLOBAL) & EXITC_LOAD_PERF_GLOBAL &&
 	       ctl_adjust(hw_caps.entry, ENTRYC_LOAD_PERF_GLOBAL) & ENTRYC_LOAD_PERF_GLOBAL &&
 	       !rdmsrq_safe(MSR_CORE_PERF_GLOBAL_CTRL, &value);
+}
+
+static bool cet;
+module_param(cet, bool, 0444);
+MODULE_PARM_DESC(cet, "offer CET to guests, where the processor switches its state (default: 0)");
+
+/*
+ * Can guests have CET? Entries and exits must switch its state, #CP must be injectable, and the
+ * host's SSP must be without meaning while it is at CPL 0. Linux has no shadow stacks there; a
+ * host that has is no reason not to load, but then the controls are as if they were not there.
+ */
+static void judge_cet(void)
+{
+	if (cet && ctl_may(hw_caps.entry, ENTRYC_LOAD_CET) &&
+	    ctl_may(hw_caps.exit, EXITC_LOAD_CET) && (hw_caps.basic & BASIC_NO_ERROR_CODE) &&
+	    !rdmsrq_safe(MSR_IA32_S_CET, &s_cet) && !(s_cet & CETC_SH_STK_EN)) {
+		rdmsrq_safe(MSR_IA32_INT_SSP_TAB, &ssp_table);
+		return;
+	}
+	hw_caps.entry.may &= ~(u32)ENTRYC_LOAD_CET;
+	hw_caps.exit.may &= ~(u32)EXITC_LOAD_CET;
 }
 
 /* Twice the size of the cache, as the oldest line is not always the one that is replaced. */
@@ -67,6 +91,7 @@ int host_setup(void)
 	has_pmu = find_pmu();
 	has_pebs = has_pmu && boot_cpu_has(X86_FEATURE_PEBS) &&
 		   !rdmsrq_safe(MSR_IA32_PEBS_ENABLE, &value);
+	judge_cet();
 	has_ibpb = !off && boot_cpu_has(X86_FEATURE_IBPB);
 	flush_buffers = !off && (boot_cpu_has_bug(X86_BUG_MDS) || boot_cpu_has_bug(X86_BUG_TAA) ||
 				 boot_cpu_has_bug(X86_BUG_MMIO_STALE_DATA));
@@ -118,6 +143,11 @@ void host_write_constant(struct vmcs *vmcs)
 	if (has_pmu) {
 		vmwrite(VMCS_HOST_PERF_GLOBAL_CTRL, 0);
 		vmwrite(VMCS_GUEST_PERF_GLOBAL_CTRL, 0);
+	}
+	if (hw_has_cet()) {
+		vmwrite(VMCS_HOST_S_CET, s_cet);
+		vmwrite(VMCS_HOST_SSP, 0);
+		vmwrite(VMCS_HOST_SSP_TABLE, ssp_table);
 	}
 	vmcs->host = (struct vmcs_host){};
 }

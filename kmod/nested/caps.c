@@ -75,6 +75,11 @@ void caps_offer(const struct vmx_caps *cpu, struct vmx_caps *l1)
 		l1->pin.may &= ~(u32)PIN_POSTED_INTR;
 	if (!ctl_may(l1->pin, PIN_PREEMPT_TIMER))
 		l1->exit.may &= ~(u32)EXITC_SAVE_PREEMPT_TIMER;
+	/* #CP has an error code, with which it can be injected only since then. */
+	if (!(l1->basic & BASIC_NO_ERROR_CODE)) {
+		l1->exit.may &= ~(u32)EXITC_LOAD_CET;
+		l1->entry.may &= ~(u32)ENTRYC_LOAD_CET;
+	}
 	l1->misc = caps_offered(OFFER_MISC, cpu->misc);
 	l1->ept_vpid = caps_offered(OFFER_EPT_VPID, cpu->ept_vpid);
 	/* Only that information says whether a fetch was a user's. */

@@ -239,6 +239,17 @@ static void take_activity(struct vcpu *vcpu)
 	timer_for_halt(vcpu);
 }
 
+/* What L1 wrote into vmcs12 is in vmcs02 in a moment, be it to be loaded or not. */
+static void note_cet_used(struct vcpu *vcpu)
+{
+	const struct nested *n = vcpu->nested;
+	const struct vmcs12 *v = n->v;
+
+	if (vmcs12_has(&n->fields, FIELD_GUEST_S_CET) &&
+	    (v->guest_s_cet || v->guest_ssp || v->guest_ssp_table))
+		vcpu->cet.used = true;
+}
+
 /*
  * Makes vmcs02 current and L2 the guest that runs. From here on whatever acts
  * on "the guest" acts on L2.
@@ -246,11 +257,16 @@ static void take_activity(struct vcpu *vcpu)
 static void load_l2(struct vcpu *vcpu, const struct check_ctx *c)
 {
 	struct nested *n = vcpu->nested;
+	struct cet_carry cet = {};
 
+	note_cet_used(vcpu);
+	if (!(n->v->entry_ctls & ENTRYC_LOAD_CET))
+		cet_take(vcpu, &cet);
 	vcpu_switch_vmcs(vcpu, &n->vmcs02);
 	vcpu->in_l2 = true;
 	vcpu->gpa_translate = l2_translate;
 	vmcs02_write_state(vcpu);
+	cet_give(&cet);
 	write_pdptes(n, c);
 	tlb_before_l2(vcpu);
 	if (n->v->proc_ctls & PROC_MSR_BITMAPS)
@@ -272,13 +288,20 @@ static u32 not_in_vmcs12(const struct vmcs12 *v)
 	       (v->exit_ctls & EXITC_SAVE_DEBUG ? 0 : ENTRYC_LOAD_DEBUG);
 }
 
+/* And the other way round: an exit saves it, whether or not an entry loads it. */
+static u32 always_in_vmcs12(const struct nested *n)
+{
+	return vmcs12_has(&n->fields, FIELD_GUEST_S_CET) ? ENTRYC_LOAD_CET : 0;
+}
+
 int nested_resume_l2(struct vcpu *vcpu, const struct check_ctx *c, bool pending)
 {
 	struct vmcs12 *v = vcpu->nested->v;
 	u32 entry_ctls = v->entry_ctls;
 
 	if (!pending)
-		v->entry_ctls &= ~not_in_vmcs12(v);
+		v->entry_ctls = (v->entry_ctls & ~not_in_vmcs12(v)) |
+				always_in_vmcs12(vcpu->nested);
 	load_l2(vcpu, c);
 	v->entry_ctls = entry_ctls;
 	timer_start(vcpu);

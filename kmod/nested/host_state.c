@@ -109,6 +109,18 @@ static void load_pat(struct vcpu *vcpu, const struct vmcs12 *v)
 	vmwrite(VMCS_GUEST_PAT, vcpu->msrs.pat);
 }
 
+/* Else L1 has what L2 left: l2_switch_to_l1(). */
+static void load_cet(struct vcpu *vcpu, const struct vmcs12 *v)
+{
+	if (!(v->exit_ctls & EXITC_LOAD_CET))
+		return;
+	if (v->host_s_cet || v->host_ssp || v->host_ssp_table)
+		vcpu->cet.used = true;
+	vmwrite(VMCS_GUEST_S_CET, v->host_s_cet);
+	vmwrite(VMCS_GUEST_SSP, v->host_ssp);
+	vmwrite(VMCS_GUEST_SSP_TABLE, v->host_ssp_table);
+}
+
 static void load_interruptibility(bool nmis_blocked)
 {
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, nmis_blocked ? IRQBLK_NMI : 0);
@@ -130,6 +142,7 @@ int host_state_load(struct vcpu *vcpu, bool nmis_blocked)
 	load_segments(v);
 	load_debug(vcpu);
 	load_pat(vcpu, v);
+	load_cet(vcpu, v);
 	load_interruptibility(nmis_blocked);
 	vmwrite(VMCS_GUEST_SYSENTER_CS, v->host_sysenter_cs);
 	vmwrite(VMCS_GUEST_SYSENTER_ESP, v->host_sysenter_esp);

@@ -210,6 +210,13 @@ int l2_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa
 void vmcs02_save_hot(struct vcpu *vcpu);
 void vmcs02_note_written(struct vcpu *vcpu); /* what L0 wrote to vmcs02 for L2 itself */
 void vmcs02_save_plain(struct nested *n);
+/* CET's state, which goes from one VMCS to the next where that loads none of its own. */
+struct cet_carry {
+	bool valid;
+	u64 value[3];
+};
+void cet_take(struct vcpu *vcpu, struct cet_carry *cet);
+void cet_give(const struct cet_carry *cet);
 bool vmcs02_field_is_plain(unsigned int index);
 void vmcs02_init_bitmap_words(struct vcpu *vcpu);
 

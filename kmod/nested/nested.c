@@ -70,6 +70,10 @@ static void refresh_caps(struct vcpu *vcpu)
 	if (!vcpu->lapic)
 		n->caps.pin.may &= ~(u32)PIN_POSTED_INTR;
 	n->caps.proc2.may &= ~(u32)PROC2_OF_CPUID | vcpu->vmcs01.ctl[CTL_PROC2];
+	if (vcpu->cpuid.cr4_reserved & CR4_CET) {
+		n->caps.exit.may &= ~(u32)EXITC_LOAD_CET;
+		n->caps.entry.may &= ~(u32)ENTRYC_LOAD_CET;
+	}
 	n->caps.cr4_fixed1 &= ~(u64)vcpu->cpuid.cr4_reserved;
 	n->caps.cr4_fixed1 |= CR4_VMXE;
 	vmcs12_fields_of(&n->caps, &n->fields);

@@ -134,6 +134,7 @@ static void save_exit(struct vcpu *vcpu, const struct l2_exit *x)
 void l2_switch_to_l1(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
+	struct cet_carry cet = {};
 
 	timer_stop(vcpu);
 	if (n->wide)
@@ -146,7 +147,10 @@ void l2_switch_to_l1(struct vcpu *vcpu)
 	n->owes_exit = false;
 	n->mtf_pending = false;
 	n->activity = ACTIVITY_ACTIVE;
+	if (!(n->v->exit_ctls & EXITC_LOAD_CET))
+		cet_take(vcpu, &cet);
 	n->shadow_due = !shadow_write_on_the_way(vcpu);
+	cet_give(&cet);
 	vcpu->in_l2 = false;
 	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 	vcpu->gpa_translate = NULL;

@@ -30,6 +30,7 @@ static const struct {
 	{ FIELD_GUEST_SYSENTER_CS, FIELD_GUEST_SYSENTER_CS },
 	{ FIELD_GUEST_ES_BASE, FIELD_GUEST_IDTR_BASE },
 	{ FIELD_GUEST_SYSENTER_ESP, FIELD_GUEST_SYSENTER_EIP },
+	{ FIELD_GUEST_S_CET, FIELD_GUEST_SSP_TABLE },
 };
 
 bool vmcs02_field_is_plain(unsigned int index)
@@ -56,7 +57,7 @@ static void write_plain(struct nested *n)
 
 	for (i = 0; i < ARRAY_SIZE(plain); i++)
 		for (index = plain[i].first; index <= plain[i].last; index++)
-			if (vmcs12_has(&n->dirty, index))
+			if (vmcs12_has(&n->fields, index) && vmcs12_has(&n->dirty, index))
 				copy_to_vmcs02(n, index);
 	n->dirty_plain = false;
 }
@@ -71,7 +72,7 @@ void vmcs02_save_plain(struct nested *n)
 
 	for (i = 0; i < ARRAY_SIZE(plain); i++)
 		for (index = plain[i].first; index <= plain[i].last; index++)
-			if (!vmcs12_has(&n->dirty, index))
+			if (vmcs12_has(&n->fields, index) && !vmcs12_has(&n->dirty, index))
 				vmcs12_set(n->v, &vmcs12_fields[index], false,
 					   vmread(vmcs12_fields[index].enc));
 	if (l1_uses_ept(n) && vmcs12_pae(n->v))
@@ -132,6 +133,7 @@ void vmcs02_setup(struct vcpu *vcpu)
 	/* Each VMFUNC exits: L0 does what L1 allows. */
 	if (ctl_may(hw_caps.proc2, PROC2_VMFUNC))
 		vmwrite(VMCS_VMFUNC_CTLS, 0);
+	cet_reset_vmcs();
 	host_write_constant(vmcs);
 	n->efer02 = n->pat02 = n->eptp02 = ~0ULL;
 	n->dr7_02 = n->cr0_kept02 = ~0UL;
@@ -235,6 +237,29 @@ static void write_debug(struct vcpu *vcpu)
 		return;
 	note_debug(n);
 	debug_update(vcpu);
+}
+
+/*
+ * CET's state stays at an entry or exit that does not load it: it goes over by @cet from one
+ * VMCS to the other. Where nobody ever used it all of them hold 0.
+ */
+static const u16 cet_fields[] = { VMCS_GUEST_S_CET, VMCS_GUEST_SSP, VMCS_GUEST_SSP_TABLE };
+
+void cet_take(struct vcpu *vcpu, struct cet_carry *cet)
+{
+	size_t i;
+
+	cet->valid = vcpu->cet.used;
+	for (i = 0; cet->valid && i < ARRAY_SIZE(cet_fields); i++)
+		cet->value[i] = vmread(cet_fields[i]);
+}
+
+void cet_give(const struct cet_carry *cet)
+{
+	size_t i;
+
+	for (i = 0; cet->valid && i < ARRAY_SIZE(cet_fields); i++)
+		vmwrite(cet_fields[i], cet->value[i]);
 }
 
 /* L1's offset for L2 is added to what L0 adds for L1; clock_write_vmcs() joins them. */

@@ -49,13 +49,13 @@ static void all_caps(void)
 		.pin = { PIN_DEFAULT1, 0xff },
 		.proc = { 0x04006172, ~(u32)BIT(18) },
 		.proc2 = { 0, 0x7fffff },
-		.exit = { 0x36dfb, 0x1ffffff },
-		.entry = { 0x11fb, 0x3ffff },
+		.exit = { 0x36dfb, 0x11ffffff },
+		.entry = { 0x11fb, 0x13ffff },
 		.misc = 0x4 << 16 | 0x1e0 | MISC_VMWRITE_ANY,
 		.cr0_fixed0 = 0x80000021,
 		.cr0_fixed1 = 0xffffffff,
 		.cr4_fixed0 = 0x2000,
-		.cr4_fixed1 = 0x3727ff,
+		.cr4_fixed1 = 0xb727ff,
 		.ept_vpid = EPTCAP_WB | EPTCAP_WALK_4 | EPTCAP_INVEPT_SINGLE | EPTCAP_INVEPT_ALL |
 			    EPTCAP_INVVPID_ADDR | EPTCAP_INVVPID_SINGLE | EPTCAP_INVVPID_ALL |
 			    EPTCAP_INVVPID_NON_GLOBAL,

@@ -131,6 +131,26 @@ static void pcide_needs_long_mode_and_pcid_0(void **state)
 	assert_false(cr4_write_ok(&s, CR4_PCIDE));
 }
 
+static void cet_needs_write_protection(void **state)
+{
+	struct cr_state s = long_mode();
+
+	(void)state;
+	s.cr4_reserved &= ~CR4_CET;
+	assert_true(s.cr0 & CR0_PG);
+	s.cr0 |= CR0_WP;
+	assert_true(cr4_write_ok(&s, CR4_PAE | CR4_CET));
+	s.cr0 &= ~CR0_WP;
+	assert_false(cr4_write_ok(&s, CR4_PAE | CR4_CET));
+	assert_true(cr0_write_ok(&s, s.cr0));
+	s.cr4 |= CR4_CET;
+	assert_true(cr0_write_ok(&s, s.cr0 | CR0_WP));
+	assert_false(cr0_write_ok(&s, s.cr0));
+	assert_false(cr_state_ok(&s));
+	s.cr0 |= CR0_WP;
+	assert_true(cr_state_ok(&s));
+}
+
 static void cr3_beyond_the_physical_width_faults(void **state)
 {
 	struct cr_state s = long_mode();
@@ -244,6 +264,7 @@ int main(void)
 		cmocka_unit_test(pae_stays_on_in_long_mode),
 		cmocka_unit_test(reserved_bits_of_cr4_fault),
 		cmocka_unit_test(pcide_needs_long_mode_and_pcid_0),
+		cmocka_unit_test(cet_needs_write_protection),
 		cmocka_unit_test(cr3_beyond_the_physical_width_faults),
 		cmocka_unit_test(lme_is_fixed_while_paging),
 		cmocka_unit_test(a_state_is_checked_as_a_whole),

@@ -11,7 +11,7 @@
 
 /* A processor that has everything. */
 static const struct vmx_caps all = {
-	.basic = 0x00da040000000012ull,
+	.basic = 0x01da040000000012ull,
 	.pin = { PIN_DEFAULT1, ~0u },
 	.proc = { PROC_DEFAULT1 & ~(u32)(PROC_CR3_LOAD | PROC_CR3_STORE), ~0u },
 	.proc2 = { 0, ~0u },
@@ -46,6 +46,18 @@ static void offers_only_what_is_done(void **state)
 	assert_true(ctl_may(l1.proc2, PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED));
 	assert_int_equal(get(&l1, VMX_MSR_VMFUNC), VMFUNC_EPTP_SWITCHING);
 	assert_int_equal(l1.misc & MISC_MSR_LIST, 0);
+}
+
+static void cet_needs_events_without_error_code(void **state)
+{
+	struct vmx_caps cpu = all, l1;
+
+	(void)state;
+	caps_offer(&cpu, &l1);
+	assert_true(ctl_may(l1.exit, EXITC_LOAD_CET) && ctl_may(l1.entry, ENTRYC_LOAD_CET));
+	cpu.basic &= ~BASIC_NO_ERROR_CODE;
+	caps_offer(&cpu, &l1);
+	assert_false(ctl_may(l1.exit, EXITC_LOAD_CET) || ctl_may(l1.entry, ENTRYC_LOAD_CET));
 }
 
 static void offers_nothing_that_the_processor_lacks(void **state)
@@ -165,6 +177,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(offers_only_what_is_done),
+		cmocka_unit_test(cet_needs_events_without_error_code),
 		cmocka_unit_test(offers_nothing_that_the_processor_lacks),
 		cmocka_unit_test(posted_interrupts_need_delivery_alone),
 		cmocka_unit_test(mode_based_execute_needs_to_know_the_mode),

@@ -26,6 +26,8 @@ static void layout_is_linux_s(void **state)
 	assert_int_equal(offsetof(struct vmcs12, exit_qual), 408);
 	assert_int_equal(offsetof(struct vmcs12, guest_rip), 544);
 	assert_int_equal(offsetof(struct vmcs12, host_rip), 672);
+	assert_int_equal(offsetof(struct vmcs12, host_s_cet), 680);
+	assert_int_equal(offsetof(struct vmcs12, guest_ssp_table), 720);
 	assert_int_equal(offsetof(struct vmcs12, pin_ctls), 744);
 	assert_int_equal(offsetof(struct vmcs12, insn_error), 808);
 	assert_int_equal(offsetof(struct vmcs12, guest_preempt_timer), 928);

@@ -3,12 +3,16 @@
 #ifndef NESTED_CHECK_COMMON_H
 #define NESTED_CHECK_COMMON_H
 
+#include <vmx/cet.h>
+
 #include "nested/check/check.h"
 
 #define CR0_PE BIT_ULL(0)
+#define CR0_WP BIT_ULL(16)
 #define CR0_PG BIT_ULL(31)
 #define CR4_PAE BIT_ULL(5)
 #define CR4_PCIDE BIT_ULL(17)
+#define CR4_CET BIT_ULL(23)
 #define EFER_LME_BIT BIT_ULL(8)
 #define EFER_LMA_BIT BIT_ULL(10)
 #define RFLAGS_TF BIT_ULL(8)

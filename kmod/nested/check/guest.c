@@ -35,9 +35,9 @@ static bool guest_code_64(const struct vmcs12 *v)
 }
 
 /* The bits above a linear address must be equal, which is less than canonical. */
-static bool guest_rip_linear(const struct vmcs12 *v)
+static bool guest_linear(u64 address)
 {
-	u64 high = v->guest_rip >> 48;
+	u64 high = address >> 48;
 
 	return !high || high == 0xffff;
 }
