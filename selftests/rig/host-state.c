@@ -19,8 +19,8 @@
 #include "vm.h"
 
 struct state {
-	u64 msr[20];
-	bool has_msr[20];
+	u64 msr[24];
+	bool has_msr[24];
 	u32 mxcsr;
 	u16 fcw;
 	u64 fs, gs;
@@ -50,6 +50,11 @@ static const struct {
 	{ 0x1d9, "DEBUGCTL" },
 	{ 0x1a0, "MISC_ENABLE" },
 	{ 0xda0, "XSS" },
+	{ 0x6a0, "U_CET" },
+	{ 0x6a2, "S_CET" },
+	{ 0x6a4, "PL0_SSP" },
+	{ 0x6a7, "PL3_SSP" },
+	{ 0x6a8, "INTERRUPT_SSP_TABLE_ADDR" },
 	{ 0x2ff, "MTRR_DEF_TYPE" },
 };
 

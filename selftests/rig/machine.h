@@ -23,6 +23,7 @@ enum part {
 	PART_XCRS,
 	PART_TSC_KHZ,
 	PART_MSRS,
+	PART_SSP, /* nothing without shadow stacks */
 	PART_EVENTS,
 	PART_MP_STATE,
 	PART_TSC_DEADLINE, /* the MSR alone, once more */
@@ -61,6 +62,7 @@ struct machine {
 	struct kvm_pit_state2 pit;
 	struct kvm_clock_data clock;
 	int tsc_khz;
+	u64 ssp;
 };
 
 /* Lists that end with PART_END, in the order that the client has. */

@@ -27,6 +27,8 @@ static const struct {
 } standard[] = {
 	{ "l1-saved", 0 },
 	{ "l2-crossing", 40 },
+	{ "l1-cet", 7 },
+	{ "l2-cet", 20 },
 };
 
 static const enum part nothing_more[] = { PART_END };
@@ -152,6 +154,7 @@ static void compare_all(struct machine *was, struct machine *is)
 	SAME(regs);
 	SAME(xsave);
 	SAME(xcrs);
+	SAME(ssp);
 	SAME(events);
 	SAME(mp_state);
 	SAME(debugregs);
@@ -328,6 +331,7 @@ static void compare_end(struct machine *was, struct machine *is)
 	forget_unusable(&is->sregs2);
 	compare("sregs2 at the end", &was->sregs2, &is->sregs2, sizeof(was->sregs2));
 	compare("debugregs at the end", &was->debugregs, &is->debugregs, sizeof(was->debugregs));
+	compare("ssp at the end", &was->ssp, &is->ssp, sizeof(was->ssp));
 	compare("xcrs at the end", &was->xcrs, &is->xcrs, sizeof(was->xcrs));
 	compare("events at the end", &was->events, &is->events, sizeof(was->events));
 }

@@ -10,16 +10,18 @@
  * when the device is loaded, which is before the vCPUs are.
  */
 const enum part qemu_gets[] = {
-	PART_EVENTS, PART_MP_STATE, PART_REGS,	    PART_XSAVE,	  PART_XCRS, PART_SREGS2, PART_MSRS,
-	PART_LAPIC,  PART_NESTED,   PART_DEBUGREGS, PART_IRQCHIP, PART_PIT,  PART_CLOCK,  PART_END,
+	PART_EVENTS,	PART_MP_STATE, PART_REGS, PART_XSAVE, PART_XCRS,
+	PART_SREGS2,	PART_MSRS,     PART_SSP,  PART_LAPIC, PART_NESTED,
+	PART_DEBUGREGS, PART_IRQCHIP,  PART_PIT,  PART_CLOCK, PART_END,
 };
 
 const enum part qemu_sets[] = {
-	PART_CPUID,  PART_CLOCK,	   PART_PIT,	      PART_IRQCHIP,
-	PART_LAPIC,  PART_FEATURE_CONTROL, PART_SREGS2,	      PART_NESTED,
-	PART_REGS,   PART_XSAVE,	   PART_XCRS,	      PART_MSRS,
-	PART_EVENTS, PART_MP_STATE,	   PART_TSC_DEADLINE, PART_DEBUGREGS,
-	PART_END,
+	PART_CPUID,	   PART_CLOCK,	   PART_PIT,
+	PART_IRQCHIP,	   PART_LAPIC,	   PART_FEATURE_CONTROL,
+	PART_SREGS2,	   PART_NESTED,	   PART_REGS,
+	PART_XSAVE,	   PART_XCRS,	   PART_MSRS,
+	PART_SSP,	   PART_EVENTS,	   PART_MP_STATE,
+	PART_TSC_DEADLINE, PART_DEBUGREGS, PART_END,
 };
 
 const enum part firecracker_gets[] = {
@@ -35,13 +37,15 @@ const enum part firecracker_sets[] = {
 };
 
 const enum part cloud_hypervisor_gets[] = {
-	PART_CPUID, PART_MP_STATE, PART_REGS,	PART_SREGS,   PART_XSAVE,  PART_XCRS,  PART_LAPIC,
-	PART_FPU,   PART_MSRS,	   PART_EVENTS, PART_TSC_KHZ, PART_NESTED, PART_CLOCK, PART_END,
+	PART_CPUID,  PART_MP_STATE, PART_REGS,	 PART_SREGS, PART_XSAVE,
+	PART_XCRS,   PART_LAPIC,    PART_FPU,	 PART_MSRS,  PART_SSP,
+	PART_EVENTS, PART_TSC_KHZ,  PART_NESTED, PART_CLOCK, PART_END,
 };
 
 const enum part cloud_hypervisor_sets[] = {
-	PART_CPUID, PART_MP_STATE, PART_REGS, PART_SREGS,  PART_XSAVE,	PART_XCRS,  PART_LAPIC,
-	PART_FPU,   PART_TSC_KHZ,  PART_MSRS, PART_EVENTS, PART_NESTED, PART_CLOCK, PART_END,
+	PART_CPUID, PART_MP_STATE, PART_REGS,	PART_SREGS,   PART_XSAVE,
+	PART_XCRS,  PART_LAPIC,	   PART_FPU,	PART_TSC_KHZ, PART_MSRS,
+	PART_SSP,   PART_EVENTS,   PART_NESTED, PART_CLOCK,   PART_END,
 };
 
 /* --- parts that are more than one structure ----------------------------- */
@@ -109,6 +113,22 @@ static int do_chips(struct vm *vm, struct machine *m, unsigned long request)
 	return 0;
 }
 
+#define REG_SSP (KVM_REG_X86 | KVM_REG_SIZE_U64 | 3ull << 32)
+
+/* KVM before Linux 6.18 has no list of such registers. */
+static int do_ssp(struct vm *vm, struct machine *m, unsigned long request)
+{
+	struct {
+		struct kvm_reg_list head;
+		u64 id[1];
+	} list = { .head.n = 1 };
+	struct kvm_one_reg reg = { .id = REG_SSP, .addr = (u64)&m->ssp };
+
+	if (ioctl(vm->cpu[0].fd, KVM_GET_REG_LIST, &list))
+		return errno == ENOTTY || errno == EINVAL ? 0 : -1;
+	return list.head.n ? ioctl(vm->cpu[0].fd, request, &reg) : 0;
+}
+
 /* --- the table ---------------------------------------------------------- */
 
 /* @get and @set of one structure, of the vCPU or of the VM; 0: see below. */
@@ -131,6 +151,7 @@ static const struct {
 	[PART_XCRS] = { "XCRS", ONE(XCRS, xcrs) },
 	[PART_TSC_KHZ] = { "TSC_KHZ" },
 	[PART_MSRS] = { "MSRS" },
+	[PART_SSP] = { "SSP" },
 	[PART_EVENTS] = { "VCPU_EVENTS", ONE(VCPU_EVENTS, events) },
 	[PART_MP_STATE] = { "MP_STATE", ONE(MP_STATE, mp_state) },
 	[PART_TSC_DEADLINE] = { "IA32_TSC_DEADLINE" },
@@ -166,6 +187,7 @@ int machine_get(struct vm *vm, struct machine *m, enum part part)
 		m->nested.state.size = sizeof(m->nested);
 		return ioctl(fd, KVM_GET_NESTED_STATE, &m->nested);
 	case PART_MSRS: return get_msrs(vm, m);
+	case PART_SSP: return do_ssp(vm, m, KVM_GET_ONE_REG);
 	case PART_IRQCHIP: return do_chips(vm, m, KVM_GET_IRQCHIP);
 	case PART_TSC_KHZ:
 		m->tsc_khz = ioctl(fd, KVM_GET_TSC_KHZ, 0);
@@ -182,6 +204,7 @@ int machine_set(struct vm *vm, struct machine *m, enum part part)
 	case PART_FEATURE_CONTROL: return set_one_msr(vm, m, MSR_IA32_FEATURE_CONTROL);
 	case PART_TSC_DEADLINE: return set_one_msr(vm, m, MSR_IA32_TSC_DEADLINE);
 	case PART_MSRS: return set_msrs(vm, m);
+	case PART_SSP: return do_ssp(vm, m, KVM_SET_ONE_REG);
 	case PART_IRQCHIP: return do_chips(vm, m, KVM_SET_IRQCHIP);
 	case PART_TSC_KHZ: return ioctl(vm->cpu[0].fd, KVM_SET_TSC_KHZ, m->tsc_khz);
 	case PART_CLOCK: return ioctl(vm->fd, KVM_SET_CLOCK, &clock);
