@@ -68,13 +68,13 @@ static unsigned long cr_shadow(unsigned long cr, const struct cr_intercept *l1)
 	return (cr & ~l1->mask) | (l1->shadow & l1->mask);
 }
 
-static void cr0_write_vmcs(struct vcpu *vcpu)
+static __always_inline void cr0_write_vmcs(struct vcpu *vcpu)
 {
 	vmwrite(VMCS_GUEST_CR0, cr0_real(vcpu->cr0));
 	vmwrite(VMCS_CR0_SHADOW, cr_shadow(vcpu->cr0, &vcpu->cr0_l1));
 }
 
-static void cr4_write_vmcs(struct vcpu *vcpu)
+static __always_inline void cr4_write_vmcs(struct vcpu *vcpu)
 {
 	vmwrite(VMCS_GUEST_CR4, cr4_real(vcpu->cr4));
 	vmwrite(VMCS_CR4_SHADOW, cr_shadow(vcpu->cr4, &vcpu->cr4_l1));

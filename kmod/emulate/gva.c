@@ -58,9 +58,11 @@ static int gva_read_entry(void *ctx, u64 gpa, u64 *entry, u8 size)
 	ret = to_l1(from, gpa, EPTQ_READ, &gpa);
 	if (ret)
 		return ret == -EFAULT ? -ENXIO : ret;
-	*entry = 0;
-	if (mem_read(from->vcpu->vm, gpa, entry, size))
-		*entry = size == 4 ? ~0U : ~0ULL;
+	/* Entries are aligned, so that 8 bytes with one of 4 in them are in the same page. */
+	if (mem_read_entry(from->vcpu, gpa & ~7ULL, entry))
+		*entry = ~0ULL;
+	if (size == 4)
+		*entry = (u32)(*entry >> (gpa & 4) * 8);
 	return 0;
 }
 

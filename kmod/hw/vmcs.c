@@ -133,20 +133,25 @@ void vmcs_destroy(struct vmcs *vmcs)
 }
 
 /* Being current does not suffice: hotplug may have cleared it, which .cpu tells. */
-void vmcs_switch(struct vmcs *vmcs)
+static __always_inline void switch_to(struct vmcs *vmcs)
 {
 	unsigned long flags;
 
 	if (this_cpu_read(current_vmcs) == vmcs && vmcs->cpu >= 0)
 		return;
 	local_irq_save(flags);
-	if (vmcs->cpu < 0) {
+	if (unlikely(vmcs->cpu < 0)) {
 		vmxop_track(vmcs);
 		vmcs->cpu = smp_processor_id();
 	}
 	hw_vmptrld(__pa(vmcs->region));
 	this_cpu_write(current_vmcs, vmcs);
 	local_irq_restore(flags);
+}
+
+void vmcs_switch(struct vmcs *vmcs)
+{
+	switch_to(vmcs);
 }
 
 /* The shadow is active as long as its owner is: clear_here() clears both. */
@@ -163,6 +168,6 @@ bool vmcs_load(struct vmcs *vmcs)
 
 	if (moved)
 		vmcs_clear(vmcs);
-	vmcs_switch(vmcs);
+	switch_to(vmcs);
 	return moved;
 }

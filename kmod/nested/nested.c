@@ -392,13 +392,10 @@ bool nested_holds_init(const struct vcpu *vcpu)
 static bool pages_valid(const struct vcpu *vcpu)
 {
 	const struct nested *n = vcpu->nested;
-	struct vm *vm = vcpu->vm;
 
 	if (n->current_root && !READ_ONCE(n->current_root->ept.root))
 		return false;
-	return (n->virt_apic.gpa == NO_GPA || mem_page_valid(vm, &n->virt_apic)) &&
-	       (n->apic_access.gpa == NO_GPA || mem_page_valid(vm, &n->apic_access)) &&
-	       (n->msr_bitmap12.gpa == NO_GPA || mem_page_valid(vm, &n->msr_bitmap12));
+	return READ_ONCE(vcpu->vm->mem.epoch) == n->pages_epoch;
 }
 
 /* Have vmcs01's controls changed since they were merged? A debugger, for one, changes them. */
@@ -461,11 +458,34 @@ static void merge_msr_bitmap(struct nested *n)
 	n->bitmap_due = false;
 }
 
-bool nested_is_here(const struct vcpu *vcpu)
+/* Can @vmcs be made current here without an IPI? Context: preemption off. */
+static bool is_here(const struct vmcs *vmcs)
 {
-	int cpu = vcpu->nested ? READ_ONCE(vcpu->nested->vmcs02.cpu) : -1;
+	int cpu = READ_ONCE(vmcs->cpu);
 
 	return cpu < 0 || cpu == smp_processor_id();
+}
+
+bool nested_is_here(const struct vcpu *vcpu)
+{
+	return is_here(&vcpu->vmcs01) && (!vcpu->nested || is_here(&vcpu->nested->vmcs02));
+}
+
+bool nested_event_due(struct vcpu *vcpu)
+{
+	const struct nested *n = vcpu->nested;
+
+	return n->mtf_pending || n->activity != ACTIVITY_ACTIVE || timer_expired(n) ||
+	       (vcpu->lapic && lapic_has_events(vcpu));
+}
+
+bool nested_get_ready(struct vcpu *vcpu)
+{
+	const struct nested *n = vcpu->nested;
+
+	if (n->owes_exit || n->merge_due || l0_changed(vcpu))
+		return false;
+	return n->answered.gpa == NO_GPA || ept02_map_answered(vcpu);
 }
 
 void nested_begin_run(struct vcpu *vcpu)
