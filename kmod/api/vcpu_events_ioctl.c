@@ -13,7 +13,8 @@
 #include <linux/uaccess.h>
 #include <vmx/info.h>
 
-#include "api/vcpu_state_ioctl.h"
+#include "api/ioctl.h"
+#include "api/vcpu_state.h"
 #include "cpu/inject.h"
 #include "cpu/vcpu.h"
 #include "nested/nested.h"
@@ -215,41 +216,33 @@ int events_set(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 	return 0;
 }
 
-long vcpu_get_events(struct vcpu *vcpu, void __user *arg)
+static long vcpu_get_events(struct vcpu *vcpu, void *data)
 {
-	struct kvm_vcpu_events events;
-
-	events_get(vcpu, &events);
-	return copy_to_user(arg, &events, sizeof(events)) ? -EFAULT : 0;
+	events_get(vcpu, data);
+	return 0;
 }
 
-long vcpu_set_events(struct vcpu *vcpu, void __user *arg)
+static long vcpu_set_events(struct vcpu *vcpu, void *data)
 {
-	struct kvm_vcpu_events events;
-
-	if (copy_from_user(&events, arg, sizeof(events)))
-		return -EFAULT;
-	return events_set(vcpu, &events);
+	return events_set(vcpu, data);
 }
 
-long vcpu_get_mp_state(struct vcpu *vcpu, void __user *arg)
+static long vcpu_get_mp_state(struct vcpu *vcpu, void *data)
 {
-	struct kvm_mp_state state;
+	struct kvm_mp_state *state = data;
 
 	settle_init_sipi(vcpu);
-	state.mp_state = nested_get_mp_state(vcpu);
-	return copy_to_user(arg, &state, sizeof(state)) ? -EFAULT : 0;
+	state->mp_state = nested_get_mp_state(vcpu);
+	return 0;
 }
 
-long vcpu_set_mp_state(struct vcpu *vcpu, void __user *arg)
+static long vcpu_set_mp_state(struct vcpu *vcpu, void *data)
 {
-	struct kvm_mp_state state;
+	const struct kvm_mp_state *state = data;
 	u32 wanted;
 	int r;
 
-	if (copy_from_user(&state, arg, sizeof(state)))
-		return -EFAULT;
-	wanted = state.mp_state;
+	wanted = state->mp_state;
 	switch (wanted) {
 	case KVM_MP_STATE_RUNNABLE: break;
 	case KVM_MP_STATE_UNINITIALIZED:
@@ -268,8 +261,16 @@ long vcpu_set_mp_state(struct vcpu *vcpu, void __user *arg)
 		return r;
 	if (!r)
 		vcpu->mp_state = wanted;
-	if (state.mp_state == KVM_MP_STATE_SIPI_RECEIVED)
+	if (state->mp_state == KVM_MP_STATE_SIPI_RECEIVED)
 		lapic_latch_sipi(vcpu, vcpu->sipi_vector);
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
 }
+
+const struct ioctl_row events_vcpu_ioctls[] = {
+	IOCTL(vcpu, KVM_GET_VCPU_EVENTS, vcpu_get_events),
+	IOCTL(vcpu, KVM_SET_VCPU_EVENTS, vcpu_set_events),
+	IOCTL(vcpu, KVM_GET_MP_STATE, vcpu_get_mp_state),
+	IOCTL(vcpu, KVM_SET_MP_STATE, vcpu_set_mp_state),
+	{},
+};

@@ -13,7 +13,8 @@
 #include <asm/processor-flags.h>
 #include <vmx/info.h>
 
-#include "api/vcpu_state_ioctl.h"
+#include "api/ioctl.h"
+#include "api/vcpu_state.h"
 #include "cpu/inject.h"
 #include "cpu/regs.h"
 #include "cpu/segments.h"
@@ -79,21 +80,15 @@ static void regs_put(struct vcpu *vcpu, const struct kvm_regs *in)
 	vcpu_end_hlt(vcpu);
 }
 
-long vcpu_get_regs(struct vcpu *vcpu, void __user *arg)
+static long vcpu_get_regs(struct vcpu *vcpu, void *data)
 {
-	struct kvm_regs regs;
-
-	regs_get(vcpu, &regs);
-	return copy_to_user(arg, &regs, sizeof(regs)) ? -EFAULT : 0;
+	regs_get(vcpu, data);
+	return 0;
 }
 
-long vcpu_set_regs(struct vcpu *vcpu, void __user *arg)
+static long vcpu_set_regs(struct vcpu *vcpu, void *data)
 {
-	struct kvm_regs regs;
-
-	if (copy_from_user(&regs, arg, sizeof(regs)))
-		return -EFAULT;
-	regs_put(vcpu, &regs);
+	regs_put(vcpu, data);
 	return 0;
 }
 
@@ -249,121 +244,120 @@ static int sregs_set(struct vcpu *vcpu, const struct kvm_sregs *in)
 	return 0;
 }
 
-long vcpu_get_sregs(struct vcpu *vcpu, void __user *arg)
+static long vcpu_get_sregs(struct vcpu *vcpu, void *data)
 {
-	struct kvm_sregs sregs;
-
-	sregs_get(vcpu, &sregs);
-	return copy_to_user(arg, &sregs, sizeof(sregs)) ? -EFAULT : 0;
+	sregs_get(vcpu, data);
+	return 0;
 }
 
-long vcpu_set_sregs(struct vcpu *vcpu, void __user *arg)
+static long vcpu_set_sregs(struct vcpu *vcpu, void *data)
 {
-	struct kvm_sregs sregs;
-
-	if (copy_from_user(&sregs, arg, sizeof(sregs)))
-		return -EFAULT;
-	return sregs_set(vcpu, &sregs);
+	return sregs_set(vcpu, data);
 }
 
-long vcpu_get_sregs2(struct vcpu *vcpu, void __user *arg)
+static long vcpu_get_sregs2(struct vcpu *vcpu, void *data)
 {
-	struct kvm_sregs2 sregs;
+	struct kvm_sregs2 *sregs = data;
 	int i;
 
-	sregs_get_common(vcpu, &sregs);
-	if (sregs_pae(&sregs)) {
+	sregs_get_common(vcpu, sregs);
+	if (sregs_pae(sregs)) {
 		for (i = 0; i < 4; i++)
-			sregs.pdptrs[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
-		sregs.flags |= KVM_SREGS2_FLAGS_PDPTRS_VALID;
+			sregs->pdptrs[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
+		sregs->flags |= KVM_SREGS2_FLAGS_PDPTRS_VALID;
 	}
-	return copy_to_user(arg, &sregs, sizeof(sregs)) ? -EFAULT : 0;
+	return 0;
 }
 
-long vcpu_set_sregs2(struct vcpu *vcpu, void __user *arg)
+static long vcpu_set_sregs2(struct vcpu *vcpu, void *data)
 {
-	struct kvm_sregs2 sregs;
+	const struct kvm_sregs2 *sregs = data;
 	bool given;
 	int i, r;
 
-	if (copy_from_user(&sregs, arg, sizeof(sregs)))
-		return -EFAULT;
-	given = sregs.flags & KVM_SREGS2_FLAGS_PDPTRS_VALID;
-	if ((sregs.flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID) || (given && !sregs_pae(&sregs)))
+	given = sregs->flags & KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	if ((sregs->flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID) || (given && !sregs_pae(sregs)))
 		return -EINVAL;
-	r = sregs_set_common(vcpu, &sregs);
+	r = sregs_set_common(vcpu, sregs);
 	if (r)
 		return r;
 	if (given)
 		for (i = 0; i < 4; i++)
-			vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, sregs.pdptrs[i]);
-	else if (sregs_pae(&sregs))
-		load_pdptes(vcpu, sregs.cr3);
+			vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, sregs->pdptrs[i]);
+	else if (sregs_pae(sregs))
+		load_pdptes(vcpu, sregs->cr3);
 	return 0;
 }
 
 /* --- debug registers and debuggers -------------------------------------- */
 
-long vcpu_get_debugregs(struct vcpu *vcpu, void __user *arg)
+static long vcpu_get_debugregs(struct vcpu *vcpu, void *data)
 {
-	struct kvm_debugregs regs = {
-		.dr6 = vcpu->debug.dr6,
-		.dr7 = vcpu->debug.dr7,
-	};
+	struct kvm_debugregs *regs = data;
 
-	memcpy(regs.db, vcpu->debug.db, sizeof(regs.db));
-	return copy_to_user(arg, &regs, sizeof(regs)) ? -EFAULT : 0;
-}
-
-long vcpu_set_debugregs(struct vcpu *vcpu, void __user *arg)
-{
-	struct kvm_debugregs regs;
-
-	if (copy_from_user(&regs, arg, sizeof(regs)))
-		return -EFAULT;
-	if (regs.flags || regs.dr6 >> 32 || regs.dr7 >> 32)
-		return -EINVAL;
-	memcpy(vcpu->debug.db, regs.db, sizeof(regs.db));
-	debug_set_dr(vcpu, 6, regs.dr6);
-	debug_set_dr(vcpu, 7, regs.dr7);
+	regs->dr6 = vcpu->debug.dr6;
+	regs->dr7 = vcpu->debug.dr7;
+	memcpy(regs->db, vcpu->debug.db, sizeof(regs->db));
 	return 0;
 }
 
-long vcpu_set_guest_debug(struct vcpu *vcpu, void __user *arg)
+static long vcpu_set_debugregs(struct vcpu *vcpu, void *data)
 {
-	struct kvm_guest_debug dbg;
+	const struct kvm_debugregs *regs = data;
+
+	if (regs->flags || regs->dr6 >> 32 || regs->dr7 >> 32)
+		return -EINVAL;
+	memcpy(vcpu->debug.db, regs->db, sizeof(regs->db));
+	debug_set_dr(vcpu, 6, regs->dr6);
+	debug_set_dr(vcpu, 7, regs->dr7);
+	return 0;
+}
+
+static long vcpu_set_guest_debug(struct vcpu *vcpu, void *data)
+{
+	const struct kvm_guest_debug *dbg = data;
 	int r;
 
-	if (copy_from_user(&dbg, arg, sizeof(dbg)))
-		return -EFAULT;
-	if ((dbg.control & (KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)) &&
+	if ((dbg->control & (KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)) &&
 	    (vcpu->inject.exception.pending || vcpu->inject.exception.injected))
 		return -EBUSY;
-	r = debug_set_guest_debug(vcpu, &dbg);
+	r = debug_set_guest_debug(vcpu, dbg);
 	if (r)
 		return r;
-	if (dbg.control & KVM_GUESTDBG_INJECT_DB)
+	if (dbg->control & KVM_GUESTDBG_INJECT_DB)
 		inject_exception(vcpu, VEC_DB);
-	else if (dbg.control & KVM_GUESTDBG_INJECT_BP)
+	else if (dbg->control & KVM_GUESTDBG_INJECT_BP)
 		inject_exception(vcpu, VEC_BP);
 	return 0;
 }
 
-long vcpu_translate(struct vcpu *vcpu, void __user *arg)
+static long vcpu_translate(struct vcpu *vcpu, void *data)
 {
 	const struct access access = { .peek = true }; /* supervisor's data read */
-	struct kvm_translation tr;
+	struct kvm_translation *tr = data;
 	struct x86_fault fault;
 	u64 gpa;
 
-	if (copy_from_user(&tr, arg, sizeof(tr)))
-		return -EFAULT;
-	tr.valid = !gva_translate(vcpu, tr.linear_address, &access, &gpa, &fault);
-	tr.physical_address = tr.valid ? gpa : ~0ull;
-	tr.writeable = 1;
-	tr.usermode = 0;
-	return copy_to_user(arg, &tr, sizeof(tr)) ? -EFAULT : 0;
+	tr->valid = !gva_translate(vcpu, tr->linear_address, &access, &gpa, &fault);
+	tr->physical_address = tr->valid ? gpa : ~0ull;
+	tr->writeable = 1;
+	tr->usermode = 0;
+	return 0;
 }
+
+const struct ioctl_row regs_vcpu_ioctls[] = {
+	IOCTL(vcpu, KVM_GET_REGS, vcpu_get_regs),
+	IOCTL(vcpu, KVM_SET_REGS, vcpu_set_regs),
+	IOCTL(vcpu, KVM_GET_SREGS, vcpu_get_sregs),
+	IOCTL(vcpu, KVM_SET_SREGS, vcpu_set_sregs),
+	IOCTL(vcpu, KVM_GET_SREGS2, vcpu_get_sregs2),
+	IOCTL(vcpu, KVM_SET_SREGS2, vcpu_set_sregs2),
+	IOCTL(vcpu, KVM_GET_DEBUGREGS, vcpu_get_debugregs),
+	IOCTL(vcpu, KVM_SET_DEBUGREGS, vcpu_set_debugregs),
+	IOCTL(vcpu, KVM_SET_GUEST_DEBUG, vcpu_set_guest_debug),
+	IOCTL(vcpu, KVM_TRANSLATE, vcpu_translate),
+	{},
+};
 
 /* --- registers in kvm_run ----------------------------------------------- */
 
