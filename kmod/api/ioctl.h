@@ -34,9 +34,13 @@ struct ioctl_row {
 	};
 };
 
-/* Flags: a vCPU that runs is not waited for; -EINVAL if it has no LAPIC, whatever the argument. */
+/*
+ * Flags: a vCPU that runs is not waited for; -EINVAL if it has no LAPIC, whatever the argument;
+ * on a VM: not only for the process whose memory the VM has.
+ */
 #define IOCTL_UNLOCKED BIT(0)
 #define IOCTL_LAPIC BIT(1)
+#define IOCTL_ANYBODY BIT(2)
 
 /* KIND is sys, vm or vcpu. */
 #define IOCTL(KIND, command, handler)                                   \
