@@ -17,6 +17,7 @@ static long is_attr(const struct kvm_device_attr *attr, u32 group, u64 index)
 	return attr->group == group && attr->attr == index ? 0 : -ENXIO;
 }
 
+/* Where the attribute's value is: the structure has the address only, so it's copied by hand. */
 static u64 __user *value_of(const struct kvm_device_attr *attr)
 {
 	return u64_to_user_ptr(attr->addr);
@@ -58,6 +59,7 @@ static long vcpu_get_attr(struct vcpu *vcpu, void *data)
 	return put_user(vcpu->clock.tsc_offset, value_of(data)) ? -EFAULT : 0;
 }
 
+/* One offset for all vCPUs keeps their TSCs in step; setting TSCs one by one cannot. */
 static long vcpu_set_attr(struct vcpu *vcpu, void *data)
 {
 	long r = is_attr(data, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET);

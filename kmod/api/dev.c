@@ -50,6 +50,7 @@ static long dev_call(const struct ioctl_row *row, void *unused, void *data, unsi
 	return data ? row->sys(data) : row->sys_arg(arg);
 }
 
+/* No lock: what is asked here is the processor's and the module's, and does not change. */
 static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	const struct ioctl_row *row = ioctl_find(tables, cmd);

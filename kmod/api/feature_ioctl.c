@@ -20,7 +20,10 @@
 
 /* --- CPUID -------------------------------------------------------------- */
 
-/* KVM_GET_SUPPORTED_CPUID. -E2BIG: too little room. */
+/*
+ * KVM_GET_SUPPORTED_CPUID. -E2BIG: too little room, which callers answer with twice as much:
+ * .nent is not set to what would do.
+ */
 static long sys_get_supported_cpuid(unsigned long arg)
 {
 	struct kvm_cpuid2 __user *user = (void __user *)arg;
@@ -33,6 +36,7 @@ static long sys_get_supported_cpuid(unsigned long arg)
 		return -EFAULT;
 	if (!head.nent)
 		return -E2BIG;
+	/* A large .nent of the caller's is no reason to take as much memory. */
 	count = min_t(u32, head.nent, CPUID_MAX_ENTRIES);
 	entries = kvcalloc(count, sizeof(*entries), GFP_KERNEL);
 	if (!entries)
@@ -79,6 +83,7 @@ static long vcpu_enable_cap(struct vcpu *vcpu, void *data)
 
 	if (cap->flags || cap->cap != KVM_CAP_HYPERV_ENFORCE_CPUID)
 		return -EINVAL;
+	/* From now on the guest has of Hyper-V only what its CPUID says. */
 	vcpu->hyperv.enforce = cap->args[0];
 	return 0;
 }
@@ -137,6 +142,10 @@ static long vcpu_get_cpuid2(struct vcpu *vcpu, unsigned long arg)
 
 /* --- MSRs --------------------------------------------------------------- */
 
+/*
+ * For msr_io(): an MSR as userspace may read and write it, which is not held to what the
+ * guest is: it sets what the guest only can read. Return: 0, or what ends the list.
+ */
 static int get_one(struct vcpu *vcpu, struct kvm_msr_entry *e)
 {
 	return msr_read(vcpu, e->index, true, &e->data);
@@ -147,6 +156,7 @@ static int set_one(struct vcpu *vcpu, struct kvm_msr_entry *e)
 	return msr_write(vcpu, e->index, true, e->data);
 }
 
+/* Of the device, without a vCPU: what VMX capabilities and the like a new one would have. */
 static int feature_one(struct vcpu *vcpu, struct kvm_msr_entry *e)
 {
 	return msr_feature(e->index, &e->data);
@@ -167,6 +177,7 @@ static long msr_io(struct vcpu *vcpu, struct kvm_msrs __user *user,
 	entries = memdup_user(user->entries, head.nmsrs * sizeof(*entries));
 	if (IS_ERR(entries))
 		return PTR_ERR(entries);
+	/* What failed is the entry of the number returned: no error says which, or why. */
 	while (done < head.nmsrs && !one(vcpu, &entries[done]))
 		done++;
 	if (write_back && copy_to_user(user->entries, entries, head.nmsrs * sizeof(*entries)))
@@ -223,12 +234,14 @@ static long sys_get_msr_feature_index_list(unsigned long arg)
 	return get_list((void __user *)arg, MSR_FEATURE);
 }
 
+/* KVM_X86_GET_MCE_CAP_SUPPORTED: bits of IA32_MCG_CAP that KVM_X86_SETUP_MCE takes. No errors. */
 static long sys_get_mce_cap(void *data)
 {
 	*(u64 *)data = MCE_CAP_SUPPORTED;
 	return 0;
 }
 
+/* KVM_X86_SETUP_MCE: empties all banks. -EINVAL: none, more than KVM_CAP_MCE, unknown bits. */
 static long vcpu_setup_mce(struct vcpu *vcpu, void *data)
 {
 	return msrs_setup_mce(vcpu, *(u64 *)data);
@@ -249,6 +262,7 @@ static long vcpu_set_mce(struct vcpu *vcpu, void *data)
 		return r;
 	if (r == MCE_EXCEPTION)
 		inject_exception(vcpu, VEC_MC);
+	/* As on a processor: the guest is at an error already, or has CR4.MCE clear. */
 	else if (r == MCE_SHUTDOWN)
 		vcpu_request(vcpu, REQ_TRIPLE_FAULT);
 	return 0;
@@ -256,6 +270,7 @@ static long vcpu_set_mce(struct vcpu *vcpu, void *data)
 
 /* --- FPU ---------------------------------------------------------------- */
 
+/* KVM_GET_FPU: x87 and SSE, of what may be much more state. No errors. */
 static long vcpu_get_fpu(struct vcpu *vcpu, void *data)
 {
 	fpu_get_legacy(vcpu, data);
@@ -268,17 +283,23 @@ static long vcpu_set_fpu(struct vcpu *vcpu, void *data)
 	return 0;
 }
 
+/*
+ * KVM_GET_XSAVE and KVM_GET_XSAVE2: in the standard format, whose offsets are
+ * CPUID.0xd's, also if the host's Linux keeps it compacted.
+ */
 static long vcpu_get_xsave(struct vcpu *vcpu, void *data)
 {
 	fpu_get_xsave(vcpu, data, sizeof(struct kvm_xsave));
 	return 0;
 }
 
+/* KVM_SET_XSAVE. -EINVAL: components, or bits of MXCSR, that are not offered. */
 static long vcpu_set_xsave(struct vcpu *vcpu, void *data)
 {
 	return fpu_set_xsave(vcpu, data);
 }
 
+/* KVM_GET_XCRS. -EINVAL: the processor has no XSAVE. */
 static long vcpu_get_xcrs(struct vcpu *vcpu, void *data)
 {
 	if (!fpu_supported_xcr0())
@@ -290,6 +311,7 @@ static long vcpu_get_xcrs(struct vcpu *vcpu, void *data)
 	return 0;
 }
 
+/* KVM_SET_XCRS. -EINVAL: no XSAVE, flags, too many registers, or what XSETBV would refuse. */
 static long vcpu_set_xcrs(struct vcpu *vcpu, void *data)
 {
 	const struct kvm_xcrs *xcrs = data;
@@ -306,7 +328,7 @@ static long vcpu_set_xcrs(struct vcpu *vcpu, void *data)
 
 /* --- time --------------------------------------------------------------- */
 
-/* 0 asks for the host's own frequency. */
+/* KVM_SET_TSC_KHZ; 0 asks for the host's own frequency. -EINVAL: the processor cannot scale. */
 static long vcpu_set_tsc_khz(struct vcpu *vcpu, unsigned long khz)
 {
 	if (khz > U32_MAX)
@@ -319,17 +341,20 @@ static long vcpu_get_tsc_khz(struct vcpu *vcpu, unsigned long arg)
 	return vcpu->clock.tsc_khz;
 }
 
+/* Tells the guest that it was stopped, and is not locked up. -EINVAL: it has no kvmclock. */
 static long vcpu_kvmclock_ctrl(struct vcpu *vcpu, unsigned long arg)
 {
 	return clock_guest_stopped(vcpu);
 }
 
+/* KVM_GET_CLOCK: in ns, with the host's real time and TSC of the same instant. No errors. */
 static long vm_get_clock(struct vm *vm, void *data)
 {
 	clock_get(vm, data);
 	return 0;
 }
 
+/* KVM_SET_CLOCK. -EINVAL: flags; with KVM_CLOCK_REALTIME what passed since is added. */
 static long vm_set_clock(struct vm *vm, void *data)
 {
 	return clock_set(vm, data);

@@ -47,6 +47,7 @@ static void get_exception(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 	e->exception_payload = in->exception.payload;
 }
 
+/* The shadow of STI or MOV SS, in which no interrupt comes; of the current VMCS. */
 static u8 get_shadow(void)
 {
 	u32 block = vmread(VMCS_GUEST_INTERRUPTIBILITY);
@@ -102,6 +103,7 @@ void events_get(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 	e->nmi.pending = in->nmi.pending;
 	e->nmi.masked = inject_nmi_masked(vcpu);
 	e->smi.latched_init = lapic_has_init(vcpu);
+	/* Userspace would set it again after the nested state has: it would come twice. */
 	if (waits)
 		e->exception.injected = e->nmi.injected = 0;
 	e->sipi_vector = lapic_has_sipi(vcpu) ? lapic_sipi_vector(vcpu) : 0;
@@ -122,6 +124,7 @@ void events_get(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 	 KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM | KVM_VCPUEVENT_VALID_PAYLOAD | \
 	 KVM_VCPUEVENT_VALID_TRIPLE_FAULT)
 
+/* Flags for what was not enabled are refused: the client means something by them. */
 bool events_ok(const struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 {
 	if (e->flags & ~EVENT_FLAGS)
@@ -133,12 +136,17 @@ bool events_ok(const struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 	/* There is no system-management mode. */
 	if ((e->flags & KVM_VCPUEVENT_VALID_SMM) && (e->smi.smm || e->smi.pending))
 		return false;
+	/* An NMI has its own place, and what is above 31 is no exception: the entry would fail. */
 	if ((e->exception.injected || e->exception.pending) &&
 	    (e->exception.nr > 31 || e->exception.nr == VEC_NMI))
 		return false;
 	return true;
 }
 
+/*
+ * Pending: DR6 or CR2 do not have the payload yet, and L1 may still intercept it; injected: they
+ * have, and nobody intercepts it any more. Without the capability all are the latter.
+ */
 static void set_exception(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 {
 	struct vcpu_inject *in = &vcpu->inject;
@@ -227,6 +235,7 @@ static long vcpu_set_events(struct vcpu *vcpu, void *data)
 	return events_set(vcpu, data);
 }
 
+/* KVM_GET_MP_STATE: while L2 runs its activity state, with INIT and SIPI that came acted upon. */
 static long vcpu_get_mp_state(struct vcpu *vcpu, void *data)
 {
 	struct kvm_mp_state *state = data;
@@ -236,6 +245,10 @@ static long vcpu_get_mp_state(struct vcpu *vcpu, void *data)
 	return 0;
 }
 
+/*
+ * KVM_SET_MP_STATE. -EINVAL: no such state; any but RUNNABLE without a LAPIC, as nothing would
+ * end it; one that waits for SIPI in VMX root operation, which holds INIT back.
+ */
 static long vcpu_set_mp_state(struct vcpu *vcpu, void *data)
 {
 	const struct kvm_mp_state *state = data;
@@ -254,6 +267,7 @@ static long vcpu_set_mp_state(struct vcpu *vcpu, void *data)
 		break;
 	default: return -EINVAL;
 	}
+	/* It is what INIT leaves, with a SIPI latched that the next KVM_RUN takes. */
 	if (wanted == KVM_MP_STATE_SIPI_RECEIVED)
 		wanted = KVM_MP_STATE_INIT_RECEIVED;
 	r = nested_set_mp_state(vcpu, wanted);

@@ -75,6 +75,7 @@ static long vcpu_ioctl_run(struct vcpu *vcpu, unsigned long arg)
 	if (r)
 		return r;
 	swap_signals_in(vcpu);
+	/* After an error, too, kvm_run has the state: clients look at it after -EINTR. */
 	r = vcpu_run(vcpu);
 	irq_state_to_run(vcpu);
 	state_to_run(vcpu);
@@ -99,12 +100,14 @@ static long set_signal_mask(struct vcpu *vcpu, unsigned long arg)
 		return -EINVAL;
 	if (copy_from_user(&set, user + sizeof(head), sizeof(set)))
 		return -EFAULT;
+	/* Whoever blocked these could not be ended while its guest runs. */
 	sigdelsetmask(&set, sigmask(SIGKILL) | sigmask(SIGSTOP));
 	vcpu->sigset = set;
 	vcpu->sigset_active = true;
 	return 0;
 }
 
+/* KVM_GET_NESTED_STATE reads .size only. -E2BIG: it is too small, and now says what it takes. */
 static long get_nested_state(struct vcpu *vcpu, unsigned long arg)
 {
 	struct kvm_nested_state __user *user = (void __user *)arg;
@@ -117,6 +120,7 @@ static long get_nested_state(struct vcpu *vcpu, unsigned long arg)
 	return r < 0 ? r : 0;
 }
 
+/* KVM_SET_NESTED_STATE is copied where it is judged: what follows depends on the header. */
 static long set_nested_state(struct vcpu *vcpu, unsigned long arg)
 {
 	return nested_state_set(vcpu, (void __user *)arg);
@@ -146,6 +150,7 @@ static long get_nested_counts(struct vcpu *vcpu, unsigned long arg)
 	return nested_get_counts(vcpu, (void __user *)arg);
 }
 
+/* KVM_GET_STATS_FD: of a vCPU that runs, too. -EMFILE, -ENFILE, -ENOMEM. */
 static long vcpu_get_stats_fd(struct vcpu *vcpu, unsigned long arg)
 {
 	return stats_vcpu_fd(vcpu);
@@ -222,12 +227,14 @@ static const struct vm_operations_struct vcpu_vm_ops = {
 	.fault = vcpu_fault,
 };
 
+/* Any size goes: what is behind the three pages is a SIGBUS to touch. */
 static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	vma->vm_ops = &vcpu_vm_ops;
 	return 0;
 }
 
+/* The vCPU stays one of its VM, and is freed with it: others may send it interrupts. */
 static int vcpu_release(struct inode *inode, struct file *file)
 {
 	struct vcpu *vcpu = file->private_data;
@@ -263,6 +270,7 @@ static int vcpu_equip(struct vcpu *vcpu)
 	return 0;
 }
 
+/* Takes back vcpu_equip(), as far as it came: nobody has seen the vCPU yet. */
 static void vcpu_discard(struct vcpu *vcpu)
 {
 	if (vcpu->lapic)
