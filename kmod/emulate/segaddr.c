@@ -5,6 +5,8 @@
  */
 #include "emulate/segaddr.h"
 
+#include "cpu/cr_checks.h"
+
 #define TYPE_CODE BIT(3)
 #define TYPE_EXPAND_DOWN BIT(2) /* of data segments */
 #define TYPE_WRITABLE BIT(1)	/* of data segments; readable, of code */
@@ -39,7 +41,7 @@ static int linear_64(const struct segaddr *s, u64 offset, u32 size, u64 *linear,
 	u64 base = s->seg == SEG_FS || s->seg == SEG_GS ? s->base : 0;
 
 	*linear = base + offset;
-	if (!is_canonical(*linear) || !is_canonical(*linear + size - 1))
+	if (!address_canonical(*linear, false) || !address_canonical(*linear + size - 1, false))
 		return segaddr_refuse(s, fault);
 	return 0;
 }
