@@ -12,6 +12,8 @@
 #include <vmx/types.h>
 #include <vmx/vmcs.h>
 
+#include "hw/insn.h"
+
 struct vmcs_region {
 	u32 revision; /* bit 31: shadow-VMCS indicator */
 	u32 abort;
@@ -98,6 +100,7 @@ static __always_inline u64 vmread(unsigned long field)
 {
 	u64 value = 0;
 
+	COUNT_INSN(vmread);
 	asm volatile("1: vmread %[field], %[value]\n"
 		     "2:\n" _ASM_EXTABLE(1b, 2b)
 		     : [value] "+r"(value)
@@ -112,6 +115,7 @@ void vmwrite_failed(unsigned long field, u64 value);
 /* clang-format off */
 static __always_inline void vmwrite(unsigned long field, u64 value)
 {
+	COUNT_INSN(vmwrite);
 	/* clang-format off */
 	asm goto("1: vmwrite %[value], %[field]\n\t"
 		 "jna %l[failed]\n" _ASM_EXTABLE(1b, %l[failed])

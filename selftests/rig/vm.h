@@ -85,6 +85,8 @@ int vm_cap(int fd, int cap);
 
 /* Everything here ends the test when it fails. */
 struct vm *vm_new(size_t ram_size);
+/* Its memory from huge pages, as the launcher's is. */
+struct vm *vm_new_huge(size_t ram_size);
 void vm_irqchip(struct vm *vm);
 int vm_add_cpu(struct vm *vm);
 int vm_add_cpu_id(struct vm *vm, u32 id); /* the number is another than the index */
