@@ -95,6 +95,16 @@ int exit_handle(struct vcpu *vcpu)
 	return likely(handler) ? handler(vcpu) : exit_unexpected(vcpu);
 }
 
+/*
+ * The LAPIC's, but ICR, after which mostly an event is due. Others' writes may
+ * flush, allocate, or go into the guest's memory.
+ */
+static bool wrmsr_is_short(u32 index)
+{
+	return index == MSR_IA32_TSC_DEADLINE ||
+	       (index >> 8 == APIC_BASE_MSR >> 8 && index != APIC_BASE_MSR + (APIC_ICR >> 4));
+}
+
 bool exit_is_short(struct vcpu *vcpu)
 {
 	if (vcpu->in_l2)
@@ -102,10 +112,7 @@ bool exit_is_short(struct vcpu *vcpu)
 	switch (vcpu->exit_reason) {
 	case EXIT_VMCALL: return !hyperv_calls_on(vcpu);
 	case EXIT_RDMSR: return true;
-	/* The LAPIC's. Others' writes may flush, allocate, or go into the guest's memory. */
-	case EXIT_WRMSR:
-		return vcpu->gpr[GPR_RCX] == MSR_IA32_TSC_DEADLINE ||
-		       vcpu->gpr[GPR_RCX] >> 8 == APIC_BASE_MSR >> 8;
+	case EXIT_WRMSR: return wrmsr_is_short(vcpu->gpr[GPR_RCX]);
 	case EXIT_VMREAD:
 	case EXIT_VMWRITE:
 		return (vmread(VMCS_EXIT_INSN_INFO) & INSN_IS_REG) && nested_is_here(vcpu);
