@@ -52,14 +52,6 @@ static bool makes_double_fault(u8 first, u8 second)
 	       (a == EXC_PAGE_FAULT && b != EXC_BENIGN);
 }
 
-/*
- * Exceptions with which the processor pushes an error code, and with which a VM
- * entry demands one.
- */
-#define VECTORS_WITH_ERROR                                                                   \
-	(BIT(VEC_DF) | BIT(VEC_TS) | BIT(VEC_NP) | BIT(VEC_SS) | BIT(VEC_GP) | BIT(VEC_PF) | \
-	 BIT(VEC_AC))
-
 u32 inject_exception_type(u8 vector)
 {
 	return vector == VEC_BP || vector == VEC_OF ? INTR_TYPE_SOFT_EXC : INTR_TYPE_HARD_EXC;
@@ -270,11 +262,6 @@ void inject_take_nmi(struct vcpu *vcpu)
 void inject_set_nmis(struct vcpu *vcpu, u8 pending)
 {
 	vcpu->inject.nmi.pending = min(pending, most_nmis(vcpu));
-}
-
-bool inject_has_error(u8 vector)
-{
-	return vector < 32 && BIT(vector) & VECTORS_WITH_ERROR;
 }
 
 /*

@@ -15,9 +15,9 @@ static bool host_sel_valid(u16 sel)
 static bool host_efer_valid(const struct check_ctx *c)
 {
 	const struct vmcs12 *v = c->v;
-	u64 want = has_exit(v, EXITC_HOST_64) ? EFER_LME_BIT | EFER_LMA_BIT : 0;
+	u64 want = has_exit(v, EXITC_HOST_64) ? EFER_BIT_LME | EFER_BIT_LMA : 0;
 
-	return (v->host_efer & (EFER_LME_BIT | EFER_LMA_BIT)) == want;
+	return (v->host_efer & (EFER_BIT_LME | EFER_BIT_LMA)) == want;
 }
 
 static bool host_64(const struct check_ctx *c)
@@ -25,19 +25,6 @@ static bool host_64(const struct check_ctx *c)
 	return has_exit(c->v, EXITC_HOST_64);
 }
 
-#define C CHECK_ENUM
-enum {
-#include "nested/check/host.def"
-};
-#undef C
-
-#define C CHECK_DESC
-static const struct check checks[] = {
-#include "nested/check/host.def"
-};
-#undef C
-
-#define C CHECK_EVAL
 const struct check *check_host(const struct check_ctx *c)
 {
 	const struct vmcs12 *v = c->v;
@@ -45,4 +32,3 @@ const struct check *check_host(const struct check_ctx *c)
 #include "nested/check/host.def"
 	return NULL;
 }
-#undef C
