@@ -12,8 +12,8 @@
  * VMCS and *injected* afterwards. An injected event whose delivery the exit cut
  * short comes back by inject_recover() and is injected again.
  *
- * Context: the vCPU's thread with the vCPU loaded, except inject_nmi(), which
- * anybody may call in any context but NMI.
+ * Context: the vCPU's thread with the vCPU loaded. Others ask for an NMI by
+ * REQ_NMI, and for no other event.
  */
 
 #include <vmx/controls.h>
@@ -131,17 +131,6 @@ void inject_pf(struct vcpu *vcpu, u32 error, u64 cr2)
 void inject_db(struct vcpu *vcpu, unsigned long dr6)
 {
 	inject_raise(vcpu, VEC_DB, false, 0, true, dr6);
-}
-
-/*
- * The request, not inject.nmi, takes the NMI: that structure is the vCPU
- * thread's own, and this may be called by anybody.
- */
-void inject_nmi(struct vcpu *vcpu)
-{
-	vcpu_request(vcpu, REQ_NMI);
-	vcpu_request(vcpu, REQ_EVENT);
-	vcpu_kick(vcpu);
 }
 
 int inject_irq_vector(const struct vcpu *vcpu, bool elsewhere)
