@@ -6,23 +6,16 @@
  */
 #include "nested/check/common.h"
 
-/* RPL and TI must be 0 in each selector. */
-static bool host_sel_valid(u16 sel)
+static bool host_64(const struct check_ctx *c)
 {
-	return !(sel & 7);
+	return has_exit(c->v, EXITC_HOST_64);
 }
 
 static bool host_efer_valid(const struct check_ctx *c)
 {
-	const struct vmcs12 *v = c->v;
-	u64 want = has_exit(v, EXITC_HOST_64) ? EFER_BIT_LME | EFER_BIT_LMA : 0;
+	u64 long_mode = EFER_BIT_LME | EFER_BIT_LMA;
 
-	return (v->host_efer & (EFER_BIT_LME | EFER_BIT_LMA)) == want;
-}
-
-static bool host_64(const struct check_ctx *c)
-{
-	return has_exit(c->v, EXITC_HOST_64);
+	return (c->v->host_efer & long_mode) == (host_64(c) ? long_mode : 0);
 }
 
 const struct check *check_host(const struct check_ctx *c)
