@@ -158,7 +158,7 @@ static void set_exception(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 	in->exception.payload = e->exception_payload;
 	in->exception.vector = e->exception.nr;
 	in->exception.type = inject_exception_type(e->exception.nr);
-	in->exception.has_error = inject_has_error(e->exception.nr);
+	in->exception.has_error = vector_has_error(e->exception.nr);
 	in->exception.error = e->exception.error_code;
 }
 

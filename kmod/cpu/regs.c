@@ -310,12 +310,6 @@ void regs_reset(struct vcpu *vcpu, bool init)
 	vcpu_request(vcpu, REQ_TLB_FLUSH);
 }
 
-void regs_sipi(struct vcpu *vcpu, u8 vector)
-{
-	segments_sipi(vector);
-	vcpu_set_rip(vcpu, 0);
-}
-
 bool regs_split_lock(struct vcpu *vcpu)
 {
 	return cpu_feature_enabled(X86_FEATURE_SPLIT_LOCK_DETECT) &&

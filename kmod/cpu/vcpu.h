@@ -156,8 +156,7 @@ struct vcpu {
 	bool at_once; /* it is handled with interrupts off: who would sleep answers EXIT_LATER */
 
 	struct vcpu_inject inject;
-	bool nmi_masked; /* software copy, for when virtual NMIs do not track it */
-	u32 mp_state;	 /* KVM_MP_STATE_* */
+	u32 mp_state; /* KVM_MP_STATE_* */
 	u32 sipi_vector;
 	bool first_run_done;
 	bool l2_by_user; /* userspace has set L2's registers since L1's VM entry */

@@ -3,6 +3,7 @@
  * From segment and offset to a linear address, with the processor's checks.
  * Pure logic: gva.c fills in the segment register from the VMCS.
  */
+#include "cpu/cr_checks.h"
 #include "emulate/segaddr.h"
 
 #include "cpu/cr_checks.h"

@@ -33,9 +33,4 @@ static inline bool hw_has_xsaves(void)
 	return ctl_may(hw_caps.proc2, PROC2_XSAVES);
 }
 
-static inline bool hw_has_preempt_timer(void)
-{
-	return ctl_may(hw_caps.pin, PIN_PREEMPT_TIMER);
-}
-
 #endif

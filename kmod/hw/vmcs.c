@@ -87,8 +87,7 @@ int vmcs_init(struct vmcs *vmcs)
 	return vmcs->region ? 0 : -ENOMEM;
 }
 
-/* Clears @vmcs and its shadow. Context: on the CPU where it is active, interrupts off. */
-static void clear_here(struct vmcs *vmcs)
+void vmcs_clear_here(struct vmcs *vmcs)
 {
 	if (vmcs->cpu != smp_processor_id())
 		return; /* hotplug or suspend has cleared it meanwhile */
@@ -105,7 +104,7 @@ static void clear_here(struct vmcs *vmcs)
 
 static void clear_ipi(void *vmcs)
 {
-	clear_here(vmcs);
+	vmcs_clear_here(vmcs);
 }
 
 void vmcs_clear(struct vmcs *vmcs)
@@ -154,7 +153,7 @@ void vmcs_switch(struct vmcs *vmcs)
 	switch_to(vmcs);
 }
 
-/* The shadow is active as long as its owner is: clear_here() clears both. */
+/* The shadow is active as long as its owner is: vmcs_clear_here() clears both. */
 void vmcs_load_shadow(struct vmcs *vmcs)
 {
 	this_cpu_write(current_vmcs, NULL);

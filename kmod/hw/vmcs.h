@@ -90,6 +90,8 @@ void vmcs_load_shadow(struct vmcs *vmcs);
 
 /* Clears it, and its shadow, where it is active. Context: interrupts on, as it may send an IPI. */
 void vmcs_clear(struct vmcs *vmcs);
+/* Likewise. Context: interrupts off, on the CPU where it is active; on another it does nothing. */
+void vmcs_clear_here(struct vmcs *vmcs);
 
 /*
  * Access to the current VMCS. Context: preemption off, or the vCPU loaded. All

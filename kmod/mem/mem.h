@@ -97,8 +97,6 @@ int mem_set_region(struct vm *vm, const struct kvm_userspace_memory_region *regi
  */
 int mem_read(struct vm *vm, u64 gpa, void *dst, size_t len);
 int mem_write(struct vm *vm, u64 gpa, const void *src, size_t len);
-/* Marks a page dirty that was written through a mapping (struct mem_page). */
-void mem_mark_dirty(struct vm *vm, u64 gfn);
 
 /* Atomic compare-and-exchange of 4 or 8 aligned bytes; 0, -EAGAIN (differed), -EFAULT. */
 int mem_cmpxchg(struct vm *vm, u64 gpa, u64 old, u64 new, int bytes);

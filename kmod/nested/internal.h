@@ -364,7 +364,7 @@ static inline void watch_flush(const struct nested *n, u32 cause)
 		w->flush[cause]++;
 }
 
-/* events.c: is a debug exception pending that the processor gives L1 at the entry? */
-bool nested_debug_trap_for_l1(const struct vcpu *vcpu);
+/* events.c */
+void nested_end_halt(struct vcpu *vcpu); /* L2 runs from here on */
 
 #endif

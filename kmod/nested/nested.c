@@ -507,7 +507,6 @@ void nested_commit_entry(struct vcpu *vcpu)
 	if (n->timer_on)
 		timer_program(vcpu);
 	n->entering = false;
-	if (unlikely(n->activity != ACTIVITY_ACTIVE) && !n->tpr_exit &&
-	    !nested_debug_trap_for_l1(vcpu))
-		n->activity = ACTIVITY_ACTIVE;
+	if (unlikely(n->activity != ACTIVITY_ACTIVE))
+		nested_end_halt(vcpu);
 }
