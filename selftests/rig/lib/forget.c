@@ -18,11 +18,11 @@ static void forget_clocks(struct machine *m)
 			machine_msr(m, clocks[i])->data = 0;
 }
 
-/* What an unusable segment has beside that is nothing. */
+/* What an unusable segment, as one is that is not present, has beside that is nothing. */
 static void forget_unusable(struct kvm_segment *segment, u32 count)
 {
 	for (; count--; segment++)
-		if (segment->unusable)
+		if (segment->unusable || !segment->present)
 			*segment = (struct kvm_segment){ .base = segment->base, .unusable = 1 };
 }
 
