@@ -84,14 +84,15 @@ static u32 count_of(const struct piece *p)
 	return p->part == PART_MSRS ? base.msrs.head.nmsrs : p->count;
 }
 
-/* As far as there is something in it; without a current VMCS the nested state is its header. */
+/* As far as there is something in it; outside VMX operation there is no nested state. */
 static size_t size_of(const struct piece *p)
 {
 	switch (p->part) {
 	case PART_CPUID:
 		return sizeof(base.cpuid.head) +
 		       base.cpuid.head.nent * sizeof(base.cpuid.entries[0]);
-	case PART_NESTED: return base.nested.state.size;
+	case PART_NESTED:
+		return base.nested.state.hdr.vmx.vmxon_pa == ~0ull ? 0 : base.nested.state.size;
 	default: return p->size;
 	}
 }
