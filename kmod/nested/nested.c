@@ -237,6 +237,7 @@ static int set_feature_control(struct vcpu *vcpu, u64 value, bool host)
 int nested_msr_get(struct vcpu *vcpu, u32 msr, u64 *value, bool host)
 {
 	struct nested *n = vcpu->nested;
+	u64 there;
 
 	if (!host && !vcpu->cpuid.vmx)
 		return -EINVAL;
@@ -249,13 +250,16 @@ int nested_msr_get(struct vcpu *vcpu, u32 msr, u64 *value, bool host)
 		*value = n->feature_control;
 		return 0;
 	}
-	return caps_get(&n->caps, msr, value) ? 0 : -EINVAL;
+	if (caps_get(&n->caps, msr, value))
+		return 0;
+	*value = 0; /* nor is one missing that userspace has taken away by another */
+	return host && caps_get(&offered, msr, &there) ? 0 : -EINVAL;
 }
 
 int nested_msr_set(struct vcpu *vcpu, u32 msr, u64 value, bool host)
 {
 	struct nested *n = vcpu->nested;
-	u64 now;
+	u64 now, there;
 	int r;
 
 	if (!host && !vcpu->cpuid.vmx)
@@ -266,7 +270,9 @@ int nested_msr_set(struct vcpu *vcpu, u32 msr, u64 value, bool host)
 		return set_feature_control(vcpu, value, host);
 	if (!host)
 		return -EINVAL;
-	if (caps_get(&n->caps, msr, &now) && now == value)
+	if (!caps_get(&n->caps, msr, &now))
+		now = 0;
+	if (now == value && caps_get(&offered, msr, &there))
 		return 0;
 	/* A current VMCS has passed checks that went by these MSRs. */
 	if (n->vmxon)
@@ -364,6 +370,7 @@ int nested_set_mp_state(struct vcpu *vcpu, u32 state)
 	if (!vcpu->in_l2)
 		return in_vmx_operation(vcpu) && state == KVM_MP_STATE_INIT_RECEIVED ? -EINVAL : 0;
 	switch (state) {
+	case KVM_MP_STATE_UNINITIALIZED: return -EINVAL; /* no activity state of L2's */
 	case KVM_MP_STATE_RUNNABLE: n->activity = ACTIVITY_ACTIVE; break;
 	case KVM_MP_STATE_INIT_RECEIVED: n->activity = ACTIVITY_SIPI; break;
 	default: n->activity = n->activity == ACTIVITY_SHUTDOWN ? ACTIVITY_SHUTDOWN : ACTIVITY_HLT;

@@ -107,6 +107,8 @@ void vm_flat_mode(struct vm *vm, int cpu, u32 eip);
 #define LONG_CR0 0x80000031
 #define LONG_CR4 0x2020
 void vm_long_mode(struct vm *vm, int cpu, u32 handler);
+/* A new VM with an irqchip, as many vCPUs and the memory of @old, which is none after this. */
+struct vm *vm_inherit(struct vm *old);
 void vm_free(struct vm *vm);
 /* KVM_RUN for at most 200 ms. Return: the exit's reason; 0: none meanwhile; -1: an error. */
 int vm_run(struct vm *vm, int cpu);

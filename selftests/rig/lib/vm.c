@@ -298,6 +298,23 @@ static void on_alarm(int signal)
 	(void)signal;
 }
 
+struct vm *vm_inherit(struct vm *old)
+{
+	struct vm *vm = vm_new(old->ram_size);
+	u8 *own = vm->ram;
+
+	vm_irqchip(vm);
+	if (vm_set_region(vm->fd, 0, 0, 0, 0, NULL) ||
+	    vm_set_region(vm->fd, 0, 0, 0, old->ram_size, old->ram))
+		tap_bail("KVM_SET_USER_MEMORY_REGION");
+	vm->ram = old->ram;
+	old->ram = own;
+	for (int i = 0; i < old->cpu_count; i++)
+		vm_add_cpu(vm);
+	vm_free(old);
+	return vm;
+}
+
 int vm_run(struct vm *vm, int cpu)
 {
 	struct itimerval soon = { .it_value.tv_usec = 200000 }, never = { 0 };
