@@ -63,7 +63,7 @@ module: | need-headers need-cc
 	@flock $(module_dir)/.lock $(MAKE) --no-print-directory -C $(KDIR) M=$(module_dir) \
 		$(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=) modules
 
-linked_dirs := kmod selftests/oracle/cover selftests/faults
+linked_dirs := kmod selftests/oracle/cover selftests/faults selftests/counts
 
 need-headers:
 	$(need_headers)@:

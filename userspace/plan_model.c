@@ -35,7 +35,6 @@ const struct plan_cost plan_vcpu_costs[] = {
 const struct plan_cost plan_vm_costs[] = {
 	{ "struct vm, slots, buses, coalesced ring", "cpu/vm.c: vm_create()", 4 },
 	{ "interrupt controllers, timer, routes", "pc/irqchip.c, pit_dev.c", 3 },
-	{ "a file in debugfs for each counter", "api/stats_debugfs.c: measured", 20 },
 	{ "the launcher's first thread", "Linux: THREAD_SIZE, task_struct, measured", 6 },
 	{ "the launcher's page tables but for guest memory", "Linux: measured", 11 },
 	{ "the launcher's own data", "userspace: measured", 26 },

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* abyme stat: the counters that the module publishes for each VM, as a live table. */
-#include <ctype.h>
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -73,52 +70,12 @@ static const struct command stat_command = {
 	.usage = "abyme stat [OPTION]...",
 	.about = "Show how often and why running virtual machines exit, as the module counts it.\n"
 		 "Ctrl-C leaves.",
-	.after = "It reads debugfs, which takes root.\n"
-		 "Exit status: 0 shown; 2 wrong usage; 4 the counters can't be read;\n"
-		 "16 standard output can't be written.",
+	.after =
+		"You see your own machines, root sees all. KVM's take root, as they are in debugfs.\n"
+		"Exit status: 0 shown; 2 wrong usage; 4 the counters can't be read;\n"
+		"16 standard output can't be written.",
 	.options = stat_options,
 };
-
-static int read_counter(const char *dir, const char *name, uint64_t *value)
-{
-	char path[512];
-	FILE *file;
-	int got;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	file = fopen(path, "re");
-	if (!file)
-		return -1;
-	got = fscanf(file, "%" SCNu64, value);
-	fclose(file);
-	return got == 1 ? 0 : -1;
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(((const struct counter *)a)->name, ((const struct counter *)b)->name);
-}
-
-int counters_read(struct counters *counters, const char *dir)
-{
-	DIR *d = opendir(dir);
-	struct dirent *e;
-
-	counters->count = 0;
-	if (!d)
-		return -1;
-	while ((e = readdir(d)) && counters->count < COUNTERS_MAX) {
-		struct counter *c = &counters->counter[counters->count];
-
-		if (e->d_type == DT_DIR || strlen(e->d_name) >= sizeof(c->name))
-			continue;
-		strcpy(c->name, e->d_name);
-		counters->count += !read_counter(dir, e->d_name, &c->value);
-	}
-	closedir(d);
-	qsort(counters->counter, counters->count, sizeof(struct counter), by_name);
-	return 0;
-}
 
 int64_t counters_delta(const struct counters *before, const struct counter *now)
 {
@@ -126,18 +83,6 @@ int64_t counters_delta(const struct counters *before, const struct counter *now)
 		if (!strcmp(before->counter[i].name, now->name))
 			return (int64_t)(now->value - before->counter[i].value);
 	return 0;
-}
-
-/* "PID-FD", the name of a VM's directory. Return: the pid, or 0. */
-unsigned int stat_dir_pid(const char *name)
-{
-	char *end;
-	unsigned long pid;
-
-	if (!isdigit((unsigned char)*name))
-		return 0;
-	pid = strtoul(name, &end, 10);
-	return *end == '-' && isdigit((unsigned char)end[1]) ? pid : 0;
 }
 
 /* One VM that is shown, and its counters at the table before. */
@@ -186,23 +131,19 @@ static void print_vm(struct shown *vm, const struct counters *now, const struct 
 	vm->before = *now;
 }
 
-static void show_vm(const char *top, const char *name, const struct stat_opts *opts)
+/* A stat_shower. */
+static void show_vm(const char *name, const struct counters *now, const void *opts)
 {
-	static struct counters now;
 	static struct shown spare; /* no place left: it has no rates */
 	struct shown *vm = find_shown(name);
-	char dir[512];
 
-	snprintf(dir, sizeof(dir), "%s/%s", top, name);
-	if (counters_read(&now, dir))
-		return; /* it ended meanwhile */
 	if (!vm) {
 		vm = &spare;
 		vm->before.count = 0;
 		snprintf(vm->name, sizeof(vm->name), "%.31s", name);
 	}
 	vm->seen = true;
-	print_vm(vm, &now, opts);
+	print_vm(vm, now, opts);
 }
 
 static void forget_ended(void)
@@ -214,57 +155,20 @@ static void forget_ended(void)
 	}
 }
 
-/* Return: how many VMs there are, or -1 after fail(). */
-static int show_all(const char *top, const struct stat_opts *opts)
-{
-	DIR *d = opendir(top);
-	struct dirent *e;
-	int vms = 0;
-
-	if (!d)
-		return fail(
-			"%s is gone: the module was unloaded; load it again (sudo modprobe abyme).",
-			top);
-	while ((e = readdir(d))) {
-		unsigned int pid = stat_dir_pid(e->d_name);
-
-		if (!pid || (opts->pid && pid != opts->pid))
-			continue;
-		show_vm(top, e->d_name, opts);
-		vms++;
-	}
-	closedir(d);
-	forget_ended();
-	return vms;
-}
-
-static int find_top(const struct stat_opts *opts, char *top, size_t size)
-{
-	const char *slash = strrchr(opts->device, '/'), *name = slash ? slash + 1 : opts->device;
-
-	snprintf(top, size, "/sys/kernel/debug/%s", name);
-	if (!access(top, R_OK | X_OK))
-		return 0;
-	if (access("/sys/kernel/debug", R_OK | X_OK) && errno == EACCES)
-		return fail("you may not read /sys/kernel/debug; run sudo abyme stat.");
-	if (access("/sys/kernel/debug/sched", F_OK) && access("/sys/kernel/debug/tracing", F_OK) &&
-	    access("/sys/kernel/debug/bdi", F_OK))
-		return fail("debugfs is not mounted; run sudo mount -t debugfs debugfs "
-			    "/sys/kernel/debug.");
-	return fail("there is no %s; load the module (sudo modprobe %s).", top,
-		    strcmp(name, "kvm") ? name : "kvm_intel");
-}
-
-static int show(const char *top, const struct stat_opts *opts)
+static int show(struct stat_source *source, const struct stat_opts *opts)
 {
 	bool terminal = isatty(STDOUT_FILENO) && !opts->once;
 	int vms;
 
 	if (terminal)
 		printf("\033[H\033[2J"); /* home, clear */
-	vms = show_all(top, opts);
+	vms = stat_source_each(source, show_vm, opts);
+	forget_ended();
 	if (!vms && opts->pid)
 		printf("no VM of process %u runs on %s\n", opts->pid, opts->device);
+	else if (!vms && source->hidden)
+		printf("no VM of yours runs on %s; root sees all (sudo abyme stat)\n",
+		       opts->device);
 	else if (!vms)
 		printf("no VM runs on %s\n", opts->device);
 	fflush(stdout);
@@ -286,7 +190,7 @@ int stat_main(int argc, char **argv)
 {
 	struct stat_opts opts = { .device = DEVICE_DEFAULT, .interval = 1 };
 	int result = parse(&opts, argc, argv);
-	char top[256];
+	struct stat_source source;
 
 	if (result == OPTIONS_HELP) {
 		options_help(&stat_command, stdout);
@@ -296,8 +200,8 @@ int stat_main(int argc, char **argv)
 		say("%s", fail_text());
 		return EXIT_USAGE;
 	}
-	if (!find_top(&opts, top, sizeof(top))) {
-		while (!show(top, &opts)) {
+	if (!stat_source_find(&source, opts.device, opts.pid)) {
+		while (!show(&source, &opts)) {
 			if (opts.once)
 				return 0;
 			sleep(opts.interval);

@@ -53,6 +53,15 @@ static inline bool intr_type_software(u32 info)
 #define VEC_VE 20
 #define VEC_CP 21
 
+/* Does the processor push an error code with it, and does a VM entry demand one? */
+static inline bool vector_has_error(u8 vector)
+{
+	u32 with_error = BIT(VEC_DF) | BIT(VEC_TS) | BIT(VEC_NP) | BIT(VEC_SS) | BIT(VEC_GP) |
+			 BIT(VEC_PF) | BIT(VEC_AC);
+
+	return vector < 32 && (with_error & BIT(vector));
+}
+
 /* Interruptibility state */
 #define IRQBLK_STI BIT(0)
 #define IRQBLK_MOV_SS BIT(1)

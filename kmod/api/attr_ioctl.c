@@ -6,19 +6,18 @@
 #include <linux/kvm.h>
 #include <linux/uaccess.h>
 
-#include "api/vcpu_state_ioctl.h"
+#include "api/ioctl.h"
 #include "cpu/vcpu.h"
 
-/* Takes the argument. -EINVAL: flags, of which there are none; -ENXIO: another attribute. */
-static long take_attr(struct kvm_device_attr *attr, const void __user *arg, u32 group, u64 index)
+/* Is it that attribute? -EINVAL: flags, of which there are none; -ENXIO: another one. */
+static long is_attr(const struct kvm_device_attr *attr, u32 group, u64 index)
 {
-	if (copy_from_user(attr, arg, sizeof(*attr)))
-		return -EFAULT;
 	if (attr->flags)
 		return -EINVAL;
 	return attr->group == group && attr->attr == index ? 0 : -ENXIO;
 }
 
+/* Where the attribute's value is: the structure has the address only, so it's copied by hand. */
 static u64 __user *value_of(const struct kvm_device_attr *attr)
 {
 	return u64_to_user_ptr(attr->addr);
@@ -30,51 +29,45 @@ static u64 __user *value_of(const struct kvm_device_attr *attr)
  * On KVM this may hold components that a process must ask Linux for. Here there
  * are none of that kind.
  */
-long sys_has_attr(void __user *arg)
+static long sys_has_attr(void *data)
 {
-	struct kvm_device_attr attr;
-
-	return take_attr(&attr, arg, 0, KVM_X86_XCOMP_GUEST_SUPP);
+	return is_attr(data, 0, KVM_X86_XCOMP_GUEST_SUPP);
 }
 
-long sys_get_attr(void __user *arg)
+static long sys_get_attr(void *data)
 {
-	struct kvm_device_attr attr;
-	long r = take_attr(&attr, arg, 0, KVM_X86_XCOMP_GUEST_SUPP);
+	long r = is_attr(data, 0, KVM_X86_XCOMP_GUEST_SUPP);
 
 	if (r)
 		return r;
-	return put_user(fpu_supported_xcr0(), value_of(&attr)) ? -EFAULT : 0;
+	return put_user(fpu_supported_xcr0(), value_of(data)) ? -EFAULT : 0;
 }
 
 /* --- a vCPU: the offset of its TSC from the host's ----------------------------------- */
 
-long vcpu_has_attr(struct vcpu *vcpu, void __user *arg)
+static long vcpu_has_attr(struct vcpu *vcpu, void *data)
 {
-	struct kvm_device_attr attr;
-
-	return take_attr(&attr, arg, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET);
+	return is_attr(data, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET);
 }
 
-long vcpu_get_attr(struct vcpu *vcpu, void __user *arg)
+static long vcpu_get_attr(struct vcpu *vcpu, void *data)
 {
-	struct kvm_device_attr attr;
-	long r = take_attr(&attr, arg, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET);
+	long r = is_attr(data, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET);
 
 	if (r)
 		return r;
-	return put_user(vcpu->clock.tsc_offset, value_of(&attr)) ? -EFAULT : 0;
+	return put_user(vcpu->clock.tsc_offset, value_of(data)) ? -EFAULT : 0;
 }
 
-long vcpu_set_attr(struct vcpu *vcpu, void __user *arg)
+/* One offset for all vCPUs keeps their TSCs in step; setting TSCs one by one cannot. */
+static long vcpu_set_attr(struct vcpu *vcpu, void *data)
 {
-	struct kvm_device_attr attr;
-	long r = take_attr(&attr, arg, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET);
+	long r = is_attr(data, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET);
 	u64 offset;
 
 	if (r)
 		return r;
-	if (get_user(offset, value_of(&attr)))
+	if (get_user(offset, value_of(data)))
 		return -EFAULT;
 	clock_set_offset(vcpu, offset);
 	return 0;
@@ -83,9 +76,25 @@ long vcpu_set_attr(struct vcpu *vcpu, void __user *arg)
 /* --- a VM ---------------------------------------------------------------------------- */
 
 /* -ENODEV, as for every type that KVM does not know. */
-long vm_create_device(struct vm *vm, void __user *arg)
+static long vm_create_device(struct vm *vm, void *data)
 {
-	struct kvm_create_device device;
-
-	return copy_from_user(&device, arg, sizeof(device)) ? -EFAULT : -ENODEV;
+	return -ENODEV;
 }
+
+const struct ioctl_row attr_sys_ioctls[] = {
+	IOCTL(sys, KVM_HAS_DEVICE_ATTR, sys_has_attr),
+	IOCTL(sys, KVM_GET_DEVICE_ATTR, sys_get_attr),
+	{},
+};
+
+const struct ioctl_row attr_vm_ioctls[] = {
+	IOCTL(vm, KVM_CREATE_DEVICE, vm_create_device),
+	{},
+};
+
+const struct ioctl_row attr_vcpu_ioctls[] = {
+	IOCTL(vcpu, KVM_HAS_DEVICE_ATTR, vcpu_has_attr),
+	IOCTL(vcpu, KVM_GET_DEVICE_ATTR, vcpu_get_attr),
+	IOCTL(vcpu, KVM_SET_DEVICE_ATTR, vcpu_set_attr),
+	{},
+};

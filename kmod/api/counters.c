@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The list of counters: those of the table VCPU_STATS, then exits by reason
- * from L1, then from L2, then what the VM has as a whole. stats.c and
- * stats_debugfs.c publish them.
+ * from L1, then from L2, then what the VM has as a whole. stats.c
+ * publishes them.
  *
  * What a reader must know: counters are written by the vCPU's thread alone and
  * read by anyone without a lock; a value may be old, but never torn.
@@ -35,11 +35,13 @@ static const struct counter counters[] = {
 #undef X
 };
 
+/* Table pages of EPT and all EPT02s together: what mem_table_limit() limits. */
 static u64 ept_pages(struct vm *vm)
 {
 	return READ_ONCE(vm->mem.pool.pages);
 }
 
+/* Entries that one hold of memory's lock went through, at most: what others had to wait for. */
 static u64 ept_most_steps(struct vm *vm)
 {
 	return READ_ONCE(vm->mem.pool.most_steps);
@@ -84,6 +86,7 @@ u32 counter_type(int index)
 	return of_vm(index) ? of_vm(index)->type : KVM_STATS_TYPE_CUMULATIVE;
 }
 
+/* READ_ONCE, as the vCPU's thread counts on meanwhile. */
 static u64 vcpu_value(const struct vcpu *vcpu, int index)
 {
 	return READ_ONCE(*(const u64 *)((const char *)&vcpu->stats + counters[index].offset));
@@ -94,6 +97,7 @@ u64 counter_value(struct vm *vm, struct vcpu *vcpu, int index)
 	u64 sum = 0;
 	int i;
 
+	/* A VM's own are in a vCPU's statistics as well: both have the same descriptors. */
 	if (of_vm(index))
 		return of_vm(index)->value(vm);
 	if (vcpu)

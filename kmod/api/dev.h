@@ -19,27 +19,4 @@ long vm_create_fd(void);
 /* KVM_CREATE_VCPU: the new fd or -errno. Context: vm->lock not held. */
 long vcpu_create_fd(struct vm *vm, unsigned long id);
 
-/*
- * A row of a table of ioctls. Handlers take the object and the ioctl's argument
- * as it came: most of them a user pointer.
- */
-struct ioctl_row {
-	unsigned int cmd;
-	long (*fn)(void *object, unsigned long arg);
-};
-
-/* The row of @cmd, or NULL. */
-const struct ioctl_row *ioctl_find(const struct ioctl_row *rows, int count, unsigned int cmd);
-
-/*
- * Defines a row's function from a handler that takes a typed object and a user
- * pointer.
- */
-#define IOCTL_ROW_FN(name, type, handler)                 \
-	static long name(void *object, unsigned long arg) \
-	{                                                 \
-		type *o = object;                         \
-		return handler(o, (void __user *)arg);    \
-	}
-
 #endif

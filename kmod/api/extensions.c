@@ -21,11 +21,16 @@ struct extension {
 	bool (*have)(void); /* NULL: always */
 };
 
+/* Without XSAVE there is no XCR0, and KVM_GET_XCRS answers -EINVAL. */
 static bool has_xsave(void)
 {
 	return boot_cpu_has(X86_FEATURE_XSAVE);
 }
 
+/*
+ * What a value means is the API's: 1: it is there; else a limit, a set of flags, or a size in
+ * bytes.
+ */
 static const struct extension extensions[] = {
 	{ KVM_CAP_IRQCHIP, 1 },
 	{ KVM_CAP_SPLIT_IRQCHIP, 1 },
@@ -33,10 +38,11 @@ static const struct extension extensions[] = {
 	{ KVM_CAP_HLT, 1 },
 	{ KVM_CAP_VAPIC, 1 },
 	{ KVM_CAP_USER_MEMORY, 1 },
+	/* The next two are of no use to unrestricted guest, but clients insist on them. */
 	{ KVM_CAP_SET_TSS_ADDR, 1 },
 	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, 1 },
 	{ KVM_CAP_EXT_CPUID, 1 },
-	{ KVM_CAP_EXT_EMUL_CPUID, 1 },
+	{ KVM_CAP_EXT_EMUL_CPUID, 1 }, /* of an empty list */
 	{ KVM_CAP_CLOCKSOURCE, 1 },
 	{ KVM_CAP_NOP_IO_DELAY, 1 },
 	{ KVM_CAP_MAX_VCPUS, VM_MAX_VCPUS },
@@ -46,7 +52,7 @@ static const struct extension extensions[] = {
 	{ KVM_CAP_PIT_STATE2, 1 },
 	{ KVM_CAP_REINJECT_CONTROL, 1 },
 	{ KVM_CAP_IRQ_INJECT_STATUS, 1 },
-	{ KVM_CAP_IRQ_ROUTING, ROUTING_MAX_ENTRIES },
+	{ KVM_CAP_IRQ_ROUTING, ROUTING_MAX_ENTRIES }, /* GSIs are below the same number */
 	{ KVM_CAP_IRQFD, 1 },
 	{ KVM_CAP_IRQFD_RESAMPLE, 1 },
 	{ KVM_CAP_IOEVENTFD, 1 },
@@ -56,7 +62,9 @@ static const struct extension extensions[] = {
 	{ KVM_CAP_COALESCED_MMIO, 2 }, /* the page of the vCPU's mapping */
 	{ KVM_CAP_COALESCED_PIO, 1 },
 	{ KVM_CAP_MP_STATE, 1 },
+	/* Guest memory may be swapped, ballooned and moved: an MMU notifier tells of it. */
 	{ KVM_CAP_SYNC_MMU, 1 },
+	/* Faults of early KVMs that never were here; QEMU asks all the same. */
 	{ KVM_CAP_DESTROY_MEMORY_REGION_WORKS, 1 },
 	{ KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, 1 },
 	{ KVM_CAP_READONLY_MEM, 1 },
@@ -67,12 +75,12 @@ static const struct extension extensions[] = {
 	{ KVM_CAP_VCPU_EVENTS, 1 },
 	{ KVM_CAP_DEBUGREGS, 1 },
 	{ KVM_CAP_XSAVE, 1 },
-	{ KVM_CAP_XSAVE2, sizeof(struct kvm_xsave) },
+	{ KVM_CAP_XSAVE2, sizeof(struct kvm_xsave) }, /* no state is larger: AMX is not offered */
 	{ KVM_CAP_XCRS, 1, has_xsave },
 	{ KVM_CAP_SREGS2, 1 },
 	{ KVM_CAP_ONE_REG, 1 },
 	{ KVM_CAP_GET_TSC_KHZ, 1 },
-	{ KVM_CAP_TSC_CONTROL, 1, hw_has_tsc_scaling },
+	{ KVM_CAP_TSC_CONTROL, 1, hw_has_tsc_scaling }, /* another frequency than the host's */
 	{ KVM_CAP_TSC_DEADLINE_TIMER, 1 },
 	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
 	{ KVM_CAP_VCPU_ATTRIBUTES, 1 },
@@ -92,8 +100,8 @@ static const struct extension extensions[] = {
 	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },
 	{ KVM_CAP_CHECK_EXTENSION_VM, 1 },
 	{ KVM_CAP_ENABLE_CAP_VM, 1 },
-	{ KVM_CAP_IOAPIC_POLARITY_IGNORED, 1 },
-	{ KVM_CAP_NESTED_STATE, 128 + 2 * 4096 },
+	{ KVM_CAP_IOAPIC_POLARITY_IGNORED, 1 },	  /* an asserted line is asserted, high or low */
+	{ KVM_CAP_NESTED_STATE, 128 + 2 * 4096 }, /* header, vmcs12, and what that links to */
 	{ KVM_CAP_BINARY_STATS_FD, 1 },
 	{ KVM_CAP_SYNC_REGS, KVM_SYNC_X86_VALID_FIELDS },
 	{ KVM_CAP_HYPERV, 1 },
@@ -123,6 +131,7 @@ long extension_value(struct vm *vm, unsigned long cap)
 	if (cap == KVM_CAP_X86_DISABLE_EXITS)
 		return KVM_X86_DISABLE_EXITS_HLT |
 		       (guest_can_mwait() ? KVM_X86_DISABLE_EXITS_MWAIT : 0);
+	/* Clients ask each once, at their start: this needs no index. */
 	for (i = 0; i < ARRAY_SIZE(extensions); i++) {
 		const struct extension *e = &extensions[i];
 

@@ -11,7 +11,7 @@
 #include <linux/uaccess.h>
 #include <vmx/info.h>
 
-#include "api/vcpu_state_ioctl.h"
+#include "api/ioctl.h"
 #include "cpu/cr_checks.h"
 #include "cpu/inject.h"
 #include "cpu/vcpu.h"
@@ -20,10 +20,13 @@
 
 /* --- CPUID -------------------------------------------------------------- */
 
-/* KVM_GET_SUPPORTED_CPUID. -E2BIG: too little room. */
-long sys_get_supported_cpuid(void __user *arg)
+/*
+ * KVM_GET_SUPPORTED_CPUID. -E2BIG: too little room, which callers answer with twice as much:
+ * .nent is not set to what would do.
+ */
+static long sys_get_supported_cpuid(unsigned long arg)
 {
-	struct kvm_cpuid2 __user *user = arg;
+	struct kvm_cpuid2 __user *user = (void __user *)arg;
 	struct kvm_cpuid_entry2 *entries;
 	struct kvm_cpuid2 head;
 	int count;
@@ -33,6 +36,7 @@ long sys_get_supported_cpuid(void __user *arg)
 		return -EFAULT;
 	if (!head.nent)
 		return -E2BIG;
+	/* A large .nent of the caller's is no reason to take as much memory. */
 	count = min_t(u32, head.nent, CPUID_MAX_ENTRIES);
 	entries = kvcalloc(count, sizeof(*entries), GFP_KERNEL);
 	if (!entries)
@@ -62,41 +66,40 @@ static long get_hv_cpuid(struct kvm_cpuid2 __user *user, bool lapic)
 	return 0;
 }
 
-long sys_get_supported_hv_cpuid(void __user *arg)
+static long sys_get_supported_hv_cpuid(unsigned long arg)
 {
-	return get_hv_cpuid(arg, true);
+	return get_hv_cpuid((void __user *)arg, true);
 }
 
-long vcpu_get_supported_hv_cpuid(struct vcpu *vcpu, void __user *arg)
+static long vcpu_get_supported_hv_cpuid(struct vcpu *vcpu, unsigned long arg)
 {
-	return get_hv_cpuid(arg, vcpu->lapic);
+	return get_hv_cpuid((void __user *)arg, vcpu->lapic);
 }
 
 /* KVM_ENABLE_CAP on a vCPU. -EINVAL: no such capability, or flags. */
-long vcpu_enable_cap(struct vcpu *vcpu, void __user *arg)
+static long vcpu_enable_cap(struct vcpu *vcpu, void *data)
 {
-	struct kvm_enable_cap cap;
+	const struct kvm_enable_cap *cap = data;
 
-	if (copy_from_user(&cap, arg, sizeof(cap)))
-		return -EFAULT;
-	if (cap.flags || cap.cap != KVM_CAP_HYPERV_ENFORCE_CPUID)
+	if (cap->flags || cap->cap != KVM_CAP_HYPERV_ENFORCE_CPUID)
 		return -EINVAL;
-	vcpu->hyperv.enforce = cap.args[0];
+	/* From now on the guest has of Hyper-V only what its CPUID says. */
+	vcpu->hyperv.enforce = cap->args[0];
 	return 0;
 }
 
 /* KVM_GET_EMULATED_CPUID: nothing is emulated that the processor lacks. */
-long sys_get_emulated_cpuid(void __user *arg)
+static long sys_get_emulated_cpuid(unsigned long arg)
 {
-	struct kvm_cpuid2 __user *user = arg;
+	struct kvm_cpuid2 __user *user = (void __user *)arg;
 
 	return put_user(0, &user->nent) ? -EFAULT : 0;
 }
 
 /* All entries are copied before any is looked at. */
-long vcpu_set_cpuid2(struct vcpu *vcpu, void __user *arg)
+static long vcpu_set_cpuid2(struct vcpu *vcpu, unsigned long arg)
 {
-	struct kvm_cpuid2 __user *user = arg;
+	struct kvm_cpuid2 __user *user = (void __user *)arg;
 	struct kvm_cpuid_entry2 *entries;
 	struct kvm_cpuid2 head;
 	long r;
@@ -113,9 +116,9 @@ long vcpu_set_cpuid2(struct vcpu *vcpu, void __user *arg)
 	return r;
 }
 
-long vcpu_get_cpuid2(struct vcpu *vcpu, void __user *arg)
+static long vcpu_get_cpuid2(struct vcpu *vcpu, unsigned long arg)
 {
-	struct kvm_cpuid2 __user *user = arg;
+	struct kvm_cpuid2 __user *user = (void __user *)arg;
 	const struct vcpu_cpuid *c = &vcpu->cpuid;
 	struct kvm_cpuid_entry2 *entries;
 	struct kvm_cpuid2 head;
@@ -139,6 +142,10 @@ long vcpu_get_cpuid2(struct vcpu *vcpu, void __user *arg)
 
 /* --- MSRs --------------------------------------------------------------- */
 
+/*
+ * For msr_io(): an MSR as userspace may read and write it, which is not held to what the
+ * guest is: it sets what the guest only can read. Return: 0, or what ends the list.
+ */
 static int get_one(struct vcpu *vcpu, struct kvm_msr_entry *e)
 {
 	return msr_read(vcpu, e->index, true, &e->data);
@@ -149,6 +156,7 @@ static int set_one(struct vcpu *vcpu, struct kvm_msr_entry *e)
 	return msr_write(vcpu, e->index, true, e->data);
 }
 
+/* Of the device, without a vCPU: what VMX capabilities and the like a new one would have. */
 static int feature_one(struct vcpu *vcpu, struct kvm_msr_entry *e)
 {
 	return msr_feature(e->index, &e->data);
@@ -169,6 +177,7 @@ static long msr_io(struct vcpu *vcpu, struct kvm_msrs __user *user,
 	entries = memdup_user(user->entries, head.nmsrs * sizeof(*entries));
 	if (IS_ERR(entries))
 		return PTR_ERR(entries);
+	/* What failed is the entry of the number returned: no error says which, or why. */
 	while (done < head.nmsrs && !one(vcpu, &entries[done]))
 		done++;
 	if (write_back && copy_to_user(user->entries, entries, head.nmsrs * sizeof(*entries)))
@@ -177,88 +186,20 @@ static long msr_io(struct vcpu *vcpu, struct kvm_msrs __user *user,
 	return done;
 }
 
-long vcpu_get_msrs(struct vcpu *vcpu, void __user *arg)
+static long vcpu_get_msrs(struct vcpu *vcpu, unsigned long arg)
 {
-	return msr_io(vcpu, arg, get_one, true);
+	return msr_io(vcpu, (void __user *)arg, get_one, true);
 }
 
-long vcpu_set_msrs(struct vcpu *vcpu, void __user *arg)
+static long vcpu_set_msrs(struct vcpu *vcpu, unsigned long arg)
 {
-	return msr_io(vcpu, arg, set_one, false);
+	return msr_io(vcpu, (void __user *)arg, set_one, false);
 }
 
-long sys_get_msrs(void __user *arg)
+static long sys_get_msrs(unsigned long arg)
 {
-	return msr_io(NULL, arg, feature_one, true);
+	return msr_io(NULL, (void __user *)arg, feature_one, true);
 }
-
-/* --- one register ------------------------------------------------------- */
-
-/* KVM's ids of registers, which only headers since Linux 6.18 name. */
-#define REG_MSR (KVM_REG_X86 | KVM_REG_SIZE_U64 | 2ull << 32) /* and the MSR's index */
-#define REG_SSP (KVM_REG_X86 | KVM_REG_SIZE_U64 | 3ull << 32)
-
-/* SSP is what no other request has, and it is there with shadow stacks. 0, -EINVAL. */
-static int read_reg(struct vcpu *vcpu, u64 id, u64 *value)
-{
-	if (upper_32_bits(id) == upper_32_bits(REG_MSR))
-		return msr_read(vcpu, id, true, value) ? -EINVAL : 0;
-	if (id != REG_SSP || !vcpu->cpuid.shadow_stacks)
-		return -EINVAL;
-	*value = cet_get_ssp();
-	return 0;
-}
-
-static int write_reg(struct vcpu *vcpu, u64 id, u64 value)
-{
-	if (upper_32_bits(id) == upper_32_bits(REG_MSR))
-		return msr_write(vcpu, id, true, value) ? -EINVAL : 0;
-	if (id != REG_SSP || !vcpu->cpuid.shadow_stacks)
-		return -EINVAL;
-	return cet_set_ssp(vcpu, value);
-}
-
-/* KVM_GET_ONE_REG. -EFAULT; -EINVAL: there is no such register. */
-long vcpu_get_one_reg(struct vcpu *vcpu, void __user *arg)
-{
-	struct kvm_one_reg reg;
-	u64 value;
-	int r;
-
-	if (copy_from_user(&reg, arg, sizeof(reg)))
-		return -EFAULT;
-	r = read_reg(vcpu, reg.id, &value);
-	if (r)
-		return r;
-	return put_user(value, (u64 __user *)u64_to_user_ptr(reg.addr));
-}
-
-/* KVM_SET_ONE_REG. -EFAULT; -EINVAL: no such register, or it cannot hold the value. */
-long vcpu_set_one_reg(struct vcpu *vcpu, void __user *arg)
-{
-	struct kvm_one_reg reg;
-	u64 value;
-
-	if (copy_from_user(&reg, arg, sizeof(reg)) ||
-	    get_user(value, (u64 __user *)u64_to_user_ptr(reg.addr)))
-		return -EFAULT;
-	return write_reg(vcpu, reg.id, value);
-}
-
-/* KVM_GET_REG_LIST: those that are no MSRs. -EFAULT; -E2BIG with .n set: too little room. */
-long vcpu_get_reg_list(struct vcpu *vcpu, void __user *arg)
-{
-	struct kvm_reg_list __user *user = arg;
-	u64 room, count = vcpu->cpuid.shadow_stacks;
-
-	if (get_user(room, &user->n) || put_user(count, &user->n))
-		return -EFAULT;
-	if (room < count)
-		return -E2BIG;
-	return count ? put_user(REG_SSP, &user->reg[0]) : 0;
-}
-
-/* --- lists of MSRs ------------------------------------------------------ */
 
 /* Fills a list of MSRs with @flag. -E2BIG with .nmsrs set: too little room. */
 static long get_list(struct kvm_msr_list __user *user, u32 flag)
@@ -283,30 +224,27 @@ static long get_list(struct kvm_msr_list __user *user, u32 flag)
 	return r;
 }
 
-long sys_get_msr_index_list(void __user *arg)
+static long sys_get_msr_index_list(unsigned long arg)
 {
-	return get_list(arg, MSR_SAVED);
+	return get_list((void __user *)arg, MSR_SAVED);
 }
 
-long sys_get_msr_feature_index_list(void __user *arg)
+static long sys_get_msr_feature_index_list(unsigned long arg)
 {
-	return get_list(arg, MSR_FEATURE);
+	return get_list((void __user *)arg, MSR_FEATURE);
 }
 
-long sys_get_mce_cap(void __user *arg)
+/* KVM_X86_GET_MCE_CAP_SUPPORTED: bits of IA32_MCG_CAP that KVM_X86_SETUP_MCE takes. No errors. */
+static long sys_get_mce_cap(void *data)
 {
-	u64 cap = MCE_CAP_SUPPORTED;
-
-	return copy_to_user(arg, &cap, sizeof(cap)) ? -EFAULT : 0;
+	*(u64 *)data = MCE_CAP_SUPPORTED;
+	return 0;
 }
 
-long vcpu_setup_mce(struct vcpu *vcpu, void __user *arg)
+/* KVM_X86_SETUP_MCE: empties all banks. -EINVAL: none, more than KVM_CAP_MCE, unknown bits. */
+static long vcpu_setup_mce(struct vcpu *vcpu, void *data)
 {
-	u64 cap;
-
-	if (copy_from_user(&cap, arg, sizeof(cap)))
-		return -EFAULT;
-	return msrs_setup_mce(vcpu, cap);
+	return msrs_setup_mce(vcpu, *(u64 *)data);
 }
 
 /*
@@ -314,18 +252,17 @@ long vcpu_setup_mce(struct vcpu *vcpu, void __user *arg)
  * corrected one. -EFAULT; -EINVAL: there is no such bank, or the status is not
  * valid.
  */
-long vcpu_set_mce(struct vcpu *vcpu, void __user *arg)
+static long vcpu_set_mce(struct vcpu *vcpu, void *data)
 {
-	struct kvm_x86_mce mce;
+	const struct kvm_x86_mce *mce = data;
 	int r;
 
-	if (copy_from_user(&mce, arg, sizeof(mce)))
-		return -EFAULT;
-	r = mce_report(vcpu, &mce);
+	r = mce_report(vcpu, mce);
 	if (r < 0)
 		return r;
 	if (r == MCE_EXCEPTION)
 		inject_exception(vcpu, VEC_MC);
+	/* As on a processor: the guest is at an error already, or has CR4.MCE clear. */
 	else if (r == MCE_SHUTDOWN)
 		vcpu_request(vcpu, REQ_TRIPLE_FAULT);
 	return 0;
@@ -333,110 +270,134 @@ long vcpu_set_mce(struct vcpu *vcpu, void __user *arg)
 
 /* --- FPU ---------------------------------------------------------------- */
 
-long vcpu_get_fpu(struct vcpu *vcpu, void __user *arg)
+/* KVM_GET_FPU: x87 and SSE, of what may be much more state. No errors. */
+static long vcpu_get_fpu(struct vcpu *vcpu, void *data)
 {
-	struct kvm_fpu fpu;
-
-	fpu_get_legacy(vcpu, &fpu);
-	return copy_to_user(arg, &fpu, sizeof(fpu)) ? -EFAULT : 0;
-}
-
-long vcpu_set_fpu(struct vcpu *vcpu, void __user *arg)
-{
-	struct kvm_fpu fpu;
-
-	if (copy_from_user(&fpu, arg, sizeof(fpu)))
-		return -EFAULT;
-	fpu_set_legacy(vcpu, &fpu);
+	fpu_get_legacy(vcpu, data);
 	return 0;
 }
 
-long vcpu_get_xsave(struct vcpu *vcpu, void __user *arg)
+static long vcpu_set_fpu(struct vcpu *vcpu, void *data)
 {
-	struct kvm_xsave *xsave = kzalloc(sizeof(*xsave), GFP_KERNEL);
-	long r;
-
-	if (!xsave)
-		return -ENOMEM;
-	fpu_get_xsave(vcpu, xsave, sizeof(*xsave));
-	r = copy_to_user(arg, xsave, sizeof(*xsave)) ? -EFAULT : 0;
-	kfree(xsave);
-	return r;
+	fpu_set_legacy(vcpu, data);
+	return 0;
 }
 
-long vcpu_set_xsave(struct vcpu *vcpu, void __user *arg)
+/*
+ * KVM_GET_XSAVE and KVM_GET_XSAVE2: in the standard format, whose offsets are
+ * CPUID.0xd's, also if the host's Linux keeps it compacted.
+ */
+static long vcpu_get_xsave(struct vcpu *vcpu, void *data)
 {
-	struct kvm_xsave *xsave = memdup_user(arg, sizeof(*xsave));
-	long r;
-
-	if (IS_ERR(xsave))
-		return PTR_ERR(xsave);
-	r = fpu_set_xsave(vcpu, xsave);
-	kfree(xsave);
-	return r;
+	fpu_get_xsave(vcpu, data, sizeof(struct kvm_xsave));
+	return 0;
 }
 
-long vcpu_get_xcrs(struct vcpu *vcpu, void __user *arg)
+/* KVM_SET_XSAVE. -EINVAL: components, or bits of MXCSR, that are not offered. */
+static long vcpu_set_xsave(struct vcpu *vcpu, void *data)
 {
-	struct kvm_xcrs xcrs = {
+	return fpu_set_xsave(vcpu, data);
+}
+
+/* KVM_GET_XCRS. -EINVAL: the processor has no XSAVE. */
+static long vcpu_get_xcrs(struct vcpu *vcpu, void *data)
+{
+	if (!fpu_supported_xcr0())
+		return -EINVAL;
+	*(struct kvm_xcrs *)data = (struct kvm_xcrs){
 		.nr_xcrs = 1,
 		.xcrs[0] = { .xcr = 0, .value = vcpu->fpu.xcr0 },
 	};
-
-	if (!fpu_supported_xcr0())
-		return -EINVAL;
-	return copy_to_user(arg, &xcrs, sizeof(xcrs)) ? -EFAULT : 0;
+	return 0;
 }
 
-long vcpu_set_xcrs(struct vcpu *vcpu, void __user *arg)
+/* KVM_SET_XCRS. -EINVAL: no XSAVE, flags, too many registers, or what XSETBV would refuse. */
+static long vcpu_set_xcrs(struct vcpu *vcpu, void *data)
 {
-	struct kvm_xcrs xcrs;
+	const struct kvm_xcrs *xcrs = data;
 	u32 i;
 
-	if (copy_from_user(&xcrs, arg, sizeof(xcrs)))
-		return -EFAULT;
-	if (!fpu_supported_xcr0() || xcrs.nr_xcrs > KVM_MAX_XCRS || xcrs.flags)
+	if (!fpu_supported_xcr0() || xcrs->nr_xcrs > KVM_MAX_XCRS || xcrs->flags)
 		return -EINVAL;
 	/* There is one such register, so that the first entry for it is all there is to set. */
-	for (i = 0; i < xcrs.nr_xcrs; i++)
-		if (xcrs.xcrs[i].xcr == 0)
-			return fpu_set_xcr(vcpu, 0, xcrs.xcrs[i].value) ? -EINVAL : 0;
+	for (i = 0; i < xcrs->nr_xcrs; i++)
+		if (xcrs->xcrs[i].xcr == 0)
+			return fpu_set_xcr(vcpu, 0, xcrs->xcrs[i].value) ? -EINVAL : 0;
 	return 0;
 }
 
 /* --- time --------------------------------------------------------------- */
 
-/* 0 asks for the host's own frequency. */
-long vcpu_set_tsc_khz(void *vcpu, unsigned long khz)
+/* KVM_SET_TSC_KHZ; 0 asks for the host's own frequency. -EINVAL: the processor cannot scale. */
+static long vcpu_set_tsc_khz(struct vcpu *vcpu, unsigned long khz)
 {
 	if (khz > U32_MAX)
 		return -EINVAL;
 	return clock_set_khz(vcpu, khz ?: clock_host_khz());
 }
 
-long vcpu_get_tsc_khz(void *vcpu, unsigned long arg)
+static long vcpu_get_tsc_khz(struct vcpu *vcpu, unsigned long arg)
 {
-	return ((struct vcpu *)vcpu)->clock.tsc_khz;
+	return vcpu->clock.tsc_khz;
 }
 
-long vcpu_kvmclock_ctrl(void *vcpu, unsigned long arg)
+/* Tells the guest that it was stopped, and is not locked up. -EINVAL: it has no kvmclock. */
+static long vcpu_kvmclock_ctrl(struct vcpu *vcpu, unsigned long arg)
 {
 	return clock_guest_stopped(vcpu);
 }
 
-long vm_get_clock(struct vm *vm, void __user *arg)
+/* KVM_GET_CLOCK: in ns, with the host's real time and TSC of the same instant. No errors. */
+static long vm_get_clock(struct vm *vm, void *data)
 {
-	struct kvm_clock_data data;
-
-	clock_get(vm, &data);
-	return copy_to_user(arg, &data, sizeof(data)) ? -EFAULT : 0;
+	clock_get(vm, data);
+	return 0;
 }
 
-long vm_set_clock(struct vm *vm, void __user *arg)
+/* KVM_SET_CLOCK. -EINVAL: flags; with KVM_CLOCK_REALTIME what passed since is added. */
+static long vm_set_clock(struct vm *vm, void *data)
 {
-	struct kvm_clock_data data;
-
-	if (copy_from_user(&data, arg, sizeof(data)))
-		return -EFAULT;
-	return clock_set(vm, &data);
+	return clock_set(vm, data);
 }
+
+/* --- rows --------------------------------------------------------------- */
+
+const struct ioctl_row feature_sys_ioctls[] = {
+	IOCTL_ARG(sys, KVM_GET_SUPPORTED_CPUID, sys_get_supported_cpuid),
+	IOCTL_ARG(sys, KVM_GET_SUPPORTED_HV_CPUID, sys_get_supported_hv_cpuid),
+	IOCTL_ARG(sys, KVM_GET_EMULATED_CPUID, sys_get_emulated_cpuid),
+	IOCTL_ARG(sys, KVM_GET_MSR_INDEX_LIST, sys_get_msr_index_list),
+	IOCTL_ARG(sys, KVM_GET_MSR_FEATURE_INDEX_LIST, sys_get_msr_feature_index_list),
+	IOCTL_ARG(sys, KVM_GET_MSRS, sys_get_msrs),
+	IOCTL(sys, KVM_X86_GET_MCE_CAP_SUPPORTED, sys_get_mce_cap),
+	{},
+};
+
+const struct ioctl_row clock_vm_ioctls[] = {
+	IOCTL(vm, KVM_GET_CLOCK, vm_get_clock),
+	IOCTL(vm, KVM_SET_CLOCK, vm_set_clock),
+	{},
+};
+
+const struct ioctl_row feature_vcpu_ioctls[] = {
+	IOCTL(vcpu, KVM_GET_FPU, vcpu_get_fpu),
+	IOCTL(vcpu, KVM_SET_FPU, vcpu_set_fpu),
+	IOCTL(vcpu, KVM_GET_XSAVE, vcpu_get_xsave),
+	IOCTL(vcpu, KVM_SET_XSAVE, vcpu_set_xsave),
+	/* No component of the state needs more than the first version's 4096 bytes. */
+	IOCTL(vcpu, KVM_GET_XSAVE2, vcpu_get_xsave),
+	IOCTL(vcpu, KVM_GET_XCRS, vcpu_get_xcrs),
+	IOCTL(vcpu, KVM_SET_XCRS, vcpu_set_xcrs),
+	IOCTL_ARG(vcpu, KVM_GET_MSRS, vcpu_get_msrs),
+	IOCTL_ARG(vcpu, KVM_SET_MSRS, vcpu_set_msrs),
+	IOCTL_ARG(vcpu, KVM_GET_CPUID2, vcpu_get_cpuid2),
+	IOCTL_ARG(vcpu, KVM_SET_CPUID2, vcpu_set_cpuid2),
+	IOCTL_ARG(vcpu, KVM_GET_SUPPORTED_HV_CPUID, vcpu_get_supported_hv_cpuid),
+	IOCTL(vcpu, KVM_ENABLE_CAP, vcpu_enable_cap),
+	IOCTL(vcpu, KVM_X86_SETUP_MCE, vcpu_setup_mce),
+	IOCTL(vcpu, KVM_X86_SET_MCE, vcpu_set_mce),
+	IOCTL_ARG(vcpu, KVM_SET_TSC_KHZ, vcpu_set_tsc_khz),
+	IOCTL_ARG(vcpu, KVM_GET_TSC_KHZ, vcpu_get_tsc_khz),
+	IOCTL_ARG(vcpu, KVM_KVMCLOCK_CTRL, vcpu_kvmclock_ctrl),
+	{},
+};

@@ -17,7 +17,6 @@
 #include "cpu/cpuid.h"
 #include "cpu/fpu.h"
 #include "cpu/msrs.h"
-#include "cpu/stats.h"
 #include "hw/caps.h"
 #include "hw/host.h"
 #include "hw/vmxop.h"
@@ -30,6 +29,7 @@ MODULE_PARM_DESC(
 	devname,
 	"name of the device node in /dev (\"kvm\" serves clients that know no other, where kvm.ko is absent)");
 
+/* The udev rule gives it to the group kvm; until that ran it is root's. */
 static struct miscdevice device = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.mode = 0660,
@@ -39,7 +39,6 @@ static struct miscdevice device = {
 /* Takes back what would outlive the module. No VM is left: they hold references to it. */
 static void abyme_teardown(void)
 {
-	stats_teardown();
 	vmxop_teardown();
 	clock_teardown();
 	host_teardown();
@@ -70,7 +69,6 @@ static int __init abyme_init(void)
 	spec_ctrl_setup();
 	clock_setup();
 	vmxop_setup();
-	stats_setup();
 	device.name = devname;
 	r = misc_register(&device);
 	if (r) {

@@ -9,7 +9,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "api/msr_filter_ioctl.h"
+#include "api/ioctl.h"
 #include "cpu/msr_filter.h"
 #include "cpu/vcpu.h"
 
@@ -64,14 +64,11 @@ static struct msr_filter *make_filter(const struct kvm_msr_filter *from)
  * returns. -EFAULT; -EINVAL: unknown flags, a range for neither reads nor
  * writes or of more MSRs than 12288, deny by default without a range; -ENOMEM.
  */
-long vm_set_msr_filter(struct vm *vm, void __user *arg)
+static long vm_set_msr_filter(struct vm *vm, void *data)
 {
 	struct msr_filter *filter, *old;
-	struct kvm_msr_filter args;
 
-	if (copy_from_user(&args, arg, sizeof(args)))
-		return -EFAULT;
-	filter = make_filter(&args);
+	filter = make_filter(data);
 	if (IS_ERR(filter))
 		return PTR_ERR(filter);
 	mutex_lock(&vm->lock);
@@ -83,3 +80,8 @@ long vm_set_msr_filter(struct vm *vm, void __user *arg)
 	msr_filter_free(old);
 	return 0;
 }
+
+const struct ioctl_row msr_filter_vm_ioctls[] = {
+	IOCTL(vm, KVM_X86_SET_MSR_FILTER, vm_set_msr_filter),
+	{},
+};

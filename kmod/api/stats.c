@@ -5,7 +5,8 @@
  * KVM API. What is counted is in counters.c.
  *
  * What a reader must know: each read builds the whole image anew and gives the
- * part that was asked for.
+ * part that was asked for. The reader may be another process than the VM's: it
+ * got the VM's fd, and sees counters, none of the guest's memory.
  */
 #include "cpu/stats.h"
 
@@ -14,7 +15,6 @@
 #include <linux/fs.h>
 #include <linux/kvm.h>
 #include <linux/module.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "api/counters.h"
@@ -31,6 +31,10 @@ struct stats_file {
 	char id[ID_SIZE];
 };
 
+/*
+ * The image: header, id, descriptors, values. Sizes in bytes; values are
+ * aligned, as each part is a multiple of 8 bytes long.
+ */
 static size_t data_offset(void)
 {
 	return sizeof(struct kvm_stats_header) + ID_SIZE + counters_count() * DESC_SIZE;
@@ -52,6 +56,7 @@ static void stats_fill_header(struct kvm_stats_header *header)
 	};
 }
 
+/* Counts, not times or bytes: a base of 10 to the power 0 says that there's no unit. */
 static void fill_desc(struct kvm_stats_desc *desc, int index)
 {
 	desc->flags = counter_type(index) | KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10;
@@ -75,6 +80,10 @@ static void fill_image(const struct stats_file *stats, char *image)
 	}
 }
 
+/*
+ * Readers seek as they like, and descriptors do not change, so that nothing has to be kept from
+ * one read to the next. Values of one read belong together as far as a running vCPU lets them.
+ */
 static ssize_t stats_read(struct file *file, char __user *to, size_t size, loff_t *pos)
 {
 	char *image = kvzalloc(image_size(), GFP_KERNEL);
@@ -136,7 +145,7 @@ long stats_vm_fd(struct vm *vm)
 	if (!stats)
 		return -ENOMEM;
 	stats->vm = vm;
-	snprintf(stats->id, ID_SIZE, "kvm-%d", task_pid_nr(current));
+	snprintf(stats->id, ID_SIZE, "kvm-%d", vm->creator);
 	return stats_install(stats, "abyme-vm-stats");
 }
 
@@ -148,6 +157,6 @@ long stats_vcpu_fd(struct vcpu *vcpu)
 		return -ENOMEM;
 	stats->vm = vcpu->vm;
 	stats->vcpu = vcpu;
-	snprintf(stats->id, ID_SIZE, "kvm-%d/vcpu-%u", task_pid_nr(current), vcpu->id);
+	snprintf(stats->id, ID_SIZE, "kvm-%d/vcpu-%u", vcpu->vm->creator, vcpu->id);
 	return stats_install(stats, "abyme-vcpu-stats");
 }

@@ -13,7 +13,8 @@
 #include <linux/uaccess.h>
 #include <vmx/info.h>
 
-#include "api/vcpu_state_ioctl.h"
+#include "api/ioctl.h"
+#include "api/vcpu_state.h"
 #include "cpu/inject.h"
 #include "cpu/vcpu.h"
 #include "nested/nested.h"
@@ -46,6 +47,7 @@ static void get_exception(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 	e->exception_payload = in->exception.payload;
 }
 
+/* The shadow of STI or MOV SS, in which no interrupt comes; of the current VMCS. */
 static u8 get_shadow(void)
 {
 	u32 block = vmread(VMCS_GUEST_INTERRUPTIBILITY);
@@ -101,6 +103,7 @@ void events_get(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 	e->nmi.pending = in->nmi.pending;
 	e->nmi.masked = inject_nmi_masked(vcpu);
 	e->smi.latched_init = lapic_has_init(vcpu);
+	/* Userspace would set it again after the nested state has: it would come twice. */
 	if (waits)
 		e->exception.injected = e->nmi.injected = 0;
 	e->sipi_vector = lapic_has_sipi(vcpu) ? lapic_sipi_vector(vcpu) : 0;
@@ -121,6 +124,7 @@ void events_get(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 	 KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM | KVM_VCPUEVENT_VALID_PAYLOAD | \
 	 KVM_VCPUEVENT_VALID_TRIPLE_FAULT)
 
+/* Flags for what was not enabled are refused: the client means something by them. */
 bool events_ok(const struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 {
 	if (e->flags & ~EVENT_FLAGS)
@@ -132,12 +136,17 @@ bool events_ok(const struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 	/* There is no system-management mode. */
 	if ((e->flags & KVM_VCPUEVENT_VALID_SMM) && (e->smi.smm || e->smi.pending))
 		return false;
+	/* An NMI has its own place, and what is above 31 is no exception: the entry would fail. */
 	if ((e->exception.injected || e->exception.pending) &&
 	    (e->exception.nr > 31 || e->exception.nr == VEC_NMI))
 		return false;
 	return true;
 }
 
+/*
+ * Pending: DR6 or CR2 do not have the payload yet, and L1 may still intercept it; injected: they
+ * have, and nobody intercepts it any more. Without the capability all are the latter.
+ */
 static void set_exception(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 {
 	struct vcpu_inject *in = &vcpu->inject;
@@ -215,41 +224,38 @@ int events_set(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 	return 0;
 }
 
-long vcpu_get_events(struct vcpu *vcpu, void __user *arg)
+static long vcpu_get_events(struct vcpu *vcpu, void *data)
 {
-	struct kvm_vcpu_events events;
-
-	events_get(vcpu, &events);
-	return copy_to_user(arg, &events, sizeof(events)) ? -EFAULT : 0;
+	events_get(vcpu, data);
+	return 0;
 }
 
-long vcpu_set_events(struct vcpu *vcpu, void __user *arg)
+static long vcpu_set_events(struct vcpu *vcpu, void *data)
 {
-	struct kvm_vcpu_events events;
-
-	if (copy_from_user(&events, arg, sizeof(events)))
-		return -EFAULT;
-	return events_set(vcpu, &events);
+	return events_set(vcpu, data);
 }
 
-long vcpu_get_mp_state(struct vcpu *vcpu, void __user *arg)
+/* KVM_GET_MP_STATE: while L2 runs its activity state, with INIT and SIPI that came acted upon. */
+static long vcpu_get_mp_state(struct vcpu *vcpu, void *data)
 {
-	struct kvm_mp_state state;
+	struct kvm_mp_state *state = data;
 
 	settle_init_sipi(vcpu);
-	state.mp_state = nested_get_mp_state(vcpu);
-	return copy_to_user(arg, &state, sizeof(state)) ? -EFAULT : 0;
+	state->mp_state = nested_get_mp_state(vcpu);
+	return 0;
 }
 
-long vcpu_set_mp_state(struct vcpu *vcpu, void __user *arg)
+/*
+ * KVM_SET_MP_STATE. -EINVAL: no such state; any but RUNNABLE without a LAPIC, as nothing would
+ * end it; one that waits for SIPI in VMX root operation, which holds INIT back.
+ */
+static long vcpu_set_mp_state(struct vcpu *vcpu, void *data)
 {
-	struct kvm_mp_state state;
+	const struct kvm_mp_state *state = data;
 	u32 wanted;
 	int r;
 
-	if (copy_from_user(&state, arg, sizeof(state)))
-		return -EFAULT;
-	wanted = state.mp_state;
+	wanted = state->mp_state;
 	switch (wanted) {
 	case KVM_MP_STATE_RUNNABLE: break;
 	case KVM_MP_STATE_UNINITIALIZED:
@@ -261,6 +267,7 @@ long vcpu_set_mp_state(struct vcpu *vcpu, void __user *arg)
 		break;
 	default: return -EINVAL;
 	}
+	/* It is what INIT leaves, with a SIPI latched that the next KVM_RUN takes. */
 	if (wanted == KVM_MP_STATE_SIPI_RECEIVED)
 		wanted = KVM_MP_STATE_INIT_RECEIVED;
 	r = nested_set_mp_state(vcpu, wanted);
@@ -268,8 +275,16 @@ long vcpu_set_mp_state(struct vcpu *vcpu, void __user *arg)
 		return r;
 	if (!r)
 		vcpu->mp_state = wanted;
-	if (state.mp_state == KVM_MP_STATE_SIPI_RECEIVED)
+	if (state->mp_state == KVM_MP_STATE_SIPI_RECEIVED)
 		lapic_latch_sipi(vcpu, vcpu->sipi_vector);
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
 }
+
+const struct ioctl_row events_vcpu_ioctls[] = {
+	IOCTL(vcpu, KVM_GET_VCPU_EVENTS, vcpu_get_events),
+	IOCTL(vcpu, KVM_SET_VCPU_EVENTS, vcpu_set_events),
+	IOCTL(vcpu, KVM_GET_MP_STATE, vcpu_get_mp_state),
+	IOCTL(vcpu, KVM_SET_MP_STATE, vcpu_set_mp_state),
+	{},
+};

@@ -18,8 +18,8 @@
 #include <linux/uaccess.h>
 
 #include "api/dev.h"
-#include "api/vcpu_state_ioctl.h"
-#include "api/vm_irq_ioctl.h"
+#include "api/ioctl.h"
+#include "api/vcpu_state.h"
 #include "cpu/stats.h"
 #include "cpu/vcpu.h"
 #include "nested/nested.h"
@@ -64,9 +64,8 @@ static void swap_signals_out(struct vcpu *vcpu)
  * KVM_RUN. @arg must be 0. -EINTR: a signal, or immediate_exit; -EINVAL;
  * -EFAULT: guest memory without memory behind it.
  */
-static long vcpu_ioctl_run(void *object, unsigned long arg)
+static long vcpu_ioctl_run(struct vcpu *vcpu, unsigned long arg)
 {
-	struct vcpu *vcpu = object;
 	int r;
 
 	if (arg)
@@ -76,6 +75,7 @@ static long vcpu_ioctl_run(void *object, unsigned long arg)
 	if (r)
 		return r;
 	swap_signals_in(vcpu);
+	/* After an error, too, kvm_run has the state: clients look at it after -EINTR. */
 	r = vcpu_run(vcpu);
 	irq_state_to_run(vcpu);
 	state_to_run(vcpu);
@@ -84,8 +84,9 @@ static long vcpu_ioctl_run(void *object, unsigned long arg)
 }
 
 /* KVM_SET_SIGNAL_MASK: sets the mask during KVM_RUN; with NULL it is the thread's own. */
-static long set_signal_mask(struct vcpu *vcpu, void __user *arg)
+static long set_signal_mask(struct vcpu *vcpu, unsigned long arg)
 {
+	void __user *user = (void __user *)arg;
 	struct kvm_signal_mask head;
 	sigset_t set;
 
@@ -93,21 +94,23 @@ static long set_signal_mask(struct vcpu *vcpu, void __user *arg)
 		vcpu->sigset_active = false;
 		return 0;
 	}
-	if (copy_from_user(&head, arg, sizeof(head)))
+	if (copy_from_user(&head, user, sizeof(head)))
 		return -EFAULT;
 	if (head.len != sizeof(set))
 		return -EINVAL;
-	if (copy_from_user(&set, arg + sizeof(head), sizeof(set)))
+	if (copy_from_user(&set, user + sizeof(head), sizeof(set)))
 		return -EFAULT;
+	/* Whoever blocked these could not be ended while its guest runs. */
 	sigdelsetmask(&set, sigmask(SIGKILL) | sigmask(SIGSTOP));
 	vcpu->sigset = set;
 	vcpu->sigset_active = true;
 	return 0;
 }
 
-static long get_nested_state(struct vcpu *vcpu, void __user *arg)
+/* KVM_GET_NESTED_STATE reads .size only. -E2BIG: it is too small, and now says what it takes. */
+static long get_nested_state(struct vcpu *vcpu, unsigned long arg)
 {
-	struct kvm_nested_state __user *user = arg;
+	struct kvm_nested_state __user *user = (void __user *)arg;
 	long r;
 	u32 size;
 
@@ -117,169 +120,94 @@ static long get_nested_state(struct vcpu *vcpu, void __user *arg)
 	return r < 0 ? r : 0;
 }
 
-static long set_nested_state(struct vcpu *vcpu, void __user *arg)
+/* KVM_SET_NESTED_STATE is copied where it is judged: what follows depends on the header. */
+static long set_nested_state(struct vcpu *vcpu, unsigned long arg)
 {
-	return nested_state_set(vcpu, arg);
+	return nested_state_set(vcpu, (void __user *)arg);
 }
 
 /* ABYME_GET_ENTRY_REPORT */
-static long get_entry_report(struct vcpu *vcpu, void __user *arg)
+static long get_entry_report(struct vcpu *vcpu, unsigned long arg)
 {
-	return nested_get_reports(vcpu, arg);
+	return nested_get_reports(vcpu, (void __user *)arg);
 }
 
 /* ABYME_SET_WATCH */
-static long set_watch(struct vcpu *vcpu, void __user *arg)
+static long set_watch(struct vcpu *vcpu, void *data)
 {
-	struct abyme_watch watch;
-
-	if (copy_from_user(&watch, arg, sizeof(watch)))
-		return -EFAULT;
-	return nested_set_watch(vcpu, &watch);
+	return nested_set_watch(vcpu, data);
 }
 
 /* ABYME_GET_NESTED_EXITS */
-static long get_nested_exits(struct vcpu *vcpu, void __user *arg)
+static long get_nested_exits(struct vcpu *vcpu, unsigned long arg)
 {
-	return nested_get_exits(vcpu, arg);
+	return nested_get_exits(vcpu, (void __user *)arg);
 }
 
 /* ABYME_GET_NESTED_COUNTS */
-static long get_nested_counts(struct vcpu *vcpu, void __user *arg)
+static long get_nested_counts(struct vcpu *vcpu, unsigned long arg)
 {
-	return nested_get_counts(vcpu, arg);
+	return nested_get_counts(vcpu, (void __user *)arg);
 }
 
-static long vcpu_get_stats_fd(void *vcpu, unsigned long arg)
+/* KVM_GET_STATS_FD: of a vCPU that runs, too. -EMFILE, -ENFILE, -ENOMEM. */
+static long vcpu_get_stats_fd(struct vcpu *vcpu, unsigned long arg)
 {
 	return stats_vcpu_fd(vcpu);
 }
 
-#define VCPU_FN(handler) IOCTL_ROW_FN(row_##handler, struct vcpu, handler)
-
-VCPU_FN(set_signal_mask)
-VCPU_FN(get_nested_state)
-VCPU_FN(set_nested_state)
-VCPU_FN(get_entry_report)
-VCPU_FN(set_watch)
-VCPU_FN(get_nested_exits)
-VCPU_FN(get_nested_counts)
-VCPU_FN(vcpu_get_regs)
-VCPU_FN(vcpu_set_regs)
-VCPU_FN(vcpu_get_sregs)
-VCPU_FN(vcpu_set_sregs)
-VCPU_FN(vcpu_get_sregs2)
-VCPU_FN(vcpu_set_sregs2)
-VCPU_FN(vcpu_get_fpu)
-VCPU_FN(vcpu_set_fpu)
-VCPU_FN(vcpu_get_xsave)
-VCPU_FN(vcpu_set_xsave)
-VCPU_FN(vcpu_get_xcrs)
-VCPU_FN(vcpu_set_xcrs)
-VCPU_FN(vcpu_get_msrs)
-VCPU_FN(vcpu_set_msrs)
-VCPU_FN(vcpu_get_one_reg)
-VCPU_FN(vcpu_set_one_reg)
-VCPU_FN(vcpu_get_reg_list)
-VCPU_FN(vcpu_get_cpuid2)
-VCPU_FN(vcpu_set_cpuid2)
-VCPU_FN(vcpu_get_supported_hv_cpuid)
-VCPU_FN(vcpu_enable_cap)
-VCPU_FN(vcpu_get_events)
-VCPU_FN(vcpu_set_events)
-VCPU_FN(vcpu_get_debugregs)
-VCPU_FN(vcpu_set_debugregs)
-VCPU_FN(vcpu_set_guest_debug)
-VCPU_FN(vcpu_get_mp_state)
-VCPU_FN(vcpu_set_mp_state)
-VCPU_FN(vcpu_translate)
-VCPU_FN(vcpu_setup_mce)
-VCPU_FN(vcpu_set_mce)
-VCPU_FN(vcpu_get_lapic)
-VCPU_FN(vcpu_set_lapic)
-VCPU_FN(vcpu_set_vapic_addr)
-VCPU_FN(vcpu_tpr_access_reporting)
-VCPU_FN(vcpu_interrupt)
-VCPU_FN(vcpu_has_attr)
-VCPU_FN(vcpu_get_attr)
-VCPU_FN(vcpu_set_attr)
-
-/* All handlers but the last are called with the vCPU locked and loaded. */
 static const struct ioctl_row rows[] = {
-	{ KVM_RUN, vcpu_ioctl_run },
-	{ KVM_SET_SIGNAL_MASK, row_set_signal_mask },
-	{ KVM_GET_NESTED_STATE, row_get_nested_state },
-	{ KVM_SET_NESTED_STATE, row_set_nested_state },
-	{ ABYME_GET_ENTRY_REPORT, row_get_entry_report },
-	{ ABYME_SET_WATCH, row_set_watch },
-	{ ABYME_GET_NESTED_EXITS, row_get_nested_exits },
-	{ ABYME_GET_NESTED_COUNTS, row_get_nested_counts },
-	{ KVM_GET_REGS, row_vcpu_get_regs },
-	{ KVM_SET_REGS, row_vcpu_set_regs },
-	{ KVM_GET_SREGS, row_vcpu_get_sregs },
-	{ KVM_SET_SREGS, row_vcpu_set_sregs },
-	{ KVM_GET_SREGS2, row_vcpu_get_sregs2 },
-	{ KVM_SET_SREGS2, row_vcpu_set_sregs2 },
-	{ KVM_GET_FPU, row_vcpu_get_fpu },
-	{ KVM_SET_FPU, row_vcpu_set_fpu },
-	{ KVM_GET_XSAVE, row_vcpu_get_xsave },
-	{ KVM_SET_XSAVE, row_vcpu_set_xsave },
-	{ KVM_GET_XSAVE2, row_vcpu_get_xsave }, /* no component needs more than 4096 bytes */
-	{ KVM_GET_XCRS, row_vcpu_get_xcrs },
-	{ KVM_SET_XCRS, row_vcpu_set_xcrs },
-	{ KVM_GET_MSRS, row_vcpu_get_msrs },
-	{ KVM_SET_MSRS, row_vcpu_set_msrs },
-	{ KVM_GET_ONE_REG, row_vcpu_get_one_reg },
-	{ KVM_SET_ONE_REG, row_vcpu_set_one_reg },
-	{ KVM_GET_REG_LIST, row_vcpu_get_reg_list },
-	{ KVM_GET_CPUID2, row_vcpu_get_cpuid2 },
-	{ KVM_SET_CPUID2, row_vcpu_set_cpuid2 },
-	{ KVM_GET_SUPPORTED_HV_CPUID, row_vcpu_get_supported_hv_cpuid },
-	{ KVM_ENABLE_CAP, row_vcpu_enable_cap },
-	{ KVM_GET_VCPU_EVENTS, row_vcpu_get_events },
-	{ KVM_SET_VCPU_EVENTS, row_vcpu_set_events },
-	{ KVM_GET_DEBUGREGS, row_vcpu_get_debugregs },
-	{ KVM_SET_DEBUGREGS, row_vcpu_set_debugregs },
-	{ KVM_SET_GUEST_DEBUG, row_vcpu_set_guest_debug },
-	{ KVM_GET_MP_STATE, row_vcpu_get_mp_state },
-	{ KVM_SET_MP_STATE, row_vcpu_set_mp_state },
-	{ KVM_TRANSLATE, row_vcpu_translate },
-	{ KVM_X86_SETUP_MCE, row_vcpu_setup_mce },
-	{ KVM_X86_SET_MCE, row_vcpu_set_mce },
-	{ KVM_SET_TSC_KHZ, vcpu_set_tsc_khz },
-	{ KVM_GET_TSC_KHZ, vcpu_get_tsc_khz },
-	{ KVM_KVMCLOCK_CTRL, vcpu_kvmclock_ctrl },
-	{ KVM_GET_LAPIC, row_vcpu_get_lapic },
-	{ KVM_SET_LAPIC, row_vcpu_set_lapic },
-	{ KVM_SET_VAPIC_ADDR, row_vcpu_set_vapic_addr },
-	{ KVM_TPR_ACCESS_REPORTING, row_vcpu_tpr_access_reporting },
-	{ KVM_INTERRUPT, row_vcpu_interrupt },
-	{ KVM_NMI, vcpu_nmi },
-	{ KVM_HAS_DEVICE_ATTR, row_vcpu_has_attr },
-	{ KVM_GET_DEVICE_ATTR, row_vcpu_get_attr },
-	{ KVM_SET_DEVICE_ATTR, row_vcpu_set_attr },
-	{ KVM_GET_STATS_FD, vcpu_get_stats_fd },
+	IOCTL_ARG(vcpu, KVM_RUN, vcpu_ioctl_run),
+	IOCTL_ARG(vcpu, KVM_SET_SIGNAL_MASK, set_signal_mask),
+	IOCTL_ARG(vcpu, KVM_GET_NESTED_STATE, get_nested_state),
+	IOCTL_ARG(vcpu, KVM_SET_NESTED_STATE, set_nested_state),
+	IOCTL_ARG(vcpu, ABYME_GET_ENTRY_REPORT, get_entry_report),
+	IOCTL(vcpu, ABYME_SET_WATCH, set_watch),
+	IOCTL_ARG(vcpu, ABYME_GET_NESTED_EXITS, get_nested_exits),
+	IOCTL_ARG(vcpu, ABYME_GET_NESTED_COUNTS, get_nested_counts),
+	{ .cmd = KVM_GET_STATS_FD, .flags = IOCTL_UNLOCKED, .vcpu_arg = vcpu_get_stats_fd },
+	{},
 };
+
+static const struct ioctl_row *const tables[] = {
+	rows,
+	regs_vcpu_ioctls,
+	events_vcpu_ioctls,
+	feature_vcpu_ioctls,
+	irq_vcpu_ioctls,
+	attr_vcpu_ioctls,
+	NULL,
+};
+
+static long vcpu_call(const struct ioctl_row *row, void *object, void *data, unsigned long arg)
+{
+	struct vcpu *vcpu = object;
+	long r;
+
+	if (row->flags & IOCTL_UNLOCKED)
+		return row->vcpu_arg(vcpu, arg);
+	if (mutex_lock_killable(&vcpu->lock))
+		return -EINTR;
+	vcpu_load(vcpu);
+	r = data ? row->vcpu(vcpu, data) : row->vcpu_arg(vcpu, arg);
+	vcpu_put(vcpu);
+	mutex_unlock(&vcpu->lock);
+	return r;
+}
 
 static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	const struct ioctl_row *row = ioctl_find(rows, ARRAY_SIZE(rows), cmd);
+	const struct ioctl_row *row = ioctl_find(tables, cmd);
 	struct vcpu *vcpu = file->private_data;
-	long r;
 
 	if (vcpu->vm->mm != current->mm)
 		return -EIO;
 	if (!row)
 		return -ENOTTY;
-	if (cmd == KVM_GET_STATS_FD)
-		return row->fn(vcpu, arg);
-	if (mutex_lock_killable(&vcpu->lock))
-		return -EINTR;
-	vcpu_load(vcpu);
-	r = row->fn(vcpu, arg);
-	vcpu_put(vcpu);
-	mutex_unlock(&vcpu->lock);
-	return r;
+	/* A vCPU has its LAPIC from before its fd until its end. */
+	if ((row->flags & IOCTL_LAPIC) && !vcpu->lapic)
+		return -EINVAL;
+	return ioctl_call(row, vcpu, arg, vcpu_call);
 }
 
 /* Pages 0 to 2 of the mapping: kvm_run, port data, coalesced ring. */
@@ -299,12 +227,14 @@ static const struct vm_operations_struct vcpu_vm_ops = {
 	.fault = vcpu_fault,
 };
 
+/* Any size goes: what is behind the three pages is a SIGBUS to touch. */
 static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	vma->vm_ops = &vcpu_vm_ops;
 	return 0;
 }
 
+/* The vCPU stays one of its VM, and is freed with it: others may send it interrupts. */
 static int vcpu_release(struct inode *inode, struct file *file)
 {
 	struct vcpu *vcpu = file->private_data;
@@ -340,6 +270,7 @@ static int vcpu_equip(struct vcpu *vcpu)
 	return 0;
 }
 
+/* Takes back vcpu_equip(), as far as it came: nobody has seen the vCPU yet. */
 static void vcpu_discard(struct vcpu *vcpu)
 {
 	if (vcpu->lapic)

@@ -13,8 +13,11 @@
 #include <asm/processor-flags.h>
 #include <vmx/info.h>
 
-#include "api/vcpu_state_ioctl.h"
+#include "api/ioctl.h"
+#include "api/vcpu_state.h"
+#include "cpu/cet.h"
 #include "cpu/inject.h"
+#include "cpu/msrs.h"
 #include "cpu/regs.h"
 #include "cpu/segments.h"
 #include "cpu/vcpu.h"
@@ -24,6 +27,10 @@
 
 /* --- KVM_GET_REGS, KVM_SET_REGS ----------------------------------------- */
 
+/*
+ * .gpr[] has what entry.S saves at an exit. RSP, RIP and RFLAGS the processor
+ * saves in the VMCS, L1's or L2's, whichever runs.
+ */
 static void regs_get(struct vcpu *vcpu, struct kvm_regs *out)
 {
 	const unsigned long *gpr = vcpu->gpr;
@@ -50,6 +57,10 @@ static void regs_get(struct vcpu *vcpu, struct kvm_regs *out)
 	};
 }
 
+/*
+ * Nothing in here can fail. RFLAGS' bit 1 is always 1, as an entry with it clear is refused, and
+ * that would be the user's error made L0's.
+ */
 static void regs_put(struct vcpu *vcpu, const struct kvm_regs *in)
 {
 	unsigned long *gpr = vcpu->gpr;
@@ -79,21 +90,15 @@ static void regs_put(struct vcpu *vcpu, const struct kvm_regs *in)
 	vcpu_end_hlt(vcpu);
 }
 
-long vcpu_get_regs(struct vcpu *vcpu, void __user *arg)
+static long vcpu_get_regs(struct vcpu *vcpu, void *data)
 {
-	struct kvm_regs regs;
-
-	regs_get(vcpu, &regs);
-	return copy_to_user(arg, &regs, sizeof(regs)) ? -EFAULT : 0;
+	regs_get(vcpu, data);
+	return 0;
 }
 
-long vcpu_set_regs(struct vcpu *vcpu, void __user *arg)
+static long vcpu_set_regs(struct vcpu *vcpu, void *data)
 {
-	struct kvm_regs regs;
-
-	if (copy_from_user(&regs, arg, sizeof(regs)))
-		return -EFAULT;
-	regs_put(vcpu, &regs);
+	regs_put(vcpu, data);
 	return 0;
 }
 
@@ -102,6 +107,7 @@ long vcpu_set_regs(struct vcpu *vcpu, void __user *arg)
 /* struct kvm_sregs2 begins as struct kvm_sregs does, up to .apic_base. */
 static_assert(offsetof(struct kvm_sregs, apic_base) == offsetof(struct kvm_sregs2, apic_base));
 
+/* All but what differs: the queued interrupt of the first version, the PDPTEs of the second. */
 static void sregs_get_common(struct vcpu *vcpu, struct kvm_sregs2 *out)
 {
 	memset(out, 0, sizeof(*out));
@@ -119,11 +125,16 @@ static void sregs_get_common(struct vcpu *vcpu, struct kvm_sregs2 *out)
 	out->cr2 = vcpu->cr2;
 	out->cr3 = vcpu_cr3(vcpu);
 	out->cr4 = vcpu_cr4(vcpu);
+	/* Without a LAPIC in the kernel TPR is userspace's, and here by way of kvm_run. */
 	out->cr8 = vcpu->lapic ? lapic_get_tpr(vcpu) : vcpu->run->cr8;
 	out->efer = vcpu->efer;
 	out->apic_base = vcpu->msrs.apic_base;
 }
 
+/*
+ * Could the processor be in this state? Of the segments only CS.L is looked at, which
+ * decides with EFER.LMA which mode it is.
+ */
 static bool sregs_ok(struct vcpu *vcpu, const struct kvm_sregs2 *in)
 {
 	struct cr_state s = {
@@ -141,6 +152,7 @@ static bool sregs_ok(struct vcpu *vcpu, const struct kvm_sregs2 *in)
 		return false;
 	if (in->apic_base != vcpu->msrs.apic_base && !lapic_base_ok(vcpu, in->apic_base, true))
 		return false;
+	/* VMX operation has bits of its own that must be 1. */
 	return nested_cr0_valid(vcpu, in->cr0) && nested_cr4_valid(vcpu, in->cr4);
 }
 
@@ -182,10 +194,12 @@ static int sregs_set_common(struct vcpu *vcpu, const struct kvm_sregs2 *in)
 		lapic_set_tpr(vcpu, in->cr8);
 	else
 		vcpu->run->cr8 = in->cr8;
+	/* CR0 last: LMA, and what the entry controls say of it, follows from the other two. */
 	regs_set_cr4(vcpu, in->cr4);
 	regs_set_efer(vcpu, in->efer);
 	regs_set_cr0(vcpu, in->cr0);
 	wake_at_reset_vector(vcpu, in);
+	/* Translations of the old CR3 and CR4 are not the guest's to flush: it did not write them. */
 	vcpu_request(vcpu, REQ_TLB_FLUSH);
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
@@ -196,6 +210,7 @@ static bool sregs_pae(const struct kvm_sregs2 *in)
 	return pae_paging(in->cr0, in->cr4, in->efer);
 }
 
+/* The first version has one more thing: the interrupt that is on its way in, as a bitmap. */
 static void sregs_get(struct vcpu *vcpu, struct kvm_sregs *out)
 {
 	int irq = inject_irq_vector(vcpu, nested_state_has_irq(vcpu));
@@ -208,6 +223,7 @@ static void sregs_get(struct vcpu *vcpu, struct kvm_sregs *out)
 		out->interrupt_bitmap[irq / 64] |= BIT_ULL(irq % 64);
 }
 
+/* At most one interrupt can be on its way: of several the lowest, as on KVM. */
 static void set_injected_irq(struct vcpu *vcpu, const struct kvm_sregs *in)
 {
 	int i;
@@ -227,6 +243,7 @@ static void load_pdptes(struct vcpu *vcpu, u64 cr3)
 	regs_load_pdptes(vcpu, cr3, GPA_PEEK);
 }
 
+/* The part that both versions have; the second's own is 0. */
 static struct kvm_sregs2 sregs_common(const struct kvm_sregs *in)
 {
 	struct kvm_sregs2 common = {};
@@ -235,6 +252,7 @@ static struct kvm_sregs2 sregs_common(const struct kvm_sregs *in)
 	return common;
 }
 
+/* 0; -EINVAL: nothing was set. */
 static int sregs_set(struct vcpu *vcpu, const struct kvm_sregs *in)
 {
 	struct kvm_sregs2 common = sregs_common(in);
@@ -249,121 +267,200 @@ static int sregs_set(struct vcpu *vcpu, const struct kvm_sregs *in)
 	return 0;
 }
 
-long vcpu_get_sregs(struct vcpu *vcpu, void __user *arg)
+static long vcpu_get_sregs(struct vcpu *vcpu, void *data)
 {
-	struct kvm_sregs sregs;
-
-	sregs_get(vcpu, &sregs);
-	return copy_to_user(arg, &sregs, sizeof(sregs)) ? -EFAULT : 0;
+	sregs_get(vcpu, data);
+	return 0;
 }
 
-long vcpu_set_sregs(struct vcpu *vcpu, void __user *arg)
+static long vcpu_set_sregs(struct vcpu *vcpu, void *data)
 {
-	struct kvm_sregs sregs;
-
-	if (copy_from_user(&sregs, arg, sizeof(sregs)))
-		return -EFAULT;
-	return sregs_set(vcpu, &sregs);
+	return sregs_set(vcpu, data);
 }
 
-long vcpu_get_sregs2(struct vcpu *vcpu, void __user *arg)
+/* KVM_GET_SREGS2: with the PDPTEs as the processor has loaded them, not as memory has them now. */
+static long vcpu_get_sregs2(struct vcpu *vcpu, void *data)
 {
-	struct kvm_sregs2 sregs;
+	struct kvm_sregs2 *sregs = data;
 	int i;
 
-	sregs_get_common(vcpu, &sregs);
-	if (sregs_pae(&sregs)) {
+	sregs_get_common(vcpu, sregs);
+	if (sregs_pae(sregs)) {
 		for (i = 0; i < 4; i++)
-			sregs.pdptrs[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
-		sregs.flags |= KVM_SREGS2_FLAGS_PDPTRS_VALID;
+			sregs->pdptrs[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
+		sregs->flags |= KVM_SREGS2_FLAGS_PDPTRS_VALID;
 	}
-	return copy_to_user(arg, &sregs, sizeof(sregs)) ? -EFAULT : 0;
+	return 0;
 }
 
-long vcpu_set_sregs2(struct vcpu *vcpu, void __user *arg)
+/* KVM_SET_SREGS2. -EINVAL: as KVM_SET_SREGS; unknown flags; PDPTEs without PAE paging. */
+static long vcpu_set_sregs2(struct vcpu *vcpu, void *data)
 {
-	struct kvm_sregs2 sregs;
+	const struct kvm_sregs2 *sregs = data;
 	bool given;
 	int i, r;
 
-	if (copy_from_user(&sregs, arg, sizeof(sregs)))
-		return -EFAULT;
-	given = sregs.flags & KVM_SREGS2_FLAGS_PDPTRS_VALID;
-	if ((sregs.flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID) || (given && !sregs_pae(&sregs)))
+	given = sregs->flags & KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	if ((sregs->flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID) || (given && !sregs_pae(sregs)))
 		return -EINVAL;
-	r = sregs_set_common(vcpu, &sregs);
+	r = sregs_set_common(vcpu, sregs);
 	if (r)
 		return r;
 	if (given)
 		for (i = 0; i < 4; i++)
-			vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, sregs.pdptrs[i]);
-	else if (sregs_pae(&sregs))
-		load_pdptes(vcpu, sregs.cr3);
+			vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, sregs->pdptrs[i]);
+	else if (sregs_pae(sregs))
+		load_pdptes(vcpu, sregs->cr3);
 	return 0;
 }
 
 /* --- debug registers and debuggers -------------------------------------- */
 
-long vcpu_get_debugregs(struct vcpu *vcpu, void __user *arg)
+/* KVM_GET_DEBUGREGS: the guest's own, also while a debugger's are in force. No errors. */
+static long vcpu_get_debugregs(struct vcpu *vcpu, void *data)
 {
-	struct kvm_debugregs regs = {
-		.dr6 = vcpu->debug.dr6,
-		.dr7 = vcpu->debug.dr7,
-	};
+	struct kvm_debugregs *regs = data;
 
-	memcpy(regs.db, vcpu->debug.db, sizeof(regs.db));
-	return copy_to_user(arg, &regs, sizeof(regs)) ? -EFAULT : 0;
-}
-
-long vcpu_set_debugregs(struct vcpu *vcpu, void __user *arg)
-{
-	struct kvm_debugregs regs;
-
-	if (copy_from_user(&regs, arg, sizeof(regs)))
-		return -EFAULT;
-	if (regs.flags || regs.dr6 >> 32 || regs.dr7 >> 32)
-		return -EINVAL;
-	memcpy(vcpu->debug.db, regs.db, sizeof(regs.db));
-	debug_set_dr(vcpu, 6, regs.dr6);
-	debug_set_dr(vcpu, 7, regs.dr7);
+	regs->dr6 = vcpu->debug.dr6;
+	regs->dr7 = vcpu->debug.dr7;
+	memcpy(regs->db, vcpu->debug.db, sizeof(regs->db));
 	return 0;
 }
 
-long vcpu_set_guest_debug(struct vcpu *vcpu, void __user *arg)
+/* KVM_SET_DEBUGREGS. -EINVAL: flags, or bits 63:32 of DR6 or DR7. */
+static long vcpu_set_debugregs(struct vcpu *vcpu, void *data)
 {
-	struct kvm_guest_debug dbg;
+	const struct kvm_debugregs *regs = data;
+
+	if (regs->flags || regs->dr6 >> 32 || regs->dr7 >> 32)
+		return -EINVAL;
+	memcpy(vcpu->debug.db, regs->db, sizeof(regs->db));
+	debug_set_dr(vcpu, 6, regs->dr6);
+	debug_set_dr(vcpu, 7, regs->dr7);
+	return 0;
+}
+
+/*
+ * KVM_SET_GUEST_DEBUG. -EBUSY: an exception is to be injected while another one is on its way;
+ * -EINVAL: unknown bits of .control.
+ */
+static long vcpu_set_guest_debug(struct vcpu *vcpu, void *data)
+{
+	const struct kvm_guest_debug *dbg = data;
 	int r;
 
-	if (copy_from_user(&dbg, arg, sizeof(dbg)))
-		return -EFAULT;
-	if ((dbg.control & (KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)) &&
+	if ((dbg->control & (KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)) &&
 	    (vcpu->inject.exception.pending || vcpu->inject.exception.injected))
 		return -EBUSY;
-	r = debug_set_guest_debug(vcpu, &dbg);
+	r = debug_set_guest_debug(vcpu, dbg);
 	if (r)
 		return r;
-	if (dbg.control & KVM_GUESTDBG_INJECT_DB)
+	if (dbg->control & KVM_GUESTDBG_INJECT_DB)
 		inject_exception(vcpu, VEC_DB);
-	else if (dbg.control & KVM_GUESTDBG_INJECT_BP)
+	else if (dbg->control & KVM_GUESTDBG_INJECT_BP)
 		inject_exception(vcpu, VEC_BP);
 	return 0;
 }
 
-long vcpu_translate(struct vcpu *vcpu, void __user *arg)
+/*
+ * KVM_TRANSLATE: walks the guest's page tables, leaving their A and D bits alone. An address
+ * that leads nowhere is no error: .valid is 0 then. Whether it can be written is not looked at.
+ */
+static long vcpu_translate(struct vcpu *vcpu, void *data)
 {
 	const struct access access = { .peek = true }; /* supervisor's data read */
-	struct kvm_translation tr;
+	struct kvm_translation *tr = data;
 	struct x86_fault fault;
 	u64 gpa;
 
-	if (copy_from_user(&tr, arg, sizeof(tr)))
-		return -EFAULT;
-	tr.valid = !gva_translate(vcpu, tr.linear_address, &access, &gpa, &fault);
-	tr.physical_address = tr.valid ? gpa : ~0ull;
-	tr.writeable = 1;
-	tr.usermode = 0;
-	return copy_to_user(arg, &tr, sizeof(tr)) ? -EFAULT : 0;
+	tr->valid = !gva_translate(vcpu, tr->linear_address, &access, &gpa, &fault);
+	tr->physical_address = tr->valid ? gpa : ~0ull;
+	tr->writeable = 1;
+	tr->usermode = 0;
+	return 0;
 }
+
+/* --- one register ------------------------------------------------------- */
+
+/* KVM's ids of registers, which only headers since Linux 6.18 name. */
+#define REG_MSR (KVM_REG_X86 | KVM_REG_SIZE_U64 | 2ull << 32) /* and the MSR's index */
+#define REG_SSP (KVM_REG_X86 | KVM_REG_SIZE_U64 | 3ull << 32)
+
+/* SSP is what no other request has, and it is there with shadow stacks. 0, -EINVAL. */
+static int read_reg(struct vcpu *vcpu, u64 id, u64 *value)
+{
+	if (upper_32_bits(id) == upper_32_bits(REG_MSR))
+		return msr_read(vcpu, id, true, value) ? -EINVAL : 0;
+	if (id != REG_SSP || !vcpu->cpuid.shadow_stacks)
+		return -EINVAL;
+	*value = cet_get_ssp();
+	return 0;
+}
+
+static int write_reg(struct vcpu *vcpu, u64 id, u64 value)
+{
+	if (upper_32_bits(id) == upper_32_bits(REG_MSR))
+		return msr_write(vcpu, id, true, value) ? -EINVAL : 0;
+	if (id != REG_SSP || !vcpu->cpuid.shadow_stacks)
+		return -EINVAL;
+	return cet_set_ssp(vcpu, value);
+}
+
+/* KVM_GET_ONE_REG. -EFAULT; -EINVAL: there is no such register. */
+static long vcpu_get_one_reg(struct vcpu *vcpu, void *data)
+{
+	const struct kvm_one_reg *reg = data;
+	u64 value;
+	int r;
+
+	r = read_reg(vcpu, reg->id, &value);
+	if (r)
+		return r;
+	return put_user(value, (u64 __user *)u64_to_user_ptr(reg->addr));
+}
+
+/* KVM_SET_ONE_REG. -EFAULT; -EINVAL: no such register, or it cannot hold the value. */
+static long vcpu_set_one_reg(struct vcpu *vcpu, void *data)
+{
+	const struct kvm_one_reg *reg = data;
+	u64 value;
+
+	if (get_user(value, (u64 __user *)u64_to_user_ptr(reg->addr)))
+		return -EFAULT;
+	return write_reg(vcpu, reg->id, value);
+}
+
+/* KVM_GET_REG_LIST: those that are no MSRs. -EFAULT; -E2BIG with .n set: too little room. */
+static long vcpu_get_reg_list(struct vcpu *vcpu, unsigned long arg)
+{
+	struct kvm_reg_list __user *user = (void __user *)arg;
+	u64 room, count = vcpu->cpuid.shadow_stacks;
+
+	if (get_user(room, &user->n) || put_user(count, &user->n))
+		return -EFAULT;
+	if (room < count)
+		return -E2BIG;
+	return count ? put_user(REG_SSP, &user->reg[0]) : 0;
+}
+
+/* --- the table ---------------------------------------------------------- */
+
+const struct ioctl_row regs_vcpu_ioctls[] = {
+	IOCTL(vcpu, KVM_GET_REGS, vcpu_get_regs),
+	IOCTL(vcpu, KVM_SET_REGS, vcpu_set_regs),
+	IOCTL(vcpu, KVM_GET_SREGS, vcpu_get_sregs),
+	IOCTL(vcpu, KVM_SET_SREGS, vcpu_set_sregs),
+	IOCTL(vcpu, KVM_GET_SREGS2, vcpu_get_sregs2),
+	IOCTL(vcpu, KVM_SET_SREGS2, vcpu_set_sregs2),
+	IOCTL(vcpu, KVM_GET_DEBUGREGS, vcpu_get_debugregs),
+	IOCTL(vcpu, KVM_SET_DEBUGREGS, vcpu_set_debugregs),
+	IOCTL(vcpu, KVM_SET_GUEST_DEBUG, vcpu_set_guest_debug),
+	IOCTL(vcpu, KVM_TRANSLATE, vcpu_translate),
+	IOCTL(vcpu, KVM_GET_ONE_REG, vcpu_get_one_reg),
+	IOCTL(vcpu, KVM_SET_ONE_REG, vcpu_set_one_reg),
+	IOCTL_ARG(vcpu, KVM_GET_REG_LIST, vcpu_get_reg_list),
+	{},
+};
 
 /* --- registers in kvm_run ----------------------------------------------- */
 

@@ -1,42 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The VM's file: its ioctls, as a table, and its end. Tour, stop 2.
+ * The VM's file: its ioctls, and its end. Tour, stop 2.
  *
  * What a reader must know: a VM's memory is that of the process that made it,
- * so every other process gets -EIO.
+ * so every other process gets -EIO, but for the counters.
  */
 
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/kvm.h>
 #include <linux/module.h>
-#include <linux/uaccess.h>
 
 #include "api/dev.h"
-#include "api/msr_filter_ioctl.h"
-#include "api/vcpu_state_ioctl.h"
-#include "api/vm_irq_ioctl.h"
-#include "api/vm_mem_ioctl.h"
+#include "api/ioctl.h"
 #include "cpu/stats.h"
 #include "cpu/vcpu.h"
 #include "cpu/vm.h"
 #include "nested/nested.h"
 #include "pc/irqchip.h"
 
-static long vm_check_extension(void *vm, unsigned long arg)
-{
-	return extension_value(vm, arg);
-}
-
-static long create_vcpu(void *vm, unsigned long arg)
-{
-	return vcpu_create_fd(vm, arg);
-}
-
 /* KVM_SET_BOOT_CPU_ID: -EBUSY once there is a vCPU. */
-static long set_boot_cpu_id(void *object, unsigned long arg)
+static long set_boot_cpu_id(struct vm *vm, unsigned long arg)
 {
-	struct vm *vm = object;
 	long r = -EBUSY;
 
 	mutex_lock(&vm->lock);
@@ -48,6 +33,13 @@ static long set_boot_cpu_id(void *object, unsigned long arg)
 	return r;
 }
 
+/*
+ * What enable_cap() has for each capability. Context of all of them: vm->lock held. -EINVAL:
+ * unknown flags, or what the comment says.
+ *
+ * The first two of the dirty log: KVM_GET_DIRTY_LOG leaves pages writable, and
+ * KVM_CLEAR_DIRTY_LOG protects them; all pages are dirty at first, which needs the other.
+ */
 static long enable_dirty_protect(struct vm *vm, u64 flags)
 {
 	if (flags & ~(u64)(KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET))
@@ -59,6 +51,7 @@ static long enable_dirty_protect(struct vm *vm, u64 flags)
 	return 0;
 }
 
+/* Which instructions do not exit. -EINVAL: there are vCPUs, whose VMCSs have it otherwise. */
 static long disable_exits(struct vm *vm, u64 flags)
 {
 	if (flags & ~(u64)extension_value(vm, KVM_CAP_X86_DISABLE_EXITS))
@@ -102,6 +95,7 @@ static long limit_vcpu_ids(struct vm *vm, u64 limit)
 	return 0;
 }
 
+/* What needs no check. A vCPU that runs sees it at its next exit, at the latest. */
 static long enable_switch(bool *what, u64 on)
 {
 	*what = on;
@@ -112,139 +106,91 @@ static long enable_switch(bool *what, u64 on)
  * KVM_ENABLE_CAP on a VM. -EINVAL: no such capability, or bad flags or arguments;
  * -EEXIST: a split irqchip comes too late; -ENOMEM.
  */
-static long enable_cap(struct vm *vm, void __user *arg)
+static long enable_cap(struct vm *vm, void *data)
 {
-	struct kvm_enable_cap cap;
+	const struct kvm_enable_cap *cap = data;
 	long r = -EINVAL;
 
-	if (copy_from_user(&cap, arg, sizeof(cap)))
-		return -EFAULT;
-	if (cap.flags)
+	if (cap->flags)
 		return -EINVAL;
 	mutex_lock(&vm->lock);
-	switch (cap.cap) {
-	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: r = enable_dirty_protect(vm, cap.args[0]); break;
-	case KVM_CAP_X86_DISABLE_EXITS: r = disable_exits(vm, cap.args[0]); break;
-	case KVM_CAP_SPLIT_IRQCHIP: r = irqchip_create_split(vm, cap.args[0]); break;
-	case KVM_CAP_X2APIC_API: r = x2apic_api(vm, cap.args[0]); break;
-	case KVM_CAP_MAX_VCPU_ID: r = limit_vcpu_ids(vm, cap.args[0]); break;
-	case KVM_CAP_X86_USER_SPACE_MSR: r = user_space_msr(vm, cap.args[0]); break;
+	switch (cap->cap) {
+	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: r = enable_dirty_protect(vm, cap->args[0]); break;
+	case KVM_CAP_X86_DISABLE_EXITS: r = disable_exits(vm, cap->args[0]); break;
+	case KVM_CAP_SPLIT_IRQCHIP: r = irqchip_create_split(vm, cap->args[0]); break;
+	case KVM_CAP_X2APIC_API: r = x2apic_api(vm, cap->args[0]); break;
+	case KVM_CAP_MAX_VCPU_ID: r = limit_vcpu_ids(vm, cap->args[0]); break;
+	case KVM_CAP_X86_USER_SPACE_MSR: r = user_space_msr(vm, cap->args[0]); break;
 	case KVM_CAP_EXCEPTION_PAYLOAD:
-		r = enable_switch(&vm->exception_payload, cap.args[0]);
+		r = enable_switch(&vm->exception_payload, cap->args[0]);
 		break;
 	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
-		r = enable_switch(&vm->triple_fault_event, cap.args[0]);
+		r = enable_switch(&vm->triple_fault_event, cap->args[0]);
 		break;
 	case KVM_CAP_MSR_PLATFORM_INFO:
-		r = enable_switch(&vm->platform_info_hidden, !cap.args[0]);
+		r = enable_switch(&vm->platform_info_hidden, !cap->args[0]);
 		break;
 	}
 	mutex_unlock(&vm->lock);
 	return r;
 }
 
-/* Adds or removes a zone of device memory or ports whose writes wait in the ring of page 2. */
-static long coalesced_zone(struct vm *vm, void __user *arg,
-			   int (*act)(struct vm *vm, const struct kvm_coalesced_mmio_zone *zone))
+/*
+ * KVM_REGISTER_COALESCED_MMIO: a zone of device memory or ports whose writes wait in the ring
+ * of page 2. -EINVAL: bad flags; -ENOSPC: too many zones.
+ */
+static long register_coalesced(struct vm *vm, void *data)
 {
-	struct kvm_coalesced_mmio_zone zone;
-
-	if (copy_from_user(&zone, arg, sizeof(zone)))
-		return -EFAULT;
-	return act(vm, &zone);
+	return coalesced_register(vm, data);
 }
 
-/* KVM_REGISTER_COALESCED_MMIO: -EINVAL: bad flags; -ENOSPC: too many zones. */
-static long vm_register_coalesced_mmio(struct vm *vm, void __user *arg)
+/* KVM_UNREGISTER_COALESCED_MMIO. -EINVAL: bad flags. */
+static long unregister_coalesced(struct vm *vm, void *data)
 {
-	return coalesced_zone(vm, arg, coalesced_register);
+	return coalesced_unregister(vm, data);
 }
 
-/* KVM_UNREGISTER_COALESCED_MMIO */
-static long vm_unregister_coalesced_mmio(struct vm *vm, void __user *arg)
-{
-	return coalesced_zone(vm, arg, coalesced_unregister);
-}
-
-/* KVM_SET_TSS_ADDR: the argument is the address itself. */
-static long set_tss_addr(void *vm, unsigned long arg)
-{
-	return vm_set_tss_addr(vm, (void __user *)arg);
-}
-
-static long vm_get_stats_fd(void *vm, unsigned long arg)
+/* KVM_GET_STATS_FD: -EMFILE, -ENFILE, -ENOMEM. */
+static long vm_get_stats_fd(struct vm *vm, unsigned long arg)
 {
 	return stats_vm_fd(vm);
 }
 
-#define VM_FN(handler) IOCTL_ROW_FN(row_##handler, struct vm, handler)
-
-VM_FN(enable_cap)
-VM_FN(vm_set_user_memory_region)
-VM_FN(vm_get_dirty_log)
-VM_FN(vm_clear_dirty_log)
-VM_FN(vm_set_identity_map_addr)
-VM_FN(vm_create_irqchip)
-VM_FN(vm_get_irqchip)
-VM_FN(vm_set_irqchip)
-VM_FN(vm_create_pit2)
-VM_FN(vm_get_pit2)
-VM_FN(vm_set_pit2)
-VM_FN(vm_reinject_control)
-VM_FN(vm_irq_line)
-VM_FN(vm_irq_line_status)
-VM_FN(vm_set_gsi_routing)
-VM_FN(vm_signal_msi)
-VM_FN(vm_irqfd)
-VM_FN(vm_ioeventfd)
-VM_FN(vm_register_coalesced_mmio)
-VM_FN(vm_unregister_coalesced_mmio)
-VM_FN(vm_set_msr_filter)
-VM_FN(vm_get_clock)
-VM_FN(vm_set_clock)
-VM_FN(vm_create_device)
-
 static const struct ioctl_row rows[] = {
-	{ KVM_CHECK_EXTENSION, vm_check_extension },
-	{ KVM_CREATE_VCPU, create_vcpu },
-	{ KVM_SET_BOOT_CPU_ID, set_boot_cpu_id },
-	{ KVM_ENABLE_CAP, row_enable_cap },
-	{ KVM_GET_STATS_FD, vm_get_stats_fd },
-	{ KVM_SET_USER_MEMORY_REGION, row_vm_set_user_memory_region },
-	{ KVM_GET_DIRTY_LOG, row_vm_get_dirty_log },
-	{ KVM_CLEAR_DIRTY_LOG, row_vm_clear_dirty_log },
-	{ KVM_SET_TSS_ADDR, set_tss_addr },
-	{ KVM_SET_IDENTITY_MAP_ADDR, row_vm_set_identity_map_addr },
-	{ KVM_CREATE_IRQCHIP, row_vm_create_irqchip },
-	{ KVM_GET_IRQCHIP, row_vm_get_irqchip },
-	{ KVM_SET_IRQCHIP, row_vm_set_irqchip },
-	{ KVM_CREATE_PIT2, row_vm_create_pit2 },
-	{ KVM_GET_PIT2, row_vm_get_pit2 },
-	{ KVM_SET_PIT2, row_vm_set_pit2 },
-	{ KVM_REINJECT_CONTROL, row_vm_reinject_control },
-	{ KVM_IRQ_LINE, row_vm_irq_line },
-	{ KVM_IRQ_LINE_STATUS, row_vm_irq_line_status },
-	{ KVM_SET_GSI_ROUTING, row_vm_set_gsi_routing },
-	{ KVM_SIGNAL_MSI, row_vm_signal_msi },
-	{ KVM_IRQFD, row_vm_irqfd },
-	{ KVM_IOEVENTFD, row_vm_ioeventfd },
-	{ KVM_REGISTER_COALESCED_MMIO, row_vm_register_coalesced_mmio },
-	{ KVM_UNREGISTER_COALESCED_MMIO, row_vm_unregister_coalesced_mmio },
-	{ KVM_X86_SET_MSR_FILTER, row_vm_set_msr_filter },
-	{ KVM_GET_CLOCK, row_vm_get_clock },
-	{ KVM_SET_CLOCK, row_vm_set_clock },
-	{ KVM_CREATE_DEVICE, row_vm_create_device },
+	IOCTL_ARG(vm, KVM_CHECK_EXTENSION, extension_value),
+	IOCTL_ARG(vm, KVM_CREATE_VCPU, vcpu_create_fd),
+	IOCTL_ARG(vm, KVM_SET_BOOT_CPU_ID, set_boot_cpu_id),
+	IOCTL(vm, KVM_ENABLE_CAP, enable_cap),
+	{ .cmd = KVM_GET_STATS_FD, .flags = IOCTL_ANYBODY, .vm_arg = vm_get_stats_fd },
+	IOCTL(vm, KVM_REGISTER_COALESCED_MMIO, register_coalesced),
+	IOCTL(vm, KVM_UNREGISTER_COALESCED_MMIO, unregister_coalesced),
+	{},
 };
+
+static const struct ioctl_row *const tables[] = {
+	rows,		mem_vm_ioctls, irq_vm_ioctls, msr_filter_vm_ioctls, clock_vm_ioctls,
+	attr_vm_ioctls, NULL,
+};
+
+static long vm_call(const struct ioctl_row *row, void *object, void *data, unsigned long arg)
+{
+	struct vm *vm = object;
+
+	return data ? row->vm(vm, data) : row->vm_arg(vm, arg);
+}
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	const struct ioctl_row *row = ioctl_find(rows, ARRAY_SIZE(rows), cmd);
+	const struct ioctl_row *row = ioctl_find(tables, cmd);
 	struct vm *vm = file->private_data;
 
-	/* A VM's memory is that of the process that made it. */
-	if (vm->mm != current->mm)
+	/*
+	 * A VM's memory is that of the process that made it. Who was given the fd, or may take it
+	 * as a debugger may, sees counters all the same: this is how `abyme stat` does.
+	 */
+	if (vm->mm != current->mm && !(row && row->flags & IOCTL_ANYBODY))
 		return -EIO;
-	return row ? row->fn(vm, arg) : -ENOTTY;
+	return row ? ioctl_call(row, vm, arg, vm_call) : -ENOTTY;
 }
 
 /* vCPUs' files may keep the VM alive. Its irqfds end now, as they do on KVM. */
@@ -257,6 +203,7 @@ static int vm_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/* No mmap: a VM has nothing to map. No compat_ioctl: 32-bit processes get -ENOTTY. */
 static const struct file_operations vm_fops = {
 	.owner = THIS_MODULE,
 	.unlocked_ioctl = vm_ioctl,
@@ -285,7 +232,6 @@ long vm_create_fd(void)
 		vm_put(vm);
 		return PTR_ERR(file);
 	}
-	stats_vm_publish(vm, fd);
 	fd_install(fd, file);
 	return fd;
 }

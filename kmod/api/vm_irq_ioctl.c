@@ -2,7 +2,8 @@
 /*
  * The ioctls about interrupts. Structs and meaning are those of the KVM API;
  * above each handler is what it does and every errno it gives. -EFAULT, for an
- * argument that is not the caller's memory, goes without saying.
+ * argument that is not the caller's memory, and -ENOMEM, for a copy of a large
+ * one, go without saying.
  *
  * KVM_SMI has no handler: SMM is not offered, so it gives -ENOTTY.
  *
@@ -13,7 +14,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "api/vm_irq_ioctl.h"
+#include "api/ioctl.h"
 #include "pc/chip.h"
 
 static struct irqchip *vm_irq_chip_of(struct vm *vm)
@@ -42,7 +43,7 @@ static struct pit_dev *pit_of(struct vm *vm)
  * 23 to the IOAPIC's. -EEXIST: there is one; -EINVAL: there are vCPUs already;
  * -ENOSPC: too many devices; -ENOMEM.
  */
-long vm_create_irqchip(struct vm *vm, void __user *arg)
+static long vm_create_irqchip(struct vm *vm, unsigned long arg)
 {
 	long ret;
 
@@ -56,6 +57,8 @@ static long chip_state(struct irqchip *chip, struct kvm_irqchip *state, bool set
 {
 	bool slave = state->chip_id == KVM_IRQCHIP_PIC_SLAVE;
 
+	if (!chip)
+		return -ENXIO;
 	switch (state->chip_id) {
 	case KVM_IRQCHIP_PIC_MASTER:
 	case KVM_IRQCHIP_PIC_SLAVE:
@@ -74,37 +77,20 @@ static long chip_state(struct irqchip *chip, struct kvm_irqchip *state, bool set
 	}
 }
 
-static long move_chip_state(struct vm *vm, void __user *arg, bool set)
-{
-	struct irqchip *chip = full_chip_of(vm);
-	struct kvm_irqchip *state;
-	long ret = -ENXIO;
-
-	state = memdup_user(arg, sizeof(*state));
-	if (IS_ERR(state))
-		return PTR_ERR(state);
-	if (chip)
-		ret = chip_state(chip, state, set);
-	if (!ret && !set && copy_to_user(arg, state, sizeof(*state)))
-		ret = -EFAULT;
-	kfree(state);
-	return ret;
-}
-
 /*
  * KVM_GET_IRQCHIP: the state of the chip that .chip_id names: 0 and 1 the
  * 8259As, 2 the IOAPIC. -ENXIO: there's no irqchip, or a split one; -EINVAL: no such chip;
  * -ENOMEM.
  */
-long vm_get_irqchip(struct vm *vm, void __user *arg)
+static long vm_get_irqchip(struct vm *vm, void *data)
 {
-	return move_chip_state(vm, arg, false);
+	return chip_state(full_chip_of(vm), data, false);
 }
 
 /* KVM_SET_IRQCHIP: sets it, with the same errors. Bits that a chip lacks are dropped. */
-long vm_set_irqchip(struct vm *vm, void __user *arg)
+static long vm_set_irqchip(struct vm *vm, void *data)
 {
-	return move_chip_state(vm, arg, true);
+	return chip_state(full_chip_of(vm), data, true);
 }
 
 /* Without an irqchip the PIT waits for it, which cannot come once there are vCPUs. */
@@ -127,49 +113,44 @@ static long create_pit(struct vm *vm, u32 flags)
  * irqchip; -ENOENT: the irqchip is split; -EEXIST: there is one; -ENOSPC: too many
  * devices; -ENOMEM.
  */
-long vm_create_pit2(struct vm *vm, void __user *arg)
+static long vm_create_pit2(struct vm *vm, void *data)
 {
-	struct kvm_pit_config config;
+	const struct kvm_pit_config *config = data;
 	long ret;
 
-	if (copy_from_user(&config, arg, sizeof(config)))
-		return -EFAULT;
-	if (config.flags & ~KVM_PIT_SPEAKER_DUMMY)
+	if (config->flags & ~KVM_PIT_SPEAKER_DUMMY)
 		return -EINVAL;
 	mutex_lock(&vm->lock);
-	ret = create_pit(vm, config.flags);
+	ret = create_pit(vm, config->flags);
 	mutex_unlock(&vm->lock);
 	return ret;
 }
 
 /* KVM_GET_PIT2: the state of the 8254. -ENXIO: there is none. */
-long vm_get_pit2(struct vm *vm, void __user *arg)
+static long vm_get_pit2(struct vm *vm, void *data)
 {
 	struct pit_dev *pit = pit_of(vm);
-	struct kvm_pit_state2 state;
 
 	if (!pit)
 		return -ENXIO;
-	pit_get_state(pit, &state);
-	return copy_to_user(arg, &state, sizeof(state)) ? -EFAULT : 0;
+	pit_get_state(pit, data);
+	return 0;
 }
 
 /*
  * KVM_SET_PIT2: the counterpart; counting starts afresh. -ENXIO: there is
  * none; -EINVAL: unknown flags.
  */
-long vm_set_pit2(struct vm *vm, void __user *arg)
+static long vm_set_pit2(struct vm *vm, void *data)
 {
 	struct pit_dev *pit = pit_of(vm);
-	struct kvm_pit_state2 state;
+	const struct kvm_pit_state2 *state = data;
 
-	if (copy_from_user(&state, arg, sizeof(state)))
-		return -EFAULT;
 	if (!pit)
 		return -ENXIO;
-	if (state.flags & ~(KVM_PIT_FLAGS_HPET_LEGACY | KVM_PIT_FLAGS_SPEAKER_DATA_ON))
+	if (state->flags & ~(KVM_PIT_FLAGS_HPET_LEGACY | KVM_PIT_FLAGS_SPEAKER_DATA_ON))
 		return -EINVAL;
-	pit_set_state(pit, &state);
+	pit_set_state(pit, state);
 	return 0;
 }
 
@@ -177,58 +158,32 @@ long vm_set_pit2(struct vm *vm, void __user *arg)
  * KVM_REINJECT_CONTROL: whether ticks of the PIT that the guest was late to
  * acknowledge are made up for (they are, by default). -ENXIO: there's no PIT.
  */
-long vm_reinject_control(struct vm *vm, void __user *arg)
+static long vm_reinject_control(struct vm *vm, void *data)
 {
 	struct pit_dev *pit = pit_of(vm);
-	struct kvm_reinject_control control;
+	const struct kvm_reinject_control *control = data;
 
-	if (copy_from_user(&control, arg, sizeof(control)))
-		return -EFAULT;
 	if (!pit)
 		return -ENXIO;
-	pit_set_reinject(pit, control.pit_reinject);
-	return 0;
-}
-
-static long set_line(struct vm *vm, struct kvm_irq_level *level)
-{
-	struct irqchip *chip = vm_irq_chip_of(vm);
-
-	if (!chip)
-		return -ENXIO;
-	level->status = irqchip_set_irq(chip, IRQ_USER, level->irq, level->level);
+	pit_set_reinject(pit, control->pit_reinject);
 	return 0;
 }
 
 /*
  * KVM_IRQ_LINE: asserts or lowers a GSI. A GSI that leads nowhere is no error.
- * -ENXIO: there's no irqchip.
+ * KVM_IRQ_LINE_STATUS does the same, and .status, which the other does not give back, tells
+ * what became of it: above 0 delivered, 0 coalesced with one that is pending, below 0 masked
+ * or nobody's. -ENXIO: there's no irqchip.
  */
-long vm_irq_line(struct vm *vm, void __user *arg)
+static long vm_irq_line(struct vm *vm, void *data)
 {
-	struct kvm_irq_level level;
+	struct irqchip *chip = vm_irq_chip_of(vm);
+	struct kvm_irq_level *level = data;
 
-	if (copy_from_user(&level, arg, sizeof(level)))
-		return -EFAULT;
-	return set_line(vm, &level);
-}
-
-/*
- * KVM_IRQ_LINE_STATUS: does what KVM_IRQ_LINE does, and .status tells what
- * became of it: above 0 delivered, 0 coalesced with one that is pending, below
- * 0 masked or nobody's.
- */
-long vm_irq_line_status(struct vm *vm, void __user *arg)
-{
-	struct kvm_irq_level level;
-	long ret;
-
-	if (copy_from_user(&level, arg, sizeof(level)))
-		return -EFAULT;
-	ret = set_line(vm, &level);
-	if (!ret && copy_to_user(arg, &level, sizeof(level)))
-		ret = -EFAULT;
-	return ret;
+	if (!chip)
+		return -ENXIO;
+	level->status = irqchip_set_irq(chip, IRQ_USER, level->irq, level->level);
+	return 0;
 }
 
 /* Makes of @irqchip a route to a pin. 0 or -EINVAL. */
@@ -302,9 +257,9 @@ static long set_routes(struct irqchip *chip, const struct kvm_irq_routing_entry 
  * more, nonzero flags, an unknown type, chip or pin, with 32-bit IDs bits 7:0
  * of an MSI's .address_hi, a GSI with two of a kind; -ENOMEM.
  */
-long vm_set_gsi_routing(struct vm *vm, void __user *arg)
+static long vm_set_gsi_routing(struct vm *vm, unsigned long arg)
 {
-	struct kvm_irq_routing __user *user = arg;
+	struct kvm_irq_routing __user *user = (void __user *)arg;
 	struct irqchip *chip = vm_irq_chip_of(vm);
 	struct kvm_irq_routing_entry *entries;
 	struct kvm_irq_routing head;
@@ -329,17 +284,15 @@ long vm_set_gsi_routing(struct vm *vm, void __user *arg)
  * 0: it was pending already, or nobody took it. -EINVAL: no irqchip, nonzero
  * flags, or with 32-bit IDs bits 7:0 of .address_hi.
  */
-long vm_signal_msi(struct vm *vm, void __user *arg)
+static long vm_signal_msi(struct vm *vm, void *data)
 {
 	struct irqchip *chip = vm_irq_chip_of(vm);
 	struct lapic_msg msg;
-	struct kvm_msi msi;
+	const struct kvm_msi *msi = data;
 
-	if (copy_from_user(&msi, arg, sizeof(msi)))
-		return -EFAULT;
-	if (!chip || msi.flags || !msi_valid(chip, msi.address_hi))
+	if (!chip || msi->flags || !msi_valid(chip, msi->address_hi))
 		return -EINVAL;
-	lapic_msg_from_msi(&msg, msi_addr(msi.address_lo, msi.address_hi), msi.data,
+	lapic_msg_from_msi(&msg, msi_addr(msi->address_lo, msi->address_hi), msi->data,
 			   vm->x2apic_ids);
 	return max(lapic_send_msg(chip, NULL, &msg), 0);
 }
@@ -352,23 +305,21 @@ long vm_signal_msi(struct vm *vm, void __user *arg)
  * resampling with a split one, GSI of 4096 or more, not an eventfd; -EBADF;
  * -EBUSY: the eventfd has a GSI already; -ENOMEM.
  */
-long vm_irqfd(struct vm *vm, void __user *arg)
+static long vm_irqfd(struct vm *vm, void *data)
 {
 	struct irqchip *chip = vm_irq_chip_of(vm);
-	struct kvm_irqfd args;
+	const struct kvm_irqfd *args = data;
 
-	if (copy_from_user(&args, arg, sizeof(args)))
-		return -EFAULT;
-	if (args.flags & ~(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE))
+	if (args->flags & ~(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE))
 		return -EINVAL;
-	if (!chip || args.gsi >= ROUTING_MAX_GSI)
+	if (!chip || args->gsi >= ROUTING_MAX_GSI)
 		return -EINVAL;
 	/* The EOI is for userspace's IOAPIC to see, which asks there whether the pin is up. */
-	if (chip->split && (args.flags & KVM_IRQFD_FLAG_RESAMPLE))
+	if (chip->split && (args->flags & KVM_IRQFD_FLAG_RESAMPLE))
 		return -EINVAL;
-	if (args.flags & KVM_IRQFD_FLAG_DEASSIGN)
-		return irqfd_deassign(chip, &args);
-	return irqfd_assign(chip, &args);
+	if (args->flags & KVM_IRQFD_FLAG_DEASSIGN)
+		return irqfd_deassign(chip, args);
+	return irqfd_assign(chip, args);
 }
 
 static bool ioeventfd_valid(const struct kvm_ioeventfd *args)
@@ -396,20 +347,18 @@ static bool ioeventfd_valid(const struct kvm_ioeventfd *args)
  * that wraps, not an eventfd; -EBADF; -EEXIST: a write would signal two;
  * -ENOENT: nothing to deassign; -ENOSPC: too many devices; -ENOMEM.
  */
-long vm_ioeventfd(struct vm *vm, void __user *arg)
+static long vm_ioeventfd(struct vm *vm, void *data)
 {
-	struct kvm_ioeventfd args;
+	const struct kvm_ioeventfd *args = data;
 	long ret;
 
-	if (copy_from_user(&args, arg, sizeof(args)))
-		return -EFAULT;
-	if (!ioeventfd_valid(&args))
+	if (!ioeventfd_valid(args))
 		return -EINVAL;
 	mutex_lock(&vm->lock);
-	if (args.flags & KVM_IOEVENTFD_FLAG_DEASSIGN)
-		ret = ioeventfd_deassign(vm, &args);
+	if (args->flags & KVM_IOEVENTFD_FLAG_DEASSIGN)
+		ret = ioeventfd_deassign(vm, args);
 	else
-		ret = ioeventfd_assign(vm, &args);
+		ret = ioeventfd_assign(vm, args);
 	mutex_unlock(&vm->lock);
 	return ret;
 }
@@ -417,43 +366,22 @@ long vm_ioeventfd(struct vm *vm, void __user *arg)
 /*
  * KVM_GET_LAPIC: the registers, laid out as in the xAPIC page; the ID is in
  * the high byte of its register in both modes, but for x2APIC mode with 32-bit
- * IDs. -EINVAL: there's no irqchip; -ENOMEM.
+ * IDs. -EINVAL: there's no irqchip.
  */
-long vcpu_get_lapic(struct vcpu *vcpu, void __user *arg)
+static long vcpu_get_lapic(struct vcpu *vcpu, void *data)
 {
-	struct kvm_lapic_state *state;
-	long ret = 0;
-
-	if (!vcpu->lapic)
-		return -EINVAL;
-	state = kzalloc(sizeof(*state), GFP_KERNEL_ACCOUNT);
-	if (!state)
-		return -ENOMEM;
-	lapic_get_state(vcpu, state);
-	if (copy_to_user(arg, state, sizeof(*state)))
-		ret = -EFAULT;
-	kfree(state);
-	return ret;
+	lapic_get_state(vcpu, data);
+	return 0;
 }
 
 /*
  * KVM_SET_LAPIC: the counterpart; IA32_APIC_BASE, which decides the mode, comes
  * first. -EINVAL: there's no irqchip, or the ID isn't the vCPU's in x2APIC
- * mode; -ENOMEM.
+ * mode.
  */
-long vcpu_set_lapic(struct vcpu *vcpu, void __user *arg)
+static long vcpu_set_lapic(struct vcpu *vcpu, void *data)
 {
-	struct kvm_lapic_state *state;
-	long ret;
-
-	if (!vcpu->lapic)
-		return -EINVAL;
-	state = memdup_user(arg, sizeof(*state));
-	if (IS_ERR(state))
-		return PTR_ERR(state);
-	ret = lapic_set_state(vcpu, state);
-	kfree(state);
-	return ret;
+	return lapic_set_state(vcpu, data);
 }
 
 /*
@@ -462,30 +390,24 @@ long vcpu_set_lapic(struct vcpu *vcpu, void __user *arg)
  * from which TPR is taken when it does not. -EINVAL: there's no irqchip, or no
  * writable memory.
  */
-long vcpu_set_vapic_addr(struct vcpu *vcpu, void __user *arg)
+static long vcpu_set_vapic_addr(struct vcpu *vcpu, void *data)
 {
-	struct kvm_vapic_addr addr;
+	const struct kvm_vapic_addr *addr = data;
 
-	if (!vcpu->lapic)
-		return -EINVAL;
-	if (copy_from_user(&addr, arg, sizeof(addr)))
-		return -EFAULT;
-	return lapic_set_vapic_addr(vcpu, addr.vapic_addr);
+	return lapic_set_vapic_addr(vcpu, addr->vapic_addr);
 }
 
 /*
  * KVM_TPR_ACCESS_REPORTING: whether accesses to the LAPIC's TPR are told by
  * KVM_EXIT_TPR_ACCESS. -EINVAL: nonzero flags.
  */
-long vcpu_tpr_access_reporting(struct vcpu *vcpu, void __user *arg)
+static long vcpu_tpr_access_reporting(struct vcpu *vcpu, void *data)
 {
-	struct kvm_tpr_access_ctl ctl;
+	const struct kvm_tpr_access_ctl *ctl = data;
 
-	if (copy_from_user(&ctl, arg, sizeof(ctl)))
-		return -EFAULT;
-	if (ctl.flags)
+	if (ctl->flags)
 		return -EINVAL;
-	vcpu->report_tpr = ctl.enabled;
+	vcpu->report_tpr = ctl->enabled;
 	return 0;
 }
 
@@ -494,29 +416,55 @@ long vcpu_tpr_access_reporting(struct vcpu *vcpu, void __user *arg)
  * take an interrupt of the 8259As. -EINVAL: no vector; -ENXIO: those are in the
  * kernel; -EEXIST: one is queued already.
  */
-long vcpu_interrupt(struct vcpu *vcpu, void __user *arg)
+static long vcpu_interrupt(struct vcpu *vcpu, void *data)
 {
-	struct kvm_interrupt irq;
+	const struct kvm_interrupt *irq = data;
 
-	if (copy_from_user(&irq, arg, sizeof(irq)))
-		return -EFAULT;
-	if (irq.irq > 255)
+	if (irq->irq > 255)
 		return -EINVAL;
 	if (vcpu->vm->kernel_pic)
 		return -ENXIO;
 	if (vcpu->inject.user_irq)
 		return -EEXIST;
-	vcpu->inject.user_irq = USER_IRQ_VALID | irq.irq;
+	vcpu->inject.user_irq = USER_IRQ_VALID | irq->irq;
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
 }
 
 /* KVM_NMI: an NMI for the vCPU. No errors. */
-long vcpu_nmi(void *object, unsigned long arg)
+static long vcpu_nmi(struct vcpu *vcpu, unsigned long arg)
 {
-	struct vcpu *vcpu = object;
-
 	vcpu_request(vcpu, REQ_NMI);
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
 }
+
+const struct ioctl_row irq_vm_ioctls[] = {
+	IOCTL_ARG(vm, KVM_CREATE_IRQCHIP, vm_create_irqchip),
+	IOCTL(vm, KVM_GET_IRQCHIP, vm_get_irqchip),
+	/* Its number says that it reads; so it has been since it came to the API. */
+	IOCTL_LIKE(vm, KVM_SET_IRQCHIP, _IOW(KVMIO, 0x63, struct kvm_irqchip), vm_set_irqchip),
+	IOCTL(vm, KVM_CREATE_PIT2, vm_create_pit2),
+	IOCTL(vm, KVM_GET_PIT2, vm_get_pit2),
+	IOCTL(vm, KVM_SET_PIT2, vm_set_pit2),
+	/* Its number knows of no argument. */
+	IOCTL_LIKE(vm, KVM_REINJECT_CONTROL, _IOW(KVMIO, 0x71, struct kvm_reinject_control),
+		   vm_reinject_control),
+	IOCTL(vm, KVM_IRQ_LINE, vm_irq_line),
+	IOCTL(vm, KVM_IRQ_LINE_STATUS, vm_irq_line),
+	IOCTL_ARG(vm, KVM_SET_GSI_ROUTING, vm_set_gsi_routing),
+	IOCTL(vm, KVM_SIGNAL_MSI, vm_signal_msi),
+	IOCTL(vm, KVM_IRQFD, vm_irqfd),
+	IOCTL(vm, KVM_IOEVENTFD, vm_ioeventfd),
+	{},
+};
+
+const struct ioctl_row irq_vcpu_ioctls[] = {
+	IOCTL_FLAGS(vcpu, KVM_GET_LAPIC, vcpu_get_lapic, IOCTL_LAPIC),
+	IOCTL_FLAGS(vcpu, KVM_SET_LAPIC, vcpu_set_lapic, IOCTL_LAPIC),
+	IOCTL_FLAGS(vcpu, KVM_SET_VAPIC_ADDR, vcpu_set_vapic_addr, IOCTL_LAPIC),
+	IOCTL(vcpu, KVM_TPR_ACCESS_REPORTING, vcpu_tpr_access_reporting),
+	IOCTL(vcpu, KVM_INTERRUPT, vcpu_interrupt),
+	IOCTL_ARG(vcpu, KVM_NMI, vcpu_nmi),
+	{},
+};

@@ -1,47 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The ioctls of a VM about its memory: arguments are copied here, the work is in mem/. */
-
-#include "api/vm_mem_ioctl.h"
+/* The ioctls of a VM about its memory; the work is in mem/. */
 
 #include <linux/kvm.h>
-#include <linux/uaccess.h>
 
+#include "api/ioctl.h"
 #include "cpu/vm.h"
 #include "mem/mem.h"
 
 /*
- * KVM_SET_USER_MEMORY_REGION. -EFAULT: @arg; -EINVAL: alignment, wrap-around,
+ * KVM_SET_USER_MEMORY_REGION. -EINVAL: alignment, wrap-around,
  * unknown flags, slot number, beyond what the processor addresses, deletion of
  * no slot, or a change of what a slot keeps for life; -EEXIST: overlap;
  * -ENOMEM.
  */
-long vm_set_user_memory_region(struct vm *vm, void __user *arg)
+static long vm_set_user_memory_region(struct vm *vm, void *data)
 {
-	struct kvm_userspace_memory_region region;
-
-	if (copy_from_user(&region, arg, sizeof(region)))
-		return -EFAULT;
-	return mem_set_region(vm, &region);
+	return mem_set_region(vm, data);
 }
 
-/* KVM_GET_DIRTY_LOG. -EFAULT; -EINVAL: slot number; -ENOENT: no such slot, or no log. */
-long vm_get_dirty_log(struct vm *vm, void __user *arg)
+/* KVM_GET_DIRTY_LOG. -EFAULT: the bitmap; -EINVAL: slot number; -ENOENT: no such slot, or no log. */
+static long vm_get_dirty_log(struct vm *vm, void *data)
 {
-	struct kvm_dirty_log log;
-
-	if (copy_from_user(&log, arg, sizeof(log)))
-		return -EFAULT;
-	return mem_get_dirty_log(vm, &log);
+	return mem_get_dirty_log(vm, data);
 }
 
 /* KVM_CLEAR_DIRTY_LOG. As above; -EINVAL also: pages not in the slot, or no whole words. */
-long vm_clear_dirty_log(struct vm *vm, void __user *arg)
+static long vm_clear_dirty_log(struct vm *vm, void *data)
 {
-	struct kvm_clear_dirty_log log;
-
-	if (copy_from_user(&log, arg, sizeof(log)))
-		return -EFAULT;
-	return mem_clear_dirty_log(vm, &log);
+	return mem_clear_dirty_log(vm, data);
 }
 
 /*
@@ -49,10 +35,8 @@ long vm_clear_dirty_log(struct vm *vm, void __user *arg)
  * guest needs none, so it is only remembered. @arg is the address itself.
  * -EINVAL: the pages would not lie below 4 GiB.
  */
-long vm_set_tss_addr(struct vm *vm, void __user *arg)
+static long vm_set_tss_addr(struct vm *vm, unsigned long addr)
 {
-	unsigned long addr = (unsigned long)arg;
-
 	if (addr > (u32)(-3 * PAGE_SIZE))
 		return -EINVAL;
 	mutex_lock(&vm->lock);
@@ -63,20 +47,28 @@ long vm_set_tss_addr(struct vm *vm, void __user *arg)
 
 /*
  * KVM_SET_IDENTITY_MAP_ADDR: the same for the page table of a guest without
- * paging. -EFAULT; -EINVAL: there are vCPUs already.
+ * paging. -EINVAL: there are vCPUs already.
  */
-long vm_set_identity_map_addr(struct vm *vm, void __user *arg)
+static long vm_set_identity_map_addr(struct vm *vm, void *data)
 {
-	u64 addr;
 	long r = 0;
 
-	if (copy_from_user(&addr, arg, sizeof(addr)))
-		return -EFAULT;
 	mutex_lock(&vm->lock);
 	if (vm->nr_vcpus)
 		r = -EINVAL;
 	else
-		vm->identity_map_addr = addr;
+		vm->identity_map_addr = *(u64 *)data;
 	mutex_unlock(&vm->lock);
 	return r;
 }
+
+const struct ioctl_row mem_vm_ioctls[] = {
+	IOCTL(vm, KVM_SET_USER_MEMORY_REGION, vm_set_user_memory_region),
+	IOCTL(vm, KVM_GET_DIRTY_LOG, vm_get_dirty_log),
+	/* By its number it would write the structure back, which has nothing new in it. */
+	IOCTL_LIKE(vm, KVM_CLEAR_DIRTY_LOG, _IOW(KVMIO, 0xc0, struct kvm_clear_dirty_log),
+		   vm_clear_dirty_log),
+	IOCTL_ARG(vm, KVM_SET_TSS_ADDR, vm_set_tss_addr),
+	IOCTL(vm, KVM_SET_IDENTITY_MAP_ADDR, vm_set_identity_map_addr),
+	{},
+};

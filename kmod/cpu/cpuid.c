@@ -10,6 +10,7 @@
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <asm/msr-index.h>
 #include <vmx/hyperv.h>
 
 #include "cpu/cpuid.h"
@@ -20,8 +21,6 @@
 #include "cpu/vcpu.h"
 #include "cpu/vmcs01.h"
 #include "hw/caps.h"
-
-#define CPUID_APIC_ENABLE BIT_ULL(11) /* IA32_APIC_BASE */
 
 /* --- search ------------------------------------------------------------- */
 
@@ -96,19 +95,20 @@ static void fill_dynamic(struct vcpu *vcpu, struct kvm_cpuid_entry2 *e)
 	switch (e->function) {
 	case 1:
 		if (vcpu->lapic)
-			e->edx = with_bit(e->edx, CPUID_1_EDX_APIC,
-					  vcpu->msrs.apic_base & CPUID_APIC_ENABLE);
-		if (e->ecx & CPUID_1_ECX_XSAVE)
-			e->ecx = with_bit(e->ecx, CPUID_1_ECX_OSXSAVE, vcpu->cr4 & CR4_OSXSAVE);
+			e->edx = with_bit(e->edx, FEATURE(1_EDX, APIC),
+					  vcpu->msrs.apic_base & MSR_IA32_APICBASE_ENABLE);
+		if (e->ecx & FEATURE(1_ECX, XSAVE))
+			e->ecx = with_bit(e->ecx, FEATURE(1_ECX, OSXSAVE), vcpu->cr4 & CR4_OSXSAVE);
 		break;
 	case 7:
 		if (e->index == 0)
-			e->ecx = with_bit(e->ecx, CPUID_7_ECX_OSPKE, vcpu->cr4 & CR4_PKE);
+			e->ecx = with_bit(e->ecx, FEATURE(7_ECX, OSPKE), vcpu->cr4 & CR4_PKE);
 		break;
 	case 0xd:
 		if (e->index == 0)
 			e->ebx = cpuid_xsave_size(vcpu->fpu.xcr0, false);
-		if (e->index == 1 && (e->eax & (CPUID_D1_EAX_XSAVES | CPUID_D1_EAX_XSAVEC)))
+		if (e->index == 1 &&
+		    (e->eax & (FEATURE(D_1_EAX, XSAVES) | FEATURE(D_1_EAX, XSAVEC))))
 			e->ebx = cpuid_xsave_size(vcpu->fpu.xcr0 | vcpu->msrs.xss, true);
 		break;
 	case 0x80000008:
@@ -175,17 +175,17 @@ static const struct {
 	u32 bit;
 	u64 cr4;
 } cr4_features[] = {
-	{ 1, CPUID_REG_ECX, CPUID_1_ECX_VMX, CR4_VMXE },
-	{ 1, CPUID_REG_ECX, CPUID_1_ECX_PCID, CR4_PCIDE },
-	{ 1, CPUID_REG_ECX, CPUID_1_ECX_XSAVE, CR4_OSXSAVE },
-	{ 7, CPUID_REG_EBX, CPUID_7_EBX_FSGSBASE, CR4_FSGSBASE },
-	{ 7, CPUID_REG_EBX, CPUID_7_EBX_SMEP, CR4_SMEP },
-	{ 7, CPUID_REG_EBX, CPUID_7_EBX_SMAP, CR4_SMAP },
-	{ 7, CPUID_REG_ECX, CPUID_7_ECX_UMIP, CR4_UMIP },
-	{ 7, CPUID_REG_ECX, CPUID_7_ECX_PKU, CR4_PKE },
-	{ 7, CPUID_REG_ECX, CPUID_7_ECX_LA57, CR4_LA57 },
-	{ 7, CPUID_REG_ECX, CPUID_7_ECX_SHADOW_STACKS, CR4_CET },
-	{ 7, CPUID_REG_EDX, CPUID_7_EDX_IBT, CR4_CET },
+	{ 1, CPUID_REG_ECX, FEATURE(1_ECX, VMX), CR4_VMXE },
+	{ 1, CPUID_REG_ECX, FEATURE(1_ECX, PCID), CR4_PCIDE },
+	{ 1, CPUID_REG_ECX, FEATURE(1_ECX, XSAVE), CR4_OSXSAVE },
+	{ 7, CPUID_REG_EBX, FEATURE(7_0_EBX, FSGSBASE), CR4_FSGSBASE },
+	{ 7, CPUID_REG_EBX, FEATURE(7_0_EBX, SMEP), CR4_SMEP },
+	{ 7, CPUID_REG_EBX, FEATURE(7_0_EBX, SMAP), CR4_SMAP },
+	{ 7, CPUID_REG_ECX, FEATURE(7_ECX, UMIP), CR4_UMIP },
+	{ 7, CPUID_REG_ECX, FEATURE(7_ECX, PKU), CR4_PKE },
+	{ 7, CPUID_REG_ECX, FEATURE(7_ECX, LA57), CR4_LA57 },
+	{ 7, CPUID_REG_ECX, FEATURE(7_ECX, SHSTK), CR4_CET },
+	{ 7, CPUID_REG_EDX, FEATURE(7_EDX, IBT), CR4_CET },
 };
 
 /* The CR4 bits that fault, by @vcpu's table, or, if @vcpu is NULL, by what is supported. */
@@ -228,11 +228,11 @@ static u64 cpuid_efer_reserved(struct vcpu *vcpu)
 	u32 edx = cpuid_word(vcpu, 0x80000001, 0, CPUID_REG_EDX);
 	u64 allowed = 0;
 
-	if (edx & CPUID_80000001_EDX_SYSCALL)
+	if (edx & FEATURE(8000_0001_EDX, SYSCALL))
 		allowed |= EFER_BIT_SCE;
-	if (edx & CPUID_80000001_EDX_NX)
+	if (edx & FEATURE(8000_0001_EDX, NX))
 		allowed |= EFER_BIT_NX;
-	if (edx & CPUID_80000001_EDX_LM)
+	if (edx & FEATURE(8000_0001_EDX, LM))
 		allowed |= EFER_BIT_LME | EFER_BIT_LMA;
 	return ~allowed;
 }
@@ -254,22 +254,22 @@ static void cpuid_derive(struct vcpu *vcpu)
 	u32 leaf7 = cpuid_word(vcpu, 7, 0, CPUID_REG_EDX);
 	u32 bits = cpuid_word(vcpu, 0x80000008, 0, CPUID_REG_EAX) & 0xff;
 
-	c->vmx = leaf1 & CPUID_1_ECX_VMX;
-	c->x2apic = leaf1 & CPUID_1_ECX_X2APIC;
-	c->tsc_deadline = leaf1 & CPUID_1_ECX_TSC_DEADLINE;
+	c->vmx = leaf1 & FEATURE(1_ECX, VMX);
+	c->x2apic = leaf1 & FEATURE(1_ECX, X2APIC);
+	c->tsc_deadline = leaf1 & FEATURE(1_ECX, TSC_DEADLINE_TIMER);
 	c->ibpb = leaf7 & CPUID_7_EDX_SPEC_CTRL;
-	c->flush_l1d = leaf7 & CPUID_7_EDX_FLUSH_L1D;
+	c->flush_l1d = leaf7 & FEATURE(7_EDX, FLUSH_L1D);
 	c->spec_ctrl = spec_ctrl_bits(leaf7, cpuid_word(vcpu, 7, 2, CPUID_REG_EDX)) &
 		       spec_ctrl_of_host();
 	vcpu->msrs.spec_ctrl &= c->spec_ctrl;
-	c->monitor = leaf1 & CPUID_1_ECX_MONITOR;
-	c->xsaves = (leaf1 & CPUID_1_ECX_XSAVE) && hw_has_xsaves() &&
-		    (cpuid_word(vcpu, 0xd, 1, CPUID_REG_EAX) & CPUID_D1_EAX_XSAVES);
+	c->monitor = leaf1 & FEATURE(1_ECX, MWAIT);
+	c->xsaves = (leaf1 & FEATURE(1_ECX, XSAVE)) && hw_has_xsaves() &&
+		    (cpuid_word(vcpu, 0xd, 1, CPUID_REG_EAX) & FEATURE(D_1_EAX, XSAVES));
 	c->shadow_stacks = hw_has_cet() &&
 			   (cpuid_word(vcpu, 7, 0, CPUID_REG_ECX) &
-			    cpuid_supported_word(7, 0, CPUID_REG_ECX) & CPUID_7_ECX_SHADOW_STACKS);
-	c->branch_tracking = hw_has_cet() &&
-			     (leaf7 & cpuid_supported_word(7, 0, CPUID_REG_EDX) & CPUID_7_EDX_IBT);
+			    cpuid_supported_word(7, 0, CPUID_REG_ECX) & FEATURE(7_ECX, SHSTK));
+	c->branch_tracking = hw_has_cet() && (leaf7 & cpuid_supported_word(7, 0, CPUID_REG_EDX) &
+					      FEATURE(7_EDX, IBT));
 	c->hyperv = cpuid_word(vcpu, TLFS_LEAF_INTERFACE, 0, CPUID_REG_EAX) == TLFS_INTERFACE;
 	c->maxphyaddr = clamp_t(u32, bits ?: 36, 32, widest_physical());
 	c->cr4_reserved = cr4_reserved(vcpu);
@@ -332,7 +332,7 @@ static bool have_vmx(const struct kvm_cpuid_entry2 *entries, int count)
 	int i;
 
 	for (i = 0; i < count; i++)
-		if (entries[i].function == 1 && (entries[i].ecx & CPUID_1_ECX_VMX))
+		if (entries[i].function == 1 && (entries[i].ecx & FEATURE(1_ECX, VMX)))
 			return true;
 	return false;
 }

@@ -113,19 +113,6 @@ static bool memory_type_ok(u8 type)
 	return type == 0 || type == 1 || (type >= 4 && type <= 6);
 }
 
-bool pat_ok(u64 pat)
-{
-	int i;
-
-	for (i = 0; i < 64; i += 8) {
-		u8 type = pat >> i;
-
-		if (!memory_type_ok(type) && type != 7)
-			return false;
-	}
-	return true;
-}
-
 static bool mtrr_fixed_ok(u64 value)
 {
 	int i;

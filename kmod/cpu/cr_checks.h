@@ -52,9 +52,17 @@ bool efer_write_ok(const struct cr_state *s, u64 efer);
 bool cr_state_ok(const struct cr_state *s);
 
 bool xcr0_ok(u64 xcr0, u64 supported);
-bool pat_ok(u64 pat);
 /* @msr is one of the MTRRs; @maxphyaddr bounds the addresses. */
 bool mtrr_ok(u32 msr, u64 value, u8 maxphyaddr);
+
+/* Is each of the eight entries a memory type: 0, 1, 4, 5, 6 or 7? */
+static inline bool pat_ok(u64 pat)
+{
+	u64 bit1 = pat & 0x0202020202020202ull;
+
+	/* Bits 7:3 of each are 0, and 2 and 3 (bit 1 without bit 2) are not types. */
+	return !(pat & 0xf8f8f8f8f8f8f8f8ull) && (bit1 & (pat >> 1)) == bit1;
+}
 
 static inline bool pae_paging(u64 cr0, u64 cr4, u64 efer)
 {

@@ -56,7 +56,7 @@ void debug_reset(struct vcpu *vcpu)
 	struct vcpu_debug *d = &vcpu->debug;
 
 	memset(d->db, 0, sizeof(d->db));
-	d->dr6 = DEBUG_DR6_INIT;
+	d->dr6 = DR6_RESERVED;
 	d->dr7 = DEBUG_DR7_INIT;
 	d->ctl = 0;
 	debug_update(vcpu);
@@ -145,7 +145,7 @@ int debug_set_dr(struct vcpu *vcpu, int dr, unsigned long value)
 	else if (dr & 1)
 		d->dr7 = (value & DEBUG_DR7_WRITABLE) | DEBUG_DR7_INIT;
 	else
-		d->dr6 = (value & DEBUG_DR6_WRITABLE) | DEBUG_DR6_INIT;
+		d->dr6 = (value & DEBUG_DR6_WRITABLE) | DR6_RESERVED;
 	debug_update(vcpu);
 	return 0;
 }
@@ -217,7 +217,7 @@ static int tell_debugger(struct vcpu *vcpu, u32 vector, unsigned long dr6)
 	out->exception = vector;
 	out->pad = 0;
 	out->pc = linear_rip(vcpu);
-	out->dr6 = vector == VEC_DB ? dr6 | DEBUG_DR6_INIT : 0;
+	out->dr6 = vector == VEC_DB ? dr6 | DR6_RESERVED : 0;
 	out->dr7 = vector == VEC_DB ? effective_dr7(&vcpu->debug) : 0;
 	vcpu->run->exit_reason = KVM_EXIT_DEBUG;
 	return 0;

@@ -15,7 +15,6 @@
 
 struct vcpu;
 
-#define DEBUG_DR6_INIT 0xffff0ff0ul
 #define DEBUG_DR7_INIT 0x400ul
 #define DEBUG_DR7_GD BIT_ULL(13)
 /* Read-only: bits 31:16 and 11:4 of DR6 are 1 (RTM and BUS LOCK are not offered). */

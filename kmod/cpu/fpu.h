@@ -4,6 +4,7 @@
 #define CPU_FPU_H
 
 #include <linux/kvm.h>
+#include <vmx/cr.h>
 #include <vmx/types.h>
 
 #include "compat/fpu.h"
@@ -36,6 +37,13 @@ void fpu_put_guest(struct vcpu *vcpu);
 /* Around the entry itself, interrupts off: XCR0, XSS and PKRU become the guest's, and back. */
 void fpu_enter(struct vcpu *vcpu);
 void fpu_exit(struct vcpu *vcpu);
+
+/* Does fpu_enter() do something else for a guest with this CR4 than for one with that? */
+static inline bool fpu_enter_differs(unsigned long cr4, unsigned long other)
+{
+	return (cr4 ^ other) & (CR4_OSXSAVE | CR4_PKE | CR4_CET);
+}
+
 /* XSETBV. 0, or 1: #GP. */
 int fpu_set_xcr(struct vcpu *vcpu, u32 index, u64 value);
 

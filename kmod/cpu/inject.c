@@ -12,8 +12,8 @@
  * VMCS and *injected* afterwards. An injected event whose delivery the exit cut
  * short comes back by inject_recover() and is injected again.
  *
- * Context: the vCPU's thread with the vCPU loaded, except inject_nmi(), which
- * anybody may call in any context but NMI.
+ * Context: the vCPU's thread with the vCPU loaded. Others ask for an NMI by
+ * REQ_NMI, and for no other event.
  */
 
 #include <vmx/controls.h>
@@ -53,14 +53,6 @@ static bool makes_double_fault(u8 first, u8 second)
 	return (a == EXC_CONTRIBUTORY && b == EXC_CONTRIBUTORY) ||
 	       (a == EXC_PAGE_FAULT && b != EXC_BENIGN);
 }
-
-/*
- * Exceptions with which the processor pushes an error code, and with which a VM
- * entry demands one.
- */
-#define VECTORS_WITH_ERROR                                                                   \
-	(BIT(VEC_DF) | BIT(VEC_TS) | BIT(VEC_NP) | BIT(VEC_SS) | BIT(VEC_GP) | BIT(VEC_PF) | \
-	 BIT(VEC_AC))
 
 u32 inject_exception_type(u8 vector)
 {
@@ -141,17 +133,6 @@ void inject_pf(struct vcpu *vcpu, u32 error, u64 cr2)
 void inject_db(struct vcpu *vcpu, unsigned long dr6)
 {
 	inject_raise(vcpu, VEC_DB, false, 0, true, dr6);
-}
-
-/*
- * The request, not inject.nmi, takes the NMI: that structure is the vCPU
- * thread's own, and this may be called by anybody.
- */
-void inject_nmi(struct vcpu *vcpu)
-{
-	vcpu_request(vcpu, REQ_NMI);
-	vcpu_request(vcpu, REQ_EVENT);
-	vcpu_kick(vcpu);
 }
 
 int inject_irq_vector(const struct vcpu *vcpu, bool elsewhere)
@@ -274,12 +255,10 @@ void inject_set_nmis(struct vcpu *vcpu, u8 pending)
 	vcpu->inject.nmi.pending = min(pending, most_nmis(vcpu));
 }
 
+/* Without CET there is no #CP, and not every processor takes the code with its vector. */
 bool inject_has_error(u8 vector)
 {
-	/* Without CET there is no #CP, and not every processor takes the code with its vector. */
-	if (vector == VEC_CP)
-		return hw_has_cet();
-	return vector < 32 && BIT(vector) & VECTORS_WITH_ERROR;
+	return vector == VEC_CP ? hw_has_cet() : vector_has_error(vector);
 }
 
 /*

@@ -18,10 +18,9 @@ void inject_pf(struct vcpu *vcpu, u32 error, u64 cr2);
 void inject_db(struct vcpu *vcpu, unsigned long dr6);
 #define inject_gp(vcpu) inject_exception_err(vcpu, 13, 0)
 #define inject_ud(vcpu) inject_exception(vcpu, 6)
-void inject_nmi(struct vcpu *vcpu);
 /* INTR_TYPE_* of an exception that the processor itself would raise. */
 u32 inject_exception_type(u8 vector);
-/* Does the processor push an error code with it? */
+/* Is there an error code with it, on this processor? */
 bool inject_has_error(u8 vector);
 
 /* Takes back the event whose delivery the last exit cut short, to inject it again. */

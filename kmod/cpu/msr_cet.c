@@ -37,7 +37,7 @@ void cet_setup(void)
 {
 	int i;
 
-	if (!hw_has_cet() || !(cpuid_ecx(7) & CPUID_7_ECX_SHADOW_STACKS))
+	if (!hw_has_cet() || !(cpuid_ecx(7) & FEATURE(7_ECX, SHSTK)))
 		return;
 	cet_first = 0;
 	for (i = 0; i < NR_CETM_HOST_FIXED; i++)
@@ -157,7 +157,12 @@ int cet_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 
 	if (!cet_exists(vcpu, index))
 		return host && hw_has_cet() ? MSR_OK : MSR_FAULT;
-	*value = field ? vmread(field) : *cet_kept(vcpu, index);
+	if (field)
+		*value = vmread(field);
+	else if (vcpu->cet.live)
+		rdmsrq(index, *value); /* the exit is handled at once */
+	else
+		*value = *cet_kept(vcpu, index);
 	return MSR_OK;
 }
 

@@ -69,13 +69,13 @@ static unsigned long cr_shadow(unsigned long cr, const struct cr_intercept *l1)
 	return (cr & ~l1->mask) | (l1->shadow & l1->mask);
 }
 
-static void cr0_write_vmcs(struct vcpu *vcpu)
+static __always_inline void cr0_write_vmcs(struct vcpu *vcpu)
 {
 	vmwrite(VMCS_GUEST_CR0, cr0_real(vcpu->cr0));
 	vmwrite(VMCS_CR0_SHADOW, cr_shadow(vcpu->cr0, &vcpu->cr0_l1));
 }
 
-static void cr4_write_vmcs(struct vcpu *vcpu)
+static __always_inline void cr4_write_vmcs(struct vcpu *vcpu)
 {
 	vmwrite(VMCS_GUEST_CR4, cr4_real(vcpu->cr4));
 	vmwrite(VMCS_CR4_SHADOW, cr_shadow(vcpu->cr4, &vcpu->cr4_l1));
@@ -310,12 +310,6 @@ void regs_reset(struct vcpu *vcpu, bool init)
 	vcpu->cr4 = 0;
 	regs_update_masks(vcpu);
 	vcpu_request(vcpu, REQ_TLB_FLUSH);
-}
-
-void regs_sipi(struct vcpu *vcpu, u8 vector)
-{
-	segments_sipi(vector);
-	vcpu_set_rip(vcpu, 0);
 }
 
 bool regs_split_lock(struct vcpu *vcpu)

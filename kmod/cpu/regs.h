@@ -35,8 +35,6 @@ void regs_reset(struct vcpu *vcpu, bool init);
  * current.
  */
 void vcpu_end_hlt(struct vcpu *vcpu);
-/* Start-up IPI: real mode at the page of number @vector. */
-void regs_sipi(struct vcpu *vcpu, u8 vector);
 
 /*
  * What MOV to the register, or WRMSR, does. Bits that L1 intercepts of L2 stay

@@ -89,13 +89,6 @@ void segments_reset(void)
 	segments_set_idtr(&table);
 }
 
-/* SDM: "MP Initialization Protocol Algorithm for MP Systems". */
-void segments_sipi(u8 vector)
-{
-	vmwrite(VMCS_GUEST_CS_SEL, (u32)vector << 8);
-	vmwrite(VMCS_GUEST_CS_BASE, (u64)vector << 12);
-}
-
 void segments_enter_long_mode(void)
 {
 	u32 ar = vmread(VMCS_GUEST_TR_AR);

@@ -13,8 +13,6 @@
 struct vcpu;
 
 void segments_reset(void);
-/* CS as a start-up IPI sets it: the page of number @vector. */
-void segments_sipi(u8 vector);
 /* VM entry into IA-32e mode wants a 64-bit busy TSS, whatever the guest had. */
 void segments_enter_long_mode(void);
 

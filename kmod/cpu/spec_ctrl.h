@@ -6,7 +6,12 @@
 #ifndef CPU_SPEC_CTRL_H
 #define CPU_SPEC_CTRL_H
 
-#include "cpu/cpuid_bits.h"
+#include <vmx/types.h>
+
+/* As userspace has none of Linux's names for bits of CPUID. */
+#define CPUID_7_EDX_SPEC_CTRL BIT(26) /* IBRS and IBPB */
+#define CPUID_7_EDX_STIBP BIT(27)
+#define CPUID_7_EDX_SSBD BIT(31)
 
 /* The bits of IA32_SPEC_CTRL that CPUID.7.2:EDX enumerates, one by one from its bit 0 on. */
 static inline u64 spec_ctrl_bits_of_leaf72(u32 edx)

@@ -3,7 +3,7 @@
  * Counters of a vCPU, as one table: name, what it counts.
  *
  * Written by the vCPU's own thread only, read by anyone without a lock.
- * Published through KVM_GET_STATS_FD and debugfs under these names.
+ * Published through KVM_GET_STATS_FD under these names.
  */
 #ifndef CPU_STATS_H
 #define CPU_STATS_H
@@ -60,18 +60,6 @@ static inline void stats_count_exit(struct vcpu_stats *stats, u32 reason, bool i
 	if (likely(basic < NR_EXITS))
 		(in_l2 ? stats->exit_l2 : stats->exit_l1)[basic]++;
 }
-
-/* At the module's load and unload: the directory "abyme" of debugfs. */
-void stats_setup(void);
-void stats_teardown(void);
-
-/*
- * debugfs: abyme/PID-FD/COUNTER, the sum over the VM's vCPUs. @fd is the VM's,
- * in the calling process. Failure is not reported: debugfs may be missing.
- * stats_vm_unpublish() waits for readers; call it while vCPUs are still there.
- */
-void stats_vm_publish(struct vm *vm, int fd);
-void stats_vm_unpublish(struct vm *vm);
 
 /*
  * KVM_GET_STATS_FD: a new fd, which holds a reference to the VM, or -errno. A

@@ -97,12 +97,10 @@ void vcpu_put(struct vcpu *vcpu)
 	preempt_enable();
 }
 
-void vcpu_lazy_flush(struct vcpu *vcpu)
+void vcpu_lazy_write(struct vcpu *vcpu)
 {
 	u32 dirty = vcpu->lazy_dirty;
 
-	if (!dirty)
-		return;
 	if (dirty & BIT(LAZY_RIP))
 		vmwrite(VMCS_GUEST_RIP, vcpu->rip);
 	if (dirty & BIT(LAZY_RSP))

@@ -108,6 +108,13 @@ struct cr_intercept {
 	unsigned long mask, shadow;
 };
 
+/*
+ * What a handler answers that cannot end its work with interrupts off
+ * (vcpu->at_once): it is called again, with interrupts on. Nothing that it has
+ * done may be wrong when it is done twice.
+ */
+#define EXIT_LATER 2
+
 struct vcpu {
 	struct vm *vm;
 	u32 id;	    /* and initial APIC id */
@@ -147,10 +154,10 @@ struct vcpu {
 	u32 idt_vectoring;
 	u64 exit_qual; /* read lazily: vcpu_exit_qual() */
 	bool exit_qual_read;
+	bool at_once; /* it is handled with interrupts off: who would sleep answers EXIT_LATER */
 
 	struct vcpu_inject inject;
-	bool nmi_masked; /* software copy, for when virtual NMIs do not track it */
-	u32 mp_state;	 /* KVM_MP_STATE_* */
+	u32 mp_state; /* KVM_MP_STATE_* */
 	u32 sipi_vector;
 	bool first_run_done;
 	bool l2_by_user; /* userspace has set L2's registers since L1's VM entry */
@@ -166,6 +173,7 @@ struct vcpu {
 	struct vcpu_clock clock;
 	struct vcpu_hyperv hyperv;
 	struct ept_cache ept_cache;
+	struct mem_cache mem_cache;
 	struct nested *nested; /* NULL: the vCPU's CPUID does not have VMX */
 	struct mmio_op *mmio;  /* the emulation that waits for userspace, or NULL */
 	/* Called at the next KVM_RUN to finish what an exit to userspace began. */
@@ -293,7 +301,14 @@ static inline void vcpu_set_gpr(struct vcpu *vcpu, enum gpr r, unsigned long val
 }
 
 /* Writes the changed lazy copies to the current VMCS. */
-void vcpu_lazy_flush(struct vcpu *vcpu);
+void vcpu_lazy_write(struct vcpu *vcpu);
+
+static inline void vcpu_lazy_flush(struct vcpu *vcpu)
+{
+	if (vcpu->lazy_dirty)
+		vcpu_lazy_write(vcpu);
+}
+
 /* Forgets all lazy copies, changed or not: the VMCS has newer values. */
 static inline void vcpu_lazy_forget(struct vcpu *vcpu)
 {

@@ -52,6 +52,7 @@ struct vm *vm_create(void)
 	mutex_init(&vm->lock);
 	INIT_LIST_HEAD(&vm->node);
 	vm->mm = current->mm;
+	vm->creator = task_pid_nr(current);
 	clock_init_vm(vm);
 	hyperv_init_vm(vm);
 
@@ -99,7 +100,6 @@ static void vm_free(struct kref *refs)
 	struct vm *vm = container_of(refs, struct vm, refs);
 	int i;
 
-	stats_vm_unpublish(vm);
 	irqchip_destroy(vm);
 	vm_mem_stop(vm); /* before the vCPUs: its notifier makes requests of them */
 	for (i = 0; i < vm->nr_vcpus; i++)

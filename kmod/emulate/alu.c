@@ -26,6 +26,7 @@ static void put_flags(struct alu *alu, u64 which, u64 set)
 	alu->flags = (alu->flags & ~which) | (set & which);
 }
 
+/* ZF, SF, PF. At any size PF is the parity of the lowest byte only. */
 static u64 flags_of_result(const struct alu *alu)
 {
 	u64 flags = 0;
@@ -58,6 +59,7 @@ static void alu_add(struct alu *alu, u64 b, u64 carry, u64 which)
 	put_flags(alu, which, flags);
 }
 
+/* @borrow: 0 or 1. @a is not always .a: NEG is a subtraction from 0. */
 static void alu_sub(struct alu *alu, u64 a, u64 b, u64 borrow, u64 which)
 {
 	u64 sign = sign_bit(alu), r, flags;
@@ -74,6 +76,7 @@ static void alu_sub(struct alu *alu, u64 a, u64 b, u64 borrow, u64 which)
 	put_flags(alu, which, flags);
 }
 
+/* CF and OF become 0; so does AF, which the SDM leaves undefined. */
 static void alu_logic(struct alu *alu, u64 result)
 {
 	alu->result = alu_cut(alu, result);
@@ -146,11 +149,13 @@ static void alu_shift(struct alu *alu)
 	bool carry = alu->flags & FLAG_CF;
 	u64 v = alu_cut(alu, alu->a), b = alu_cut(alu, alu->b), before = v, flags;
 
+	/* Bit by bit: at most 63 of them, and then no count is a special case. */
 	for (i = 0; i < count; i++) {
 		before = v;
 		carry = shift_once(alu, &v, &b, carry);
 	}
 	alu->result = v;
+	/* Not even ZF: by 0 no flag changes. */
 	if (!count)
 		return;
 	flags = flags_of_result(alu) | (carry ? FLAG_CF : 0);
@@ -209,6 +214,7 @@ void alu_bits(struct alu *alu)
 
 #define CRC32_POLYNOMIAL 0x82f63b78 /* 0x11edc6f41 with its bits the other way round */
 
+/* The sum has 32 bits at any size of the operand, and no flag changes. */
 void alu_crc32(struct alu *alu)
 {
 	u32 sum = alu->a;
@@ -222,6 +228,7 @@ void alu_crc32(struct alu *alu)
 	alu->result = sum;
 }
 
+/* *@low: the accumulator, and then the product's low half. CF and OF: *@high says something new. */
 static void alu_multiply(struct alu *alu, u64 *high, u64 *low)
 {
 	unsigned int bits = 8 * alu->size;
@@ -266,6 +273,7 @@ static bool alu_divide(struct alu *alu, u64 *high, u64 *low)
 		n = alu->size == 8 ? -n : -n & (((unsigned __int128)1 << 2 * bits) - 1);
 	if (by_minus)
 		by = alu_cut(alu, -by);
+	/* The guest's #DE must not become one of L0's, in DIV. */
 	if (!by || (u64)(n >> 64) >= by)
 		return false;
 	quotient = divide_wide(n >> 64, n, by, &rest);
@@ -329,6 +337,7 @@ void alu_compute(struct alu *alu)
 	}
 }
 
+/* These are there for their flags; their destination is not even written back. */
 bool alu_has_result(enum insn_op op)
 {
 	return op != OP_CMP && op != OP_TEST && op != OP_BT;

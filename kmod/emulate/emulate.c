@@ -62,6 +62,7 @@ static u64 get_reg(struct exec *x)
 	return get_gpr(x, x->insn->reg, x->insn->reg_size);
 }
 
+/* AH, CH, DH and BH are bits 15:8 of a register whose other bits stay. */
 static void emu_set_reg(struct exec *x, u64 value)
 {
 	u64 low;
@@ -149,6 +150,7 @@ static int emu_locate(struct exec *x, struct emu_mem *mem, u8 seg, u64 offset, b
 			     &x->emu->fault);
 	if (ret)
 		return ret;
+	/* What some instructions demand of themselves, whatever RFLAGS.AC says. */
 	if (insn->aligned && mem->linear % insn->size) {
 		fault_set(&x->emu->fault, VEC_GP, 0);
 		return EMU_FAULT;
@@ -228,6 +230,7 @@ static int write_value(struct exec *x, struct emu_mem *mem, u64 value)
 	return write_mem(x, mem);
 }
 
+/* DF, IF and the like are no business of arithmetic's. */
 static void emu_set_flags(struct exec *x, u64 flags)
 {
 	u64 rflags = x->ops->get_rflags(x->guest);

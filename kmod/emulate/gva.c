@@ -58,9 +58,11 @@ static int gva_read_entry(void *ctx, u64 gpa, u64 *entry, u8 size)
 	ret = to_l1(from, gpa, EPTQ_READ, &gpa);
 	if (ret)
 		return ret == -EFAULT ? -ENXIO : ret;
-	*entry = 0;
-	if (mem_read(from->vcpu->vm, gpa, entry, size))
-		*entry = size == 4 ? ~0U : ~0ULL;
+	/* Entries are aligned, so that 8 bytes with one of 4 in them are in the same page. */
+	if (mem_read_entry(from->vcpu, gpa & ~7ULL, entry))
+		*entry = ~0ULL;
+	if (size == 4)
+		*entry = (u32)(*entry >> (gpa & 4) * 8);
 	return 0;
 }
 
@@ -84,6 +86,7 @@ static const struct pagewalk_ops walk_ops = {
 	.update = gva_update_entry,
 };
 
+/* 5-level paging is not offered: CR4.LA57 stays clear. */
 static enum paging paging_mode(struct vcpu *vcpu, unsigned long cr0, unsigned long cr4)
 {
 	if (!(cr0 & X86_CR0_PG))
@@ -93,7 +96,10 @@ static enum paging paging_mode(struct vcpu *vcpu, unsigned long cr0, unsigned lo
 	return cr4 & X86_CR4_PAE ? PAGING_PAE : PAGING_32;
 }
 
-/* The PDPTEs are those that the processor has loaded, not those in memory. */
+/*
+ * Takes the registers that decide a walk, once: what an access of two pages does is decided for
+ * both alike. The PDPTEs are those that the processor has loaded, not those in memory.
+ */
 static void walk_init(struct vcpu *vcpu, struct pagewalk *w)
 {
 	unsigned long cr0 = vcpu_cr0(vcpu), cr4 = vcpu_cr4(vcpu);
@@ -156,12 +162,16 @@ int gva_translate(struct vcpu *vcpu, u64 linear, const struct access *access, u6
 	return gva_to_l1(vcpu, &w, linear, access, gpa, fault);
 }
 
-/* A range of linear addresses, translated. */
+/* A range of linear addresses, translated: of two pages at most. .len[1]: 0: it is in one. */
 struct gva_range {
 	u64 gpa[2];
 	size_t len[2];
 };
 
+/*
+ * Both pages are translated before the caller touches one, as the processor faults before it
+ * does. Without 4-level paging 0 follows 4 GiB. Return: as gva_translate(); -E2BIG: a bug of L0's.
+ */
 static int translate_range(struct vcpu *vcpu, u64 linear, size_t len, const struct access *access,
 			   struct gva_range *r, struct x86_fault *fault)
 {
@@ -182,6 +192,7 @@ static int translate_range(struct vcpu *vcpu, u64 linear, size_t len, const stru
 	return gva_to_l1(vcpu, &w, linear, access, &r->gpa[1], fault);
 }
 
+/* -ENXIO as well where there's no RAM: for those who do not read from devices. */
 static int read_range(struct vcpu *vcpu, u64 linear, void *buf, size_t len,
 		      const struct access *access, struct x86_fault *fault)
 {
@@ -218,6 +229,7 @@ static int write_range(struct vcpu *vcpu, u64 linear, const void *buf, size_t le
 	return 0;
 }
 
+/* Nobody there reads as ones, on any bus. */
 static void read_bus(struct vcpu *vcpu, u64 gpa, void *buf, size_t len)
 {
 	if (!mem_read(vcpu->vm, gpa, buf, len))
@@ -226,12 +238,14 @@ static void read_bus(struct vcpu *vcpu, u64 gpa, void *buf, size_t len)
 		memset(buf, 0xff, len);
 }
 
+/* A write that nobody takes is lost, as on any bus. */
 static void write_bus(struct vcpu *vcpu, u64 gpa, const void *buf, size_t len)
 {
 	if (mem_write(vcpu->vm, gpa, buf, len) && len <= BUS_MAX_LEN)
 		bus_write(vcpu, BUS_MMIO, gpa, len, buf);
 }
 
+/* For what the guest's code does. The processor's own accesses (TSS, tables) are .implicit. */
 static bool guest_user_mode(struct vcpu *vcpu)
 {
 	return vcpu_cpl(vcpu) == 3;
@@ -348,12 +362,15 @@ int gva_may_jump(struct vcpu *vcpu, u64 offset, struct x86_fault *fault)
 	return seg_linear(vcpu, SEG_CS, offset, 1, false, true, &linear, fault);
 }
 
-/* SDM: "VM-Exit Instruction-Information Field". */
+/*
+ * @exit_qual: the displacement, sign-extended, with RIP added if it is relative to that. @size: of
+ * the operand, in bytes. SDM: "VM-Exit Instruction-Information Field".
+ */
 int gva_operand(struct vcpu *vcpu, u64 exit_qual, u32 insn_info, u32 size, bool write, u64 *linear,
 		struct x86_fault *fault)
 {
 	static const u64 masks[] = { 0xffff, 0xffffffff, ~0ULL, ~0ULL };
-	u64 offset = exit_qual; /* the displacement, to which RIP is added if it is relative */
+	u64 offset = exit_qual;
 
 	if (!(insn_info & INSN_NO_BASE))
 		offset += vcpu_gpr(vcpu, INSN_BASE(insn_info));

@@ -3,7 +3,10 @@
  * From segment and offset to a linear address, with the processor's checks.
  * Pure logic: gva.c fills in the segment register from the VMCS.
  */
+#include "cpu/cr_checks.h"
 #include "emulate/segaddr.h"
+
+#include "cpu/cr_checks.h"
 
 #define TYPE_CODE BIT(3)
 #define TYPE_EXPAND_DOWN BIT(2) /* of data segments */
@@ -39,7 +42,7 @@ static int linear_64(const struct segaddr *s, u64 offset, u32 size, u64 *linear,
 	u64 base = s->seg == SEG_FS || s->seg == SEG_GS ? s->base : 0;
 
 	*linear = base + offset;
-	if (!is_canonical(*linear) || !is_canonical(*linear + size - 1))
+	if (!address_canonical(*linear, false) || !address_canonical(*linear + size - 1, false))
 		return segaddr_refuse(s, fault);
 	return 0;
 }

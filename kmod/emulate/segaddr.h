@@ -26,9 +26,4 @@ struct segaddr {
 int segaddr_linear(const struct segaddr *s, u64 offset, u32 size, bool write, bool fetch,
 		   u64 *linear, struct x86_fault *fault);
 
-static inline bool is_canonical(u64 address)
-{
-	return (u64)((s64)(address << 16) >> 16) == address;
-}
-
 #endif

@@ -18,77 +18,44 @@
 
 struct vmx_caps hw_caps;
 
-/*
- * One function for each word of capabilities, so that rows of must_haves[] can
- * name it.
- */
-static u64 have_pin(void)
-{
-	return hw_caps.pin.may;
-}
-
-static u64 have_proc(void)
-{
-	return hw_caps.proc.may;
-}
-
-static u64 have_proc2(void)
-{
-	return hw_caps.proc2.may;
-}
-
-static u64 have_exit(void)
-{
-	return hw_caps.exit.may;
-}
-
-static u64 have_entry(void)
-{
-	return hw_caps.entry.may;
-}
-
-static u64 have_ept_vpid(void)
-{
-	return hw_caps.ept_vpid;
-}
-
-static u64 have_basic(void)
-{
-	return hw_caps.basic;
-}
-
 /* What abyme does not run without, by the name that the SDM gives it. */
 static const struct must_have {
-	u64 (*have)(void);
+	const void *word; /* in hw_caps */
+	size_t size;
 	u64 bits;
 	const char *name;
 } must_haves[] = {
-	{ have_basic, BASIC_TRUE_CTLS, "TRUE control capability MSRs" },
-	{ have_pin, PIN_EXT_INT_EXITING, "external-interrupt exiting" },
-	{ have_pin, PIN_NMI_EXITING, "NMI exiting" },
-	{ have_pin, PIN_VIRTUAL_NMIS, "virtual NMIs" },
-	{ have_proc, PROC_SECONDARY, "secondary processor-based controls" },
-	{ have_proc, PROC_MSR_BITMAPS, "MSR bitmaps" },
-	{ have_proc, PROC_IO_BITMAPS, "I/O bitmaps" },
-	{ have_proc, PROC_TSC_OFFSET, "TSC offsetting" },
-	{ have_proc, PROC_HLT, "HLT exiting" },
-	{ have_proc, PROC_TPR_SHADOW, "TPR shadow" },
-	{ have_proc2, PROC2_EPT, "EPT" },
-	{ have_proc2, PROC2_VPID, "VPID" },
-	{ have_proc2, PROC2_UNRESTRICTED, "unrestricted guest" },
-	{ have_exit, EXITC_HOST_64, "64-bit host" },
-	{ have_exit, EXITC_SAVE_EFER | EXITC_LOAD_EFER, "saving and loading of EFER at exits" },
-	{ have_exit, EXITC_SAVE_PAT | EXITC_LOAD_PAT, "saving and loading of PAT at exits" },
-	{ have_entry, ENTRYC_LOAD_EFER, "loading of EFER at entries" },
-	{ have_entry, ENTRYC_LOAD_PAT, "loading of PAT at entries" },
-	{ have_ept_vpid, EPTCAP_WALK_4, "EPT with 4 levels" },
-	{ have_ept_vpid, EPTCAP_WB, "EPT with write-back memory type" },
-	{ have_ept_vpid, EPTCAP_2M, "EPT with 2 MiB pages" },
-	{ have_ept_vpid, EPTCAP_AD, "EPT accessed and dirty flags" },
-	{ have_ept_vpid, EPTCAP_INVEPT | EPTCAP_INVEPT_SINGLE | EPTCAP_INVEPT_ALL,
-	  "INVEPT of single and all contexts" },
-	{ have_ept_vpid, EPTCAP_INVVPID | EPTCAP_INVVPID_SINGLE | EPTCAP_INVVPID_ALL,
-	  "INVVPID of single and all contexts" },
+#define NEED(word, bits, name)                                  \
+	{                                                       \
+		&hw_caps.word, sizeof(hw_caps.word), bits, name \
+	}
+	NEED(basic, BASIC_TRUE_CTLS, "TRUE control capability MSRs"),
+	NEED(pin.may, PIN_EXT_INT_EXITING, "external-interrupt exiting"),
+	NEED(pin.may, PIN_NMI_EXITING, "NMI exiting"),
+	NEED(pin.may, PIN_VIRTUAL_NMIS, "virtual NMIs"),
+	NEED(proc.may, PROC_SECONDARY, "secondary processor-based controls"),
+	NEED(proc.may, PROC_MSR_BITMAPS, "MSR bitmaps"),
+	NEED(proc.may, PROC_IO_BITMAPS, "I/O bitmaps"),
+	NEED(proc.may, PROC_TSC_OFFSET, "TSC offsetting"),
+	NEED(proc.may, PROC_HLT, "HLT exiting"),
+	NEED(proc.may, PROC_TPR_SHADOW, "TPR shadow"),
+	NEED(proc2.may, PROC2_EPT, "EPT"),
+	NEED(proc2.may, PROC2_VPID, "VPID"),
+	NEED(proc2.may, PROC2_UNRESTRICTED, "unrestricted guest"),
+	NEED(exit.may, EXITC_HOST_64, "64-bit host"),
+	NEED(exit.may, EXITC_SAVE_EFER | EXITC_LOAD_EFER, "saving and loading of EFER at exits"),
+	NEED(exit.may, EXITC_SAVE_PAT | EXITC_LOAD_PAT, "saving and loading of PAT at exits"),
+	NEED(entry.may, ENTRYC_LOAD_EFER, "loading of EFER at entries"),
+	NEED(entry.may, ENTRYC_LOAD_PAT, "loading of PAT at entries"),
+	NEED(ept_vpid, EPTCAP_WALK_4, "EPT with 4 levels"),
+	NEED(ept_vpid, EPTCAP_WB, "EPT with write-back memory type"),
+	NEED(ept_vpid, EPTCAP_2M, "EPT with 2 MiB pages"),
+	NEED(ept_vpid, EPTCAP_AD, "EPT accessed and dirty flags"),
+	NEED(ept_vpid, EPTCAP_INVEPT | EPTCAP_INVEPT_SINGLE | EPTCAP_INVEPT_ALL,
+	     "INVEPT of single and all contexts"),
+	NEED(ept_vpid, EPTCAP_INVVPID | EPTCAP_INVVPID_SINGLE | EPTCAP_INVVPID_ALL,
+	     "INVVPID of single and all contexts"),
+#undef NEED
 };
 
 /* An MSR that the processor does not have counts as one that offers nothing. */
@@ -151,6 +118,13 @@ static int check_enabled(void)
 	return 0;
 }
 
+static bool is_there(const struct must_have *m)
+{
+	u64 have = m->size == sizeof(u32) ? *(const u32 *)m->word : *(const u64 *)m->word;
+
+	return (have & m->bits) == m->bits;
+}
+
 static int check_must_haves(void)
 {
 	int i, missing = 0;
@@ -158,7 +132,7 @@ static int check_must_haves(void)
 	for (i = 0; i < ARRAY_SIZE(must_haves); i++) {
 		const struct must_have *m = &must_haves[i];
 
-		if ((m->have() & m->bits) == m->bits)
+		if (is_there(m))
 			continue;
 		pr_err("this processor's VT-x lacks %s, which abyme needs.\n", m->name);
 		missing++;

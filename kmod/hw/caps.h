@@ -39,9 +39,4 @@ static inline bool hw_has_cet(void)
 	return ctl_may(hw_caps.entry, ENTRYC_LOAD_CET);
 }
 
-static inline bool hw_has_preempt_timer(void)
-{
-	return ctl_may(hw_caps.pin, PIN_PREEMPT_TIMER);
-}
-
 #endif

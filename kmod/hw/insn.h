@@ -9,8 +9,15 @@
 #include <asm/asm.h>
 #include <vmx/types.h>
 
+/* What a module that is built with COUNTS=1 has here is in selftests/counts/counts.h. */
+#ifndef COUNT_INSN
+#define COUNT_INSN(name) \
+	do {             \
+	} while (0)
+#endif
+
 /*
- * The whole body of a function that executes one instruction. It answers 0;
+ * The end of a function that executes one instruction. It answers 0;
  * -EINVAL if the processor answered VMfail (CF or ZF is set); -EIO on a fault,
  * as when VMX operation has ended under us. The formatter takes the % of a
  * label for an operator.
@@ -39,11 +46,13 @@ static inline int hw_vmxoff(void)
 
 static inline int hw_vmclear(u64 pa)
 {
+	COUNT_INSN(vmclear);
 	VMX_INSN("vmclear %[pa]", [pa] "m"(pa));
 }
 
 static inline int hw_vmptrld(u64 pa)
 {
+	COUNT_INSN(vmptrld);
 	VMX_INSN("vmptrld %[pa]", [pa] "m"(pa));
 }
 

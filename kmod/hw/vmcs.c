@@ -87,8 +87,7 @@ int vmcs_init(struct vmcs *vmcs)
 	return vmcs->region ? 0 : -ENOMEM;
 }
 
-/* Clears @vmcs and its shadow. Context: on the CPU where it is active, interrupts off. */
-static void clear_here(struct vmcs *vmcs)
+void vmcs_clear_here(struct vmcs *vmcs)
 {
 	if (vmcs->cpu != smp_processor_id())
 		return; /* hotplug or suspend has cleared it meanwhile */
@@ -105,7 +104,7 @@ static void clear_here(struct vmcs *vmcs)
 
 static void clear_ipi(void *vmcs)
 {
-	clear_here(vmcs);
+	vmcs_clear_here(vmcs);
 }
 
 void vmcs_clear(struct vmcs *vmcs)
@@ -133,14 +132,14 @@ void vmcs_destroy(struct vmcs *vmcs)
 }
 
 /* Being current does not suffice: hotplug may have cleared it, which .cpu tells. */
-void vmcs_switch(struct vmcs *vmcs)
+static __always_inline void switch_to(struct vmcs *vmcs)
 {
 	unsigned long flags;
 
 	if (this_cpu_read(current_vmcs) == vmcs && vmcs->cpu >= 0)
 		return;
 	local_irq_save(flags);
-	if (vmcs->cpu < 0) {
+	if (unlikely(vmcs->cpu < 0)) {
 		vmxop_track(vmcs);
 		vmcs->cpu = smp_processor_id();
 	}
@@ -149,7 +148,12 @@ void vmcs_switch(struct vmcs *vmcs)
 	local_irq_restore(flags);
 }
 
-/* The shadow is active as long as its owner is: clear_here() clears both. */
+void vmcs_switch(struct vmcs *vmcs)
+{
+	switch_to(vmcs);
+}
+
+/* The shadow is active as long as its owner is: vmcs_clear_here() clears both. */
 void vmcs_load_shadow(struct vmcs *vmcs)
 {
 	this_cpu_write(current_vmcs, NULL);
@@ -163,6 +167,6 @@ bool vmcs_load(struct vmcs *vmcs)
 
 	if (moved)
 		vmcs_clear(vmcs);
-	vmcs_switch(vmcs);
+	switch_to(vmcs);
 	return moved;
 }

@@ -12,6 +12,8 @@
 #include <vmx/types.h>
 #include <vmx/vmcs.h>
 
+#include "hw/insn.h"
+
 struct vmcs_region {
 	u32 revision; /* bit 31: shadow-VMCS indicator */
 	u32 abort;
@@ -88,6 +90,8 @@ void vmcs_load_shadow(struct vmcs *vmcs);
 
 /* Clears it, and its shadow, where it is active. Context: interrupts on, as it may send an IPI. */
 void vmcs_clear(struct vmcs *vmcs);
+/* Likewise. Context: interrupts off, on the CPU where it is active; on another it does nothing. */
+void vmcs_clear_here(struct vmcs *vmcs);
 
 /*
  * Access to the current VMCS. Context: preemption off, or the vCPU loaded. All
@@ -98,6 +102,7 @@ static __always_inline u64 vmread(unsigned long field)
 {
 	u64 value = 0;
 
+	COUNT_INSN(vmread);
 	asm volatile("1: vmread %[field], %[value]\n"
 		     "2:\n" _ASM_EXTABLE(1b, 2b)
 		     : [value] "+r"(value)
@@ -112,6 +117,7 @@ void vmwrite_failed(unsigned long field, u64 value);
 /* clang-format off */
 static __always_inline void vmwrite(unsigned long field, u64 value)
 {
+	COUNT_INSN(vmwrite);
 	/* clang-format off */
 	asm goto("1: vmwrite %[value], %[field]\n\t"
 		 "jna %l[failed]\n" _ASM_EXTABLE(1b, %l[failed])

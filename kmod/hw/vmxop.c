@@ -64,14 +64,8 @@ static void clear_active(struct vmx_cpu *c)
 {
 	struct vmcs *v, *next;
 
-	list_for_each_entry_safe(v, next, &c->active, node) {
-		hw_vmclear(__pa(v->region));
-		if (v->shadow)
-			hw_vmclear(__pa(v->shadow));
-		v->launched = false;
-		list_del_init(&v->node);
-		smp_store_release(&v->cpu, -1);
-	}
+	list_for_each_entry_safe(v, next, &c->active, node)
+		vmcs_clear_here(v);
 }
 
 /*

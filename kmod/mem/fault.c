@@ -193,6 +193,27 @@ int mem_fault_in(struct vm *vm, struct mem_fault *fault)
 	return 0;
 }
 
+bool mem_fault_mapped(struct vm *vm, struct mem_fault *fault)
+{
+	struct mem_slot *slot = mem_slot_find(vm, fault->gfn);
+	u64 entry;
+	int level;
+
+	lockdep_assert_held(&vm->mem.lock);
+	entry = slot ? ept_lookup(&vm->ept, fault->gfn << PAGE_SHIFT, &level) : 0;
+	if (!entry || (fault->write && !(entry & EPT_WRITE)))
+		return false;
+	fault->slot = slot;
+	fault->pfn = (entry & EPT_ADDR_MASK) >> PAGE_SHIFT;
+	if (level > 1)
+		fault->pfn += fault->gfn % LARGE_PAGES;
+	fault->max_level = 1;
+	fault->writable = (entry & EPT_WRITE) && (fault->write || !mem_slot_logged(slot));
+	if (fault->writable)
+		slot_mark_dirty(slot, fault->gfn);
+	return true;
+}
+
 bool mem_fault_stale(struct vm *vm, const struct mem_fault *fault)
 {
 	u64 size = fault->max_level > 1 ? LARGE_SIZE : PAGE_SIZE;
@@ -258,13 +279,17 @@ u64 mem_table_limit(struct vm *vm)
 	u64 limit = (1 + vm_nr_vcpus(vm)) * (slots->npages / (EPT_ENTRIES - 1) + SPARE_TABLES) +
 		    slots->count * SLOT_TABLES;
 
+	WRITE_ONCE(vm->mem.table_limit, limit); /* under the read lock: see slots_publish() */
 	mem_read_unlock(&vm->mem, idx);
 	return limit;
 }
 
+/* The limit is looked up anew when it seems to be reached: with a new vCPU it has risen. */
 static bool too_many_tables(struct vm *vm)
 {
-	return READ_ONCE(vm->mem.pool.pages) + EPT_CACHE_PAGES > mem_table_limit(vm);
+	u64 pages = READ_ONCE(vm->mem.pool.pages) + EPT_CACHE_PAGES;
+
+	return unlikely(pages > READ_ONCE(vm->mem.table_limit)) && pages > mem_table_limit(vm);
 }
 
 /*
@@ -292,6 +317,11 @@ int mem_reserve_tables(struct vcpu *vcpu)
 	while (unlikely(too_many_tables(vcpu->vm)) && drop_oldest(vcpu))
 		cond_resched();
 	return ept_cache_fill(&vcpu->ept_cache);
+}
+
+bool mem_tables_at_hand(struct vcpu *vcpu)
+{
+	return vcpu->ept_cache.count == EPT_CACHE_PAGES && !too_many_tables(vcpu->vm);
 }
 
 /* Return: 0, also if the fault has to be taken again; or as mem_fault_in(). */

@@ -92,16 +92,6 @@ int mem_write(struct vm *vm, u64 gpa, const void *src, size_t len)
 	return r;
 }
 
-void mem_mark_dirty(struct vm *vm, u64 gfn)
-{
-	int idx = mem_read_lock(&vm->mem);
-	struct mem_slot *slot = mem_slot_find(vm, gfn);
-
-	if (slot)
-		slot_mark_dirty(slot, gfn);
-	mem_read_unlock(&vm->mem, idx);
-}
-
 /*
  * The processor's own instruction on the process's memory: a guest that does
  * the same on another CPU sees one or the other.

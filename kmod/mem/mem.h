@@ -65,6 +65,7 @@ struct vm_mem {
 	int l2_roots; /* EPT02 roots of all vCPUs that map something */
 	u64 l2_fills; /* how often any of them was given a page */
 	struct ept_pool pool;
+	u64 table_limit; /* what mem_table_limit() answered last; 0: the slots have changed */
 	struct mmu_notifier notifier;
 	unsigned long notifier_seq;   /* rises at each invalidation's end */
 	long notifier_count;	      /* invalidations under way */
@@ -96,8 +97,6 @@ int mem_set_region(struct vm *vm, const struct kvm_userspace_memory_region *regi
  */
 int mem_read(struct vm *vm, u64 gpa, void *dst, size_t len);
 int mem_write(struct vm *vm, u64 gpa, const void *src, size_t len);
-/* Marks a page dirty that was written through a mapping (struct mem_page). */
-void mem_mark_dirty(struct vm *vm, u64 gfn);
 
 /* Atomic compare-and-exchange of 4 or 8 aligned bytes; 0, -EAGAIN (differed), -EFAULT. */
 int mem_cmpxchg(struct vm *vm, u64 gpa, u64 old, u64 new, int bytes);
@@ -137,6 +136,24 @@ struct mem_page {
 int mem_page_resolve(struct vm *vm, u64 gpa, bool write, struct mem_page *page);
 bool mem_page_valid(struct vm *vm, const struct mem_page *page);
 
+/* The pages of a vCPU's guest that were read lately by mem_read_entry(); all zeros: none. */
+#define MEM_CACHE_LINES 32
+struct mem_cache {
+	struct mem_cache_line {
+		u64 gfn;
+		u64 epoch;	 /* vm->mem.epoch when it was missed, or found */
+		const void *kva; /* NULL: it was read once */
+	} line[MEM_CACHE_LINES];
+};
+
+/*
+ * Reads 8 aligned bytes, at once. mem_read_entry() may sleep, and answers as
+ * mem_read(); mem_read_at_hand() may be called with interrupts off, and answers
+ * false if the page was not read lately. Context: the vCPU's thread.
+ */
+int mem_read_entry(struct vcpu *vcpu, u64 gpa, u64 *entry);
+bool mem_read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *entry);
+
 /*
  * A fault on guest memory, on its way into an EPT, be it L1's or an EPT02. The
  * caller fills in gfn, write, prefill and small; mem_fault_in() the rest.
@@ -172,6 +189,14 @@ int mem_fault_in(struct vm *vm, struct mem_fault *fault);
 bool mem_fault_stale(struct vm *vm, const struct mem_fault *fault);
 
 /*
+ * Takes the page from L1's own EPT, if that maps it and allows the access: there is nothing stale
+ * in it. Fills in what mem_fault_in() does but .max_level, which is 1; for .small alone. A
+ * writable page of a logged slot is marked dirty.
+ * Context: under the srcu read lock, vm->mem.lock held. Return: whether it was there.
+ */
+bool mem_fault_mapped(struct vm *vm, struct mem_fault *fault);
+
+/*
  * Notes that an EPT02 maps @count pages of @slot from @gfn on: when they go,
  * roots are to be dropped. Context: vm->mem.lock held.
  */
@@ -187,6 +212,8 @@ void mem_setup(void);
  * Context: the vCPU's thread, may sleep.
  */
 int mem_reserve_tables(struct vcpu *vcpu);
+/* Is that done already? Context: any in which the vCPU's thread is. */
+bool mem_tables_at_hand(struct vcpu *vcpu);
 u64 mem_table_limit(struct vm *vm);
 
 /* Takes .lock and begins to count what is done under it. */
@@ -195,6 +222,12 @@ static inline void mem_lock(struct vm_mem *mem) __acquires(&mem->lock)
 	spin_lock(&mem->lock);
 	mem->pool.steps = 0;
 }
+
+/*
+ * mem_lock() for who must not wait: with interrupts off, as a holder may wait for all CPUs to
+ * take an IPI. Is answered by mem_unlock_atomic().
+ */
+#define mem_trylock(mem) (spin_trylock(&(mem)->lock) && ((mem)->pool.steps = 0, true))
 
 /* Gives .lock back where sleeping is forbidden: the trash waits for the next mem_unlock(). */
 static inline void mem_unlock_atomic(struct vm_mem *mem) __releases(&mem->lock)

@@ -100,6 +100,7 @@ static void slots_publish(struct vm_mem *mem, struct mem_slots *new)
 
 	rcu_assign_pointer(mem->slots, new);
 	synchronize_srcu_expedited(&mem->srcu);
+	WRITE_ONCE(mem->table_limit, 0);
 	kfree(old);
 }
 

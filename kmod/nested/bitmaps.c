@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * I/O and MSR bitmaps of L1: looking up a bit, and merging the x2APIC MSRs.
+ * MSR bitmaps of L1: looking up a bit, and merging the x2APIC MSRs.
  * Pure logic that compiles in userspace; route.c asks it whose exit an access
  * is, nested.c merges.
  *
- * SDM: "I/O-Bitmap Addresses", "MSR-Bitmap Address", "Virtualizing MSR-Based
- * APIC Accesses".
+ * SDM: "MSR-Bitmap Address", "Virtualizing MSR-Based APIC Accesses".
  */
 #include <vmx/controls.h>
 
@@ -25,30 +24,6 @@
 #define QUARTER_HIGH 1
 #define QUARTER_WRITE 2
 
-static bool bit_of(const u8 *bitmap, u32 n)
-{
-	return bitmap[n / 8] & (1u << n % 8);
-}
-
-static bool io_port_exits(const u8 *a, const u8 *b, u16 port)
-{
-	const u8 *bitmap = port & 0x8000 ? b : a;
-
-	return !bitmap || bit_of(bitmap, port & 0x7fff);
-}
-
-bool io_bitmap_exits(const u8 *a, const u8 *b, u16 port, u32 size)
-{
-	u32 i;
-
-	if (port + size > 0x10000)
-		return true;
-	for (i = 0; i < size; i++)
-		if (io_port_exits(a, b, port + i))
-			return true;
-	return false;
-}
-
 int msr_bitmap_bit(u32 msr, bool write)
 {
 	u32 quarter = write ? QUARTER_WRITE : 0;
@@ -64,7 +39,7 @@ bool msr_bitmap_exits(const u8 *bitmap, u32 msr, bool write)
 {
 	int bit = msr_bitmap_bit(msr, write);
 
-	return !bitmap || bit < 0 || bit_of(bitmap, bit);
+	return bit < 0 || (bitmap[bit / 8] & 1u << bit % 8);
 }
 
 void msr_bitmap_set(u8 *bitmap, u32 msr, bool write, bool exits)

@@ -28,6 +28,16 @@ static bool tpr_is_checked(const struct vmcs12 *v)
 	       !(vmcs12_proc2(v) & (PROC2_APIC_ACCESS | PROC2_VIRT_INTR));
 }
 
+/* Nothing is read from L1's memory then, no timer is started, and a failure is told L1 at once. */
+bool nested_enters_at_once(const struct nested *n)
+{
+	const struct vmcs12 *v = n->v;
+
+	return v->link_pointer == NO_GPA && n->shadow12_ptr == NO_GPA && !tpr_is_checked(v) &&
+	       !vmcs12_pae(v) && !v->entry_msr_load_count && !v->exit_msr_load_count &&
+	       (v->exit_ctls & EXITC_HOST_64) && v->guest_activity == ACTIVITY_ACTIVE;
+}
+
 static void read_vtpr(struct vcpu *vcpu, struct check_ctx *c)
 {
 	const struct vmcs12 *v = c->v;
@@ -77,11 +87,11 @@ static u64 entry_efer_reserved(struct vcpu *vcpu)
  * What the predicates look at. The rest is read from L1's memory where a check
  * asks for it.
  */
-void nested_check_ctx(struct vcpu *vcpu, struct check_ctx *c)
+struct check_ctx nested_check_ctx(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
-	*c = (struct check_ctx){
+	return (struct check_ctx){
 		.v = n->v,
 		.caps = &n->caps,
 		.maxphyaddr = vcpu->cpuid.maxphyaddr,
@@ -371,13 +381,12 @@ static int begin_l2(struct vcpu *vcpu, const struct check_ctx *c)
  */
 int nested_enter(struct vcpu *vcpu)
 {
+	struct check_ctx c = nested_check_ctx(vcpu);
 	struct nested *n = vcpu->nested;
 	const struct check *failed;
-	struct check_ctx c;
 	u64 qual;
 	int error;
 
-	nested_check_ctx(vcpu, &c);
 	if (n->l1_long_mode != c.l1_long_mode)
 		n->check_host = true;
 	n->l1_long_mode = c.l1_long_mode;

@@ -228,7 +228,9 @@ static int ept02_read_entry(void *ctx, l1_gpa_t at, u64 *entry)
 {
 	struct vcpu *vcpu = ctx;
 
-	return mem_read(vcpu->vm, l1_addr(at), entry, sizeof(*entry));
+	if (vcpu->at_once)
+		return mem_read_at_hand(vcpu, l1_addr(at), entry) ? 0 : -EFAULT;
+	return mem_read_entry(vcpu, l1_addr(at), entry);
 }
 
 static int ept02_update_entry(void *ctx, l1_gpa_t at, u64 old, u64 new)
@@ -256,11 +258,11 @@ static void pml_log(struct vcpu *vcpu, u64 l2_gpa)
 	v->pml_index--;
 }
 
-static void ept02_describe(struct vcpu *vcpu, struct ept12 *ept)
+static struct ept12 ept02_describe(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
-	*ept = (struct ept12){
+	return (struct ept12){
 		.eptp = n->v->ept_pointer,
 		.ept_caps = n->caps.ept_vpid,
 		.maxphyaddr = vcpu->cpuid.maxphyaddr,
@@ -274,9 +276,8 @@ static void walk_ept12(struct vcpu *vcpu, u64 gpa, u32 access, bool no_trace,
 		       struct ept12_result *res)
 {
 	const struct ept12_mem mem = { vcpu, ept02_read_entry, ept02_update_entry };
-	struct ept12 ept;
+	struct ept12 ept = ept02_describe(vcpu);
 
-	ept02_describe(vcpu, &ept);
 	ept.no_trace = no_trace;
 	ept12_walk(&ept, &mem, l2_gpa(gpa), access, res);
 }
@@ -347,10 +348,9 @@ static u32 rights_needed(const struct nested *n, u64 qual)
 static int ept02_peek(struct vcpu *vcpu, u64 gpa, u32 access, u64 *l1_gpa)
 {
 	const struct ept12_mem mem = { vcpu, ept02_read_entry, ept02_update_entry };
+	struct ept12 ept = ept02_describe(vcpu);
 	struct ept12_result res;
-	struct ept12 ept;
 
-	ept02_describe(vcpu, &ept);
 	ept.eptp &= ~(u64)EPTP_AD;
 	ept12_walk(&ept, &mem, l2_gpa(gpa), rights_needed(vcpu->nested, access), &res);
 	*l1_gpa = l1_addr(res.gpa);
@@ -484,7 +484,7 @@ static void prefill_large(struct vcpu *vcpu, const struct ept02_fault *f, unsign
 static void prefill_small(struct vcpu *vcpu, const struct ept02_fault *f, unsigned long absent)
 {
 	u64 at = ALIGN_DOWN(l1_addr(f->res.leaf_at), PREFILL * sizeof(u64));
-	struct ept12 ept;
+	struct ept12 ept = ept02_describe(vcpu);
 	u64 entry[PREFILL];
 	l1_gpa_t l1;
 	unsigned int i;
@@ -492,7 +492,6 @@ static void prefill_small(struct vcpu *vcpu, const struct ept02_fault *f, unsign
 
 	if (mem_read(vcpu->vm, at, entry, sizeof(entry)))
 		return;
-	ept02_describe(vcpu, &ept);
 	for_each_set_bit(i, &absent, PREFILL) {
 		rights = ept12_neighbour(&ept, &f->res, entry[i], &l1);
 		if (rights)
@@ -509,35 +508,66 @@ static void map_in_root(struct vcpu *vcpu, const struct ept02_fault *f, u64 hpa,
 		vcpu_request(vcpu, REQ_TLB_FLUSH);
 }
 
+static struct mem_fault fault_of(struct vcpu *vcpu, const struct ept02_fault *f)
+{
+	return (struct mem_fault){
+		.gfn = l1_addr(f->res.gpa) >> PAGE_SHIFT,
+		.write = f->access & EPTE_W,
+		.small = !may_be_large(vcpu, f),
+	};
+}
+
+/* Context: vm->mem.lock held; @mem is not stale, and the root is there. */
+static void map_found(struct vcpu *vcpu, const struct ept02_fault *f, const struct mem_fault *mem)
+{
+	u64 count = mem->max_level > 1 ? LARGE_PAGES : 1;
+	u64 prot = rights_for(f, mem->writable) | EPT_ACCESSED;
+
+	if (f->access & EPTE_W)
+		prot |= EPT_DIRTY;
+	note_range(vcpu->vm, f->root, mem->slot, ALIGN_DOWN(mem->gfn, count), count);
+	map_in_root(vcpu, f, mem->pfn << PAGE_SHIFT, mem->max_level, prot);
+}
+
+/*
+ * The page that L1's own EPT has. Return: whether there was one. Context:
+ * under srcu read lock.
+ */
+static bool map_as_in_l1(struct vcpu *vcpu, const struct ept02_fault *f, struct mem_fault *mem)
+{
+	struct vm *vm = vcpu->vm;
+	bool found = false;
+
+	if (!vcpu->at_once)
+		mem_lock(&vm->mem);
+	else if (!mem_trylock(&vm->mem))
+		return false;
+	/* The root may have gone meanwhile: then L2 faults again, with a new one. */
+	if (f->root->ept.root && mem_fault_mapped(vm, mem)) {
+		map_found(vcpu, f, mem);
+		found = true;
+	}
+	mem_unlock_atomic(&vm->mem);
+	return found;
+}
+
 /*
  * @absent: the neighbours that EPT02 lacks; none when the page itself was not mapped.
  * Return: 0, or as mem_fault_in(). Context: under srcu read lock.
  */
-static int map_page(struct vcpu *vcpu, struct ept02_fault *f, bool prefill, unsigned long *absent)
+static int map_page(struct vcpu *vcpu, const struct ept02_fault *f, struct mem_fault *mem,
+		    unsigned long *absent)
 {
-	struct mem_fault mem = {
-		.gfn = l1_addr(f->res.gpa) >> PAGE_SHIFT,
-		.write = f->access & EPTE_W,
-		.prefill = prefill,
-		.small = !may_be_large(vcpu, f),
-	};
 	struct vm *vm = vcpu->vm;
-	u64 prot, count;
 	int r;
 
 	*absent = 0;
-	r = mem_fault_in(vm, &mem);
+	r = mem_fault_in(vm, mem);
 	if (r)
 		return r;
-	count = mem.max_level > 1 ? LARGE_PAGES : 1;
-	prot = rights_for(f, mem.writable) | EPT_ACCESSED;
-	if (f->access & EPTE_W)
-		prot |= EPT_DIRTY;
 	mem_lock(&vm->mem);
-	/* The root may have gone meanwhile: then L2 faults again, with a new one. */
-	if (f->root->ept.root && !mem_fault_stale(vm, &mem)) {
-		note_range(vm, f->root, mem.slot, ALIGN_DOWN(mem.gfn, count), count);
-		map_in_root(vcpu, f, mem.pfn << PAGE_SHIFT, mem.max_level, prot);
+	if (f->root->ept.root && !mem_fault_stale(vm, mem)) {
+		map_found(vcpu, f, mem);
 		*absent = ept_absent(&f->root->ept, first_of_group(f), PREFILL);
 	}
 	mem_unlock(&vm->mem);
@@ -547,8 +577,9 @@ static int map_page(struct vcpu *vcpu, struct ept02_fault *f, bool prefill, unsi
 /* Maps the page and, if that is small, its neighbours. Return: as map_page(). */
 static int map_group(struct vcpu *vcpu, struct ept02_fault *f)
 {
+	struct mem_fault mem = fault_of(vcpu, f);
 	unsigned long absent;
-	int r = map_page(vcpu, f, false, &absent);
+	int r = map_page(vcpu, f, &mem, &absent);
 
 	if (!absent)
 		return r;
@@ -617,7 +648,39 @@ static int ept02_refill(struct vcpu *vcpu, struct ept02_fault *f)
 	return r && r != -EAGAIN ? r : 1;
 }
 
-void ept02_map_answered(struct vcpu *vcpu)
+/*
+ * The page of an answered EPT violation into EPT02, if it is at hand: a small one that L1's EPT
+ * has, to which L1 has written most likely, or a large one that the host has. Return: false: not
+ * with interrupts off.
+ */
+static bool map_answered(struct vcpu *vcpu, struct ept02_fault *f)
+{
+	struct nested *n = vcpu->nested;
+	struct mem_fault mem;
+	unsigned long absent;
+	bool mapped;
+	int idx;
+
+	if (!f->root || f->root->eptp12 != n->answered.root || !l1_uses_ept(n))
+		return true;
+	walk_ept12(vcpu, f->gpa, f->access, true, &f->res);
+	if (f->res.outcome == EPT12_NO_MEMORY)
+		return false;
+	if (f->res.outcome != EPT12_OK || is_stand_in(n, f))
+		return true;
+	mem = fault_of(vcpu, f);
+	mem.prefill = true;
+	if (vcpu->at_once ? !mem.small || !mem_tables_at_hand(vcpu) : mem_reserve_tables(vcpu))
+		return false;
+	idx = mem_read_lock(&vcpu->vm->mem);
+	mapped = mem.small ? map_as_in_l1(vcpu, f, &mem) : !map_page(vcpu, f, &mem, &absent);
+	mem_read_unlock(&vcpu->vm->mem, idx);
+	if (mapped)
+		watch_fault(n, ABYME_FAULT_ANSWERED);
+	return true;
+}
+
+bool ept02_map_answered(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 	struct ept02_fault f = {
@@ -625,19 +688,11 @@ void ept02_map_answered(struct vcpu *vcpu)
 		.gpa = n->answered.gpa,
 		.access = n->answered.access,
 	};
-	unsigned long absent;
-	int idx;
 
+	if (!map_answered(vcpu, &f) && vcpu->at_once)
+		return false;
 	n->answered.gpa = NO_GPA;
-	if (!f.root || f.root->eptp12 != n->answered.root || !l1_uses_ept(n))
-		return;
-	walk_ept12(vcpu, f.gpa, f.access, true, &f.res);
-	if (f.res.outcome != EPT12_OK || is_stand_in(n, &f) || mem_reserve_tables(vcpu))
-		return;
-	idx = mem_read_lock(&vcpu->vm->mem);
-	if (!map_page(vcpu, &f, true, &absent))
-		watch_fault(n, ABYME_FAULT_ANSWERED);
-	mem_read_unlock(&vcpu->vm->mem, idx);
+	return true;
 }
 
 /* Which rights L2's access needs, be it to a page or in a walk of its page tables. */
@@ -656,8 +711,27 @@ static u32 access_of(const struct nested *n, u64 qual)
 	 EPTQ_NMI_UNBLOCK)
 
 /*
+ * With interrupts off: gives L1 the violation if pages at hand say that it is L1's. For all that
+ * is more to do there is EXIT_LATER.
+ */
+static int violation_at_once(struct vcpu *vcpu)
+{
+	u64 gpa = vmread(VMCS_GUEST_PHYS_ADDR), qual = vcpu_exit_qual(vcpu);
+	u32 access = access_of(vcpu->nested, qual);
+	struct ept12_result res;
+	struct l2_exit x;
+
+	walk_ept12(vcpu, gpa, access, true, &res);
+	if (res.outcome != EPT12_VIOLATION ||
+	    !find_exit(vcpu, &res, gpa, access, vmread(VMCS_GUEST_LINEAR_ADDR),
+		       qual & QUAL_FROM_CPU, &x))
+		return EXIT_LATER;
+	return l2_leave(vcpu, &x);
+}
+
+/*
  * Tour, stop 12. The walk of EPT12 says whose fault it is. Return: as an exit
- * handler. May sleep.
+ * handler. May sleep, unless vcpu->at_once.
  */
 int ept02_violation(struct vcpu *vcpu)
 {
@@ -666,6 +740,8 @@ int ept02_violation(struct vcpu *vcpu)
 	struct ept02_fault f;
 	struct l2_exit x;
 
+	if (vcpu->at_once)
+		return violation_at_once(vcpu);
 	f.root = n->current_root;
 	f.gpa = vmread(VMCS_GUEST_PHYS_ADDR);
 	f.access = access_of(n, qual);

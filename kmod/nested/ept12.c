@@ -28,6 +28,7 @@ struct walk {
 	u64 gpa;
 	u32 access;
 	u64 entry[LEVELS + 1]; /* by level, as read */
+	u64 common;	       /* the bits that are set in all of them */
 	l1_gpa_t at[LEVELS + 1];
 };
 
@@ -62,36 +63,31 @@ static bool memtype_valid(u64 entry)
 	return type != 2 && type != 3 && type != 7;
 }
 
-/* The bits that must be 0 in a present entry, by its level and by whether it is a leaf. */
-static u64 ept12_reserved_bits(const struct ept12 *ept, u64 entry, int level)
+static bool ept12_leaf_misconfigured(const struct ept12 *ept, u64 entry, int level)
 {
-	u64 bits = ENTRY_ADDR & (~0ull << ept->maxphyaddr);
-
-	if (!ept12_is_leaf(entry, level))
-		bits |= GENMASK_ULL(7, 3);
-	else if (level > 1)
-		bits |= (level_size(level) - 1) & ENTRY_ADDR;
-	return bits;
+	if (level == 3 && !(ept->ept_caps & EPTCAP_1G))
+		return true;
+	if (level == 2 && !(ept->ept_caps & EPTCAP_2M))
+		return true;
+	return !memtype_valid(entry) || (entry & (level_size(level) - 1) & ENTRY_ADDR);
 }
 
-/* SDM: "EPT Misconfigurations". */
-static bool ept12_misconfigured(const struct ept12 *ept, u64 entry, int level)
+/* The bits of an address that L1's processor does not have. */
+static u64 ept12_beyond(const struct ept12 *ept)
 {
-	u64 rights = entry & EPTE_RWX;
+	return ENTRY_ADDR & (~0ull << ept->maxphyaddr);
+}
 
-	if (!(rights & EPTE_R) && (rights & EPTE_W))
+/* @beyond: ept12_beyond(). SDM: "EPT Misconfigurations". */
+static bool ept12_misconfigured(const struct ept12 *ept, u64 beyond, u64 entry, int level)
+{
+	if (!(entry & EPTE_R) && ((entry & EPTE_W) || !(ept->ept_caps & EPTCAP_EXEC_ONLY)))
 		return true;
-	if (!(rights & EPTE_R) && !(ept->ept_caps & EPTCAP_EXEC_ONLY))
+	if (entry & beyond)
 		return true;
-	if (ept12_is_leaf(entry, level)) {
-		if (level == 3 && !(ept->ept_caps & EPTCAP_1G))
-			return true;
-		if (level == 2 && !(ept->ept_caps & EPTCAP_2M))
-			return true;
-		if (!memtype_valid(entry))
-			return true;
-	}
-	return entry & ept12_reserved_bits(ept, entry, level);
+	if (ept12_is_leaf(entry, level))
+		return ept12_leaf_misconfigured(ept, entry, level);
+	return entry & GENMASK_ULL(7, 3);
 }
 
 /* A fetch is told as one whichever right it lacks. SDM: "Exit Qualification for EPT Violations". */
@@ -129,9 +125,12 @@ static void ept12_found(struct walk *w, int level, u32 rights)
 static enum ept12_outcome walk_down(struct walk *w)
 {
 	l1_gpa_t table = l1_gpa(w->ept->eptp & ENTRY_ADDR);
-	u32 rights = all_rights(w->ept);
+	const u64 beyond = ept12_beyond(w->ept);
+	const u32 all = all_rights(w->ept);
+	u32 rights = all;
 	int level;
 
+	w->common = ~0ull;
 	for (level = LEVELS; level >= 1; level--) {
 		u64 index = (w->gpa >> (12 + 9 * (level - 1))) & 511;
 		u64 entry;
@@ -141,11 +140,12 @@ static enum ept12_outcome walk_down(struct walk *w)
 		if (w->mem->read(w->mem->ctx, w->at[level], &entry))
 			return EPT12_NO_MEMORY;
 		w->entry[level] = entry;
-		if (!ept12_present(w->ept, entry))
+		if (!(entry & all))
 			return ept12_violation(w, 0);
-		if (ept12_misconfigured(w->ept, entry, level))
+		if (ept12_misconfigured(w->ept, beyond, entry, level))
 			return EPT12_MISCONFIG;
 		w->out->parent_rights = rights;
+		w->common &= entry;
 		rights &= entry;
 		if (ept12_is_leaf(entry, level)) {
 			ept12_found(w, level, rights);
@@ -169,12 +169,7 @@ static u64 with_flags(const struct walk *w, int level)
 
 static bool sets_flags(const struct walk *w)
 {
-	int level;
-
-	for (level = LEVELS; level >= w->out->level; level--)
-		if (with_flags(w, level) != w->entry[level])
-			return true;
-	return false;
+	return !(w->common & EPTE_A) || sets_dirty(w);
 }
 
 /* Sets what is missing of A in all entries and of D in the leaf. 0, -EAGAIN, -EFAULT. */
@@ -204,9 +199,9 @@ static enum ept12_outcome ept12_walk_once(struct walk *w, bool *again)
 	int r;
 
 	*again = false;
-	if (outcome != EPT12_OK || !(w->ept->eptp & EPTP_AD))
+	if (outcome != EPT12_OK || !(w->ept->eptp & EPTP_AD) || !sets_flags(w))
 		return outcome;
-	if (w->ept->no_trace && sets_flags(w))
+	if (w->ept->no_trace)
 		return EPT12_TRACE;
 	/* With a full log no flag is set at all. SDM: "Page-Modification Logging". */
 	if (w->ept->log_full && sets_dirty(w))
@@ -254,7 +249,7 @@ u32 ept12_neighbour(const struct ept12 *ept, const struct ept12_result *walked, 
 {
 	u32 rights = entry & walked->parent_rights;
 
-	if (!ept12_present(ept, entry) || ept12_misconfigured(ept, entry, 1))
+	if (!ept12_present(ept, entry) || ept12_misconfigured(ept, ept12_beyond(ept), entry, 1))
 		return 0;
 	if (ept->eptp & EPTP_AD) {
 		if (!(entry & EPTE_A))

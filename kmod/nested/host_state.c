@@ -23,7 +23,7 @@
  * of it is without effect: SYSRET makes SS usable, on some processors with the
  * limit and granularity it had.
  */
-static void load_data_segment(enum segreg seg, u16 sel, u64 base)
+static __always_inline void load_data_segment(enum segreg seg, u16 sel, u64 base)
 {
 	vmwrite(VMCS_SEG_SEL(seg), sel);
 	vmwrite(VMCS_SEG_BASE(seg), base);

@@ -105,8 +105,9 @@ struct nested {
 	unsigned long cr0_kept02;
 	u32 l0_ctl[NR_VMCS_CTLS]; /* vmcs01's controls when they were merged */
 
-	/* L1's pages that vmcs02 names. */
+	/* L1's pages that vmcs02 names, and the epoch in which all of them were found. */
 	struct mem_page virt_apic, apic_access, msr_bitmap12;
+	u64 pages_epoch;
 	u8 *no_memory;	    /* what there is instead where L1 has no memory: two pages, of ones */
 	u64 apic_stands_in; /* where in L1 EPT02 may map such a page; NO_GPA: nowhere */
 	u8 *msr_bitmap02;
@@ -126,6 +127,7 @@ struct nested {
 	bool timer_restored;   /* a saved state's, and L2 has not run since: it is ... */
 	u64 timer_l1_deadline; /* ... this of L1's TSC, which userspace may still be to set */
 	struct hrtimer timer;  /* for it while L2 is halted */
+	bool timer_armed;      /* .timer was started, and not cancelled since */
 
 	struct l2_exit owed;
 
@@ -221,9 +223,10 @@ bool vmcs02_field_is_plain(unsigned int index);
 void vmcs02_init_bitmap_words(struct vcpu *vcpu);
 
 /* entry.c */
-int nested_enter(struct vcpu *vcpu); /* 1, negative errno, or VMERR_* << 8 */
+int nested_enter(struct vcpu *vcpu);		    /* 1, negative errno, or VMERR_* << 8 */
+bool nested_enters_at_once(const struct nested *n); /* without sleeping: also if it fails */
 #define ENTER_VMFAIL(error) ((error) << 8)
-void nested_check_ctx(struct vcpu *vcpu, struct check_ctx *c);
+struct check_ctx nested_check_ctx(struct vcpu *vcpu);
 void nested_read_link(struct vcpu *vcpu, struct check_ctx *c);
 void nested_read_pdptes(struct vcpu *vcpu, struct check_ctx *c);
 /* Enters L2 from a saved state; answers 0. @pending: vmcs12's event is still to be injected. */
@@ -286,16 +289,24 @@ void ept02_free_roots(struct nested *n);
 void ept02_invalidate(struct vcpu *vcpu, bool all, u64 eptp12, u32 why);
 /*
  * At an entry after an EPT violation that L1 was given: what it has mapped since is mapped in
- * EPT02, so that L2's access does not exit again. Context: current_root is there; may sleep.
+ * EPT02, so that L2's access does not exit again. Return: false: that cannot be done with
+ * interrupts off, and is still to be. Context: current_root is there; may sleep, unless
+ * vcpu->at_once.
  */
-void ept02_map_answered(struct vcpu *vcpu);
+bool ept02_map_answered(struct vcpu *vcpu);
 int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa);
 
 /*
  * ve.c: makes the EPT violation a virtualization exception of L2, if L1 wants
  * that and it may be one. False: it is an exit.
  */
-bool ve_raise(struct vcpu *vcpu, const struct l2_exit *violation);
+bool ve_raise_wanted(struct vcpu *vcpu, const struct l2_exit *violation);
+
+static inline bool ve_raise(struct vcpu *vcpu, const struct l2_exit *violation)
+{
+	return unlikely(vmcs12_proc2(vcpu->nested->v) & PROC2_EPT_VE) &&
+	       ve_raise_wanted(vcpu, violation);
+}
 
 /* vmfunc.c */
 int vmfunc_l2(struct vcpu *vcpu);
@@ -360,7 +371,7 @@ static inline void watch_flush(const struct nested *n, u32 cause)
 		w->flush[cause]++;
 }
 
-/* events.c: is a debug exception pending that the processor gives L1 at the entry? */
-bool nested_debug_trap_for_l1(const struct vcpu *vcpu);
+/* events.c */
+void nested_end_halt(struct vcpu *vcpu); /* L2 runs from here on */
 
 #endif

@@ -19,29 +19,10 @@ static bool is_x2apic(u32 msr)
 	return msr >> 8 == 8;
 }
 
-#define M(id, section, message, predicate) CHECK_##id,
-enum {
-#include "nested/check/msr_load.def"
-#include "nested/check/msr_store.def"
-};
-#undef M
+#define M(id_, section_, message_, predicate)                                          \
+	CHECK_ROW(predicate, .id = #id_, .section = (section_), .message = (message_), \
+		  .operand = "MSR")
 
-#define M(id_, section_, message_, predicate_) \
-	[CHECK_##id_] = {                      \
-		.id = #id_,                    \
-		.section = (section_),         \
-		.message = (message_),         \
-		.operand = "MSR",              \
-	},
-static const struct check checks[] = {
-#include "nested/check/msr_load.def"
-#include "nested/check/msr_store.def"
-};
-#undef M
-
-#define M(id, section, message, predicate) \
-	if (unlikely(!(predicate)))        \
-		return &checks[CHECK_##id];
 const struct check *check_msr_load(const struct msr_ctx *c)
 {
 #include "nested/check/msr_load.def"
@@ -53,4 +34,3 @@ const struct check *check_msr_store(const struct msr_ctx *c)
 #include "nested/check/msr_store.def"
 	return NULL;
 }
-#undef M

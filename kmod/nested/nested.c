@@ -241,6 +241,7 @@ static int set_feature_control(struct vcpu *vcpu, u64 value, bool host)
 int nested_msr_get(struct vcpu *vcpu, u32 msr, u64 *value, bool host)
 {
 	struct nested *n = vcpu->nested;
+	u64 there;
 
 	if (!host && !vcpu->cpuid.vmx)
 		return -EINVAL;
@@ -253,13 +254,16 @@ int nested_msr_get(struct vcpu *vcpu, u32 msr, u64 *value, bool host)
 		*value = n->feature_control;
 		return 0;
 	}
-	return caps_get(&n->caps, msr, value) ? 0 : -EINVAL;
+	if (caps_get(&n->caps, msr, value))
+		return 0;
+	*value = 0; /* nor is one missing that userspace has taken away by another */
+	return host && caps_get(&offered, msr, &there) ? 0 : -EINVAL;
 }
 
 int nested_msr_set(struct vcpu *vcpu, u32 msr, u64 value, bool host)
 {
 	struct nested *n = vcpu->nested;
-	u64 now;
+	u64 now, there;
 	int r;
 
 	if (!host && !vcpu->cpuid.vmx)
@@ -270,7 +274,9 @@ int nested_msr_set(struct vcpu *vcpu, u32 msr, u64 value, bool host)
 		return set_feature_control(vcpu, value, host);
 	if (!host)
 		return -EINVAL;
-	if (caps_get(&n->caps, msr, &now) && now == value)
+	if (!caps_get(&n->caps, msr, &now))
+		now = 0;
+	if (now == value && caps_get(&offered, msr, &there))
 		return 0;
 	/* A current VMCS has passed checks that went by these MSRs. */
 	if (n->vmxon)
@@ -368,6 +374,7 @@ int nested_set_mp_state(struct vcpu *vcpu, u32 state)
 	if (!vcpu->in_l2)
 		return in_vmx_operation(vcpu) && state == KVM_MP_STATE_INIT_RECEIVED ? -EINVAL : 0;
 	switch (state) {
+	case KVM_MP_STATE_UNINITIALIZED: return -EINVAL; /* no activity state of L2's */
 	case KVM_MP_STATE_RUNNABLE: n->activity = ACTIVITY_ACTIVE; break;
 	case KVM_MP_STATE_INIT_RECEIVED: n->activity = ACTIVITY_SIPI; break;
 	default: n->activity = n->activity == ACTIVITY_SHUTDOWN ? ACTIVITY_SHUTDOWN : ACTIVITY_HLT;
@@ -396,13 +403,10 @@ bool nested_holds_init(const struct vcpu *vcpu)
 static bool pages_valid(const struct vcpu *vcpu)
 {
 	const struct nested *n = vcpu->nested;
-	struct vm *vm = vcpu->vm;
 
 	if (n->current_root && !READ_ONCE(n->current_root->ept.root))
 		return false;
-	return (n->virt_apic.gpa == NO_GPA || mem_page_valid(vm, &n->virt_apic)) &&
-	       (n->apic_access.gpa == NO_GPA || mem_page_valid(vm, &n->apic_access)) &&
-	       (n->msr_bitmap12.gpa == NO_GPA || mem_page_valid(vm, &n->msr_bitmap12));
+	return READ_ONCE(vcpu->vm->mem.epoch) == n->pages_epoch;
 }
 
 /* Have vmcs01's controls changed since they were merged? A debugger, for one, changes them. */
@@ -465,11 +469,34 @@ static void merge_msr_bitmap(struct nested *n)
 	n->bitmap_due = false;
 }
 
-bool nested_is_here(const struct vcpu *vcpu)
+/* Can @vmcs be made current here without an IPI? Context: preemption off. */
+static bool is_here(const struct vmcs *vmcs)
 {
-	int cpu = vcpu->nested ? READ_ONCE(vcpu->nested->vmcs02.cpu) : -1;
+	int cpu = READ_ONCE(vmcs->cpu);
 
 	return cpu < 0 || cpu == smp_processor_id();
+}
+
+bool nested_is_here(const struct vcpu *vcpu)
+{
+	return is_here(&vcpu->vmcs01) && (!vcpu->nested || is_here(&vcpu->nested->vmcs02));
+}
+
+bool nested_event_due(struct vcpu *vcpu)
+{
+	const struct nested *n = vcpu->nested;
+
+	return n->mtf_pending || n->activity != ACTIVITY_ACTIVE || timer_expired(n) ||
+	       (vcpu->lapic && lapic_has_events(vcpu));
+}
+
+bool nested_get_ready(struct vcpu *vcpu)
+{
+	const struct nested *n = vcpu->nested;
+
+	if (n->owes_exit || n->merge_due || l0_changed(vcpu))
+		return false;
+	return n->answered.gpa == NO_GPA || ept02_map_answered(vcpu);
 }
 
 void nested_begin_run(struct vcpu *vcpu)
@@ -491,7 +518,6 @@ void nested_commit_entry(struct vcpu *vcpu)
 	if (n->timer_on)
 		timer_program(vcpu);
 	n->entering = false;
-	if (unlikely(n->activity != ACTIVITY_ACTIVE) && !n->tpr_exit &&
-	    !nested_debug_trap_for_l1(vcpu))
-		n->activity = ACTIVITY_ACTIVE;
+	if (unlikely(n->activity != ACTIVITY_ACTIVE))
+		nested_end_halt(vcpu);
 }

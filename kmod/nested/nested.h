@@ -49,6 +49,13 @@ int nested_before_entry(struct vcpu *vcpu);
 int nested_events(struct vcpu *vcpu, bool *immediate);
 bool nested_entry_stale(const struct vcpu *vcpu);
 void nested_commit_entry(struct vcpu *vcpu);
+/*
+ * Has nested_events() something to do even if there is no interrupt, so no notification of L1's
+ * either, no NMI and no exception? nested_get_ready() is nested_before_entry() as far as it can
+ * be done with interrupts off; false: it cannot. Only for in_l2.
+ */
+bool nested_event_due(struct vcpu *vcpu);
+bool nested_get_ready(struct vcpu *vcpu);
 
 /* vmcs01's MSR bitmap lets other MSRs through than before, so vmcs02's is merged anew. */
 void nested_msr_bitmap_changed(struct vcpu *vcpu);
@@ -89,6 +96,12 @@ bool nested_wakes(struct vcpu *vcpu);
  */
 bool nested_wants_exit(struct vcpu *vcpu, u32 reason);
 
+/*
+ * May an exit of L2 be given to L1 with interrupts off, should it be L1's? Context: as
+ * nested_is_here().
+ */
+bool nested_reflects_at_once(const struct vcpu *vcpu, u32 reason);
+
 /* Gives L1 the exit that the processor reported in vmcs02. */
 int nested_reflect(struct vcpu *vcpu, u32 reason);
 /* Gives L1 an exit that L0 makes up, for an event or when it emulates for L2. */
@@ -125,8 +138,8 @@ int ept02_violation(struct vcpu *vcpu); /* if nested_on_ept02() */
 /* Does L2, which ran, use an EPT of L1's? */
 bool nested_on_ept02(struct vcpu *vcpu);
 /*
- * Is vmcs02 active nowhere else than on this CPU? Else, to be read, it is cleared there by an
- * IPI, for which interrupts must be on. Context: preemption off.
+ * Are vmcs01 and vmcs02 active nowhere else than on this CPU? Else, to be read, they are cleared
+ * there by an IPI, for which interrupts must be on. Context: preemption off.
  */
 bool nested_is_here(const struct vcpu *vcpu);
 /* Is L1 in VMX root operation, and runs? */

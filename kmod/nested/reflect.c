@@ -55,21 +55,23 @@ static bool has_linear(u32 reason)
  * Reads what the processor said. Fields that it does not write for this exit
  * are 0 for L1.
  */
-static void exit_from_vmcs02(struct vcpu *vcpu, u32 reason, struct l2_exit *x)
+static struct l2_exit exit_from_vmcs02(struct vcpu *vcpu, u32 reason)
 {
-	*x = (struct l2_exit){ .reason = reason, .qual = vcpu_exit_qual(vcpu) };
-	x->insn_len = vmread(VMCS_EXIT_INSN_LEN);
+	struct l2_exit x = { .reason = reason, .qual = vcpu_exit_qual(vcpu) };
+
+	x.insn_len = vmread(VMCS_EXIT_INSN_LEN);
 	if (reason == EXIT_EXCEPTION_NMI) {
-		x->intr_info = vcpu->intr_info;
-		if (x->intr_info & INTR_HAS_ERROR)
-			x->intr_error = vmread(VMCS_EXIT_INTR_ERROR);
+		x.intr_info = vcpu->intr_info;
+		if (x.intr_info & INTR_HAS_ERROR)
+			x.intr_error = vmread(VMCS_EXIT_INTR_ERROR);
 	}
 	if (has_insn_info(reason))
-		x->insn_info = vmread(VMCS_EXIT_INSN_INFO);
+		x.insn_info = vmread(VMCS_EXIT_INSN_INFO);
 	if (has_linear(reason))
-		x->gla = vmread(VMCS_GUEST_LINEAR_ADDR);
+		x.gla = vmread(VMCS_GUEST_LINEAR_ADDR);
 	if (reason == EXIT_EPT_VIOLATION || reason == EXIT_EPT_MISCONFIG)
-		x->gpa = vmread(VMCS_GUEST_PHYS_ADDR);
+		x.gpa = vmread(VMCS_GUEST_PHYS_ADDR);
+	return x;
 }
 
 /*
@@ -273,9 +275,8 @@ int l2_entry_failure(struct vcpu *vcpu, const struct report *why, bool in_vmcs02
 
 int nested_reflect(struct vcpu *vcpu, u32 reason)
 {
-	struct l2_exit x;
+	struct l2_exit x = exit_from_vmcs02(vcpu, reason);
 
-	exit_from_vmcs02(vcpu, reason, &x);
 	return l2_leave(vcpu, &x);
 }
 

@@ -205,6 +205,19 @@ static bool route_io(struct vcpu *vcpu, const struct vmcs12 *v)
 	return false;
 }
 
+/*
+ * The byte of L1's MSR bitmap. Right after the exit the page is still the one that was resolved
+ * for the entry, and may be read as it is.
+ */
+static u8 msr_bitmap_byte(struct vcpu *vcpu, const struct vmcs12 *v, u32 at)
+{
+	const struct mem_page *page = &vcpu->nested->msr_bitmap12;
+
+	if (vcpu->at_once && page->gpa == v->msr_bitmap)
+		return READ_ONCE(((const u8 *)page->kva)[at]);
+	return bitmap_byte(vcpu, v->msr_bitmap + at);
+}
+
 /* One byte is read, not the merged bitmap, as that one has L0's wishes as well. */
 static bool msr_exits(struct vcpu *vcpu, const struct vmcs12 *v, bool write)
 {
@@ -214,7 +227,7 @@ static bool msr_exits(struct vcpu *vcpu, const struct vmcs12 *v, bool write)
 	if (!(v->proc_ctls & PROC_MSR_BITMAPS))
 		return true;
 	bit = msr_bitmap_bit(msr, write);
-	return bit < 0 || (bitmap_byte(vcpu, v->msr_bitmap + bit / 8) & BIT(bit % 8));
+	return bit < 0 || (msr_bitmap_byte(vcpu, v, bit / 8) & BIT(bit % 8));
 }
 
 static bool route_rdmsr(struct vcpu *vcpu, const struct vmcs12 *v)
@@ -296,6 +309,42 @@ static const route_fn routes[NR_EXITS] = {
 	[EXIT_XSAVES] = l1_if_xsaves,
 	[EXIT_XRSTORS] = l1_if_xsaves,
 };
+
+/*
+ * Is whose the exit is said by controls, or by a page that is at hand? Host events are L0's
+ * first, and VMREAD and VMWRITE are looked up in L1's memory.
+ */
+static bool routed_at_once(const struct vcpu *vcpu, u32 reason)
+{
+	const struct nested *n = vcpu->nested;
+	const struct vmcs12 *v = n->v;
+
+	switch (reason) {
+	case EXIT_EXCEPTION_NMI:
+	case EXIT_TRIPLE_FAULT:
+	case EXIT_VMREAD:
+	case EXIT_VMWRITE: return false;
+	case EXIT_RDMSR:
+	case EXIT_WRMSR:
+		return !(v->proc_ctls & PROC_MSR_BITMAPS) || n->msr_bitmap12.gpa == v->msr_bitmap;
+	case EXIT_IO: return !(v->proc_ctls & PROC_IO_BITMAPS);
+	/* A virtualization exception goes into L1's memory. */
+	case EXIT_EPT_VIOLATION:
+		return n->current_root && l1_uses_ept(n) && !(vmcs12_proc2(v) & PROC2_EPT_VE);
+	default: return reason < NR_EXITS && routes[reason];
+	}
+}
+
+/* Not where L1's memory is read on the way: lists of MSRs, PDPTEs. Nor if an hrtimer is to be cancelled. */
+bool nested_reflects_at_once(const struct vcpu *vcpu, u32 reason)
+{
+	const struct nested *n = vcpu->nested;
+	const struct vmcs12 *v = n->v;
+
+	return routed_at_once(vcpu, reason) && !v->exit_msr_store_count &&
+	       !v->exit_msr_load_count && (v->exit_ctls & EXITC_HOST_64) && !n->timer_armed &&
+	       nested_is_here(vcpu);
+}
 
 bool nested_wants_exit(struct vcpu *vcpu, u32 reason)
 {

@@ -176,23 +176,28 @@ static noinline void read_more(struct nested *n)
 #undef F
 }
 
+/* Takes what L1 has written into the snapshot. Context: the shadow VMCS is loaded. */
+static void read_changed(struct nested *n)
+{
+	struct vmcs12 *v = n->v, *s = n->shadow;
+
+#define F(name, encoding, width, member, offset, role, shadow) READ_##shadow(name, member)
+#include <vmx/vmcs_fields.def>
+#undef F
+	if (n->wide)
+		read_more(n);
+}
+
 /*
  * Takes what L1 has written to the shadow VMCS into the snapshot, and notes it
  * as a write of L1's.
  */
 void shadow_read(struct vcpu *vcpu)
 {
-	struct nested *n = vcpu->nested;
-	struct vmcs12 *v = n->v, *s = n->shadow;
-
-	if (!n->shadow_on)
+	if (!vcpu->nested->shadow_on)
 		return;
 	shadow_begin(vcpu);
-#define F(name, encoding, width, member, offset, role, shadow) READ_##shadow(name, member)
-#include <vmx/vmcs_fields.def>
-#undef F
-	if (n->wide)
-		read_more(n);
+	read_changed(vcpu->nested);
 	shadow_end(vcpu);
 }
 

@@ -195,7 +195,7 @@ static void prepare_checks(struct vcpu *vcpu, struct wanted *w)
 {
 	struct check_ctx *c = &w->checks;
 
-	nested_check_ctx(vcpu, c);
+	*c = nested_check_ctx(vcpu);
 	c->v = w->v;
 	c->current_vmcs = w->head.hdr.vmx.vmcs12_pa;
 	c->l1_long_mode = w->v->exit_ctls & EXITC_HOST_64;

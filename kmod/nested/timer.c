@@ -125,6 +125,9 @@ void timer_stop(struct vcpu *vcpu)
 	if (!n->timer_on)
 		return;
 	n->timer_on = false;
+	if (!n->timer_armed)
+		return;
+	n->timer_armed = false;
 	hrtimer_cancel(&n->timer);
 }
 
@@ -151,6 +154,8 @@ void timer_for_halt(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
-	if (n->timer_on)
-		hrtimer_start(&n->timer, ktime_add(ktime_get(), time_left(n)), HRTIMER_MODE_ABS);
+	if (!n->timer_on)
+		return;
+	n->timer_armed = true;
+	hrtimer_start(&n->timer, ktime_add(ktime_get(), time_left(n)), HRTIMER_MODE_ABS);
 }

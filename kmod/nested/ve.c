@@ -21,15 +21,14 @@ static bool can_raise(struct vcpu *vcpu)
 	const struct vmcs12 *v = vcpu->nested->v;
 	u32 busy;
 
-	if (!(vmcs12_proc2(v) & PROC2_EPT_VE) || !(vcpu_cr0(vcpu) & X86_CR0_PE) ||
-	    (vcpu->idt_vectoring & INTR_VALID))
+	if (!(vcpu_cr0(vcpu) & X86_CR0_PE) || (vcpu->idt_vectoring & INTR_VALID))
 		return false;
 	return !mem_read(vcpu->vm, v->ve_info_addr + offsetof(struct ve_info, busy), &busy,
 			 sizeof(busy)) &&
 	       !busy;
 }
 
-bool ve_raise(struct vcpu *vcpu, const struct l2_exit *violation)
+bool ve_raise_wanted(struct vcpu *vcpu, const struct l2_exit *violation)
 {
 	const struct vmcs12 *v = vcpu->nested->v;
 	struct ve_info info = {

@@ -438,6 +438,20 @@ static void follow_apic_access(struct vcpu *vcpu)
 	n->apic_stands_in = where;
 }
 
+/* That of the page which was found first: if it has passed, all are looked for again. */
+static u64 oldest_epoch(const struct vcpu *vcpu)
+{
+	const struct nested *n = vcpu->nested;
+	const struct mem_page *const page[] = { &n->virt_apic, &n->apic_access, &n->msr_bitmap12 };
+	u64 oldest = READ_ONCE(vcpu->vm->mem.epoch);
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(page); i++)
+		if (page[i]->gpa != NO_GPA)
+			oldest = min(oldest, page[i]->epoch);
+	return oldest;
+}
+
 /* Resolves all pages that vmcs02 names. May sleep. 0, -EINTR. */
 static int resolve_pages(struct vcpu *vcpu)
 {
@@ -456,6 +470,7 @@ static int resolve_pages(struct vcpu *vcpu)
 				   &n->msr_bitmap12, never_written);
 	if (r)
 		return r;
+	n->pages_epoch = oldest_epoch(vcpu);
 	if (n->virt_apic.gpa != NO_GPA)
 		vmwrite(VMCS_VIRT_APIC_ADDR, n->virt_apic.hpa);
 	if (n->apic_access.gpa != NO_GPA)

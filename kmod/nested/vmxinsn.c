@@ -118,13 +118,23 @@ static int vmx_finish(struct vcpu *vcpu, struct vmx_outcome o)
 
 /* --- what all have in common -------------------------------------------- */
 
+/*
+ * Are there VMX instructions in the processor's mode? Not in real-address,
+ * virtual-8086 and compatibility mode.
+ */
+static bool vmx_mode(struct vcpu *vcpu)
+{
+	if (vcpu_long_mode(vcpu))
+		return vcpu_64bit(vcpu);
+	return (vcpu_cr0(vcpu) & CR0_PE) && !(vcpu_rflags(vcpu) & X86_EFLAGS_VM);
+}
+
 /* Raises #UD and #GP, as every VMX instruction but VMXON does. Return: true: it may go on. */
 static bool vmx_permitted(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
-	if (!n || !vcpu->cpuid.vmx || !n->vmxon || !(vcpu_cr0(vcpu) & CR0_PE) ||
-	    (vcpu_rflags(vcpu) & X86_EFLAGS_VM) || (vcpu_long_mode(vcpu) && !vcpu_64bit(vcpu))) {
+	if (!n || !vcpu->cpuid.vmx || !n->vmxon || !vmx_mode(vcpu)) {
 		inject_ud(vcpu);
 		return false;
 	}
@@ -185,8 +195,7 @@ static bool vmxon_permitted(struct vcpu *vcpu)
 	struct nested *n = vcpu->nested;
 	u64 want = FEATCTL_LOCKED | FEATCTL_VMX;
 
-	if (!n || !vcpu->cpuid.vmx || !(vcpu_cr0(vcpu) & CR0_PE) || !(vcpu_cr4(vcpu) & CR4_VMXE) ||
-	    (vcpu_rflags(vcpu) & X86_EFLAGS_VM) || (vcpu_long_mode(vcpu) && !vcpu_64bit(vcpu))) {
+	if (!n || !vcpu->cpuid.vmx || !(vcpu_cr4(vcpu) & CR4_VMXE) || !vmx_mode(vcpu)) {
 		inject_ud(vcpu);
 		return false;
 	}
@@ -383,20 +392,16 @@ static void vmx_note_access(struct vcpu *vcpu, const struct vmcs12_field *f, boo
 		watch_access(vcpu, f, write);
 }
 
-int vmx_vmread(struct vcpu *vcpu)
+static int vmread_permitted(struct vcpu *vcpu)
 {
+	u32 info = vmread(VMCS_EXIT_INSN_INFO);
+	struct insn_ctx c = insn_ctx(vcpu);
 	const struct vmcs12_field *f;
 	const struct check *failed;
 	struct x86_fault fault;
-	struct insn_ctx c;
-	u32 info;
 	int r;
 
-	if (!vmx_permitted(vcpu))
-		return 1;
-	c = insn_ctx(vcpu);
 	c.vmcs12_ptr = accessed_ptr(vcpu);
-	info = vmread(VMCS_EXIT_INSN_INFO);
 	c.enc = reg_read(vcpu, INSN_REG2(info));
 	f = field_for_l1(vcpu->nested, c.enc);
 	c.known = f;
@@ -411,6 +416,11 @@ int vmx_vmread(struct vcpu *vcpu)
 		return vmx_finish(vcpu, from_gva(vcpu, r, &fault));
 	vmx_note_access(vcpu, f, false);
 	return vmx_finish(vcpu, SUCCEED);
+}
+
+int vmx_vmread(struct vcpu *vcpu)
+{
+	return vmx_permitted(vcpu) ? vmread_permitted(vcpu) : 1;
 }
 
 /*
@@ -479,14 +489,11 @@ int vmx_vmwrite(struct vcpu *vcpu)
  */
 static int vmx_enter_l2(struct vcpu *vcpu, enum vmx_exit insn)
 {
+	struct insn_ctx c = insn_ctx(vcpu);
 	struct nested *n = vcpu->nested;
 	const struct check *failed;
-	struct insn_ctx c;
 	int r;
 
-	if (!vmx_permitted(vcpu))
-		return 1;
-	c = insn_ctx(vcpu);
 	c.blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
 	c.launch_state = n->v->launch_state;
 	c.is_shadow = n->v->revision & VMCS12_SHADOW;
@@ -494,6 +501,8 @@ static int vmx_enter_l2(struct vcpu *vcpu, enum vmx_exit insn)
 	if (failed)
 		return vmx_finish(vcpu, vmx_broken(failed, &c));
 	shadow_read(vcpu);
+	if (vcpu->at_once && !nested_enters_at_once(n))
+		return EXIT_LATER;
 	vcpu->stats.vmx_insns++;
 	n->entry_insn = insn;
 	r = nested_enter(vcpu);
@@ -512,12 +521,12 @@ static int vmx_enter_l2(struct vcpu *vcpu, enum vmx_exit insn)
 
 int vmx_vmlaunch(struct vcpu *vcpu)
 {
-	return vmx_enter_l2(vcpu, EXIT_VMLAUNCH);
+	return vmx_permitted(vcpu) ? vmx_enter_l2(vcpu, EXIT_VMLAUNCH) : 1;
 }
 
 int vmx_vmresume(struct vcpu *vcpu)
 {
-	return vmx_enter_l2(vcpu, EXIT_VMRESUME);
+	return vmx_permitted(vcpu) ? vmx_enter_l2(vcpu, EXIT_VMRESUME) : 1;
 }
 
 /* --- INVEPT, INVVPID, VMFUNC -------------------------------------------- */

@@ -147,7 +147,6 @@ struct irqchip {
 /* lapic_ipi.c: messages. All but lapic_map_*() may be called in any context but NMI. */
 /* Return: how many vCPUs took it; 0: coalesced with a pending one; -1: nobody took it. */
 int lapic_send_msg(struct irqchip *chip, struct lapic *from, const struct lapic_msg *msg);
-int lapic_inject(struct lapic *lapic, u8 vector, bool level);
 void lapic_write_icr(struct lapic *lapic); /* regs.icr was written: send it */
 /* Delivers what the LVT entry @lvt says, unless it is masked. */
 void lapic_deliver_lvt(struct lapic *lapic, enum lapic_lvt lvt);

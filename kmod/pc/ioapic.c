@@ -11,6 +11,8 @@
  * as taking it may kick a vCPU. What the pin does in between is seen by the
  * next look at it.
  */
+#include <asm/apicdef.h>
+
 #include "pc/chip.h"
 
 /*
@@ -176,7 +178,7 @@ int ioapic_create(struct irqchip *chip)
 	ioapic_regs_reset(&chip->ioapic);
 	chip->ioapic_dev = (struct bus_device){
 		.ops = &ioapic_ops,
-		.addr = IOAPIC_BASE,
+		.addr = IO_APIC_DEFAULT_PHYS_BASE,
 		.len = IOAPIC_LEN,
 	};
 	return bus_add(chip->vm, BUS_MMIO, &chip->ioapic_dev);
@@ -193,7 +195,7 @@ void ioapic_get_state(struct irqchip *chip, struct kvm_ioapic_state *state)
 	int i;
 
 	memset(state, 0, sizeof(*state));
-	state->base_address = IOAPIC_BASE;
+	state->base_address = IO_APIC_DEFAULT_PHYS_BASE;
 	raw_spin_lock_irqsave(&chip->ioapic_lock, flags);
 	state->ioregsel = chip->ioapic.select;
 	state->id = chip->ioapic.id;

@@ -11,7 +11,6 @@
 #include "pc/lapic_regs.h"
 
 #define IOAPIC_PINS 24
-#define IOAPIC_BASE 0xfec00000ULL
 #define IOAPIC_LEN 0x100
 
 /* Bits of a redirection entry. */

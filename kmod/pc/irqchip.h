@@ -99,6 +99,11 @@ void lapic_timer_leave(struct vcpu *vcpu);
  */
 #define LAPIC_SHARES_TPR BIT(0) /* KVM_SET_VAPIC_ADDR */
 #define LAPIC_SHARES_EOI BIT(1) /* MSR_KVM_PV_EOI_EN, or Hyper-V's VP assist page */
+
+/* Is the end of an interrupt to be found in guest memory right now? */
+bool lapic_shares_eoi(const struct vcpu *vcpu);
+/* Has lapic_share() something to do before an entry to L1? */
+bool lapic_share_due(const struct vcpu *vcpu);
 void lapic_share(struct vcpu *vcpu);
 void lapic_unshare(struct vcpu *vcpu);
 /* KVM_SET_VAPIC_ADDR; 0 ends it. 0, or -EINVAL: the guest has no such memory. */

@@ -20,8 +20,7 @@
 
 #define BASE_RESERVED (GENMASK_ULL(63, 52) | 0x2ff) /* bits 7:0 and 9 */
 #define BASE_ADDR GENMASK_ULL(51, 12)
-#define X2APIC_MSR_FIRST 0x800
-#define X2APIC_MSR_LAST 0x83f
+#define X2APIC_MSR_LAST (APIC_BASE_MSR + 0x3f)
 
 static bool is_bsp(const struct vcpu *vcpu)
 {
@@ -332,7 +331,7 @@ static struct lapic *x2apic_of(struct vcpu *vcpu, u32 msr)
 int lapic_x2apic_read(struct vcpu *vcpu, u32 msr, u64 *value)
 {
 	struct lapic *lapic = x2apic_of(vcpu, msr);
-	u32 reg = (msr - X2APIC_MSR_FIRST) << 4, low;
+	u32 reg = (msr - APIC_BASE_MSR) << 4, low;
 
 	if (!lapic || !read_reg(lapic, reg, &low))
 		return 1;
@@ -347,11 +346,11 @@ int lapic_x2apic_write(struct vcpu *vcpu, u32 msr, u64 value)
 	if (!lapic)
 		return 1;
 	/* The most frequent write of all takes a short way. A value other than 0 faults. */
-	if (msr == X2APIC_MSR_FIRST + (LAPIC_EOI >> 4) && !value) {
+	if (msr == APIC_BASE_MSR + (LAPIC_EOI >> 4) && !value) {
 		lapic_end_of_interrupt(lapic);
 		return 0;
 	}
-	return write_reg(lapic, (msr - X2APIC_MSR_FIRST) << 4, value);
+	return write_reg(lapic, (msr - APIC_BASE_MSR) << 4, value);
 }
 
 /* Hyper-V's MSRs work in xAPIC and in x2APIC mode. */

@@ -37,11 +37,6 @@ static int request_from(struct lapic *to, const struct lapic *from, u8 vector, b
 	return ret;
 }
 
-int lapic_inject(struct lapic *lapic, u8 vector, bool level)
-{
-	return request_from(lapic, NULL, vector, level);
-}
-
 /*
  * NMIs do not go through IRR; REQ_NMI takes one, however many arrive before it
  * is seen.

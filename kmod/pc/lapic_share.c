@@ -6,7 +6,8 @@
  *
  * The run loop calls lapic_share() before an entry and lapic_unshare() after
  * the exit. Only the vCPU's own guest code writes there, so nothing changes
- * between the two calls on L0's side.
+ * between the two calls on L0's side; after an exit that is handled at once the
+ * guest goes on between them, and L0 does not look at the LAPIC.
  *
  * What a reader must know: guest memory may be gone at any time. A read or
  * write of it that fails is the guest's loss, never an error.
@@ -119,6 +120,17 @@ int lapic_set_vp_assist(struct vcpu *vcpu, bool host, u64 value)
 	vcpu->hyperv.assist = value;
 	choose_eoi_addr(vcpu);
 	return 0;
+}
+
+bool lapic_shares_eoi(const struct vcpu *vcpu)
+{
+	return vcpu->lapic && vcpu->lapic->eoi_shared;
+}
+
+bool lapic_share_due(const struct vcpu *vcpu)
+{
+	return (vcpu->lapic_shares & LAPIC_SHARES_EOI) && !vcpu->lapic->eoi_shared &&
+	       lapic_eoi_can_wait(&vcpu->lapic->regs) >= 0;
 }
 
 void lapic_share(struct vcpu *vcpu)

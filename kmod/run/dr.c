@@ -4,6 +4,7 @@
  * SDM: "MOV—Move to/from Debug Registers".
  */
 #include <linux/kvm.h>
+#include <uapi/asm/debugreg.h>
 #include <vmx/info.h>
 
 #include "cpu/inject.h"
@@ -31,7 +32,7 @@ static int tell_access(struct vcpu *vcpu)
 		inject_db(vcpu, DBG_BD);
 		return 1;
 	}
-	out->dr6 = DBG_BD | DEBUG_DR6_INIT;
+	out->dr6 = DBG_BD | DR6_RESERVED;
 	out->dr7 = vcpu->debug.host_dr7;
 	out->pc = vmread(VMCS_GUEST_CS_BASE) + vcpu_rip(vcpu);
 	out->exception = VEC_DB;

@@ -10,6 +10,8 @@
 
 #include <linux/kvm.h>
 #include <linux/nospec.h>
+#include <asm/apicdef.h>
+#include <asm/msr-index.h>
 #include <vmx/exits.h>
 #include <vmx/info.h>
 
@@ -81,24 +83,41 @@ int exit_handle(struct vcpu *vcpu)
 	exit_handler handler = NULL;
 
 	if (vcpu->in_l2) {
-		vcpu->stats.nested_exits++;
 		if (unlikely(vcpu->watched))
 			nested_note_exit(vcpu, reason);
 		if (nested_wants_exit(vcpu, reason))
 			return nested_reflect(vcpu, reason);
+		if (vcpu->at_once && reason != EXIT_EPT_VIOLATION)
+			return EXIT_LATER; /* what L0 does for L2 may sleep */
 	}
 	if (likely(reason < NR_EXITS))
 		handler = handlers[array_index_nospec(reason, NR_EXITS)];
 	return likely(handler) ? handler(vcpu) : exit_unexpected(vcpu);
 }
 
+/*
+ * The LAPIC's, but ICR, after which mostly an event is due. Others' writes may
+ * flush, allocate, or go into the guest's memory.
+ */
+static bool wrmsr_is_short(u32 index)
+{
+	return index == MSR_IA32_TSC_DEADLINE ||
+	       (index >> 8 == APIC_BASE_MSR >> 8 && index != APIC_BASE_MSR + (APIC_ICR >> 4));
+}
+
 bool exit_is_short(struct vcpu *vcpu)
 {
+	if (vcpu->in_l2)
+		return nested_reflects_at_once(vcpu, vcpu->exit_reason);
 	switch (vcpu->exit_reason) {
 	case EXIT_VMCALL: return !hyperv_calls_on(vcpu);
+	case EXIT_RDMSR: return true;
+	case EXIT_WRMSR: return wrmsr_is_short(vcpu->gpr[GPR_RCX]);
 	case EXIT_VMREAD:
 	case EXIT_VMWRITE:
 		return (vmread(VMCS_EXIT_INSN_INFO) & INSN_IS_REG) && nested_is_here(vcpu);
-	default: return true;
+	case EXIT_VMLAUNCH:
+	case EXIT_VMRESUME: return nested_is_here(vcpu);
+	default: return exit_may_be_short(vcpu->exit_reason);
 	}
 }

@@ -11,21 +11,22 @@ struct vcpu;
 
 /*
  * Handles the exit in vcpu->exit_reason, of L1 or L2.
- * Return: 1: enter again; 0: kvm_run is filled; <0: errno.
- * Context: interrupts on, may sleep; or interrupts off, if exit_is_short().
+ * Return: 1: enter again; 0: kvm_run is filled; <0: errno; or EXIT_LATER.
+ * Context: interrupts on, may sleep; or interrupts off, if exit_is_short(), with vcpu->at_once.
  */
 int exit_handle(struct vcpu *vcpu);
 /*
- * An exit of L1: does its handler sleep nowhere, and touch no memory of the
- * guest's? Then the run loop calls it with interrupts off, right after the exit.
- * Only for reasons of exit_may_be_short().
+ * May the exit be handled with interrupts off, right after it? Its handler does
+ * not sleep then, or answers EXIT_LATER.
  */
 bool exit_is_short(struct vcpu *vcpu);
 
+/* Is there any exit of L1's with this reason for which exit_is_short() says so? */
 static inline bool exit_may_be_short(u32 reason)
 {
 	const u64 reasons = BIT_ULL(EXIT_CPUID) | BIT_ULL(EXIT_VMCALL) | BIT_ULL(EXIT_VMREAD) |
-			    BIT_ULL(EXIT_VMWRITE);
+			    BIT_ULL(EXIT_VMWRITE) | BIT_ULL(EXIT_RDMSR) | BIT_ULL(EXIT_WRMSR) |
+			    BIT_ULL(EXIT_VMLAUNCH) | BIT_ULL(EXIT_VMRESUME);
 
 	return reason < 64 && (reasons >> reason & 1);
 }

@@ -234,7 +234,7 @@ static bool must_not_enter(struct vcpu *vcpu)
 /*
  * The crossing itself. Between context_tracking_guest_enter() and _exit() RCU
  * may not watch: nothing in there may be traced or take a lock. Context:
- * interrupts off. Return: 0, or 1 on VMfail.
+ * interrupts off, host_quiet() was called. Return: 0, or 1 on VMfail.
  */
 static __always_inline int run_cross(struct vcpu *vcpu)
 {
@@ -243,10 +243,8 @@ static __always_inline int run_cross(struct vcpu *vcpu)
 	int failed;
 	u32 how;
 
-	host_quiet(&vcpu->host);
 	vtime_account_guest_enter();
-	if (!context_tracking_guest_enter())
-		compat_rcu_note_guest();
+	context_tracking_guest_enter();
 	if (unlikely(vcpu->cr2 != native_read_cr2()))
 		native_write_cr2(vcpu->cr2);
 	how = host_before_entry(spec_ctrl) | (vmcs->launched ? VMX_ENTER_RESUME : 0);
@@ -254,7 +252,6 @@ static __always_inline int run_cross(struct vcpu *vcpu)
 	host_after_exit(&vcpu->host, spec_ctrl);
 	vcpu->cr2 = native_read_cr2();
 	context_tracking_guest_exit();
-	host_loud(&vcpu->host);
 	return failed;
 }
 
@@ -280,6 +277,8 @@ static void read_exit(struct vcpu *vcpu)
 	if (likely(!(reason & EXIT_ENTRY_FAILED)))
 		vcpu->vmcs->launched = true;
 	vcpu->exit_reason = reason;
+	if (reason == EXIT_EXCEPTION_NMI)
+		vcpu->intr_info = vmread(VMCS_EXIT_INTR_INFO);
 	vcpu->exit_qual_read = false;
 	vcpu->idt_vectoring = vmread(VMCS_IDT_VECTORING_INFO);
 	vcpu->lazy_avail = 0;
@@ -295,7 +294,6 @@ static void serve_host(struct vcpu *vcpu)
 		compat_machine_check();
 	if (vcpu->exit_reason != EXIT_EXCEPTION_NMI)
 		return;
-	vcpu->intr_info = vmread(VMCS_EXIT_INTR_INFO);
 	if ((vcpu->intr_info & INTR_TYPE_MASK) == INTR_TYPE_NMI)
 		vmx_raise_nmi();
 	else if ((vcpu->intr_info & INTR_VECTOR) == VEC_MC)
@@ -333,30 +331,97 @@ static int entry_failed(struct vcpu *vcpu, u32 error)
 /* What of an exit comes before its handler. */
 static void note_exit(struct vcpu *vcpu)
 {
+	if (vcpu->in_l2)
+		vcpu->stats.nested_exits++;
 	inject_recover(vcpu);
 	trace_abyme_exit(vcpu);
 }
 
 /*
- * Handles an exit of L1 that needs nothing of the host where it arrived: the
- * host's interrupts, FPU and debug registers need not come back for it. Not
- * while L1 is watched or shares its LAPIC's state, as then there is more to do
- * between exit and entry. Context: interrupts off, after read_exit(). Return:
- * whether it was such an exit; *@r is what its handler answered.
+ * Handles an exit that needs nothing of the host where it arrived: the host's
+ * interrupts, FPU and debug registers need not come back for it. Not while the
+ * guest is watched or writes its TPR to memory, as then there is more to do
+ * between exit and entry. Context: interrupts off, after enter_guest(). Return:
+ * as exit_handle(); EXIT_LATER where it cannot be.
  */
-static bool handle_at_once(struct vcpu *vcpu, int *r)
+static int handle_at_once(struct vcpu *vcpu)
 {
-	if (!exit_may_be_short(vcpu->exit_reason) || vcpu->in_l2 ||
-	    unlikely(vcpu->watched || vcpu->lapic_shares) || !exit_is_short(vcpu))
+	if ((!vcpu->in_l2 && !exit_may_be_short(vcpu->exit_reason)) ||
+	    unlikely(vcpu->watched || vcpu->lapic_shares & LAPIC_SHARES_TPR) ||
+	    !exit_is_short(vcpu))
+		return EXIT_LATER;
+	return exit_handle(vcpu);
+}
+
+/*
+ * REQ_EVENT was taken: is there an event for the guest that is next, or one of
+ * L2's for L1? Context: interrupts may be off.
+ */
+static bool event_due(struct vcpu *vcpu)
+{
+	const struct vcpu_inject *in = &vcpu->inject;
+
+	return irq_pending(vcpu) >= 0 || in->exception.injected || in->exception.pending ||
+	       in->irq.injected || in->nmi.injected || in->nmi.pending || user_wants_window(vcpu) ||
+	       lapic_shares_eoi(vcpu) || (vcpu->in_l2 && nested_event_due(vcpu));
+}
+
+/* For an entry that follows an exit handled at once: events are left to the next. */
+static bool no_event_due(struct vcpu *vcpu)
+{
+	if (!vcpu_take_request(vcpu, REQ_EVENT) || !event_due(vcpu))
+		return true;
+	vcpu_request(vcpu, REQ_EVENT);
+	return false;
+}
+
+/* The guest that was entered last: L1 or L2, by its VMCS, and its CR4. */
+struct entered {
+	struct vmcs *vmcs;
+	unsigned long cr4;
+};
+
+/*
+ * L1 and L2 take turns: is nothing to be done for who is next that wants
+ * interrupts, a breakpoint to be loaded or an EOI to be offered in memory?
+ */
+static bool get_ready(struct vcpu *vcpu)
+{
+	if (vcpu->debug.active || vcpu->debug.control)
 		return false;
-	note_exit(vcpu);
-	*r = exit_handle(vcpu);
+	return vcpu->in_l2 ? nested_get_ready(vcpu) : !lapic_share_due(vcpu);
+}
+
+/*
+ * After an exit that was handled at once: may the guest be entered again from
+ * here, be it the same, or L1 after L2, or L2 after L1? Then all that the entry
+ * needs is done. Context: interrupts off, VCPU_IN_GUEST set.
+ */
+static bool enter_again(struct vcpu *vcpu, struct entered *last)
+{
+	bool same = vcpu->vmcs == last->vmcs;
+
+	if (!no_event_due(vcpu) || (!same && !get_ready(vcpu)) || must_not_enter(vcpu))
+		return false;
+	/* The same guest, too: an entry of L1's that failed has loaded its CR4 anew. */
+	if (fpu_enter_differs(vcpu->cr4, last->cr4)) {
+		fpu_exit(vcpu);
+		fpu_enter(vcpu);
+		last->cr4 = vcpu->cr4;
+	}
+	if (same)
+		return true;
+	*last = (struct entered){ vcpu->vmcs, vcpu->cr4 };
+	if (vcpu->in_l2)
+		nested_commit_entry(vcpu);
+	host_write_entry(vcpu->vmcs, &vcpu->host);
 	return true;
 }
 
 /* It is the host's turn again. Context: interrupts and preemption are off, and on afterwards. */
 static void leave_guest(struct vcpu *vcpu)
 {
+	host_loud(&vcpu->host);
 	fpu_exit(vcpu);
 	debug_exit(vcpu);
 	serve_host(vcpu);
@@ -368,8 +433,8 @@ static void leave_guest(struct vcpu *vcpu)
 }
 
 /*
- * One entry, up to the exit after it; nothing of the exit is handled but what
- * cannot wait. Context: interrupts off. Return: 0, or the VM-instruction error of
+ * One entry, up to the exit after it; of the exit no more is done than to note
+ * it. Context: interrupts off. Return: 0, or the VM-instruction error of
  * an entry that failed.
  */
 static u32 enter_guest(struct vcpu *vcpu)
@@ -386,27 +451,31 @@ static u32 enter_guest(struct vcpu *vcpu)
 	}
 	read_exit(vcpu);
 	stats_count_exit(&vcpu->stats, vcpu->exit_reason, vcpu->in_l2);
+	if (likely(!(vcpu->exit_reason & EXIT_ENTRY_FAILED)))
+		note_exit(vcpu);
 	return 0;
 }
 
 /*
- * One entry, or several if their exits are short, and the handling of the exit after it. Up to
- * preempt_disable() things may sleep; from there on nothing may, and everything that was
- * prepared is checked once more.
+ * One entry, or several if their exits are handled at once, and the handling of
+ * the exit after it. Up to preempt_disable() things may sleep; from there on
+ * nothing may, and everything that was prepared is checked once more.
  */
 static int enter_once(struct vcpu *vcpu)
 {
-	bool immediate = false, handled;
+	struct entered last;
+	bool immediate = false;
 	u32 error;
 	int r;
 
 	r = handle_requests(vcpu);
 	if (r > 0 && vcpu->nested)
 		r = nested_before_entry(vcpu);
-	if (r > 0 && vcpu_take_request(vcpu, REQ_EVENT))
+	if (r > 0 && vcpu_take_request(vcpu, REQ_EVENT) && event_due(vcpu))
 		r = deliver_events(vcpu, &immediate);
 	if (r <= 0)
 		return r;
+	last = (struct entered){ vcpu->vmcs, vcpu->cr4 };
 	if (unlikely(vcpu->lapic_shares))
 		lapic_share(vcpu);
 
@@ -431,18 +500,21 @@ static int enter_once(struct vcpu *vcpu)
 	fpu_enter(vcpu);
 	if (unlikely(immediate))
 		compat_kick_cpu(smp_processor_id());
+	host_quiet(&vcpu->host);
+	compat_rcu_note_guest();
+	vcpu->at_once = true;
 	do {
 		error = enter_guest(vcpu);
 		if (unlikely(immediate))
 			vcpu_request(vcpu, REQ_EVENT); /* what is due to L1 still is */
-		handled = handle_at_once(vcpu, &r);
-	} while (handled && r > 0 && !must_not_enter(vcpu));
+		r = handle_at_once(vcpu);
+	} while (r == 1 && enter_again(vcpu, &last));
+	vcpu->at_once = false;
 	leave_guest(vcpu);
-	if (handled)
+	if (r != EXIT_LATER)
 		return r;
 	if (unlikely(vcpu->exit_reason == NO_EXIT || (vcpu->exit_reason & EXIT_ENTRY_FAILED)))
 		return entry_failed(vcpu, error);
-	note_exit(vcpu);
 	return exit_handle(vcpu);
 }
 

@@ -34,6 +34,7 @@ static void insn_row(const char *insn, const char *id, int error, const char *op
 }
 
 #define VMERR_INVALID 0
+#undef C
 #define C(id, field, section, message, predicate) row(#id, #field, message, section);
 #define M(id, section, message, predicate) row(#id, "MSR", message, section);
 #define I(insn, id, error, operand, value, section, message, predicate) \

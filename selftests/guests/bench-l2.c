@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * What nesting costs a small L1, in TSC ticks (instructions, on Bochs) for
- * each round trip. Lines "count NAME NUMBER" are for scripts.
- */
+/* What nesting costs a small L1, for each round trip. */
+#include "bench.h"
 #include "vmx.h"
 
 #define ROUNDS 200
 #define PAGES 256
 #define TOUCHED 0x2000000ULL
-
-static void report(const char *name, u64 start, u64 rounds)
-{
-	printf("count %s %lu\n", name, (unsigned long)((rdtsc() - start) / rounds));
-}
 
 static void l2_vmcalls(void)
 {
@@ -26,10 +19,10 @@ static void shadowed_read(void)
 
 	l1_prepare(l2_vmcalls);
 	EXPECT_EXIT(EXIT_VMCALL);
-	start = rdtsc();
+	start = bench_begin();
 	for (int i = 0; i < ROUNDS * 10; i++)
 		vmread_fast(VMCS_GUEST_RIP);
-	report("L1: VMREAD of a shadowed field", start, ROUNDS * 10);
+	bench_end("L1: VMREAD of a shadowed field", start, ROUNDS * 10);
 }
 
 static void unshadowed_write(void)
@@ -38,10 +31,10 @@ static void unshadowed_write(void)
 
 	l1_prepare(l2_vmcalls);
 	EXPECT_EXIT(EXIT_VMCALL);
-	start = rdtsc();
+	start = bench_begin();
 	for (int i = 0; i < ROUNDS; i++)
 		vmwrite_fast(VMCS_HOST_RSP, i);
-	report("L1: VMWRITE of an unshadowed field", start, ROUNDS);
+	bench_end("L1: VMWRITE of an unshadowed field", start, ROUNDS);
 }
 
 static void store_and_load(void)
@@ -50,28 +43,43 @@ static void store_and_load(void)
 
 	l1_prepare(l2_vmcalls);
 	EXPECT_EXIT(EXIT_VMCALL);
-	start = rdtsc();
+	start = bench_begin();
 	for (int i = 0; i < ROUNDS; i++)
 		asm volatile("vmptrst %0; vmptrld %0" : "+m"(v) : : "cc");
-	report("L1: VMPTRST and VMPTRLD", start, ROUNDS);
+	bench_end("L1: VMPTRST and VMPTRLD", start, ROUNDS);
 }
 
-static void reflected(void)
+/* @rsp: see vmresume_again(). */
+static void reflect(const char *name, u64 *rsp)
 {
-	u64 start;
+	u64 start = 0;
 
 	l1_prepare(l2_vmcalls);
 	for (int i = 0; i < 3; i++) {
 		EXPECT_EXIT(EXIT_VMCALL);
 		l1_skip_insn();
 	}
-	start = rdtsc();
-	for (int i = 0; i < ROUNDS; i++) {
-		vmresume(l1_vmx());
+	for (int i = -1; i < ROUNDS; i++) { /* the first one writes HOST_RSP */
+		if (!i)
+			start = bench_begin();
+		vmresume_again(l1_vmx(), rsp);
 		vmwrite_fast(VMCS_GUEST_RIP, vmread_fast(VMCS_GUEST_RIP) + 3);
 	}
-	report("L2: VMCALL, reflected and resumed", start, ROUNDS);
+	bench_end(name, start, ROUNDS);
 	GUEST_EXPECT(l1_vmread(VMCS_EXIT_REASON), EXIT_VMCALL);
+}
+
+/* As KVM writes the field: when it changes. */
+static void reflected(void)
+{
+	u64 rsp = 0;
+
+	reflect("L2: VMCALL, reflected and resumed", &rsp);
+}
+
+static void reflected_rsp(void)
+{
+	reflect("L2: the same, and L1 writes HOST_RSP each time", NULL);
 }
 
 static void l2_touches(void)
@@ -92,9 +100,9 @@ static void touch(const char *name, bool small)
 	l1_need_ept(0);
 	for (u64 i = 0; small && i < PAGES; i++)
 		(void)l1_ept_entry(vmx, TOUCHED + i * 4096);
-	start = rdtsc();
+	start = bench_begin();
 	EXPECT_EXIT(EXIT_VMCALL);
-	report(name, start, PAGES);
+	bench_end(name, start, PAGES);
 }
 
 static void touch_small(void)
@@ -113,38 +121,41 @@ static void launch_and_clear(void)
 	u64 start;
 
 	EXPECT_EXIT(EXIT_VMCALL);
-	start = rdtsc();
+	start = bench_begin();
 	for (int i = 0; i < 50; i++) {
 		vmclear((u64)vmx->vmcs);
 		vmptrld((u64)vmx->vmcs);
 		vmlaunch(vmx);
 	}
-	report("L1: VMCLEAR, VMPTRLD, VMLAUNCH to an exit", start, 50);
+	bench_end("L1: VMCLEAR, VMPTRLD, VMLAUNCH to an exit", start, 50);
 }
 
 /* What one write costs an L1 that does this for each entry. */
 static void state_anew(void)
 {
-	u64 start, spent = 0;
+	u64 start = 0;
 
 	l1_prepare(l2_vmcalls);
 	for (int round = 0; round < ROUNDS; round++) {
-		start = rdtsc();
+		if (round == ROUNDS - 1)
+			start = bench_begin();
 		for (enum segreg seg = SEG_ES; seg <= SEG_GS; seg++) {
 			vmwrite_fast(VMCS_SEG_LIMIT(seg), ~0u);
 			vmwrite_fast(VMCS_SEG_BASE(seg), 0);
 		}
-		spent = rdtsc() - start;
+		if (round == ROUNDS - 1)
+			bench_end("L1: VMWRITE of state that it writes for each entry", start, 12);
 		EXPECT_EXIT(EXIT_VMCALL);
 		l1_skip_insn();
 	}
-	report("L1: VMWRITE of state that it writes for each entry", rdtsc() - spent, 12);
 }
 
-CLAIMS = { { shadowed_read, "VMREAD of a shadowed field" },
+CLAIMS = { { bench_nothing, "two marks with nothing in between" },
+	   { shadowed_read, "VMREAD of a shadowed field" },
 	   { unshadowed_write, "VMWRITE of an unshadowed field" },
 	   { store_and_load, "VMPTRST and VMPTRLD" },
 	   { reflected, "L2's VMCALL, reflected and resumed" },
+	   { reflected_rsp, "the same, with a write of HOST_RSP" },
 	   { touch_small, "L2's first touch of a page that L1 maps by 4 KiB" },
 	   { touch_large, "L2's first touch, each 4 KiB of pages that L1 maps by 2 MiB" },
 	   { state_anew, "VMWRITE of L2's state before each entry" },

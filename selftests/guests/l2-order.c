@@ -123,6 +123,22 @@ static void window_before_l2s_interrupt(void)
 	on_trap(VECTOR, NULL);
 }
 
+static void nmi_window_before_l2s_interrupt(void)
+{
+	watch(VECTOR);
+	apic_enable();
+	prepare(nops, RFLAGS_IF);
+	l1_use_pin(PIN_NMI_EXITING | PIN_VIRTUAL_NMIS);
+	l1_use_proc(PROC_NMI_WINDOW);
+	apic_icr(0, VECTOR | ICR_SELF | ICR_ASSERT);
+	EXPECT_EXIT(EXIT_NMI_WINDOW);
+	expect_rip(nops);
+	take_interrupt();
+	l1_clear(VMCS_PROC_CTLS, PROC_NMI_WINDOW);
+	expect_end();
+	on_trap(VECTOR, NULL);
+}
+
 static void threshold_exits(u32 activity)
 {
 	u8 *vapic = page_alloc();
@@ -561,10 +577,49 @@ static void nmi_blocked_after_exit(void)
 	on_trap(VEC_NMI, NULL);
 }
 
+/* Makes L1 block NMIs, by an exit for one, with the next L2 prepared to take them itself. */
+static void block_nmis(void)
+{
+	struct l1_vmx *vmx = prepare(nmi_sender, 0);
+
+	vmx->regs[GPR_RCX] = ICR_NMI | ICR_ASSERT;
+	vmx->regs[GPR_RDX] = 0xfee00300;
+	apic_write(APIC_ICR_HIGH, 0);
+	l1_use_pin(PIN_NMI_EXITING);
+	EXPECT_EXIT(EXIT_EXCEPTION_NMI);
+	l1_clear(VMCS_PIN_CTLS, PIN_NMI_EXITING);
+	l1_vmwrite(VMCS_GUEST_RIP, (u64)nops);
+	l1_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
+}
+
+/* Both wait for L1, whose entry lets the NMI come. */
+static void nmi_of_l2_before_interrupt(void)
+{
+	watch(VEC_NMI);
+	watch(VECTOR);
+	apic_enable();
+	block_nmis();
+	l1_use_pin(PIN_EXT_INT_EXITING);
+	apic_icr(0, ICR_NMI | ICR_ASSERT);
+	apic_icr(0, VECTOR | ICR_SELF | ICR_ASSERT);
+	EXPECT_EXIT(EXIT_EXT_INT);
+	GUEST_ASSERT(l1_vmread(VMCS_GUEST_RIP) != (u64)nops);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_INTERRUPTIBILITY), IRQBLK_NMI);
+	GUEST_EXPECT(seen[1], 0);
+	take_interrupt();
+	expect_end();
+	GUEST_EXPECT(seen[1], 1);
+	GUEST_EXPECT(seen[0], 1);
+	on_trap(VECTOR, NULL);
+	on_trap(VEC_NMI, NULL);
+}
+
 CLAIMS = { { timer_windows_interrupt,
 	     "the timer, then the NMI window, the interrupt window, the interrupt" },
 	   { window_before_l2s_interrupt,
 	     "the interrupt window, then an interrupt that L2 takes itself" },
+	   { nmi_window_before_l2s_interrupt,
+	     "the NMI window, then an interrupt that L2 takes itself" },
 	   { threshold_before_l2s_interrupt,
 	     "TPR below the threshold, then an interrupt that L2 takes itself" },
 	   { threshold_keeps_hlt, "the same from HLT, where L2 stays" },
@@ -591,4 +646,5 @@ CLAIMS = { { timer_windows_interrupt,
 	   { watch_operand, "a data breakpoint on VMPTRST's operand" },
 	   { resume_flag_ends, "RF ends with CPUID, which L0 runs" },
 	   { nmi_blocked_after_exit, "an NMI's exit blocks NMIs until IRET" },
+	   { nmi_of_l2_before_interrupt, "an NMI that L2 takes itself, then an interrupt's exit" },
 	   END_OF_CLAIMS };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * u64 l2_enter(u64 regs[16], bool resume): VM entry with L2's registers.
+ * u64 l2_enter(u64 regs[16], bool resume, u64 *rsp): VM entry with L2's registers.
+ * With rsp, HOST_RSP is written only if it is to be another than *rsp.
  * 0: L2 ran and exited, regs are its own now. 1: VMfailInvalid, 2: VMfailValid,
  * 3: the instruction trapped.
  */
@@ -17,8 +18,14 @@ l2_enter:
 	push %r14
 	push %r15
 	push %rdi
-	mov $ENC_HOST_RSP, %eax
-0:	vmwrite %rsp, %rax
+	test %rdx, %rdx
+	jz 0f
+	cmp %rsp, (%rdx)
+	je 7f
+	mov %rsp, (%rdx)
+0:	mov $ENC_HOST_RSP, %eax
+8:	vmwrite %rsp, %rax
+7:
 	test %sil, %sil
 	mov 0x00(%rdi), %rax
 	mov 0x08(%rdi), %rcx
@@ -83,7 +90,7 @@ l2_return:
 	jmp l2_return
 
 	.pushsection .catch_table, "a"
-	.quad 0b, 4b
+	.quad 8b, 4b
 	.quad 1b, 4b
 	.quad 2b, 4b
 	.popsection

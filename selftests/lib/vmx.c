@@ -3,7 +3,7 @@
 #include "boot.h"
 #include "vmx.h"
 
-u64 l2_enter(u64 regs[NR_GPRS], bool resume);
+u64 l2_enter(u64 regs[NR_GPRS], bool resume, u64 *rsp);
 extern u8 l2_return[];
 
 static struct l1_vmx l1_state[MAX_CPUS];
@@ -43,9 +43,9 @@ u64 vmread(u64 field, u64 *v)
 	return vmx_outcome(trap, cf, zf);
 }
 
-static u64 enter(struct l1_vmx *vmx, bool resume)
+static u64 enter(struct l1_vmx *vmx, bool resume, u64 *rsp)
 {
-	u64 how = l2_enter(vmx->regs, resume);
+	u64 how = l2_enter(vmx->regs, resume, rsp);
 	u64 reason = 0;
 
 	if (!how) {
@@ -59,12 +59,17 @@ static u64 enter(struct l1_vmx *vmx, bool resume)
 
 u64 vmlaunch(struct l1_vmx *vmx)
 {
-	return enter(vmx, false);
+	return enter(vmx, false, NULL);
 }
 
 u64 vmresume(struct l1_vmx *vmx)
 {
-	return enter(vmx, true);
+	return enter(vmx, true, NULL);
+}
+
+u64 vmresume_again(struct l1_vmx *vmx, u64 *rsp)
+{
+	return enter(vmx, true, rsp);
 }
 
 static void outcome_text(u64 v)

@@ -107,6 +107,8 @@ u64 vmread(u64 field, u64 *v);
 /* The current VMCS as it is; enter.S saves and loads all registers. */
 u64 vmlaunch(struct l1_vmx *vmx);
 u64 vmresume(struct l1_vmx *vmx);
+/* HOST_RSP is written only if it is not *@rsp, which is changed then; NULL: always. */
+u64 vmresume_again(struct l1_vmx *vmx, u64 *rsp);
 
 /* Bare forms for the bench: no outcome, no trap. */
 static inline u64 vmread_fast(u64 field)

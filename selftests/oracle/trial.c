@@ -376,13 +376,19 @@ static void clear_vmcs(struct l1_vmx *vmx)
 	vmx->launched = false;
 }
 
-void trial_init(struct l1_vmx *vmx)
+/* And all are written anew: an exit changes some that nobody reads, as IA-32e mode's control. */
+static void forget_vmcs(struct l1_vmx *vmx)
 {
 	clear_vmcs(vmx);
-	reset_msrs();
-	reset_drs();
 	for (u32 i = 0; i < NR_FIELDS; i++)
 		known[i] = UNKNOWN;
+}
+
+void trial_init(struct l1_vmx *vmx)
+{
+	forget_vmcs(vmx);
+	reset_msrs();
+	reset_drs();
 }
 
 /* --- one entry --------------------------------------------------------------------------------------- */
@@ -530,7 +536,7 @@ static u64 enter_once(struct l1_vmx *vmx, struct trial *t, struct outcome *o, bo
  */
 static void forget(struct l1_vmx *vmx)
 {
-	clear_vmcs(vmx);
+	forget_vmcs(vmx);
 	memory_forget();
 	restore_host();
 	reset_drs();

@@ -11,6 +11,7 @@
 #define STORE (CODE + NOPS)
 #define INT3 (STORE + 5)
 #define OUT (INT3 + 1)
+#define FLAG_TF 0x100
 #define BP_HANDLER 0x700 /* out %al,$0x11; iret */
 
 static struct vm *vm;
@@ -148,6 +149,44 @@ static void injection(void)
 	debug(0, 0, 0);
 }
 
+/* What waits when OUT is done, with these flags. */
+static struct kvm_vcpu_events events_after_out(u64 rflags)
+{
+	struct kvm_vcpu_events events = {};
+	struct kvm_regs regs;
+
+	start();
+	ioctl(fd, KVM_GET_REGS, &regs);
+	regs.rip = OUT;
+	regs.rflags |= rflags;
+	ioctl(fd, KVM_SET_REGS, &regs);
+	expect_port(0x10, "OUT exits");
+	run->immediate_exit = 1;
+	ioctl(fd, KVM_RUN, 0);
+	run->immediate_exit = 0;
+	if (ioctl(fd, KVM_GET_VCPU_EVENTS, &events))
+		tap_bail("KVM_GET_VCPU_EVENTS");
+	return events;
+}
+
+/*
+ * The trap that is due after OUT would be lost to who moves the vCPU then. It is asked for here,
+ * as an emulated processor may make up for it where it has just mapped the guest's memory.
+ */
+static void due_trap(void)
+{
+	struct kvm_vcpu_events events = events_after_out(FLAG_TF);
+	struct kvm_debugregs regs = {};
+
+	tap_ok(events.exception.injected && events.exception.nr == 1,
+	       "the trap after an instruction that is done is an event");
+	ioctl(fd, KVM_GET_DEBUGREGS, &regs);
+	tap_ok((regs.dr6 & 0x400f) == 0x4000, "DR6 has it");
+	expect_port(0x11, "the guest takes it");
+	events = events_after_out(0);
+	tap_ok(!events.exception.injected, "without RFLAGS.TF none is due");
+}
+
 int main(void)
 {
 	vm = vm_new(1 << 20);
@@ -163,6 +202,8 @@ int main(void)
 	single_steps();
 	steps_without_interrupts();
 	injection();
+	*(u32 *)(vm->ram + 1 * 4) = BP_HANDLER;
+	due_trap();
 	vm_free(vm);
 	return tap_done();
 }

@@ -2,8 +2,9 @@
 /*
  * Every ioctl, from one table: on the wrong kind of file and with another size
  * it does not exist; with a pointer that is not the caller's it is EFAULT; with
- * an unaligned one it works; with random contents it is done or refused by an
- * errno, and the VM lives on.
+ * an unaligned one it works; what only takes is content with memory that only can
+ * be read; with random contents it is done or refused by an errno, and the VM
+ * lives on.
  */
 #include <linux/types.h>
 #include <stdio.h>
@@ -207,6 +208,33 @@ static void unaligned(const struct row *row)
 	tap_ok(a == b && !memcmp(even, odd + 1, sizeof(even)), "%s: to an odd address", row->name);
 }
 
+/* What the command's number says of the direction is not always so. */
+static void read_only(void)
+{
+	struct kvm_irqchip *chip =
+		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct kvm_irqchip *level = chip + 1;
+	struct kvm_clear_dirty_log *log = (void *)(chip + 2);
+
+	chip->chip_id = KVM_IRQCHIP_IOAPIC;
+	ioctl(vm->fd, KVM_GET_IRQCHIP, chip);
+	log->slot = 5;
+	log->num_pages = 1;
+	log->dirty_bitmap = level; /* which has no bit set */
+	mprotect(chip, PAGE, PROT_READ);
+	tap_ok(!ioctl(vm->fd, KVM_SET_IRQCHIP, chip), "KVM_SET_IRQCHIP only takes");
+	tap_ok(answers(vm->fd, KVM_GET_IRQCHIP, (unsigned long)chip, EFAULT),
+	       "KVM_GET_IRQCHIP gives");
+	tap_ok(!ioctl(vm->fd, KVM_IRQ_LINE, level), "KVM_IRQ_LINE only takes");
+	tap_ok(answers(vm->fd, KVM_IRQ_LINE_STATUS, (unsigned long)level, EFAULT),
+	       "KVM_IRQ_LINE_STATUS gives");
+	tap_ok(!vm_set_region(vm->fd, log->slot, KVM_MEM_LOG_DIRTY_PAGES, 1 << 30, PAGE, chip) &&
+		       !ioctl(vm->fd, KVM_CLEAR_DIRTY_LOG, log),
+	       "KVM_CLEAR_DIRTY_LOG only takes");
+	vm_set_region(vm->fd, log->slot, 0, 1 << 30, 0, chip);
+	munmap(chip, PAGE);
+}
+
 static u64 seed = 88172645463325252ull;
 
 static u64 next_random(void)
@@ -265,6 +293,10 @@ static void alive(void)
 	vm_set_cpuid(other, 0, false);
 	vm_real_mode(other, 0, 0x500);
 	other->ram[0x500] = 0xf4;
+	tap_ok(answers(other->cpu[0].fd, KVM_GET_LAPIC, 8, EINVAL) &&
+		       answers(other->cpu[0].fd, KVM_SET_LAPIC, 8, EINVAL) &&
+		       answers(other->cpu[0].fd, KVM_SET_VAPIC_ADDR, 8, EINVAL),
+	       "without a LAPIC that is what is wrong, not the pointer");
 	tap_ok(!ioctl(other->cpu[0].fd, KVM_RUN, 0) &&
 		       other->cpu[0].run->exit_reason == KVM_EXIT_HLT,
 	       "after all that another VM runs");
@@ -291,6 +323,7 @@ int main(void)
 		bad_pointers(&rows[i]);
 		unaligned(&rows[i]);
 	}
+	read_only();
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (rows[i].flags & POINTER)
 			random_contents(&rows[i]);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* KVM_GET_STATS_FD: a file that describes itself, and counts what happens. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "vm.h"
 
@@ -37,6 +39,33 @@ static void description(int fd, const char *what)
 	tap_ok(write(fd, id, 8) == -1, "%s: is not written to", what);
 }
 
+/* A forked child has another memory: it may see counters, and nothing else. */
+static void another_process(void)
+{
+	char want[32], id[48] = { 0 };
+	int status = 1, pid = fork();
+
+	if (!pid) {
+		int fd = ioctl(vm->fd, KVM_GET_STATS_FD, 0);
+
+		snprintf(want, sizeof(want), "kvm-%d", getppid());
+		pread(fd, id, sizeof(id) - 1, sizeof(struct kvm_stats_header));
+		if (fd < 0 || strcmp(id, want))
+			_exit(2);
+		if (ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_HLT) != -1 || errno != EIO)
+			_exit(3);
+		if (ioctl(vm->cpu[0].fd, KVM_GET_STATS_FD, 0) != -1 || errno != EIO)
+			_exit(4);
+		if (ioctl(vm->fd, KVM_GET_STATS_FD + 0x55, 0) != -1 || errno != EIO)
+			_exit(5);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	tap_ok(!status, "another process gets the VM's counters, under its maker's id, and EIO");
+	if (status)
+		tap_note("status %#x", status);
+}
+
 static void run_guest(void)
 {
 	for (int i = 0; i < EXITS; i++)
@@ -62,6 +91,8 @@ int main(void)
 	tap_ok(vm_stats >= 0 && cpu_stats >= 0 && other_stats >= 0, "KVM_GET_STATS_FD");
 	description(vm_stats, "the VM's");
 	description(cpu_stats, "a vCPU's");
+	if (!dev_is_kvm()) /* which answers the VM's own process only */
+		another_process();
 	before = stat_value(cpu_stats, "io_exits");
 	run_guest();
 	tap_ok(stat_value(cpu_stats, "io_exits") == before + EXITS, "five OUTs are five io_exits");

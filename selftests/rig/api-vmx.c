@@ -19,7 +19,10 @@
 
 #define MSR_FEATURE_CONTROL 0x3a
 #define MSR_VMX_BASIC 0x480
+#define MSR_VMX_PROC2 0x48b
 #define MSR_VMX_TRUE_PIN 0x48d
+#define MSR_VMX_VMFUNC 0x491
+#define MAY_VMFUNC (1ull << (32 + 13))
 #define PREEMPT_TIMER (1ull << (32 + 6)) /* may be 1 */
 #define FIELD_PREEMPT_TIMER 0x482e	 /* which the processor may serve from a shadow VMCS */
 #define LOCKED 1
@@ -174,6 +177,23 @@ static void withdrawn(void)
 	set_msr(MSR_VMX_TRUE_PIN, pin);
 }
 
+/* All MSRs of the list can be read and written for that. */
+static void list_stays_whole(void)
+{
+	u64 proc2 = get_msr(MSR_VMX_PROC2), functions;
+
+	if (!(proc2 & MAY_VMFUNC)) {
+		tap_skip("the processor has none", "VM functions taken away");
+		return;
+	}
+	functions = get_msr(MSR_VMX_VMFUNC);
+	set_msr(MSR_VMX_PROC2, proc2 & ~MAY_VMFUNC);
+	tap_ok(!get_msr(MSR_VMX_VMFUNC), "the MSR of VM functions that are taken away is 0");
+	set_msr(MSR_VMX_VMFUNC, 0);
+	set_msr(MSR_VMX_PROC2, proc2);
+	tap_ok(get_msr(MSR_VMX_VMFUNC) == functions, "0 in it, as in a list, takes nothing away");
+}
+
 /* CPUID may say what it likes: what L1 hands the processor is as wide as that takes it. */
 static void wide_addresses(void)
 {
@@ -219,6 +239,7 @@ int main(void)
 		read_only_slot();
 		device();
 		withdrawn(); /* it has every field, always */
+		list_stays_whole();
 	}
 	vm_free(vm);
 	return tap_done();

@@ -202,7 +202,7 @@ refused 2 "keep one of them" stat --once --interval 1
 refused 2 "takes no value" doctor --json=yes
 refused 2 "takes no argument" doctor now
 refused 2 "1 to 3600" stat --interval 0
-refused 4 "there is no /sys/kernel/debug/nothing" stat --once --device /dev/nothing
+refused 4 "neither abyme's device nor KVM's" stat --once --device /dev/nothing
 
 # A stranger is told which group to join.
 mknod node c "$(printf %d "0x$(stat -c %t "$device")")" "$(printf %d "0x$(stat -c %T "$device")")"
@@ -223,9 +223,9 @@ if su -s /bin/sh -c true nobody 2>/dev/null && [ -n "$group" ]; then
 	su -s /bin/sh -c "abyme run --device $dir/node $dir/debug-exit" nobody </dev/null >out 2>said
 	[ $? = 4 ] && grep -q "you may not read it" said
 	claim "and that a file is not for reading" $?
-	su -s /bin/sh -c "abyme stat" nobody </dev/null >out 2>said
+	su -s /bin/sh -c "abyme stat --device /dev/kvm" nobody </dev/null >out 2>said
 	[ $? = 4 ] && grep -q "sudo abyme stat" said
-	claim "and who may see counters" $?
+	claim "and who may see KVM's counters" $?
 	chmod 600 node
 	su -s /bin/sh -c "abyme doctor --device $dir/node" nobody </dev/null >out 2>said
 	[ $? = 2 ] && grep -q "give it to the group kvm" out

@@ -76,6 +76,11 @@ int machine_set(struct vm *vm, struct machine *m, enum part part);
 /* A whole list; what fails ends the test by its name. */
 void machine_get_all(struct vm *vm, struct machine *m, const enum part *parts);
 void machine_set_all(struct vm *vm, struct machine *m, const enum part *parts);
+/*
+ * Takes from two states of one machine, saved after each other, what need not be the same.
+ * Either is good for nothing but a comparison then.
+ */
+void machine_forget(struct machine *was, struct machine *is);
 /* The entry of an MSR that was saved, or NULL. */
 struct kvm_msr_entry *machine_msr(struct machine *m, u32 index);
 

@@ -98,7 +98,7 @@ run()
 	step 2
 	step 3
 	taken=$((before - $(free_kib) - $(anon) + own))
-	ept=$(($(cat /sys/kernel/debug/abyme/$pid-*/ept_pages) * 4))
+	ept=$(abyme stat --once --pid $pid | awk '$1 == "ept_pages" { print $2 * 4 }')
 	paging=$(awk '/VmPTE/ { print $2 }' /proc/$pid/status)
 	printf n >&6
 	wait $pid

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * saved [-e N] [-o ORDER] [IMAGE...]: whenever the image writes port 0x80, and at each Nth of
+ * saved [-e N] [-o ORDER] [-t SECONDS] [IMAGE...]: whenever the image writes port 0x80, and at each Nth of
  * its exits, all that the API has of its machine is saved, set in a new VM on the same
  * memory, and read again, which must give the same. The image goes on there, must say what
  * it says when it is left in peace, and end in the same state.
@@ -15,17 +15,18 @@
 
 #define RAM (32u << 20)
 #define IMAGES "/lib/abyme/guests/"
-#define LIMIT 15 /* seconds for one run of an image */
+#define LIMIT 15 /* seconds for one run of an image, if -t says no other */
 
 /*
- * And at which of its exits an image is moved besides. None that steps through memory which
+ * And at which of its exits an image is moved besides: each one takes minutes, which
+ * `scripts/check saved` has. None that steps through memory which
  * the new VM has not mapped yet: see docs/RIG.md for what Bochs does then.
  */
 static const struct {
 	const char *name;
 	unsigned int every;
 } standard[] = {
-	{ "l1-saved", 0 },
+	{ "l1-saved", 19 },
 	{ "l2-crossing", 40 },
 	{ "l1-cet", 7 },
 	{ "l2-cet", 20 },
@@ -42,25 +43,9 @@ static const struct {
 };
 
 static u32 moves, differences;
-static int first_order, last_order; /* QEMU's alone, if nothing else is asked for */
-
-/* A VM with the memory of @old, which is none after this. */
-static struct vm *inherit(struct vm *old)
-{
-	struct vm *vm = vm_new(RAM);
-	u8 *own = vm->ram;
-
-	vm_irqchip(vm);
-	if (vm_set_region(vm->fd, 0, 0, 0, 0, NULL) ||
-	    vm_set_region(vm->fd, 0, 0, 0, RAM, old->ram))
-		tap_bail("KVM_SET_USER_MEMORY_REGION");
-	vm->ram = old->ram;
-	old->ram = own;
-	for (int i = 0; i < old->cpu_count; i++)
-		vm_add_cpu(vm);
-	vm_free(old);
-	return vm;
-}
+static int first_order, last_order = ARRAY_SIZE(orders) - 1;
+static unsigned int limit = LIMIT;
+static volatile sig_atomic_t too_long;
 
 static void compare(const char *name, const void *a, const void *b, size_t size)
 {
@@ -75,78 +60,9 @@ static void compare(const char *name, const void *a, const void *b, size_t size)
 		tap_note("%s differs at byte 0x%zx: 0x%x, was 0x%x", name, i, y[i], x[i]);
 }
 
-/* MSRs that are clocks: IA32_TSC, Hyper-V's run time and reference time. */
-static void forget_clocks(struct machine *m)
-{
-	static const u32 clocks[] = { 0x10, 0x40000010, 0x40000020 };
-
-	for (u32 i = 0; i < ARRAY_SIZE(clocks); i++)
-		if (machine_msr(m, clocks[i]))
-			machine_msr(m, clocks[i])->data = 0;
-}
-
-/* What an unusable segment has beside that is nothing. */
-static void forget_unusable(struct kvm_sregs2 *s)
-{
-	struct kvm_segment *all[] = { &s->cs, &s->ds, &s->es, &s->fs,
-				      &s->gs, &s->ss, &s->tr, &s->ldt };
-
-	for (u32 i = 0; i < ARRAY_SIZE(all); i++)
-		if (all[i]->unusable)
-			*all[i] = (struct kvm_segment){ .base = all[i]->base, .unusable = 1 };
-}
-
-/* The current count of the LAPIC's timer, which runs. */
-static void forget_count(struct machine *m)
-{
-	memset(m->lapic.regs + 0x390, 0, 4);
-}
-
-/* Without its capability an exception that waits is told as one in delivery, too. */
-static void forget_pending(struct kvm_vcpu_events *e)
-{
-	if (e->exception.injected)
-		e->exception.pending = 0;
-}
-
-/* A timer that ran when it was saved may have expired since. */
-static void forget_expired(struct machine *was, struct machine *is)
-{
-	const u32 *lvt = (u32 *)(was->lapic.regs + 0x320);
-	const u32 *initial = (u32 *)(was->lapic.regs + 0x380);
-	const struct kvm_msr_entry *deadline = machine_msr(was, 0x6e0);
-	u32 at = 0x200 + (*lvt & 0xff) / 32 * 0x10 + (*lvt & 0xff) % 32 / 8;
-	u8 bit = 1 << (*lvt & 7);
-
-	if (!*initial && !(deadline && deadline->data))
-		return;
-	was->lapic.regs[at] |= is->lapic.regs[at] & bit;
-}
-
-/* MXCSR_MASK is the processor's, and KVM_SET_FPU has none. */
-static void forget_mask(struct kvm_xsave *xsave)
-{
-	xsave->region[7] = 0;
-}
-
 static void compare_all(struct machine *was, struct machine *is)
 {
-	forget_clocks(was);
-	forget_clocks(is);
-	forget_unusable(&was->sregs2);
-	forget_unusable(&is->sregs2);
-	forget_expired(was, is);
-	forget_count(was);
-	forget_count(is);
-	forget_pending(&was->events);
-	forget_pending(&is->events);
-	forget_mask(&was->xsave);
-	forget_mask(&is->xsave);
-	/* Time has passed; and when counting began is asked for by a count that is read. */
-	for (int i = 0; i < 3; i++)
-		was->pit.channels[i].count_load_time = is->pit.channels[i].count_load_time = 0;
-	was->nested.state.hdr.vmx.preemption_timer_deadline = 0;
-	is->nested.state.hdr.vmx.preemption_timer_deadline = 0;
+	machine_forget(was, is);
 #define SAME(member) compare(#member, &was->member, &is->member, sizeof(was->member))
 	SAME(msrs);
 	SAME(nested);
@@ -234,7 +150,7 @@ static struct vm *move(struct vm *vm, int order)
 	if (machine_get(vm, &was[0], PART_PIT))
 		tap_bail("KVM_GET_PIT2");
 	since = clock_ns();
-	vm = inherit(vm);
+	vm = vm_inherit(vm);
 	for (cpu = 0; cpu < cpus; cpu++) {
 		restore(vm, cpu, &was[cpu], orders[order].sets, since);
 		/* Cloud Hypervisor has its own PIT and PIC, and forgets the debug registers. */
@@ -249,8 +165,9 @@ static struct vm *move(struct vm *vm, int order)
 	return vm;
 }
 
-static void nothing(__attribute__((unused)) int sig)
+static void on_alarm(__attribute__((unused)) int sig)
 {
+	too_long = 1;
 }
 
 /* Of an image that came to no end. */
@@ -262,7 +179,7 @@ static void note_place(const struct vm *vm)
 	if (ioctl(vm->cpu[0].fd, KVM_GET_REGS, &regs) ||
 	    ioctl(vm->cpu[0].fd, KVM_GET_MP_STATE, &mp))
 		tap_bail("KVM_GET_REGS");
-	tap_note("no end after %d s: RIP %#llx, RFLAGS %#llx, MP state %u, %u moves", LIMIT,
+	tap_note("no end after %u s: RIP %#llx, RFLAGS %#llx, MP state %u, %u moves", limit,
 		 regs.rip, regs.rflags, mp.mp_state, moves);
 }
 
@@ -282,12 +199,13 @@ static char *run_image(const char *path, int order, struct machine *last)
 		tap_bail(path);
 	image_start(vm, entry, strstr(path, "/l2-"));
 	image_console = open_memstream(&said, &size);
-	alarm(LIMIT);
-	while ((end = image_run(vm, "", &status)) == IMAGE_MARK)
+	too_long = 0;
+	alarm(limit);
+	while ((end = image_run(vm, "", &status)) == IMAGE_MARK && !too_long)
 		if (order >= 0)
 			vm = move(vm, order);
 	alarm(0);
-	if (end == IMAGE_SIGNAL)
+	if (too_long)
 		note_place(vm);
 	fprintf(image_console, "end %d, status %u\n", end, status);
 	save(vm, 0, last, nothing_more);
@@ -327,8 +245,7 @@ static bool says_the_same(char *alone, char *moved)
 /* Of what no clock and no address of a moment is in. */
 static void compare_end(struct machine *was, struct machine *is)
 {
-	forget_unusable(&was->sregs2);
-	forget_unusable(&is->sregs2);
+	machine_forget(was, is);
 	compare("sregs2 at the end", &was->sregs2, &is->sregs2, sizeof(was->sregs2));
 	compare("debugregs at the end", &was->debugregs, &is->debugregs, sizeof(was->debugregs));
 	compare("ssp at the end", &was->ssp, &is->ssp, sizeof(was->ssp));
@@ -403,15 +320,16 @@ static void second_cpu(int order)
 
 int main(int argc, char **argv)
 {
-	struct sigaction action = { .sa_handler = nothing };
+	struct sigaction action = { .sa_handler = on_alarm };
 	int opt;
 
 	sigaction(SIGALRM, &action, NULL);
-	while ((opt = getopt(argc, argv, "e:o:")) != -1) {
+	while ((opt = getopt(argc, argv, "e:o:t:")) != -1) {
 		switch (opt) {
 		case 'e': image_every = atoi(optarg); break;
 		case 'o': first_order = last_order = atoi(optarg); break;
-		default: tap_bail("usage: saved [-e N] [-o ORDER] [IMAGE...]");
+		case 't': limit = atoi(optarg); break;
+		default: tap_bail("usage: saved [-e N] [-o ORDER] [-t SECONDS] [IMAGE...]");
 		}
 	}
 	if (first_order < 0 || last_order >= (int)ARRAY_SIZE(orders))

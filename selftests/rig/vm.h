@@ -85,6 +85,8 @@ int vm_cap(int fd, int cap);
 
 /* Everything here ends the test when it fails. */
 struct vm *vm_new(size_t ram_size);
+/* Its memory from huge pages, as the launcher's is. */
+struct vm *vm_new_huge(size_t ram_size);
 void vm_irqchip(struct vm *vm);
 int vm_add_cpu(struct vm *vm);
 int vm_add_cpu_id(struct vm *vm, u32 id); /* the number is another than the index */
@@ -105,6 +107,8 @@ void vm_flat_mode(struct vm *vm, int cpu, u32 eip);
 #define LONG_CR0 0x80000031
 #define LONG_CR4 0x2020
 void vm_long_mode(struct vm *vm, int cpu, u32 handler);
+/* A new VM with an irqchip, as many vCPUs and the memory of @old, which is none after this. */
+struct vm *vm_inherit(struct vm *old);
 void vm_free(struct vm *vm);
 /* KVM_RUN for at most 200 ms. Return: the exit's reason; 0: none meanwhile; -1: an error. */
 int vm_run(struct vm *vm, int cpu);

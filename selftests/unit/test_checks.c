@@ -14,24 +14,12 @@
 #include "nested/caps.h"
 
 /* The files themselves, for their predicates: each row is asked on its own. */
-#define checks checks_of_ctls
 #include "../../kmod/nested/check/ctls.c"
-#undef checks
-#define checks checks_of_host
 #include "../../kmod/nested/check/host.c"
-#undef checks
-#define checks checks_of_guest
 #include "../../kmod/nested/check/guest.c"
-#undef checks
-#define checks checks_of_segs
 #include "../../kmod/nested/check/segs.c"
-#undef checks
-#define checks checks_of_insn
 #include "../../kmod/nested/check/insn.c"
-#undef checks
-#define checks checks_of_msrs
 #include "../../kmod/nested/msr_lists.c"
-#undef checks
 
 static struct vmcs12 vm;
 static struct vmx_caps caps;
@@ -245,6 +233,9 @@ struct test_case {
 };
 
 /* clang-format off */
+#undef C
+#undef I
+#undef M
 #define C(id, field, section, message, predicate) \
 	static bool holds_##id(void) { return predicate; }
 #define I(insn_, id, error, operand, value, section, message, predicate) \

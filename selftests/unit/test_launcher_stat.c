@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* abyme stat: counters out of a VM's directory, and what became of them since. */
-/* sources: userspace/stat.c userspace/optparse.c userspace/units.c userspace/err.c */
+/* abyme stat: counters out of a VM's statistics or directory, and what became of them since. */
+/* sources: userspace/stat.c userspace/stat_source.c userspace/optparse.c userspace/units.c userspace/err.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/kvm.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -73,6 +74,70 @@ static void a_vm_that_ended_has_none(void **state)
 	assert_int_equal(counters.count, 0);
 }
 
+/* As a statistics fd is read: header, two descriptors, two values. Name 2 is the lesser. */
+#define NAME 16
+static struct image {
+	struct kvm_stats_header head;
+	struct {
+		struct kvm_stats_desc desc;
+		char name[NAME];
+	} of[2];
+	uint64_t value[2];
+} image;
+
+static int parse(size_t size)
+{
+	return counters_parse(&counters, &image, size);
+}
+
+static int make_image(void **state)
+{
+	(void)state;
+	image = (struct image){
+		.head = { .name_size = NAME,
+			  .num_desc = 2,
+			  .desc_offset = offsetof(struct image, of),
+			  .data_offset = offsetof(struct image, value) },
+		.of = { { { .size = 1 }, "pages" }, { { .size = 1, .offset = 8 }, "exits" } },
+		.value = { 7, UINT64_MAX },
+	};
+	return 0;
+}
+
+static void statistics_describe_themselves(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(sizeof(image)), 0);
+	assert_int_equal(counters.count, 2);
+	assert_string_equal(counters.counter[0].name, "exits");
+	assert_int_equal(counters.counter[0].value, UINT64_MAX);
+	assert_int_equal(counters.counter[1].value, 7);
+}
+
+static void histograms_are_left_out(void **state)
+{
+	(void)state;
+	image.of[0].desc.size = 2;
+	assert_int_equal(parse(sizeof(image)), 0);
+	assert_int_equal(counters.count, 1);
+	assert_string_equal(counters.counter[0].name, "exits");
+}
+
+static void what_reaches_past_the_end_is_refused(void **state)
+{
+	(void)state;
+	for (size_t size = 0; size < sizeof(image); size++)
+		assert_int_equal(parse(size), -1);
+	image.head.num_desc = UINT32_MAX;
+	assert_int_equal(parse(sizeof(image)), -1);
+	image.head.num_desc = 2;
+	image.of[1].desc.offset = UINT32_MAX;
+	assert_int_equal(parse(sizeof(image)), -1);
+	image.of[1].desc.offset = 8;
+	memset(image.of[1].name, 'x', NAME);
+	assert_int_equal(parse(sizeof(image)), -1);
+}
+
 static void what_shrinks_has_a_negative_rate(void **state)
 {
 	struct counters before = { 1, { { "pages", 10 } } };
@@ -100,6 +165,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(counters_come_in_order_of_their_names, setup,
 						teardown),
 		cmocka_unit_test(a_vm_that_ended_has_none),
+		cmocka_unit_test_setup(statistics_describe_themselves, make_image),
+		cmocka_unit_test_setup(histograms_are_left_out, make_image),
+		cmocka_unit_test_setup(what_reaches_past_the_end_is_refused, make_image),
 		cmocka_unit_test(what_shrinks_has_a_negative_rate),
 		cmocka_unit_test(directories_of_vms_are_told_by_their_names),
 	};

@@ -18,6 +18,7 @@
 
 #include <vmx/caps.h>
 #include <vmx/controls.h>
+#include <vmx/cr.h>
 #include <vmx/info.h>
 #include <vmx/types.h>
 
@@ -78,7 +79,7 @@ bool check_eptp(const struct vmx_caps *caps, u8 maxphyaddr, u64 eptp);
 /* Does L2 use PAE paging, and so have PDPTEs to load? */
 static inline bool vmcs12_pae(const struct vmcs12 *v)
 {
-	return (v->guest_cr0 & BIT_ULL(31)) && (v->guest_cr4 & BIT_ULL(5)) &&
+	return (v->guest_cr0 & CR0_PG) && (v->guest_cr4 & CR4_PAE) &&
 	       !(v->entry_ctls & ENTRYC_GUEST_64);
 }
 

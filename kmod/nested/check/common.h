@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What predicates of the checks have in common, and the machinery of tables. */
+/* What predicates of the checks have in common, and what becomes of a table's row. */
 #ifndef NESTED_CHECK_COMMON_H
 #define NESTED_CHECK_COMMON_H
 
 #include <vmx/cet.h>
 
+#include "cpu/cr_checks.h"
 #include "nested/check/check.h"
 
-#define CR0_PE BIT_ULL(0)
-#define CR0_WP BIT_ULL(16)
-#define CR0_PG BIT_ULL(31)
-#define CR4_PAE BIT_ULL(5)
-#define CR4_PCIDE BIT_ULL(17)
-#define CR4_CET BIT_ULL(23)
-#define EFER_LME_BIT BIT_ULL(8)
-#define EFER_LMA_BIT BIT_ULL(10)
 #define RFLAGS_TF BIT_ULL(8)
 #define RFLAGS_IF BIT_ULL(9)
 #define RFLAGS_VM BIT_ULL(17)
@@ -45,23 +38,20 @@
 #define SDM_VMCALL "VMCALL - Call to VM Monitor"
 
 /*
- * What C() is while a table of checks is included. Three times: for an
- * enumeration of its rows; for an array with each row's id, section, message
- * and field, indexed by that; and for the evaluation, in a function that has c
- * and v and returns a struct check. The strings are apart from the code, so
- * that checks that pass touch none of them.
+ * What a row is where its table is included: in a function that returns the first
+ * struct check that fails. The strings are apart from the code, so that checks that
+ * pass touch none of them.
  */
-#define CHECK_ENUM(id, field, section, message, predicate) CHECK_##id,
-#define CHECK_DESC(id_, field_, section_, message_, predicate_) \
-	[CHECK_##id_] = {                                       \
-		.id = #id_,                                     \
-		.section = (section_),                          \
-		.message = (message_),                          \
-		.field = VMCS_##field_,                         \
-	},
-#define CHECK_EVAL(id, field, section, message, predicate) \
-	if (unlikely(!(predicate)))                        \
-		return &checks[CHECK_##id];
+#define CHECK_ROW(predicate, ...)                                \
+	if (unlikely(!(predicate))) {                            \
+		static const struct check row = { __VA_ARGS__ }; \
+		return &row;                                     \
+	}
+
+/* Of the tables about fields; the function has c and v. */
+#define C(id_, field_, section_, message_, predicate)                                   \
+	CHECK_ROW(predicate, .id = #id_, .field = VMCS_##field_, .section = (section_), \
+		  .message = (message_))
 
 static inline bool has_pin(const struct vmcs12 *v, u32 bits)
 {
@@ -93,15 +83,30 @@ static inline bool guest_64(const struct vmcs12 *v)
 	return has_entry(v, ENTRYC_GUEST_64);
 }
 
-/* Is @a a physical address within the width, aligned to @align? */
-static inline bool pa_valid(const struct check_ctx *c, u64 a, u64 align)
+static inline bool injects(const struct vmcs12 *v)
 {
-	return !(a >> c->maxphyaddr) && !(a & (align - 1));
+	return v->entry_intr_info & INTR_VALID;
+}
+
+static inline u32 injected_type(const struct vmcs12 *v)
+{
+	return v->entry_intr_info & INTR_TYPE_MASK;
+}
+
+static inline bool injecting(const struct vmcs12 *v, u32 type)
+{
+	return injects(v) && injected_type(v) == type;
+}
+
+/* Is @a a physical address within the width, aligned to @align? */
+static inline bool pa_valid(u8 maxphyaddr, u64 a, u64 align)
+{
+	return !(a >> maxphyaddr) && !(a & (align - 1));
 }
 
 static inline bool page_valid(const struct check_ctx *c, u64 a)
 {
-	return pa_valid(c, a, 4096);
+	return pa_valid(c->maxphyaddr, a, 4096);
 }
 
 /* Is @a the address of an MSR list: 16-byte aligned, its last byte within the width? */
@@ -109,26 +114,18 @@ static inline bool list_valid(const struct check_ctx *c, u64 a, u32 count)
 {
 	u64 last = a + (u64)count * 16 - 1;
 
-	return !count || (pa_valid(c, a, 16) && last > a && !(last >> c->maxphyaddr));
+	return !count || (pa_valid(c->maxphyaddr, a, 16) && last > a && !(last >> c->maxphyaddr));
 }
 
+/* L1 has linear addresses of 48 bits. */
 static inline bool canonical(u64 a)
 {
-	return (u64)((s64)(a << 16) >> 16) == a;
+	return address_canonical(a, false);
 }
 
 static inline bool cr_fixed_valid(u64 cr, u64 fixed0, u64 fixed1)
 {
 	return (cr & fixed0) == fixed0 && !(cr & ~fixed1);
-}
-
-/* Is each of the eight entries a memory type: 0, 1, 4, 5, 6 or 7? */
-static inline bool pat_valid(u64 pat)
-{
-	u64 bit1 = pat & 0x0202020202020202ull;
-
-	/* Bits 7:3 of each are 0, and 2 and 3 (bit 1 without bit 2) are not types. */
-	return !(pat & 0xf8f8f8f8f8f8f8f8ull) && (bit1 & (pat >> 1)) == bit1;
 }
 
 #endif

@@ -48,16 +48,6 @@ static bool tpr_threshold_valid(const struct check_ctx *c)
 	return (v->tpr_threshold & 0xf) <= c->vtpr >> 4;
 }
 
-static u32 injected_type(const struct vmcs12 *v)
-{
-	return v->entry_intr_info & INTR_TYPE_MASK;
-}
-
-static bool injects(const struct vmcs12 *v)
-{
-	return v->entry_intr_info & INTR_VALID;
-}
-
 /* Type 1 is reserved; 7 stands for a pending MTF exit, and needs that control. */
 static bool injected_type_valid(const struct check_ctx *c)
 {
@@ -80,14 +70,6 @@ static bool injected_vector_valid(const struct vmcs12 *v)
 	}
 }
 
-static bool vector_pushes_error(u8 vector)
-{
-	u32 with_error = BIT(VEC_DF) | BIT(VEC_TS) | BIT(VEC_NP) | BIT(VEC_SS) | BIT(VEC_GP) |
-			 BIT(VEC_PF) | BIT(VEC_AC);
-
-	return vector < 32 && (with_error & BIT(vector));
-}
-
 /* An error code goes with a hardware exception that has one, in protected mode only. */
 static bool injected_error_valid(const struct check_ctx *c)
 {
@@ -99,7 +81,7 @@ static bool injected_error_valid(const struct check_ctx *c)
 		return !has;
 	if (c->caps->basic & BASIC_NO_ERROR_CODE)
 		return true;
-	return has == vector_pushes_error(v->entry_intr_info & INTR_VECTOR);
+	return has == vector_has_error(v->entry_intr_info & INTR_VECTOR);
 }
 
 static bool injected_length_valid(const struct check_ctx *c)
@@ -118,19 +100,6 @@ static u32 max_cr3_targets(const struct check_ctx *c)
 	return (c->caps->misc & MISC_CR3_TARGETS) >> MISC_CR3_TARGETS_SHIFT;
 }
 
-#define C CHECK_ENUM
-enum {
-#include "nested/check/controls.def"
-};
-#undef C
-
-#define C CHECK_DESC
-static const struct check checks[] = {
-#include "nested/check/controls.def"
-};
-#undef C
-
-#define C CHECK_EVAL
 const struct check *check_controls(const struct check_ctx *c)
 {
 	const struct vmcs12 *v = c->v;
@@ -138,4 +107,3 @@ const struct check *check_controls(const struct check_ctx *c)
 #include "nested/check/controls.def"
 	return NULL;
 }
-#undef C

@@ -7,11 +7,6 @@
  */
 #include "nested/check/common.h"
 
-static bool injecting(const struct vmcs12 *v, u32 type)
-{
-	return (v->entry_intr_info & INTR_VALID) && (v->entry_intr_info & INTR_TYPE_MASK) == type;
-}
-
 /* PE and PG are free for an unrestricted guest. */
 static u64 guest_cr0_fixed0(const struct check_ctx *c)
 {
@@ -20,13 +15,13 @@ static u64 guest_cr0_fixed0(const struct check_ctx *c)
 
 static bool guest_efer_lma_valid(const struct vmcs12 *v)
 {
-	return !!(v->guest_efer & EFER_LMA_BIT) == guest_64(v);
+	return !!(v->guest_efer & EFER_BIT_LMA) == guest_64(v);
 }
 
 static bool guest_efer_lme_valid(const struct vmcs12 *v)
 {
 	return !(v->guest_cr0 & CR0_PG) ||
-	       !(v->guest_efer & EFER_LMA_BIT) == !(v->guest_efer & EFER_LME_BIT);
+	       !(v->guest_efer & EFER_BIT_LMA) == !(v->guest_efer & EFER_BIT_LME);
 }
 
 static bool guest_code_64(const struct vmcs12 *v)
@@ -60,7 +55,7 @@ static bool activity_injection_valid(const struct vmcs12 *v)
 {
 	u8 vector = v->entry_intr_info & INTR_VECTOR;
 
-	if (!(v->entry_intr_info & INTR_VALID) || v->guest_activity == ACTIVITY_ACTIVE)
+	if (!injects(v) || v->guest_activity == ACTIVITY_ACTIVE)
 		return true;
 	if (injecting(v, INTR_TYPE_HARD_EXC))
 		return (v->guest_activity == ACTIVITY_HLT && vector == VEC_DB) ||
@@ -100,41 +95,12 @@ static u32 link_revision_wanted(const struct check_ctx *c)
 	return (c->caps->basic & BASIC_REVISION) | shadow;
 }
 
-/* In a present PDPTE bits 2:1, 8:5 and those above the width are reserved. */
+/* Where there is no memory it reads as ones. */
 static bool pdpte_valid(const struct check_ctx *c, int i)
 {
-	u64 reserved = GENMASK_ULL(2, 1) | GENMASK_ULL(8, 5) | ~0ull << c->maxphyaddr;
-
-	if (!vmcs12_pae(c->v))
-		return true;
-	if (!c->pdpte_readable) /* no memory: it reads as ones */
-		return false;
-	return !(c->pdpte[i] & 1) || !(c->pdpte[i] & reserved);
+	return !vmcs12_pae(c->v) || (c->pdpte_readable && pdpte_ok(c->pdpte[i], c->maxphyaddr));
 }
 
-#define C CHECK_ENUM
-enum {
-#include "nested/check/guest_regs.def"
-#include "nested/check/guest_flow.def"
-#include "nested/check/guest_nonreg.def"
-#include "nested/check/guest_nmi.def"
-#include "nested/check/guest_link.def"
-#include "nested/check/guest_pdptes.def"
-};
-#undef C
-
-#define C CHECK_DESC
-static const struct check checks[] = {
-#include "nested/check/guest_regs.def"
-#include "nested/check/guest_flow.def"
-#include "nested/check/guest_nonreg.def"
-#include "nested/check/guest_nmi.def"
-#include "nested/check/guest_link.def"
-#include "nested/check/guest_pdptes.def"
-};
-#undef C
-
-#define C CHECK_EVAL
 const struct check *check_guest_regs(const struct check_ctx *c)
 {
 	const struct vmcs12 *v = c->v;
@@ -180,7 +146,6 @@ const struct check *check_guest_pdptes(const struct check_ctx *c)
 #include "nested/check/guest_pdptes.def"
 	return NULL;
 }
-#undef C
 
 /*
  * In the SDM's order; which of several broken rules is reported decides the

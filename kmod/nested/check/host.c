@@ -6,38 +6,18 @@
  */
 #include "nested/check/common.h"
 
-/* RPL and TI must be 0 in each selector. */
-static bool host_sel_valid(u16 sel)
-{
-	return !(sel & 7);
-}
-
-static bool host_efer_valid(const struct check_ctx *c)
-{
-	const struct vmcs12 *v = c->v;
-	u64 want = has_exit(v, EXITC_HOST_64) ? EFER_LME_BIT | EFER_LMA_BIT : 0;
-
-	return (v->host_efer & (EFER_LME_BIT | EFER_LMA_BIT)) == want;
-}
-
 static bool host_64(const struct check_ctx *c)
 {
 	return has_exit(c->v, EXITC_HOST_64);
 }
 
-#define C CHECK_ENUM
-enum {
-#include "nested/check/host.def"
-};
-#undef C
+static bool host_efer_valid(const struct check_ctx *c)
+{
+	u64 long_mode = EFER_BIT_LME | EFER_BIT_LMA;
 
-#define C CHECK_DESC
-static const struct check checks[] = {
-#include "nested/check/host.def"
-};
-#undef C
+	return (c->v->host_efer & long_mode) == (host_64(c) ? long_mode : 0);
+}
 
-#define C CHECK_EVAL
 const struct check *check_host(const struct check_ctx *c)
 {
 	const struct vmcs12 *v = c->v;
@@ -45,4 +25,3 @@ const struct check *check_host(const struct check_ctx *c)
 #include "nested/check/host.def"
 	return NULL;
 }
-#undef C

@@ -19,7 +19,7 @@ static bool has_current(const struct insn_ctx *c)
 /* A physical address that may hold a VMXON region or a VMCS. */
 static bool region_valid(const struct insn_ctx *c)
 {
-	return !(c->pa & 0xfff) && !(c->pa >> c->maxphyaddr);
+	return pa_valid(c->maxphyaddr, c->pa, 4096);
 }
 
 /* A shadow VMCS may be made current only where there is VMCS shadowing. */
@@ -51,37 +51,24 @@ static bool invvpid_type_valid(const struct insn_ctx *c)
 	return c->type < ARRAY_SIZE(needs) && (c->caps->ept_vpid & needs[c->type]);
 }
 
-#define I(insn, id, error, operand, value, section, message, predicate) CHECK_##id,
-enum {
-#include "nested/check/insns.def"
-};
-#undef I
-
-#define I(insn_, id_, error_, operand_, value_, section_, message_, predicate_) \
-	[CHECK_##id_] = {                                                       \
-		.id = #id_,                                                     \
-		.section = (section_),                                          \
-		.message = (message_),                                          \
-		.operand = (operand_),                                          \
-		.error = VMERR_##error_,                                        \
-	},
-static const struct check checks[] = {
-#include "nested/check/insns.def"
-};
-#undef I
-
 /* @insn is a constant where this is inlined, so that only the rows of that instruction remain. */
-#define I(insn_, id, error, operand, value, section, message, predicate) \
-	if (insn == EXIT_##insn_ && unlikely(!(predicate))) {            \
-		c->shown = (value);                                      \
-		return &checks[CHECK_##id];                              \
+#define I(insn_, id_, error_, operand_, value_, section_, message_, predicate) \
+	if (insn == EXIT_##insn_ && unlikely(!(predicate))) {                  \
+		static const struct check row = {                              \
+			.id = #id_,                                            \
+			.section = (section_),                                 \
+			.message = (message_),                                 \
+			.operand = (operand_),                                 \
+			.error = VMERR_##error_,                               \
+		};                                                             \
+		c->shown = (value_);                                           \
+		return &row;                                                   \
 	}
 static __always_inline const struct check *first_failed(enum vmx_exit insn, struct insn_ctx *c)
 {
 #include "nested/check/insns.def"
 	return NULL;
 }
-#undef I
 
 const struct check *check_insn(enum vmx_exit insn, struct insn_ctx *c)
 {

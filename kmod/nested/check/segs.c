@@ -84,19 +84,6 @@ static bool tr_type_valid(const struct vmcs12 *v)
 	return type == 11 || (type == 3 && !guest_64(v));
 }
 
-#define C CHECK_ENUM
-enum {
-#include "nested/check/guest_segs.def"
-};
-#undef C
-
-#define C CHECK_DESC
-static const struct check checks[] = {
-#include "nested/check/guest_segs.def"
-};
-#undef C
-
-#define C CHECK_EVAL
 const struct check *check_guest_segments(const struct check_ctx *c)
 {
 	const struct vmcs12 *v = c->v;
@@ -104,4 +91,3 @@ const struct check *check_guest_segments(const struct check_ctx *c)
 #include "nested/check/guest_segs.def"
 	return NULL;
 }
-#undef C

@@ -10,6 +10,8 @@
 #include <unistd.h>
 #include "vm.h"
 
+#define HUGE_PAGE (2ull << 20)
+
 static int tests, failures;
 
 /* --- TAP ---------------------------------------------------------------- */
@@ -129,6 +131,23 @@ struct vm *vm_new(size_t ram_size)
 	if (vm->ram == MAP_FAILED)
 		tap_bail("mmap");
 	if (vm_set_region(vm->fd, 0, 0, 0, ram_size, vm->ram) < 0)
+		tap_bail("KVM_SET_USER_MEMORY_REGION");
+	return vm;
+}
+
+struct vm *vm_new_huge(size_t ram_size)
+{
+	struct vm *vm = vm_new(ram_size);
+	u8 *map = mmap(NULL, ram_size + HUGE_PAGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (map == MAP_FAILED)
+		tap_bail("mmap");
+	munmap(vm->ram, vm->ram_size);
+	vm->ram = (u8 *)(((u64)map + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1));
+	madvise(vm->ram, ram_size, MADV_HUGEPAGE); /* without, it is slower and nothing else */
+	if (vm_set_region(vm->fd, 0, 0, 0, 0, NULL) ||
+	    vm_set_region(vm->fd, 0, 0, 0, ram_size, vm->ram))
 		tap_bail("KVM_SET_USER_MEMORY_REGION");
 	return vm;
 }
@@ -277,6 +296,23 @@ u64 stat_value(int fd, const char *name)
 static void on_alarm(int signal)
 {
 	(void)signal;
+}
+
+struct vm *vm_inherit(struct vm *old)
+{
+	struct vm *vm = vm_new(old->ram_size);
+	u8 *own = vm->ram;
+
+	vm_irqchip(vm);
+	if (vm_set_region(vm->fd, 0, 0, 0, 0, NULL) ||
+	    vm_set_region(vm->fd, 0, 0, 0, old->ram_size, old->ram))
+		tap_bail("KVM_SET_USER_MEMORY_REGION");
+	vm->ram = old->ram;
+	old->ram = own;
+	for (int i = 0; i < old->cpu_count; i++)
+		vm_add_cpu(vm);
+	vm_free(old);
+	return vm;
 }
 
 int vm_run(struct vm *vm, int cpu)

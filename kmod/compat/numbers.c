@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * abyme's numbers against those of the kernel's headers, where both have a
- * name: compiled, never run. So a slip in include/vmx/ does not survive a
- * build.
+ * abyme's numbers against those of the kernel's headers, whichever kernel's it
+ * is, where both have a name: compiled, never run. So a slip in include/vmx/ does
+ * not survive a build.
  */
 #include <linux/build_bug.h>
 #include <asm/msr-index.h>

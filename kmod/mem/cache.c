@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reads of what a guest keeps in memory and L0 looks at again and again: entries
+ * of page tables, L1's EPT12 among them. A page that is read often is read where
+ * the kernel has it mapped, which spares the slot's search and the copy from the
+ * process. emulate/ and nested/ come here, from the vCPU's thread.
+ *
+ * What a reader must know: nothing holds the page. It may be taken away at any
+ * time, so the value counts only if the epoch, looked at after the read, is the
+ * one in which the page was found. Until then the page may already be somebody
+ * else's, and the kernel may even have no mapping of it any more: hence a read
+ * that survives a fault.
+ */
+
+#include <linux/mm.h>
+#include <asm/asm.h>
+
+#include "cpu/vcpu.h"
+#include "cpu/vm.h"
+#include "mem/mem_internal.h"
+
+static struct mem_cache_line *line_of(struct vcpu *vcpu, u64 gfn)
+{
+	return &vcpu->mem_cache.line[gfn % MEM_CACHE_LINES];
+}
+
+/* Reads 8 aligned bytes of the kernel's. Return: false: nothing is mapped there. */
+static __always_inline bool read_mapped(const u64 *p, u64 *value)
+{
+	int r = 0;
+
+	/* clang-format off */
+	asm volatile("1: movq %[p], %[value]\n2:\n"
+		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_EFAULT_REG, %[r])
+		     : [r] "+r"(r), [value] "=r"(*value)
+		     : [p] "m"(*p));
+	/* clang-format on */
+	return !r;
+}
+
+static __always_inline bool read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *value)
+{
+	const struct mem_cache_line *line = line_of(vcpu, gpa >> PAGE_SHIFT);
+	const u64 *epoch = &vcpu->vm->mem.epoch;
+
+	if (line->gfn != gpa >> PAGE_SHIFT || !line->kva || READ_ONCE(*epoch) != line->epoch)
+		return false;
+	if (!read_mapped(line->kva + offset_in_page(gpa), value))
+		return false;
+	smp_rmb(); /* the value, before the look whether it counts */
+	return READ_ONCE(*epoch) == line->epoch;
+}
+
+bool mem_read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *value)
+{
+	return read_at_hand(vcpu, gpa, value);
+}
+
+/* A page is worth the search when it is read for the second time in one epoch. */
+static void note_miss(struct vcpu *vcpu, u64 gpa)
+{
+	struct mem_cache_line *line = line_of(vcpu, gpa >> PAGE_SHIFT);
+	u64 epoch = READ_ONCE(vcpu->vm->mem.epoch);
+	struct mem_page page;
+
+	if (line->gfn != gpa >> PAGE_SHIFT || line->epoch != epoch) {
+		*line = (struct mem_cache_line){ .gfn = gpa >> PAGE_SHIFT, .epoch = epoch };
+		return;
+	}
+	if (mem_page_resolve(vcpu->vm, gpa & PAGE_MASK, false, &page))
+		return;
+	line->kva = page.kva;
+	line->epoch = page.epoch;
+}
+
+static noinline int read_missed(struct vcpu *vcpu, u64 gpa, u64 *entry)
+{
+	note_miss(vcpu, gpa);
+	return mem_read(vcpu->vm, gpa, entry, sizeof(*entry));
+}
+
+int mem_read_entry(struct vcpu *vcpu, u64 gpa, u64 *entry)
+{
+	return likely(read_at_hand(vcpu, gpa, entry)) ? 0 : read_missed(vcpu, gpa, entry);
+}
