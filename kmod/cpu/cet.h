@@ -21,7 +21,7 @@ enum cet_msr {
 struct vcpu_cet {
 	u64 msr[NR_CETM]; /* L1's and L2's alike */
 	u64 host[NR_CETM];
-	bool live; /* from an entry to its exit: the processor has .msr */
+	bool live; /* from fpu_enter() to fpu_exit(): the processor has them, .msr is old */
 	bool used; /* one of the VMCS' three has ever been other than 0, in vmcs01 or vmcs02 */
 };
 

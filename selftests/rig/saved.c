@@ -28,8 +28,6 @@ static const struct {
 } standard[] = {
 	{ "l1-saved", 19 },
 	{ "l2-crossing", 40 },
-	{ "l1-cet", 7 },
-	{ "l2-cet", 20 },
 };
 
 static const enum part nothing_more[] = { PART_END };
