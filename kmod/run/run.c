@@ -403,13 +403,14 @@ static bool enter_again(struct vcpu *vcpu, struct entered *last)
 
 	if (!no_event_due(vcpu) || (!same && !get_ready(vcpu)) || must_not_enter(vcpu))
 		return false;
-	if (same)
-		return true;
+	/* L1's CR4 may be another also after an entry of its own that failed. */
 	if (fpu_enter_differs(vcpu->cr4, last->cr4)) {
 		fpu_exit(vcpu);
 		fpu_enter(vcpu);
 	}
 	*last = (struct entered){ vcpu->vmcs, vcpu->cr4 };
+	if (same)
+		return true;
 	if (vcpu->in_l2)
 		nested_commit_entry(vcpu);
 	host_write_entry(vcpu->vmcs, &vcpu->host);
