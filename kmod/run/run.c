@@ -375,7 +375,7 @@ static bool no_event_due(struct vcpu *vcpu)
 	return false;
 }
 
-/* The guest that was entered last: L1 or L2, by its VMCS, and its CR4. */
+/* The guest that was entered last: L1 or L2, by its VMCS; the CR4 for which the FPU was set. */
 struct entered {
 	struct vmcs *vmcs;
 	unsigned long cr4;
@@ -407,10 +407,11 @@ static bool enter_again(struct vcpu *vcpu, struct entered *last)
 	if (fpu_enter_differs(vcpu->cr4, last->cr4)) {
 		fpu_exit(vcpu);
 		fpu_enter(vcpu);
+		last->cr4 = vcpu->cr4;
 	}
-	*last = (struct entered){ vcpu->vmcs, vcpu->cr4 };
 	if (same)
 		return true;
+	last->vmcs = vcpu->vmcs;
 	if (vcpu->in_l2)
 		nested_commit_entry(vcpu);
 	host_write_entry(vcpu->vmcs, &vcpu->host);
