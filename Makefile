@@ -42,7 +42,7 @@ help:
 #: make run             three Linux kernels, one in the other: L0, L1, L2
 #: make run DEPTH=3     Linux on abyme on abyme on abyme, or as deep as DEPTH says
 #: make unit            unit tests in userspace, seconds
-#: make check           everything that must hold, less than 30 minutes
+#: make check           everything that must hold, some 35 minutes on two cores
 #: make check-long      Linux as L2 in every variant of kvm_intel; KVM's selftests
 #: make check-debug     the same tests on a kernel with KASAN and lockdep
 #: make oracle SEEDS=N   numbered cases of nested VMX, on the processor and on abyme

@@ -313,21 +313,6 @@ int gva_probe_write(struct vcpu *vcpu, u64 linear, size_t len, struct x86_fault 
 	return translate_range(vcpu, linear, len, &access, &r, fault);
 }
 
-int gva_read_system(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault)
-{
-	struct access access = { .implicit = true };
-
-	return read_range(vcpu, linear, buf, len, &access, fault);
-}
-
-int gva_write_system(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
-		     struct x86_fault *fault)
-{
-	struct access access = { .implicit = true, .write = true };
-
-	return write_range(vcpu, linear, buf, len, &access, fault);
-}
-
 static int seg_linear(struct vcpu *vcpu, enum segreg seg, u64 offset, u32 size, bool write,
 		      bool fetch, u64 *linear, struct x86_fault *fault)
 {

@@ -37,11 +37,6 @@ int gva_write_bus(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
 /* Would a write of these bytes fault? Writes nothing, but sets accessed and dirty flags. */
 int gva_probe_write(struct vcpu *vcpu, u64 linear, size_t len, struct x86_fault *fault);
 
-/* The processor's own accesses to descriptor tables and the TSS: supervisor's, whatever the CPL. */
-int gva_read_system(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault);
-int gva_write_system(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
-		     struct x86_fault *fault);
-
 /* Translates one linear address to L1's physical one. */
 int gva_translate(struct vcpu *vcpu, u64 linear, const struct access *access, u64 *gpa,
 		  struct x86_fault *fault);

@@ -104,15 +104,3 @@ void merge_controls(const struct vmcs12 *v, const struct merge_l0 *l0, struct me
 	if (v->proc_ctls & PROC_TSC_OFFSET)
 		m->tsc_offset += v->tsc_offset;
 }
-
-/*
- * L2 reads a bit of CR0 or CR4 from L1's read shadow where L1 owns it, and else
- * as L2 has set it. The processor's bit need not be that, as L0 may own it.
- */
-void merge_crs(const struct vmcs12 *v, const struct merge_l0 *l0, struct merged *m)
-{
-	m->cr0_mask = v->cr0_mask | ~l0->cr0_owned;
-	m->cr4_mask = v->cr4_mask | ~l0->cr4_owned;
-	m->cr0_shadow = (v->cr0_shadow & v->cr0_mask) | (v->guest_cr0 & ~v->cr0_mask);
-	m->cr4_shadow = (v->cr4_shadow & v->cr4_mask) | (v->guest_cr4 & ~v->cr4_mask);
-}

@@ -14,8 +14,6 @@
 struct merge_l0 {
 	u32 pin, proc, proc2, exit, entry; /* vmcs01's controls */
 	u32 exceptions;			   /* vectors that L0 intercepts */
-	u64 cr0_owned, cr4_owned;	   /* bits that a guest may change without an exit to L0 */
-	u64 cr0_needs, cr4_needs;	   /* bits that VMX operation wants 1 in the processor */
 	u64 tsc_offset;
 };
 
@@ -23,13 +21,10 @@ struct merged {
 	u32 pin, proc, proc2, exit, entry;
 	u32 exceptions, pf_mask, pf_match;
 	u32 tpr_threshold;
-	u64 cr0_mask, cr0_shadow, cr4_mask, cr4_shadow;
 	u64 tsc_offset;
 };
 
 /* The controls, which change only when L1 writes one. */
 void merge_controls(const struct vmcs12 *v, const struct merge_l0 *l0, struct merged *m);
-/* Masks and read shadows of CR0 and CR4, which depend on L2's registers too. */
-void merge_crs(const struct vmcs12 *v, const struct merge_l0 *l0, struct merged *m);
 
 #endif

@@ -335,7 +335,10 @@ static bool routed_at_once(const struct vcpu *vcpu, u32 reason)
 	}
 }
 
-/* Not where L1's memory is read on the way: lists of MSRs, PDPTEs. Nor if an hrtimer is to be cancelled. */
+/*
+ * Not where L1's memory is read on the way: lists of MSRs, PDPTEs. Nor if an
+ * hrtimer is to be cancelled.
+ */
 bool nested_reflects_at_once(const struct vcpu *vcpu, u32 reason)
 {
 	const struct nested *n = vcpu->nested;

@@ -113,8 +113,7 @@ static bool page_ok(struct vcpu *vcpu, u64 pa)
 /* The rules for a state of a vCPU that is not in VMX operation. */
 static int check_vmxoff(const struct kvm_nested_state *s)
 {
-	if (s->hdr.vmx.vmcs12_pa != NO_GPA || (s->flags & ~(u32)KVM_STATE_NESTED_EVMCS) ||
-	    s->hdr.vmx.smm.flags)
+	if (s->hdr.vmx.vmcs12_pa != NO_GPA || (s->flags & ~(u32)KVM_STATE_NESTED_EVMCS))
 		return -EINVAL;
 	return 0;
 }
@@ -128,12 +127,12 @@ static int check_header(struct vcpu *vcpu, const struct kvm_nested_state *s)
 		return -EINVAL;
 	if ((s->flags & KVM_STATE_NESTED_RUN_PENDING) && !guest)
 		return -EINVAL;
+	if (s->hdr.vmx.smm.flags || (s->hdr.vmx.flags & ~KVM_STATE_VMX_PREEMPTION_TIMER_DEADLINE))
+		return -EINVAL; /* no SMM */
 	if (s->hdr.vmx.vmxon_pa == NO_GPA)
 		return check_vmxoff(s);
 	if (!vcpu->cpuid.vmx || !vcpu->nested || !page_ok(vcpu, s->hdr.vmx.vmxon_pa))
 		return -EINVAL;
-	if (s->hdr.vmx.smm.flags || (s->hdr.vmx.flags & ~KVM_STATE_VMX_PREEMPTION_TIMER_DEADLINE))
-		return -EINVAL; /* no SMM */
 	return 0;
 }
 

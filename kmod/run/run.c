@@ -375,7 +375,7 @@ static bool no_event_due(struct vcpu *vcpu)
 	return false;
 }
 
-/* The guest that was entered last: L1 or L2, by its VMCS, and its CR4. */
+/* The guest that was entered last: L1 or L2, by its VMCS; the CR4 for which the FPU was set. */
 struct entered {
 	struct vmcs *vmcs;
 	unsigned long cr4;
@@ -403,7 +403,7 @@ static bool enter_again(struct vcpu *vcpu, struct entered *last)
 
 	if (!no_event_due(vcpu) || (!same && !get_ready(vcpu)) || must_not_enter(vcpu))
 		return false;
-	/* The same guest, too: an entry of L1's that failed has loaded its CR4 anew. */
+	/* L1's CR4 may be another also after an entry of its own that failed. */
 	if (fpu_enter_differs(vcpu->cr4, last->cr4)) {
 		fpu_exit(vcpu);
 		fpu_enter(vcpu);
@@ -411,7 +411,7 @@ static bool enter_again(struct vcpu *vcpu, struct entered *last)
 	}
 	if (same)
 		return true;
-	*last = (struct entered){ vcpu->vmcs, vcpu->cr4 };
+	last->vmcs = vcpu->vmcs;
 	if (vcpu->in_l2)
 		nested_commit_entry(vcpu);
 	host_write_entry(vcpu->vmcs, &vcpu->host);

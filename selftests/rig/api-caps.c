@@ -215,6 +215,11 @@ static void in_vmx_operation(void)
 	if (!dev_is_kvm())
 		tap_ok(set_msr(VMX_MSR_PROC2, value) == 1, "and are taken as they are");
 	state.hdr.vmx.vmxon_pa = -1ull;
+	state.hdr.vmx.flags = 1u << 31;
+	tap_ok(ioctl(fd, KVM_SET_NESTED_STATE, &state) && errno == EINVAL &&
+		       set_msr(VMX_MSR_PROC2, value & ~((u64)PROC2_EPT << 32)) == 0,
+	       "a state outside it with a flag that nobody knows is refused");
+	state.hdr.vmx.flags = 0;
 	ioctl(fd, KVM_SET_NESTED_STATE, &state);
 	tap_ok(set_msr(VMX_MSR_PROC2, value & ~((u64)PROC2_EPT << 32)) == 1 &&
 		       !may_proc2(PROC2_EPT),

@@ -360,7 +360,7 @@ static void by_l2s(const char *path)
 		if (!before)
 			before = free_bytes();
 		if (regs.rbx)
-			printf("bytes since the first L2: %ld\n", before - free_bytes());
+			printf("bytes since the first L2: %ld\n", (long)(before - free_bytes()));
 	}
 	if (end != IMAGE_DONE || status)
 		tap_bail("the image failed");

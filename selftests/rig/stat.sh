@@ -10,8 +10,10 @@ chmod 755 "$dir"
 
 if [ ! -s /etc/passwd ]; then # the rig's machine has no users
 	printf 'root:x:0:0::/:/bin/sh\n' >/etc/passwd
-	printf 'root:x:0:\nkvm:x:42:ada,bob\n' >/etc/group
+	printf 'root:x:0:\n' >/etc/group
 fi
+# Whatever groups other tests have made, this one is of these two.
+grep -q ':4242:' /etc/group || echo 'counters:x:4242:ada,bob' >>/etc/group
 grep -q '^ada:' /etc/passwd || echo 'ada:x:1000:1000::/:/bin/sh' >>/etc/passwd
 grep -q '^bob:' /etc/passwd || echo 'bob:x:1001:1001::/:/bin/sh' >>/etc/passwd
 cp "$(command -v abyme)" abyme-for-all
@@ -21,7 +23,7 @@ header="$header"'\000\000\000\000\000\000\000\000\040\000\020\000'
 # shellcheck disable=SC2059 # the escapes are the point
 printf "$header"'\346\020\353\374' >guest # 1: out %al,$0x10; jmp 1b
 chmod 755 abyme-for-all guest
-chown 0:42 /dev/abyme
+chown 0:4242 /dev/abyme
 chmod 660 /dev/abyme
 
 # by USER ARGUMENT...: abyme stat, as that user. Sets $status.

@@ -28,8 +28,6 @@ static int setup(void **state)
 		.exit = 0x36fff | EXITC_SAVE_EFER,
 		.entry = 0x11ff | ENTRYC_LOAD_EFER | ENTRYC_GUEST_64,
 		.exceptions = BIT(VEC_MC),
-		.cr0_owned = BIT_ULL(3),
-		.cr4_owned = BIT_ULL(7),
 		.tsc_offset = 1000,
 	};
 	return 0;
@@ -197,20 +195,6 @@ static void all_page_faults_exit_if_l0_wants_them(void **state)
 	assert_true(m.exceptions & BIT(VEC_PF));
 }
 
-static void cr_bits_read_as_l1_and_l2_left_them(void **state)
-{
-	(void)state;
-	v.cr0_mask = 0xf0;
-	v.cr0_shadow = 0xaa;
-	v.guest_cr0 = 0x55;
-	merge_crs(&v, &l0, &m);
-	assert_int_equal(m.cr0_shadow, 0xa5);
-	assert_int_equal(m.cr0_mask, ~BIT_ULL(3));
-	l0.cr0_owned = 0xff;
-	merge_crs(&v, &l0, &m);
-	assert_int_equal(m.cr0_mask, ~0xfull);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -226,7 +210,6 @@ int main(void)
 		cmocka_unit_test_setup(what_l0_emulates_stays_out, setup),
 		cmocka_unit_test_setup(io_bitmaps_are_l0_s, setup),
 		cmocka_unit_test_setup(all_page_faults_exit_if_l0_wants_them, setup),
-		cmocka_unit_test_setup(cr_bits_read_as_l1_and_l2_left_them, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
