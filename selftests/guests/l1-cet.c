@@ -192,6 +192,9 @@ static void user(void)
 	GUEST_EXPECT(*(u64 *)(ssp - 16), called_from);
 	GUEST_EXPECT(cet_user_call(cet_returns_elsewhere, CETC_SH_STK_EN), CET_FAULT | CP_NEAR_RET);
 	GUEST_EXPECT(rdmsr(MSR_PL3_SSP), ssp - 8);
+	wrmsr(MSR_PL3_SSP, ssp);
+	GUEST_EXPECT(cet_user_call(cet_jumps_back, CETC_SH_STK_EN), 0x600d);
+	GUEST_EXPECT(cet_pl3_after, ssp - 8);
 	wrmsr(MSR_PL3_SSP, 0);
 	cet_unstack(ssp);
 	cet_end();

@@ -6,6 +6,7 @@
 	.text
 	.code64
 	.globl cet_call, cet_fault, cet_marked, cet_unmarked, cet_returns_elsewhere
+	.globl cet_jumps_back
 
 /* u64 cet_call(u64 (*fn)(void), u64 s_cet) */
 cet_call:
@@ -85,6 +86,12 @@ cet_returns_elsewhere:
 	xchg %rax, (%rsp)
 	ret
 1:	mov %rax, %rcx
+	mov $0x600d, %eax
+	jmp *%rcx
+
+cet_jumps_back:
+	endbr64
+	pop %rcx
 	mov $0x600d, %eax
 	jmp *%rcx
 

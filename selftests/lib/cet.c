@@ -50,12 +50,15 @@ void cet_unstack(u64 ssp)
 	invlpg(page);
 }
 
+u64 cet_pl3_after;
+
 u64 cet_user_call(u64 (*fn)(void), u64 u_cet)
 {
 	u64 result;
 
 	wrmsr(MSR_U_CET, u_cet);
 	result = user_call((void *)fn, 0);
+	cet_pl3_after = rdmsr(MSR_PL3_SSP);
 	wrmsr(MSR_U_CET, 0);
 	return result;
 }

@@ -61,8 +61,11 @@ u64 cet_user_call(u64 (*fn)(void), u64 u_cet);
 u64 cet_marked(void);
 u64 cet_unmarked(void);
 u64 cet_returns_elsewhere(void);
+/* Leaves its call on the shadow stack. */
+u64 cet_jumps_back(void);
 
-extern u64 cet_faults; /* how many #CP there were */
+extern u64 cet_faults;	  /* how many #CP there were */
+extern u64 cet_pl3_after; /* IA32_PL3_SSP, read first of all after cet_user_call()'s end */
 
 #endif
 #endif
