@@ -243,6 +243,21 @@ static void xsaves(void)
 	cet_end();
 }
 
+/* --- where it is not offered ------------------------------------------- */
+
+static void not_offered(void)
+{
+	if (cet_offered())
+		claim_skip("it is");
+	write_cr0(read_cr0() | CR0_WP);
+	GUEST_EXPECT(try_write_cr4(read_cr4() | CR4_CET), VEC_GP);
+	GUEST_ASSERT(!(read_cr4() & CR4_CET));
+	for (u32 msr = MSR_PL0_SSP; msr <= MSR_SSP_TABLE; msr++)
+		GUEST_EXPECT(try_wrmsr(msr, 0), VEC_GP);
+	GUEST_EXPECT(try_wrmsr(MSR_U_CET, 0), VEC_GP);
+	GUEST_EXPECT(try_wrmsr(MSR_S_CET, 0), VEC_GP);
+}
+
 CLAIMS = { { registers, "shadow-stack pointers are canonical and aligned, or #GP" },
 	   { controls, "U_CET and S_CET take what is defined, and canonical addresses" },
 	   { write_protect, "CR4.CET and CR0.WP cannot part" },
@@ -253,4 +268,5 @@ CLAIMS = { { registers, "shadow-stack pointers are canonical and aligned, or #GP
 	   { user, "CPL 3 has its own shadow stack, kept in PL3_SSP" },
 	   { tracking, "an indirect call to what has no ENDBR raises #CP" },
 	   { xsaves, "XSAVES and XRSTORS move U_CET and PL3_SSP" },
+	   { not_offered, "without CET in CPUID there are neither CR4.CET nor its MSRs" },
 	   END_OF_CLAIMS };

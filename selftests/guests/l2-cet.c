@@ -279,6 +279,24 @@ static void not_loaded(void)
 	finish();
 }
 
+static void not_offered(void)
+{
+	struct l1_vmx *vmx;
+
+	if (cet_offered())
+		claim_skip("it is");
+	vmx = l1_prepare(l2_unreachable);
+	GUEST_ASSERT(!ctl_may(vmx->caps.entry, ENTRYC_LOAD_CET));
+	GUEST_ASSERT(!ctl_may(vmx->caps.exit, EXITC_LOAD_CET));
+	l1_set(VMCS_ENTRY_CTLS, ENTRYC_LOAD_CET);
+	EXPECT_OUTCOME(l1_vmlaunch(), VM_FAIL_VALID(VMERR_BAD_CONTROLS));
+	l1_clear(VMCS_ENTRY_CTLS, ENTRYC_LOAD_CET);
+	l1_set(VMCS_EXIT_CTLS, EXITC_LOAD_CET);
+	EXPECT_OUTCOME(l1_vmlaunch(), VM_FAIL_VALID(VMERR_BAD_CONTROLS));
+	EXPECT_OUTCOME(vmwrite(VMCS_GUEST_S_CET, 0), VM_FAIL_VALID(VMERR_UNSUPPORTED_FIELD));
+	EXPECT_OUTCOME(vmwrite(VMCS_HOST_SSP, 0), VM_FAIL_VALID(VMERR_UNSUPPORTED_FIELD));
+}
+
 CLAIMS = { { never_used, "an entry that does not load CET's state leaves it at 0" },
 	   { loads, "entries and exits load S_CET, SSP and the table's address, exits save them" },
 	   { keeps, "without the controls all three go over as they are" },
@@ -289,4 +307,5 @@ CLAIMS = { { never_used, "an entry that does not load CET's state leaves it at 0
 	   { bad_guest_bits, "reserved bits of the guest's S_CET are refused" },
 	   { bad_host, "a host state that CET forbids is refused" },
 	   { not_loaded, "state that is not loaded is not checked" },
+	   { not_offered, "without CET there are neither the controls nor the fields" },
 	   END_OF_CLAIMS };
