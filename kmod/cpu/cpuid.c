@@ -270,6 +270,10 @@ static void cpuid_derive(struct vcpu *vcpu)
 			    cpuid_supported_word(7, 0, CPUID_REG_ECX) & FEATURE(7_ECX, SHSTK));
 	c->branch_tracking = hw_has_cet() && (leaf7 & cpuid_supported_word(7, 0, CPUID_REG_EDX) &
 					      FEATURE(7_EDX, IBT));
+	c->user_wait = cpuid_word(vcpu, 7, 0, CPUID_REG_ECX) &
+		       cpuid_supported_word(7, 0, CPUID_REG_ECX) & FEATURE(7_ECX, WAITPKG);
+	if (!c->user_wait)
+		vcpu->msrs.umwait = 0;
 	c->hyperv = cpuid_word(vcpu, TLFS_LEAF_INTERFACE, 0, CPUID_REG_EAX) == TLFS_INTERFACE;
 	c->maxphyaddr = clamp_t(u32, bits ?: 36, 32, widest_physical());
 	c->cr4_reserved = cr4_reserved(vcpu);

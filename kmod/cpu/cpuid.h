@@ -34,7 +34,8 @@ struct vcpu_cpuid {
 	bool tsc_deadline;
 	bool xsaves;
 	bool ibpb, flush_l1d;
-	u64 spec_ctrl; /* bits of IA32_SPEC_CTRL that there are; 0: it is not there */
+	bool user_wait; /* WAITPKG */
+	u64 spec_ctrl;	/* bits of IA32_SPEC_CTRL that there are; 0: it is not there */
 	bool shadow_stacks, branch_tracking; /* the two halves of CET */
 	bool monitor;			     /* and MWAIT */
 	bool hyperv;			     /* the guest is shown Hyper-V's interface */

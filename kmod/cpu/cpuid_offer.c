@@ -77,8 +77,8 @@ static const struct feature_word feature_words[] = {
 	  FEATURE(7_ECX, UMIP) | FEATURE(7_ECX, PKU) | FEATURE(7_ECX, SHSTK) |
 		  FEATURE(7_ECX, GFNI) | FEATURE(7_ECX, VAES) | FEATURE(7_ECX, VPCLMULQDQ) |
 		  FEATURE(7_ECX, RDPID) | FEATURE(7_ECX, CLDEMOTE) | FEATURE(7_ECX, MOVDIRI) |
-		  FEATURE(7_ECX, MOVDIR64B) | AVX512_ECX,
-	  0, FEATURE(7_ECX, SHSTK) },
+		  FEATURE(7_ECX, MOVDIR64B) | FEATURE(7_ECX, WAITPKG) | AVX512_ECX,
+	  0, FEATURE(7_ECX, SHSTK) | FEATURE(7_ECX, WAITPKG) },
 	{ 7, 0, CPUID_REG_EDX, CPUID_7_EDX,
 	  FEATURE(7_EDX, FSRM) | FEATURE(7_EDX, MD_CLEAR) | FEATURE(7_EDX, SERIALIZE) |
 		  FEATURE(7_EDX, TSXLDTRK) | CPUID_7_EDX_SPEC_CTRL | CPUID_7_EDX_STIBP |
@@ -138,6 +138,8 @@ static u32 lacking_control(u32 function, enum cpuid_reg reg)
 		lacking |= FEATURE(7_EDX, IBT);
 	if (function == 7 && reg == CPUID_REG_ECX && !ctl_may(hw_caps.proc2, PROC2_RDTSCP))
 		lacking |= FEATURE(7_ECX, RDPID);
+	if (function == 7 && reg == CPUID_REG_ECX && !ctl_may(hw_caps.proc2, PROC2_USER_WAIT))
+		lacking |= FEATURE(7_ECX, WAITPKG);
 	if (function == 0xd && !hw_has_xsaves())
 		lacking |= FEATURE(D_1_EAX, XSAVES);
 	if (function == 0x80000001 && reg == CPUID_REG_EDX && !ctl_may(hw_caps.proc2, PROC2_RDTSCP))

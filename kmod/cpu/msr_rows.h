@@ -31,6 +31,11 @@ int pred_cmd_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
 int flush_cmd_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
 int command_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
 
+/* msr_umwait.c; the first: is it among the MSRs that userspace saves? */
+bool umwait_listed(void);
+int umwait_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
+int umwait_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
+
 /* msr_cet.c */
 int cet_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
 int cet_write(struct vcpu *vcpu, u32 index, bool host, u64 value);

@@ -329,6 +329,7 @@ static const struct msr_row rows[] = {
 	{ MSR_P6_PERFCTR0, MSR_P6_PERFCTR1, 0, constant_read, ignore_write },
 	{ ONE(MSR_FSB_FREQ), 0, constant_read, NULL },
 	{ ONE(MSR_PLATFORM_INFO), MSR_SAVED, platform_read, platform_write },
+	{ ONE(MSR_IA32_UMWAIT_CONTROL), MSR_SAVED, umwait_read, umwait_write },
 	{ ONE(MSR_MTRRcap), 0, mtrr_cap_read, NULL },
 	{ ONE(MSR_IA32_ARCH_CAPABILITIES), MSR_SAVED | MSR_FEATURE, arch_caps_read,
 	  arch_caps_write },
@@ -454,6 +455,7 @@ static bool msrs_listed(u32 index)
 	case MSR_TSC_AUX:
 		return boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
 	case MSR_IA32_XSS: return hw_has_xsaves();
+	case MSR_IA32_UMWAIT_CONTROL: return umwait_listed();
 	case MSR_IA32_U_CET:
 	case MSR_IA32_S_CET:
 	case MSR_IA32_PL0_SSP ... MSR_IA32_INT_SSP_TAB: return hw_has_cet();
@@ -567,6 +569,7 @@ void msrs_reset(struct vcpu *vcpu, bool init)
 	m->cstar = 0;
 	m->xss = 0;
 	m->spec_ctrl = 0;
+	m->umwait = 0;
 	m->misc_enable = MISC_ENABLE_DEFAULT;
 	m->misc_features = 0;
 	m->power_ctl = 0;

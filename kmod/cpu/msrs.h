@@ -33,6 +33,8 @@ struct vcpu_msrs {
 	u64 cstar;
 	u64 xss;
 	u64 spec_ctrl;
+	u64 umwait, host_umwait;
+	bool umwait_switched; /* from umwait_enter() to umwait_exit() */
 	u64 mtrr_def_type;
 	u64 mtrr_fixed[MTRR_NR_FIXED];
 	u64 mtrr_var[2 * MTRR_NR_VARIABLE];
@@ -49,6 +51,10 @@ struct vcpu_msrs {
 /* msr_spec.c: the bits of IA32_SPEC_CTRL that the processor has, found at the module's load. */
 u64 spec_ctrl_of_host(void);
 void spec_ctrl_setup(void);
+
+/* msr_umwait.c: around an entry, interrupts off: IA32_UMWAIT_CONTROL becomes the guest's, and back. */
+void umwait_enter(struct vcpu *vcpu);
+void umwait_exit(struct vcpu *vcpu);
 
 #define MSR_OK 0
 #define MSR_FAULT 1    /* the guest gets #GP */

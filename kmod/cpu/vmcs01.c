@@ -70,6 +70,8 @@ static u32 proc2_from_cpuid(struct vcpu *vcpu)
 		bits |= PROC2_INVPCID;
 	if (vcpu->cpuid.xss_supported || vcpu->cpuid.xsaves)
 		bits |= PROC2_XSAVES;
+	if (vcpu->cpuid.user_wait)
+		bits |= PROC2_USER_WAIT;
 	if (vcpu->vpid)
 		bits |= PROC2_VPID;
 	if (vcpu->clock.tsc_ratio != 1ULL << 48)

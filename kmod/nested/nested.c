@@ -54,7 +54,7 @@ static struct nested *nested_alloc(struct vcpu *vcpu)
 }
 
 /* Controls that let L2 use an instruction: L1 must have it. */
-#define PROC2_OF_CPUID (PROC2_RDTSCP | PROC2_INVPCID | PROC2_XSAVES)
+#define PROC2_OF_CPUID (PROC2_RDTSCP | PROC2_INVPCID | PROC2_XSAVES | PROC2_USER_WAIT)
 
 /*
  * What L1 is offered follows from what userspace wants and from the vCPU:

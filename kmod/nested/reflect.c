@@ -39,7 +39,9 @@ static bool has_insn_info(u32 reason)
 	case EXIT_RDRAND:
 	case EXIT_RDSEED:
 	case EXIT_XSAVES:
-	case EXIT_XRSTORS: return true;
+	case EXIT_XRSTORS:
+	case EXIT_UMWAIT:
+	case EXIT_TPAUSE: return true;
 	default: return false;
 	}
 }

@@ -308,6 +308,8 @@ static const route_fn routes[NR_EXITS] = {
 	[EXIT_RDSEED] = l1_if_rdseed,
 	[EXIT_XSAVES] = l1_if_xsaves,
 	[EXIT_XRSTORS] = l1_if_xsaves,
+	[EXIT_UMWAIT] = l1_if_rdtsc,
+	[EXIT_TPAUSE] = l1_if_rdtsc,
 };
 
 /*

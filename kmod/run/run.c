@@ -423,6 +423,7 @@ static void leave_guest(struct vcpu *vcpu)
 {
 	host_loud(&vcpu->host);
 	fpu_exit(vcpu);
+	umwait_exit(vcpu);
 	debug_exit(vcpu);
 	serve_host(vcpu);
 	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
@@ -497,6 +498,7 @@ static int enter_once(struct vcpu *vcpu)
 		nested_commit_entry(vcpu);
 	host_write_entry(vcpu->vmcs, &vcpu->host);
 	debug_enter(vcpu);
+	umwait_enter(vcpu);
 	fpu_enter(vcpu);
 	if (unlikely(immediate))
 		compat_kick_cpu(smp_processor_id());

@@ -57,6 +57,7 @@ static const struct {
 	{ 0x6a7, "PL3_SSP" },
 	{ 0x6a8, "INTERRUPT_SSP_TABLE_ADDR" },
 	{ 0x2ff, "MTRR_DEF_TYPE" },
+	{ 0xe1, "UMWAIT_CONTROL" },
 };
 
 static int msr_fd;
@@ -139,6 +140,16 @@ static bool with_cet(struct vm *vm)
 	return ioctl(vm->cpu[0].fd, KVM_SET_MSRS, &m) == 3;
 }
 
+static void with_user_wait(struct vm *vm)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry[1];
+	} m = { .head.nmsrs = 1, .entry = { { 0xe1, 0, 0x5554 } } };
+
+	ioctl(vm->cpu[0].fd, KVM_SET_MSRS, &m);
+}
+
 static struct vm *small_guest(void)
 {
 	struct vm *vm = vm_new(1 << 20);
@@ -150,6 +161,7 @@ static struct vm *small_guest(void)
 	ioctl(vm->cpu[0].fd, KVM_GET_SREGS, &s);
 	s.cr4 |= 0x200; /* OSFXSR */
 	s.cr0 &= ~0x4ull;
+	with_user_wait(vm);
 	if (with_cet(vm)) {
 		s.cr0 |= 1 << 16;
 		s.cr4 |= 1 << 23;

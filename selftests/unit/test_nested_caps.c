@@ -41,7 +41,7 @@ static void offers_only_what_is_done(void **state)
 	(void)state;
 	caps_offer(&all, &l1);
 	assert_false(ctl_may(l1.proc, PROC_TERTIARY));
-	assert_false(ctl_may(l1.proc2, PROC2_USER_WAIT));
+	assert_false(ctl_may(l1.proc2, PROC2_PT_CONCEAL));
 	assert_false(ctl_may(l1.exit, EXITC_LOAD_PERF_GLOBAL));
 	assert_true(ctl_may(l1.proc2, PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED));
 	assert_int_equal(get(&l1, VMX_MSR_VMFUNC), VMFUNC_EPTP_SWITCHING);
