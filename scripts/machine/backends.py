@@ -27,9 +27,11 @@ BOCHS_MODELS = {
     "skylake-x": ("corei7_skylake_x", "noxsaves clearcpuid=xsavec,xsaves"),
     "icelake": ("corei7_icelake_u", "noxsave"),
     # memmove() with FSRM is not right in the emulator; it does not wake from TPAUSE; its AMX comes
-    # without XFD, which ends in #GP from Linux' XSETBV; and it can load no CR4 with LA57.
-    "tigerlake": ("tigerlake", "clearcpuid=fsrm"),
-    "sapphire-rapids": ("sapphire_rapids", "no5lvl clearcpuid=fsrm,waitpkg,amx_tile"),
+    # without XFD, which ends in #GP from Linux' XSETBV; and it can load no CR4 with LA57. The TSC
+    # runs at its speed here (.ips), not at that of the processor which CPUID has.
+    "tigerlake": ("tigerlake", "tsc_early_khz=50000 clearcpuid=fsrm"),
+    "sapphire-rapids": ("sapphire_rapids", "tsc_early_khz=50000 no5lvl "
+                        "clearcpuid=fsrm,waitpkg,amx_tile"),
 }
 KERNEL_ARGUMENTS = ("console=ttyS0,115200 panic=-1 mitigations=off tsc=reliable "
                     "cryptomgr.notests nokaslr")
