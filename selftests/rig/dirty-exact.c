@@ -9,13 +9,11 @@
  * instruction of another level, by the processor, by L0. l2-moves works, and a timer stops it
  * anywhere, while another thread takes the log as well.
  */
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/time.h>
 #include <unistd.h>
 #include "machine.h"
 
@@ -23,9 +21,8 @@
 #define RAM (32u << 20)
 #define PAGE 4096u
 #define PAGES (RAM / PAGE)
-#define THERE (3ull << 62) /* of an entry of pagemap: present, or swapped */
-#define TPR_WORD 0x5000	   /* no image has anything there */
-#define LOG_BEGINS 2	   /* at which stop */
+#define TPR_WORD 0x5000 /* no image has anything there */
+#define LOG_BEGINS 2	/* at which stop */
 #define MOST_TOLD 5
 
 static const struct mode {
@@ -52,25 +49,14 @@ static u64 copied;
  * zero, here and in the copy, or were missed, which shows at the end. To read them again and
  * again would cost more than all else.
  */
-static u64 known[PAGES];
+static bool known[PAGES];
 static bool first; /* pass of this log, which may name all pages */
-
-static void look(void)
-{
-	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-
-	if (pread(pagemap, known, sizeof(known), (u64)vm->ram / PAGE * 8) != sizeof(known))
-		tap_bail("pagemap");
-	for (u32 page = 0; page < PAGES; page++)
-		known[page] &= THERE;
-	close(pagemap);
-}
 
 static void copy_page(u64 page)
 {
 	if (first && !known[page])
 		return;
-	known[page] = THERE;
+	known[page] = true;
 	memcpy(copy + page * PAGE, vm->ram + page * PAGE, PAGE);
 	copied++;
 }
@@ -120,7 +106,7 @@ static void begin_log(void)
 {
 	if (vm_set_region(vm->fd, 0, KVM_MEM_LOG_DIRTY_PAGES, 0, RAM, vm->ram))
 		tap_bail("KVM_MEM_LOG_DIRTY_PAGES");
-	look();
+	vm_touched(vm, known);
 	first = true;
 	for (u64 page = 0; page < PAGES; page++)
 		if (!(mode->flags & KVM_DIRTY_LOG_INITIALLY_SET))
@@ -238,22 +224,6 @@ static void each_write(void)
 	clean_up();
 }
 
-static void nothing(__attribute__((unused)) int sig)
-{
-}
-
-static void set_timer(int microseconds)
-{
-	struct itimerval it = {
-		.it_value.tv_usec = microseconds,
-		.it_interval.tv_usec = microseconds,
-	};
-	struct sigaction action = { .sa_handler = nothing };
-
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &it, NULL);
-}
-
 /* The timer's signal is for the thread that runs the vCPU. */
 static void start_thread(pthread_t *thread)
 {
@@ -280,10 +250,10 @@ static void at_work(void)
 	begin(IMAGES "l2-moves.elf", mode->flags);
 	stops = LOG_BEGINS - 1;
 	stop();
-	set_timer(100000);
+	vm_alarm_every(100000);
 	start_thread(&thread);
 	well = run(IMAGE_SIGNAL, &status) == IMAGE_MARK;
-	set_timer(0);
+	vm_alarm_every(0);
 	finish("l2-moves", well, LOG_BEGINS);
 	pthread_join(thread, NULL);
 	clean_up();

@@ -89,6 +89,9 @@ u32 image_load(struct vm *vm, const char *path);
 /* vCPU 0 of a new VM with irqchip to the image's start. */
 void image_start(struct vm *vm, u32 entry, bool nested);
 
+/* A new VM with so much memory, whose vCPU 0 is nested and stands at the start of the image @name. */
+struct vm *image_vm(const char *name, size_t ram_size);
+
 /* What the image did that ended image_run(). */
 enum image_end {
 	IMAGE_MARK,   /* wrote to port 0x80, or see image_every; the instruction is done */

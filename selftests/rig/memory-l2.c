@@ -4,49 +4,29 @@
  * written is read before it is: what L2 has of its memory stays mapped, and no page is
  * replaced after it was first mapped.
  */
-#include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/time.h>
-#include <unistd.h>
+#include <sys/prctl.h>
 #include "machine.h"
 
-#define IMAGE "/lib/abyme/guests/l2-moves.elf"
 #define RAM (32u << 20)
 #define PAGE 4096u
 #define PAGES (RAM / PAGE)
-#define THERE (3ull << 62) /* of an entry of pagemap: present, or swapped */
 #define STAYS 12
 
 static struct vm *vm;
 static struct machine *machine;
 
-static void nothing(__attribute__((unused)) int sig)
-{
-}
-
-static void start_timer(void)
-{
-	struct itimerval it = { .it_value.tv_usec = 2000, .it_interval.tv_usec = 2000 };
-	struct sigaction action = { .sa_handler = nothing };
-
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &it, NULL);
-}
-
 /* Whatever L1 and L2 have not touched is given back, page by page. Return: how many. */
 static int give_back(void)
 {
-	static u64 map[PAGES];
-	int fd = open("/proc/self/pagemap", O_RDONLY), count = 0;
+	static bool there[PAGES];
+	int count = 0;
 
-	if (pread(fd, map, sizeof(map), (u64)vm->ram / PAGE * sizeof(u64)) != sizeof(map))
-		tap_bail("pagemap");
-	close(fd);
+	vm_touched(vm, there);
 	for (u32 i = 0; i < PAGES; i++)
-		if (!(map[i] & THERE) && !madvise(vm->ram + i * PAGE, PAGE, MADV_DONTNEED))
+		if (!there[i] && !madvise(vm->ram + i * PAGE, PAGE, MADV_DONTNEED))
 			count++;
 	return count;
 }
@@ -89,19 +69,13 @@ int main(void)
 {
 	u64 usual, giving;
 	int tries = 0;
-	u32 entry;
 	int stats;
 
 	machine = calloc(1, sizeof(*machine));
-	vm = vm_new(RAM);
-	madvise(vm->ram, RAM, MADV_NOHUGEPAGE);
-	vm_irqchip(vm);
-	entry = image_load(vm, IMAGE);
-	if (!entry)
-		tap_bail(IMAGE);
-	image_start(vm, entry, true);
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	vm = image_vm("l2-moves", RAM);
 	stats = ioctl(vm->cpu[0].fd, KVM_GET_STATS_FD, 0);
-	start_timer();
+	vm_alarm_every(2000);
 	faults(stats, false); /* at first there is nothing in EPT02 */
 	do { /* again: L1 may have begun with another L2 just then, whose EPT02 is empty */
 		usual = faults(stats, false);

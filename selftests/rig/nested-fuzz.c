@@ -5,32 +5,23 @@
  * what is taken runs to something that is defined. NESTED_FUZZ_ROUNDS in the environment is the
  * default of -n.
  */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/time.h>
 #include <unistd.h>
 #include <vmx/info.h>
-#include "machine.h"
+#include "shake.h"
 
-#define RAM (32u << 20)
 #define PAGE 4096u
-#define IMAGES "/lib/abyme/guests/"
 #define HEADER sizeof(struct kvm_nested_state)
 #define VMCS12_SIZE KVM_STATE_NESTED_VMX_VMCS_SIZE
 #define RFLAGS_IF 0x200ull
-#define RUN_US 1000 /* how long a state that was taken runs */
 
 static struct vm *vm;
 static struct machine base, before, after;
-static u8 *memory;	      /* as it was when the base was taken */
-static bool used[RAM / PAGE]; /* pages in it that are not zero */
-static bool ran;	      /* the guest, since it was as then */
-static u8 *edge;	      /* the state ends where the page after it cannot be read */
-static u64 seed = 88172645463325252ULL;
-static u32 taken, refused, odd;
+static u8 *edge; /* the state ends where the page after it cannot be read */
+static u32 taken, refused, odd, exits;
 static bool verbose;
 
 static const struct {
@@ -53,14 +44,6 @@ enum {
 #undef F
 };
 
-static u64 draw(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
-}
-
 /* --- what may happen -------------------------------------------------------- */
 
 /* All that KVM_SET_NESTED_STATE could have changed. */
@@ -79,67 +62,9 @@ static void complain(const char *what, const char *why)
 		tap_note("%s: %s", what, why);
 }
 
-static void nothing(__attribute__((unused)) int sig)
-{
-}
-
-static void start_timer(unsigned int us)
-{
-	struct itimerval it = { .it_value.tv_usec = us, .it_interval.tv_usec = us };
-
-	setitimer(ITIMER_REAL, &it, NULL);
-}
-
-static bool defined_exit(void)
-{
-	switch (vm->cpu[0].run->exit_reason) {
-	case KVM_EXIT_IO:
-	case KVM_EXIT_MMIO:
-	case KVM_EXIT_SHUTDOWN:
-	case KVM_EXIT_FAIL_ENTRY:
-	case KVM_EXIT_INTERNAL_ERROR:
-	case KVM_EXIT_INTR: return true;
-	default: return false;
-	}
-}
-
-/*
- * With IF clear an emulated processor may keep the machine's own interrupts out for as long as
- * a guest loops, so that is not tried.
- */
-static bool interruptible(void)
-{
-	struct kvm_regs regs;
-
-	return !ioctl(vm->cpu[0].fd, KVM_GET_REGS, &regs) && (regs.rflags & RFLAGS_IF);
-}
-
-static void run_a_little(const char *what)
-{
-	if (!interruptible())
-		return;
-	ran = true;
-	start_timer(RUN_US);
-	for (int i = 0; i < 4; i++) {
-		if (ioctl(vm->cpu[0].fd, KVM_RUN, 0)) {
-			if (errno != EINTR)
-				complain(what, "KVM_RUN fails");
-			break;
-		}
-		if (!defined_exit()) {
-			complain(what, "an exit that is none of these");
-			break;
-		}
-	}
-	start_timer(0);
-}
-
 static void back_to_base(void)
 {
-	for (u32 i = 0; ran && i < RAM / PAGE; i++)
-		if (used[i])
-			memcpy(vm->ram + i * PAGE, memory + i * PAGE, PAGE);
-	ran = false;
+	shake_back(vm);
 	machine_set_all(vm, &base, qemu_sets + 1 /* but CPUID */);
 	look(&before);
 }
@@ -147,6 +72,7 @@ static void back_to_base(void)
 /* The state at @edge, of which @readable bytes are there. */
 static void try(const char *what, u32 readable)
 {
+	const char *wrong;
 	int r, error;
 
 	if (verbose)
@@ -156,7 +82,9 @@ static void try(const char *what, u32 readable)
 
 	if (!r) {
 		taken++;
-		run_a_little(what);
+		wrong = shake_run(vm, &exits);
+		if (wrong)
+			complain(what, wrong);
 		back_to_base();
 		return;
 	}
@@ -193,8 +121,8 @@ static void each_field(void)
 		memcpy(&value, base.nested.room + HEADER + fields[i].offset, fields[i].bytes);
 		for (u32 j = 0; j < ARRAY_SIZE(interesting); j++)
 			put_field(i, interesting[j]);
-		put_field(i, value ^ 1ull << draw() % (8 * fields[i].bytes));
-		put_field(i, draw());
+		put_field(i, value ^ 1ull << shake_draw() % (8 * fields[i].bytes));
+		put_field(i, shake_draw());
 	}
 }
 
@@ -225,7 +153,7 @@ static void header(void)
 		try("smm.flags", sizeof(base.nested));
 		s = fresh();
 		s->hdr.vmx.flags ^= 1u << bit;
-		s->hdr.vmx.preemption_timer_deadline = draw();
+		s->hdr.vmx.preemption_timer_deadline = shake_draw();
 		try("vmx.flags", sizeof(base.nested));
 		s = fresh();
 		s->format = bit + 1;
@@ -286,11 +214,11 @@ static void turn_over(void)
 {
 	u8 *s = (u8 *)fresh();
 
-	for (u32 many = 1 + draw() % 4; many; many--) {
-		u32 i = draw() % ARRAY_SIZE(fields), j = draw() % ARRAY_SIZE(fields);
-		u64 value = draw();
+	for (u32 many = 1 + shake_draw() % 4; many; many--) {
+		u32 i = shake_draw() % ARRAY_SIZE(fields), j = shake_draw() % ARRAY_SIZE(fields);
+		u64 value = shake_draw();
 
-		switch (draw() % 6) {
+		switch (shake_draw() % 6) {
 		case 0: memcpy(s + HEADER + fields[i].offset, &value, fields[i].bytes); break;
 		case 1:
 			s[HEADER + fields[i].offset + value % fields[i].bytes] ^=
@@ -300,9 +228,9 @@ static void turn_over(void)
 			memcpy(s + HEADER + fields[i].offset, s + HEADER + fields[j].offset,
 			       fields[i].bytes);
 			break;
-		case 3: s[draw() % HEADER] ^= 1u << value % 8; break;
-		case 4: s[HEADER + draw() % VMCS12_SIZE] = value; break;
-		default: s[HEADER + VMCS12_SIZE + draw() % VMCS12_SIZE] = value;
+		case 3: s[shake_draw() % HEADER] ^= 1u << value % 8; break;
+		case 4: s[HEADER + shake_draw() % VMCS12_SIZE] = value; break;
+		default: s[HEADER + VMCS12_SIZE + shake_draw() % VMCS12_SIZE] = value;
 		}
 	}
 	try("turned over", sizeof(base.nested));
@@ -312,30 +240,12 @@ static void turn_over(void)
 
 static void take_base(const char *image)
 {
-	char path[256];
-	u8 status;
-	u32 entry;
-
-	snprintf(path, sizeof(path), IMAGES "%s.elf", image);
-	vm = vm_new(RAM);
-	vm_irqchip(vm);
-	entry = image_load(vm, path);
-	if (!entry)
-		tap_bail(path);
-	image_start(vm, entry, true);
-	do {
-		if (image_run(vm, "# ", &status) != IMAGE_MARK)
-			tap_bail("the image has no moment in L2");
-		machine_get(vm, &base, PART_NESTED);
-	} while (!(base.nested.state.flags & KVM_STATE_NESTED_GUEST_MODE));
+	vm = shake_start(image, true);
 	machine_get(vm, &base, PART_CPUID);
 	machine_get_all(vm, &base, qemu_gets);
 	base.regs.rflags |= RFLAGS_IF;
 	base.nested.room[HEADER + OFFSET_GUEST_RFLAGS + 1] |= RFLAGS_IF >> 8;
-	memcpy(memory, vm->ram, RAM);
-	for (u32 i = 0; i < RAM / PAGE; i++)
-		used[i] = memory[i * PAGE] ||
-			  memcmp(memory + i * PAGE, memory + i * PAGE + 1, PAGE - 1);
+	shake_keep(vm);
 	back_to_base();
 }
 
@@ -371,7 +281,6 @@ int main(int argc, char **argv)
 {
 	size_t room = (sizeof(base.nested) + PAGE - 1) / PAGE * PAGE;
 	const char *env = getenv("NESTED_FUZZ_ROUNDS");
-	struct sigaction action = { .sa_handler = nothing };
 	u32 rounds = env ? atoi(env) : 200;
 	int opt;
 
@@ -379,13 +288,11 @@ int main(int argc, char **argv)
 		switch (opt) {
 		case 'n': rounds = atoi(optarg); break;
 		case 'v': verbose = true; break;
-		case 's': seed = strtoull(optarg, NULL, 0) | 1; break;
+		case 's': shake_seed = strtoull(optarg, NULL, 0) | 1; break;
 		default: tap_bail("usage: nested-fuzz [-v] [-n ROUNDS] [-s SEED] [IMAGE...]");
 		}
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	sigaction(SIGALRM, &action, NULL);
-	memory = map(RAM);
 	edge = map(room + PAGE);
 	mprotect(edge + room, PAGE, PROT_NONE);
 	edge += room - sizeof(base.nested);

@@ -5,13 +5,10 @@
  * saves it, set in a new VM, with as much of the memory as was touched, in the order of a
  * client's. The image must not notice.
  */
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "machine.h"
@@ -20,8 +17,7 @@
 #define PAGE 4096u
 #define PAGES (RAM / PAGE)
 #define IMAGES "/lib/abyme/guests/"
-#define STAYED 64		   /* a process' exit status, and how its stay ended */
-#define PAGEMAP_THERE (3ull << 62) /* present, or swapped */
+#define STAYED 64 /* a process' exit status, and how its stay ended */
 
 /* What one process leaves to the next. */
 static struct {
@@ -56,39 +52,20 @@ static unsigned int interval = 6000;
  */
 static bool always;
 
-static void nothing(__attribute__((unused)) int sig)
-{
-}
-
 /* Between half of the interval and one and a half, and then again and again. */
 static void start_timer(void)
 {
 	unsigned int us = interval / 2 + rand() % interval;
-	struct itimerval it = { .it_value.tv_usec = us, .it_interval.tv_usec = us };
-	struct sigaction action = { .sa_handler = nothing };
 
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &it, NULL);
-}
-
-static void stop_timer(void)
-{
-	setitimer(ITIMER_REAL, &(struct itimerval){}, NULL);
+	vm_alarm_every(us);
 }
 
 static void pack_memory(const struct vm *vm)
 {
-	static u64 map[PAGES];
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-
-	if (pread(fd, map, sizeof(map), (u64)vm->ram / PAGE * sizeof(u64)) != sizeof(map))
-		tap_bail("pagemap");
-	close(fd);
-	for (u32 i = 0; i < PAGES; i++) {
-		luggage->touched[i] = map[i] & PAGEMAP_THERE;
+	vm_touched(vm, luggage->touched);
+	for (u32 i = 0; i < PAGES; i++)
 		if (luggage->touched[i])
 			memcpy(luggage->page[i], vm->ram + i * PAGE, PAGE);
-	}
 }
 
 static void unpack_memory(struct vm *vm)
@@ -120,7 +97,7 @@ static enum image_end one_stay(const char *path, const char *prefix, int order, 
 	do {
 		end = image_run(vm, prefix, &luggage->status);
 		if (end == IMAGE_MARK && !always)
-			stop_timer();
+			vm_alarm_every(0);
 	} while (end == IMAGE_MARK);
 	if (end != IMAGE_SIGNAL)
 		return end;

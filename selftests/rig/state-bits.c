@@ -4,43 +4,23 @@
  * turned over, for each GET and SET that there is. It is refused, with an errno that abyme(4)
  * has, and nothing is other than before; or taken, and then read back as it was set, but for
  * what the table `rows` says. Then the guest runs on to something that is defined. All bits of
- * what is small, and BITS of what has more, drawn anew with another SEED; -n 0: all.
+ * what is small, and BITS of what has more, drawn anew with another SEED; -n 0: all. STATE_BITS
+ * in the environment is the default of -n.
  */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/time.h>
 #include <unistd.h>
-#include "machine.h"
+#include "shake.h"
 
-#define RAM (32u << 20)
-#define PAGE 4096u
-#define IMAGES "/lib/abyme/guests/"
-#define RFLAGS_IF 0x200ull
-#define RUN_US 1000 /* how long a state that was taken runs, with interrupts */
-#define STEPS 3	    /* how many instructions, without */
 #define RUN_EVERY 4 /* one of so many that are taken */
 #define MSR_TSC 0x10
 
 static struct vm *vm;
 static struct machine base, before, after, want;
-static u8 *memory;	      /* as it was when the base was taken */
-static bool used[RAM / PAGE]; /* pages in it that are not zero */
-static bool ran;	      /* the guest, since it was as then */
-static u64 seed = 88172645463325252ULL;
 static u32 taken, refused, odd, exits, at_most;
 static const char *alone;
 static bool verbose;
-
-static u64 draw(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
-}
 
 /* --- what can be set --------------------------------------------------------- */
 
@@ -73,7 +53,7 @@ static const struct piece pieces[] = {
 	ONE(NESTED, nested, EINVAL),
 	ONE(CLOCK, clock, EINVAL),
 	ONE(PIT, pit, EINVAL),
-	ONE(CPUID, cpuid, EINVAL),
+	{ "cpuid", PART_CPUID, AT(cpuid.entries), 0, 1, EINVAL },
 	{ "chip", PART_IRQCHIP, AT(chip[0].chip), sizeof(struct kvm_irqchip), 3, 0 },
 	{ "MSR", PART_MSRS, AT(msrs.entries[0].data), sizeof(struct kvm_msr_entry), 0, EINVAL },
 };
@@ -88,9 +68,7 @@ static u32 count_of(const struct piece *p)
 static size_t size_of(const struct piece *p)
 {
 	switch (p->part) {
-	case PART_CPUID:
-		return sizeof(base.cpuid.head) +
-		       base.cpuid.head.nent * sizeof(base.cpuid.entries[0]);
+	case PART_CPUID: return base.cpuid.head.nent * sizeof(base.cpuid.entries[0]);
 	case PART_NESTED:
 		return base.nested.state.hdr.vmx.vmxon_pa == ~0ull ? 0 : base.nested.state.size;
 	default: return p->size;
@@ -136,77 +114,9 @@ static void complain(const char *what, const char *why)
 		tap_note("%s: %s", what, why);
 }
 
-static void nothing(__attribute__((unused)) int sig)
-{
-}
-
-static void start_timer(unsigned int us)
-{
-	struct itimerval it = { .it_value.tv_usec = us, .it_interval.tv_usec = us };
-
-	setitimer(ITIMER_REAL, &it, NULL);
-}
-
-static bool defined_exit(void)
-{
-	switch (vm->cpu[0].run->exit_reason) {
-	case KVM_EXIT_IO:
-	case KVM_EXIT_MMIO:
-	case KVM_EXIT_DEBUG:
-	case KVM_EXIT_SHUTDOWN:
-	case KVM_EXIT_FAIL_ENTRY:
-	case KVM_EXIT_INTERNAL_ERROR:
-	case KVM_EXIT_INTR: return true;
-	default: return false;
-	}
-}
-
-/* With IF clear an emulated processor may keep interrupts out for as long as a guest loops. */
-static bool interruptible(void)
-{
-	struct kvm_regs regs;
-
-	return !ioctl(vm->cpu[0].fd, KVM_GET_REGS, &regs) && (regs.rflags & RFLAGS_IF);
-}
-
-static void debug(u32 control)
-{
-	struct kvm_guest_debug dbg = { .control = control };
-
-	if (ioctl(vm->cpu[0].fd, KVM_SET_GUEST_DEBUG, &dbg))
-		tap_bail("KVM_SET_GUEST_DEBUG");
-}
-
-static void run_a_little(const char *what)
-{
-	bool freely = interruptible();
-
-	ran = true;
-	if (!freely)
-		debug(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP);
-	start_timer(RUN_US);
-	for (int i = 0; i < STEPS; i++, exits++) {
-		if (ioctl(vm->cpu[0].fd, KVM_RUN, 0)) {
-			if (errno != EINTR && errno != EAGAIN)
-				complain(what, strerror(errno));
-			break;
-		}
-		if (!defined_exit()) {
-			complain(what, "an exit that is none of these");
-			break;
-		}
-	}
-	start_timer(0);
-	if (!freely)
-		debug(0);
-}
-
 static void back_to_base(void)
 {
-	for (u32 i = 0; ran && i < RAM / PAGE; i++)
-		if (used[i])
-			memcpy(vm->ram + i * PAGE, memory + i * PAGE, PAGE);
-	ran = false;
+	shake_back(vm);
 	machine_set_all(vm, &base, qemu_sets + 1 /* but CPUID */);
 }
 
@@ -247,19 +157,21 @@ struct row {
 		part, at, size, sizeof(struct kvm_segment), 8, how, mask, 0 \
 	}
 /* The same in both forms. */
-#define SREGS(part) /* TR is busy */                                                                      \
-	{ part, offsetof(struct kvm_sregs, tr) + 14, 1, 0, 1, FOLLOWS, 0xf, 0 },                          \
-                                                                                                          \
-		SEGMENTS(part, 0, 14, KEPT, ALL), /* base, limit, selector */                             \
-		SEGMENTS(part, 14, 1, KEPT, 0xf), SEGMENTS(part, 15, 1, BOOL, 0xff),                      \
-		SEGMENTS(part, 16, 1, KEPT, 3),                                                           \
-		SEGMENTS(part, 17, 6, BOOL, ALL), { part, offsetof(struct kvm_sregs, gdt),                \
-						    10,	  16,                                             \
-						    2,	  KEPT,                                           \
-						    ALL,  0 }, /* What a processor has of CR0; ET is 1 */ \
-		{ part, IN(kvm_sregs, cr0), 0, 1, KEPT, 0xe005002f, 0 },                                  \
-	{                                                                                                 \
-		part, offsetof(struct kvm_sregs, cr2), 48, 0, 1, KEPT, ALL, 0                             \
+#define SREGS(part) /* TR is busy */                                                                            \
+	{ part, offsetof(struct kvm_sregs, tr) + 14, 1, 0, 1, FOLLOWS, 0xff, 0 },                               \
+                                                                                                                \
+		SEGMENTS(part, 0, 14, KEPT, ALL),                                                               \
+		/* base, limit, selector */ /* What code or data is loaded is accessed; LDTR has no such bit */ \
+		{ part, 14, 1, sizeof(struct kvm_segment), 6, FOLLOWS, 0xf1, 0 },                               \
+		SEGMENTS(part, 14, 1, KEPT, 0xf), SEGMENTS(part, 15, 1, BOOL, 0xff),                            \
+		SEGMENTS(part, 16, 1, KEPT, 3),                                                                 \
+		SEGMENTS(part, 17, 6, BOOL, ALL), { part, offsetof(struct kvm_sregs, gdt),                      \
+						    10,	  16,                                                   \
+						    2,	  KEPT,                                                 \
+						    ALL,  0 }, /* What a processor has of CR0; ET is 1 */       \
+		{ part, IN(kvm_sregs, cr0), 0, 1, KEPT, 0xe005002f, 0 },                                        \
+	{                                                                                                       \
+		part, offsetof(struct kvm_sregs, cr2), 48, 0, 1, KEPT, ALL, 0                                   \
 	} /* to APIC_BASE */
 #define LAPIC(reg, mask)                                \
 	{                                               \
@@ -336,6 +248,7 @@ static const struct row rows[] = {
 	LAPIC(0x3e0, 0xb),
 
 	{ PART_TSC_KHZ, 0, 4, 0, 1, KEPT, ALL, 0 },
+	{ PART_NESTED, 4, 4, 0, 1, FOLLOWS, ALL, 0 }, /* the size is what there is */
 	{ PART_NESTED, 0, 0x28, 0, 1, KEPT, ALL, 0 },
 	/* L2's CR0: what the processor does not have an entry drops. */
 	{ PART_NESTED, 128 + 424, 4, 0, 1, FOLLOWS, 0x1ffaffc0, 0 },
@@ -361,8 +274,6 @@ static const struct row rows[] = {
 	{ PART_IRQCHIP, 0, 4, 0, 1, KEPT, ALL, SECOND_PIC },
 	{ PART_IRQCHIP, 4, 12, 0, 1, FOLLOWS, ALL, FIRST_PIC }, /* as far as they have it */
 	{ PART_IRQCHIP, 4, 12, 0, 1, FOLLOWS, ALL, SECOND_PIC },
-	{ PART_CPUID, 4, 4, 0, 1, FOLLOWS, ALL, 0 }, /* padding */
-	{ PART_CPUID, 0, sizeof(((struct machine *)0)->cpuid), 0, 1, KEPT, ALL, 0 },
 };
 
 /* Of these MSRs reading gives what the vCPU has of them, or what time it is. */
@@ -387,6 +298,37 @@ static u64 msr_mask(u32 index)
 	return 0;
 }
 
+#define EAX offsetof(struct kvm_cpuid_entry2, eax)
+#define EBX offsetof(struct kvm_cpuid_entry2, ebx)
+#define ECX offsetof(struct kvm_cpuid_entry2, ecx)
+#define EDX offsetof(struct kvm_cpuid_entry2, edx)
+
+/* Of these leaves, too; other words of the table are kept, and nobody asks what they say. */
+static const struct {
+	u32 function, index, at, mask;
+} cpuid_follows[] = {
+	{ 1, 0, ECX, 1u << 27 }, /* OSXSAVE */
+	{ 1, 0, EDX, 1u << 9 },	 /* the LAPIC is on */
+	{ 7, 0, ECX, 1u << 4 },	 /* OSPKE */
+	{ 0xd, 0, EBX, ~0u },	 /* sizes, by XCR0 */
+	{ 0xd, 1, EBX, ~0u },
+	{ 0x80000008, 0, EAX, 0xff }, /* no wider than the processor's addresses */
+};
+
+/* For a byte of the table as it was set. */
+static u8 cpuid_mask(size_t byte)
+{
+	const struct kvm_cpuid_entry2 *e = &want.cpuid.entries[byte / sizeof(*e)];
+
+	byte %= sizeof(*e);
+	for (u32 i = 0; i < ARRAY_SIZE(cpuid_follows); i++)
+		if (cpuid_follows[i].function == e->function &&
+		    (cpuid_follows[i].index == e->index || e->function != 0xd) &&
+		    byte / 4 == cpuid_follows[i].at / 4)
+			return cpuid_follows[i].mask >> byte % 4 * 8;
+	return 0;
+}
+
 static const struct row *row_of(enum part part, u32 which, size_t offset)
 {
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -407,8 +349,9 @@ static u8 expected(const struct piece *p, u32 which, size_t i, u8 old, u8 set, u
 	const struct row *r = row_of(p->part, which, i);
 	u8 mask = r ? r->mask >> (i - r->offset) % 4 * 8 : 0;
 
-	if (p->part == PART_MSRS) {
-		mask = msr_mask(base.msrs.entries[which].index) >> 8 * i;
+	if (p->part == PART_MSRS || p->part == PART_CPUID) {
+		mask = p->part == PART_CPUID ? cpuid_mask(i)
+					     : msr_mask(base.msrs.entries[which].index) >> 8 * i;
 		return (set & ~mask) | (is & mask);
 	}
 	if (!r)
@@ -450,18 +393,31 @@ static bool same(const struct piece *p, u32 which)
 	return good;
 }
 
+/* An INIT that VMX operation does not hold back comes at once, and no event is what it was. */
+static bool resets(const struct piece *p)
+{
+	return p->part == PART_EVENTS && want.events.smi.latched_init &&
+	       base.nested.state.hdr.vmx.vmxon_pa == ~0ull;
+}
+
 static void was_taken(const struct piece *p, u32 which, const char *what)
 {
+	const char *wrong = NULL;
+
 	memcpy(&after, &want, sizeof(after));
 	memset((u8 *)&after + p->offset + which * p->stride, 0, p->size);
 	if (machine_get(vm, &after, p->part))
 		complain(what, "taken, and cannot be read");
 	settle(p, which);
+	if (resets(p))
+		after.events = want.events;
 	machine_forget(&want, &after);
 	if (!same(p, which))
 		complain(what, "taken, and is another");
 	if (taken++ % RUN_EVERY == 0)
-		run_a_little(what);
+		wrong = shake_run(vm, &exits);
+	if (wrong)
+		complain(what, wrong);
 	if (p->part == PART_CPUID)
 		renew();
 	else
@@ -504,10 +460,12 @@ static void each_bit(const struct piece *p, const char *image)
 	u32 bits = 8 * size_of(p), all = bits * count_of(p);
 
 	taken = refused = odd = exits = 0;
+	if (p->part == PART_CPUID)
+		renew(); /* of a vCPU that has run it cannot be set */
 	if (at_most && all > at_most)
 		for (u32 i = 0, bit; i < at_most; i++) {
 			/* One of each of as many stretches. */
-			bit = ((u64)i * all + draw() % all) / at_most;
+			bit = ((u64)i * all + shake_draw() % all) / at_most;
 			try_bit(p, bit / bits, bit % bits);
 		}
 	else
@@ -521,30 +479,11 @@ static void each_bit(const struct piece *p, const char *image)
 
 static void take_base(const char *image, bool in_l2)
 {
-	char path[256];
-	u8 status;
-	u32 entry;
-
-	snprintf(path, sizeof(path), IMAGES "%s.elf", image);
-	vm = vm_new(RAM);
-	vm_irqchip(vm);
-	entry = image_load(vm, path);
-	if (!entry)
-		tap_bail(path);
-	image_start(vm, entry, true);
-	do {
-		if (image_run(vm, "# ", &status) != IMAGE_MARK)
-			tap_bail("the image has no such moment");
-		machine_get(vm, &base, PART_NESTED);
-	} while (in_l2 && !(base.nested.state.flags & KVM_STATE_NESTED_GUEST_MODE));
+	vm = shake_start(image, in_l2);
 	look(&base);
 	/* All in use, or what the components have would not be looked at. */
 	base.xsave.region[128] |= 7;
-	memcpy(memory, vm->ram, RAM);
-	for (u32 i = 0; i < RAM / PAGE; i++)
-		used[i] = memory[i * PAGE] ||
-			  memcmp(memory + i * PAGE, memory + i * PAGE + 1, PAGE - 1);
-	ran = true;
+	shake_keep(vm);
 	renew();
 }
 
@@ -559,31 +498,20 @@ static void state_of(const char *image)
 
 int main(int argc, char **argv)
 {
-	struct sigaction action = { .sa_handler = nothing };
-	bool asked = false;
+	const char *env = getenv("STATE_BITS");
 	int opt;
 
+	at_most = env ? atoi(env) : 24;
 	while ((opt = getopt(argc, argv, "n:p:s:v")) != -1) {
 		switch (opt) {
-		case 'n':
-			at_most = atoi(optarg);
-			asked = true;
-			break;
+		case 'n': at_most = atoi(optarg); break;
 		case 'p': alone = optarg; break;
 		case 'v': verbose = true; break;
-		case 's': seed = strtoull(optarg, NULL, 0) | 1; break;
+		case 's': shake_seed = strtoull(optarg, NULL, 0) | 1; break;
 		default:
 			tap_bail("usage: state-bits [-v] [-n BITS] [-p PART] [-s SEED] [IMAGE...]");
 		}
 	}
-	if (!asked) {
-		printf("1..0 # SKIP by hand, with -n BITS\n");
-		return EXIT_TAP_SKIP;
-	}
-	sigaction(SIGALRM, &action, NULL);
-	memory = mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED)
-		tap_bail("mmap");
 	if (optind == argc) {
 		state_of("l1-saved");
 		state_of("l2-meanwhile");

@@ -116,6 +116,11 @@ int vm_run(struct vm *vm, int cpu);
 int vm_next_out(struct vm *vm, int cpu, u16 port);
 /* The value of @name as the description in a file of statistics leads to it; ~0: there is none. */
 u64 stat_value(int fd, const char *name);
+/* SIGALRM, which does nothing but end KVM_RUN, after @us; or again and again. 0: no more. */
+void vm_alarm_once(long us);
+void vm_alarm_every(long us);
+/* Of each page of @vm's memory: has the process touched it? @there has room for all of them. */
+void vm_touched(const struct vm *vm, bool *there);
 int vm_set_region(int fd, u32 slot, u32 flags, u64 gpa, u64 size, void *host);
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "../machine.h"
 
+#define IMAGES "/lib/abyme/guests/"
 #define BOOT_INFO 0x1000
 #define MULTIBOOT_MAGIC 0x2badb002
 #define PORT_CONSOLE 0x3f8
@@ -69,6 +70,21 @@ void image_start(struct vm *vm, u32 entry, bool nested)
 	regs.rbx = BOOT_INFO;
 	if (ioctl(vm->cpu[cpu].fd, KVM_SET_REGS, &regs))
 		tap_bail("KVM_SET_REGS");
+}
+
+struct vm *image_vm(const char *name, size_t ram_size)
+{
+	struct vm *vm = vm_new(ram_size);
+	char path[256];
+	u32 entry;
+
+	vm_irqchip(vm);
+	snprintf(path, sizeof(path), IMAGES "%s.elf", name);
+	entry = image_load(vm, path);
+	if (!entry)
+		tap_bail(path);
+	image_start(vm, entry, true);
+	return vm;
 }
 
 static void put_char(const char *prefix, char c)

@@ -11,6 +11,7 @@
 #include "vm.h"
 
 #define HUGE_PAGE (2ull << 20)
+#define PAGEMAP_THERE (3ull << 62) /* of an entry: present, or swapped */
 
 static int tests, failures;
 
@@ -315,17 +316,48 @@ struct vm *vm_inherit(struct vm *old)
 	return vm;
 }
 
-int vm_run(struct vm *vm, int cpu)
+static void set_alarm(long us, long again)
 {
-	struct itimerval soon = { .it_value.tv_usec = 200000 }, never = { 0 };
+	struct itimerval it = { .it_value.tv_usec = us, .it_interval.tv_usec = again };
 	struct sigaction action = { .sa_handler = on_alarm };
-	int r, error;
 
 	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &soon, NULL);
+	setitimer(ITIMER_REAL, &it, NULL);
+}
+
+void vm_alarm_once(long us)
+{
+	set_alarm(us, 0);
+}
+
+void vm_alarm_every(long us)
+{
+	set_alarm(us, us);
+}
+
+void vm_touched(const struct vm *vm, bool *there)
+{
+	size_t page = sysconf(_SC_PAGESIZE), count = vm->ram_size / page;
+	size_t size = count * sizeof(u64);
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	u64 *map = malloc(size);
+
+	if (!map || pread(fd, map, size, (u64)vm->ram / page * sizeof(u64)) != (ssize_t)size)
+		tap_bail("pagemap");
+	for (size_t i = 0; i < count; i++)
+		there[i] = map[i] & PAGEMAP_THERE;
+	free(map);
+	close(fd);
+}
+
+int vm_run(struct vm *vm, int cpu)
+{
+	int r, error;
+
+	vm_alarm_once(200000);
 	r = ioctl(vm->cpu[cpu].fd, KVM_RUN, 0);
 	error = errno;
-	setitimer(ITIMER_REAL, &never, NULL);
+	vm_alarm_once(0);
 	if (r < 0)
 		return error == EINTR ? 0 : -1;
 	return vm->cpu[cpu].run->exit_reason;
