@@ -171,22 +171,28 @@ void vcpu_reset(struct vcpu *vcpu, bool init)
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
-/* @whole: it is over, and no REP that goes on. */
-static int insn_done(struct vcpu *vcpu, unsigned long next, bool whole)
+/* What an instruction does to TF and RF beside its own work. @whole: no REP that goes on. */
+static void end_debug_flags(struct vcpu *vcpu, bool whole)
 {
-	unsigned long flags = vcpu_rflags(vcpu);
+	/* The processor raises the trap, or gives it to the debugger, at the entry. */
+	if (debug_steps(vcpu))
+		vmwrite(VMCS_GUEST_PENDING_DBG, vmread(VMCS_GUEST_PENDING_DBG) | DBG_BS);
+	/* RF was for this instruction only, and REP keeps it to its end. */
+	if (whole)
+		vcpu_set_rflags(vcpu, vcpu_rflags(vcpu) & ~X86_EFLAGS_RF);
+}
+
+/* @whole: it is over, and no REP that goes on. */
+static __always_inline int insn_done(struct vcpu *vcpu, unsigned long next, bool whole)
+{
 	u32 block;
 
 	vcpu_set_rip(vcpu, next);
 	block = vmread(VMCS_GUEST_INTERRUPTIBILITY);
 	if (unlikely(block & (IRQBLK_STI | IRQBLK_MOV_SS)))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, block & ~(IRQBLK_STI | IRQBLK_MOV_SS));
-	/* The processor raises the trap, or gives it to the debugger, at the entry. */
-	if (debug_steps(vcpu))
-		vmwrite(VMCS_GUEST_PENDING_DBG, vmread(VMCS_GUEST_PENDING_DBG) | DBG_BS);
-	/* RF was for this instruction only, and REP keeps it to its end. */
-	if (unlikely((flags & X86_EFLAGS_RF) && whole))
-		vcpu_set_rflags(vcpu, flags & ~X86_EFLAGS_RF);
+	if (unlikely(vcpu_rflags(vcpu) & (X86_EFLAGS_TF | X86_EFLAGS_RF)))
+		end_debug_flags(vcpu, whole);
 	if (vcpu->in_l2)
 		nested_insn_done(vcpu);
 	return 1;

@@ -303,10 +303,15 @@ static inline void vcpu_set_gpr(struct vcpu *vcpu, enum gpr r, unsigned long val
 /* Writes the changed lazy copies to the current VMCS. */
 void vcpu_lazy_write(struct vcpu *vcpu);
 
+/* Most often RIP is all that has changed. */
 static inline void vcpu_lazy_flush(struct vcpu *vcpu)
 {
-	if (vcpu->lazy_dirty)
+	if (vcpu->lazy_dirty == BIT(LAZY_RIP)) {
+		vmwrite(VMCS_GUEST_RIP, vcpu->rip);
+		vcpu->lazy_dirty = 0;
+	} else if (vcpu->lazy_dirty) {
 		vcpu_lazy_write(vcpu);
+	}
 }
 
 /* Forgets all lazy copies, changed or not: the VMCS has newer values. */

@@ -14,5 +14,10 @@ int exit_io(struct vcpu *vcpu);
  * emulates the instruction that touched it.
  */
 int mmio_emulate(struct vcpu *vcpu, u64 gpa);
+/*
+ * The same with interrupts off (vcpu->at_once). Answers EXIT_LATER unless there is no slot at
+ * @gpa, the instruction was emulated lately, and what it does is short.
+ */
+int mmio_at_once(struct vcpu *vcpu, u64 gpa);
 
 #endif

@@ -19,6 +19,7 @@
 #include "cpu/debug.h"
 #include "cpu/inject.h"
 #include "cpu/vcpu.h"
+#include "emulate/code.h"
 #include "emulate/gva.h"
 #include "emulate/segaddr.h"
 #include "mem/bus.h"
@@ -34,6 +35,7 @@ struct origin {
 	struct vcpu *vcpu;
 	u64 linear;
 	bool peek;
+	struct code_words *words;
 };
 
 /* Makes of @gpa, as the guest that runs has it, L1's address. @access: EPTQ_* bits. */
@@ -61,6 +63,8 @@ static int gva_read_entry(void *ctx, u64 gpa, u64 *entry, u8 size)
 	/* Entries are aligned, so that 8 bytes with one of 4 in them are in the same page. */
 	if (mem_read_entry(from->vcpu, gpa & ~7ULL, entry))
 		*entry = ~0ULL;
+	if (from->words)
+		code_note(from->words, gpa & ~7ULL, *entry);
 	if (size == 4)
 		*entry = (u32)(*entry >> (gpa & 4) * 8);
 	return 0;
@@ -74,6 +78,8 @@ static int gva_update_entry(void *ctx, u64 gpa, u64 old, u64 new, u8 size)
 
 	if (from->peek)
 		return 0;
+	if (from->words)
+		from->words->whole = false;
 	ret = to_l1(from, gpa, EPTQ_READ | EPTQ_WRITE, &gpa);
 	if (ret)
 		return ret == -EFAULT ? -ENXIO : ret;
@@ -140,7 +146,10 @@ static u32 final_access(const struct access *access, const struct page_found *pa
 static int gva_to_l1(struct vcpu *vcpu, const struct pagewalk *registers, u64 linear,
 		     const struct access *access, u64 *gpa, struct x86_fault *fault)
 {
-	struct origin from = { .vcpu = vcpu, .linear = linear, .peek = access->peek };
+	struct origin from = { .vcpu = vcpu,
+			       .linear = linear,
+			       .peek = access->peek,
+			       .words = access->words };
 	struct pagewalk w = *registers;
 	struct page_found page;
 	int ret;
@@ -287,13 +296,6 @@ int gva_write_bus(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
 int gva_read(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault)
 {
 	struct access access = { .user = guest_user_mode(vcpu) };
-
-	return read_range(vcpu, linear, buf, len, &access, fault);
-}
-
-int gva_fetch(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault)
-{
-	struct access access = { .user = guest_user_mode(vcpu), .fetch = true };
 
 	return read_range(vcpu, linear, buf, len, &access, fault);
 }

@@ -22,7 +22,6 @@ struct vcpu;
 /* Accesses with the rights of the guest's CPL. A write is done wholly or not at all. */
 int gva_read(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault);
 int gva_write(struct vcpu *vcpu, u64 linear, const void *buf, size_t len, struct x86_fault *fault);
-int gva_fetch(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault);
 
 /*
  * For an instruction that L0 runs and that wants no more than bytes. Where

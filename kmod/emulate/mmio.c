@@ -12,7 +12,6 @@
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <asm/cpufeature.h>
 #include <asm/processor-flags.h>
 #include <vmx/info.h>
 
@@ -108,6 +107,8 @@ static int op_translate(void *guest, u64 linear, bool write, u64 *gpa, struct x8
 		*gpa = op->hint_gpa | offset_in_page(linear);
 		return 0;
 	}
+	if (vcpu->at_once)
+		return -EBUSY; /* a walk may sleep */
 	access.user = vcpu_cpl(vcpu) == 3;
 	return emu_result(gva_translate(vcpu, linear, &access, gpa, fault));
 }
@@ -127,7 +128,7 @@ static int op_read(void *guest, u64 gpa, void *data, u8 len)
 {
 	struct vcpu *vcpu = guest;
 
-	if (!mem_read(vcpu->vm, gpa, data, len))
+	if (!vcpu->at_once && !mem_read(vcpu->vm, gpa, data, len))
 		return 0;
 	if (bus_read(vcpu, BUS_MMIO, gpa, len, data))
 		return EMU_MMIO;
@@ -143,7 +144,7 @@ static int op_write(void *guest, u64 gpa, const void *data, u8 len)
 {
 	struct vcpu *vcpu = guest;
 
-	if (!mem_write(vcpu->vm, gpa, data, len))
+	if (!vcpu->at_once && !mem_write(vcpu->vm, gpa, data, len))
 		return 0;
 	trace_mmio(true, gpa, data, len);
 	if (!bus_write(vcpu, BUS_MMIO, gpa, len, data))
@@ -282,59 +283,14 @@ static int mmio_continue(struct vcpu *vcpu)
 	case EMU_MMIO: return mmio_exit_to_userspace(vcpu);
 	case EMU_FAULT: fault_inject(vcpu, &op->emu.fault); return 1;
 	}
+	if (vcpu->at_once)
+		return EXIT_LATER; /* the operand is elsewhere, and nothing was accessed */
 	if (ret == -EAGAIN || ret == -EINTR)
 		return 1; /* the guest runs into it again, or L1 is owed an exit */
 	return mmio_give_up(vcpu, NULL, 0, "its memory operand could not be read or written");
 }
 
 /* ---- the way in ---- */
-
-static enum insn_mode code_mode(struct vcpu *vcpu)
-{
-	u32 ar = vmread(VMCS_GUEST_CS_AR);
-
-	if (vcpu_long_mode(vcpu) && ar & AR_L)
-		return MODE_64;
-	return ar & AR_DB ? MODE_32 : MODE_16;
-}
-
-/*
- * Reads up to @want bytes from RIP + @have on. Stays within the page, as there
- * may be no memory behind it.
- * Return: how many; -EFAULT with *fault; or another errno.
- */
-static int mmio_fetch(struct vcpu *vcpu, u8 *bytes, int have, int want, enum insn_mode mode,
-		      struct x86_fault *fault)
-{
-	u64 rip = vcpu_rip(vcpu);
-	u64 linear = mode == MODE_64 ? rip : (u32)(vmread(VMCS_GUEST_CS_BASE) + rip);
-	int ret;
-
-	linear += have;
-	if (mode != MODE_64)
-		linear = (u32)linear;
-	want = min_t(int, want, PAGE_SIZE - offset_in_page(linear));
-	ret = gva_fetch(vcpu, linear, bytes + have, want, fault);
-	return ret ? ret : want;
-}
-
-/* An instruction may cross into the next page, which is fetched only if it has to be. */
-static int decode_bytes(struct vcpu *vcpu, struct insn *insn, u8 *bytes, int *len,
-			struct x86_fault *fault)
-{
-	enum insn_mode mode = code_mode(vcpu);
-	int ret;
-
-	*len = 0;
-	do {
-		ret = mmio_fetch(vcpu, bytes, *len, INSN_MAX_LEN - *len, mode, fault);
-		if (ret < 0)
-			return ret;
-		*len += ret;
-		ret = insn_decode(insn, bytes, *len, mode);
-	} while (ret == -ENODATA);
-	return ret;
-}
 
 /*
  * The linear address is the exit's only if it is valid and the access was the
@@ -352,43 +308,77 @@ static void set_hint(struct vcpu *vcpu, struct mmio_op *op, u64 gpa)
 	op->hint_gpa = gpa & PAGE_MASK;
 }
 
-/* A processor without TZCNT and LZCNT takes them for BSF and BSR: the prefix means nothing. */
-static void as_processor_has(struct insn *insn)
+/* Return: 0: op->emu.insn can be emulated; else *@answer is what the handler answers. */
+static int mmio_fetch(struct vcpu *vcpu, struct mmio_op *op, int *answer)
 {
-	if (insn->op == OP_TZCNT && !boot_cpu_has(X86_FEATURE_BMI1))
-		insn->op = OP_BSF;
-	if (insn->op == OP_LZCNT && !boot_cpu_has(X86_FEATURE_ABM))
-		insn->op = OP_BSR;
+	struct insn *insn = &op->emu.insn;
+	struct code_bytes bytes;
+	struct x86_fault fault;
+	int ret = code_fetch(vcpu, op->code, insn, &bytes, &fault);
+
+	*answer = 1;
+	switch (ret) {
+	case 0:
+		if (!insn_is_jump(insn) || !cet_active(vcpu))
+			return 0;
+		*answer = mmio_give_up(vcpu, bytes.byte, bytes.len,
+				       "a call or jump while CET watches them");
+		return -EINVAL;
+	case -EFAULT: fault_inject(vcpu, &fault); break;
+	case -EAGAIN:
+	case -EINTR: break;
+	case -EINVAL:
+		/* The processor may have been running L1's VMREAD or VMWRITE itself. */
+		if (!vcpu->nested || !nested_unshadow(vcpu))
+			*answer = mmio_give_up(vcpu, bytes.byte, bytes.len, insn->reason);
+		break;
+	default: *answer = mmio_give_up(vcpu, NULL, 0, "the instruction is not in memory");
+	}
+	return ret;
 }
 
 int mmio_emulate(struct vcpu *vcpu, u64 gpa)
 {
 	struct mmio_op *op = mmio_op_get(vcpu);
-	u8 bytes[INSN_MAX_LEN];
-	struct x86_fault fault;
-	int len, ret;
+	int answer;
 
 	if (!op)
 		return -ENOMEM;
 	vcpu->stats.mmio_exits++;
 	if (vcpu->idt_vectoring & INTR_VALID)
 		return delivery_failed(vcpu, gpa);
-	ret = decode_bytes(vcpu, &op->emu.insn, bytes, &len, &fault);
-	switch (ret) {
-	case 0: break;
-	case -EFAULT: fault_inject(vcpu, &fault); return 1;
-	case -EINVAL:
-		/* The processor may have been running L1's VMREAD or VMWRITE itself. */
-		if (vcpu->nested && nested_unshadow(vcpu))
-			return 1;
-		return mmio_give_up(vcpu, bytes, len, op->emu.insn.reason);
-	case -EAGAIN:
-	case -EINTR: return 1;
-	default: return mmio_give_up(vcpu, bytes, 0, "the instruction is not in memory");
-	}
-	if ((op->emu.insn.op == OP_CALL || op->emu.insn.op == OP_JMP) && cet_active(vcpu))
-		return mmio_give_up(vcpu, bytes, len, "a call or jump while CET watches them");
-	as_processor_has(&op->emu.insn);
+	if (!code_at_hand(vcpu, op->code, &op->emu.insn) && mmio_fetch(vcpu, op, &answer))
+		return answer;
+	set_hint(vcpu, op, gpa);
+	emu_start(&op->emu);
+	return mmio_continue(vcpu);
+}
+
+/*
+ * Not those that go on for long, or that use the FPU, which has not come back from the guest.
+ * All others locate their operands before they access one.
+ */
+static bool insn_is_short(const struct insn *insn)
+{
+	return insn->form != FORM_STRING && insn->op != OP_MOVX;
+}
+
+/* What comes with the exit is as in nearly all accesses to a device. */
+static bool exit_is_plain(struct vcpu *vcpu, u64 gpa)
+{
+	return !vcpu->in_l2 && !(vcpu->idt_vectoring & INTR_VALID) &&
+	       !(vcpu_exit_qual(vcpu) & EPTQ_NMI_UNBLOCK) && !mem_is_ram(vcpu->vm, gpa, false);
+}
+
+int mmio_at_once(struct vcpu *vcpu, u64 gpa)
+{
+	struct mmio_op *op = vcpu->mmio;
+	struct insn *insn = &op->emu.insn;
+
+	if (!op || !exit_is_plain(vcpu, gpa) || !code_at_hand(vcpu, op->code, insn) ||
+	    !insn_is_short(insn))
+		return EXIT_LATER;
+	vcpu->stats.mmio_exits++;
 	set_hint(vcpu, op, gpa);
 	emu_start(&op->emu);
 	return mmio_continue(vcpu);

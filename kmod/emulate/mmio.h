@@ -3,6 +3,7 @@
 #ifndef EMULATE_MMIO_H
 #define EMULATE_MMIO_H
 
+#include "emulate/code.h"
 #include "emulate/emulate.h"
 
 struct vcpu;
@@ -34,6 +35,7 @@ struct mmio_op {
 	bool hint_write; /* found with the right to write */
 	u64 hint_linear;
 	u64 hint_gpa;
+	struct code_line code[CODE_LINES];
 	struct pio pio;
 };
 

@@ -18,6 +18,8 @@ enum paging {
 	PAGING_4LEVEL,
 };
 
+struct code_words;
+
 struct pagewalk_ops {
 	/*
 	 * Memory of paging structures: one aligned entry of 4 or 8 bytes.
@@ -48,9 +50,10 @@ struct pagewalk {
 struct access {
 	bool write;
 	bool fetch;
-	bool user;     /* CPL 3, and not a system access */
-	bool implicit; /* supervisor, whatever the CPL: descriptor tables and the like */
-	bool peek;     /* userspace looks: nothing is changed, and L1 is owed no exit */
+	bool user;		  /* CPL 3, and not a system access */
+	bool implicit;		  /* supervisor, whatever the CPL: descriptor tables and the like */
+	bool peek;		  /* userspace looks: nothing is changed, and L1 is owed no exit */
+	struct code_words *words; /* gva.c notes there what the walk reads; may be NULL */
 };
 
 /* After so many races lost to the guest the walk gives up with -EAGAIN. */

@@ -6,7 +6,8 @@
  *
  * What a reader must know: a bus is a sorted array under SRCU that is replaced
  * whole when a device comes or goes. A device's functions run in a vCPU's
- * thread under that SRCU lock, so they must not add or remove devices.
+ * thread under that SRCU lock, so they must not add or remove devices. On all
+ * buses but BUS_PIO interrupts may be off.
  */
 #include <linux/slab.h>
 
@@ -200,7 +201,6 @@ static int access_bus(struct vcpu *vcpu, const struct bus *bus, u64 addr, int le
 	return -EOPNOTSUPP;
 }
 
-/* Context: a vCPU's thread, may sleep. */
 static int bus_access(struct vcpu *vcpu, enum bus_kind kind, u64 addr, int len, void *data,
 		      bool write)
 {

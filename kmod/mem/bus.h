@@ -63,7 +63,8 @@ struct bus_device *bus_find(struct vm *vm, enum bus_kind kind,
 			    const void *arg);
 
 /*
- * Context: vCPU thread, may sleep. Return: 0 handled; -EOPNOTSUPP: nobody.
+ * Context: vCPU thread, may sleep on BUS_PIO; on the other buses nobody does, and interrupts may
+ * be off. Return: 0 handled; -EOPNOTSUPP: nobody.
  * The vCPU's own LAPIC page is tried first on BUS_MMIO.
  */
 int bus_read(struct vcpu *vcpu, enum bus_kind kind, u64 addr, int len, void *data);

@@ -506,7 +506,7 @@ void nested_begin_run(struct vcpu *vcpu)
 
 bool nested_entry_stale(const struct vcpu *vcpu)
 {
-	return vcpu->in_l2 && unlikely(!pages_valid(vcpu));
+	return unlikely(!pages_valid(vcpu));
 }
 
 void nested_commit_entry(struct vcpu *vcpu)

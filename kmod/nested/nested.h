@@ -40,9 +40,10 @@ void nested_setup(void);
  * exits for L1 at the entry: enter, with no other event, and leave again at
  * once. May sleep.
  *
- * nested_entry_stale(), with interrupts off and VCPU_IN_GUEST set: whether
- * what nested_before_entry() resolved has been taken away: begin again. If
- * not, nested_commit_entry() is the last thing before the entry to L2.
+ * nested_entry_stale(), when L2 is to run, with interrupts off and
+ * VCPU_IN_GUEST set: whether what nested_before_entry() resolved has been taken
+ * away: begin again. If not, nested_commit_entry() is the last thing before the
+ * entry to L2.
  */
 void nested_begin_run(struct vcpu *vcpu);
 int nested_before_entry(struct vcpu *vcpu);

@@ -117,14 +117,13 @@ static int ioapic_page_read(struct vcpu *vcpu, struct bus_device *dev, u64 addr,
 {
 	struct irqchip *chip = container_of(dev, struct irqchip, ioapic_dev);
 	unsigned long flags;
-	u32 value = 0;
+	u64 value = 0; /* as wide as an access may be */
 
-	memset(data, 0, len);
-	if (addr & 0xf)
-		return 0;
-	raw_spin_lock_irqsave(&chip->ioapic_lock, flags);
-	value = ioapic_regs_read(&chip->ioapic, addr - dev->addr);
-	raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
+	if (!(addr & 0xf)) {
+		raw_spin_lock_irqsave(&chip->ioapic_lock, flags);
+		value = ioapic_regs_read(&chip->ioapic, addr - dev->addr);
+		raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
+	}
 	memcpy(data, &value, min_t(size_t, len, sizeof(value)));
 	return 0;
 }

@@ -413,8 +413,8 @@ int lapic_synthetic_write(struct vcpu *vcpu, u32 msr, u64 value)
 static int lapic_page_read(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len, void *data)
 {
 	struct lapic *lapic = vcpu->lapic;
-	u64 offset;
-	u32 value = 0, byte;
+	u64 offset, value = 0; /* as wide as an access may be */
+	u32 reg, byte;
 
 	if (!lapic || addr - lapic->base >= PAGE_SIZE)
 		return -EOPNOTSUPP;
@@ -424,9 +424,9 @@ static int lapic_page_read(struct vcpu *vcpu, struct bus_device *dev, u64 addr, 
 		memset(data, 0xff, len);
 		return 0;
 	}
-	memset(data, 0, len);
-	if (byte < sizeof(value) && read_reg(lapic, offset & ~0xfULL, &value))
-		memcpy(data, (u8 *)&value + byte, min_t(u32, len, sizeof(value) - byte));
+	if (byte < sizeof(reg) && read_reg(lapic, offset & ~0xfULL, &reg))
+		value = reg >> 8 * byte;
+	memcpy(data, &value, min_t(size_t, len, sizeof(value)));
 	return 0;
 }
 

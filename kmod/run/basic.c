@@ -161,7 +161,7 @@ int exit_vmcall(struct vcpu *vcpu)
 	long answer = -KVM_ENOSYS;
 
 	if (unlikely(hyperv_calls_on(vcpu)))
-		return exit_hyperv_call(vcpu);
+		return vcpu->at_once ? EXIT_LATER : exit_hyperv_call(vcpu);
 	vcpu->stats.hypercalls++;
 	if (vcpu_cpl(vcpu) > 0)
 		answer = -KVM_EPERM;

@@ -19,6 +19,8 @@ int exit_ept_violation(struct vcpu *vcpu)
 	u64 gpa = vmread(VMCS_GUEST_PHYS_ADDR);
 	int r;
 
+	if (vcpu->at_once)
+		return mmio_at_once(vcpu, gpa);
 	/* IRET had unblocked NMIs already when its instruction fetch or stack access faulted. */
 	if ((qual & EPTQ_NMI_UNBLOCK) && !(vcpu->idt_vectoring & INTR_VALID))
 		inject_set_nmi_masked(vcpu, true);

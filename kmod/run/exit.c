@@ -110,7 +110,6 @@ bool exit_is_short(struct vcpu *vcpu)
 	if (vcpu->in_l2)
 		return nested_reflects_at_once(vcpu, vcpu->exit_reason);
 	switch (vcpu->exit_reason) {
-	case EXIT_VMCALL: return !hyperv_calls_on(vcpu);
 	case EXIT_RDMSR: return true;
 	case EXIT_WRMSR: return wrmsr_is_short(vcpu->gpr[GPR_RCX]);
 	case EXIT_VMREAD:

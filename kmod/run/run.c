@@ -228,7 +228,7 @@ static bool must_not_enter(struct vcpu *vcpu)
 		vcpu->stats.tlb_flush++;
 	}
 	return !vmxop_on_here() || READ_ONCE(vcpu->requests) || xfer_to_guest_mode_work_pending() ||
-	       nested_entry_stale(vcpu);
+	       (vcpu->in_l2 && nested_entry_stale(vcpu));
 }
 
 /*
@@ -366,10 +366,14 @@ static bool event_due(struct vcpu *vcpu)
 	       lapic_shares_eoi(vcpu) || (vcpu->in_l2 && nested_event_due(vcpu));
 }
 
-/* For an entry that follows an exit handled at once: events are left to the next. */
+/*
+ * For an entry that follows an exit handled at once: events are left to the next. INIT is one
+ * that the vCPU may have sent to itself, for which nobody kicks it.
+ */
 static bool no_event_due(struct vcpu *vcpu)
 {
-	if (!vcpu_take_request(vcpu, REQ_EVENT) || !event_due(vcpu))
+	if (!vcpu_take_request(vcpu, REQ_EVENT) ||
+	    !(event_due(vcpu) || (vcpu->lapic && lapic_has_events(vcpu))))
 		return true;
 	vcpu_request(vcpu, REQ_EVENT);
 	return false;

@@ -256,6 +256,40 @@ static void init_again(void)
 	ids();
 }
 
+static volatile u32 lived; /* what a CPU counts after its own INIT */
+
+static __attribute__((noinline)) void write_register(u32 reg, u32 value)
+{
+	*(volatile u32 *)(u64)(APIC_PAGE + reg) = value;
+}
+
+/* All by one instruction, which whoever emulates it knows when INIT comes. */
+static void init_itself(void *arg)
+{
+	u32 self = apic_id() << 24;
+
+	for (int i = 0; i < 6; i++)
+		write_register(APIC_ICR_HIGH, self);
+	*(volatile u32 *)arg = 1;
+	write_register(APIC_ICR, ICR_INIT | ICR_LEVEL | ICR_ASSERT);
+	for (;;)
+		lived++;
+}
+
+static void init_of_itself(void)
+{
+	volatile u32 *about_to = page_alloc();
+
+	need_cpus();
+	lived = 0;
+	cpu_run(1, init_itself, (void *)about_to);
+	GUEST_ASSERT(wait_for(about_to, 1, PATIENCE));
+	spin(1000000);
+	GUEST_EXPECT(lived, 0);
+	GUEST_EXPECT(cpu_restart(1), true);
+	ids();
+}
+
 CLAIMS = { { up, "INIT-SIPI-SIPI brings the other CPUs up" },
 	   { ids, "each CPU has its APIC ID" },
 	   { atomics, "locked additions of all CPUs add up" },
@@ -266,4 +300,5 @@ CLAIMS = { { up, "INIT-SIPI-SIPI brings the other CPUs up" },
 	   { ping_pong, "two hundred IPIs there and back" },
 	   { tsc_agrees, "the TSCs of two CPUs agree on before and after" },
 	   { init_again, "INIT stops a busy CPU, SIPI starts it again" },
+	   { init_of_itself, "INIT stops the CPU that sends it to itself" },
 	   END_OF_CLAIMS };

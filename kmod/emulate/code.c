@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Fetches the instruction at RIP and has it decoded, for mmio.c. Tour, stop 7.
+ *
+ * A guest touches its devices by few instructions, again and again. So each that was fetched is
+ * kept with all words of memory that led to it: the entries of paging structures, and its bytes.
+ *
+ * What a reader must know: a word that was read before is never trusted. The next time each is
+ * read again, and an instruction is taken only if every word is what it was, and so is each
+ * register that matters. That is a whole fetch, but for the work between the words: whatever a
+ * guest, another vCPU or userspace changes meanwhile, and by whatever way, is seen as by a fetch
+ * that begins now.
+ */
+#include <linux/hash.h>
+#include <linux/mm.h>
+#include <asm/cpufeature.h>
+#include <vmx/cr.h>
+#include <vmx/info.h>
+
+#include "cpu/regs.h"
+#include "cpu/vcpu.h"
+#include "emulate/code.h"
+#include "emulate/gva.h"
+
+static enum insn_mode code_mode(struct vcpu *vcpu)
+{
+	u32 ar = vmread(VMCS_GUEST_CS_AR);
+
+	if (vcpu_long_mode(vcpu) && ar & AR_L)
+		return MODE_64;
+	return ar & AR_DB ? MODE_32 : MODE_16;
+}
+
+/* The linear address of the byte that is @at bytes after RIP. */
+static u64 code_linear(struct vcpu *vcpu, enum insn_mode mode, int at)
+{
+	u64 rip = vcpu_rip(vcpu) + at;
+
+	return mode == MODE_64 ? rip : (u32)(vmread(VMCS_GUEST_CS_BASE) + rip);
+}
+
+static void make_key(struct vcpu *vcpu, struct code_key *key)
+{
+	enum insn_mode mode = code_mode(vcpu);
+
+	*key = (struct code_key){
+		.linear = code_linear(vcpu, mode, 0),
+		.cr3 = vcpu_cr3(vcpu),
+		.efer = vcpu->efer,
+		.mode = mode,
+		.user = vcpu_cpl(vcpu) == 3,
+		.smep = vcpu_cr4(vcpu) & CR4_SMEP,
+	};
+}
+
+static bool same_key(const struct code_key *a, const struct code_key *b)
+{
+	return a->linear == b->linear && a->cr3 == b->cr3 && a->efer == b->efer &&
+	       a->mode == b->mode && a->user == b->user && a->smep == b->smep;
+}
+
+static unsigned int line_index(const struct code_key *key)
+{
+	return hash_64(key->linear, ilog2(CODE_LINES));
+}
+
+/* Reads the words again. Where one is not at hand it counts as changed. */
+static bool words_same(struct vcpu *vcpu, const struct code_words *words)
+{
+	const struct code_word *word = words->word;
+	u64 value;
+	int i;
+
+	for (i = 0; i < words->count; i++, word++)
+		if (!mem_read_at_hand(vcpu, word->gpa, &value) ||
+		    (value ^ word->value) & word->mask)
+			return false;
+	return i;
+}
+
+/*
+ * L2's physical addresses mean what EPT12 says, which is not among the words. Without 4-level
+ * paging a walk depends on more registers than are in the key.
+ */
+static bool may_keep(const struct vcpu *vcpu)
+{
+	return !vcpu->in_l2 && (vcpu->efer & EFER_BIT_LMA);
+}
+
+bool code_at_hand(struct vcpu *vcpu, const struct code_line *lines, struct insn *insn)
+{
+	const struct code_line *line;
+	struct code_key key;
+
+	if (!may_keep(vcpu))
+		return false;
+	make_key(vcpu, &key);
+	line = &lines[line_index(&key)];
+	if (!same_key(&line->key, &key) || !words_same(vcpu, &line->words))
+		return false;
+	*insn = line->insn;
+	return true;
+}
+
+/*
+ * Reads what follows the bytes that are there already, to the end of its page at most, as there
+ * may be no memory behind it. Whole words, since those are what is read again.
+ */
+static int read_page(struct vcpu *vcpu, u64 linear, struct code_bytes *bytes,
+		     struct code_words *words, struct x86_fault *fault)
+{
+	struct access access = { .user = vcpu_cpl(vcpu) == 3, .fetch = true, .words = words };
+	u64 gpa, word[3];
+	int want = min_t(int, INSN_MAX_LEN - bytes->len, PAGE_SIZE - offset_in_page(linear));
+	int ret, i, skip;
+
+	ret = gva_translate(vcpu, linear, &access, &gpa, fault);
+	if (ret)
+		return ret;
+	skip = gpa % sizeof(*word);
+	gpa -= skip;
+	for (i = 0; i * sizeof(*word) < skip + want; i++, gpa += sizeof(*word)) {
+		if (mem_read_entry(vcpu, gpa, &word[i]))
+			return -ENXIO;
+		code_note(words, gpa, word[i]);
+	}
+	memcpy(bytes->byte + bytes->len, (u8 *)word + skip, want);
+	bytes->len += want;
+	return 0;
+}
+
+/* Of the words of code only the bytes of the instruction matter, which is @len bytes long. */
+static void mask_words(struct code_words *words, unsigned int skip, unsigned int len)
+{
+	unsigned int end = skip + len, i, n = DIV_ROUND_UP(end, sizeof(u64));
+	struct code_word *code;
+
+	/* The last of the words were read for the longest instruction that there may be. */
+	i = words->count - DIV_ROUND_UP(skip + INSN_MAX_LEN, sizeof(u64));
+	words->count = i + n;
+	code = &words->word[i];
+	code[0].mask &= ~0ULL << 8 * skip;
+	if (end % sizeof(u64))
+		code[n - 1].mask &= ~0ULL >> 8 * (sizeof(u64) - end % sizeof(u64));
+}
+
+/* A processor without TZCNT and LZCNT takes them for BSF and BSR: the prefix means nothing. */
+static void as_processor_has(struct insn *insn)
+{
+	if (insn->op == OP_TZCNT && !boot_cpu_has(X86_FEATURE_BMI1))
+		insn->op = OP_BSF;
+	if (insn->op == OP_LZCNT && !boot_cpu_has(X86_FEATURE_ABM))
+		insn->op = OP_BSR;
+}
+
+static void code_keep(struct vcpu *vcpu, struct code_line *lines, struct code_words *words,
+		      const struct insn *insn)
+{
+	struct code_line *line;
+	struct code_key key;
+
+	/* What a jump may do, and what is told if it may not, is looked at each time. */
+	if (!may_keep(vcpu) || !words->whole || insn_is_jump(insn))
+		return;
+	make_key(vcpu, &key);
+	/* Near a page's end fewer bytes than the longest instruction has were read. */
+	if (offset_in_page(key.linear) > PAGE_SIZE - INSN_MAX_LEN)
+		return;
+	mask_words(words, key.linear % sizeof(u64), insn->len);
+	line = &lines[line_index(&key)];
+	line->key = key;
+	line->words = *words;
+	line->insn = *insn;
+}
+
+/* An instruction may cross into the next page, which is fetched only if it has to be. */
+int code_fetch(struct vcpu *vcpu, struct code_line *lines, struct insn *insn,
+	       struct code_bytes *bytes, struct x86_fault *fault)
+{
+	struct code_words words = { .whole = true };
+	enum insn_mode mode = code_mode(vcpu);
+	int ret;
+
+	bytes->len = 0;
+	do {
+		ret = read_page(vcpu, code_linear(vcpu, mode, bytes->len), bytes, &words, fault);
+		if (ret)
+			return ret;
+		ret = insn_decode(insn, bytes->byte, bytes->len, mode);
+	} while (ret == -ENODATA);
+	if (ret)
+		return ret;
+	as_processor_has(insn);
+	code_keep(vcpu, lines, &words, insn);
+	return 0;
+}
