@@ -136,13 +136,14 @@ struct mem_page {
 int mem_page_resolve(struct vm *vm, u64 gpa, bool write, struct mem_page *page);
 bool mem_page_valid(struct vm *vm, const struct mem_page *page);
 
-/* The pages of a vCPU's guest that were read lately by mem_read_entry(); all zeros: none. */
+/* The pages of a vCPU's guest that were used lately by what follows; all zeros: none. */
 #define MEM_CACHE_LINES 32
 struct mem_cache {
 	struct mem_cache_line {
 		u64 gfn;
-		u64 epoch;	 /* vm->mem.epoch when it was missed, or found */
-		const void *kva; /* NULL: it was read once */
+		u64 epoch;     /* vm->mem.epoch when it was missed, or found */
+		void *kva;     /* NULL: it was used once */
+		bool writable; /* .kva may be written */
 	} line[MEM_CACHE_LINES];
 };
 
@@ -153,6 +154,12 @@ struct mem_cache {
  */
 int mem_read_entry(struct vcpu *vcpu, u64 gpa, u64 *entry);
 bool mem_read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *entry);
+/*
+ * Writes 8 aligned bytes, likewise. Context: interrupts off, VCPU_IN_GUEST. mem_note_use() brings
+ * the page to hand, should it be used often, and may sleep.
+ */
+bool mem_write_at_hand(struct vcpu *vcpu, u64 gpa, u64 value);
+void mem_note_use(struct vcpu *vcpu, u64 gpa, bool write);
 
 /*
  * A fault on guest memory, on its way into an EPT, be it L1's or an EPT02. The

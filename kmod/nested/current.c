@@ -176,29 +176,21 @@ void vmcs12_begin(struct vcpu *vcpu, u64 ptr)
 	shadow_on(vcpu);
 }
 
-/* A shadow VMCS can be made current only where L1 has VMCS shadowing. */
-static bool vmcs12_revision_valid(const struct nested *n, u32 revision)
-{
-	if (ctl_may(n->caps.proc2, PROC2_SHADOW_VMCS))
-		revision &= ~(u32)VMCS12_SHADOW;
-	return revision == VMCS12_REVISION;
-}
-
-/* The copy is made before the old VMCS goes, as it may fail; the old one is kept then. */
-int vmcs12_make_current(struct vcpu *vcpu, u64 ptr)
+/*
+ * Where there is no memory any more it reads as ones. The revision was judged before, and counts
+ * as it was then.
+ */
+void vmcs12_make_current(struct vcpu *vcpu, u64 ptr, u32 revision)
 {
 	struct nested *n = vcpu->nested;
 
-	if (ptr == n->vmcs12_ptr)
-		return 0;
-	if (ptr == n->shadow12_ptr)
-		shadow12_drop(vcpu);
-	if (mem_read(vcpu->vm, ptr, n->spare, sizeof(*n->spare)))
-		n->spare->revision = ~0u; /* no memory: it reads as ones */
-	if (!vmcs12_revision_valid(n, n->spare->revision))
-		return VMERR_VMPTRLD_BAD_REVISION;
-	vmcs12_release(vcpu, false);
-	swap(n->v, n->spare);
-	vmcs12_begin(vcpu, ptr);
-	return 0;
+	if (ptr != n->vmcs12_ptr) {
+		if (ptr == n->shadow12_ptr)
+			shadow12_drop(vcpu);
+		vmcs12_release(vcpu, false);
+		if (mem_read(vcpu->vm, ptr, n->v, sizeof(*n->v)))
+			memset(n->v, 0xff, sizeof(*n->v));
+		vmcs12_begin(vcpu, ptr);
+	}
+	n->v->revision = revision;
 }

@@ -188,8 +188,8 @@ void nested_begin(struct vcpu *vcpu, u64 vmxon_ptr); /* L1 is in VMX operation f
 
 /* current.c: the current VMCS, its snapshot and L1's memory */
 void current_global_init(void);
-int vmcs12_make_current(struct vcpu *vcpu, u64 ptr); /* 0, VMERR_*, or -errno */
-void vmcs12_release(struct vcpu *vcpu, bool clear);  /* write it back; none is current then */
+void vmcs12_make_current(struct vcpu *vcpu, u64 ptr, u32 revision); /* as VMPTRLD found it */
+void vmcs12_release(struct vcpu *vcpu, bool clear); /* write it back; none is current then */
 /* Writes @v to L1's memory at @ptr, as the processor would. */
 void vmcs12_write_back(struct vcpu *vcpu, u64 ptr, const struct vmcs12 *v);
 void vmcs12_sync(struct vcpu *vcpu);	       /* the snapshot becomes complete and up to date */

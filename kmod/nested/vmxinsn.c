@@ -33,6 +33,8 @@ static struct vmx_outcome vmx_outcome_of(enum vmx_outcome_kind kind, int value)
 #define SUCCEED vmx_outcome_of(VMX_SUCCEED, 0)
 /* A fault was raised, or an exit given to L1: RIP stays. */
 #define LEFT vmx_outcome_of(VMX_LEFT, 1)
+/* It cannot be done with interrupts off: vmx_finish() is for the next try. */
+#define LATER vmx_outcome_of(VMX_LEFT, EXIT_LATER)
 
 /* What the rules' tables look at of this vCPU; the operand is still to come. */
 static struct insn_ctx insn_ctx(struct vcpu *vcpu)
@@ -285,35 +287,55 @@ static struct vmx_outcome do_vmclear(struct vcpu *vcpu, u64 pa)
 	return SUCCEED;
 }
 
+/*
+ * Reads the first word of what VMPTRLD names; where there is no memory it is ones. Return: false:
+ * that cannot be done with interrupts off.
+ */
+static bool read_revision(struct vcpu *vcpu, u64 pa, u32 *revision)
+{
+	u64 word = ~0ULL;
+
+	pa &= ~7ULL; /* an address that is not aligned is refused for that */
+	if (vcpu->at_once && !mem_read_at_hand(vcpu, pa, &word))
+		return false;
+	if (!vcpu->at_once && mem_read_entry(vcpu, pa, &word))
+		word = ~0ULL;
+	*revision = word;
+	return true;
+}
+
 static struct vmx_outcome do_vmptrld(struct vcpu *vcpu, u64 pa)
 {
 	struct insn_ctx c = insn_ctx(vcpu);
 	struct vmx_outcome o;
-	int r;
 
 	c.pa = pa;
-	c.revision = VMCS12_REVISION; /* it is read only after the other rules have passed */
+	if (!read_revision(vcpu, pa, &c.revision))
+		return LATER;
 	o = vmx_checked(EXIT_VMPTRLD, &c);
 	if (o.kind != VMX_SUCCEED)
 		return o;
-	r = vmcs12_make_current(vcpu, pa);
-	if (r <= 0)
-		return r ? vmx_outcome_of(VMX_LEFT, r) : SUCCEED;
-	c.revision = vcpu->nested->spare->revision;
-	return vmx_checked(EXIT_VMPTRLD, &c);
+	if (vcpu->at_once && pa != c.vmcs12_ptr)
+		return LATER;
+	vmcs12_make_current(vcpu, pa, c.revision);
+	return SUCCEED;
 }
 
 /* Runs an instruction whose operand is a physical address in memory. */
 static int with_pointer(struct vcpu *vcpu, struct vmx_outcome (*act)(struct vcpu *vcpu, u64 pa))
 {
 	struct x86_fault fault;
+	struct vmx_outcome o;
 	u64 pa;
 	int r;
 
 	if (!vmx_permitted(vcpu))
 		return 1;
 	r = read_operand(vcpu, &pa, sizeof(pa), &fault);
-	return vmx_finish(vcpu, r ? from_gva(vcpu, r, &fault) : act(vcpu, pa));
+	if (r == EXIT_LATER)
+		return r;
+	o = r ? from_gva(vcpu, r, &fault) : act(vcpu, pa);
+	return o.kind == VMX_LEFT && o.value == EXIT_LATER ? EXIT_LATER : vmx_finish(vcpu, o);
 }
 
 int vmx_vmclear(struct vcpu *vcpu)
@@ -334,6 +356,8 @@ int vmx_vmptrst(struct vcpu *vcpu)
 	if (!vmx_permitted(vcpu))
 		return 1;
 	r = write_operand(vcpu, &vcpu->nested->vmcs12_ptr, 8, &fault);
+	if (r == EXIT_LATER)
+		return r;
 	return vmx_finish(vcpu, r ? from_gva(vcpu, r, &fault) : SUCCEED);
 }
 
