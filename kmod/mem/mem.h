@@ -59,6 +59,7 @@ struct vm_mem {
 	struct mutex slots_lock; /* for writers of slots, one at a time, and for the dirty log */
 	struct srcu_struct srcu;
 	struct mem_slots __rcu *slots;
+	u64 generation;	 /* that of .slots, for who needs no more of them */
 	spinlock_t lock; /* mem_lock(): for the tables of every EPT root, and all below */
 	/* A slot that .slots has not any more, or soon, and that may still be mapped; or NULL. */
 	const struct mem_slot *leaving;

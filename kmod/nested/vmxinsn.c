@@ -252,9 +252,8 @@ int vmx_vmxoff(struct vcpu *vcpu)
 
 	if (!vmx_permitted(vcpu))
 		return 1;
-	/* L0 had the current VMCS's data until now, and gives it back to L1's memory. */
-	vmcs12_release(vcpu, false);
-	shadow12_drop(vcpu);
+	/* L0 had the data of active VMCSs until now, and gives it back to L1's memory. */
+	vmcs12_release_all(vcpu);
 	n->vmxon = false;
 	n->vmxon_ptr = NO_GPA;
 	return vmx_finish(vcpu, SUCCEED);
@@ -262,29 +261,16 @@ int vmx_vmxoff(struct vcpu *vcpu)
 
 /* --- VMCLEAR, VMPTRLD, VMPTRST ------------------------------------------ */
 
-/*
- * Of a VMCS that is not current L0 holds nothing: only the launch state in L1's
- * memory changes.
- */
 static struct vmx_outcome do_vmclear(struct vcpu *vcpu, u64 pa)
 {
-	struct nested *n = vcpu->nested;
 	struct insn_ctx c = insn_ctx(vcpu);
-	u32 clear = VMCS12_CLEAR;
 	struct vmx_outcome o;
 
 	c.pa = pa;
 	o = vmx_checked(EXIT_VMCLEAR, &c);
 	if (o.kind != VMX_SUCCEED)
 		return o;
-	if (pa == n->shadow12_ptr)
-		shadow12_drop(vcpu);
-	if (pa == n->vmcs12_ptr)
-		vmcs12_release(vcpu, true);
-	else
-		mem_write(vcpu->vm, pa + offsetof(struct vmcs12, launch_state), &clear,
-			  sizeof(clear));
-	return SUCCEED;
+	return vmcs12_clear(vcpu, pa) ? SUCCEED : LATER;
 }
 
 /*
@@ -315,10 +301,7 @@ static struct vmx_outcome do_vmptrld(struct vcpu *vcpu, u64 pa)
 	o = vmx_checked(EXIT_VMPTRLD, &c);
 	if (o.kind != VMX_SUCCEED)
 		return o;
-	if (vcpu->at_once && pa != c.vmcs12_ptr)
-		return LATER;
-	vmcs12_make_current(vcpu, pa, c.revision);
-	return SUCCEED;
+	return vmcs12_make_current(vcpu, pa, c.revision) ? SUCCEED : LATER;
 }
 
 /* Runs an instruction whose operand is a physical address in memory. */
@@ -394,12 +377,16 @@ static int data_read(struct vcpu *vcpu, u32 info, u64 *value, struct x86_fault *
 /* The VMCS that VMREAD and VMWRITE act on; for L2 the one that vmcs12 links. NO_GPA: none. */
 static u64 accessed_ptr(struct vcpu *vcpu)
 {
-	return vcpu->in_l2 ? vcpu->nested->shadow12_ptr : vcpu->nested->vmcs12_ptr;
+	const struct nested *n = vcpu->nested;
+
+	if (!vcpu->in_l2)
+		return n->vmcs12_ptr;
+	return n->linked ? n->linked->ptr : NO_GPA;
 }
 
 static struct vmcs12 *vmx_accessed(struct vcpu *vcpu)
 {
-	return vcpu->in_l2 ? vcpu->nested->shadow12 : vcpu->nested->v;
+	return vcpu->in_l2 ? vcpu->nested->linked->v : vcpu->nested->v;
 }
 
 /* Plain fields, and PDPTEs, come from vmcs02 into the snapshot only when L1 reads one. */
@@ -407,7 +394,7 @@ static void make_readable(struct vcpu *vcpu, const struct vmcs12_field *f)
 {
 	if (!vcpu->in_l2 &&
 	    (vmcs02_field_is_plain(vmcs12_field_index(f)) || f->enc - VMCS_GUEST_PDPTE0 < 8U))
-		vmcs12_pull_plain(vcpu);
+		vmcs12_pull_plain(vcpu, vcpu->nested->cur);
 }
 
 static void vmx_note_access(struct vcpu *vcpu, const struct vmcs12_field *f, bool write)
@@ -456,10 +443,12 @@ static void vmx_note_write(struct vcpu *vcpu, const struct vmcs12_field *f)
 	struct nested *n = vcpu->nested;
 
 	if (vcpu->in_l2) {
-		n->shadow12_dirty = true;
+		vmcs12_note_write(n->linked, vmcs12_field_index(f));
+		n->linked->unsaved = true;
+		n->linked->shadow_due = true;
 		return;
 	}
-	vmcs12_note_write(n, vmcs12_field_index(f));
+	vmcs12_note_write(n->cur, vmcs12_field_index(f));
 	if (f->shadow == SHADOW_WIDE)
 		n->wide_writes++;
 	if (shadow_serves(n, f, false))
@@ -524,7 +513,7 @@ static int vmx_enter_l2(struct vcpu *vcpu, enum vmx_exit insn)
 	failed = check_insn(insn, &c);
 	if (failed)
 		return vmx_finish(vcpu, vmx_broken(failed, &c));
-	shadow_read(vcpu);
+	shadow_read(vcpu, n->cur);
 	if (vcpu->at_once && !nested_enters_at_once(n))
 		return EXIT_LATER;
 	vcpu->stats.vmx_insns++;
