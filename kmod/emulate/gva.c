@@ -310,9 +310,14 @@ static bool read_again(struct vcpu *vcpu, u64 linear, u64 *value)
 static bool write_again(struct vcpu *vcpu, u64 linear, u64 value)
 {
 	const struct gva_hint *h = &vcpu->gva_hint[true];
+	u64 *to;
 
-	return IS_ALIGNED(linear, 8) && hint_holds(vcpu, h, linear) &&
-	       mem_write_at_hand(vcpu, h->gpa + offset_in_page(linear), value);
+	if (!IS_ALIGNED(linear, 8) || !hint_holds(vcpu, h, linear))
+		return false;
+	to = mem_at_hand(vcpu, h->gpa + offset_in_page(linear));
+	if (to)
+		WRITE_ONCE(*to, value);
+	return to;
 }
 
 static int read_bus_range(struct vcpu *vcpu, u64 linear, void *buf, size_t len,

@@ -78,6 +78,14 @@ void vmcs_region_free(struct vmcs_region *region);
  */
 bool vmcs_load(struct vmcs *vmcs);
 
+/* Can @vmcs be made current here without an IPI? Context: preemption off. */
+static inline bool vmcs_is_here(const struct vmcs *vmcs)
+{
+	int cpu = READ_ONCE(vmcs->cpu);
+
+	return cpu < 0 || cpu == smp_processor_id();
+}
+
 /*
  * Makes current a VMCS that is active on this CPU already or on none: a VMPTRLD
  * and nothing else.

@@ -40,17 +40,41 @@ static __always_inline bool read_mapped(const u64 *p, u64 *value)
 	return !r;
 }
 
+/* Likewise, several times 8 bytes. */
+static bool copy_mapped(void *to, const void *from, size_t bytes)
+{
+	size_t count = bytes / 8;
+	int r = 0;
+
+	/* clang-format off */
+	asm volatile("1: rep movsq\n2:\n"
+		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_EFAULT_REG, %[r])
+		     : [r] "+r"(r), "+c"(count), "+S"(from), "+D"(to)
+		     : : "memory");
+	/* clang-format on */
+	return !r;
+}
+
+static __always_inline bool line_holds(struct vcpu *vcpu, const struct mem_cache_line *line,
+				       u64 gpa)
+{
+	return line->gfn == gpa >> PAGE_SHIFT && line->kva &&
+	       READ_ONCE(vcpu->vm->mem.epoch) == line->epoch;
+}
+
+/* After a read: does it count? */
+static __always_inline bool line_held(struct vcpu *vcpu, const struct mem_cache_line *line)
+{
+	smp_rmb(); /* what was read, before the look whether it counts */
+	return READ_ONCE(vcpu->vm->mem.epoch) == line->epoch;
+}
+
 static __always_inline bool read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *value)
 {
 	const struct mem_cache_line *line = line_of(vcpu, gpa >> PAGE_SHIFT);
-	const u64 *epoch = &vcpu->vm->mem.epoch;
 
-	if (line->gfn != gpa >> PAGE_SHIFT || !line->kva || READ_ONCE(*epoch) != line->epoch)
-		return false;
-	if (!read_mapped(line->kva + offset_in_page(gpa), value))
-		return false;
-	smp_rmb(); /* the value, before the look whether it counts */
-	return READ_ONCE(*epoch) == line->epoch;
+	return line_holds(vcpu, line, gpa) && read_mapped(line->kva + offset_in_page(gpa), value) &&
+	       line_held(vcpu, line);
 }
 
 bool mem_read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *value)
@@ -58,15 +82,20 @@ bool mem_read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *value)
 	return read_at_hand(vcpu, gpa, value);
 }
 
-bool mem_write_at_hand(struct vcpu *vcpu, u64 gpa, u64 value)
+bool mem_copy_at_hand(struct vcpu *vcpu, u64 gpa, void *to, size_t bytes)
 {
 	const struct mem_cache_line *line = line_of(vcpu, gpa >> PAGE_SHIFT);
 
-	if (line->gfn != gpa >> PAGE_SHIFT || !line->writable ||
-	    READ_ONCE(vcpu->vm->mem.epoch) != line->epoch)
-		return false;
-	WRITE_ONCE(*(u64 *)(line->kva + offset_in_page(gpa)), value);
-	return true;
+	return line_holds(vcpu, line, gpa) &&
+	       copy_mapped(to, line->kva + offset_in_page(gpa), bytes) && line_held(vcpu, line);
+}
+
+void *mem_at_hand(struct vcpu *vcpu, u64 gpa)
+{
+	const struct mem_cache_line *line = line_of(vcpu, gpa >> PAGE_SHIFT);
+
+	return line_holds(vcpu, line, gpa) && line->writable ? line->kva + offset_in_page(gpa)
+							     : NULL;
 }
 
 /*

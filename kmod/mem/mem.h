@@ -155,11 +155,13 @@ struct mem_cache {
  */
 int mem_read_entry(struct vcpu *vcpu, u64 gpa, u64 *entry);
 bool mem_read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *entry);
+/* As mem_read_at_hand(), several times 8 bytes of a page. */
+bool mem_copy_at_hand(struct vcpu *vcpu, u64 gpa, void *to, size_t bytes);
 /*
- * Writes 8 aligned bytes, likewise. Context: interrupts off, VCPU_IN_GUEST. mem_note_use() brings
- * the page to hand, should it be used often, and may sleep.
+ * Where the kernel has the rest of that page, to write to it at once; or NULL. Context: interrupts
+ * off, VCPU_IN_GUEST. mem_note_use() brings a page to hand, should it be used often, and may sleep.
  */
-bool mem_write_at_hand(struct vcpu *vcpu, u64 gpa, u64 value);
+void *mem_at_hand(struct vcpu *vcpu, u64 gpa);
 void mem_note_use(struct vcpu *vcpu, u64 gpa, bool write);
 
 /*

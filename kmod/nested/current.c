@@ -161,15 +161,20 @@ void vmcs12_settle(struct vcpu *vcpu, struct l1_vmcs *h)
 
 /*
  * The revision is L1's to write, also while L0 holds the rest, and the abort
- * indicator an abort's: both stay.
+ * indicator an abort's: both stay. @page: L1's page, where it is at hand, or NULL.
  */
-static void write_back(struct vcpu *vcpu, struct l1_vmcs *h)
+static void write_back(struct vcpu *vcpu, struct l1_vmcs *h, u8 *page)
 {
 	size_t from = offsetof(struct vmcs12, launch_state);
 
+	h->unsaved = false;
+	if (page) {
+		memcpy(page + from, h->v->bytes + from, VMCS12_USED - from);
+		return;
+	}
 	/* If L1's memory is gone by now there is nobody to miss it. */
 	mem_write(vcpu->vm, h->ptr + from, h->v->bytes + from, VMCS12_USED - from);
-	h->unsaved = false;
+	mem_note_use(vcpu, h->ptr, true);
 }
 
 static bool is_current(const struct nested *n, const struct l1_vmcs *h)
@@ -177,8 +182,8 @@ static bool is_current(const struct nested *n, const struct l1_vmcs *h)
 	return n->vmcs12_ptr == h->ptr && n->cur == h;
 }
 
-/* @clear: for VMCLEAR, which makes the launch state clear. */
-void vmcs12_release(struct vcpu *vcpu, struct l1_vmcs *h, bool clear)
+/* @clear: for VMCLEAR, which makes the launch state clear. @page: see write_back(). */
+static void release_to(struct vcpu *vcpu, struct l1_vmcs *h, bool clear, u8 *page)
 {
 	struct nested *n = vcpu->nested;
 
@@ -193,10 +198,15 @@ void vmcs12_release(struct vcpu *vcpu, struct l1_vmcs *h, bool clear)
 	if (clear)
 		h->v->launch_state = VMCS12_CLEAR;
 	if (clear || h->unsaved)
-		write_back(vcpu, h);
+		write_back(vcpu, h, page);
 	h->active = false;
 	if (n->linked == h)
 		n->linked = NULL;
+}
+
+void vmcs12_release(struct vcpu *vcpu, struct l1_vmcs *h)
+{
+	release_to(vcpu, h, false, NULL);
 }
 
 void vmcs12_release_all(struct vcpu *vcpu)
@@ -205,7 +215,9 @@ void vmcs12_release_all(struct vcpu *vcpu)
 	struct l1_vmcs *h;
 	int i;
 
-	for_each_held(n, h, i) if (h->active) vmcs12_release(vcpu, h, false);
+	for_each_held(n, h, i)
+		if (h->active)
+			vmcs12_release(vcpu, h);
 	held_forget(n);
 }
 
@@ -215,12 +227,11 @@ void vmcs12_save_others(struct vcpu *vcpu)
 	struct l1_vmcs *h;
 	int i;
 
-	for_each_held(n, h, i)
-	{
+	for_each_held(n, h, i) {
 		if (!h->active || !h->unsaved || is_current(n, h))
 			continue;
 		vmcs12_settle(vcpu, h);
-		write_back(vcpu, h);
+		write_back(vcpu, h, NULL);
 	}
 }
 
@@ -268,16 +279,24 @@ static noinline void take_changes(struct l1_vmcs *h, const struct vmcs12 *now)
 	h->shadow_due = true;
 }
 
-/* VMPTRLD after VMCLEAR: what was made of the VMCS is of use as far as L1 has left it alone. */
-static void load_again(struct vcpu *vcpu, struct l1_vmcs *h)
+/*
+ * VMPTRLD after VMCLEAR: what was made of the VMCS is of use as far as L1 has left it alone.
+ * Return: false: that cannot be done with interrupts off.
+ */
+static bool load_again(struct vcpu *vcpu, struct l1_vmcs *h)
 {
 	struct vmcs12 *now = vcpu->nested->spare;
 
-	if (mem_read(vcpu->vm, h->ptr, now, VMCS12_USED))
-		memset(now, 0xff, VMCS12_USED);
+	if (!mem_copy_at_hand(vcpu, h->ptr, now, VMCS12_USED)) {
+		if (vcpu->at_once)
+			return false;
+		if (mem_read(vcpu->vm, h->ptr, now, VMCS12_USED))
+			memset(now, 0xff, VMCS12_USED);
+	}
 	if (memcmp(now, h->v, VMCS12_USED))
 		take_changes(h, now);
 	h->active = true;
+	return true;
 }
 
 /* --- VMPTRLD, VMCLEAR --------------------------------------------------- */
@@ -307,10 +326,16 @@ void vmcs12_begin(struct vcpu *vcpu, struct l1_vmcs *h)
 	shadow_link(vcpu);
 }
 
-/* Is there nothing to do but to switch? */
-static bool is_at_hand(const struct nested *n, const struct l1_vmcs *h)
+/* VMPTRLD with interrupts off: only of what L0 has already. */
+static bool change_at_once(struct vcpu *vcpu, u64 ptr)
 {
-	return h && h->active && h->complete && shadow_is_ready(n, h);
+	struct nested *n = vcpu->nested;
+	struct l1_vmcs *h = held_find(n, ptr);
+
+	if (!h || !h->complete || !shadow_is_ready(n, h) || (!h->active && !load_again(vcpu, h)))
+		return false;
+	vmcs12_begin(vcpu, h);
+	return true;
 }
 
 /* Where there is no memory any more it reads as ones. */
@@ -330,20 +355,28 @@ static void change_current(struct vcpu *vcpu, u64 ptr)
 bool vmcs12_make_current(struct vcpu *vcpu, u64 ptr, u32 revision)
 {
 	struct nested *n = vcpu->nested;
-	struct l1_vmcs *h;
 
-	if (ptr != n->vmcs12_ptr) {
-		h = held_find(n, ptr);
-		if (!vcpu->at_once) {
-			change_current(vcpu, ptr);
-		} else if (is_at_hand(n, h)) {
-			vmcs12_begin(vcpu, h);
-		} else {
-			return false;
-		}
-	}
+	if (ptr == n->vmcs12_ptr)
+		; /* there is nothing to do but to have judged the revision */
+	else if (!vcpu->at_once)
+		change_current(vcpu, ptr);
+	else if (!change_at_once(vcpu, ptr))
+		return false;
 	n->v->revision = revision;
 	return true;
+}
+
+/* VMCLEAR with interrupts off. Return: false: L1's memory, or what is to be read, is not at hand. */
+static bool clear_at_once(struct vcpu *vcpu, struct l1_vmcs *h)
+{
+	u8 *page;
+
+	if (!h || !h->active || (h->plain_stale && !vmcs_is_here(&h->vmcs02)))
+		return false;
+	page = mem_at_hand(vcpu, h->ptr);
+	if (page)
+		release_to(vcpu, h, true, page);
+	return page;
 }
 
 /* Of a VMCS that is not active only the launch state in L1's memory changes. */
@@ -353,9 +386,9 @@ bool vmcs12_clear(struct vcpu *vcpu, u64 ptr)
 	u32 clear = VMCS12_CLEAR;
 
 	if (vcpu->at_once)
-		return false;
+		return clear_at_once(vcpu, h);
 	if (h && h->active)
-		vmcs12_release(vcpu, h, true);
+		release_to(vcpu, h, true, NULL);
 	else
 		mem_write(vcpu->vm, ptr + offsetof(struct vmcs12, launch_state), &clear,
 			  sizeof(clear));

@@ -72,8 +72,7 @@ void held_free(struct nested *n)
 	struct l1_vmcs *h;
 	int i;
 
-	for_each_held(n, h, i)
-	{
+	for_each_held(n, h, i) {
 		vmcs_destroy(&h->vmcs02);
 		free_page((unsigned long)h->shadow);
 		free_page((unsigned long)h->v);
@@ -89,7 +88,9 @@ struct l1_vmcs *held_find(const struct nested *n, u64 ptr)
 	struct l1_vmcs *h;
 	int i;
 
-	for_each_held(n, h, i) if (h->ptr == ptr) return h;
+	for_each_held(n, h, i)
+		if (h->ptr == ptr)
+			return h;
 	return NULL;
 }
 
@@ -108,7 +109,7 @@ static void held_evict(struct vcpu *vcpu, struct l1_vmcs *h)
 	struct nested *n = vcpu->nested;
 
 	if (h->active)
-		vmcs12_release(vcpu, h, false);
+		vmcs12_release(vcpu, h);
 	if (h == n->linked)
 		n->linked = NULL;
 	h->ptr = NO_GPA;
@@ -168,7 +169,9 @@ void held_follow_slots(struct vcpu *vcpu)
 	if (likely(n->slots_generation == generation))
 		return;
 	n->slots_generation = generation;
-	for_each_held(n, h, i) if (held_can_go(n, h)) held_evict(vcpu, h);
+	for_each_held(n, h, i)
+		if (held_can_go(n, h))
+			held_evict(vcpu, h);
 }
 
 void held_forget(struct nested *n)
@@ -176,8 +179,7 @@ void held_forget(struct nested *n)
 	struct l1_vmcs *h;
 	int i;
 
-	for_each_held(n, h, i)
-	{
+	for_each_held(n, h, i) {
 		h->ptr = NO_GPA;
 		h->active = false;
 	}

@@ -237,7 +237,7 @@ void current_global_init(void);
 bool vmcs12_make_current(struct vcpu *vcpu, u64 ptr, u32 revision);
 bool vmcs12_clear(struct vcpu *vcpu, u64 ptr); /* VMCLEAR, likewise */
 /* @h, an active one, is in L1's memory, and L0's snapshot of no use. If it was current none is. */
-void vmcs12_release(struct vcpu *vcpu, struct l1_vmcs *h, bool clear);
+void vmcs12_release(struct vcpu *vcpu, struct l1_vmcs *h);
 void vmcs12_release_all(struct vcpu *vcpu);
 void vmcs12_save_others(struct vcpu *vcpu); /* L1's memory has all but the current one */
 void vmcs12_sync(struct vcpu *vcpu);	    /* the current one's snapshot is complete */

@@ -75,7 +75,8 @@ static void refresh_caps(struct vcpu *vcpu)
 	n->caps.cr4_fixed1 &= ~(u64)vcpu->cpuid.cr4_reserved;
 	n->caps.cr4_fixed1 |= CR4_VMXE;
 	vmcs12_fields_of(&n->caps, &n->fields);
-	for_each_held(n, h, i) h->check_ctls = h->check_host = h->check_guest = true;
+	for_each_held(n, h, i)
+		h->check_ctls = h->check_host = h->check_guest = true;
 }
 
 int nested_reserve(struct vcpu *vcpu)
@@ -102,8 +103,7 @@ void nested_cpuid_changed(struct vcpu *vcpu)
 	}
 	refresh_caps(vcpu);
 	/* A nested state that was set before: vmcs02 follows what vmcs01 and CR4 have become. */
-	for_each_held(vcpu->nested, h, i)
-	{
+	for_each_held(vcpu->nested, h, i) {
 		h->merge_due = true;
 		h->cr0_kept02 = ~0UL;
 	}
@@ -440,7 +440,8 @@ void nested_msr_bitmap_changed(struct vcpu *vcpu)
 	if (!vcpu->nested || !vcpu->nested->ready)
 		return;
 	vmcs02_init_bitmap_words(vcpu);
-	for_each_held(vcpu->nested, h, i) h->merge_due = true;
+	for_each_held(vcpu->nested, h, i)
+		h->merge_due = true;
 	vcpu->nested->bitmap_due = true;
 }
 
@@ -468,19 +469,11 @@ static void merge_msr_bitmap(struct nested *n)
 	n->bitmap_due = false;
 }
 
-/* Can @vmcs be made current here without an IPI? Context: preemption off. */
-static bool is_here(const struct vmcs *vmcs)
-{
-	int cpu = READ_ONCE(vmcs->cpu);
-
-	return cpu < 0 || cpu == smp_processor_id();
-}
-
 bool nested_is_here(const struct vcpu *vcpu)
 {
 	const struct nested *n = vcpu->nested;
 
-	return is_here(&vcpu->vmcs01) && (!n || !n->ready || is_here(&n->cur->vmcs02));
+	return vmcs_is_here(&vcpu->vmcs01) && (!n || !n->ready || vmcs_is_here(&n->cur->vmcs02));
 }
 
 bool nested_event_due(struct vcpu *vcpu)

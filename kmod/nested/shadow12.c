@@ -29,7 +29,7 @@ void shadow12_drop(struct vcpu *vcpu)
 	n->linked = NULL;
 	if (!h || h->was_current)
 		return;
-	vmcs12_release(vcpu, h, false);
+	vmcs12_release(vcpu, h);
 	h->ptr = NO_GPA;
 }
 

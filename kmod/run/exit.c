@@ -117,8 +117,7 @@ bool exit_is_short(struct vcpu *vcpu)
 	case EXIT_VMWRITE:
 		return (vmread(VMCS_EXIT_INSN_INFO) & INSN_IS_REG) && nested_is_here(vcpu);
 	case EXIT_VMLAUNCH:
-	case EXIT_VMRESUME:
-	case EXIT_VMPTRLD: return nested_is_here(vcpu);
+	case EXIT_VMRESUME: return nested_is_here(vcpu);
 	default: return exit_may_be_short(vcpu->exit_reason);
 	}
 }
