@@ -115,6 +115,20 @@ struct cr_intercept {
  */
 #define EXIT_LATER 2
 
+/*
+ * A translation of L1's that went well: as long as registers and entries in memory are the same
+ * it would go the same way. gva.c takes it by that.
+ */
+struct gva_hint {
+	u64 page; /* linear */
+	u64 gpa;  /* of the page */
+	unsigned long cr0, cr3, cr4, ac;
+	u64 efer;
+	u8 maxphyaddr;
+	u8 count; /* of entries, from the top; 0: holds nothing */
+	u64 at[4], entry[4];
+};
+
 struct vcpu {
 	struct vm *vm;
 	u32 id;	    /* and initial APIC id */
@@ -174,8 +188,9 @@ struct vcpu {
 	struct vcpu_hyperv hyperv;
 	struct ept_cache ept_cache;
 	struct mem_cache mem_cache;
-	struct nested *nested; /* NULL: the vCPU's CPUID does not have VMX */
-	struct mmio_op *mmio;  /* the emulation that waits for userspace, or NULL */
+	struct gva_hint gva_hint[2]; /* for a read, for a write */
+	struct nested *nested;	     /* NULL: the vCPU's CPUID does not have VMX */
+	struct mmio_op *mmio;	     /* the emulation that waits for userspace, or NULL */
 	/* Called at the next KVM_RUN to finish what an exit to userspace began. */
 	int (*complete)(struct vcpu *vcpu);
 	/*

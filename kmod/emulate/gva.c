@@ -175,6 +175,7 @@ int gva_translate(struct vcpu *vcpu, u64 linear, const struct access *access, u6
 struct gva_range {
 	u64 gpa[2];
 	size_t len[2];
+	struct pagewalk_trail *trail; /* of the page, if it is in one; NULL: nobody asks */
 };
 
 /*
@@ -190,6 +191,7 @@ static int translate_range(struct vcpu *vcpu, u64 linear, size_t len, const stru
 	if (WARN_ON_ONCE(len > GVA_MAX_LEN))
 		return -E2BIG;
 	walk_init(vcpu, &w);
+	w.trail = r->trail;
 	r->len[0] = min_t(size_t, len, PAGE_SIZE - offset_in_page(linear));
 	r->len[1] = len - r->len[0];
 	ret = gva_to_l1(vcpu, &w, linear, access, &r->gpa[0], fault);
@@ -205,7 +207,7 @@ static int translate_range(struct vcpu *vcpu, u64 linear, size_t len, const stru
 static int read_range(struct vcpu *vcpu, u64 linear, void *buf, size_t len,
 		      const struct access *access, struct x86_fault *fault)
 {
-	struct gva_range r;
+	struct gva_range r = {};
 	int ret;
 
 	ret = translate_range(vcpu, linear, len, access, &r, fault);
@@ -223,7 +225,7 @@ static int write_range(struct vcpu *vcpu, u64 linear, const void *buf, size_t le
 		       const struct access *access, struct x86_fault *fault)
 {
 	struct vm *vm = vcpu->vm;
-	struct gva_range r;
+	struct gva_range r = {};
 	int ret;
 
 	ret = translate_range(vcpu, linear, len, access, &r, fault);
@@ -260,10 +262,79 @@ static bool guest_user_mode(struct vcpu *vcpu)
 	return vcpu_cpl(vcpu) == 3;
 }
 
-int gva_read_bus(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault)
+/*
+ * Is @linear where @h says? Its walk of the page tables would read these entries, and do nothing
+ * but that: accessed and dirty flags were set then.
+ */
+static bool hint_holds(struct vcpu *vcpu, const struct gva_hint *h, u64 linear)
+{
+	u64 entry;
+	int i;
+
+	if (h->page != (linear & PAGE_MASK) || !h->count || vcpu->in_l2 || vcpu->debug.active ||
+	    h->cr3 != vcpu_cr3(vcpu) || h->efer != vcpu->efer || h->cr0 != vcpu_cr0(vcpu) ||
+	    h->cr4 != vcpu_cr4(vcpu) || h->ac != (vcpu_rflags(vcpu) & X86_EFLAGS_AC) ||
+	    h->maxphyaddr != vcpu->cpuid.maxphyaddr)
+		return false;
+	for (i = 0; i < h->count; i++)
+		if (!mem_read_at_hand(vcpu, h->at[i], &entry) || entry != h->entry[i])
+			return false;
+	return true;
+}
+
+/* What was translated once more, with interrupts on, is likely to be wanted again. */
+static void hint_keep(struct vcpu *vcpu, u64 linear, const struct gva_range *r, bool write)
+{
+	struct gva_hint *h = &vcpu->gva_hint[write];
+	const struct pagewalk_trail *trail = r->trail;
+
+	h->count = 0;
+	if (r->len[1] || vcpu->in_l2 || !vcpu_long_mode(vcpu) || guest_user_mode(vcpu))
+		return;
+	*h = (struct gva_hint){
+		.page = linear & PAGE_MASK,
+		.gpa = r->gpa[0] & PAGE_MASK,
+		.cr0 = vcpu_cr0(vcpu),
+		.cr3 = vcpu_cr3(vcpu),
+		.cr4 = vcpu_cr4(vcpu),
+		.ac = vcpu_rflags(vcpu) & X86_EFLAGS_AC,
+		.efer = vcpu->efer,
+		.maxphyaddr = vcpu->cpuid.maxphyaddr,
+		.count = trail->count,
+	};
+	memcpy(h->at, trail->at, sizeof(h->at));
+	memcpy(h->entry, trail->entry, sizeof(h->entry));
+	mem_note_use(vcpu, r->gpa[0], write);
+}
+
+/* An operand of 8 bytes at the place where the last one was, by a supervisor. */
+static bool read_again(struct vcpu *vcpu, u64 linear, u64 *value)
+{
+	const struct gva_hint *h = &vcpu->gva_hint[false];
+
+	return IS_ALIGNED(linear, 8) && hint_holds(vcpu, h, linear) &&
+	       mem_read_at_hand(vcpu, h->gpa + offset_in_page(linear), value);
+}
+
+static bool write_again(struct vcpu *vcpu, u64 linear, u64 value)
+{
+	const struct gva_hint *h = &vcpu->gva_hint[true];
+	u64 *to;
+
+	if (!IS_ALIGNED(linear, 8) || !hint_holds(vcpu, h, linear))
+		return false;
+	to = mem_at_hand(vcpu, h->gpa + offset_in_page(linear));
+	if (to)
+		WRITE_ONCE(*to, value);
+	return to;
+}
+
+static int read_bus_range(struct vcpu *vcpu, u64 linear, void *buf, size_t len,
+			  struct x86_fault *fault)
 {
 	struct access access = { .user = guest_user_mode(vcpu) };
-	struct gva_range r;
+	struct pagewalk_trail trail = {};
+	struct gva_range r = { .trail = &trail };
 	int ret;
 
 	ret = translate_range(vcpu, linear, len, &access, &r, fault);
@@ -272,15 +343,24 @@ int gva_read_bus(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x8
 	read_bus(vcpu, r.gpa[0], buf, r.len[0]);
 	if (r.len[1])
 		read_bus(vcpu, r.gpa[1], buf + r.len[0], r.len[1]);
+	hint_keep(vcpu, linear, &r, false);
 	debug_note_data(vcpu, linear, len, false);
 	return 0;
 }
 
-int gva_write_bus(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
-		  struct x86_fault *fault)
+int gva_read_bus(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault)
+{
+	if (!vcpu->at_once)
+		return read_bus_range(vcpu, linear, buf, len, fault);
+	return len == 8 && read_again(vcpu, linear, buf) ? 0 : EXIT_LATER;
+}
+
+static int write_bus_range(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
+			   struct x86_fault *fault)
 {
 	struct access access = { .user = guest_user_mode(vcpu), .write = true };
-	struct gva_range r;
+	struct pagewalk_trail trail = {};
+	struct gva_range r = { .trail = &trail };
 	int ret;
 
 	ret = translate_range(vcpu, linear, len, &access, &r, fault);
@@ -289,8 +369,17 @@ int gva_write_bus(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
 	write_bus(vcpu, r.gpa[0], buf, r.len[0]);
 	if (r.len[1])
 		write_bus(vcpu, r.gpa[1], buf + r.len[0], r.len[1]);
+	hint_keep(vcpu, linear, &r, true);
 	debug_note_data(vcpu, linear, len, true);
 	return 0;
+}
+
+int gva_write_bus(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
+		  struct x86_fault *fault)
+{
+	if (!vcpu->at_once)
+		return write_bus_range(vcpu, linear, buf, len, fault);
+	return len == 8 && write_again(vcpu, linear, *(const u64 *)buf) ? 0 : EXIT_LATER;
 }
 
 int gva_read(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault)
@@ -310,7 +399,7 @@ int gva_write(struct vcpu *vcpu, u64 linear, const void *buf, size_t len, struct
 int gva_probe_write(struct vcpu *vcpu, u64 linear, size_t len, struct x86_fault *fault)
 {
 	struct access access = { .user = guest_user_mode(vcpu), .write = true };
-	struct gva_range r;
+	struct gva_range r = {};
 
 	return translate_range(vcpu, linear, len, &access, &r, fault);
 }

@@ -27,7 +27,9 @@ int gva_write(struct vcpu *vcpu, u64 linear, const void *buf, size_t len, struct
  * For an instruction that L0 runs and that wants no more than bytes. Where
  * there is no memory the kernel's devices answer; else it reads as ones and
  * loses what is written, as userspace's devices are not asked. Data breakpoints
- * on it are due after the instruction.
+ * on it are due after the instruction. With vcpu->at_once, which is for who has
+ * found CPL 0, they answer EXIT_LATER unless L1 had such an operand of 8 bytes in
+ * the same page of late.
  */
 int gva_read_bus(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault);
 int gva_write_bus(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,

@@ -22,17 +22,15 @@
 #define PTE_NX BIT_ULL(63)
 #define PTE_ADDR GENMASK_ULL(51, 12)
 
-#define MAX_LEVELS 4
-
 /* What one walk has found so far. */
 struct walk {
 	const struct pagewalk *w;
 	u64 linear;
-	int level;		   /* of the entry last read: 1 is a PTE */
-	int top;		   /* level of the first entry in memory */
-	u64 entry[MAX_LEVELS + 1]; /* by level */
-	u64 at[MAX_LEVELS + 1];	   /* their addresses */
-	u64 rights;		   /* PTE_W, PTE_U: of all entries; PTE_NX: of any */
+	int level;			    /* of the entry last read: 1 is a PTE */
+	int top;			    /* level of the first entry in memory */
+	u64 entry[PAGEWALK_MAX_LEVELS + 1]; /* by level */
+	u64 at[PAGEWALK_MAX_LEVELS + 1];    /* their addresses */
+	u64 rights;			    /* PTE_W, PTE_U: of all entries; PTE_NX: of any */
 };
 
 static u8 entry_size(const struct walk *walk)
@@ -197,8 +195,20 @@ static int pagewalk_mark(struct walk *walk, const struct access *access)
 		ret = w->ops->update(w->ctx, walk->at[level], old, new, entry_size(walk));
 		if (ret)
 			return ret;
+		walk->entry[level] = new;
 	}
 	return 0;
+}
+
+static void pagewalk_keep(const struct walk *walk, struct pagewalk_trail *trail)
+{
+	int level;
+
+	trail->count = 0;
+	for (level = walk->top; level >= walk->level; level--) {
+		trail->at[trail->count] = walk->at[level];
+		trail->entry[trail->count++] = walk->entry[level];
+	}
 }
 
 static u64 final_address(const struct walk *walk)
@@ -231,14 +241,17 @@ static int pagewalk_walk_once(struct walk *walk, const struct access *access,
 	ret = pagewalk_descend(walk, table, access, fault);
 	if (!ret)
 		ret = pagewalk_mark(walk, access);
-	if (!ret)
-		*found = (struct page_found){
-			.gpa = final_address(walk),
-			.user = walk->rights & PTE_U,
-			.writable = walk->rights & PTE_W,
-			.nx = walk->rights & PTE_NX,
-		};
-	return ret;
+	if (ret)
+		return ret;
+	*found = (struct page_found){
+		.gpa = final_address(walk),
+		.user = walk->rights & PTE_U,
+		.writable = walk->rights & PTE_W,
+		.nx = walk->rights & PTE_NX,
+	};
+	if (w->trail)
+		pagewalk_keep(walk, w->trail);
+	return 0;
 }
 
 int pagewalk(const struct pagewalk *w, u64 linear, const struct access *access,

@@ -30,11 +30,21 @@ struct pagewalk_ops {
 	int (*update)(void *ctx, u64 gpa, u64 old, u64 new, u8 size);
 };
 
+#define PAGEWALK_MAX_LEVELS 4
+
+/* The entries that a walk read, from the top, as it left them. */
+struct pagewalk_trail {
+	u8 count; /* 0: none were kept */
+	u64 at[PAGEWALK_MAX_LEVELS];
+	u64 entry[PAGEWALK_MAX_LEVELS];
+};
+
 /* What of a walk comes from registers. */
 struct pagewalk {
 	const struct pagewalk_ops *ops;
 	void *ctx;
-	u8 paging; /* enum paging */
+	struct pagewalk_trail *trail; /* filled by a walk that succeeds; may be NULL */
+	u8 paging;		      /* enum paging */
 	u8 maxphyaddr;
 	bool pse; /* CR4.PSE; only for PAGING_32 */
 	bool gbpages;

@@ -87,13 +87,21 @@ int vmcs_init(struct vmcs *vmcs)
 	return vmcs->region ? 0 : -ENOMEM;
 }
 
+void vmcs_clear_regions(const struct vmcs *vmcs)
+{
+	int i;
+
+	hw_vmclear(__pa(vmcs->region));
+	for (i = 0; i < VMCS_SHADOWS; i++)
+		if (vmcs->shadow[i])
+			hw_vmclear(__pa(vmcs->shadow[i]));
+}
+
 void vmcs_clear_here(struct vmcs *vmcs)
 {
 	if (vmcs->cpu != smp_processor_id())
 		return; /* hotplug or suspend has cleared it meanwhile */
-	hw_vmclear(__pa(vmcs->region));
-	if (vmcs->shadow)
-		hw_vmclear(__pa(vmcs->shadow));
+	vmcs_clear_regions(vmcs);
 	if (this_cpu_read(current_vmcs) == vmcs)
 		this_cpu_write(current_vmcs, NULL);
 	list_del_init(&vmcs->node);
@@ -121,14 +129,18 @@ void vmcs_clear(struct vmcs *vmcs)
  */
 void vmcs_destroy(struct vmcs *vmcs)
 {
+	int i;
+
 	if (!vmcs->region)
 		return;
 	vmcs_clear(vmcs);
 	vmcs_region_free(vmcs->region);
-	if (vmcs->shadow)
-		vmcs_region_free(vmcs->shadow);
 	vmcs->region = NULL;
-	vmcs->shadow = NULL;
+	for (i = 0; i < VMCS_SHADOWS; i++) {
+		if (vmcs->shadow[i])
+			vmcs_region_free(vmcs->shadow[i]);
+		vmcs->shadow[i] = NULL;
+	}
 }
 
 /* Being current does not suffice: hotplug may have cleared it, which .cpu tells. */
@@ -153,11 +165,11 @@ void vmcs_switch(struct vmcs *vmcs)
 	switch_to(vmcs);
 }
 
-/* The shadow is active as long as its owner is: vmcs_clear_here() clears both. */
-void vmcs_load_shadow(struct vmcs *vmcs)
+/* A shadow is active as long as its owner is: vmcs_clear_here() clears both. */
+void vmcs_load_shadow(struct vmcs_region *shadow)
 {
 	this_cpu_write(current_vmcs, NULL);
-	hw_vmptrld(__pa(vmcs->shadow));
+	hw_vmptrld(__pa(shadow));
 }
 
 /* An IPI to the CPU where it is active, at most once for each move of a thread. */

@@ -42,12 +42,15 @@ struct vmcs_host {
 	unsigned long counters; /* IA32_PERF_GLOBAL_CTRL */
 };
 
+#define VMCS_SHADOWS 4
+
 struct vmcs {
 	struct vmcs_region *region;
-	struct vmcs_region *shadow; /* whose address the link pointer holds, or NULL */
-	int cpu;		    /* where it is active; -1: cleared, in memory only */
-	bool launched;		    /* it is entered by VMRESUME, not VMLAUNCH */
-	struct list_head node;	    /* in the list of VMCSs active on .cpu */
+	/* Of one of them the link pointer holds the address, or of none; NULL: not made. */
+	struct vmcs_region *shadow[VMCS_SHADOWS];
+	int cpu;	       /* where it is active; -1: cleared, in memory only */
+	bool launched;	       /* it is entered by VMRESUME, not VMLAUNCH */
+	struct list_head node; /* in the list of VMCSs active on .cpu */
 	u32 ctl[NR_VMCS_CTLS];
 	u64 tsc_offset, tsc_multiplier; /* what the fields hold; multiplier 0: not written yet */
 	struct vmcs_host host;
@@ -60,7 +63,7 @@ void vmcs_destroy(struct vmcs *vmcs);
 struct vmcs_region *vmcs_region_alloc(bool shadow);
 /*
  * Such memory in the clear state, to be a VMCS. Whoever makes a shadow VMCS
- * links it (vmcs->shadow, VMCS_LINK_POINTER). Context: may sleep, in VMX
+ * gives it an owner (vmcs->shadow[]) before it is linked. Context: may sleep, in VMX
  * operation.
  */
 struct vmcs_region *vmcs_region_cleared(bool shadow);
@@ -75,6 +78,14 @@ void vmcs_region_free(struct vmcs_region *region);
  */
 bool vmcs_load(struct vmcs *vmcs);
 
+/* Can @vmcs be made current here without an IPI? Context: preemption off. */
+static inline bool vmcs_is_here(const struct vmcs *vmcs)
+{
+	int cpu = READ_ONCE(vmcs->cpu);
+
+	return cpu < 0 || cpu == smp_processor_id();
+}
+
 /*
  * Makes current a VMCS that is active on this CPU already or on none: a VMPTRLD
  * and nothing else.
@@ -83,15 +94,17 @@ bool vmcs_load(struct vmcs *vmcs);
 void vmcs_switch(struct vmcs *vmcs);
 
 /*
- * Makes the shadow VMCS of @vmcs, which is active on this CPU, the current one:
- * until vmcs_switch() VMREAD and VMWRITE go there. Context: preemption off.
+ * Makes @shadow, of a VMCS that is active on this CPU, the current one: until
+ * vmcs_switch() VMREAD and VMWRITE go there. Context: preemption off.
  */
-void vmcs_load_shadow(struct vmcs *vmcs);
+void vmcs_load_shadow(struct vmcs_region *shadow);
 
-/* Clears it, and its shadow, where it is active. Context: interrupts on, as it may send an IPI. */
+/* Clears it, and its shadows, where it is active. Context: interrupts on, as it may send an IPI. */
 void vmcs_clear(struct vmcs *vmcs);
 /* Likewise. Context: interrupts off, on the CPU where it is active; on another it does nothing. */
 void vmcs_clear_here(struct vmcs *vmcs);
+/* No more than the processor's part of it. Context: likewise, or an NMI when the kernel crashes. */
+void vmcs_clear_regions(const struct vmcs *vmcs);
 
 /*
  * Access to the current VMCS. Context: preemption off, or the vCPU loaded. All

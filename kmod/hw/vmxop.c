@@ -210,9 +210,7 @@ static void on_crash(void)
 	if (!(__read_cr4() & X86_CR4_VMXE) || !c->on)
 		return;
 	list_for_each_entry(v, &c->active, node) {
-		hw_vmclear(__pa(v->region));
-		if (v->shadow)
-			hw_vmclear(__pa(v->shadow));
+		vmcs_clear_regions(v);
 	}
 	hw_vmxoff();
 	cr4_clear_bits(X86_CR4_VMXE);

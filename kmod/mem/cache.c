@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reads of what a guest keeps in memory and L0 looks at again and again: entries
- * of page tables, L1's EPT12 among them. A page that is read often is read where
- * the kernel has it mapped, which spares the slot's search and the copy from the
- * process. emulate/ and nested/ come here, from the vCPU's thread.
+ * Accesses to what a guest keeps in memory and L0 looks at again and again: entries
+ * of page tables, L1's EPT12 among them, and operands of VMX instructions. A page
+ * that is used often is used where the kernel has it mapped, which spares the
+ * slot's search and the copy from or to the process. emulate/ and nested/ come
+ * here, from the vCPU's thread.
  *
  * What a reader must know: nothing holds the page. It may be taken away at any
  * time, so the value counts only if the epoch, looked at after the read, is the
  * one in which the page was found. Until then the page may already be somebody
  * else's, and the kernel may even have no mapping of it any more: hence a read
- * that survives a fault.
+ * that survives a fault. A write cannot be taken back, so it is only for who is
+ * VCPU_IN_GUEST with interrupts off: whoever takes the page away waits for that.
  */
 
 #include <linux/mm.h>
@@ -38,17 +40,41 @@ static __always_inline bool read_mapped(const u64 *p, u64 *value)
 	return !r;
 }
 
+/* Likewise, several times 8 bytes. */
+static bool copy_mapped(void *to, const void *from, size_t bytes)
+{
+	size_t count = bytes / 8;
+	int r = 0;
+
+	/* clang-format off */
+	asm volatile("1: rep movsq\n2:\n"
+		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_EFAULT_REG, %[r])
+		     : [r] "+r"(r), "+c"(count), "+S"(from), "+D"(to)
+		     : : "memory");
+	/* clang-format on */
+	return !r;
+}
+
+static __always_inline bool line_holds(struct vcpu *vcpu, const struct mem_cache_line *line,
+				       u64 gpa)
+{
+	return line->gfn == gpa >> PAGE_SHIFT && line->kva &&
+	       READ_ONCE(vcpu->vm->mem.epoch) == line->epoch;
+}
+
+/* After a read: does it count? */
+static __always_inline bool line_held(struct vcpu *vcpu, const struct mem_cache_line *line)
+{
+	smp_rmb(); /* what was read, before the look whether it counts */
+	return READ_ONCE(vcpu->vm->mem.epoch) == line->epoch;
+}
+
 static __always_inline bool read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *value)
 {
 	const struct mem_cache_line *line = line_of(vcpu, gpa >> PAGE_SHIFT);
-	const u64 *epoch = &vcpu->vm->mem.epoch;
 
-	if (line->gfn != gpa >> PAGE_SHIFT || !line->kva || READ_ONCE(*epoch) != line->epoch)
-		return false;
-	if (!read_mapped(line->kva + offset_in_page(gpa), value))
-		return false;
-	smp_rmb(); /* the value, before the look whether it counts */
-	return READ_ONCE(*epoch) == line->epoch;
+	return line_holds(vcpu, line, gpa) && read_mapped(line->kva + offset_in_page(gpa), value) &&
+	       line_held(vcpu, line);
 }
 
 bool mem_read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *value)
@@ -56,8 +82,27 @@ bool mem_read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *value)
 	return read_at_hand(vcpu, gpa, value);
 }
 
-/* A page is worth the search when it is read for the second time in one epoch. */
-static void note_miss(struct vcpu *vcpu, u64 gpa)
+bool mem_copy_at_hand(struct vcpu *vcpu, u64 gpa, void *to, size_t bytes)
+{
+	const struct mem_cache_line *line = line_of(vcpu, gpa >> PAGE_SHIFT);
+
+	return line_holds(vcpu, line, gpa) &&
+	       copy_mapped(to, line->kva + offset_in_page(gpa), bytes) && line_held(vcpu, line);
+}
+
+void *mem_at_hand(struct vcpu *vcpu, u64 gpa)
+{
+	const struct mem_cache_line *line = line_of(vcpu, gpa >> PAGE_SHIFT);
+
+	return line_holds(vcpu, line, gpa) && line->writable ? line->kva + offset_in_page(gpa)
+							     : NULL;
+}
+
+/*
+ * A page is worth the search when it is used for the second time in one epoch. To be written it
+ * is resolved anew, by which it is marked dirty for as long as the epoch lasts.
+ */
+void mem_note_use(struct vcpu *vcpu, u64 gpa, bool write)
 {
 	struct mem_cache_line *line = line_of(vcpu, gpa >> PAGE_SHIFT);
 	u64 epoch = READ_ONCE(vcpu->vm->mem.epoch);
@@ -67,15 +112,18 @@ static void note_miss(struct vcpu *vcpu, u64 gpa)
 		*line = (struct mem_cache_line){ .gfn = gpa >> PAGE_SHIFT, .epoch = epoch };
 		return;
 	}
-	if (mem_page_resolve(vcpu->vm, gpa & PAGE_MASK, false, &page))
+	if (line->kva && (line->writable || !write))
+		return;
+	if (mem_page_resolve(vcpu->vm, gpa & PAGE_MASK, write, &page))
 		return;
 	line->kva = page.kva;
 	line->epoch = page.epoch;
+	line->writable = write;
 }
 
 static noinline int read_missed(struct vcpu *vcpu, u64 gpa, u64 *entry)
 {
-	note_miss(vcpu, gpa);
+	mem_note_use(vcpu, gpa, false);
 	return mem_read(vcpu->vm, gpa, entry, sizeof(*entry));
 }
 

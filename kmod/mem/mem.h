@@ -59,6 +59,7 @@ struct vm_mem {
 	struct mutex slots_lock; /* for writers of slots, one at a time, and for the dirty log */
 	struct srcu_struct srcu;
 	struct mem_slots __rcu *slots;
+	u64 generation;	 /* that of .slots, for who needs no more of them */
 	spinlock_t lock; /* mem_lock(): for the tables of every EPT root, and all below */
 	/* A slot that .slots has not any more, or soon, and that may still be mapped; or NULL. */
 	const struct mem_slot *leaving;
@@ -136,13 +137,14 @@ struct mem_page {
 int mem_page_resolve(struct vm *vm, u64 gpa, bool write, struct mem_page *page);
 bool mem_page_valid(struct vm *vm, const struct mem_page *page);
 
-/* The pages of a vCPU's guest that were read lately by mem_read_entry(); all zeros: none. */
+/* The pages of a vCPU's guest that were used lately by what follows; all zeros: none. */
 #define MEM_CACHE_LINES 32
 struct mem_cache {
 	struct mem_cache_line {
 		u64 gfn;
-		u64 epoch;	 /* vm->mem.epoch when it was missed, or found */
-		const void *kva; /* NULL: it was read once */
+		u64 epoch;     /* vm->mem.epoch when it was missed, or found */
+		void *kva;     /* NULL: it was used once */
+		bool writable; /* .kva may be written */
 	} line[MEM_CACHE_LINES];
 };
 
@@ -153,6 +155,14 @@ struct mem_cache {
  */
 int mem_read_entry(struct vcpu *vcpu, u64 gpa, u64 *entry);
 bool mem_read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *entry);
+/* As mem_read_at_hand(), several times 8 bytes of a page. */
+bool mem_copy_at_hand(struct vcpu *vcpu, u64 gpa, void *to, size_t bytes);
+/*
+ * Where the kernel has the rest of that page, to write to it at once; or NULL. Context: interrupts
+ * off, VCPU_IN_GUEST. mem_note_use() brings a page to hand, should it be used often, and may sleep.
+ */
+void *mem_at_hand(struct vcpu *vcpu, u64 gpa);
+void mem_note_use(struct vcpu *vcpu, u64 gpa, bool write);
 
 /*
  * A fault on guest memory, on its way into an EPT, be it L1's or an EPT02. The

@@ -99,6 +99,7 @@ static void slots_publish(struct vm_mem *mem, struct mem_slots *new)
 	struct mem_slots *old = slots_locked(mem);
 
 	rcu_assign_pointer(mem->slots, new);
+	WRITE_ONCE(mem->generation, new->generation);
 	synchronize_srcu_expedited(&mem->srcu);
 	WRITE_ONCE(mem->table_limit, 0);
 	kfree(old);

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The current VMCS: L0's snapshot of it, taken from L1's memory by VMPTRLD and
- * written back when it ceases to be current.
- * Tour, stop 9. The VMX instructions and the saved state come here.
+ * L0's snapshots of L1's VMCSs: taken from L1's memory by VMPTRLD, written back
+ * by VMCLEAR, and before userspace may look. Tour, stop 9. The VMX instructions
+ * and the saved state come here; held.c has the places.
  *
- * What a reader must know: L1's memory is read once, into n->spare, judged
- * there, and becomes n->v. While it is current nothing in L1's memory is looked
- * at, but the revision and the abort indicator, which L0 never holds.
+ * What a reader must know: while a VMCS is active, current or not, L0's snapshot
+ * counts, and nothing in L1's memory is looked at but the revision and the abort
+ * indicator, which L0 never holds. Of one that was cleared memory counts, and
+ * the snapshot says what was there.
+ *
+ * A saved state has the current VMCS only. So the others are written to memory
+ * whenever KVM_RUN returns, when somebody may save the memory.
  *
  * It also keeps book of what L1 writes (vmcs12_note_write()): what is to be
  * copied to vmcs02, merged, or checked again.
@@ -74,50 +78,49 @@ void current_global_init(void)
 	}
 }
 
-void vmcs12_note_write(struct nested *n, unsigned int index)
+void vmcs12_note_write(struct l1_vmcs *h, unsigned int index)
 {
 	u8 need = needs[index];
 
-	fieldset_add(&n->dirty, index);
+	fieldset_add(&h->dirty, index);
 	if (need & NEEDS_MERGE)
-		n->merge_due = true;
+		h->merge_due = true;
 	if (need & NEEDS_CTL_CHECKS)
-		n->check_ctls = true;
+		h->check_ctls = true;
 	if (need & NEEDS_HOST_CHECKS)
-		n->check_host = true;
+		h->check_host = true;
 	if (need & NEEDS_GUEST_CHECKS)
-		n->check_guest = true;
+		h->check_guest = true;
 	if (need & IS_PLAIN)
-		n->dirty_plain = true;
+		h->dirty_plain = true;
 }
 
-/* Another VMCS is current: nothing that was done for the one before is of any use. */
-static void all_dirty(struct nested *n)
+static void all_dirty(struct l1_vmcs *h)
 {
-	memset(&n->dirty, 0xff, sizeof(n->dirty));
-	n->dirty_plain = true;
-	n->check_ctls = n->check_host = n->check_guest = true;
-	n->merge_due = true;
-	n->plain_stale = false;
+	memset(&h->dirty, 0xff, sizeof(h->dirty));
+	h->dirty_plain = true;
+	h->check_ctls = h->check_host = h->check_guest = true;
+	h->merge_due = true;
 }
 
 /*
  * Copies plain fields from vmcs02, where they stayed at the last exit. Any VMCS
  * may be current.
  */
-void vmcs12_pull_plain(struct vcpu *vcpu)
+void vmcs12_pull_plain(struct vcpu *vcpu, struct l1_vmcs *h)
 {
-	struct nested *n = vcpu->nested;
 	struct vmcs *now = vcpu->vmcs;
 
-	if (!n->plain_stale)
+	if (!h->plain_stale)
 		return;
-	if (now != &n->vmcs02)
-		vcpu_switch_vmcs(vcpu, &n->vmcs02);
-	vmcs02_save_plain(n);
-	if (now != &n->vmcs02)
+	if (now != &h->vmcs02)
+		vcpu_switch_vmcs(vcpu, &h->vmcs02);
+	vmcs02_save_plain(vcpu->nested, h);
+	if (now != &h->vmcs02)
 		vcpu_switch_vmcs(vcpu, now);
-	n->plain_stale = false;
+	h->plain_stale = false;
+	if (h->shadow_wide)
+		h->shadow_due = true;
 }
 
 /*
@@ -135,70 +138,259 @@ void vmcs12_sync(struct vcpu *vcpu)
 		if (!n->entering)
 			n->v->entry_intr_info &= ~(u32)INTR_VALID; /* it has entered L2 */
 	} else {
-		shadow_read(vcpu);
+		shadow_read(vcpu, n->cur);
 	}
-	vmcs12_pull_plain(vcpu);
+	vmcs12_pull_plain(vcpu, n->cur);
 }
+
+/* Its shadow VMCS is where vmcs01 is, which may be another CPU while L2 runs. */
+void vmcs12_settle(struct vcpu *vcpu, struct l1_vmcs *h)
+{
+	struct vmcs *now = vcpu->vmcs;
+	bool fetch = h->shadow_unread && now != &vcpu->vmcs01;
+
+	if (fetch)
+		vcpu_switch_vmcs(vcpu, &vcpu->vmcs01);
+	shadow_read(vcpu, h);
+	if (fetch)
+		vcpu_switch_vmcs(vcpu, now);
+	vmcs12_pull_plain(vcpu, h);
+}
+
+/* --- L1's memory -------------------------------------------------------- */
 
 /*
  * The revision is L1's to write, also while L0 holds the rest, and the abort
- * indicator an abort's: both stay.
+ * indicator an abort's: both stay. @page: L1's page, where it is at hand, or NULL.
  */
-void vmcs12_write_back(struct vcpu *vcpu, u64 ptr, const struct vmcs12 *v)
+static void write_back(struct vcpu *vcpu, struct l1_vmcs *h, u8 *page)
 {
 	size_t from = offsetof(struct vmcs12, launch_state);
 
+	h->unsaved = false;
+	if (page) {
+		memcpy(page + from, h->v->bytes + from, VMCS12_USED - from);
+		return;
+	}
 	/* If L1's memory is gone by now there is nobody to miss it. */
-	mem_write(vcpu->vm, ptr + from, v->bytes + from, sizeof(*v) - from);
+	mem_write(vcpu->vm, h->ptr + from, h->v->bytes + from, VMCS12_USED - from);
+	mem_note_use(vcpu, h->ptr, true);
 }
 
-/* @clear: for VMCLEAR, which makes the launch state clear. */
-void vmcs12_release(struct vcpu *vcpu, bool clear)
+static bool is_current(const struct nested *n, const struct l1_vmcs *h)
+{
+	return n->vmcs12_ptr == h->ptr && n->cur == h;
+}
+
+/* @clear: for VMCLEAR, which makes the launch state clear. @page: see write_back(). */
+static void release_to(struct vcpu *vcpu, struct l1_vmcs *h, bool clear, u8 *page)
 {
 	struct nested *n = vcpu->nested;
 
+	if (is_current(n, h)) {
+		vmcs12_sync(vcpu);
+		shadow_off(vcpu);
+		n->vmcs12_ptr = NO_GPA;
+		h->unsaved = true;
+	} else {
+		vmcs12_settle(vcpu, h);
+	}
+	if (clear)
+		h->v->launch_state = VMCS12_CLEAR;
+	if (clear || h->unsaved)
+		write_back(vcpu, h, page);
+	h->active = false;
+	if (n->linked == h)
+		n->linked = NULL;
+}
+
+void vmcs12_release(struct vcpu *vcpu, struct l1_vmcs *h)
+{
+	release_to(vcpu, h, false, NULL);
+}
+
+void vmcs12_release_all(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	struct l1_vmcs *h;
+	int i;
+
+	for_each_held(n, h, i)
+		if (h->active)
+			vmcs12_release(vcpu, h);
+	held_forget(n);
+}
+
+void vmcs12_save_others(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	struct l1_vmcs *h;
+	int i;
+
+	for_each_held(n, h, i) {
+		if (!h->active || !h->unsaved || is_current(n, h))
+			continue;
+		vmcs12_settle(vcpu, h);
+		write_back(vcpu, h, NULL);
+	}
+}
+
+/* What was made of another before is of no use. */
+static void made_active(struct l1_vmcs *h, u64 ptr)
+{
+	h->ptr = ptr;
+	h->active = true;
+	h->unsaved = false;
+	h->was_current = false;
+	h->plain_stale = false;
+	h->shadow_unread = false;
+	h->shadow_lost = true;
+	all_dirty(h);
+}
+
+bool vmcs12_load(struct vcpu *vcpu, struct l1_vmcs *h, u64 ptr)
+{
+	bool there = !mem_read(vcpu->vm, ptr, h->v, VMCS12_USED);
+
+	if (!there)
+		memset(h->v, 0xff, VMCS12_USED);
+	made_active(h, ptr);
+	return there;
+}
+
+void vmcs12_fill(struct l1_vmcs *h, u64 ptr, const struct vmcs12 *v)
+{
+	memcpy(h->v, v, VMCS12_SIZE);
+	made_active(h, ptr);
+}
+
+/* L1 has written the memory of a VMCS that was cleared: takes over what is different. */
+static noinline void take_changes(struct l1_vmcs *h, const struct vmcs12 *now)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_FIELDS; i++) {
+		const struct vmcs12_field *f = &vmcs12_fields[i];
+
+		if (memcmp(now->bytes + f->offset, h->v->bytes + f->offset, f->bytes))
+			vmcs12_note_write(h, i);
+	}
+	memcpy(h->v, now, VMCS12_USED);
+	h->shadow_due = true;
+}
+
+/*
+ * VMPTRLD after VMCLEAR: what was made of the VMCS is of use as far as L1 has left it alone.
+ * Return: false: that cannot be done with interrupts off.
+ */
+static bool load_again(struct vcpu *vcpu, struct l1_vmcs *h)
+{
+	struct vmcs12 *now = vcpu->nested->spare;
+
+	if (!mem_copy_at_hand(vcpu, h->ptr, now, VMCS12_USED)) {
+		if (vcpu->at_once)
+			return false;
+		if (mem_read(vcpu->vm, h->ptr, now, VMCS12_USED))
+			memset(now, 0xff, VMCS12_USED);
+	}
+	if (memcmp(now, h->v, VMCS12_USED))
+		take_changes(h, now);
+	h->active = true;
+	return true;
+}
+
+/* --- VMPTRLD, VMCLEAR --------------------------------------------------- */
+
+/* The one before stays active. What L1 wrote to its shadow VMCS is read when somebody asks. */
+static void leave_current(struct nested *n)
+{
 	if (n->vmcs12_ptr == NO_GPA)
 		return;
-	vmcs12_sync(vcpu);
-	shadow_off(vcpu);
-	if (clear)
-		n->v->launch_state = VMCS12_CLEAR;
-	vmcs12_write_back(vcpu, n->vmcs12_ptr, n->v);
-	n->vmcs12_ptr = NO_GPA;
+	n->cur->shadow_unread = n->shadow_on;
+	n->cur->unsaved = true;
 }
 
-void vmcs12_begin(struct vcpu *vcpu, u64 ptr)
+static void switch_current(struct nested *n, struct l1_vmcs *h)
+{
+	leave_current(n);
+	n->cur = h;
+	n->v = h->v;
+	n->vmcs12_ptr = h->ptr;
+	h->was_current = true;
+	h->stamp = ++n->held_stamp;
+}
+
+void vmcs12_begin(struct vcpu *vcpu, struct l1_vmcs *h)
+{
+	switch_current(vcpu->nested, h);
+	shadow_link(vcpu);
+}
+
+/* VMPTRLD with interrupts off: only of what L0 has already. */
+static bool change_at_once(struct vcpu *vcpu, u64 ptr)
 {
 	struct nested *n = vcpu->nested;
+	struct l1_vmcs *h = held_find(n, ptr);
 
-	n->vmcs12_ptr = ptr;
-	all_dirty(n);
-	shadow_on(vcpu);
+	if (!h || !h->complete || !shadow_is_ready(n, h) || (!h->active && !load_again(vcpu, h)))
+		return false;
+	vmcs12_begin(vcpu, h);
+	return true;
 }
 
-/* A shadow VMCS can be made current only where L1 has VMCS shadowing. */
-static bool vmcs12_revision_valid(const struct nested *n, u32 revision)
+/* Where there is no memory any more it reads as ones. */
+static void change_current(struct vcpu *vcpu, u64 ptr)
 {
-	if (ctl_may(n->caps.proc2, PROC2_SHADOW_VMCS))
-		revision &= ~(u32)VMCS12_SHADOW;
-	return revision == VMCS12_REVISION;
+	struct l1_vmcs *h;
+
+	held_follow_slots(vcpu);
+	h = held_place(vcpu, ptr, true);
+	if (h->ptr != ptr)
+		vmcs12_load(vcpu, h, ptr);
+	else if (!h->active)
+		load_again(vcpu, h);
+	vmcs12_begin(vcpu, h);
 }
 
-/* The copy is made before the old VMCS goes, as it may fail; the old one is kept then. */
-int vmcs12_make_current(struct vcpu *vcpu, u64 ptr)
+bool vmcs12_make_current(struct vcpu *vcpu, u64 ptr, u32 revision)
 {
 	struct nested *n = vcpu->nested;
 
 	if (ptr == n->vmcs12_ptr)
-		return 0;
-	if (ptr == n->shadow12_ptr)
-		shadow12_drop(vcpu);
-	if (mem_read(vcpu->vm, ptr, n->spare, sizeof(*n->spare)))
-		n->spare->revision = ~0u; /* no memory: it reads as ones */
-	if (!vmcs12_revision_valid(n, n->spare->revision))
-		return VMERR_VMPTRLD_BAD_REVISION;
-	vmcs12_release(vcpu, false);
-	swap(n->v, n->spare);
-	vmcs12_begin(vcpu, ptr);
-	return 0;
+		; /* there is nothing to do but to have judged the revision */
+	else if (!vcpu->at_once)
+		change_current(vcpu, ptr);
+	else if (!change_at_once(vcpu, ptr))
+		return false;
+	n->v->revision = revision;
+	return true;
+}
+
+/* VMCLEAR with interrupts off. Return: false: L1's memory, or what is to be read, is not at hand. */
+static bool clear_at_once(struct vcpu *vcpu, struct l1_vmcs *h)
+{
+	u8 *page;
+
+	if (!h || !h->active || (h->plain_stale && !vmcs_is_here(&h->vmcs02)))
+		return false;
+	page = mem_at_hand(vcpu, h->ptr);
+	if (page)
+		release_to(vcpu, h, true, page);
+	return page;
+}
+
+/* Of a VMCS that is not active only the launch state in L1's memory changes. */
+bool vmcs12_clear(struct vcpu *vcpu, u64 ptr)
+{
+	struct l1_vmcs *h = held_find(vcpu->nested, ptr);
+	u32 clear = VMCS12_CLEAR;
+
+	if (vcpu->at_once)
+		return clear_at_once(vcpu, h);
+	if (h && h->active)
+		release_to(vcpu, h, true, NULL);
+	else
+		mem_write(vcpu->vm, ptr + offsetof(struct vmcs12, launch_state), &clear,
+			  sizeof(clear));
+	return true;
 }

@@ -33,8 +33,8 @@ bool nested_enters_at_once(const struct nested *n)
 {
 	const struct vmcs12 *v = n->v;
 
-	return v->link_pointer == NO_GPA && n->shadow12_ptr == NO_GPA && !tpr_is_checked(v) &&
-	       !vmcs12_pae(v) && !v->entry_msr_load_count && !v->exit_msr_load_count &&
+	return v->link_pointer == NO_GPA && !n->linked && !tpr_is_checked(v) && !vmcs12_pae(v) &&
+	       !v->entry_msr_load_count && !v->exit_msr_load_count &&
 	       (v->exit_ctls & EXITC_HOST_64) && v->guest_activity == ACTIVITY_ACTIVE;
 }
 
@@ -108,22 +108,22 @@ static int check_ctls_and_host(struct vcpu *vcpu, struct check_ctx *c)
 	struct nested *n = vcpu->nested;
 	const struct check *failed;
 
-	if (n->check_ctls || tpr_is_checked(n->v)) {
+	if (n->cur->check_ctls || tpr_is_checked(n->v)) {
 		read_vtpr(vcpu, c);
 		failed = check_controls(c);
 		if (failed) {
 			report_check(vcpu, failed, c);
 			return VMERR_BAD_CONTROLS;
 		}
-		n->check_ctls = false;
+		n->cur->check_ctls = false;
 	}
-	if (n->check_host) {
+	if (n->cur->check_host) {
 		failed = check_host(c);
 		if (failed) {
 			report_check(vcpu, failed, c);
 			return VMERR_BAD_HOST_STATE;
 		}
-		n->check_host = false;
+		n->cur->check_host = false;
 	}
 	return 0;
 }
@@ -167,19 +167,19 @@ static const struct check *check_guest_state(struct vcpu *vcpu, struct check_ctx
 	bool vm86 = n->v->guest_rflags & X86_EFLAGS_VM;
 
 	shadow12_load(vcpu);
-	if (!n->check_guest && vm86 == n->l2_vm86 && !vmcs12_pae(n->v)) {
+	if (!n->cur->check_guest && vm86 == n->cur->l2_vm86 && !vmcs12_pae(n->v)) {
 		failed = check_guest_again(vcpu, c, qual);
 	} else {
-		vmcs12_pull_plain(vcpu);
+		vmcs12_pull_plain(vcpu, n->cur);
 		nested_read_link(vcpu, c);
 		nested_read_pdptes(vcpu, c);
 		failed = check_guest(c, qual);
-		n->l2_vm86 = vm86;
+		n->cur->l2_vm86 = vm86;
 	}
 	if (failed)
 		shadow12_drop(vcpu); /* it was not entered with: L1 may still change it */
 	else
-		n->check_guest = false;
+		n->cur->check_guest = false;
 	return failed;
 }
 
@@ -272,7 +272,11 @@ static void load_l2(struct vcpu *vcpu, const struct check_ctx *c)
 	note_cet_used(vcpu);
 	if (!(n->v->entry_ctls & ENTRYC_LOAD_CET))
 		cet_take(vcpu, &cet);
-	vcpu_switch_vmcs(vcpu, &n->vmcs02);
+	vcpu_switch_vmcs(vcpu, &n->cur->vmcs02);
+	/* Another's EPT02 root and pages were the last in use: this one's are looked for again. */
+	if (n->entered != n->cur)
+		n->cur->merge_due = true;
+	n->entered = n->cur;
 	vcpu->in_l2 = true;
 	vcpu->gpa_translate = l2_translate;
 	vmcs02_write_state(vcpu);
@@ -282,8 +286,9 @@ static void load_l2(struct vcpu *vcpu, const struct check_ctx *c)
 	if (n->v->proc_ctls & PROC_MSR_BITMAPS)
 		n->bitmap_due = true;
 	/* vmcs02_lower_threshold() may have lowered it since the last merge. */
-	if ((n->v->proc_ctls & PROC_TPR_SHADOW) && n->merged.tpr_threshold != n->v->tpr_threshold)
-		n->merge_due = true;
+	if ((n->v->proc_ctls & PROC_TPR_SHADOW) &&
+	    n->cur->merged.tpr_threshold != n->v->tpr_threshold)
+		n->cur->merge_due = true;
 }
 
 /*
@@ -360,7 +365,8 @@ static int begin_l2(struct vcpu *vcpu, const struct check_ctx *c)
 	u32 bad;
 
 	if (v->entry_msr_load_count)
-		vmcs12_pull_plain(vcpu); /* should the list fail, they are not what vmcs02 has */
+		vmcs12_pull_plain(vcpu,
+				  n->cur); /* should the list fail, they are not what vmcs02 has */
 	load_l2(vcpu, c);
 	bad = msr_area_load(vcpu, v->entry_msr_load_addr, v->entry_msr_load_count, &why);
 	if (bad)
@@ -387,9 +393,9 @@ int nested_enter(struct vcpu *vcpu)
 	u64 qual;
 	int error;
 
-	if (n->l1_long_mode != c.l1_long_mode)
-		n->check_host = true;
-	n->l1_long_mode = c.l1_long_mode;
+	if (n->cur->l1_long_mode != c.l1_long_mode)
+		n->cur->check_host = true;
+	n->cur->l1_long_mode = c.l1_long_mode;
 	error = check_ctls_and_host(vcpu, &c);
 	if (error)
 		return ENTER_VMFAIL(error);

@@ -408,7 +408,7 @@ static u32 rights_for(const struct ept02_fault *f, bool writable)
 /* Does the page's 2 MiB hold L1's APIC-access page? The processor needs 4 KiB pages there. */
 static bool holds_apic_page(const struct nested *n, u64 l1_gpa)
 {
-	return n->apic_access.gpa != NO_GPA && !((l1_gpa ^ n->apic_access.gpa) >> 21);
+	return n->cur->apic_access.gpa != NO_GPA && !((l1_gpa ^ n->cur->apic_access.gpa) >> 21);
 }
 
 static bool may_be_large(struct vcpu *vcpu, const struct ept02_fault *f)
@@ -605,7 +605,7 @@ static void map_stand_in(struct vcpu *vcpu, struct ept02_fault *f)
 	mem_lock(&vm->mem);
 	if (f->root->ept.root) {
 		ept02_widen(vm, f->root, n->apic_stands_in >> PAGE_SHIFT, 1);
-		map_in_root(vcpu, f, n->apic_access.hpa, 1,
+		map_in_root(vcpu, f, n->cur->apic_access.hpa, 1,
 			    rights_for(f, true) | EPT_ACCESSED | EPT_DIRTY);
 	}
 	mem_unlock(&vm->mem);

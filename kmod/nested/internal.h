@@ -33,6 +33,9 @@ struct ept02_root {
 	u64 first_gfn, end_gfn; /* L1's frames in it lie in this range */
 };
 
+/* VMCSs of L1's that a vCPU holds: what abyme itself as L1 has for one L2, and one more. */
+#define L1_VMCSS VMCS_SHADOWS
+
 /* Words of the MSR bitmap in which L0 passes anything through. */
 #define BITMAP_WORDS 32
 
@@ -64,24 +67,19 @@ struct l2_exit {
 	u64 qual, gpa, gla;
 };
 
-struct nested {
-	struct vcpu *vcpu;
-	struct vmx_caps wanted;	       /* for L1, by userspace */
-	struct vmx_caps caps;	       /* offered to L1: .wanted without what this vCPU lacks */
-	struct vmcs12_fieldset fields; /* that L1 has */
-	u64 feature_control;
-
-	bool vmxon;
-	bool ready;	      /* what VMXON allocates is there */
-	u64 vmxon_ptr;	      /* NO_GPA outside VMX operation */
-	u64 vmcs12_ptr;	      /* NO_GPA: no current VMCS */
-	struct vmcs12 *v;     /* snapshot of the current VMCS */
-	struct vmcs12 *spare; /* where the next one is read to */
-
+/*
+ * A VMCS of L1's that L0 holds, with all that was made of it, so that VMPTRLD from one to another
+ * has nothing to copy. Pages: .v, .shadow, and those of two VMCSs.
+ */
+struct l1_vmcs {
+	u64 ptr;	  /* NO_GPA: none */
+	struct vmcs12 *v; /* the snapshot */
+	bool complete;	  /* it has vmcs02, and a shadow VMCS if there is shadowing */
+	bool active;	  /* .v counts; else L1's memory does, and .v is what was written there */
+	bool unsaved;	  /* L1's memory lacks some of .v */
+	bool was_current; /* since it became active; else L0 holds it for .linked alone */
+	u64 stamp;	  /* when it was used last: larger is later */
 	struct vmcs vmcs02;
-	u16 vpid02;
-	bool last_vpid12_valid;
-	u16 last_vpid12; /* the VPID of L1's whose translations VPID02 tags */
 
 	/*
 	 * What changed in vmcs12 since vmcs02 was written from it. After an exit
@@ -97,10 +95,10 @@ struct nested {
 	bool merge_due;
 	struct merged merged;
 
-	/* Copies of what vmcs02 and vmcs01 hold, to write changes only. */
+	/* Copies of what vmcs02 holds, to write changes only. */
 	u64 efer02, pat02, eptp02;
-	unsigned long dr7_02, dr7_01;
-	u64 debugctl02, debugctl01;
+	unsigned long dr7_02;
+	u64 debugctl02;
 	unsigned long cr0_owned02, cr4_owned02;
 	unsigned long cr0_kept02;
 	u32 l0_ctl[NR_VMCS_CTLS]; /* vmcs01's controls when they were merged */
@@ -108,6 +106,44 @@ struct nested {
 	/* L1's pages that vmcs02 names, and the epoch in which all of them were found. */
 	struct mem_page virt_apic, apic_access, msr_bitmap12;
 	u64 pages_epoch;
+
+	struct vmcs_region *shadow_vmcs; /* vmcs01 owns it; NULL: there is no shadowing */
+	struct vmcs12 *shadow;		 /* what it holds of shadowed fields, or NULL */
+	bool shadow_lost;		 /* .shadow is not what it holds */
+	bool shadow_wide;		 /* it has the fields marked WIDE, too */
+	bool shadow_due;		 /* it is not up to date with .v */
+	bool shadow_unread; /* L1 may have written there before another became current */
+};
+
+struct nested {
+	struct vcpu *vcpu;
+	struct vmx_caps wanted;	       /* for L1, by userspace */
+	struct vmx_caps caps;	       /* offered to L1: .wanted without what this vCPU lacks */
+	struct vmcs12_fieldset fields; /* that L1 has */
+	u64 feature_control;
+
+	bool vmxon;
+	bool ready;	/* what VMXON allocates is there */
+	u64 vmxon_ptr;	/* NO_GPA outside VMX operation */
+	u64 vmcs12_ptr; /* NO_GPA: no current VMCS */
+
+	/* The VMCSs of L1's that L0 holds, as many as L1 has needed; the rest is NULL. */
+	struct l1_vmcs *held[L1_VMCSS];
+	struct l1_vmcs *cur;	 /* the current one; without one, that which was it last */
+	struct vmcs12 *v;	 /* its snapshot: cur->v */
+	struct l1_vmcs *linked;	 /* what vmcs12 links for L2's VMREAD and VMWRITE; or NULL */
+	struct l1_vmcs *entered; /* whose L2 ran last, or NULL */
+	u64 held_stamp;
+	u64 slots_generation; /* of the VM's memory slots, when the others were read */
+	struct vmcs12 *spare; /* where one is read to that is to be judged or compared */
+
+	u16 vpid02;
+	bool last_vpid12_valid;
+	u16 last_vpid12; /* the VPID of L1's whose translations VPID02 tags */
+
+	unsigned long dr7_01; /* L1's own, while L2 runs; and its DEBUGCTL */
+	u64 debugctl01;
+
 	u8 *no_memory;	    /* what there is instead where L1 has no memory: two pages, of ones */
 	u64 apic_stands_in; /* where in L1 EPT02 may map such a page; NO_GPA: nowhere */
 	u8 *msr_bitmap02;
@@ -140,20 +176,13 @@ struct nested {
 	} answered;
 	u64 root_stamp;
 
-	struct vmcs12 *shadow;		/* what the shadow VMCS holds of shadowed fields, or NULL */
-	bool shadow_on;			/* linked to vmcs01 */
-	bool shadow_due;		/* L1 goes on, and the shadow VMCS is not up to date */
-	bool wide;			/* .shadow has the fields marked WIDE, too */
+	bool shadow_on;			/* the current VMCS' shadow VMCS is linked to vmcs01 */
+	bool wide;			/* it has the fields marked WIDE, too */
 	u8 *read_bitmap, *write_bitmap; /* that vmcs01 names; made when these two change: */
 	bool bitmaps_wide;
 	struct vmcs12_fieldset bitmap_fields;
 	u32 wide_writes; /* L1's, with exits, more than its exits of L2 excuse */
 	u32 wide_reads;	 /* likewise */
-
-	/* L0's copy of the VMCS that vmcs12 links, for L2's VMREAD and VMWRITE. */
-	struct vmcs12 *shadow12;
-	u64 shadow12_ptr; /* NO_GPA: none is held */
-	bool shadow12_dirty;
 
 	const struct check *failed; /* the check that failed last, and its field's value */
 	u64 failed_value;
@@ -186,21 +215,44 @@ static inline void fieldset_add(struct vmcs12_fieldset *set, unsigned int index)
 int nested_prepare(struct vcpu *vcpu);		     /* at VMXON: 0, -ENOMEM */
 void nested_begin(struct vcpu *vcpu, u64 vmxon_ptr); /* L1 is in VMX operation from here on */
 
-/* current.c: the current VMCS, its snapshot and L1's memory */
+/* held.c: the VMCSs of L1's that L0 holds */
+int held_init(struct vcpu *vcpu); /* 0, -ENOMEM; vmcs01 is current */
+void held_free(struct nested *n);
+struct l1_vmcs *held_find(const struct nested *n, u64 ptr); /* or NULL */
+/*
+ * The place for the VMCS at @ptr, which may be there already; else its .ptr is NO_GPA. @complete:
+ * it is to be current. Another may have to go for it. May sleep.
+ */
+struct l1_vmcs *held_place(struct vcpu *vcpu, u64 ptr, bool complete);
+void held_follow_slots(struct vcpu *vcpu); /* memory slots may have changed */
+void held_forget(struct nested *n);	   /* all, and L1's memory stays as it is */
+/* Does what follows for each @h that is held. */
+#define for_each_held(n, h, i)               \
+	for ((i) = 0; (i) < L1_VMCSS; (i)++) \
+		if (((h) = (n)->held[i]) != NULL)
+
+/* current.c: snapshots and L1's memory */
 void current_global_init(void);
-int vmcs12_make_current(struct vcpu *vcpu, u64 ptr); /* 0, VMERR_*, or -errno */
-void vmcs12_release(struct vcpu *vcpu, bool clear);  /* write it back; none is current then */
-/* Writes @v to L1's memory at @ptr, as the processor would. */
-void vmcs12_write_back(struct vcpu *vcpu, u64 ptr, const struct vmcs12 *v);
-void vmcs12_sync(struct vcpu *vcpu);	       /* the snapshot becomes complete and up to date */
-void vmcs12_begin(struct vcpu *vcpu, u64 ptr); /* n->v was filled: it is current now */
+/* VMPTRLD; @revision is as it found it. False: that cannot be done with interrupts off. */
+bool vmcs12_make_current(struct vcpu *vcpu, u64 ptr, u32 revision);
+bool vmcs12_clear(struct vcpu *vcpu, u64 ptr); /* VMCLEAR, likewise */
+/* @h, an active one, is in L1's memory, and L0's snapshot of no use. If it was current none is. */
+void vmcs12_release(struct vcpu *vcpu, struct l1_vmcs *h);
+void vmcs12_release_all(struct vcpu *vcpu);
+void vmcs12_save_others(struct vcpu *vcpu); /* L1's memory has all but the current one */
+void vmcs12_sync(struct vcpu *vcpu);	    /* the current one's snapshot is complete */
+void vmcs12_settle(struct vcpu *vcpu, struct l1_vmcs *h); /* likewise, of one that is not current */
+/* Reads the VMCS at @ptr into @h. False: there is no memory, which reads as ones. */
+bool vmcs12_load(struct vcpu *vcpu, struct l1_vmcs *h, u64 ptr);
+void vmcs12_fill(struct l1_vmcs *h, u64 ptr, const struct vmcs12 *v); /* likewise, from @v */
+void vmcs12_begin(struct vcpu *vcpu, struct l1_vmcs *h); /* @h, an active one, becomes current */
 /* To be called when L1 has written a field, and before it reads one that may be stale. */
-void vmcs12_note_write(struct nested *n, unsigned int index);
-void vmcs12_pull_plain(struct vcpu *vcpu);
+void vmcs12_note_write(struct l1_vmcs *h, unsigned int index);
+void vmcs12_pull_plain(struct vcpu *vcpu, struct l1_vmcs *h);
 
 /* vmcs02.c */
-void vmcs02_setup(struct vcpu *vcpu);	    /* vmcs02 is current */
-void vmcs02_write_state(struct vcpu *vcpu); /* L2's registers; vmcs02 is current */
+void vmcs02_setup(struct nested *n, struct l1_vmcs *h); /* its vmcs02 is current */
+void vmcs02_write_state(struct vcpu *vcpu);		/* L2's registers; vmcs02 is current */
 int vmcs02_write_controls(struct vcpu *vcpu);
 /*
  * The processor refused the entry since somebody has lowered VTPR since the
@@ -211,7 +263,7 @@ bool vmcs02_lower_threshold(struct vcpu *vcpu);
 int l2_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa);
 void vmcs02_save_hot(struct vcpu *vcpu);
 void vmcs02_note_written(struct vcpu *vcpu); /* what L0 wrote to vmcs02 for L2 itself */
-void vmcs02_save_plain(struct nested *n);
+void vmcs02_save_plain(const struct nested *n, struct l1_vmcs *h); /* its vmcs02 is current */
 /* CET's state, which goes from one VMCS to the next where that loads none of its own. */
 struct cet_carry {
 	bool valid;
@@ -254,10 +306,14 @@ u32 msr_area_store(struct vcpu *vcpu, u64 addr, u32 count, struct msr_failure *w
 
 /* shadow.c */
 void shadow_global_init(void);
-int shadow_init(struct vcpu *vcpu);
+int shadow_init(struct vcpu *vcpu); /* what is there once */
+int shadow_init_one(struct vcpu *vcpu, struct l1_vmcs *h, unsigned int slot);
 void shadow_free(struct nested *n);
-void shadow_on(struct vcpu *vcpu);
+void shadow_link(struct vcpu *vcpu); /* the current VMCS' shadow VMCS is L1's from here on */
+void shadow_on(struct vcpu *vcpu);   /* likewise, and nobody knows what is in it */
 void shadow_off(struct vcpu *vcpu);
+/* Can shadow_link() do for @h with interrupts off? */
+bool shadow_is_ready(const struct nested *n, const struct l1_vmcs *h);
 /* Has VMREAD and VMWRITE exit until shadow_resume(). False: they do already. */
 bool nested_unshadow(struct vcpu *vcpu);
 void shadow_resume(struct vcpu *vcpu);
@@ -266,20 +322,16 @@ void shadow_follow_watch(struct vcpu *vcpu); /* n->watch has changed */
 bool shadow_serves(const struct nested *n, const struct vmcs12_field *f, bool write);
 /* Asked after an exit of L2, vmcs01 being current: has L1 the habit that WIDE is for? */
 void shadow_follow_habit(struct vcpu *vcpu);
-void shadow_read(struct vcpu *vcpu);  /* L1's writes into the snapshot */
-void shadow_write(struct vcpu *vcpu); /* the snapshot for L1 to read */
-/* Switches from vmcs02 to vmcs01, by way of the shadow VMCS if that can be. True: written. */
-bool shadow_write_on_the_way(struct vcpu *vcpu);
+/* L1's writes into the snapshot. Context: vmcs01 is active on this CPU. */
+void shadow_read(struct vcpu *vcpu, struct l1_vmcs *h);
+void shadow_write(struct vcpu *vcpu); /* the current snapshot for L1 to read */
+/* Switches from vmcs02 to vmcs01, by way of the shadow VMCS if that can be. */
+void shadow_write_on_the_way(struct vcpu *vcpu);
 
 /* shadow12.c: VMCS shadowing by L1 */
-int shadow12_init(struct nested *n);
-void shadow12_free(struct nested *n);
 u64 shadow12_wanted(const struct vmcs12 *v);
-/* Copies what vmcs12 links. False: there is no memory at its address. */
-bool shadow12_load(struct vcpu *vcpu);
-void shadow12_sync(struct vcpu *vcpu); /* L1's memory is up to date */
-void shadow12_drop(struct vcpu *vcpu); /* writes it back, and L0 holds none any more */
-void shadow12_forget(struct nested *n);
+void shadow12_load(struct vcpu *vcpu); /* what vmcs12 links, if there is memory at its address */
+void shadow12_drop(struct vcpu *vcpu); /* L0 holds none for that any more */
 bool shadow12_access_exits(struct vcpu *vcpu, u64 enc, bool write);
 
 /* ept02.c */

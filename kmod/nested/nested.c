@@ -43,11 +43,7 @@ static struct nested *nested_alloc(struct vcpu *vcpu)
 	n->wanted = offered;
 	n->vmxon_ptr = NO_GPA;
 	n->vmcs12_ptr = NO_GPA;
-	n->virt_apic.gpa = NO_GPA;
-	n->apic_access.gpa = NO_GPA;
-	n->msr_bitmap12.gpa = NO_GPA;
 	n->apic_stands_in = NO_GPA;
-	n->shadow12_ptr = NO_GPA;
 	n->answered.gpa = NO_GPA;
 	timer_init(n, vcpu);
 	return n;
@@ -64,6 +60,8 @@ static struct nested *nested_alloc(struct vcpu *vcpu)
 static void refresh_caps(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
+	struct l1_vmcs *h;
+	int i;
 
 	n->caps = n->wanted;
 	/* Nobody but L0's LAPIC can end a notification in L1's place. */
@@ -77,7 +75,8 @@ static void refresh_caps(struct vcpu *vcpu)
 	n->caps.cr4_fixed1 &= ~(u64)vcpu->cpuid.cr4_reserved;
 	n->caps.cr4_fixed1 |= CR4_VMXE;
 	vmcs12_fields_of(&n->caps, &n->fields);
-	n->check_ctls = n->check_host = n->check_guest = true;
+	for_each_held(n, h, i)
+		h->check_ctls = h->check_host = h->check_guest = true;
 }
 
 int nested_reserve(struct vcpu *vcpu)
@@ -95,27 +94,30 @@ int nested_reserve(struct vcpu *vcpu)
 
 void nested_cpuid_changed(struct vcpu *vcpu)
 {
+	struct l1_vmcs *h;
+	int i;
+
 	if (!vcpu->cpuid.vmx) {
 		nested_leave(vcpu); /* a nested state was set first, and then CPUID without VMX */
 		return;
 	}
 	refresh_caps(vcpu);
 	/* A nested state that was set before: vmcs02 follows what vmcs01 and CR4 have become. */
-	vcpu->nested->merge_due = true;
-	vcpu->nested->cr0_kept02 = ~0UL;
+	for_each_held(vcpu->nested, h, i) {
+		h->merge_due = true;
+		h->cr0_kept02 = ~0UL;
+	}
 }
 
 static void free_parts(struct nested *n)
 {
-	vmcs_destroy(&n->vmcs02);
-	free_page((unsigned long)n->v);
+	held_free(n);
 	free_page((unsigned long)n->spare);
 	free_page((unsigned long)n->msr_bitmap02);
 	free_pages((unsigned long)n->no_memory, 1);
 	vpid_free(n->vpid02);
 	shadow_free(n);
-	shadow12_free(n);
-	n->v = n->spare = NULL;
+	n->spare = NULL;
 	n->msr_bitmap02 = n->no_memory = NULL;
 	n->vpid02 = 0;
 	n->ready = false;
@@ -129,25 +131,18 @@ int nested_prepare(struct vcpu *vcpu)
 
 	if (n->ready)
 		return 0;
-	n->v = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	n->spare = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	n->msr_bitmap02 = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	n->no_memory = (void *)__get_free_pages(GFP_KERNEL_ACCOUNT, 1);
-	if (!n->v || !n->spare || !n->msr_bitmap02 || !n->no_memory)
-		goto fail;
-	r = vmcs_init(&n->vmcs02);
-	if (r)
-		goto fail;
-	r = shadow_init(vcpu);
-	if (!r)
-		r = shadow12_init(n);
-	if (r)
+	if (!n->spare || !n->msr_bitmap02 || !n->no_memory)
 		goto fail;
 	n->vpid02 = vpid_alloc();
 	vmcs02_init_bitmap_words(vcpu);
-	vcpu_switch_vmcs(vcpu, &n->vmcs02);
-	vmcs02_setup(vcpu);
-	vcpu_switch_vmcs(vcpu, &vcpu->vmcs01);
+	r = shadow_init(vcpu);
+	if (!r)
+		r = held_init(vcpu);
+	if (r)
+		goto fail;
 	n->ready = true;
 	return 0;
 fail:
@@ -213,7 +208,7 @@ void nested_leave(struct vcpu *vcpu)
 		shadow_off(vcpu);
 	n->wide = false;
 	n->wide_writes = n->wide_reads = 0;
-	shadow12_forget(n);
+	held_forget(n);
 	n->vmcs12_ptr = NO_GPA;
 	n->vmxon_ptr = NO_GPA;
 	n->vmxon = false;
@@ -406,13 +401,13 @@ static bool pages_valid(const struct vcpu *vcpu)
 
 	if (n->current_root && !READ_ONCE(n->current_root->ept.root))
 		return false;
-	return READ_ONCE(vcpu->vm->mem.epoch) == n->pages_epoch;
+	return READ_ONCE(vcpu->vm->mem.epoch) == n->cur->pages_epoch;
 }
 
 /* Have vmcs01's controls changed since they were merged? A debugger, for one, changes them. */
 static bool l0_changed(struct vcpu *vcpu)
 {
-	return memcmp(vcpu->nested->l0_ctl, vcpu->vmcs01.ctl, sizeof(vcpu->vmcs01.ctl));
+	return memcmp(vcpu->nested->cur->l0_ctl, vcpu->vmcs01.ctl, sizeof(vcpu->vmcs01.ctl));
 }
 
 /* Nearly always nothing is due: then this costs a few comparisons for an entry to L2. */
@@ -425,7 +420,7 @@ int nested_before_entry(struct vcpu *vcpu)
 		return 1;
 	if (unlikely(n->owes_exit))
 		return l2_leave(vcpu, &n->owed);
-	if (n->merge_due || !pages_valid(vcpu) || l0_changed(vcpu)) {
+	if (n->cur->merge_due || !pages_valid(vcpu) || l0_changed(vcpu)) {
 		r = vmcs02_write_controls(vcpu);
 		if (r == -EINTR)
 			vcpu->run->exit_reason = KVM_EXIT_INTR;
@@ -439,10 +434,14 @@ int nested_before_entry(struct vcpu *vcpu)
 
 void nested_msr_bitmap_changed(struct vcpu *vcpu)
 {
+	struct l1_vmcs *h;
+	int i;
+
 	if (!vcpu->nested || !vcpu->nested->ready)
 		return;
 	vmcs02_init_bitmap_words(vcpu);
-	vcpu->nested->merge_due = true;
+	for_each_held(vcpu->nested, h, i)
+		h->merge_due = true;
 	vcpu->nested->bitmap_due = true;
 }
 
@@ -453,7 +452,7 @@ void nested_msr_bitmap_changed(struct vcpu *vcpu)
  */
 static void merge_msr_bitmap(struct nested *n)
 {
-	const u64 *a = (const u64 *)n->vcpu->msr_bitmap, *b = n->msr_bitmap12.kva;
+	const u64 *a = (const u64 *)n->vcpu->msr_bitmap, *b = n->cur->msr_bitmap12.kva;
 	u64 *to = (u64 *)n->msr_bitmap02;
 	int i;
 
@@ -463,23 +462,18 @@ static void merge_msr_bitmap(struct nested *n)
 	if (unlikely(n->vcpu->debug.ctl))
 		n->msr_bitmap02[MSR_IA32_DEBUGCTLMSR / 8] |= BIT(MSR_IA32_DEBUGCTLMSR % 8);
 	/* All x2APIC MSRs exit as long as neither L1 nor a mode before opened any. */
-	if (unlikely((n->merged.proc2 & PROC2_X2APIC) || n->x2apic_open))
-		msr_bitmap_merge_x2apic(n->msr_bitmap02, n->msr_bitmap12.kva, n->merged.proc2);
-	n->x2apic_open = n->merged.proc2 & PROC2_X2APIC;
+	if (unlikely((n->cur->merged.proc2 & PROC2_X2APIC) || n->x2apic_open))
+		msr_bitmap_merge_x2apic(n->msr_bitmap02, n->cur->msr_bitmap12.kva,
+					n->cur->merged.proc2);
+	n->x2apic_open = n->cur->merged.proc2 & PROC2_X2APIC;
 	n->bitmap_due = false;
-}
-
-/* Can @vmcs be made current here without an IPI? Context: preemption off. */
-static bool is_here(const struct vmcs *vmcs)
-{
-	int cpu = READ_ONCE(vmcs->cpu);
-
-	return cpu < 0 || cpu == smp_processor_id();
 }
 
 bool nested_is_here(const struct vcpu *vcpu)
 {
-	return is_here(&vcpu->vmcs01) && (!vcpu->nested || is_here(&vcpu->nested->vmcs02));
+	const struct nested *n = vcpu->nested;
+
+	return vmcs_is_here(&vcpu->vmcs01) && (!n || !n->ready || vmcs_is_here(&n->cur->vmcs02));
 }
 
 bool nested_event_due(struct vcpu *vcpu)
@@ -494,7 +488,7 @@ bool nested_get_ready(struct vcpu *vcpu)
 {
 	const struct nested *n = vcpu->nested;
 
-	if (n->owes_exit || n->merge_due || l0_changed(vcpu))
+	if (n->owes_exit || n->cur->merge_due || l0_changed(vcpu))
 		return false;
 	return n->answered.gpa == NO_GPA || ept02_map_answered(vcpu);
 }
@@ -502,6 +496,12 @@ bool nested_get_ready(struct vcpu *vcpu)
 void nested_begin_run(struct vcpu *vcpu)
 {
 	vcpu->nested->owes_exit = false;
+	held_follow_slots(vcpu);
+}
+
+void nested_end_run(struct vcpu *vcpu)
+{
+	vmcs12_save_others(vcpu);
 }
 
 bool nested_entry_stale(const struct vcpu *vcpu)
@@ -513,7 +513,7 @@ void nested_commit_entry(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
-	if (n->bitmap_due && n->msr_bitmap12.gpa != NO_GPA)
+	if (n->bitmap_due && n->cur->msr_bitmap12.gpa != NO_GPA)
 		merge_msr_bitmap(n);
 	if (n->timer_on)
 		timer_program(vcpu);

@@ -28,6 +28,7 @@ void nested_setup(void);
  * Before each entry, in this order:
  *
  * nested_begin_run(), when KVM_RUN begins: userspace may have changed anything.
+ * nested_end_run(), when it ends: userspace may save anything.
  *
  * nested_before_entry() gives L1 the exit of an instruction of L2's that L0 had
  * begun; or it resolves the pages that the VMCS to be entered speaks of, and
@@ -46,6 +47,7 @@ void nested_setup(void);
  * entry to L2.
  */
 void nested_begin_run(struct vcpu *vcpu);
+void nested_end_run(struct vcpu *vcpu);
 int nested_before_entry(struct vcpu *vcpu);
 int nested_events(struct vcpu *vcpu, bool *immediate);
 bool nested_entry_stale(const struct vcpu *vcpu);

@@ -142,10 +142,10 @@ void l2_switch_to_l1(struct vcpu *vcpu)
 
 	timer_stop(vcpu);
 	if (n->wide)
-		vmcs12_pull_plain(vcpu);
+		vmcs12_pull_plain(vcpu, n->cur);
 	vmcs02_note_written(vcpu);
 	/* No check has seen what userspace set of L2: L1's next entry makes all of them. */
-	n->check_guest |= vcpu->l2_by_user;
+	n->cur->check_guest |= vcpu->l2_by_user;
 	vcpu->l2_by_user = false;
 	n->entering = false;
 	n->owes_exit = false;
@@ -153,7 +153,7 @@ void l2_switch_to_l1(struct vcpu *vcpu)
 	n->activity = ACTIVITY_ACTIVE;
 	if (!(n->v->exit_ctls & EXITC_LOAD_CET))
 		cet_take(vcpu, &cet);
-	n->shadow_due = !shadow_write_on_the_way(vcpu);
+	shadow_write_on_the_way(vcpu);
 	cet_give(&cet);
 	vcpu->in_l2 = false;
 	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
@@ -202,7 +202,7 @@ static int resume_l1(struct vcpu *vcpu, bool nmis_blocked)
 	if (abort)
 		nested_abort(vcpu, abort, abort == VMABORT_LOAD_MSR ? &why : NULL);
 	tlb_after_l2(vcpu);
-	if (n->shadow_due)
+	if (n->cur->shadow_due)
 		shadow_write(vcpu);
 	shadow_follow_habit(vcpu);
 	return 1;
@@ -259,14 +259,14 @@ int l2_entry_failure(struct vcpu *vcpu, const struct report *why, bool in_vmcs02
 	if (in_vmcs02) {
 		l2_switch_to_l1(vcpu);
 		/* What vmcs02 has of a state that L2 never had: write all of it next time. */
-		memset(&n->dirty, 0xff, sizeof(n->dirty));
-		n->dirty_plain = true;
+		memset(&n->cur->dirty, 0xff, sizeof(n->cur->dirty));
+		n->cur->dirty_plain = true;
 	} else {
 		/* vmcs02 was not touched: what L1 changed is still to be written. */
 		vcpu_lazy_flush(vcpu);
 		n->dr7_01 = vcpu->debug.dr7;
 		n->debugctl01 = vcpu->debug.ctl;
-		n->shadow_due = true;
+		n->cur->shadow_due = true;
 	}
 	/* vmcs01 still stands at the instruction. */
 	r.rip = vcpu_rip(vcpu);
@@ -318,7 +318,7 @@ int nested_entry_refused(struct vcpu *vcpu, u32 reason, u32 error)
 	pr_warn_ratelimited(
 		"abyme: the processor refused an entry to L2 that passed all checks: reason 0x%x, error %u, qualification 0x%llx\n",
 		reason, error, vcpu_exit_qual(vcpu));
-	vmcs12_pull_plain(vcpu);
+	vmcs12_pull_plain(vcpu, vcpu->nested->cur);
 	why.qualification = error ? 0 : vcpu_exit_qual(vcpu);
 	return l2_entry_failure(vcpu, &why, true);
 }

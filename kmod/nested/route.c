@@ -211,7 +211,7 @@ static bool route_io(struct vcpu *vcpu, const struct vmcs12 *v)
  */
 static u8 msr_bitmap_byte(struct vcpu *vcpu, const struct vmcs12 *v, u32 at)
 {
-	const struct mem_page *page = &vcpu->nested->msr_bitmap12;
+	const struct mem_page *page = &vcpu->nested->cur->msr_bitmap12;
 
 	if (vcpu->at_once && page->gpa == v->msr_bitmap)
 		return READ_ONCE(((const u8 *)page->kva)[at]);
@@ -328,7 +328,8 @@ static bool routed_at_once(const struct vcpu *vcpu, u32 reason)
 	case EXIT_VMWRITE: return false;
 	case EXIT_RDMSR:
 	case EXIT_WRMSR:
-		return !(v->proc_ctls & PROC_MSR_BITMAPS) || n->msr_bitmap12.gpa == v->msr_bitmap;
+		return !(v->proc_ctls & PROC_MSR_BITMAPS) ||
+		       n->cur->msr_bitmap12.gpa == v->msr_bitmap;
 	case EXIT_IO: return !(v->proc_ctls & PROC_IO_BITMAPS);
 	/* A virtualization exception goes into L1's memory. */
 	case EXIT_EPT_VIOLATION:

@@ -4,8 +4,9 @@
  * the table marks go to a shadow VMCS without an exit. It is read at L1's VM
  * entry and written at an exit to L1, where values differ only. Tour, stop 9.
  *
- * n->shadow is a copy of what the shadow VMCS holds. Without the feature it is
- * NULL, and each VMREAD and VMWRITE exits (vmxinsn.c).
+ * Each VMCS of L1's that L0 holds has a shadow VMCS, and .shadow is a copy of what
+ * that holds. Without the feature it is NULL, and each VMREAD and VMWRITE exits
+ * (vmxinsn.c).
  *
  * Most L1s leave most of L2's state alone, and for them these fields are better
  * not copied at each entry and exit. One that runs hypervisors writes all of it
@@ -14,7 +15,7 @@
  * its shadow VMCS is made wide: it has all those fields, the ones marked WIDE
  * in the table.
  *
- * What a reader must know: the shadow VMCS belongs to vmcs01, is active where
+ * What a reader must know: a shadow VMCS belongs to vmcs01, is active where
  * vmcs01 is, and is current only between shadow_begin() and shadow_end(), with
  * preemption off. The macros below make one line of code for each field of the
  * table.
@@ -58,6 +59,8 @@ static void fill_bitmaps(struct nested *n)
 	memset(n->read_bitmap, 0xff, PAGE_SIZE);
 	memset(n->write_bitmap, 0xff, PAGE_SIZE);
 	vmcs12_fields_of(&hw_caps, &hw);
+	n->bitmaps_wide = n->wide;
+	n->bitmap_fields = n->fields;
 	for (i = 0; i < NR_FIELDS; i++) {
 		const struct vmcs12_field *f = &vmcs12_fields[i];
 
@@ -89,31 +92,41 @@ void shadow_global_init(void)
 int shadow_init(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
-	struct vmcs *vmcs = &vcpu->vmcs01;
 
 	if (!shadow_usable())
 		return 0;
-	n->shadow = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	n->read_bitmap = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
 	n->write_bitmap = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
-	if (!n->shadow || !n->read_bitmap || !n->write_bitmap)
+	if (!n->read_bitmap || !n->write_bitmap)
 		return -ENOMEM;
-	/* vmcs01 owns the shadow VMCS, which is cleared and freed with it. */
-	if (!vmcs->shadow)
-		vmcs->shadow = vmcs_region_cleared(true);
-	if (!vmcs->shadow)
-		return -ENOMEM;
+	fill_bitmaps(n);
 	vmwrite(VMCS_VMREAD_BITMAP, __pa(n->read_bitmap));
 	vmwrite(VMCS_VMWRITE_BITMAP, __pa(n->write_bitmap));
 	return 0;
 }
 
+/* Makes the shadow VMCS of @h, whose place is @slot. May sleep. 0 or -ENOMEM, as shadow_init(). */
+int shadow_init_one(struct vcpu *vcpu, struct l1_vmcs *h, unsigned int slot)
+{
+	struct vmcs_region **region = &vcpu->vmcs01.shadow[slot];
+
+	if (!shadow_usable())
+		return 0;
+	if (!h->shadow)
+		h->shadow = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	/* vmcs01 owns it: it is cleared and freed with vmcs01. */
+	if (!*region)
+		*region = vmcs_region_cleared(true);
+	if (!h->shadow || !*region)
+		return -ENOMEM;
+	h->shadow_vmcs = *region;
+	return 0;
+}
+
 void shadow_free(struct nested *n)
 {
-	free_page((unsigned long)n->shadow);
 	free_page((unsigned long)n->read_bitmap);
 	free_page((unsigned long)n->write_bitmap);
-	n->shadow = NULL;
 	n->read_bitmap = n->write_bitmap = NULL;
 }
 
@@ -121,10 +134,10 @@ void shadow_free(struct nested *n)
  * Between these two functions VMREAD and VMWRITE go to the shadow VMCS. vmcs01
  * must be active on this CPU, so that both are where they belong.
  */
-static void shadow_begin(struct vcpu *vcpu)
+static void shadow_begin(const struct l1_vmcs *h)
 {
 	preempt_disable();
-	vmcs_load_shadow(&vcpu->vmcs01);
+	vmcs_load_shadow(h->shadow_vmcs);
 }
 
 static void shadow_end(struct vcpu *vcpu)
@@ -144,7 +157,7 @@ static void shadow_end(struct vcpu *vcpu)
 		if (s->member != value) {                   \
 			s->member = value;                  \
 			v->member = value;                  \
-			vmcs12_note_write(n, FIELD_##name); \
+			vmcs12_note_write(h, FIELD_##name); \
 		}                                           \
 	} while (0);
 
@@ -167,9 +180,9 @@ static void shadow_end(struct vcpu *vcpu)
  * Apart and not inline: only L1s with the habit come here. Context: the shadow
  * VMCS is loaded.
  */
-static noinline void read_more(struct nested *n)
+static noinline void read_more(struct l1_vmcs *h)
 {
-	struct vmcs12 *v = n->v, *s = n->shadow;
+	struct vmcs12 *v = h->v, *s = h->shadow;
 
 #define F(name, encoding, width, member, offset, role, shadow) READ_MORE_##shadow(name, member)
 #include <vmx/vmcs_fields.def>
@@ -177,28 +190,35 @@ static noinline void read_more(struct nested *n)
 }
 
 /* Takes what L1 has written into the snapshot. Context: the shadow VMCS is loaded. */
-static void read_changed(struct nested *n)
+static void read_changed(struct l1_vmcs *h)
 {
-	struct vmcs12 *v = n->v, *s = n->shadow;
+	struct vmcs12 *v = h->v, *s = h->shadow;
 
 #define F(name, encoding, width, member, offset, role, shadow) READ_##shadow(name, member)
 #include <vmx/vmcs_fields.def>
 #undef F
-	if (n->wide)
-		read_more(n);
+	if (h->shadow_wide)
+		read_more(h);
+}
+
+/* Does L1 write to it without exits? */
+static bool is_linked(const struct nested *n, const struct l1_vmcs *h)
+{
+	return n->shadow_on && h == n->cur;
 }
 
 /*
  * Takes what L1 has written to the shadow VMCS into the snapshot, and notes it
  * as a write of L1's.
  */
-void shadow_read(struct vcpu *vcpu)
+void shadow_read(struct vcpu *vcpu, struct l1_vmcs *h)
 {
-	if (!vcpu->nested->shadow_on)
+	if (!h->shadow_unread && !is_linked(vcpu->nested, h))
 		return;
-	shadow_begin(vcpu);
-	read_changed(vcpu->nested);
+	shadow_begin(h);
+	read_changed(h);
 	shadow_end(vcpu);
+	h->shadow_unread = false;
 }
 
 #define WRITE_NONE(name, member)
@@ -225,27 +245,28 @@ void shadow_read(struct vcpu *vcpu)
 #define WRITE_MORE_RW_PML(name, member)
 #define WRITE_MORE_WIDE(name, member) WRITE_RO(name, member)
 
-static noinline void write_more(struct nested *n)
+static noinline void write_more(struct l1_vmcs *h)
 {
-	const struct vmcs12 *v = n->v;
-	struct vmcs12 *s = n->shadow;
+	const struct vmcs12 *v = h->v;
+	struct vmcs12 *s = h->shadow;
 
 #define F(name, encoding, width, member, offset, role, shadow) WRITE_MORE_##shadow(name, member)
 #include <vmx/vmcs_fields.def>
 #undef F
 }
 
-/* Context: the shadow VMCS is loaded. If it is wide, no plain field in n->v may be stale. */
-static void write_changed(struct nested *n)
+/* Context: the shadow VMCS is loaded. If it is wide, no plain field in h->v may be stale. */
+static void write_changed(struct l1_vmcs *h)
 {
-	const struct vmcs12 *v = n->v;
-	struct vmcs12 *s = n->shadow;
+	const struct vmcs12 *v = h->v;
+	struct vmcs12 *s = h->shadow;
 
 #define F(name, encoding, width, member, offset, role, shadow) WRITE_##shadow(name, member)
 #include <vmx/vmcs_fields.def>
 #undef F
-	if (n->wide)
-		write_more(n);
+	if (h->shadow_wide)
+		write_more(h);
+	h->shadow_due = false;
 }
 
 #define INVERT_NONE(member)
@@ -256,10 +277,10 @@ static void write_changed(struct nested *n)
 #define INVERT_RW_PML(member) INVERT_RW(member)
 
 /* Makes the copy differ everywhere, so that everything is written: nobody knows what is there. */
-static void forget_copy(struct nested *n)
+static void forget_copy(struct l1_vmcs *h)
 {
-	const struct vmcs12 *v = n->v;
-	struct vmcs12 *s = n->shadow;
+	const struct vmcs12 *v = h->v;
+	struct vmcs12 *s = h->shadow;
 
 #define F(name, encoding, width, member, offset, role, shadow) INVERT_##shadow(member)
 #include <vmx/vmcs_fields.def>
@@ -271,10 +292,11 @@ void shadow_write(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
+	n->cur->shadow_due = true;
 	if (!n->shadow_on)
 		return;
-	shadow_begin(vcpu);
-	write_changed(n);
+	shadow_begin(n->cur);
+	write_changed(n->cur);
 	shadow_end(vcpu);
 }
 
@@ -282,47 +304,70 @@ void shadow_write(struct vcpu *vcpu)
  * One VMPTRLD less: from vmcs02 to the shadow VMCS to vmcs01. That can be if
  * vmcs01 is still active on this CPU.
  */
-bool shadow_write_on_the_way(struct vcpu *vcpu)
+void shadow_write_on_the_way(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 	struct vmcs *vmcs = &vcpu->vmcs01;
-	bool here;
 
+	n->cur->shadow_due = true;
 	preempt_disable();
-	here = n->shadow_on && vmcs->cpu == smp_processor_id();
-	if (here) {
+	if (n->shadow_on && vmcs->cpu == smp_processor_id()) {
 		vcpu_lazy_flush(vcpu);
-		vmcs_load_shadow(vmcs);
-		write_changed(n);
+		vmcs_load_shadow(n->cur->shadow_vmcs);
+		write_changed(n->cur);
 	}
 	vcpu_switch_vmcs(vcpu, vmcs);
 	preempt_enable();
-	return here;
+}
+
+/* Has the bitmaps let through what L1 is offered. */
+static void follow_bitmaps(struct nested *n)
+{
+	if (n->bitmaps_wide != n->wide || memcmp(&n->bitmap_fields, &n->fields, sizeof(n->fields)))
+		fill_bitmaps(n);
+}
+
+bool shadow_is_ready(const struct nested *n, const struct l1_vmcs *h)
+{
+	return !h->shadow_vmcs || (!h->shadow_lost && h->shadow_wide == n->wide);
 }
 
 /*
- * L1 has a current VMCS: links the shadow VMCS, with all that L1 may read in
- * it. Context: vmcs01 is current.
+ * Links the shadow VMCS of L1's current VMCS, with all that L1 may read in it. Context: vmcs01
+ * is current; may sleep unless shadow_is_ready().
  */
-void shadow_on(struct vcpu *vcpu)
+void shadow_link(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 	struct vmcs *vmcs = &vcpu->vmcs01;
+	struct l1_vmcs *h = n->cur;
 
-	if (!n->shadow)
+	if (!h->shadow_vmcs)
 		return;
 	/* A watch turns shadowing off, and still asks what would be shadowed: shadow_serves(). */
-	if (n->bitmaps_wide != n->wide || memcmp(&n->bitmap_fields, &n->fields, sizeof(n->fields)))
-		fill_bitmaps(n);
-	n->bitmaps_wide = n->wide;
-	n->bitmap_fields = n->fields;
+	follow_bitmaps(n);
 	if (n->watch & ABYME_WATCH_EXITS)
 		return;
+	if (h->shadow_lost || h->shadow_wide != n->wide) {
+		if (h->shadow_unread)
+			shadow_read(vcpu, h);
+		vmcs12_pull_plain(vcpu, h);
+		h->shadow_wide = n->wide;
+		h->shadow_lost = false;
+		forget_copy(h);
+		h->shadow_due = true;
+	}
 	vmcs_ctl_set(vmcs, CTL_PROC2, vmcs->ctl[CTL_PROC2] | PROC2_SHADOW_VMCS);
-	vmwrite(VMCS_LINK_POINTER, __pa(vmcs->shadow));
+	vmwrite(VMCS_LINK_POINTER, __pa(h->shadow_vmcs));
 	n->shadow_on = true;
-	forget_copy(n);
-	shadow_write(vcpu);
+	if (h->shadow_due)
+		shadow_write(vcpu);
+}
+
+void shadow_on(struct vcpu *vcpu)
+{
+	vcpu->nested->cur->shadow_lost = true;
+	shadow_link(vcpu);
 }
 
 void shadow_off(struct vcpu *vcpu)
@@ -346,7 +391,7 @@ bool nested_unshadow(struct vcpu *vcpu)
 {
 	if (vcpu->in_l2 || !vcpu->nested->shadow_on)
 		return false;
-	shadow_read(vcpu);
+	shadow_read(vcpu, vcpu->nested->cur);
 	shadow_off(vcpu);
 	return true;
 }
@@ -369,7 +414,7 @@ void shadow_follow_watch(struct vcpu *vcpu)
 		return;
 	/* While L2 runs, what L1 wrote has been read at its entry. */
 	if (!vcpu->in_l2)
-		shadow_read(vcpu);
+		shadow_read(vcpu, n->cur);
 	else
 		vcpu_switch_vmcs(vcpu, &vcpu->vmcs01);
 	if (n->watch & ABYME_WATCH_EXITS)
@@ -383,7 +428,7 @@ void shadow_follow_watch(struct vcpu *vcpu)
 /* Is L1 offered to write read-only fields? A wide shadow VMCS lets it. */
 static bool may_be_wide(const struct nested *n)
 {
-	return n->shadow && (n->caps.misc & MISC_VMWRITE_ANY);
+	return n->cur->shadow && (n->caps.misc & MISC_VMWRITE_ANY);
 }
 
 /*
@@ -416,12 +461,9 @@ void shadow_follow_habit(struct vcpu *vcpu)
 
 	if (likely(!writes && !reads) || n->wide || !may_be_wide(n))
 		return;
-	vmcs12_pull_plain(vcpu);
 	n->wide = true;
-	if (n->shadow_on) {
-		shadow_off(vcpu);
-		shadow_on(vcpu);
-	}
+	if (n->shadow_on)
+		shadow_link(vcpu);
 }
 
 bool shadow_serves(const struct nested *n, const struct vmcs12_field *f, bool write)

@@ -5,31 +5,15 @@
  * bitmaps let them. Tour, stop 9. vmxinsn.c executes them, route.c asks whose
  * exit they are.
  *
- * What a reader must know: L0 copies the shadow vmcs12 once and keeps the copy,
- * as the processor may keep a VMCS that is active, until L1 executes VMPTRLD or
- * VMCLEAR of it or vmcs12 links another.
+ * What a reader must know: it is one of the VMCSs that L0 holds, and active like
+ * any other, be it that L1 has loaded it or that vmcs12 links it. In the latter
+ * case it is given up when vmcs12 links another.
  *
  * SDM: "Software Use of Virtual-Machine Control Structures", "VMREAD",
  * "VMWRITE".
  */
-#include <linux/gfp.h>
-
 #include "nested/bitmaps.h"
 #include "nested/internal.h"
-
-int shadow12_init(struct nested *n)
-{
-	n->shadow12_ptr = NO_GPA;
-	n->shadow12 = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	return n->shadow12 ? 0 : -ENOMEM;
-}
-
-void shadow12_free(struct nested *n)
-{
-	free_page((unsigned long)n->shadow12);
-	n->shadow12 = NULL;
-	n->shadow12_ptr = NO_GPA;
-}
 
 /* The address of the VMCS that L1 links for L2's accesses, or NO_GPA. */
 u64 shadow12_wanted(const struct vmcs12 *v)
@@ -37,43 +21,41 @@ u64 shadow12_wanted(const struct vmcs12 *v)
 	return vmcs12_proc2(v) & PROC2_SHADOW_VMCS ? v->link_pointer : NO_GPA;
 }
 
-void shadow12_sync(struct vcpu *vcpu)
-{
-	struct nested *n = vcpu->nested;
-
-	if (n->shadow12_ptr == NO_GPA || !n->shadow12_dirty)
-		return;
-	vmcs12_write_back(vcpu, n->shadow12_ptr, n->shadow12);
-	n->shadow12_dirty = false;
-}
-
 void shadow12_drop(struct vcpu *vcpu)
 {
-	shadow12_sync(vcpu);
-	vcpu->nested->shadow12_ptr = NO_GPA;
+	struct nested *n = vcpu->nested;
+	struct l1_vmcs *h = n->linked;
+
+	n->linked = NULL;
+	if (!h || h->was_current)
+		return;
+	vmcs12_release(vcpu, h);
+	h->ptr = NO_GPA;
 }
 
-void shadow12_forget(struct nested *n)
-{
-	n->shadow12_ptr = NO_GPA;
-	n->shadow12_dirty = false;
-}
-
-/* The old one is written back before another is read. May sleep. */
-bool shadow12_load(struct vcpu *vcpu)
+/* The one before is given up before another is read. May sleep. */
+void shadow12_load(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 	u64 ptr = shadow12_wanted(n->v);
+	struct l1_vmcs *h = n->linked;
 
-	if (ptr == n->shadow12_ptr)
-		return true;
-	shadow12_drop(vcpu);
+	if (h && h->ptr != ptr) {
+		shadow12_drop(vcpu);
+		h = NULL;
+	}
 	if (ptr == NO_GPA)
-		return true;
-	if (mem_read(vcpu->vm, ptr, n->shadow12, sizeof(*n->shadow12)))
-		return false;
-	n->shadow12_ptr = ptr;
-	return true;
+		return;
+	if (!h)
+		h = held_place(vcpu, ptr, false);
+	if ((h->ptr != ptr || !h->active) && !vmcs12_load(vcpu, h, ptr)) {
+		h->active = false;
+		h->ptr = NO_GPA;
+		return;
+	}
+	h->stamp = ++n->held_stamp;
+	vmcs12_settle(vcpu, h);
+	n->linked = h;
 }
 
 /* An access exits if a bit above 14 of the encoding is set, or the bitmap's bit for it. */

@@ -32,7 +32,7 @@ static u32 full_size(struct vcpu *vcpu)
 {
 	u32 size = state_size(vcpu->nested);
 
-	return vcpu->in_l2 && vcpu->nested->shadow12_ptr != NO_GPA ? size + VMCS12_BYTES : size;
+	return vcpu->in_l2 && vcpu->nested->linked ? size + VMCS12_BYTES : size;
 }
 
 /* "Run pending" says that vmcs12's event is still to be injected when L2 goes on. */
@@ -92,9 +92,9 @@ int nested_state_get(struct vcpu *vcpu, struct kvm_nested_state __user *user, u3
 	vmcs12_sync(vcpu);
 	if (copy_vmcs12(vcpu, user->data.vmx[0].vmcs12))
 		return -EFAULT;
-	shadow12_sync(vcpu);
+	vmcs12_save_others(vcpu);
 	if (s.size > HEADER + VMCS12_BYTES &&
-	    copy_to_user(user->data.vmx[0].shadow_vmcs12, vcpu->nested->shadow12, VMCS12_BYTES))
+	    copy_to_user(user->data.vmx[0].shadow_vmcs12, vcpu->nested->linked->v, VMCS12_BYTES))
 		return -EFAULT;
 	return s.size;
 }
@@ -251,15 +251,23 @@ static int state_judge(struct vcpu *vcpu, struct wanted *w, struct kvm_nested_st
 	return r ?: check_l2(vcpu, w);
 }
 
+/* L1's memory may not have it yet. There is a place for it: the current one takes but one. */
+static void link_shadow12(struct vcpu *vcpu, const struct vmcs12 *shadow12)
+{
+	struct nested *n = vcpu->nested;
+	struct l1_vmcs *h = held_place(vcpu, n->v->link_pointer, false);
+
+	vmcs12_fill(h, n->v->link_pointer, shadow12);
+	h->unsaved = true;
+	n->linked = h;
+}
+
 static void resume_l2(struct vcpu *vcpu, const struct wanted *w)
 {
 	struct nested *n = vcpu->nested;
 
-	if (w->shadow12) {
-		*n->shadow12 = *w->shadow12;
-		n->shadow12_ptr = n->v->link_pointer;
-		n->shadow12_dirty = true;
-	}
+	if (w->shadow12)
+		link_shadow12(vcpu, w->shadow12);
 	nested_resume_l2(vcpu, &w->checks, w->head.flags & KVM_STATE_NESTED_RUN_PENDING);
 	n->mtf_pending |= !!(w->head.flags & KVM_STATE_NESTED_MTF_PENDING);
 	if (w->head.hdr.vmx.flags & KVM_STATE_VMX_PREEMPTION_TIMER_DEADLINE)
@@ -286,8 +294,8 @@ static void state_adopt(struct vcpu *vcpu, const struct wanted *w)
 		vcpu->debug.dr7 = debug.dr7;
 		vcpu->debug.ctl = debug.ctl;
 	}
-	swap(n->v, n->spare);
-	vmcs12_begin(vcpu, w->head.hdr.vmx.vmcs12_pa);
+	vmcs12_fill(n->cur, w->head.hdr.vmx.vmcs12_pa, w->v);
+	vmcs12_begin(vcpu, n->cur);
 	if (w->head.flags & KVM_STATE_NESTED_GUEST_MODE)
 		resume_l2(vcpu, w);
 }

@@ -6,7 +6,7 @@
  *
  * What a reader must know: vmcs02 stays what it is between two entries. So a
  * register is written if L1 changed it, controls if L1 or L0 did, pages if they
- * were moved. n->dirty says what L1 wrote; copies in struct nested (efer02,
+ * were moved. n->cur->dirty says what L1 wrote; copies in struct nested (efer02,
  * dr7_02...) say what vmcs02 holds.
  *
  * Context: the vCPU's thread with the vCPU loaded; vmcs02 current unless it is
@@ -57,29 +57,34 @@ static void write_plain(struct nested *n)
 
 	for (i = 0; i < ARRAY_SIZE(plain); i++)
 		for (index = plain[i].first; index <= plain[i].last; index++)
-			if (vmcs12_has(&n->fields, index) && vmcs12_has(&n->dirty, index))
+			if (vmcs12_has(&n->fields, index) && vmcs12_has(&n->cur->dirty, index))
 				copy_to_vmcs02(n, index);
-	n->dirty_plain = false;
+	n->cur->dirty_plain = false;
+}
+
+static void save_fields(struct l1_vmcs *h, unsigned int first, unsigned int last,
+			const struct vmcs12_fieldset *there)
+{
+	unsigned int index;
+
+	for (index = first; index <= last; index++)
+		if (vmcs12_has(there, index) && !vmcs12_has(&h->dirty, index))
+			vmcs12_set(h->v, &vmcs12_fields[index], false,
+				   vmread(vmcs12_fields[index].enc));
 }
 
 /*
  * Reads the plain fields back. What L1 has written since the exit is newer than
  * vmcs02, and stays.
  */
-void vmcs02_save_plain(struct nested *n)
+void vmcs02_save_plain(const struct nested *n, struct l1_vmcs *h)
 {
-	unsigned int i, index;
+	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(plain); i++)
-		for (index = plain[i].first; index <= plain[i].last; index++)
-			if (vmcs12_has(&n->fields, index) && !vmcs12_has(&n->dirty, index))
-				vmcs12_set(n->v, &vmcs12_fields[index], false,
-					   vmread(vmcs12_fields[index].enc));
-	if (l1_uses_ept(n) && vmcs12_pae(n->v))
-		for (index = FIELD_GUEST_PDPTE0; index <= FIELD_GUEST_PDPTE3; index++)
-			if (!vmcs12_has(&n->dirty, index))
-				vmcs12_set(n->v, &vmcs12_fields[index], false,
-					   vmread(vmcs12_fields[index].enc));
+		save_fields(h, plain[i].first, plain[i].last, &n->fields);
+	if ((vmcs12_proc2(h->v) & PROC2_EPT) && vmcs12_pae(h->v))
+		save_fields(h, FIELD_GUEST_PDPTE0, FIELD_GUEST_PDPTE3, &n->fields);
 }
 
 /* --- once --------------------------------------------------------------- */
@@ -106,10 +111,9 @@ void vmcs02_init_bitmap_words(struct vcpu *vcpu)
 	}
 }
 
-void vmcs02_setup(struct vcpu *vcpu)
+void vmcs02_setup(struct nested *n, struct l1_vmcs *h)
 {
-	struct nested *n = vcpu->nested;
-	struct vmcs *vmcs = &n->vmcs02;
+	struct vmcs *vmcs = &h->vmcs02;
 	int i;
 
 	/* The fields of a cleared VMCS hold anything: each that may be used is written once. */
@@ -135,16 +139,16 @@ void vmcs02_setup(struct vcpu *vcpu)
 		vmwrite(VMCS_VMFUNC_CTLS, 0);
 	cet_reset_vmcs();
 	host_write_constant(vmcs);
-	n->efer02 = n->pat02 = n->eptp02 = ~0ULL;
-	n->dr7_02 = n->cr0_kept02 = ~0UL;
-	n->debugctl02 = ~0ULL;
+	h->efer02 = h->pat02 = h->eptp02 = ~0ULL;
+	h->dr7_02 = h->cr0_kept02 = ~0UL;
+	h->debugctl02 = ~0ULL;
 }
 
 /* --- registers ---------------------------------------------------------- */
 
 static bool vmcs02_dirty(const struct nested *n, unsigned int index)
 {
-	return vmcs12_has(&n->dirty, index);
+	return vmcs12_has(&n->cur->dirty, index);
 }
 
 static u64 l2_efer(struct vcpu *vcpu)
@@ -171,14 +175,14 @@ static void write_efer_pat(struct vcpu *vcpu)
 	struct vmcs12 *v = n->v;
 
 	vcpu->efer = l2_efer(vcpu);
-	if (n->efer02 != vcpu->efer)
+	if (n->cur->efer02 != vcpu->efer)
 		vmwrite(VMCS_GUEST_EFER, vcpu->efer);
-	n->efer02 = vcpu->efer;
+	n->cur->efer02 = vcpu->efer;
 	if (v->entry_ctls & ENTRYC_LOAD_PAT)
 		vcpu->msrs.pat = v->guest_pat;
-	if (n->pat02 != vcpu->msrs.pat)
+	if (n->cur->pat02 != vcpu->msrs.pat)
 		vmwrite(VMCS_GUEST_PAT, vcpu->msrs.pat);
-	n->pat02 = vcpu->msrs.pat;
+	n->cur->pat02 = vcpu->msrs.pat;
 }
 
 /*
@@ -198,14 +202,14 @@ static void write_crs(struct vcpu *vcpu)
 	if (vmcs02_dirty(n, FIELD_GUEST_CR0) || vmcs02_dirty(n, FIELD_GUEST_CR4) ||
 	    vmcs02_dirty(n, FIELD_CR0_MASK) || vmcs02_dirty(n, FIELD_CR4_MASK) ||
 	    vmcs02_dirty(n, FIELD_CR0_SHADOW) || vmcs02_dirty(n, FIELD_CR4_SHADOW) ||
-	    n->cr0_kept02 != kept) {
+	    n->cur->cr0_kept02 != kept) {
 		regs_update_masks(vcpu);
-		n->cr0_kept02 = kept;
-		n->cr0_owned02 = vcpu->cr0_owned;
-		n->cr4_owned02 = vcpu->cr4_owned;
+		n->cur->cr0_kept02 = kept;
+		n->cur->cr0_owned02 = vcpu->cr0_owned;
+		n->cur->cr4_owned02 = vcpu->cr4_owned;
 	}
-	vcpu->cr0_owned = n->cr0_owned02;
-	vcpu->cr4_owned = n->cr4_owned02;
+	vcpu->cr0_owned = n->cur->cr0_owned02;
+	vcpu->cr4_owned = n->cur->cr4_owned02;
 }
 
 /* Bit 10 is 1, bits 12 and 15:14 are 0 after an entry, whatever the field says. */
@@ -219,8 +223,8 @@ static void note_debug(struct nested *n)
 {
 	const struct vcpu_debug *d = &n->vcpu->debug;
 
-	n->dr7_02 = d->control ? ~0UL : d->dr7;
-	n->debugctl02 = d->control ? ~0ULL : d->ctl;
+	n->cur->dr7_02 = d->control ? ~0UL : d->dr7;
+	n->cur->debugctl02 = d->control ? ~0ULL : d->ctl;
 }
 
 static void write_debug(struct vcpu *vcpu)
@@ -233,7 +237,7 @@ static void write_debug(struct vcpu *vcpu)
 		d->dr7 = dr7_entered(n->v->guest_dr7);
 		d->ctl = n->v->guest_debugctl;
 	}
-	if (n->dr7_02 == d->dr7 && old == d->dr7 && n->debugctl02 == d->ctl)
+	if (n->cur->dr7_02 == d->dr7 && old == d->dr7 && n->cur->debugctl02 == d->ctl)
 		return;
 	note_debug(n);
 	debug_update(vcpu);
@@ -312,13 +316,13 @@ void vmcs02_write_state(struct vcpu *vcpu)
 	n->dr7_01 = vcpu->debug.dr7;
 	n->debugctl01 = vcpu->debug.ctl;
 	write_hot(n);
-	if (n->dirty_plain)
+	if (n->cur->dirty_plain)
 		write_plain(n);
 	write_efer_pat(vcpu);
 	write_crs(vcpu);
 	write_debug(vcpu);
 	write_tsc(vcpu);
-	memset(&n->dirty, 0, sizeof(n->dirty));
+	memset(&n->cur->dirty, 0, sizeof(n->cur->dirty));
 }
 
 /*
@@ -329,10 +333,10 @@ void vmcs02_note_written(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
-	n->efer02 = vcpu->efer;
-	n->pat02 = vcpu->msrs.pat;
+	n->cur->efer02 = vcpu->efer;
+	n->cur->pat02 = vcpu->msrs.pat;
 	note_debug(n);
-	n->cr0_kept02 = vcpu->cr0 & CR0_KEPT;
+	n->cur->cr0_kept02 = vcpu->cr0 & CR0_KEPT;
 }
 
 /*
@@ -360,7 +364,7 @@ static void save_mode(struct vcpu *vcpu)
 	if (!((n->v->entry_ctls ^ mode) & ENTRYC_GUEST_64))
 		return;
 	n->v->entry_ctls ^= ENTRYC_GUEST_64;
-	n->check_host = n->check_guest = true;
+	n->cur->check_host = n->cur->check_guest = true;
 }
 
 void vmcs02_save_hot(struct vcpu *vcpu)
@@ -392,7 +396,7 @@ void vmcs02_save_hot(struct vcpu *vcpu)
 		v->guest_preempt_timer = timer_remaining(n);
 	if (vmcs12_proc2(v) & PROC2_VIRT_INTR)
 		v->guest_intr_status = vmread(VMCS_GUEST_INTR_STATUS);
-	n->plain_stale = true;
+	n->cur->plain_stale = true;
 }
 
 /* --- controls and pages ------------------------------------------------- */
@@ -430,8 +434,9 @@ static int vmcs02_resolve(struct vcpu *vcpu, bool used, u64 gpa, bool write, str
 static void follow_apic_access(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
-	bool stands_in = n->apic_access.gpa != NO_GPA && n->apic_access.kva == n->no_memory;
-	u64 where = stands_in ? n->apic_access.gpa : NO_GPA;
+	bool stands_in = n->cur->apic_access.gpa != NO_GPA &&
+			 n->cur->apic_access.kva == n->no_memory;
+	u64 where = stands_in ? n->cur->apic_access.gpa : NO_GPA;
 
 	if (where != n->apic_stands_in)
 		ept02_invalidate(vcpu, true, 0, ABYME_FLUSH_EVICTED);
@@ -442,7 +447,8 @@ static void follow_apic_access(struct vcpu *vcpu)
 static u64 oldest_epoch(const struct vcpu *vcpu)
 {
 	const struct nested *n = vcpu->nested;
-	const struct mem_page *const page[] = { &n->virt_apic, &n->apic_access, &n->msr_bitmap12 };
+	const struct mem_page *const page[] = { &n->cur->virt_apic, &n->cur->apic_access,
+						&n->cur->msr_bitmap12 };
 	u64 oldest = READ_ONCE(vcpu->vm->mem.epoch);
 	size_t i;
 
@@ -461,21 +467,21 @@ static int resolve_pages(struct vcpu *vcpu)
 	int r;
 
 	r = vmcs02_resolve(vcpu, v->proc_ctls & PROC_TPR_SHADOW, v->virt_apic_addr, true,
-			   &n->virt_apic, of_virt_apic);
+			   &n->cur->virt_apic, of_virt_apic);
 	if (!r)
 		r = vmcs02_resolve(vcpu, vmcs12_proc2(v) & PROC2_APIC_ACCESS, v->apic_access_addr,
-				   true, &n->apic_access, never_written);
+				   true, &n->cur->apic_access, never_written);
 	if (!r)
 		r = vmcs02_resolve(vcpu, v->proc_ctls & PROC_MSR_BITMAPS, v->msr_bitmap, false,
-				   &n->msr_bitmap12, never_written);
+				   &n->cur->msr_bitmap12, never_written);
 	if (r)
 		return r;
-	n->pages_epoch = oldest_epoch(vcpu);
-	if (n->virt_apic.gpa != NO_GPA)
-		vmwrite(VMCS_VIRT_APIC_ADDR, n->virt_apic.hpa);
-	if (n->apic_access.gpa != NO_GPA)
-		vmwrite(VMCS_APIC_ACCESS_ADDR, n->apic_access.hpa);
-	n->bitmap_due = n->msr_bitmap12.gpa != NO_GPA;
+	n->cur->pages_epoch = oldest_epoch(vcpu);
+	if (n->cur->virt_apic.gpa != NO_GPA)
+		vmwrite(VMCS_VIRT_APIC_ADDR, n->cur->virt_apic.hpa);
+	if (n->cur->apic_access.gpa != NO_GPA)
+		vmwrite(VMCS_APIC_ACCESS_ADDR, n->cur->apic_access.hpa);
+	n->bitmap_due = n->cur->msr_bitmap12.gpa != NO_GPA;
 	follow_apic_access(vcpu);
 	return 0;
 }
@@ -486,7 +492,7 @@ static void l0_part(struct vcpu *vcpu, struct merge_l0 *l0)
 	struct nested *n = vcpu->nested;
 	const u32 *ctl = vcpu->vmcs01.ctl;
 
-	memcpy(n->l0_ctl, ctl, sizeof(n->l0_ctl));
+	memcpy(n->cur->l0_ctl, ctl, sizeof(n->cur->l0_ctl));
 	l0->pin = ctl[CTL_PIN];
 	l0->proc = ctl[CTL_PROC1];
 	l0->proc2 = ctl[CTL_PROC2] & ~(u32)PROC2_VPID;
@@ -518,8 +524,8 @@ static void write_eoi_bitmaps(struct nested *n)
 static void write_merged(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
-	struct vmcs *vmcs = &n->vmcs02;
-	const struct merged *m = &n->merged;
+	struct vmcs *vmcs = &n->cur->vmcs02;
+	const struct merged *m = &n->cur->merged;
 
 	vmcs_ctl_set(vmcs, CTL_PIN, m->pin);
 	vmcs_ctl_set(vmcs, CTL_PROC1, m->proc);
@@ -559,7 +565,7 @@ int l2_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa
 	if (l1_uses_ept(n))
 		r = ept02_translate(vcpu, l2_gpa, linear, access, gpa);
 	if (r || !(access & EPTQ_FINAL) || (access & (EPTQ_FETCH | GPA_PEEK)) ||
-	    (*gpa ^ n->apic_access.gpa) >> PAGE_SHIFT)
+	    (*gpa ^ n->cur->apic_access.gpa) >> PAGE_SHIFT)
 		return r;
 	x = (struct l2_exit){ .reason = EXIT_APIC_ACCESS,
 			      .qual = (l2_gpa & ~PAGE_MASK) | type << 12 };
@@ -583,21 +589,21 @@ static int select_ept(struct vcpu *vcpu)
 		n->current_root = NULL;
 		eptp = vcpu->vm->ept.eptp;
 	}
-	if (n->eptp02 != eptp)
+	if (n->cur->eptp02 != eptp)
 		vmwrite(VMCS_EPT_POINTER, eptp);
-	n->eptp02 = eptp;
+	n->cur->eptp02 = eptp;
 	return 0;
 }
 
 bool vmcs02_lower_threshold(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
-	u32 *threshold = &n->merged.tpr_threshold;
+	u32 *threshold = &n->cur->merged.tpr_threshold;
 	u8 vtpr;
 
-	if (!*threshold || (n->merged.proc2 & (PROC2_APIC_ACCESS | PROC2_VIRT_INTR)))
+	if (!*threshold || (n->cur->merged.proc2 & (PROC2_APIC_ACCESS | PROC2_VIRT_INTR)))
 		return false;
-	if (mem_read(vcpu->vm, n->virt_apic.gpa + VAPIC_TPR, &vtpr, 1))
+	if (mem_read(vcpu->vm, n->cur->virt_apic.gpa + VAPIC_TPR, &vtpr, 1))
 		vtpr = 0;
 	*threshold = min_t(u32, *threshold - 1, vtpr >> 4);
 	vmwrite(VMCS_TPR_THRESHOLD, *threshold);
@@ -617,9 +623,9 @@ int vmcs02_write_controls(struct vcpu *vcpu)
 	if (r)
 		return r;
 	l0_part(vcpu, &l0);
-	merge_controls(n->v, &l0, &n->merged);
+	merge_controls(n->v, &l0, &n->cur->merged);
 	write_merged(vcpu);
-	n->merge_due = false;
+	n->cur->merge_due = false;
 	/* Windows that L0 had asked for are gone: look again. */
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;

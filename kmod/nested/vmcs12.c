@@ -71,19 +71,29 @@ const char *vmcs12_field_name(u64 enc)
 
 u64 vmcs12_get(const struct vmcs12 *v, const struct vmcs12_field *f, bool high)
 {
-	u64 value = 0;
+	const u8 *at = v->bytes + f->offset;
+	u64 value;
 
-	/* x86 is little-endian: a narrow field is the value's low bytes. */
-	memcpy(&value, v->bytes + f->offset, f->bytes);
+	switch (f->bytes) {
+	case 2: value = *(const u16 *)at; break;
+	case 4: value = *(const u32 *)at; break;
+	default: value = *(const u64 *)at;
+	}
 	return high ? value >> 32 : value;
 }
 
 void vmcs12_set(struct vmcs12 *v, const struct vmcs12_field *f, bool high, u64 value)
 {
+	u8 *at = v->bytes + f->offset;
+
 	if (high)
-		memcpy(v->bytes + f->offset + 4, &value, 4);
+		*(u32 *)(at + 4) = value;
+	else if (f->bytes == 2)
+		*(u16 *)at = value;
+	else if (f->bytes == 4)
+		*(u32 *)at = value;
 	else
-		memcpy(v->bytes + f->offset, &value, f->bytes);
+		*(u64 *)at = value;
 }
 
 u64 vmcs12_read(const struct vmcs12 *v, u32 enc)

@@ -50,6 +50,18 @@ struct vmcs12 {
 	};
 };
 
+/* Up to the end of its last field. */
+union vmcs12_fields_end {
+#define F(name, encoding, width, member, offset, role, shadow) \
+	struct {                                               \
+		u8 before_##member[offset];                    \
+		vmcs12_##width member;                         \
+	};
+#include <vmx/vmcs_fields.def>
+#undef F
+};
+#define VMCS12_USED sizeof(union vmcs12_fields_end)
+
 enum vmcs12_role {
 	ROLE_MERGE,
 	ROLE_GUEST,

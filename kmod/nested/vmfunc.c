@@ -21,7 +21,7 @@ static bool switch_eptp(struct vcpu *vcpu)
 	    !check_eptp(&n->caps, vcpu->cpuid.maxphyaddr, eptp))
 		return false;
 	n->v->ept_pointer = eptp;
-	n->merge_due = true;
+	n->cur->merge_due = true;
 	if (vmcs12_proc2(n->v) & PROC2_EPT_VE)
 		n->v->eptp_index = index;
 	return true;

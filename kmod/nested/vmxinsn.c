@@ -33,6 +33,8 @@ static struct vmx_outcome vmx_outcome_of(enum vmx_outcome_kind kind, int value)
 #define SUCCEED vmx_outcome_of(VMX_SUCCEED, 0)
 /* A fault was raised, or an exit given to L1: RIP stays. */
 #define LEFT vmx_outcome_of(VMX_LEFT, 1)
+/* It cannot be done with interrupts off: vmx_finish() is for the next try. */
+#define LATER vmx_outcome_of(VMX_LEFT, EXIT_LATER)
 
 /* What the rules' tables look at of this vCPU; the operand is still to come. */
 static struct insn_ctx insn_ctx(struct vcpu *vcpu)
@@ -250,9 +252,8 @@ int vmx_vmxoff(struct vcpu *vcpu)
 
 	if (!vmx_permitted(vcpu))
 		return 1;
-	/* L0 had the current VMCS's data until now, and gives it back to L1's memory. */
-	vmcs12_release(vcpu, false);
-	shadow12_drop(vcpu);
+	/* L0 had the data of active VMCSs until now, and gives it back to L1's memory. */
+	vmcs12_release_all(vcpu);
 	n->vmxon = false;
 	n->vmxon_ptr = NO_GPA;
 	return vmx_finish(vcpu, SUCCEED);
@@ -260,60 +261,64 @@ int vmx_vmxoff(struct vcpu *vcpu)
 
 /* --- VMCLEAR, VMPTRLD, VMPTRST ------------------------------------------ */
 
-/*
- * Of a VMCS that is not current L0 holds nothing: only the launch state in L1's
- * memory changes.
- */
 static struct vmx_outcome do_vmclear(struct vcpu *vcpu, u64 pa)
 {
-	struct nested *n = vcpu->nested;
 	struct insn_ctx c = insn_ctx(vcpu);
-	u32 clear = VMCS12_CLEAR;
 	struct vmx_outcome o;
 
 	c.pa = pa;
 	o = vmx_checked(EXIT_VMCLEAR, &c);
 	if (o.kind != VMX_SUCCEED)
 		return o;
-	if (pa == n->shadow12_ptr)
-		shadow12_drop(vcpu);
-	if (pa == n->vmcs12_ptr)
-		vmcs12_release(vcpu, true);
-	else
-		mem_write(vcpu->vm, pa + offsetof(struct vmcs12, launch_state), &clear,
-			  sizeof(clear));
-	return SUCCEED;
+	return vmcs12_clear(vcpu, pa) ? SUCCEED : LATER;
+}
+
+/*
+ * Reads the first word of what VMPTRLD names; where there is no memory it is ones. Return: false:
+ * that cannot be done with interrupts off.
+ */
+static bool read_revision(struct vcpu *vcpu, u64 pa, u32 *revision)
+{
+	u64 word = ~0ULL;
+
+	pa &= ~7ULL; /* an address that is not aligned is refused for that */
+	if (vcpu->at_once && !mem_read_at_hand(vcpu, pa, &word))
+		return false;
+	if (!vcpu->at_once && mem_read_entry(vcpu, pa, &word))
+		word = ~0ULL;
+	*revision = word;
+	return true;
 }
 
 static struct vmx_outcome do_vmptrld(struct vcpu *vcpu, u64 pa)
 {
 	struct insn_ctx c = insn_ctx(vcpu);
 	struct vmx_outcome o;
-	int r;
 
 	c.pa = pa;
-	c.revision = VMCS12_REVISION; /* it is read only after the other rules have passed */
+	if (!read_revision(vcpu, pa, &c.revision))
+		return LATER;
 	o = vmx_checked(EXIT_VMPTRLD, &c);
 	if (o.kind != VMX_SUCCEED)
 		return o;
-	r = vmcs12_make_current(vcpu, pa);
-	if (r <= 0)
-		return r ? vmx_outcome_of(VMX_LEFT, r) : SUCCEED;
-	c.revision = vcpu->nested->spare->revision;
-	return vmx_checked(EXIT_VMPTRLD, &c);
+	return vmcs12_make_current(vcpu, pa, c.revision) ? SUCCEED : LATER;
 }
 
 /* Runs an instruction whose operand is a physical address in memory. */
 static int with_pointer(struct vcpu *vcpu, struct vmx_outcome (*act)(struct vcpu *vcpu, u64 pa))
 {
 	struct x86_fault fault;
+	struct vmx_outcome o;
 	u64 pa;
 	int r;
 
 	if (!vmx_permitted(vcpu))
 		return 1;
 	r = read_operand(vcpu, &pa, sizeof(pa), &fault);
-	return vmx_finish(vcpu, r ? from_gva(vcpu, r, &fault) : act(vcpu, pa));
+	if (r == EXIT_LATER)
+		return r;
+	o = r ? from_gva(vcpu, r, &fault) : act(vcpu, pa);
+	return o.kind == VMX_LEFT && o.value == EXIT_LATER ? EXIT_LATER : vmx_finish(vcpu, o);
 }
 
 int vmx_vmclear(struct vcpu *vcpu)
@@ -334,6 +339,8 @@ int vmx_vmptrst(struct vcpu *vcpu)
 	if (!vmx_permitted(vcpu))
 		return 1;
 	r = write_operand(vcpu, &vcpu->nested->vmcs12_ptr, 8, &fault);
+	if (r == EXIT_LATER)
+		return r;
 	return vmx_finish(vcpu, r ? from_gva(vcpu, r, &fault) : SUCCEED);
 }
 
@@ -370,12 +377,16 @@ static int data_read(struct vcpu *vcpu, u32 info, u64 *value, struct x86_fault *
 /* The VMCS that VMREAD and VMWRITE act on; for L2 the one that vmcs12 links. NO_GPA: none. */
 static u64 accessed_ptr(struct vcpu *vcpu)
 {
-	return vcpu->in_l2 ? vcpu->nested->shadow12_ptr : vcpu->nested->vmcs12_ptr;
+	const struct nested *n = vcpu->nested;
+
+	if (!vcpu->in_l2)
+		return n->vmcs12_ptr;
+	return n->linked ? n->linked->ptr : NO_GPA;
 }
 
 static struct vmcs12 *vmx_accessed(struct vcpu *vcpu)
 {
-	return vcpu->in_l2 ? vcpu->nested->shadow12 : vcpu->nested->v;
+	return vcpu->in_l2 ? vcpu->nested->linked->v : vcpu->nested->v;
 }
 
 /* Plain fields, and PDPTEs, come from vmcs02 into the snapshot only when L1 reads one. */
@@ -383,7 +394,7 @@ static void make_readable(struct vcpu *vcpu, const struct vmcs12_field *f)
 {
 	if (!vcpu->in_l2 &&
 	    (vmcs02_field_is_plain(vmcs12_field_index(f)) || f->enc - VMCS_GUEST_PDPTE0 < 8U))
-		vmcs12_pull_plain(vcpu);
+		vmcs12_pull_plain(vcpu, vcpu->nested->cur);
 }
 
 static void vmx_note_access(struct vcpu *vcpu, const struct vmcs12_field *f, bool write)
@@ -432,10 +443,12 @@ static void vmx_note_write(struct vcpu *vcpu, const struct vmcs12_field *f)
 	struct nested *n = vcpu->nested;
 
 	if (vcpu->in_l2) {
-		n->shadow12_dirty = true;
+		vmcs12_note_write(n->linked, vmcs12_field_index(f));
+		n->linked->unsaved = true;
+		n->linked->shadow_due = true;
 		return;
 	}
-	vmcs12_note_write(n, vmcs12_field_index(f));
+	vmcs12_note_write(n->cur, vmcs12_field_index(f));
 	if (f->shadow == SHADOW_WIDE)
 		n->wide_writes++;
 	if (shadow_serves(n, f, false))
@@ -500,7 +513,7 @@ static int vmx_enter_l2(struct vcpu *vcpu, enum vmx_exit insn)
 	failed = check_insn(insn, &c);
 	if (failed)
 		return vmx_finish(vcpu, vmx_broken(failed, &c));
-	shadow_read(vcpu);
+	shadow_read(vcpu, n->cur);
 	if (vcpu->at_once && !nested_enters_at_once(n))
 		return EXIT_LATER;
 	vcpu->stats.vmx_insns++;

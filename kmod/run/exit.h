@@ -27,7 +27,8 @@ static inline bool exit_may_be_short(u32 reason)
 	const u64 reasons = BIT_ULL(EXIT_CPUID) | BIT_ULL(EXIT_VMCALL) | BIT_ULL(EXIT_VMREAD) |
 			    BIT_ULL(EXIT_VMWRITE) | BIT_ULL(EXIT_RDMSR) | BIT_ULL(EXIT_WRMSR) |
 			    BIT_ULL(EXIT_VMLAUNCH) | BIT_ULL(EXIT_VMRESUME) |
-			    BIT_ULL(EXIT_EPT_VIOLATION);
+			    BIT_ULL(EXIT_EPT_VIOLATION) | BIT_ULL(EXIT_VMCLEAR) |
+			    BIT_ULL(EXIT_VMPTRLD) | BIT_ULL(EXIT_VMPTRST);
 
 	return reason < 64 && (reasons >> reason & 1);
 }

@@ -719,6 +719,8 @@ int vcpu_run(struct vcpu *vcpu)
 		if (r > 0)
 			r = host_work(vcpu);
 	}
+	if (vcpu->nested)
+		nested_end_run(vcpu);
 	fpu_put_guest(vcpu);
 	lapic_timer_leave(vcpu);
 	if (unlikely(vcpu->watched))

@@ -49,6 +49,24 @@ static void store_and_load(void)
 	bench_end("L1: VMPTRST and VMPTRLD", start, ROUNDS);
 }
 
+static void two_in_turn(void)
+{
+	struct l1_vmx *vmx = l1_prepare(l2_vmcalls);
+	u64 start, v = 0, other, first = (u64)vmx->vmcs;
+
+	EXPECT_EXIT(EXIT_VMCALL);
+	other = (u64)l1_new_vmcs(vmx);
+	l1_fill_vmcs(vmx, l2_vmcalls);
+	EXPECT_EXIT(EXIT_VMCALL);
+	start = bench_begin();
+	for (int i = 0; i < ROUNDS; i++) {
+		asm volatile("vmptrst %0" : "+m"(v) : : "cc");
+		v = v == first ? other : first;
+		asm volatile("vmptrld %0" : "+m"(v) : : "cc");
+	}
+	bench_end("L1: VMPTRST and VMPTRLD, two VMCSs in turn", start, ROUNDS);
+}
+
 /* @rsp: see vmresume_again(). */
 static void reflect(const char *name, u64 *rsp)
 {
@@ -154,6 +172,7 @@ CLAIMS = { { bench_nothing, "two marks with nothing in between" },
 	   { shadowed_read, "VMREAD of a shadowed field" },
 	   { unshadowed_write, "VMWRITE of an unshadowed field" },
 	   { store_and_load, "VMPTRST and VMPTRLD" },
+	   { two_in_turn, "VMPTRST and VMPTRLD, two VMCSs in turn" },
 	   { reflected, "L2's VMCALL, reflected and resumed" },
 	   { reflected_rsp, "the same, with a write of HOST_RSP" },
 	   { touch_small, "L2's first touch of a page that L1 maps by 4 KiB" },
