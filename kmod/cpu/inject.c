@@ -246,8 +246,12 @@ void inject_take_nmi(struct vcpu *vcpu)
 {
 	struct vcpu_inject *in = &vcpu->inject;
 
-	if (vcpu_take_request(vcpu, REQ_NMI) && in->nmi.pending < most_nmis(vcpu))
+	if (!vcpu_take_request(vcpu, REQ_NMI))
+		return;
+	if (in->nmi.pending < most_nmis(vcpu))
 		in->nmi.pending++;
+	/* Who looked for events since it was sent found none. */
+	vcpu_request(vcpu, REQ_EVENT);
 }
 
 void inject_set_nmis(struct vcpu *vcpu, u8 pending)
