@@ -205,8 +205,7 @@ bool nested_wakes(struct vcpu *vcpu)
 	const struct nested *n = vcpu->nested;
 	struct l2_facts f = { .activity = n->activity, .waits = what_waits(vcpu) | windows(n) };
 
-	if (n->activity != ACTIVITY_SIPI &&
-	    (vcpu_test_request(vcpu, REQ_TRIPLE_FAULT) || vcpu_test_request(vcpu, REQ_NMI)))
+	if (n->activity != ACTIVITY_SIPI && vcpu_test_request(vcpu, REQ_TRIPLE_FAULT))
 		return true;
 	if (n->tpr_exit)
 		f.waits |= BIT(DUE_TPR);

@@ -133,6 +133,11 @@ void shadow_free(struct nested *n)
 /*
  * Between these two functions VMREAD and VMWRITE go to the shadow VMCS. vmcs01
  * must be active on this CPU, so that both are where they belong.
+ *
+ * Unplugging the CPU and suspend are done by other threads, which preemption
+ * off keeps away. A reboot's IPI, a crash's NMI may come in between, and VMX
+ * operation is over then for good: each instruction faults into its fixup, what
+ * is read is 0 and for nobody, and vmcs01 is cleared once more when it is freed.
  */
 static void shadow_begin(const struct l1_vmcs *h)
 {

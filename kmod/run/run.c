@@ -526,13 +526,16 @@ static int enter_once(struct vcpu *vcpu)
 
 /* --- halting ------------------------------------------------------------ */
 
-/* Is there something that ends HLT? Does not sleep. */
+/*
+ * Is there something that ends HLT? Does not sleep. An NMI that has just come waits like others
+ * from here on: while NMIs are blocked it ends nothing.
+ */
 static bool has_wake_event(struct vcpu *vcpu)
 {
+	inject_take_nmi(vcpu);
 	if (vcpu->in_l2)
 		return nested_wakes(vcpu);
-	if (vcpu_test_request(vcpu, REQ_NMI) || vcpu_test_request(vcpu, REQ_TRIPLE_FAULT) ||
-	    vcpu_test_request(vcpu, REQ_NESTED))
+	if (vcpu_test_request(vcpu, REQ_TRIPLE_FAULT))
 		return true;
 	if (vcpu->inject.exception.pending)
 		return true;
