@@ -220,7 +220,10 @@ static void cancel_entry(struct vcpu *vcpu)
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
-/* Has something come up since the last look? Context: interrupts off, VCPU_IN_GUEST set. */
+/*
+ * Has something come up since the last look? In another mode than VCPU_IN_GUEST nobody could kick
+ * the vCPU: a message of a device's may have done so. Context: interrupts off.
+ */
 static bool must_not_enter(struct vcpu *vcpu)
 {
 	if (vcpu_take_request(vcpu, REQ_TLB_FLUSH)) {
@@ -228,7 +231,7 @@ static bool must_not_enter(struct vcpu *vcpu)
 		vcpu->stats.tlb_flush++;
 	}
 	return !vmxop_on_here() || READ_ONCE(vcpu->requests) || xfer_to_guest_mode_work_pending() ||
-	       (vcpu->in_l2 && nested_entry_stale(vcpu));
+	       READ_ONCE(vcpu->mode) != VCPU_IN_GUEST || (vcpu->in_l2 && nested_entry_stale(vcpu));
 }
 
 /*
@@ -366,10 +369,7 @@ static bool event_due(struct vcpu *vcpu)
 	       lapic_shares_eoi(vcpu) || (vcpu->in_l2 && nested_event_due(vcpu));
 }
 
-/*
- * For an entry that follows an exit handled at once: events are left to the next. INIT is one
- * that the vCPU may have sent to itself, for which nobody kicks it.
- */
+/* For an entry that follows an exit handled at once. INIT may be from the vCPU itself. */
 static bool no_event_due(struct vcpu *vcpu)
 {
 	if (!vcpu_take_request(vcpu, REQ_EVENT) ||

@@ -11,7 +11,7 @@
 #define RAM (4u << 20)
 #define CODE 0x100000
 #define OTHER 0x200000 /* 2 MiB from linear 0, by other tables */
-#define TABLES 0x300000
+#define TABLES 0x380000
 #define DEVICE 0x10000000
 #define PAGE 4096
 #define OFTEN 6 /* times, until an instruction is known */
