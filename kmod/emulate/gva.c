@@ -262,26 +262,6 @@ static bool guest_user_mode(struct vcpu *vcpu)
 	return vcpu_cpl(vcpu) == 3;
 }
 
-/*
- * Is @linear where @h says? Its walk of the page tables would read these entries, and do nothing
- * but that: accessed and dirty flags were set then.
- */
-static bool hint_holds(struct vcpu *vcpu, const struct gva_hint *h, u64 linear)
-{
-	u64 entry;
-	int i;
-
-	if (h->page != (linear & PAGE_MASK) || !h->count || vcpu->in_l2 || vcpu->debug.active ||
-	    h->cr3 != vcpu_cr3(vcpu) || h->efer != vcpu->efer || h->cr0 != vcpu_cr0(vcpu) ||
-	    h->cr4 != vcpu_cr4(vcpu) || h->ac != (vcpu_rflags(vcpu) & X86_EFLAGS_AC) ||
-	    h->maxphyaddr != vcpu->cpuid.maxphyaddr)
-		return false;
-	for (i = 0; i < h->count; i++)
-		if (!mem_read_at_hand(vcpu, h->at[i], &entry) || entry != h->entry[i])
-			return false;
-	return true;
-}
-
 /* What was translated once more, with interrupts on, is likely to be wanted again. */
 static void hint_keep(struct vcpu *vcpu, u64 linear, const struct gva_range *r, bool write)
 {
@@ -307,30 +287,7 @@ static void hint_keep(struct vcpu *vcpu, u64 linear, const struct gva_range *r, 
 	mem_note_use(vcpu, r->gpa[0], write);
 }
 
-/* An operand of 8 bytes at the place where the last one was, by a supervisor. */
-static bool read_again(struct vcpu *vcpu, u64 linear, u64 *value)
-{
-	const struct gva_hint *h = &vcpu->gva_hint[false];
-
-	return IS_ALIGNED(linear, 8) && hint_holds(vcpu, h, linear) &&
-	       mem_read_at_hand(vcpu, h->gpa + offset_in_page(linear), value);
-}
-
-static bool write_again(struct vcpu *vcpu, u64 linear, u64 value)
-{
-	const struct gva_hint *h = &vcpu->gva_hint[true];
-	u64 *to;
-
-	if (!IS_ALIGNED(linear, 8) || !hint_holds(vcpu, h, linear))
-		return false;
-	to = mem_at_hand(vcpu, h->gpa + offset_in_page(linear));
-	if (to)
-		WRITE_ONCE(*to, value);
-	return to;
-}
-
-static int read_bus_range(struct vcpu *vcpu, u64 linear, void *buf, size_t len,
-			  struct x86_fault *fault)
+int gva_read_bus(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault)
 {
 	struct access access = { .user = guest_user_mode(vcpu) };
 	struct pagewalk_trail trail = {};
@@ -348,15 +305,8 @@ static int read_bus_range(struct vcpu *vcpu, u64 linear, void *buf, size_t len,
 	return 0;
 }
 
-int gva_read_bus(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault)
-{
-	if (!vcpu->at_once)
-		return read_bus_range(vcpu, linear, buf, len, fault);
-	return len == 8 && read_again(vcpu, linear, buf) ? 0 : EXIT_LATER;
-}
-
-static int write_bus_range(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
-			   struct x86_fault *fault)
+int gva_write_bus(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
+		  struct x86_fault *fault)
 {
 	struct access access = { .user = guest_user_mode(vcpu), .write = true };
 	struct pagewalk_trail trail = {};
@@ -372,14 +322,6 @@ static int write_bus_range(struct vcpu *vcpu, u64 linear, const void *buf, size_
 	hint_keep(vcpu, linear, &r, true);
 	debug_note_data(vcpu, linear, len, true);
 	return 0;
-}
-
-int gva_write_bus(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
-		  struct x86_fault *fault)
-{
-	if (!vcpu->at_once)
-		return write_bus_range(vcpu, linear, buf, len, fault);
-	return len == 8 && write_again(vcpu, linear, *(const u64 *)buf) ? 0 : EXIT_LATER;
 }
 
 int gva_read(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault)
@@ -438,12 +380,8 @@ int gva_may_jump(struct vcpu *vcpu, u64 offset, struct x86_fault *fault)
 	return seg_linear(vcpu, SEG_CS, offset, 1, false, true, &linear, fault);
 }
 
-/*
- * @exit_qual: the displacement, sign-extended, with RIP added if it is relative to that. @size: of
- * the operand, in bytes. SDM: "VM-Exit Instruction-Information Field".
- */
-int gva_operand(struct vcpu *vcpu, u64 exit_qual, u32 insn_info, u32 size, bool write, u64 *linear,
-		struct x86_fault *fault)
+/* @exit_qual, @insn_info: as for gva_operand(). */
+static u64 operand_offset(struct vcpu *vcpu, u64 exit_qual, u32 insn_info)
 {
 	static const u64 masks[] = { 0xffff, 0xffffffff, ~0ULL, ~0ULL };
 	u64 offset = exit_qual;
@@ -452,9 +390,75 @@ int gva_operand(struct vcpu *vcpu, u64 exit_qual, u32 insn_info, u32 size, bool 
 		offset += vcpu_gpr(vcpu, INSN_BASE(insn_info));
 	if (!(insn_info & INSN_NO_INDEX))
 		offset += vcpu_gpr(vcpu, INSN_INDEX(insn_info)) << INSN_SCALE(insn_info);
-	offset &= masks[INSN_ADDR_SIZE(insn_info) & 3];
-	return gva_linear(vcpu, INSN_SEG(insn_info), offset, size, write, linear, fault);
+	return offset & masks[INSN_ADDR_SIZE(insn_info) & 3];
 }
+
+/*
+ * @exit_qual: the displacement, sign-extended, with RIP added if it is relative to that. @size: of
+ * the operand, in bytes. SDM: "VM-Exit Instruction-Information Field".
+ */
+int gva_operand(struct vcpu *vcpu, u64 exit_qual, u32 insn_info, u32 size, bool write, u64 *linear,
+		struct x86_fault *fault)
+{
+	return gva_linear(vcpu, INSN_SEG(insn_info), operand_offset(vcpu, exit_qual, insn_info),
+			  size, write, linear, fault);
+}
+
+/* --- with interrupts off ------------------------------------------------ */
+
+/*
+ * Is @linear where @h says? Its walk of the page tables would read these entries, and do nothing
+ * but that: accessed and dirty flags were set then.
+ */
+static bool hint_holds(struct vcpu *vcpu, const struct gva_hint *h, u64 linear)
+{
+	return h->page == (linear & PAGE_MASK) && h->count && h->cr3 == vcpu_cr3(vcpu) &&
+	       h->efer == vcpu->efer && h->cr0 == vcpu_cr0(vcpu) && h->cr4 == vcpu_cr4(vcpu) &&
+	       h->ac == (vcpu_rflags(vcpu) & X86_EFLAGS_AC) &&
+	       h->maxphyaddr == vcpu->cpuid.maxphyaddr &&
+	       mem_reads_at_hand(vcpu, h->at, h->entry, h->count);
+}
+
+/*
+ * The physical address of the operand of 8 bytes, if it is where @h says. In 64-bit mode a segment
+ * but FS and GS has no say, and an address in the page of a hint is canonical.
+ */
+static bool operand_again(struct vcpu *vcpu, const struct gva_hint *h, u64 *gpa)
+{
+	u32 info = vmread(VMCS_EXIT_INSN_INFO);
+	u64 linear;
+
+	if (!vcpu_long_mode(vcpu) || vcpu->in_l2 || vcpu->debug.active ||
+	    INSN_SEG(info) == SEG_FS || INSN_SEG(info) == SEG_GS)
+		return false;
+	linear = operand_offset(vcpu, vcpu_exit_qual(vcpu), info);
+	*gpa = h->gpa + offset_in_page(linear);
+	return IS_ALIGNED(linear, 8) && hint_holds(vcpu, h, linear);
+}
+
+int gva_read_again(struct vcpu *vcpu, u64 *value)
+{
+	u64 gpa;
+
+	return operand_again(vcpu, &vcpu->gva_hint[false], &gpa) &&
+			       mem_read_at_hand(vcpu, gpa, value)
+		       ? 0
+		       : EXIT_LATER;
+}
+
+int gva_write_again(struct vcpu *vcpu, u64 value)
+{
+	u64 gpa, *to = NULL;
+
+	if (operand_again(vcpu, &vcpu->gva_hint[true], &gpa))
+		to = mem_at_hand(vcpu, gpa);
+	if (!to)
+		return EXIT_LATER;
+	WRITE_ONCE(*to, value);
+	return 0;
+}
+
+/* --- faults ------------------------------------------------------------- */
 
 void fault_inject(struct vcpu *vcpu, const struct x86_fault *fault)
 {

@@ -27,9 +27,7 @@ int gva_write(struct vcpu *vcpu, u64 linear, const void *buf, size_t len, struct
  * For an instruction that L0 runs and that wants no more than bytes. Where
  * there is no memory the kernel's devices answer; else it reads as ones and
  * loses what is written, as userspace's devices are not asked. Data breakpoints
- * on it are due after the instruction. With vcpu->at_once, which is for who has
- * found CPL 0, they answer EXIT_LATER unless L1 had such an operand of 8 bytes in
- * the same page of late.
+ * on it are due after the instruction.
  */
 int gva_read_bus(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault);
 int gva_write_bus(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
@@ -52,6 +50,14 @@ int gva_may_jump(struct vcpu *vcpu, u64 offset, struct x86_fault *fault);
 /* The address of a memory operand by the VM-exit instruction information and qualification. */
 int gva_operand(struct vcpu *vcpu, u64 exit_qual, u32 insn_info, u32 size, bool write, u64 *linear,
 		struct x86_fault *fault);
+
+/*
+ * Access to the memory operand of 8 bytes of the instruction that exited, with interrupts off, if
+ * L1 had such an operand in the same page of late, by the functions above. Context: CPL 0
+ * and no compatibility mode; VCPU_IN_GUEST. Return: 0 or EXIT_LATER.
+ */
+int gva_read_again(struct vcpu *vcpu, u64 *value);
+int gva_write_again(struct vcpu *vcpu, u64 value);
 
 void fault_inject(struct vcpu *vcpu, const struct x86_fault *fault);
 

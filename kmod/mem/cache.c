@@ -82,6 +82,17 @@ bool mem_read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *value)
 	return read_at_hand(vcpu, gpa, value);
 }
 
+bool mem_reads_at_hand(struct vcpu *vcpu, const u64 *gpa, const u64 *values, int count)
+{
+	u64 value;
+	int i;
+
+	for (i = 0; i < count; i++)
+		if (!read_at_hand(vcpu, gpa[i], &value) || value != values[i])
+			return false;
+	return true;
+}
+
 bool mem_copy_at_hand(struct vcpu *vcpu, u64 gpa, void *to, size_t bytes)
 {
 	const struct mem_cache_line *line = line_of(vcpu, gpa >> PAGE_SHIFT);

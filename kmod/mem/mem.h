@@ -155,6 +155,8 @@ struct mem_cache {
  */
 int mem_read_entry(struct vcpu *vcpu, u64 gpa, u64 *entry);
 bool mem_read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *entry);
+/* Would mem_read_at_hand() of each of @count addresses give that of @values? */
+bool mem_reads_at_hand(struct vcpu *vcpu, const u64 *gpa, const u64 *values, int count);
 /* As mem_read_at_hand(), several times 8 bytes of a page. */
 bool mem_copy_at_hand(struct vcpu *vcpu, u64 gpa, void *to, size_t bytes);
 /*

@@ -233,6 +233,14 @@ void held_forget(struct nested *n);	   /* all, and L1's memory stays as it is */
 
 /* current.c: snapshots and L1's memory */
 void current_global_init(void);
+/* Has L1 loaded it, with that revision, and not cleared it since? */
+static inline bool vmcs12_is_loaded(const struct nested *n, u64 ptr, u32 revision)
+{
+	const struct l1_vmcs *h = ptr == n->vmcs12_ptr ? n->cur : held_find(n, ptr);
+
+	return h && h->active && h->was_current && h->v->revision == revision;
+}
+
 /* VMPTRLD; @revision is as it found it. False: that cannot be done with interrupts off. */
 bool vmcs12_make_current(struct vcpu *vcpu, u64 ptr, u32 revision);
 bool vmcs12_clear(struct vcpu *vcpu, u64 ptr); /* VMCLEAR, likewise */

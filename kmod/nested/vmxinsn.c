@@ -127,7 +127,7 @@ static int vmx_finish(struct vcpu *vcpu, struct vmx_outcome o)
 static bool vmx_mode(struct vcpu *vcpu)
 {
 	if (vcpu_long_mode(vcpu))
-		return vcpu_64bit(vcpu);
+		return vmread(VMCS_GUEST_CS_AR) & AR_L;
 	return (vcpu_cr0(vcpu) & CR0_PE) && !(vcpu_rflags(vcpu) & X86_EFLAGS_VM);
 }
 
@@ -152,6 +152,8 @@ static int read_operand(struct vcpu *vcpu, void *buf, u32 size, struct x86_fault
 	u64 linear;
 	int r;
 
+	if (vcpu->at_once)
+		return size == 8 ? gva_read_again(vcpu, buf) : EXIT_LATER;
 	r = gva_operand(vcpu, vcpu_exit_qual(vcpu), vmread(VMCS_EXIT_INSN_INFO), size, false,
 			&linear, fault);
 	return r ? r : gva_read_bus(vcpu, linear, buf, size, fault);
@@ -162,6 +164,8 @@ static int write_operand(struct vcpu *vcpu, const void *buf, u32 size, struct x8
 	u64 linear;
 	int r;
 
+	if (vcpu->at_once)
+		return size == 8 ? gva_write_again(vcpu, *(const u64 *)buf) : EXIT_LATER;
 	r = gva_operand(vcpu, vcpu_exit_qual(vcpu), vmread(VMCS_EXIT_INSN_INFO), size, true,
 			&linear, fault);
 	return r ? r : gva_write_bus(vcpu, linear, buf, size, fault);
@@ -292,16 +296,22 @@ static bool read_revision(struct vcpu *vcpu, u64 pa, u32 *revision)
 
 static struct vmx_outcome do_vmptrld(struct vcpu *vcpu, u64 pa)
 {
-	struct insn_ctx c = insn_ctx(vcpu);
 	struct vmx_outcome o;
+	struct insn_ctx c;
+	u32 revision;
 
-	c.pa = pa;
-	if (!read_revision(vcpu, pa, &c.revision))
+	if (!read_revision(vcpu, pa, &revision))
 		return LATER;
+	/* What was loaded before, and has the same revision still, has passed the rules. */
+	if (vmcs12_is_loaded(vcpu->nested, pa, revision))
+		return vmcs12_make_current(vcpu, pa, revision) ? SUCCEED : LATER;
+	c = insn_ctx(vcpu);
+	c.pa = pa;
+	c.revision = revision;
 	o = vmx_checked(EXIT_VMPTRLD, &c);
 	if (o.kind != VMX_SUCCEED)
 		return o;
-	return vmcs12_make_current(vcpu, pa, c.revision) ? SUCCEED : LATER;
+	return vmcs12_make_current(vcpu, pa, revision) ? SUCCEED : LATER;
 }
 
 /* Runs an instruction whose operand is a physical address in memory. */

@@ -328,6 +328,8 @@ static void segments_stay(void)
 
 static void moved_in_between(void)
 {
+	static u64 current;
+
 	prepare();
 	for (u64 n = 0; n < 2; n++)
 		for (int i = 0; i < MANY; i++) {
@@ -337,6 +339,12 @@ static void moved_in_between(void)
 			run(i, n);
 			move_here();
 			expect_fields(i);
+			EXPECT_OUTCOME(vmptrst(&current), VM_OK);
+			GUEST_EXPECT(current, (u64)one[i].vmcs);
+			if (i % 3 == 1) {
+				EXPECT_OUTCOME(vmclear((u64)one[i].vmcs), VM_OK);
+				vmx->launched = false;
+			}
 			put(i);
 			move_here();
 		}

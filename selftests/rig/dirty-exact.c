@@ -6,7 +6,8 @@
  * each of the three ways to take the log.
  *
  * l2-writes stops whenever one page or two were written, each time in another way: by the
- * instruction of another level, by the processor, by L0. l2-moves works, and a timer stops it
+ * instruction of another level, by the processor, by L0; l2-many in the midst of many VMCSs,
+ * which L0 has written to memory then. l2-moves works, and a timer stops it
  * anywhere, while another thread takes the log as well.
  */
 #include <pthread.h>
@@ -213,14 +214,15 @@ static void clean_up(void)
 	vm_free(vm);
 }
 
-static void each_write(void)
+/* @file: of the image; it is to stop so often. */
+static void each_write(const char *image, const char *file, int enough)
 {
 	u8 status = 1;
 	bool well;
 
-	begin(IMAGES "l2-writes.elf", mode->flags);
+	begin(file, mode->flags);
 	well = run(IMAGE_MARK, &status) == IMAGE_DONE && !status;
-	finish("l2-writes", well, 60);
+	finish(image, well, enough);
 	clean_up();
 }
 
@@ -265,7 +267,9 @@ int main(int argc, char **argv)
 		if (argc > 1 && strcmp(argv[1], mode->name) != 0)
 			continue;
 		if (argc < 3 || !strcmp(argv[2], "l2-writes"))
-			each_write();
+			each_write("l2-writes", IMAGES "l2-writes.elf", 60);
+		if (argc < 3 || !strcmp(argv[2], "l2-many"))
+			each_write("l2-many", IMAGES "l2-many.elf", 42);
 		if (argc < 3 || !strcmp(argv[2], "l2-moves"))
 			at_work();
 	}
