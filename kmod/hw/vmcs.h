@@ -8,6 +8,7 @@
 #define HW_VMCS_H
 
 #include <linux/list.h>
+#include <linux/smp.h>
 #include <asm/asm.h>
 #include <vmx/types.h>
 #include <vmx/vmcs.h>

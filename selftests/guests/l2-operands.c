@@ -400,6 +400,30 @@ static void read_only_fields(void)
 	}
 }
 
+/* The operand is at one linear address and in one of two pages, as the page table says each time. */
+static void remapped(void)
+{
+	struct l1_vmx *vmx = l1_vmxon();
+	u64 *here = page_alloc(), *there = page_alloc();
+	u64 *entry = page_entry((u64)here), to_here = *entry;
+	u64 to_there = (to_here & 0xfff) | (u64)there;
+
+	l1_new_vmcs(vmx);
+	for (int i = 0; i < 3; i++) {
+		*here = *there = 0;
+		EXPECT_OUTCOME(vmptrst(here), VM_OK);
+		GUEST_EXPECT(*here, (u64)vmx->vmcs);
+		*here = 0;
+		*entry = to_there;
+		invlpg((u64)here);
+		EXPECT_OUTCOME(vmptrst(here), VM_OK);
+		GUEST_EXPECT(*there, (u64)vmx->vmcs);
+		*entry = to_here;
+		write_cr3(read_cr3());
+		GUEST_EXPECT(*here, 0);
+	}
+}
+
 CLAIMS = { { each_form, "VMPTRST through each form of a memory operand" },
 	   { straddles, "an operand's second page faults, and nothing is written" },
 	   { inv_straddles, "so does the second page of INVEPT's and INVVPID's descriptor" },
@@ -416,4 +440,5 @@ CLAIMS = { { each_form, "VMPTRST through each form of a memory operand" },
 	   { failure_keeps, "a failed VMREAD keeps its register; encodings have 15 bits" },
 	   { high_halves, "upper halves of 64-bit fields, and none of others" },
 	   { read_only_fields, "each read-only field: 13" },
+	   { remapped, "an operand is where the page table says now" },
 	   END_OF_CLAIMS };
