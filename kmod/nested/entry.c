@@ -267,9 +267,10 @@ static void note_cet_used(struct vcpu *vcpu)
 static void load_l2(struct vcpu *vcpu, const struct check_ctx *c)
 {
 	struct nested *n = vcpu->nested;
-	struct cet_carry cet = {};
+	struct cet_carry cet;
 
 	note_cet_used(vcpu);
+	cet.valid = false;
 	if (!(n->v->entry_ctls & ENTRYC_LOAD_CET))
 		cet_take(vcpu, &cet);
 	vcpu_switch_vmcs(vcpu, &n->cur->vmcs02);

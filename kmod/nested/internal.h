@@ -277,8 +277,19 @@ struct cet_carry {
 	bool valid;
 	u64 value[3];
 };
-void cet_take(struct vcpu *vcpu, struct cet_carry *cet);
-void cet_give(const struct cet_carry *cet);
+void cet_read_fields(struct cet_carry *cet);
+void cet_write_fields(const struct cet_carry *cet);
+static inline void cet_take(const struct vcpu *vcpu, struct cet_carry *cet)
+{
+	cet->valid = vcpu->cet.used;
+	if (unlikely(cet->valid))
+		cet_read_fields(cet);
+}
+static inline void cet_give(const struct cet_carry *cet)
+{
+	if (unlikely(cet->valid))
+		cet_write_fields(cet);
+}
 bool vmcs02_field_is_plain(unsigned int index);
 void vmcs02_init_bitmap_words(struct vcpu *vcpu);
 

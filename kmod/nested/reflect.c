@@ -138,7 +138,7 @@ static void save_exit(struct vcpu *vcpu, const struct l2_exit *x)
 void l2_switch_to_l1(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
-	struct cet_carry cet = {};
+	struct cet_carry cet;
 
 	timer_stop(vcpu);
 	if (n->wide)
@@ -151,6 +151,7 @@ void l2_switch_to_l1(struct vcpu *vcpu)
 	n->owes_exit = false;
 	n->mtf_pending = false;
 	n->activity = ACTIVITY_ACTIVE;
+	cet.valid = false;
 	if (!(n->v->exit_ctls & EXITC_LOAD_CET))
 		cet_take(vcpu, &cet);
 	shadow_write_on_the_way(vcpu);

@@ -249,20 +249,19 @@ static void write_debug(struct vcpu *vcpu)
  */
 static const u16 cet_fields[] = { VMCS_GUEST_S_CET, VMCS_GUEST_SSP, VMCS_GUEST_SSP_TABLE };
 
-void cet_take(struct vcpu *vcpu, struct cet_carry *cet)
+void cet_read_fields(struct cet_carry *cet)
 {
 	size_t i;
 
-	cet->valid = vcpu->cet.used;
-	for (i = 0; cet->valid && i < ARRAY_SIZE(cet_fields); i++)
+	for (i = 0; i < ARRAY_SIZE(cet_fields); i++)
 		cet->value[i] = vmread(cet_fields[i]);
 }
 
-void cet_give(const struct cet_carry *cet)
+void cet_write_fields(const struct cet_carry *cet)
 {
 	size_t i;
 
-	for (i = 0; cet->valid && i < ARRAY_SIZE(cet_fields); i++)
+	for (i = 0; i < ARRAY_SIZE(cet_fields); i++)
 		vmwrite(cet_fields[i], cet->value[i]);
 }
 
