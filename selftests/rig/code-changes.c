@@ -16,6 +16,7 @@
 #define PAGE 4096
 #define OFTEN 6 /* times, until an instruction is known */
 #define SLOT 5
+#define IF 0x200 /* without it Bochs was seen to let a loop go on until an NMI came */
 
 static const u8 reads[] = { 0x8b, 0x07, 0xeb, 0xfc };  /* 1: mov (%rdi), %eax; jmp 1b */
 static const u8 writes[] = { 0x89, 0x07, 0xeb, 0xfc }; /* 1: mov %eax, (%rdi); jmp 1b */
@@ -23,7 +24,7 @@ static const u8 writes[] = { 0x89, 0x07, 0xeb, 0xfc }; /* 1: mov %eax, (%rdi); j
 static struct vm *begin(void)
 {
 	struct vm *vm = vm_new(RAM);
-	struct kvm_regs regs = { .rip = CODE, .rflags = 2, .rdi = DEVICE };
+	struct kvm_regs regs = { .rip = CODE, .rflags = IF | 2, .rdi = DEVICE };
 
 	vm_add_cpu(vm);
 	vm_set_cpuid(vm, 0, true); /* vm_long_mode() sets CR4.VMXE */
