@@ -61,12 +61,13 @@ static void end(void)
 	invlpg(CODE);
 }
 
+/* On several pages: whoever remembers may have no room for just one of them. */
 static void other_immediate(void)
 {
-	u8 *page = begin(1);
-
-	put_store(page, 2);
-	execute_often(2);
+	for (int i = 0; i < 4; i++) {
+		put_store(begin(1), 2);
+		execute_often(2);
+	}
 	end();
 }
 
@@ -168,6 +169,18 @@ static void other_device(void)
 	end();
 }
 
+static void memory(void)
+{
+	volatile u32 *fresh = (volatile u32 *)0x2000000; /* nothing has touched it */
+
+	for (int i = 0; i < 4; i++, fresh += 0x4000) {
+		begin(15);
+		asm volatile("call *%1" : : "D"(fresh), "r"(CODE + AT) : "memory", "cc");
+		GUEST_EXPECT(*fresh, 15u << 24);
+	}
+	end();
+}
+
 CLAIMS = { { other_immediate, "another immediate" },
 	   { other_opcode, "another instruction" },
 	   { invlpg_alone, "another page, and INVLPG" },
@@ -175,4 +188,5 @@ CLAIMS = { { other_immediate, "another immediate" },
 	   { table_replaced, "another table, and back" },
 	   { other_cr3, "other tables by CR3, and back" },
 	   { other_device, "another register of the device" },
+	   { memory, "memory, for the first time" },
 	   END_OF_CLAIMS };
