@@ -125,8 +125,7 @@ struct gva_hint {
 	unsigned long cr0, cr3, cr4, ac;
 	u64 efer;
 	u8 maxphyaddr;
-	u8 count; /* of entries, from the top; 0: holds nothing */
-	u64 at[4], entry[4];
+	struct mem_trail trail; /* .count 0: there is none */
 };
 
 struct vcpu {

@@ -71,6 +71,8 @@ static bool words_same(struct vcpu *vcpu, const struct code_words *words)
 	u64 value;
 	int i;
 
+	if (!mem_reads_at_hand(vcpu, &words->way))
+		return false;
 	for (i = 0; i < words->count; i++, word++)
 		if (!mem_read_at_hand(vcpu, word->gpa, &value) ||
 		    (value ^ word->value) & word->mask)
@@ -109,7 +111,7 @@ bool code_at_hand(struct vcpu *vcpu, const struct code_line *lines, struct insn 
 static int read_page(struct vcpu *vcpu, u64 linear, struct code_bytes *bytes,
 		     struct code_words *words, struct x86_fault *fault)
 {
-	struct access access = { .user = vcpu_cpl(vcpu) == 3, .fetch = true, .words = words };
+	struct access access = { .user = vcpu_cpl(vcpu) == 3, .fetch = true, .trail = &words->way };
 	u64 gpa, word[3];
 	int want = min_t(int, INSN_MAX_LEN - bytes->len, PAGE_SIZE - offset_in_page(linear));
 	int ret, i, skip;
@@ -122,26 +124,24 @@ static int read_page(struct vcpu *vcpu, u64 linear, struct code_bytes *bytes,
 	for (i = 0; i * sizeof(*word) < skip + want; i++, gpa += sizeof(*word)) {
 		if (mem_read_entry(vcpu, gpa, &word[i]))
 			return -ENXIO;
-		code_note(words, gpa, word[i]);
+		words->word[i] = (struct code_word){ gpa, word[i], ~0ULL };
 	}
 	memcpy(bytes->byte + bytes->len, (u8 *)word + skip, want);
 	bytes->len += want;
 	return 0;
 }
 
-/* Of the words of code only the bytes of the instruction matter, which is @len bytes long. */
+/* Of the words only the bytes of the instruction matter, which is @len bytes long. */
 static void mask_words(struct code_words *words, unsigned int skip, unsigned int len)
 {
-	unsigned int end = skip + len, i, n = DIV_ROUND_UP(end, sizeof(u64));
-	struct code_word *code;
+	unsigned int end = skip + len;
 
-	/* The last of the words were read for the longest instruction that there may be. */
-	i = words->count - DIV_ROUND_UP(skip + INSN_MAX_LEN, sizeof(u64));
-	words->count = i + n;
-	code = &words->word[i];
-	code[0].mask &= ~0ULL << 8 * skip;
+	/* They were read for the longest instruction that there may be. */
+	words->count = DIV_ROUND_UP(end, sizeof(u64));
+	words->word[0].mask &= ~0ULL << 8 * skip;
 	if (end % sizeof(u64))
-		code[n - 1].mask &= ~0ULL >> 8 * (sizeof(u64) - end % sizeof(u64));
+		words->word[words->count - 1].mask &= ~0ULL >>
+						      8 * (sizeof(u64) - end % sizeof(u64));
 }
 
 /* A processor without TZCNT and LZCNT takes them for BSF and BSR: the prefix means nothing. */
@@ -160,7 +160,7 @@ static void code_keep(struct vcpu *vcpu, struct code_line *lines, struct code_wo
 	struct code_key key;
 
 	/* What a jump may do, and what is told if it may not, is looked at each time. */
-	if (!may_keep(vcpu) || !words->whole || insn_is_jump(insn))
+	if (!may_keep(vcpu) || insn_is_jump(insn))
 		return;
 	make_key(vcpu, &key);
 	/* Near a page's end fewer bytes than the longest instruction has were read. */
@@ -177,7 +177,7 @@ static void code_keep(struct vcpu *vcpu, struct code_line *lines, struct code_wo
 int code_fetch(struct vcpu *vcpu, struct code_line *lines, struct insn *insn,
 	       struct code_bytes *bytes, struct x86_fault *fault)
 {
-	struct code_words words = { .whole = true };
+	struct code_words words = {};
 	enum insn_mode mode = code_mode(vcpu);
 	int ret;
 

@@ -11,15 +11,15 @@
 
 #include "emulate/decode.h"
 #include "emulate/fault.h"
+#include "mem/trail.h"
 
 struct vcpu;
 
-/* The entries of four paging structures, and three words that hold 15 bytes at any place. */
-#define CODE_WORDS 7
+#define CODE_WORDS 3 /* they hold 15 bytes at any place */
 
-/* Words of L1's memory, each at an aligned address, as they were read. */
+/* What was read of L1's memory: the way to the page, and words, each at an aligned address. */
 struct code_words {
-	bool whole; /* all that was read is here, and nothing was written */
+	struct mem_trail way;
 	u8 count;
 	struct code_word {
 		u64 gpa;
@@ -69,16 +69,6 @@ int code_fetch(struct vcpu *vcpu, struct code_line *lines, struct insn *insn,
 static inline bool insn_is_jump(const struct insn *insn)
 {
 	return insn->op == OP_CALL || insn->op == OP_JMP;
-}
-
-/* Notes a word that was read. */
-static inline void code_note(struct code_words *words, u64 gpa, u64 value)
-{
-	if (words->count == CODE_WORDS) {
-		words->whole = false;
-		return;
-	}
-	words->word[words->count++] = (struct code_word){ gpa, value, ~0ULL };
 }
 
 #endif

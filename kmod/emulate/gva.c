@@ -19,7 +19,6 @@
 #include "cpu/debug.h"
 #include "cpu/inject.h"
 #include "cpu/vcpu.h"
-#include "emulate/code.h"
 #include "emulate/gva.h"
 #include "emulate/segaddr.h"
 #include "mem/bus.h"
@@ -35,7 +34,6 @@ struct origin {
 	struct vcpu *vcpu;
 	u64 linear;
 	bool peek;
-	struct code_words *words;
 };
 
 /* Makes of @gpa, as the guest that runs has it, L1's address. @access: EPTQ_* bits. */
@@ -63,8 +61,6 @@ static int gva_read_entry(void *ctx, u64 gpa, u64 *entry, u8 size)
 	/* Entries are aligned, so that 8 bytes with one of 4 in them are in the same page. */
 	if (mem_read_entry(from->vcpu, gpa & ~7ULL, entry))
 		*entry = ~0ULL;
-	if (from->words)
-		code_note(from->words, gpa & ~7ULL, *entry);
 	if (size == 4)
 		*entry = (u32)(*entry >> (gpa & 4) * 8);
 	return 0;
@@ -78,8 +74,6 @@ static int gva_update_entry(void *ctx, u64 gpa, u64 old, u64 new, u8 size)
 
 	if (from->peek)
 		return 0;
-	if (from->words)
-		from->words->whole = false;
 	ret = to_l1(from, gpa, EPTQ_READ | EPTQ_WRITE, &gpa);
 	if (ret)
 		return ret == -EFAULT ? -ENXIO : ret;
@@ -146,10 +140,7 @@ static u32 final_access(const struct access *access, const struct page_found *pa
 static int gva_to_l1(struct vcpu *vcpu, const struct pagewalk *registers, u64 linear,
 		     const struct access *access, u64 *gpa, struct x86_fault *fault)
 {
-	struct origin from = { .vcpu = vcpu,
-			       .linear = linear,
-			       .peek = access->peek,
-			       .words = access->words };
+	struct origin from = { .vcpu = vcpu, .linear = linear, .peek = access->peek };
 	struct pagewalk w = *registers;
 	struct page_found page;
 	int ret;
@@ -175,7 +166,6 @@ int gva_translate(struct vcpu *vcpu, u64 linear, const struct access *access, u6
 struct gva_range {
 	u64 gpa[2];
 	size_t len[2];
-	struct pagewalk_trail *trail; /* of the page, if it is in one; NULL: nobody asks */
 };
 
 /*
@@ -191,7 +181,6 @@ static int translate_range(struct vcpu *vcpu, u64 linear, size_t len, const stru
 	if (WARN_ON_ONCE(len > GVA_MAX_LEN))
 		return -E2BIG;
 	walk_init(vcpu, &w);
-	w.trail = r->trail;
 	r->len[0] = min_t(size_t, len, PAGE_SIZE - offset_in_page(linear));
 	r->len[1] = len - r->len[0];
 	ret = gva_to_l1(vcpu, &w, linear, access, &r->gpa[0], fault);
@@ -207,7 +196,7 @@ static int translate_range(struct vcpu *vcpu, u64 linear, size_t len, const stru
 static int read_range(struct vcpu *vcpu, u64 linear, void *buf, size_t len,
 		      const struct access *access, struct x86_fault *fault)
 {
-	struct gva_range r = {};
+	struct gva_range r;
 	int ret;
 
 	ret = translate_range(vcpu, linear, len, access, &r, fault);
@@ -225,7 +214,7 @@ static int write_range(struct vcpu *vcpu, u64 linear, const void *buf, size_t le
 		       const struct access *access, struct x86_fault *fault)
 {
 	struct vm *vm = vcpu->vm;
-	struct gva_range r = {};
+	struct gva_range r;
 	int ret;
 
 	ret = translate_range(vcpu, linear, len, access, &r, fault);
@@ -263,12 +252,12 @@ static bool guest_user_mode(struct vcpu *vcpu)
 }
 
 /* What was translated once more, with interrupts on, is likely to be wanted again. */
-static void hint_keep(struct vcpu *vcpu, u64 linear, const struct gva_range *r, bool write)
+static void hint_keep(struct vcpu *vcpu, u64 linear, const struct gva_range *r,
+		      const struct access *access)
 {
-	struct gva_hint *h = &vcpu->gva_hint[write];
-	const struct pagewalk_trail *trail = r->trail;
+	struct gva_hint *h = &vcpu->gva_hint[access->write];
 
-	h->count = 0;
+	h->trail.count = 0;
 	if (r->len[1] || vcpu->in_l2 || !vcpu_long_mode(vcpu) || guest_user_mode(vcpu))
 		return;
 	*h = (struct gva_hint){
@@ -280,18 +269,16 @@ static void hint_keep(struct vcpu *vcpu, u64 linear, const struct gva_range *r, 
 		.ac = vcpu_rflags(vcpu) & X86_EFLAGS_AC,
 		.efer = vcpu->efer,
 		.maxphyaddr = vcpu->cpuid.maxphyaddr,
-		.count = trail->count,
+		.trail = *access->trail,
 	};
-	memcpy(h->at, trail->at, sizeof(h->at));
-	memcpy(h->entry, trail->entry, sizeof(h->entry));
-	mem_note_use(vcpu, r->gpa[0], write);
+	mem_note_use(vcpu, r->gpa[0], access->write);
 }
 
 int gva_read_bus(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault)
 {
-	struct access access = { .user = guest_user_mode(vcpu) };
-	struct pagewalk_trail trail = {};
-	struct gva_range r = { .trail = &trail };
+	struct mem_trail trail = {};
+	struct access access = { .user = guest_user_mode(vcpu), .trail = &trail };
+	struct gva_range r;
 	int ret;
 
 	ret = translate_range(vcpu, linear, len, &access, &r, fault);
@@ -300,7 +287,7 @@ int gva_read_bus(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x8
 	read_bus(vcpu, r.gpa[0], buf, r.len[0]);
 	if (r.len[1])
 		read_bus(vcpu, r.gpa[1], buf + r.len[0], r.len[1]);
-	hint_keep(vcpu, linear, &r, false);
+	hint_keep(vcpu, linear, &r, &access);
 	debug_note_data(vcpu, linear, len, false);
 	return 0;
 }
@@ -308,9 +295,9 @@ int gva_read_bus(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x8
 int gva_write_bus(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
 		  struct x86_fault *fault)
 {
-	struct access access = { .user = guest_user_mode(vcpu), .write = true };
-	struct pagewalk_trail trail = {};
-	struct gva_range r = { .trail = &trail };
+	struct mem_trail trail = {};
+	struct access access = { .user = guest_user_mode(vcpu), .write = true, .trail = &trail };
+	struct gva_range r;
 	int ret;
 
 	ret = translate_range(vcpu, linear, len, &access, &r, fault);
@@ -319,7 +306,7 @@ int gva_write_bus(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
 	write_bus(vcpu, r.gpa[0], buf, r.len[0]);
 	if (r.len[1])
 		write_bus(vcpu, r.gpa[1], buf + r.len[0], r.len[1]);
-	hint_keep(vcpu, linear, &r, true);
+	hint_keep(vcpu, linear, &r, &access);
 	debug_note_data(vcpu, linear, len, true);
 	return 0;
 }
@@ -341,7 +328,7 @@ int gva_write(struct vcpu *vcpu, u64 linear, const void *buf, size_t len, struct
 int gva_probe_write(struct vcpu *vcpu, u64 linear, size_t len, struct x86_fault *fault)
 {
 	struct access access = { .user = guest_user_mode(vcpu), .write = true };
-	struct gva_range r = {};
+	struct gva_range r;
 
 	return translate_range(vcpu, linear, len, &access, &r, fault);
 }
@@ -412,11 +399,10 @@ int gva_operand(struct vcpu *vcpu, u64 exit_qual, u32 insn_info, u32 size, bool 
  */
 static bool hint_holds(struct vcpu *vcpu, const struct gva_hint *h, u64 linear)
 {
-	return h->page == (linear & PAGE_MASK) && h->count && h->cr3 == vcpu_cr3(vcpu) &&
+	return h->page == (linear & PAGE_MASK) && h->trail.count && h->cr3 == vcpu_cr3(vcpu) &&
 	       h->efer == vcpu->efer && h->cr0 == vcpu_cr0(vcpu) && h->cr4 == vcpu_cr4(vcpu) &&
 	       h->ac == (vcpu_rflags(vcpu) & X86_EFLAGS_AC) &&
-	       h->maxphyaddr == vcpu->cpuid.maxphyaddr &&
-	       mem_reads_at_hand(vcpu, h->at, h->entry, h->count);
+	       h->maxphyaddr == vcpu->cpuid.maxphyaddr && mem_reads_at_hand(vcpu, &h->trail);
 }
 
 /*

@@ -26,11 +26,11 @@
 struct walk {
 	const struct pagewalk *w;
 	u64 linear;
-	int level;			    /* of the entry last read: 1 is a PTE */
-	int top;			    /* level of the first entry in memory */
-	u64 entry[PAGEWALK_MAX_LEVELS + 1]; /* by level */
-	u64 at[PAGEWALK_MAX_LEVELS + 1];    /* their addresses */
-	u64 rights;			    /* PTE_W, PTE_U: of all entries; PTE_NX: of any */
+	int level;		      /* of the entry last read: 1 is a PTE */
+	int top;		      /* level of the first entry in memory */
+	u64 entry[MEM_TRAIL_MAX + 1]; /* by level */
+	u64 at[MEM_TRAIL_MAX + 1];    /* their addresses */
+	u64 rights;		      /* PTE_W, PTE_U: of all entries; PTE_NX: of any */
 };
 
 static u8 entry_size(const struct walk *walk)
@@ -200,7 +200,7 @@ static int pagewalk_mark(struct walk *walk, const struct access *access)
 	return 0;
 }
 
-static void pagewalk_keep(const struct walk *walk, struct pagewalk_trail *trail)
+static void pagewalk_keep(const struct walk *walk, struct mem_trail *trail)
 {
 	int level;
 
@@ -249,8 +249,8 @@ static int pagewalk_walk_once(struct walk *walk, const struct access *access,
 		.writable = walk->rights & PTE_W,
 		.nx = walk->rights & PTE_NX,
 	};
-	if (w->trail)
-		pagewalk_keep(walk, w->trail);
+	if (access->trail)
+		pagewalk_keep(walk, access->trail);
 	return 0;
 }
 

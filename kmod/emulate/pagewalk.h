@@ -3,13 +3,14 @@
  * A walk of a guest's page tables as its processor would do it: 32-bit, PAE
  * and 4-level paging, access rights, accessed and dirty flags.
  *
- * SDM volume 3, chapter "Paging". 5-level paging, protection keys and shadow
- * stacks are not offered to guests, so they are not here.
+ * SDM volume 3, chapter "Paging". 5-level paging is not offered to guests, and L0
+ * makes no access as to a shadow stack. Protection keys are not looked at.
  */
 #ifndef EMULATE_PAGEWALK_H
 #define EMULATE_PAGEWALK_H
 
 #include "emulate/fault.h"
+#include "mem/trail.h"
 
 enum paging {
 	PAGING_NONE,
@@ -17,8 +18,6 @@ enum paging {
 	PAGING_PAE,
 	PAGING_4LEVEL,
 };
-
-struct code_words;
 
 struct pagewalk_ops {
 	/*
@@ -30,21 +29,11 @@ struct pagewalk_ops {
 	int (*update)(void *ctx, u64 gpa, u64 old, u64 new, u8 size);
 };
 
-#define PAGEWALK_MAX_LEVELS 4
-
-/* The entries that a walk read, from the top, as it left them. */
-struct pagewalk_trail {
-	u8 count; /* 0: none were kept */
-	u64 at[PAGEWALK_MAX_LEVELS];
-	u64 entry[PAGEWALK_MAX_LEVELS];
-};
-
 /* What of a walk comes from registers. */
 struct pagewalk {
 	const struct pagewalk_ops *ops;
 	void *ctx;
-	struct pagewalk_trail *trail; /* filled by a walk that succeeds; may be NULL */
-	u8 paging;		      /* enum paging */
+	u8 paging; /* enum paging */
 	u8 maxphyaddr;
 	bool pse; /* CR4.PSE; only for PAGING_32 */
 	bool gbpages;
@@ -60,10 +49,10 @@ struct pagewalk {
 struct access {
 	bool write;
 	bool fetch;
-	bool user;		  /* CPL 3, and not a system access */
-	bool implicit;		  /* supervisor, whatever the CPL: descriptor tables and the like */
-	bool peek;		  /* userspace looks: nothing is changed, and L1 is owed no exit */
-	struct code_words *words; /* gva.c notes there what the walk reads; may be NULL */
+	bool user;		 /* CPL 3, and not a system access */
+	bool implicit;		 /* supervisor, whatever the CPL: descriptor tables and the like */
+	bool peek;		 /* userspace looks: nothing is changed, and L1 is owed no exit */
+	struct mem_trail *trail; /* filled by a walk that succeeds; may be NULL */
 };
 
 /* After so many races lost to the guest the walk gives up with -EAGAIN. */

@@ -82,13 +82,13 @@ bool mem_read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *value)
 	return read_at_hand(vcpu, gpa, value);
 }
 
-bool mem_reads_at_hand(struct vcpu *vcpu, const u64 *gpa, const u64 *values, int count)
+bool mem_reads_at_hand(struct vcpu *vcpu, const struct mem_trail *trail)
 {
 	u64 value;
 	int i;
 
-	for (i = 0; i < count; i++)
-		if (!read_at_hand(vcpu, gpa[i], &value) || value != values[i])
+	for (i = 0; i < trail->count; i++)
+		if (!read_at_hand(vcpu, trail->at[i], &value) || value != trail->entry[i])
 			return false;
 	return true;
 }

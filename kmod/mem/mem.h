@@ -21,6 +21,7 @@
 #include <vmx/types.h>
 
 #include "mem/ept.h"
+#include "mem/trail.h"
 
 struct vm;
 struct vcpu;
@@ -155,8 +156,8 @@ struct mem_cache {
  */
 int mem_read_entry(struct vcpu *vcpu, u64 gpa, u64 *entry);
 bool mem_read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *entry);
-/* Would mem_read_at_hand() of each of @count addresses give that of @values? */
-bool mem_reads_at_hand(struct vcpu *vcpu, const u64 *gpa, const u64 *values, int count);
+/* Would mem_read_at_hand() of each address of @trail give its entry? */
+bool mem_reads_at_hand(struct vcpu *vcpu, const struct mem_trail *trail);
 /* As mem_read_at_hand(), several times 8 bytes of a page. */
 bool mem_copy_at_hand(struct vcpu *vcpu, u64 gpa, void *to, size_t bytes);
 /*

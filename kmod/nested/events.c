@@ -109,6 +109,14 @@ static u32 windows(const struct nested *n)
 	       (proc & PROC_INT_WINDOW ? BIT(DUE_INT_WINDOW) : 0);
 }
 
+/* Whose an NMI that waits is: a bit, or 0 if it is to wait on. */
+static u32 nmi_due(const struct vcpu *vcpu)
+{
+	if (nmi_held_back(vcpu))
+		return 0;
+	return vcpu->nested->v->pin_ctls & PIN_NMI_EXITING ? BIT(DUE_NMI_L1) : BIT(DUE_NMI_L2);
+}
+
 /*
  * What waits that the processor does not see. L1's notification of posted
  * interrupts is none for L1: L0 takes it. Does not sleep.
@@ -129,8 +137,8 @@ static u32 what_waits(struct vcpu *vcpu)
 		waits |= BIT(DUE_MTF);
 	if (timer_expired(n))
 		waits |= BIT(DUE_TIMER);
-	if (in->nmi.pending && !nmi_held_back(vcpu))
-		waits |= pin & PIN_NMI_EXITING ? BIT(DUE_NMI_L1) : BIT(DUE_NMI_L2);
+	if (in->nmi.pending)
+		waits |= nmi_due(vcpu);
 	if (irq_pending(vcpu) >= 0 && !posted_notified(vcpu))
 		waits |= pin & PIN_EXT_INT_EXITING ? BIT(DUE_IRQ_L1) : BIT(DUE_IRQ_L2);
 	return waits;
@@ -207,6 +215,8 @@ bool nested_wakes(struct vcpu *vcpu)
 
 	if (n->activity != ACTIVITY_SIPI && vcpu_test_request(vcpu, REQ_TRIPLE_FAULT))
 		return true;
+	if (vcpu_test_request(vcpu, REQ_NMI))
+		f.waits |= nmi_due(vcpu);
 	if (n->tpr_exit)
 		f.waits |= BIT(DUE_TPR);
 	if (n->virt_irq)

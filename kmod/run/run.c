@@ -526,20 +526,17 @@ static int enter_once(struct vcpu *vcpu)
 
 /* --- halting ------------------------------------------------------------ */
 
-/*
- * Is there something that ends HLT? Does not sleep. An NMI that has just come waits like others
- * from here on: while NMIs are blocked it ends nothing.
- */
+/* Is there something that ends HLT? Does not sleep. */
 static bool has_wake_event(struct vcpu *vcpu)
 {
-	inject_take_nmi(vcpu);
 	if (vcpu->in_l2)
 		return nested_wakes(vcpu);
 	if (vcpu_test_request(vcpu, REQ_TRIPLE_FAULT))
 		return true;
 	if (vcpu->inject.exception.pending)
 		return true;
-	if (vcpu->inject.nmi.pending && inject_nmi_allowed(vcpu))
+	if ((vcpu->inject.nmi.pending || vcpu_test_request(vcpu, REQ_NMI)) &&
+	    inject_nmi_allowed(vcpu))
 		return true;
 	return irq_pending(vcpu) >= 0 && inject_irq_allowed(vcpu);
 }

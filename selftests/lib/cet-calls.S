@@ -58,7 +58,6 @@ cet_fault:
 	wrmsr
 	pop %rax
 	btc $32, %rax			/* CET_FAULT */
-	incq cet_faults(%rip)
 	lea cet_user_resume(%rip), %rcx
 	testb $3, 8(%rsp)
 	jnz 1f
@@ -97,10 +96,7 @@ cet_jumps_back:
 
 	.bss
 	.balign 8
-	.globl cet_faults
 cet_rsp:
-	.quad 0
-cet_faults:
 	.quad 0
 
 	.section .note.GNU-stack, "", @progbits

@@ -64,7 +64,6 @@ u64 cet_returns_elsewhere(void);
 /* Leaves its call on the shadow stack. */
 u64 cet_jumps_back(void);
 
-extern u64 cet_faults;	  /* how many #CP there were */
 extern u64 cet_pl3_after; /* IA32_PL3_SSP, read first of all after cet_user_call()'s end */
 
 #endif
