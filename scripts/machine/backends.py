@@ -26,9 +26,9 @@ BOCHS_MODELS = {
     "skylake-x-xsaves": ("corei7_skylake_x", "clearcpuid=avx512f"),
     "skylake-x": ("corei7_skylake_x", "noxsaves clearcpuid=xsavec,xsaves"),
     "icelake": ("corei7_icelake_u", "noxsave"),
-    # memmove() with FSRM is not right in the emulator; it does not wake from TPAUSE; its AMX comes
-    # without XFD, which ends in #GP from Linux' XSETBV; and it can load no CR4 with LA57. The TSC
-    # runs at its speed here (.ips), not at that of the processor which CPUID has.
+    # With FSRM or WAITPKG Linux stands still; AMX comes without XFD, which ends in #GP from Linux'
+    # XSETBV; and the emulator can load no CR4 with LA57. The TSC runs at its speed here (.ips), not
+    # at that of the processor which CPUID has.
     "tigerlake": ("tigerlake", "tsc_early_khz=50000 clearcpuid=fsrm"),
     "sapphire-rapids": ("sapphire_rapids", "tsc_early_khz=50000 no5lvl "
                         "clearcpuid=fsrm,waitpkg,amx_tile"),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * User wait: TPAUSE, UMWAIT, UMONITOR and IA32_UMWAIT_CONTROL in L1 and L2. All deadlines have
- * passed, so nothing here waits: Bochs 3.0 does not wake up by a deadline.
+ * User wait: TPAUSE, UMWAIT, UMONITOR and IA32_UMWAIT_CONTROL in L1 and L2. Where a claim is not
+ * about waiting the deadline has passed.
  * SDM: "TPAUSE - Timed PAUSE", "Instructions That Cause VM Exits Conditionally".
  */
 #include "vmx.h"
@@ -39,6 +39,44 @@ static void in_l1(void)
 	GUEST_EXPECT(TRY_WAIT(UMONITOR, &line), NO_TRAP);
 	GUEST_EXPECT(TRY_WAIT(TPAUSE, 2), VEC_GP);
 	GUEST_EXPECT(TRY_WAIT(UMWAIT, BIT(31)), VEC_GP);
+}
+
+/* An interrupt of the host's may end it before. */
+static u64 tpause_late(void)
+{
+	u64 end = rdtsc() + 300000;
+
+	GUEST_EXPECT(TRY(TPAUSE,
+			 :
+			 : "a"((u32)end), "d"((u32)(end >> 32)), "b"(0ul)
+			 : "memory", "cc"),
+		     NO_TRAP);
+	return rdtsc() - end;
+}
+
+static void by_deadline(void)
+{
+	need();
+	GUEST_ASSERT((long)tpause_late() < 10000000);
+}
+
+static volatile u64 l2_late;
+
+static void l2_waits_long(void)
+{
+	l2_late = tpause_late();
+	l2_vmcall(0x600d);
+}
+
+static void by_deadline_in_l2(void)
+{
+	need();
+	l1_prepare(l2_waits_long);
+	l1_use_proc2(PROC2_USER_WAIT);
+	l1_use_proc(PROC_TSC_OFFSET);
+	l1_vmwrite(VMCS_TSC_OFFSET, 1ULL << 50);
+	EXPECT_EXIT(EXIT_VMCALL);
+	GUEST_ASSERT((long)l2_late < 10000000);
 }
 
 static void control(void)
@@ -161,5 +199,7 @@ CLAIMS = { { in_l1, "TPAUSE, UMWAIT and UMONITOR at CPL 0" },
 	   { off_and_rdtsc, "without it they raise #UD with RDTSC exiting, too" },
 	   { exits, "with RDTSC exiting TPAUSE and UMWAIT exit" },
 	   { control_of_both, "IA32_UMWAIT_CONTROL is one register for L1 and L2" },
+	   { by_deadline, "TPAUSE ends by its deadline" },
+	   { by_deadline_in_l2, "in L2 by L2's TSC" },
 	   { not_offered, "without WAITPKG in CPUID there is nothing of it" },
 	   END_OF_CLAIMS };
