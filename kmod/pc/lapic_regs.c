@@ -579,24 +579,22 @@ void lapic_regs_save(const struct lapic_regs *regs, u32 tmcct, bool ids32, u8 pa
 	lapic_put32(page, SAVED_ESR_PENDING, regs->esr_pending);
 }
 
-/* Word @i of ISR, IRR or TMR. Vectors below 16 are dropped, as no LAPIC takes them. */
-static u32 get_vectors(const u8 *page, u32 reg, int i)
-{
-	return lapic_get32(page, reg + i * 16) & (i ? ~0u : ~0xffffu);
-}
-
+/*
+ * No LAPIC takes a vector below 16. Userspace may set them, as KVM lets it, and reads them back;
+ * lapic_pending() finds none, as their class is not above the lowest priority.
+ */
 static void load_vectors(struct lapic_regs *regs, const u8 *page)
 {
 	u32 low, high;
 	int i;
 
 	for (i = 0; i < 8; i++) {
-		vecmap_set32(&regs->isr, i, get_vectors(page, LAPIC_ISR, i));
-		vecmap_set32(&regs->irr, i, get_vectors(page, LAPIC_IRR, i));
+		vecmap_set32(&regs->isr, i, lapic_get32(page, LAPIC_ISR + i * 16));
+		vecmap_set32(&regs->irr, i, lapic_get32(page, LAPIC_IRR + i * 16));
 	}
 	for (i = 0; i < 4; i++) {
-		low = get_vectors(page, LAPIC_TMR, 2 * i);
-		high = get_vectors(page, LAPIC_TMR, 2 * i + 1);
+		low = lapic_get32(page, LAPIC_TMR + i * 32);
+		high = lapic_get32(page, LAPIC_TMR + i * 32 + 16);
 		regs->tmr[i] = low | (unsigned long)high << 32;
 	}
 }

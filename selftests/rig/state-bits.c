@@ -231,8 +231,7 @@ static const struct row rows[] = {
 	LAPIC(0xe0, 0xf0000000),
 	LAPIC(0xf0, 0x1ff),
 	{ PART_LAPIC, 0xa0, 4, 0, 1, FOLLOWS, ALL, 0 }, /* PPR: from TPR and ISR */
-	/* ISR, TMR and IRR, which have no vector below 16 */
-	{ PART_LAPIC, 0x100, 2, 0x80, 3, KEPT, 0, 0 },
+	/* ISR, TMR and IRR */
 	{ PART_LAPIC, 0x100, 4, 0x10, 24, KEPT, ALL, 0 },
 	LAPIC(0x280, 0xff),
 	LAPIC(0x300, 0xcdfff),

@@ -105,6 +105,7 @@ static void a_torn_line_counts_for_nothing(void **state)
 	(void)state;
 	assert_int_equal(journal_add(path, &a), 0);
 	f = fopen(path, "a");
+	assert_non_null(f);
 	fputs("write\tboot\t/sys/ker", f);
 	fclose(f);
 	assert_int_equal(journal_last(path, &got, &gone), 1);

@@ -136,6 +136,7 @@ TEST(a_full_table_fits)
 	struct route *routes = calloc(ROUTING_MAX_ENTRIES + 1, sizeof(*routes));
 	u32 i;
 
+	assert_non_null(routes);
 	for (i = 0; i <= ROUTING_MAX_ENTRIES; i++)
 		routes[i] = pin(ROUTING_MAX_GSI - 1 - i, ROUTE_MSI, 0);
 	assert_int_equal(build(routes, ROUTING_MAX_ENTRIES), 0);
