@@ -44,6 +44,12 @@ struct plan_cost {
 	unsigned int pages;
 };
 
+/*
+ * At worst a vCPU holds more than one VMCS of L1's, as of a hypervisor of hypervisors
+ * (kmod/nested/held.c: held_place()).
+ */
+#define PLAN_HELD_PAGES 12
+
 extern const struct plan_cost plan_vcpu_costs[], plan_vm_costs[]; /* end with a NULL what */
 extern const char *const plan_part_names[PLAN_PARTS];
 extern const char *const plan_part_keys[PLAN_PARTS]; /* in JSON */
