@@ -76,13 +76,17 @@ class Bochs:
             self.root = prepared("emulator", version)
 
     def _program(self, root):
-        """root: where the unpacked Bochs is, by a short name: it has little room for it."""
+        """root: where the unpacked Bochs is. Bochs has little room for that name: it runs there."""
         if not root:
             return [need("bochs", "bochs and bochs-term")]
+        beside, root = os.path.split(root)
         libraries = f"{root}/usr/lib/x86_64-linux-gnu"
-        loader = "lib64" if os.path.exists(f"{root}/lib64") else "usr/lib64"
-        return ["env", f"LTDL_LIBRARY_PATH={libraries}/bochs/plugins",
-                f"BXSHARE={root}/usr/share/bochs", f"{root}/{loader}/ld-linux-x86-64.so.2",
+        # Not by lib64/, whose link may be absolute and leave root.
+        loader = f"{root}/lib/x86_64-linux-gnu"
+        if not os.path.exists(os.path.join(beside, loader)):
+            loader = libraries
+        return ["env", "-C", beside, f"LTDL_LIBRARY_PATH={libraries}/bochs/plugins",
+                f"BXSHARE={root}/usr/share/bochs", f"{loader}/ld-linux-x86-64.so.2",
                 "--library-path", f"{libraries}:{root}/lib/x86_64-linux-gnu",
                 f"{root}/usr/bin/bochs-bin"]
 
