@@ -15,6 +15,20 @@
 #define FLAG_OF BIT_ULL(11)
 #define ALU_FLAGS (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
 
+/* The bits that a value of @size bytes has. */
+static inline u64 size_mask(unsigned int size)
+{
+	return size >= 8 ? ~0ULL : BIT_ULL(8 * size) - 1;
+}
+
+/* @value, of @size bytes, as a signed number. */
+static inline s64 sign_extend_bytes(u64 value, unsigned int size)
+{
+	unsigned int unused_bits = size >= 8 ? 0 : 64 - 8 * size;
+
+	return (s64)(value << unused_bits) >> unused_bits;
+}
+
 struct alu {
 	u8 op;	   /* OP_ADD to OP_SHRD of enum insn_op */
 	u8 size;   /* bytes: 1, 2, 4 or 8 */
