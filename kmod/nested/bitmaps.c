@@ -55,8 +55,8 @@ void msr_bitmap_set(u8 *bitmap, u32 msr, bool write, bool exits)
 }
 
 /*
- * The TPR is virtualized in any case; other registers for reads by one control,
- * for writes by another.
+ * With "virtualize x2APIC mode" the TPR always is on the virtual-APIC page. Reads of the other
+ * registers are with APIC-register virtualization, writes of a few with virtual-interrupt delivery.
  */
 bool x2apic_virtualized(u32 msr, bool write, u32 proc2)
 {
@@ -79,8 +79,8 @@ static void merge_x2apic_msr(u8 *to, const u8 *l1, u32 msr, bool write, u32 proc
 #define X2APIC_WORDS ((MSR_X2APIC_LAST + 1) / 64 - X2APIC_WORD)
 
 /*
- * All reads at once, word by word; the three registers whose writes may be
- * virtualized one by one.
+ * Reads are merged word by word, since one control decides on all of them but the TPR's. Writes
+ * can be virtualized of three registers only, so those are merged one by one.
  */
 void msr_bitmap_merge_x2apic(u8 *to, const u8 *l1, u32 proc2)
 {
