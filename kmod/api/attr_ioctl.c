@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Attributes of the device and of a vCPU (KVM_HAS_DEVICE_ATTR and its like), and
- * KVM_CREATE_DEVICE, whose devices there are none of.
+ * KVM_CREATE_DEVICE, which finds no type of device here.
  */
 #include <linux/kvm.h>
 #include <linux/uaccess.h>
@@ -9,7 +9,7 @@
 #include "api/ioctl.h"
 #include "cpu/vcpu.h"
 
-/* Is it that attribute? -EINVAL: flags, of which there are none; -ENXIO: another one. */
+/* 0 if @attr names attribute @index of @group; -EINVAL: it has flags; -ENXIO: it is another one. */
 static long is_attr(const struct kvm_device_attr *attr, u32 group, u64 index)
 {
 	if (attr->flags)
@@ -25,10 +25,7 @@ static u64 __user *value_of(const struct kvm_device_attr *attr)
 
 /* --- the device: what XCR0 can be at most -------------------------------------------- */
 
-/*
- * On KVM this may hold components that a process must ask Linux for. Here there
- * are none of that kind.
- */
+/* On KVM the mask also has components that a process must ask Linux for. abyme offers none. */
 static long sys_has_attr(void *data)
 {
 	return is_attr(data, 0, KVM_X86_XCOMP_GUEST_SUPP);

@@ -41,7 +41,7 @@ static u64 ept_pages(struct vm *vm)
 	return READ_ONCE(vm->mem.pool.pages);
 }
 
-/* Entries that one hold of memory's lock went through, at most: what others had to wait for. */
+/* The most entries of page tables that were looked at in one hold of vm->mem.lock. */
 static u64 ept_most_steps(struct vm *vm)
 {
 	return READ_ONCE(vm->mem.pool.most_steps);
@@ -97,7 +97,7 @@ u64 counter_value(struct vm *vm, struct vcpu *vcpu, int index)
 	u64 sum = 0;
 	int i;
 
-	/* A VM's own are in a vCPU's statistics as well: both have the same descriptors. */
+	/* Statistics of a vCPU have the VM's own counters, too, as the descriptors are the same. */
 	if (of_vm(index))
 		return of_vm(index)->value(vm);
 	if (vcpu)

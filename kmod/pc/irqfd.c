@@ -7,9 +7,9 @@
  * own lock with interrupts off: irqfd_signalled() is an entry in the eventfd's wait
  * queue.
  *
- * What a reader must know is how one goes, since it cannot be freed from there:
- * irqfd_condemn() puts it on .dying, and irqfd_reap(), in a thread, unlinks all that is
- * there, waits once for readers, and frees.
+ * What a reader must know is how an irqfd ends, as it cannot be freed in that context:
+ * irqfd_condemn() puts it on .dying, and irqfd_reap(), in a thread, unlinks all that are
+ * there, waits once for readers, and frees them.
  *
  * Locks nest: irqchip.lock, then the eventfd's, then irqfds.lock. A user may
  * have as many irqfds as file descriptors, so nobody walks a list of them with

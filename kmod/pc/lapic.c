@@ -41,7 +41,7 @@ static enum lapic_mode base_mode(u64 base)
 static void lapic_reset_regs(struct lapic *lapic, bool init)
 {
 	lapic_regs_reset(&lapic->regs, lapic->vcpu->id, init);
-	/* A PC's firmware leaves the 8259A connected through the BSP's LAPIC. */
+	/* As a PC's firmware leaves it: LINT0 of the boot processor passes the 8259A's interrupts. */
 	if (is_bsp(lapic->vcpu))
 		lapic->regs.lvt[LVT_LINT0] = DELIVER_EXTINT << 8;
 }
@@ -175,9 +175,8 @@ u64 lapic_get_tpr(struct vcpu *vcpu)
 }
 
 /*
- * Requests that the run loop looks for interrupts, if there may be one. What
- * raised one long ago was perhaps held back by TPR or by another in service
- * until now.
+ * Has the run loop look for interrupts, if one may be deliverable: TPR, or another interrupt in
+ * service, may have held it back until now.
  */
 static void want_event(struct lapic *lapic)
 {
@@ -224,7 +223,7 @@ void lapic_end_of_interrupt(struct lapic *lapic)
 	want_event(lapic);
 }
 
-/* nested/ asks for this: is L1's notification vector what would interrupt next? */
+/* For nested/: is L1's notification vector the next interrupt? */
 bool lapic_is_next(struct vcpu *vcpu, u8 vector)
 {
 	return vcpu->lapic && !lapic_has_extint(vcpu) &&
@@ -404,11 +403,11 @@ int lapic_synthetic_write(struct vcpu *vcpu, u32 msr, u64 value)
 }
 
 /*
- * The page of registers. Each has 4 bytes at the start of 16; what lies between
- * reads as 0. While the LAPIC is not in xAPIC mode nothing else is there
- * either: reads give ones, writes are lost.
- * Context: the vCPU's thread. Any base is possible, so the page is on no bus
- * and asks for itself: -EOPNOTSUPP: it is elsewhere.
+ * The page of registers. Each has 4 bytes at the start of 16; the bytes between
+ * them read as 0. While the LAPIC is not in xAPIC mode reads of the page give ones, and
+ * writes are lost, as no other device is there.
+ * Context: the vCPU's thread. A guest may put the page anywhere, so it is on no bus:
+ * -EOPNOTSUPP: the access is not to this page.
  */
 static int lapic_page_read(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len, void *data)
 {
