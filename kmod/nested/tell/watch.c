@@ -102,7 +102,7 @@ void nested_note_exit(struct vcpu *vcpu, u32 reason)
 		note_for_ring(vcpu, &w->ring, reason);
 }
 
-/* The processor walks EPT02: what EPT12 makes a misconfiguration or full log it calls a violation. */
+/* The processor walks EPT02: it calls EPT12's misconfigurations and full logs violations. */
 static u32 reported_as(u32 reason)
 {
 	return reason == EXIT_EPT_MISCONFIG || reason == EXIT_PML_FULL ? EXIT_EPT_VIOLATION
