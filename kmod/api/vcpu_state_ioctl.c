@@ -384,7 +384,7 @@ static long vcpu_translate(struct vcpu *vcpu, void *data)
 #define REG_SSP (KVM_REG_X86 | KVM_REG_SIZE_U64 | 3ull << 32)
 
 /* MSRs, and SSP, which only these requests have, for a guest with shadow stacks. 0, -EINVAL. */
-static int read_reg(struct vcpu *vcpu, u64 id, u64 *value)
+static int one_reg_read(struct vcpu *vcpu, u64 id, u64 *value)
 {
 	if (upper_32_bits(id) == upper_32_bits(REG_MSR))
 		return msr_read(vcpu, id, true, value) ? -EINVAL : 0;
@@ -394,7 +394,7 @@ static int read_reg(struct vcpu *vcpu, u64 id, u64 *value)
 	return 0;
 }
 
-static int write_reg(struct vcpu *vcpu, u64 id, u64 value)
+static int one_reg_write(struct vcpu *vcpu, u64 id, u64 value)
 {
 	if (upper_32_bits(id) == upper_32_bits(REG_MSR))
 		return msr_write(vcpu, id, true, value) ? -EINVAL : 0;
@@ -410,7 +410,7 @@ static long vcpu_get_one_reg(struct vcpu *vcpu, void *data)
 	u64 value;
 	int r;
 
-	r = read_reg(vcpu, reg->id, &value);
+	r = one_reg_read(vcpu, reg->id, &value);
 	if (r)
 		return r;
 	return put_user(value, (u64 __user *)u64_to_user_ptr(reg->addr));
@@ -424,7 +424,7 @@ static long vcpu_set_one_reg(struct vcpu *vcpu, void *data)
 
 	if (get_user(value, (u64 __user *)u64_to_user_ptr(reg->addr)))
 		return -EFAULT;
-	return write_reg(vcpu, reg->id, value);
+	return one_reg_write(vcpu, reg->id, value);
 }
 
 /* KVM_GET_REG_LIST: those that are no MSRs. -EFAULT; -E2BIG with .n set: too little room. */

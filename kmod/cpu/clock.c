@@ -17,7 +17,6 @@
 
 #include "compat/compat.h"
 #include "cpu/clock.h"
-#include "cpu/pvclock.h"
 #include "cpu/vcpu.h"
 #include "cpu/vmcs01.h"
 #include "hw/caps.h"
@@ -128,7 +127,7 @@ static u64 ticks_in(u64 ns, u32 khz)
 }
 
 /* Is @value about what the VM's TSCs are now, that is, within a second of it? */
-static bool in_step(const struct vm_clock *c, u64 value, u32 khz, u64 now_ns)
+static bool tsc_in_step(const struct vm_clock *c, u64 value, u32 khz, u64 now_ns)
 {
 	u64 second = (u64)khz * 1000;
 	u64 expected = c->last_write_tsc + ticks_in(now_ns - c->last_write_ns, khz);
@@ -142,7 +141,7 @@ static bool in_step(const struct vm_clock *c, u64 value, u32 khz, u64 now_ns)
 	return c->set_by_user && value < expected + second && value + second > expected;
 }
 
-/* Notes what userspace last set a TSC to, for in_step(). Context: vm->clock.lock held. */
+/* Notes what userspace last set a TSC to, for tsc_in_step(). Context: vm->clock.lock held. */
 static void clock_note_write(const struct vcpu *vcpu, u64 offset, u64 value, u64 now_ns)
 {
 	struct vm_clock *c = &vcpu->vm->clock;
@@ -169,7 +168,7 @@ static u64 offset_for(struct vcpu *vcpu, u64 value)
 	u64 offset;
 
 	raw_spin_lock_irqsave(&c->lock, flags);
-	if (in_step(c, value, khz, now_ns)) {
+	if (tsc_in_step(c, value, khz, now_ns)) {
 		offset = c->last_offset;
 	} else {
 		offset = value - clock_scale(rdtsc(), vcpu->clock.tsc_ratio);

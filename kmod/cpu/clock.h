@@ -99,4 +99,16 @@ int clock_set(struct vm *vm, const struct kvm_clock_data *in);
 /* Flags that KVM_GET_CLOCK may set, for KVM_CAP_ADJUST_CLOCK. */
 u32 clock_flags(void);
 
+/* pvclock.c. Does the host's TSC run evenly and alike on all CPUs? Then kvmclock follows it. */
+bool pvclock_stable(void);
+
+/*
+ * Nanoseconds are ((ticks << shift) * mul) >> 32 at @khz; a negative shift
+ * is one to the right.
+ */
+void pvclock_factors(u32 khz, s8 *shift, u32 *mul);
+
+/* kvmclock was @ns at @host_tsc, and goes on from there. False: its TSC is not stable. */
+bool pvclock_base(struct vm *vm, u64 *host_tsc, u64 *ns);
+
 #endif

@@ -16,9 +16,9 @@
 #include <linux/sched.h>
 #include <asm/tsc.h>
 
+#include "cpu/clock.h"
 #include "cpu/hyperv.h"
 #include "cpu/msr_rows.h"
-#include "cpu/pvclock.h"
 #include "cpu/vcpu.h"
 
 #define NS_IN_UNIT 100

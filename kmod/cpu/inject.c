@@ -249,7 +249,7 @@ void inject_take_nmi(struct vcpu *vcpu)
 		return;
 	if (in->nmi.pending < most_nmis(vcpu))
 		in->nmi.pending++;
-	/* Who looked for events since it was sent found none. */
+	/* Whoever looked for events before this found no NMI, and must look again. */
 	vcpu_request(vcpu, REQ_EVENT);
 }
 

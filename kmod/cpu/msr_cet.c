@@ -53,7 +53,7 @@ static void swap_in(u64 *msr, u64 host, int i)
 }
 
 /* PL0_SSP to PL2_SSP: WRMSR exits, so only XRSTORS can have changed them since the entry. */
-static void fixed_out(struct vcpu *vcpu, int i)
+static void cet_fixed_out(struct vcpu *vcpu, int i)
 {
 	u64 *now = &vcpu->cet.msr[i];
 
@@ -88,7 +88,7 @@ void cet_exit(struct vcpu *vcpu)
 		return;
 	c->live = false;
 	for (i = cet_first; i < NR_CETM_HOST_FIXED; i++)
-		fixed_out(vcpu, i);
+		cet_fixed_out(vcpu, i);
 	for (; i < NR_CETM; i++) {
 		rdmsrq(cet_index[i], c->msr[i]);
 		if (c->msr[i] != c->host[i])

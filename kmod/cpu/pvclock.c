@@ -17,7 +17,6 @@
 #include <asm/tsc.h>
 
 #include "cpu/clock.h"
-#include "cpu/pvclock.h"
 #include "cpu/vcpu.h"
 
 bool pvclock_stable(void)

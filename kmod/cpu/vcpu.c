@@ -245,7 +245,7 @@ static void free_pages_of(struct vcpu *vcpu)
 }
 
 /* The part of creation that needs vmcs01 loaded; guest state comes by vcpu_reset(). */
-static void first_load(struct vcpu *vcpu)
+static void vcpu_first_load(struct vcpu *vcpu)
 {
 	mutex_lock(&vcpu->lock);
 	vcpu_load(vcpu);
@@ -291,7 +291,7 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 	msrs_init(vcpu);
 	clock_init_vcpu(vcpu);
 	msrs_init_bitmap(vcpu);
-	first_load(vcpu);
+	vcpu_first_load(vcpu);
 	return vcpu;
 
 free_vmcs:

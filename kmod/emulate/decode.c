@@ -723,7 +723,7 @@ static int decode_sse(struct cursor *c, struct insn *insn, const struct sse_row 
 }
 
 /* Return: 0 or -EINVAL. insn_decode() looks afterwards whether the bytes ended too early. */
-static int decode(struct cursor *c, struct insn *insn)
+static int decode_at(struct cursor *c, struct insn *insn)
 {
 	u8 byte = take_prefixes(c, insn);
 	const struct sse_row *sse_row;
@@ -765,7 +765,7 @@ int insn_decode(struct insn *insn, const u8 *bytes, size_t len, enum insn_mode m
 	insn->mem.seg = SEG_DS;
 	insn->mem.base = NO_GPR;
 	insn->mem.index = NO_GPR;
-	err = decode(&c, insn);
+	err = decode_at(&c, insn);
 	if (!c.truncated)
 		return err;
 	if (len >= INSN_MAX_LEN)

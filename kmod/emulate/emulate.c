@@ -725,7 +725,7 @@ static int run_string(struct exec *x)
 }
 
 /* PUSH, POP, CALL and JMP, which stand together in enum insn_op. JMP is run as CALL is. */
-static bool of_stack(const struct insn *insn)
+static bool insn_is_stack(const struct insn *insn)
 {
 	return insn->op >= OP_PUSH && insn->op <= OP_JMP;
 }
@@ -742,7 +742,7 @@ int emu_run(struct emu *emu, const struct emu_ops *ops, void *guest)
 
 	if (emu->insn.form == FORM_STRING)
 		return run_string(&x);
-	if (of_stack(&emu->insn))
+	if (insn_is_stack(&emu->insn))
 		return emu->insn.op == OP_POP ? run_pop(&x) : run_from_mem(&x);
 	return run_plain(&x);
 }

@@ -312,7 +312,7 @@ static void flush_l1d_by_reads(void)
 }
 
 /* Must IA32_SPEC_CTRL be switched, as the guest has it and with another value than the host? */
-static __always_inline bool is_other(const u64 *spec_ctrl)
+static __always_inline bool spec_ctrl_differs(const u64 *spec_ctrl)
 {
 	return unlikely(spec_ctrl) && *spec_ctrl != spec_ctrl_current();
 }
@@ -324,7 +324,7 @@ u32 host_before_entry(const u64 *spec_ctrl)
 		native_wrmsrq(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 	else if (unlikely(l1d_filler))
 		flush_l1d_by_reads();
-	if (is_other(spec_ctrl))
+	if (spec_ctrl_differs(spec_ctrl))
 		native_wrmsrq(MSR_IA32_SPEC_CTRL, *spec_ctrl);
 	return flush_buffers ? VMX_ENTER_VERW : 0;
 }
@@ -332,7 +332,7 @@ u32 host_before_entry(const u64 *spec_ctrl)
 void host_after_exit(const struct host_saved *saved, const u64 *spec_ctrl)
 {
 	/* Legacy IBRS protects the host's branches only when it is written after the exit. */
-	if (cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS) || is_other(spec_ctrl))
+	if (cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS) || spec_ctrl_differs(spec_ctrl))
 		native_wrmsrq(MSR_IA32_SPEC_CTRL, spec_ctrl_current());
 	/* The exit has cleared DEBUGCTL, by which the host's perf takes branch records. */
 	if (unlikely(saved->debugctl))

@@ -115,7 +115,8 @@ static void clear_ipi(void *vmcs)
 	vmcs_clear_here(vmcs);
 }
 
-void vmcs_clear(struct vmcs *vmcs)
+/* Clears @vmcs and its shadows on the CPU where it is active. Interrupts on, for an IPI. */
+static void vmcs_clear(struct vmcs *vmcs)
 {
 	int cpu = READ_ONCE(vmcs->cpu);
 

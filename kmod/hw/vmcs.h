@@ -96,8 +96,6 @@ void vmcs_switch(struct vmcs *vmcs);
  */
 void vmcs_load_shadow(struct vmcs_region *shadow);
 
-/* Clears @vmcs and its shadows on the CPU where it is active. Interrupts on, for an IPI. */
-void vmcs_clear(struct vmcs *vmcs);
 /* Clears @vmcs and its shadows if it is active on this CPU. Context: interrupts off. */
 void vmcs_clear_here(struct vmcs *vmcs);
 /* Does VMCLEAR only, and changes no list. Interrupts off, or an NMI when the kernel crashes. */

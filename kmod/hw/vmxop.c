@@ -36,7 +36,7 @@ static DEFINE_PER_CPU(struct vmx_cpu, vmx_cpus);
 static DEFINE_MUTEX(users_lock);
 static int users;
 static enum cpuhp_state hp_state;
-static bool over;	 /* VMX is off for good: see vmxop_over() */
+static bool vmx_is_over; /* VMX is off for good: see vmxop_over() */
 static bool kvm_present; /* kvm_intel is loaded */
 static bool emergency_registered;
 
@@ -51,7 +51,7 @@ bool vmxop_on_here(void)
 
 bool vmxop_over(void)
 {
-	return READ_ONCE(over);
+	return READ_ONCE(vmx_is_over);
 }
 
 void vmxop_track(struct vmcs *vmcs)
@@ -174,7 +174,7 @@ static void pm_resume(void)
 {
 	if (vmxop_over() || !enable_here())
 		return;
-	WRITE_ONCE(over, true);
+	WRITE_ONCE(vmx_is_over, true);
 	pr_err("VT-x could not be switched on again after the suspend. Stop all VMs and load abyme again.\n");
 }
 
@@ -187,7 +187,7 @@ DEFINE_SYSCORE(vmxop_power, pm_suspend, pm_resume);
  */
 static int on_reboot(struct notifier_block *nb, unsigned long what, void *unused)
 {
-	WRITE_ONCE(over, true);
+	WRITE_ONCE(vmx_is_over, true);
 	on_each_cpu(disable_ipi, NULL, 1);
 	return NOTIFY_OK;
 }

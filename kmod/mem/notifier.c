@@ -129,7 +129,7 @@ static bool unmap_part(struct vm *vm, const struct mem_slot *slot, u64 start_gfn
 	return ept_unmap(&vm->ept, start_gfn, end_gfn) || flush;
 }
 
-/* Of several invalidations under way only the range that holds all of them is kept. */
+/* If several invalidations are under way, only the one range that holds all of them is kept. */
 static void note_start(struct vm_mem *mem, unsigned long start, unsigned long end)
 {
 	if (!mem->notifier_count++) {

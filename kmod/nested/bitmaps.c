@@ -55,10 +55,12 @@ void msr_bitmap_set(u8 *bitmap, u32 msr, bool write, bool exits)
 }
 
 /*
- * With "virtualize x2APIC mode" the TPR always is on the virtual-APIC page. Reads of the other
- * registers are with APIC-register virtualization, writes of a few with virtual-interrupt delivery.
+ * Does vmcs02, with @proc2, virtualize the access to an x2APIC MSR on L1's virtual-APIC page? If
+ * not, the access is to L1's own APIC, which L0 emulates. With "virtualize x2APIC mode" the TPR
+ * always is on that page, reads of the others are with APIC-register virtualization, and writes of
+ * a few with virtual-interrupt delivery.
  */
-bool x2apic_virtualized(u32 msr, bool write, u32 proc2)
+static bool x2apic_virtualized(u32 msr, bool write, u32 proc2)
 {
 	if (!(proc2 & PROC2_X2APIC) || msr < MSR_X2APIC_FIRST || msr > MSR_X2APIC_LAST)
 		return false;

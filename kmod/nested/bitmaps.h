@@ -14,13 +14,6 @@ bool msr_bitmap_exits(const u8 *bitmap, u32 msr, bool write);
 void msr_bitmap_set(u8 *bitmap, u32 msr, bool write, bool exits);
 
 /*
- * Does vmcs02, with @proc2 as secondary controls, virtualize the access to an x2APIC MSR on L1's
- * virtual-APIC page? If not, the access is to L1's own APIC, which L0 emulates.
- * SDM: "Virtualizing MSR-Based APIC Accesses".
- */
-bool x2apic_virtualized(u32 msr, bool write, u32 proc2);
-
-/*
  * Fills in the x2APIC MSRs of vmcs02's bitmap @to, in which all writes exit so far: L1's bitmap
  * @l1 decides on accesses that are virtualized, all others exit.
  */

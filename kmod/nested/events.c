@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What L1 must get before L2 goes on: events that L0 raised or that arrived for
- * L1, each as the exit that L1 asked for.
+ * Gives L1 what it must get before L2 goes on: events that L0 raised or that arrived
+ * for L1, each as the exit that L1 asked for.
  * Tour, stop 14. The run loop comes here before each entry to L2 if REQ_EVENT
  * was made, and while L2 is halted.
  *
@@ -104,7 +104,7 @@ static bool tpr_exit_due(struct vcpu *vcpu)
 	       (v->tpr_threshold & 0xf) > vtpr >> 4;
 }
 
-static u32 windows(const struct nested *n)
+static u32 windows_wanted(const struct nested *n)
 {
 	u32 proc = n->v->proc_ctls;
 
@@ -161,7 +161,7 @@ static u32 what_is_blocked(struct vcpu *vcpu)
  * Collects the facts. What the processor would find by itself at the entry is looked up only if
  * something waits over which it has priority.
  */
-static void gather(struct vcpu *vcpu, struct l2_facts *f)
+static void gather_facts(struct vcpu *vcpu, struct l2_facts *f)
 {
 	const struct vcpu_inject *in = &vcpu->inject;
 
@@ -175,7 +175,7 @@ static void gather(struct vcpu *vcpu, struct l2_facts *f)
 		if (debug_trap_pending())
 			f->waits |= BIT(DUE_DEBUG_TRAP);
 		if (f->waits & DUE_BY_WINDOW)
-			f->waits |= windows(vcpu->nested);
+			f->waits |= windows_wanted(vcpu->nested);
 	}
 }
 
@@ -215,7 +215,8 @@ bool nested_halt_changed(struct vcpu *vcpu)
 bool nested_wakes(struct vcpu *vcpu)
 {
 	const struct nested *n = vcpu->nested;
-	struct l2_facts f = { .activity = n->activity, .waits = what_waits(vcpu) | windows(n) };
+	struct l2_facts f = { .activity = n->activity,
+			      .waits = what_waits(vcpu) | windows_wanted(n) };
 
 	if (n->activity != ACTIVITY_SIPI && vcpu_test_request(vcpu, REQ_TRIPLE_FAULT))
 		return true;
@@ -272,7 +273,7 @@ int nested_events(struct vcpu *vcpu, bool *immediate)
 	struct l2_facts f;
 
 	settle(vcpu);
-	gather(vcpu, &f);
+	gather_facts(vcpu, &f);
 	switch (due_first(&f)) {
 	case DUE_SIPI: return nested_reflect_as(vcpu, EXIT_SIPI, 0, lapic_take_sipi(vcpu));
 	case DUE_INIT: lapic_take_init(vcpu); return nested_reflect_as(vcpu, EXIT_INIT, 0, 0);

@@ -17,18 +17,18 @@
 #include "nested/internal.h"
 #include "pc/irqchip.h"
 
-static struct vmx_caps offered; /* on this processor, to a vCPU with every CPUID feature */
+static struct vmx_caps offered_to_all; /* on this processor, to a vCPU with every CPUID feature */
 
 /* KVM_GET_MSRS on the device gets the capability MSRs of a vCPU with every CPUID feature. */
 int nested_feature_msr(u32 index, u64 *value)
 {
-	return caps_get(&offered, index, value) ? 0 : -EINVAL;
+	return caps_get(&offered_to_all, index, value) ? 0 : -EINVAL;
 }
 
 void nested_setup(void)
 {
 	current_global_init();
-	caps_offer(&hw_caps, &offered);
+	caps_offer(&hw_caps, &offered_to_all);
 	shadow_global_init();
 }
 
@@ -40,7 +40,7 @@ static struct nested *nested_alloc(struct vcpu *vcpu)
 
 	if (!n)
 		return NULL;
-	n->wanted = offered;
+	n->wanted = offered_to_all;
 	n->vmxon_ptr = NO_GPA;
 	n->vmcs12_ptr = NO_GPA;
 	n->apic_stands_in = NO_GPA;
@@ -251,7 +251,7 @@ int nested_msr_get(struct vcpu *vcpu, u32 msr, u64 *value, bool host)
 	if (caps_get(&n->caps, msr, value))
 		return 0;
 	*value = 0; /* as does one that userspace has taken away by setting another */
-	return host && caps_get(&offered, msr, &there) ? 0 : -EINVAL;
+	return host && caps_get(&offered_to_all, msr, &there) ? 0 : -EINVAL;
 }
 
 int nested_msr_set(struct vcpu *vcpu, u32 msr, u64 value, bool host)
@@ -270,12 +270,12 @@ int nested_msr_set(struct vcpu *vcpu, u32 msr, u64 value, bool host)
 		return -EINVAL;
 	if (!caps_get(&n->caps, msr, &now))
 		now = 0;
-	if (now == value && caps_get(&offered, msr, &there))
+	if (now == value && caps_get(&offered_to_all, msr, &there))
 		return 0;
 	/* In VMX operation these MSRs must stay: VMCSs have passed checks that went by them. */
 	if (n->vmxon)
 		return -EINVAL;
-	r = caps_set(&n->wanted, &offered, msr, value);
+	r = caps_set(&n->wanted, &offered_to_all, msr, value);
 	if (!r)
 		refresh_caps(vcpu);
 	return r;

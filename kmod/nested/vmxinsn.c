@@ -68,7 +68,7 @@ static struct vmx_outcome vmx_checked(enum vmx_exit insn, struct insn_ctx *c)
 }
 
 /* The outcome of an operand that cannot be accessed. @r: what gva_*() answered, not 0. */
-static struct vmx_outcome from_gva(struct vcpu *vcpu, int r, const struct x86_fault *fault)
+static struct vmx_outcome outcome_of_gva(struct vcpu *vcpu, int r, const struct x86_fault *fault)
 {
 	switch (r) {
 	case -EFAULT: fault_inject(vcpu, fault); return LEFT;
@@ -244,7 +244,7 @@ int vmx_vmxon(struct vcpu *vcpu)
 		return vmx_finish(vcpu, vmx_checked(EXIT_VMXON, &c));
 	}
 	r = read_operand(vcpu, &pa, sizeof(pa), &fault);
-	return vmx_finish(vcpu, r ? from_gva(vcpu, r, &fault) : do_vmxon(vcpu, pa));
+	return vmx_finish(vcpu, r ? outcome_of_gva(vcpu, r, &fault) : do_vmxon(vcpu, pa));
 }
 
 int vmx_vmxoff(struct vcpu *vcpu)
@@ -324,7 +324,7 @@ static int with_pointer(struct vcpu *vcpu, struct vmx_outcome (*act)(struct vcpu
 	r = read_operand(vcpu, &pa, sizeof(pa), &fault);
 	if (r == EXIT_LATER)
 		return r;
-	o = r ? from_gva(vcpu, r, &fault) : act(vcpu, pa);
+	o = r ? outcome_of_gva(vcpu, r, &fault) : act(vcpu, pa);
 	return o.kind == VMX_LEFT && o.value == EXIT_LATER ? EXIT_LATER : vmx_finish(vcpu, o);
 }
 
@@ -348,7 +348,7 @@ int vmx_vmptrst(struct vcpu *vcpu)
 	r = write_operand(vcpu, &vcpu->nested->vmcs12_ptr, 8, &fault);
 	if (r == EXIT_LATER)
 		return r;
-	return vmx_finish(vcpu, r ? from_gva(vcpu, r, &fault) : SUCCEED);
+	return vmx_finish(vcpu, r ? outcome_of_gva(vcpu, r, &fault) : SUCCEED);
 }
 
 /* --- VMREAD, VMWRITE ---------------------------------------------------- */
@@ -431,7 +431,7 @@ static int vmread_permitted(struct vcpu *vcpu)
 		vcpu->nested->wide_reads++;
 	r = data_write(vcpu, info, vmcs12_get(vmx_accessed(vcpu), f, vmcs_enc_high(c.enc)), &fault);
 	if (r)
-		return vmx_finish(vcpu, from_gva(vcpu, r, &fault));
+		return vmx_finish(vcpu, outcome_of_gva(vcpu, r, &fault));
 	vmx_note_access(vcpu, f, false);
 	return vmx_finish(vcpu, SUCCEED);
 }
@@ -493,7 +493,7 @@ int vmx_vmwrite(struct vcpu *vcpu)
 		return vmx_finish(vcpu, do_vmwrite(vcpu, reg_read(vcpu, INSN_REG2(info)), 0));
 	r = data_read(vcpu, info, &value, &fault);
 	if (r)
-		return vmx_finish(vcpu, from_gva(vcpu, r, &fault));
+		return vmx_finish(vcpu, outcome_of_gva(vcpu, r, &fault));
 	return vmx_finish(vcpu, do_vmwrite(vcpu, reg_read(vcpu, INSN_REG2(info)), value));
 }
 
@@ -583,7 +583,7 @@ static int with_descriptor(struct vcpu *vcpu, enum vmx_exit insn, u32 control,
 		return vmx_finish(vcpu, o);
 	r = read_operand(vcpu, c.desc, sizeof(c.desc), &fault);
 	if (r)
-		return vmx_finish(vcpu, from_gva(vcpu, r, &fault));
+		return vmx_finish(vcpu, outcome_of_gva(vcpu, r, &fault));
 	c.desc_read = true;
 	o = vmx_checked(insn, &c);
 	if (o.kind == VMX_SUCCEED)

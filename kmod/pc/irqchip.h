@@ -34,7 +34,6 @@ void irqchip_release_fds(struct vm *vm);
 /* A LAPIC for a new vCPU of a VM that has an irqchip, as after power-up. 0, -ENOMEM. */
 int lapic_create(struct vcpu *vcpu);
 void lapic_free(struct vcpu *vcpu); /* of a vCPU that was never published */
-void lapic_reset(struct vcpu *vcpu, bool init);
 /* MSR_IA32_APICBASE, kept in vcpu->msrs.apic_base. 0, or 1: #GP. */
 bool lapic_base_ok(const struct vcpu *vcpu, u64 value, bool host);
 int lapic_set_base(struct vcpu *vcpu, u64 value, bool host);

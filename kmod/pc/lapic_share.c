@@ -60,7 +60,7 @@ static void unshare_eoi(struct lapic *lapic)
 	if (!lapic->eoi_shared)
 		return;
 	lapic->eoi_shared = false;
-	/* Where memory has gone the guest can't have cleared the bit: it will write EOI. */
+	/* If the memory is gone the guest cannot have cleared the bit, and will write EOI. */
 	if (mem_read(vcpu->vm, lapic->eoi_addr, &byte, sizeof(byte)))
 		return;
 	if (!(byte & KVM_PV_EOI_ENABLED)) {

@@ -3,7 +3,7 @@
  * The timer of a LAPIC, on a timer of L0. The LAPIC's bus clock is 1 GHz, so
  * that the undivided counter counts nanoseconds.
  *
- * lapic.c starts and stops it in the vCPU's thread; lapic_timer_timer_expired() runs in a
+ * lapic.c starts and stops it in the vCPU's thread; lapic_timer_expired() runs in a
  * hard interrupt. The thread cancels the timer, and so waits for that function,
  * before it changes what both use.
  *
@@ -75,7 +75,7 @@ static void lapic_timer_expire(struct lapic *lapic)
  * Context: a hard interrupt. The vCPU's thread waits for its end, by cancelling
  * the timer, before it changes anything.
  */
-static enum hrtimer_restart lapic_timer_timer_expired(struct hrtimer *timer)
+static enum hrtimer_restart lapic_timer_expired(struct hrtimer *timer)
 {
 	struct lapic *lapic = container_of(timer, struct lapic, timer);
 	u64 next = has_deadline(lapic) ? deadline_ns(lapic) : period_ns(lapic);
@@ -91,7 +91,7 @@ static enum hrtimer_restart lapic_timer_timer_expired(struct hrtimer *timer)
 
 void lapic_timer_init(struct lapic *lapic)
 {
-	hrtimer_setup(&lapic->timer, lapic_timer_timer_expired, CLOCK_MONOTONIC,
+	hrtimer_setup(&lapic->timer, lapic_timer_expired, CLOCK_MONOTONIC,
 		      HRTIMER_MODE_REL_PINNED_HARD);
 }
 

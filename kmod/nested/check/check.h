@@ -61,13 +61,11 @@ struct check {
  */
 const struct check *check_controls(const struct check_ctx *c);
 const struct check *check_host(const struct check_ctx *c);
-const struct check *check_guest_regs(const struct check_ctx *c);     /* 0 */
 const struct check *check_guest_segments(const struct check_ctx *c); /* 0 */
 const struct check *check_guest_flow(const struct check_ctx *c);     /* 0 */
 const struct check *check_guest_nonreg(const struct check_ctx *c);   /* 0 */
 const struct check *check_guest_nmi(const struct check_ctx *c);	     /* 3 */
 const struct check *check_guest_link(const struct check_ctx *c);     /* 4 */
-const struct check *check_guest_pdptes(const struct check_ctx *c);   /* 2 */
 
 /* All guest checks in order; *@qual becomes the exit qualification. */
 const struct check *check_guest(const struct check_ctx *c, u64 *qual);

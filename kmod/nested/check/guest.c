@@ -104,7 +104,7 @@ static bool pdpte_valid(const struct check_ctx *c, int i)
 	return !vmcs12_pae(c->v) || (c->pdpte_readable && pdpte_ok(c->pdpte[i], c->maxphyaddr));
 }
 
-const struct check *check_guest_regs(const struct check_ctx *c)
+static const struct check *check_guest_regs(const struct check_ctx *c)
 {
 	const struct vmcs12 *v = c->v;
 
@@ -144,7 +144,7 @@ const struct check *check_guest_link(const struct check_ctx *c)
 	return NULL;
 }
 
-const struct check *check_guest_pdptes(const struct check_ctx *c)
+static const struct check *check_guest_pdptes(const struct check_ctx *c)
 {
 #include "nested/check/guest_pdptes.def"
 	return NULL;
