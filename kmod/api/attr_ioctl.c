@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Attributes of the device and of a vCPU (KVM_HAS_DEVICE_ATTR and its like), and
- * KVM_CREATE_DEVICE, whose devices there are none of.
+ * KVM_CREATE_DEVICE, which finds no type of device here.
  */
 #include <linux/kvm.h>
 #include <linux/uaccess.h>
@@ -9,8 +9,8 @@
 #include "api/ioctl.h"
 #include "cpu/vcpu.h"
 
-/* Is it that attribute? -EINVAL: flags, of which there are none; -ENXIO: another one. */
-static long is_attr(const struct kvm_device_attr *attr, u32 group, u64 index)
+/* 0 if @attr names attribute @index of @group; -EINVAL: it has flags; -ENXIO: it is another one. */
+static long attr_is(const struct kvm_device_attr *attr, u32 group, u64 index)
 {
 	if (attr->flags)
 		return -EINVAL;
@@ -25,18 +25,15 @@ static u64 __user *value_of(const struct kvm_device_attr *attr)
 
 /* --- the device: what XCR0 can be at most -------------------------------------------- */
 
-/*
- * On KVM this may hold components that a process must ask Linux for. Here there
- * are none of that kind.
- */
+/* On KVM the mask also has components that a process must ask Linux for. abyme offers none. */
 static long sys_has_attr(void *data)
 {
-	return is_attr(data, 0, KVM_X86_XCOMP_GUEST_SUPP);
+	return attr_is(data, 0, KVM_X86_XCOMP_GUEST_SUPP);
 }
 
 static long sys_get_attr(void *data)
 {
-	long r = is_attr(data, 0, KVM_X86_XCOMP_GUEST_SUPP);
+	long r = attr_is(data, 0, KVM_X86_XCOMP_GUEST_SUPP);
 
 	if (r)
 		return r;
@@ -47,12 +44,12 @@ static long sys_get_attr(void *data)
 
 static long vcpu_has_attr(struct vcpu *vcpu, void *data)
 {
-	return is_attr(data, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET);
+	return attr_is(data, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET);
 }
 
 static long vcpu_get_attr(struct vcpu *vcpu, void *data)
 {
-	long r = is_attr(data, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET);
+	long r = attr_is(data, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET);
 
 	if (r)
 		return r;
@@ -62,7 +59,7 @@ static long vcpu_get_attr(struct vcpu *vcpu, void *data)
 /* One offset for all vCPUs keeps their TSCs in step; setting TSCs one by one cannot. */
 static long vcpu_set_attr(struct vcpu *vcpu, void *data)
 {
-	long r = is_attr(data, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET);
+	long r = attr_is(data, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET);
 	u64 offset;
 
 	if (r)

@@ -41,7 +41,7 @@ static u64 ept_pages(struct vm *vm)
 	return READ_ONCE(vm->mem.pool.pages);
 }
 
-/* Entries that one hold of memory's lock went through, at most: what others had to wait for. */
+/* The most entries of page tables that were looked at in one hold of vm->mem.lock. */
 static u64 ept_most_steps(struct vm *vm)
 {
 	return READ_ONCE(vm->mem.pool.most_steps);
@@ -59,7 +59,7 @@ static const struct vm_counter {
 };
 
 /* The VM's counter @index, or NULL if the index is one of counters[]. */
-static const struct vm_counter *of_vm(int index)
+static const struct vm_counter *vm_counter_of(int index)
 {
 	return index < (int)ARRAY_SIZE(counters) ? NULL
 						 : &vm_counters[index - ARRAY_SIZE(counters)];
@@ -72,8 +72,8 @@ int counters_count(void)
 
 void counter_name(int index, char *name)
 {
-	if (of_vm(index)) {
-		strscpy(name, of_vm(index)->name, COUNTER_NAME_SIZE);
+	if (vm_counter_of(index)) {
+		strscpy(name, vm_counter_of(index)->name, COUNTER_NAME_SIZE);
 		return;
 	}
 	snprintf(name, COUNTER_NAME_SIZE, "%s%s", counters[index].prefix, counters[index].name);
@@ -83,7 +83,7 @@ void counter_name(int index, char *name)
 
 u32 counter_type(int index)
 {
-	return of_vm(index) ? of_vm(index)->type : KVM_STATS_TYPE_CUMULATIVE;
+	return vm_counter_of(index) ? vm_counter_of(index)->type : KVM_STATS_TYPE_CUMULATIVE;
 }
 
 /* READ_ONCE, as the vCPU's thread counts on meanwhile. */
@@ -97,9 +97,9 @@ u64 counter_value(struct vm *vm, struct vcpu *vcpu, int index)
 	u64 sum = 0;
 	int i;
 
-	/* A VM's own are in a vCPU's statistics as well: both have the same descriptors. */
-	if (of_vm(index))
-		return of_vm(index)->value(vm);
+	/* Statistics of a vCPU have the VM's own counters, too, as the descriptors are the same. */
+	if (vm_counter_of(index))
+		return vm_counter_of(index)->value(vm);
 	if (vcpu)
 		return vcpu_value(vcpu, index);
 	vm_for_each_vcpu(vm, i, vcpu)

@@ -17,7 +17,7 @@ int counters_count(void);
 void counter_name(int index, char *name);
 /* KVM_STATS_TYPE_*: whether it rises only. */
 u32 counter_type(int index);
-/* The value of @vcpu's, or, if that is NULL, the sum over @vm's vCPUs. Any context, no lock. */
+/* @vcpu's value; if @vcpu is NULL the sum over @vm's vCPUs. Any context, no lock. */
 u64 counter_value(struct vm *vm, struct vcpu *vcpu, int index);
 
 #endif

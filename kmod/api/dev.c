@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/abyme: the system ioctls. Who may open it is the node's
- * mode. No row, no ioctl: -ENOTTY. Tour, stop 2.
+ * /dev/abyme: the system ioctls. The mode of the node says who may open it. An
+ * ioctl without a row answers -ENOTTY. Tour, stop 2.
  */
 
 #include <linux/kvm.h>
@@ -50,7 +50,7 @@ static long dev_call(const struct ioctl_row *row, void *unused, void *data, unsi
 	return data ? row->sys(data) : row->sys_arg(arg);
 }
 
-/* No lock: what is asked here is the processor's and the module's, and does not change. */
+/* No lock is taken: answers are about the processor and the module, and do not change. */
 static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	const struct ioctl_row *row = ioctl_find(tables, cmd);

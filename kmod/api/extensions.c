@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_CHECK_EXTENSION: what is offered, as one table. What has no row answers
- * 0: nothing is announced that does not work. Tour, stop 2.
+ * KVM_CHECK_EXTENSION: one table of what is offered. An extension without a row
+ * answers 0. No row announces what does not work. Tour, stop 2.
  */
 
 #include <linux/cpumask.h>
@@ -28,8 +28,8 @@ static bool has_xsave(void)
 }
 
 /*
- * What a value means is the API's: 1: it is there; else a limit, a set of flags, or a size in
- * bytes.
+ * The KVM API says what the values mean: 1 that the extension is there, others a limit, a set of
+ * flags, or a size in bytes.
  */
 static const struct extension extensions[] = {
 	{ KVM_CAP_IRQCHIP, 1 },
@@ -64,7 +64,7 @@ static const struct extension extensions[] = {
 	{ KVM_CAP_MP_STATE, 1 },
 	/* Guest memory may be swapped, ballooned and moved: an MMU notifier tells of it. */
 	{ KVM_CAP_SYNC_MMU, 1 },
-	/* Faults of early KVMs that never were here; QEMU asks all the same. */
+	/* Say that faults of early KVMs are mended. abyme never had them, and QEMU asks. */
 	{ KVM_CAP_DESTROY_MEMORY_REGION_WORKS, 1 },
 	{ KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, 1 },
 	{ KVM_CAP_READONLY_MEM, 1 },

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * CPUID, MSRs, FPU and clocks: what a vCPU is given, and what it could be. The
- * tables are in cpu/; here arguments are copied and checked. Above each
- * handler is what may surprise; docs/abyme.4 has every errno.
+ * Ioctls about CPUID, MSRs, FPU and clocks: those that set them for a vCPU, and
+ * those that say what can be set. The tables are in cpu/; here arguments are
+ * copied and checked. docs/abyme.4 has every errno.
  *
  * Context: handlers of vCPUs are called with it locked and loaded.
  */
@@ -36,7 +36,7 @@ static long sys_get_supported_cpuid(unsigned long arg)
 		return -EFAULT;
 	if (!head.nent)
 		return -E2BIG;
-	/* A large .nent of the caller's is no reason to take as much memory. */
+	/* The caller's .nent may be large: no more memory is taken than entries can be filled. */
 	count = min_t(u32, head.nent, CPUID_MAX_ENTRIES);
 	entries = kvcalloc(count, sizeof(*entries), GFP_KERNEL);
 	if (!entries)
@@ -143,8 +143,8 @@ static long vcpu_get_cpuid2(struct vcpu *vcpu, unsigned long arg)
 /* --- MSRs --------------------------------------------------------------- */
 
 /*
- * For msr_io(): an MSR as userspace may read and write it, which is not held to what the
- * guest is: it sets what the guest only can read. Return: 0, or what ends the list.
+ * For msr_io(): reads an MSR for userspace, which may also write MSRs that a guest can only read.
+ * Return: 0; else the list ends here.
  */
 static int get_one(struct vcpu *vcpu, struct kvm_msr_entry *e)
 {
@@ -156,7 +156,7 @@ static int set_one(struct vcpu *vcpu, struct kvm_msr_entry *e)
 	return msr_write(vcpu, e->index, true, e->data);
 }
 
-/* Of the device, without a vCPU: what VMX capabilities and the like a new one would have. */
+/* For msr_io() on the device: the capabilities that a new vCPU would have. */
 static int feature_one(struct vcpu *vcpu, struct kvm_msr_entry *e)
 {
 	return msr_feature(e->index, &e->data);
@@ -177,7 +177,7 @@ static long msr_io(struct vcpu *vcpu, struct kvm_msrs __user *user,
 	entries = memdup_user(user->entries, head.nmsrs * sizeof(*entries));
 	if (IS_ERR(entries))
 		return PTR_ERR(entries);
-	/* What failed is the entry of the number returned: no error says which, or why. */
+	/* The number returned is the index of the entry that failed. Nothing says why it did. */
 	while (done < head.nmsrs && !one(vcpu, &entries[done]))
 		done++;
 	if (write_back && copy_to_user(user->entries, entries, head.nmsrs * sizeof(*entries)))
@@ -270,7 +270,7 @@ static long vcpu_set_mce(struct vcpu *vcpu, void *data)
 
 /* --- FPU ---------------------------------------------------------------- */
 
-/* KVM_GET_FPU: x87 and SSE, of what may be much more state. No errors. */
+/* KVM_GET_FPU: only the x87 and SSE parts of the state. No errors. */
 static long vcpu_get_fpu(struct vcpu *vcpu, void *data)
 {
 	fpu_get_legacy(vcpu, data);
@@ -319,7 +319,7 @@ static long vcpu_set_xcrs(struct vcpu *vcpu, void *data)
 
 	if (!fpu_supported_xcr0() || xcrs->nr_xcrs > KVM_MAX_XCRS || xcrs->flags)
 		return -EINVAL;
-	/* There is one such register, so that the first entry for it is all there is to set. */
+	/* XCR0 is the only such register: the first entry for it is set. */
 	for (i = 0; i < xcrs->nr_xcrs; i++)
 		if (xcrs->xcrs[i].xcr == 0)
 			return fpu_set_xcr(vcpu, 0, xcrs->xcrs[i].value) ? -EINVAL : 0;

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How an ioctl finds its row, and its argument the way into the kernel and back.
- * dev.c, vm_ioctl.c and vcpu_ioctl.c call this. Tour, stop 2.
+ * Finds an ioctl's row, and copies its argument into the kernel and back. dev.c,
+ * vm_ioctl.c and vcpu_ioctl.c call this. Tour, stop 2.
  */
 #include "api/ioctl.h"
 
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-/* In bytes. Only pages of registers (XSAVE, LAPIC, a chip) are larger. */
+/* Arguments up to so many bytes are copied to the stack. XSAVE, LAPIC and chips are larger. */
 #define SMALL 512
 
-/*
- * Linear: the tables are short, and the ioctl that matters, KVM_RUN, comes
- * first in its own.
- */
+/* A linear search: the tables are short, and KVM_RUN, the one that matters, is the first row. */
 const struct ioctl_row *ioctl_find(const struct ioctl_row *const *tables, unsigned int cmd)
 {
 	const struct ioctl_row *row;
@@ -27,8 +24,8 @@ const struct ioctl_row *ioctl_find(const struct ioctl_row *const *tables, unsign
 }
 
 /*
- * Userspace's memory is touched without any lock of ours: a page of it may be
- * long in coming (userfaultfd). Not inlined, as KVM_RUN needs no such stack.
+ * Userspace's memory is accessed without a lock held, since a page of it may take long to come
+ * (userfaultfd). Not inlined, so that KVM_RUN does not have the copy on its stack.
  */
 static noinline long call_with_copy(const struct ioctl_row *row, void *object, unsigned long arg,
 				    ioctl_caller *call)

@@ -35,8 +35,9 @@ struct ioctl_row {
 };
 
 /*
- * Flags: a vCPU that runs is not waited for; -EINVAL if it has no LAPIC, whatever the argument;
- * on a VM: not only for the process whose memory the VM has.
+ * IOCTL_UNLOCKED: does not take the vCPU's lock, so does not wait until it has run. IOCTL_LAPIC:
+ * -EINVAL if the vCPU has no LAPIC. IOCTL_ANYBODY, of a VM: any process may call it, not only the
+ * one whose memory the VM has.
  */
 #define IOCTL_UNLOCKED BIT(0)
 #define IOCTL_LAPIC BIT(1)
@@ -51,7 +52,7 @@ struct ioctl_row {
 	{                                                                                \
 		.cmd = (command), .shape = (command), .flags = (bits), .KIND = (handler) \
 	}
-/* For a command whose number does not tell what it does; @like is the one that would. */
+/* For a command whose number does not have the argument's direction and size, as @like does. */
 #define IOCTL_LIKE(KIND, command, like, handler)                     \
 	{                                                            \
 		.cmd = (command), .shape = (like), .KIND = (handler) \
@@ -64,7 +65,7 @@ struct ioctl_row {
 /* @tables: ends with NULL. Return: the row of @cmd, or NULL: -ENOTTY. */
 const struct ioctl_row *ioctl_find(const struct ioctl_row *const *tables, unsigned int cmd);
 
-/* Calls the handler of a row with what @object is; @data is NULL for a row without a copy. */
+/* Calls a row's handler with @object cast to its kind. @data is NULL for a row without a copy. */
 typedef long ioctl_caller(const struct ioctl_row *row, void *object, void *data, unsigned long arg);
 
 /*

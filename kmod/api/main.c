@@ -29,14 +29,14 @@ MODULE_PARM_DESC(
 	devname,
 	"name of the device node in /dev (\"kvm\" serves clients that know no other, where kvm.ko is absent)");
 
-/* The udev rule gives it to the group kvm; until that ran it is root's. */
+/* The udev rule gives the node to the group kvm; until it has run only root may open it. */
 static struct miscdevice device = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.mode = 0660,
 	.fops = &dev_fops,
 };
 
-/* Takes back what would outlive the module. No VM is left: they hold references to it. */
+/* Undoes what would outlive the module. No VM is left, as each holds a reference to the module. */
 static void abyme_teardown(void)
 {
 	vmxop_teardown();
@@ -45,8 +45,8 @@ static void abyme_teardown(void)
 }
 
 /*
- * What may refuse comes first, then what cannot fail, then the device node, by
- * which users come in.
+ * First comes what may refuse to load, then what cannot fail, and the device node last, as users
+ * come in by it.
  */
 static int __init abyme_init(void)
 {

@@ -25,7 +25,7 @@ static void get_exception(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 	struct vcpu_inject *in = &vcpu->inject;
 	u8 vector = in->exception.vector;
 
-	/* Without that capability userspace would lose the payload: it takes effect now. */
+	/* Without KVM_CAP_EXCEPTION_PAYLOAD userspace cannot save the payload: it takes effect now. */
 	if (in->exception.pending && in->exception.has_payload && !vcpu->vm->exception_payload) {
 		if (vector == VEC_PF)
 			vcpu->cr2 = in->exception.payload;
@@ -33,7 +33,7 @@ static void get_exception(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 			debug_deliver_payload(vcpu, in->exception.payload);
 		in->exception.has_payload = false;
 	}
-	/* INT3 and INTO have a length, which has no place here: they are executed again instead. */
+	/* INT3 and INTO need a length, which cannot be saved here: they are executed again instead. */
 	if (vector != VEC_BP && vector != VEC_OF) {
 		e->exception.injected = in->exception.injected;
 		e->exception.pending = in->exception.pending;
@@ -47,7 +47,7 @@ static void get_exception(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 	e->exception_payload = in->exception.payload;
 }
 
-/* The shadow of STI or MOV SS, in which no interrupt comes; of the current VMCS. */
+/* The shadow of STI or MOV SS, in KVM's bits, from the current VMCS. */
 static u8 get_shadow(void)
 {
 	u32 block = vmread(VMCS_GUEST_INTERRUPTIBILITY);
@@ -56,7 +56,7 @@ static u8 get_shadow(void)
 	       (block & IRQBLK_MOV_SS ? KVM_X86_SHADOW_INT_MOV_SS : 0);
 }
 
-/* Takes INIT and SIPI as KVM_RUN would at once, so that the saved state has what they do. */
+/* Acts on INIT and SIPI that wait, as KVM_RUN would: then the saved state has their effect. */
 static void settle_init_sipi(struct vcpu *vcpu)
 {
 	if (vcpu->lapic && lapic_has_events(vcpu) && !nested_holds_init(vcpu))
@@ -77,7 +77,7 @@ static void take_due_trap(struct vcpu *vcpu)
 		return;
 	if (in->exception.pending || in->exception.injected || vcpu->debug.control)
 		return;
-	/* In MOV SS' shadow it waits for the next instruction. */
+	/* In the shadow of MOV SS the trap waits for the next instruction. */
 	if (vmread(VMCS_GUEST_INTERRUPTIBILITY) & IRQBLK_MOV_SS)
 		return;
 	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
@@ -103,7 +103,7 @@ void events_get(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 	e->nmi.pending = in->nmi.pending;
 	e->nmi.masked = inject_nmi_masked(vcpu);
 	e->smi.latched_init = lapic_has_init(vcpu);
-	/* Userspace would set it again after the nested state has: it would come twice. */
+	/* The nested state has it, too: if userspace set both, the event would come twice. */
 	if (waits)
 		e->exception.injected = e->nmi.injected = 0;
 	e->sipi_vector = lapic_has_sipi(vcpu) ? lapic_sipi_vector(vcpu) : 0;
@@ -124,7 +124,7 @@ void events_get(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 	 KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM | KVM_VCPUEVENT_VALID_PAYLOAD | \
 	 KVM_VCPUEVENT_VALID_TRIPLE_FAULT)
 
-/* Flags for what was not enabled are refused: the client means something by them. */
+/* A flag of a capability that was not enabled is refused, as the client expects an effect of it. */
 bool events_ok(const struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 {
 	if (e->flags & ~EVENT_FLAGS)
@@ -144,8 +144,8 @@ bool events_ok(const struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 }
 
 /*
- * Pending: DR6 or CR2 do not have the payload yet, and L1 may still intercept it; injected: they
- * have, and nobody intercepts it any more. Without the capability all are the latter.
+ * A pending exception has not written its payload to DR6 or CR2 yet, and L1 may still intercept it.
+ * An injected one has, and nobody intercepts it. Without the capability every one is injected.
  */
 static void set_exception(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 {
@@ -267,7 +267,7 @@ static long vcpu_set_mp_state(struct vcpu *vcpu, void *data)
 		break;
 	default: return -EINVAL;
 	}
-	/* It is what INIT leaves, with a SIPI latched that the next KVM_RUN takes. */
+	/* SIPI_RECEIVED is the state after an INIT, with a SIPI that the next KVM_RUN takes. */
 	if (wanted == KVM_MP_STATE_SIPI_RECEIVED)
 		wanted = KVM_MP_STATE_INIT_RECEIVED;
 	r = nested_set_mp_state(vcpu, wanted);

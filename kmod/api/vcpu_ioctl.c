@@ -120,7 +120,7 @@ static long get_nested_state(struct vcpu *vcpu, unsigned long arg)
 	return r < 0 ? r : 0;
 }
 
-/* KVM_SET_NESTED_STATE is copied where it is judged: what follows depends on the header. */
+/* KVM_SET_NESTED_STATE: nested/ copies the state, as the header says what follows it. */
 static long set_nested_state(struct vcpu *vcpu, unsigned long arg)
 {
 	return nested_state_set(vcpu, (void __user *)arg);
@@ -204,7 +204,7 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return -EIO;
 	if (!row)
 		return -ENOTTY;
-	/* A vCPU has its LAPIC from before its fd until its end. */
+	/* No lock is needed: .lapic is set before the fd exists, and stays. */
 	if ((row->flags & IOCTL_LAPIC) && !vcpu->lapic)
 		return -EINVAL;
 	return ioctl_call(row, vcpu, arg, vcpu_call);
@@ -227,14 +227,14 @@ static const struct vm_operations_struct vcpu_vm_ops = {
 	.fault = vcpu_fault,
 };
 
-/* Any size goes: what is behind the three pages is a SIGBUS to touch. */
+/* A mapping may have any size. An access behind the three pages is a SIGBUS. */
 static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	vma->vm_ops = &vcpu_vm_ops;
 	return 0;
 }
 
-/* The vCPU stays one of its VM, and is freed with it: others may send it interrupts. */
+/* The vCPU stays in its VM until the VM is freed, as others may send it interrupts. */
 static int vcpu_release(struct inode *inode, struct file *file)
 {
 	struct vcpu *vcpu = file->private_data;

@@ -13,7 +13,7 @@ int state_from_run(struct vcpu *vcpu);
 void state_to_run(struct vcpu *vcpu);
 
 void events_get(struct vcpu *vcpu, struct kvm_vcpu_events *e);
-/* Would events_set() take them? */
+/* Would events_set() accept @e? */
 bool events_ok(const struct vcpu *vcpu, const struct kvm_vcpu_events *e);
 /* 0, -EINVAL: nothing was set. */
 int events_set(struct vcpu *vcpu, const struct kvm_vcpu_events *e);

@@ -4,7 +4,7 @@
  * kvm_run (KVM_CAP_SYNC_REGS).
  *
  * What a reader must know: while L2 runs these are L2's registers, as on KVM.
- * What userspace sets of them no check has seen, which .l2_by_user notes.
+ * .l2_by_user notes that userspace has set some, which have passed no check.
  *
  * Context: vCPU locked and loaded.
  */
@@ -57,10 +57,7 @@ static void regs_get(struct vcpu *vcpu, struct kvm_regs *out)
 	};
 }
 
-/*
- * Nothing in here can fail. RFLAGS' bit 1 is always 1, as an entry with it clear is refused, and
- * that would be the user's error made L0's.
- */
+/* Cannot fail. Bit 1 of RFLAGS is set whatever userspace says, as an entry without it fails. */
 static void regs_put(struct vcpu *vcpu, const struct kvm_regs *in)
 {
 	unsigned long *gpr = vcpu->gpr;
@@ -107,7 +104,7 @@ static long vcpu_set_regs(struct vcpu *vcpu, void *data)
 /* struct kvm_sregs2 begins as struct kvm_sregs does, up to .apic_base. */
 static_assert(offsetof(struct kvm_sregs, apic_base) == offsetof(struct kvm_sregs2, apic_base));
 
-/* All but what differs: the queued interrupt of the first version, the PDPTEs of the second. */
+/* Both versions, without the first one's queued interrupt and the second one's PDPTEs. */
 static void sregs_get_common(struct vcpu *vcpu, struct kvm_sregs2 *out)
 {
 	memset(out, 0, sizeof(*out));
@@ -125,7 +122,7 @@ static void sregs_get_common(struct vcpu *vcpu, struct kvm_sregs2 *out)
 	out->cr2 = vcpu->cr2;
 	out->cr3 = vcpu_cr3(vcpu);
 	out->cr4 = vcpu_cr4(vcpu);
-	/* Without a LAPIC in the kernel TPR is userspace's, and here by way of kvm_run. */
+	/* Without a LAPIC in the kernel userspace has the TPR, and tells it by kvm_run. */
 	out->cr8 = vcpu->lapic ? lapic_get_tpr(vcpu) : vcpu->run->cr8;
 	out->efer = vcpu->efer;
 	out->apic_base = vcpu->msrs.apic_base;
@@ -156,7 +153,7 @@ static bool sregs_ok(struct vcpu *vcpu, const struct kvm_sregs2 *in)
 	return nested_cr0_valid(vcpu, in->cr0) && nested_cr4_valid(vcpu, in->cr4);
 }
 
-/* Comes before the control registers, as setting those puts right what they imply. */
+/* Comes before the control registers: setting these changes TR if long mode demands it. */
 static void sregs_set_segments(struct vcpu *vcpu, const struct kvm_sregs2 *in)
 {
 	vcpu_set_segment(vcpu, SEG_CS, &in->cs);
@@ -171,7 +168,7 @@ static void sregs_set_segments(struct vcpu *vcpu, const struct kvm_sregs2 *in)
 	segments_set_idtr(&in->idt);
 }
 
-/* A client that resets a sleeping machine may leave it to KVM to wake the first CPU. */
+/* Some clients that reset a sleeping machine rely on KVM_SET_SREGS to wake the first CPU. */
 static void wake_at_reset_vector(struct vcpu *vcpu, const struct kvm_sregs2 *in)
 {
 	if (vcpu->id == vcpu->vm->bsp_id && vcpu_rip(vcpu) == 0xfff0 && in->cs.selector == 0xf000 &&
@@ -199,7 +196,7 @@ static int sregs_set_common(struct vcpu *vcpu, const struct kvm_sregs2 *in)
 	regs_set_efer(vcpu, in->efer);
 	regs_set_cr0(vcpu, in->cr0);
 	wake_at_reset_vector(vcpu, in);
-	/* Translations of the old CR3 and CR4 are not the guest's to flush: it did not write them. */
+	/* The guest does not flush translations of the old CR3 and CR4, as it has not written them. */
 	vcpu_request(vcpu, REQ_TLB_FLUSH);
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
@@ -210,7 +207,7 @@ static bool sregs_pae(const struct kvm_sregs2 *in)
 	return pae_paging(in->cr0, in->cr4, in->efer);
 }
 
-/* The first version has one more thing: the interrupt that is on its way in, as a bitmap. */
+/* The first version also has the interrupt in delivery, as a bitmap of vectors. */
 static void sregs_get(struct vcpu *vcpu, struct kvm_sregs *out)
 {
 	int irq = inject_irq_vector(vcpu, nested_state_has_irq(vcpu));
@@ -223,7 +220,7 @@ static void sregs_get(struct vcpu *vcpu, struct kvm_sregs *out)
 		out->interrupt_bitmap[irq / 64] |= BIT_ULL(irq % 64);
 }
 
-/* At most one interrupt can be on its way: of several the lowest, as on KVM. */
+/* At most one interrupt can be in delivery: if several are set the lowest counts, as on KVM. */
 static void set_injected_irq(struct vcpu *vcpu, const struct kvm_sregs *in)
 {
 	int i;
@@ -386,8 +383,8 @@ static long vcpu_translate(struct vcpu *vcpu, void *data)
 #define REG_MSR (KVM_REG_X86 | KVM_REG_SIZE_U64 | 2ull << 32) /* and the MSR's index */
 #define REG_SSP (KVM_REG_X86 | KVM_REG_SIZE_U64 | 3ull << 32)
 
-/* SSP is what no other request has, and it is there with shadow stacks. 0, -EINVAL. */
-static int read_reg(struct vcpu *vcpu, u64 id, u64 *value)
+/* MSRs, and SSP, which only these requests have, for a guest with shadow stacks. 0, -EINVAL. */
+static int one_reg_read(struct vcpu *vcpu, u64 id, u64 *value)
 {
 	if (upper_32_bits(id) == upper_32_bits(REG_MSR))
 		return msr_read(vcpu, id, true, value) ? -EINVAL : 0;
@@ -397,7 +394,7 @@ static int read_reg(struct vcpu *vcpu, u64 id, u64 *value)
 	return 0;
 }
 
-static int write_reg(struct vcpu *vcpu, u64 id, u64 value)
+static int one_reg_write(struct vcpu *vcpu, u64 id, u64 value)
 {
 	if (upper_32_bits(id) == upper_32_bits(REG_MSR))
 		return msr_write(vcpu, id, true, value) ? -EINVAL : 0;
@@ -413,7 +410,7 @@ static long vcpu_get_one_reg(struct vcpu *vcpu, void *data)
 	u64 value;
 	int r;
 
-	r = read_reg(vcpu, reg->id, &value);
+	r = one_reg_read(vcpu, reg->id, &value);
 	if (r)
 		return r;
 	return put_user(value, (u64 __user *)u64_to_user_ptr(reg->addr));
@@ -427,7 +424,7 @@ static long vcpu_set_one_reg(struct vcpu *vcpu, void *data)
 
 	if (get_user(value, (u64 __user *)u64_to_user_ptr(reg->addr)))
 		return -EFAULT;
-	return write_reg(vcpu, reg->id, value);
+	return one_reg_write(vcpu, reg->id, value);
 }
 
 /* KVM_GET_REG_LIST: those that are no MSRs. -EFAULT; -E2BIG with .n set: too little room. */

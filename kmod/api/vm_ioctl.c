@@ -34,11 +34,11 @@ static long set_boot_cpu_id(struct vm *vm, unsigned long arg)
 }
 
 /*
- * What enable_cap() has for each capability. Context of all of them: vm->lock held. -EINVAL:
- * unknown flags, or what the comment says.
+ * The functions below carry out KVM_ENABLE_CAP, one for each capability. Context of all: vm->lock
+ * held. -EINVAL: unknown flags, or what the comment says.
  *
- * The first two of the dirty log: KVM_GET_DIRTY_LOG leaves pages writable, and
- * KVM_CLEAR_DIRTY_LOG protects them; all pages are dirty at first, which needs the other.
+ * This one has two flags: KVM_GET_DIRTY_LOG leaves pages writable, and KVM_CLEAR_DIRTY_LOG
+ * protects them; all pages count as dirty at first, which needs the other flag.
  */
 static long enable_dirty_protect(struct vm *vm, u64 flags)
 {
@@ -95,7 +95,7 @@ static long limit_vcpu_ids(struct vm *vm, u64 limit)
 	return 0;
 }
 
-/* What needs no check. A vCPU that runs sees it at its next exit, at the latest. */
+/* For capabilities that any value may enable. A vCPU that runs sees it after its next exit. */
 static long enable_switch(bool *what, u64 on)
 {
 	*what = on;

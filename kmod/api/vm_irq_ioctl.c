@@ -186,7 +186,7 @@ static long vm_irq_line(struct vm *vm, void *data)
 	return 0;
 }
 
-/* Makes of @irqchip a route to a pin. 0 or -EINVAL. */
+/* Fills *@route with the pin that @irqchip names. 0 or -EINVAL. */
 static int chip_route(struct route *route, const struct kvm_irq_routing_irqchip *irqchip)
 {
 	u32 pin = irqchip->pin, limit = PIC_PINS / 2;
@@ -202,7 +202,7 @@ static int chip_route(struct route *route, const struct kvm_irq_routing_irqchip 
 	return 0;
 }
 
-/* With 32-bit IDs the high half of an MSI's address is the rest of the ID, but for its low byte. */
+/* With 32-bit IDs bits 31:8 of an MSI's upper address are those of the ID, and 7:0 must be 0. */
 static bool msi_valid(const struct irqchip *chip, u32 address_hi)
 {
 	return !chip->vm->x2apic_ids || !(address_hi & 0xff);
@@ -213,7 +213,7 @@ static u64 msi_addr(u32 low, u32 high)
 	return low | (u64)high << 32;
 }
 
-/* Makes of @entry a route. 0 or -EINVAL. */
+/* Fills *@route with what @entry says. 0 or -EINVAL. */
 static int make_route(struct irqchip *chip, struct route *route,
 		      const struct kvm_irq_routing_entry *entry)
 {
@@ -442,12 +442,12 @@ static long vcpu_nmi(struct vcpu *vcpu, unsigned long arg)
 const struct ioctl_row irq_vm_ioctls[] = {
 	IOCTL_ARG(vm, KVM_CREATE_IRQCHIP, vm_create_irqchip),
 	IOCTL(vm, KVM_GET_IRQCHIP, vm_get_irqchip),
-	/* Its number says that it reads; so it has been since it came to the API. */
+	/* The command's number says that it reads. That was a slip in the API. */
 	IOCTL_LIKE(vm, KVM_SET_IRQCHIP, _IOW(KVMIO, 0x63, struct kvm_irqchip), vm_set_irqchip),
 	IOCTL(vm, KVM_CREATE_PIT2, vm_create_pit2),
 	IOCTL(vm, KVM_GET_PIT2, vm_get_pit2),
 	IOCTL(vm, KVM_SET_PIT2, vm_set_pit2),
-	/* Its number knows of no argument. */
+	/* The command's number says that there is no argument. */
 	IOCTL_LIKE(vm, KVM_REINJECT_CONTROL, _IOW(KVMIO, 0x71, struct kvm_reinject_control),
 		   vm_reinject_control),
 	IOCTL(vm, KVM_IRQ_LINE, vm_irq_line),

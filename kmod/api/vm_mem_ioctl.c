@@ -24,7 +24,7 @@ static long vm_get_dirty_log(struct vm *vm, void *data)
 	return mem_get_dirty_log(vm, data);
 }
 
-/* KVM_CLEAR_DIRTY_LOG. As above; -EINVAL also: pages not in the slot, or no whole words. */
+/* KVM_CLEAR_DIRTY_LOG. These errors; -EINVAL also: pages not in the slot, or not whole words. */
 static long vm_clear_dirty_log(struct vm *vm, void *data)
 {
 	return mem_clear_dirty_log(vm, data);
@@ -46,8 +46,8 @@ static long vm_set_tss_addr(struct vm *vm, unsigned long addr)
 }
 
 /*
- * KVM_SET_IDENTITY_MAP_ADDR: the same for the page table of a guest without
- * paging. -EINVAL: there are vCPUs already.
+ * KVM_SET_IDENTITY_MAP_ADDR: where the page table of a guest without paging might go, which
+ * unrestricted guest does not need either. -EINVAL: there are vCPUs already.
  */
 static long vm_set_identity_map_addr(struct vm *vm, void *data)
 {
@@ -65,7 +65,7 @@ static long vm_set_identity_map_addr(struct vm *vm, void *data)
 const struct ioctl_row mem_vm_ioctls[] = {
 	IOCTL(vm, KVM_SET_USER_MEMORY_REGION, vm_set_user_memory_region),
 	IOCTL(vm, KVM_GET_DIRTY_LOG, vm_get_dirty_log),
-	/* By its number it would write the structure back, which has nothing new in it. */
+	/* The command's number has the structure written back, but nothing in it changes. */
 	IOCTL_LIKE(vm, KVM_CLEAR_DIRTY_LOG, _IOW(KVMIO, 0xc0, struct kvm_clear_dirty_log),
 		   vm_clear_dirty_log),
 	IOCTL_ARG(vm, KVM_SET_TSS_ADDR, vm_set_tss_addr),

@@ -12,14 +12,14 @@ enum cet_msr {
 	CETM_PL0_SSP,
 	CETM_PL1_SSP,
 	CETM_PL2_SSP,
-	NR_CETM_HOST_FIXED, /* the host has no use for those above: they do not change there */
+	NR_CETM_HOST_FIXED, /* the host does not use those above: it has the same value on all CPUs */
 	CETM_PL3_SSP = NR_CETM_HOST_FIXED,
 	CETM_U_CET,
 	NR_CETM,
 };
 
 struct vcpu_cet {
-	u64 msr[NR_CETM]; /* L1's and L2's alike */
+	u64 msr[NR_CETM]; /* one value for L1 and L2: entries and exits do not change these MSRs */
 	u64 host[NR_CETM];
 	bool live; /* from fpu_enter() to fpu_exit(): the processor has them, .msr is old */
 	bool used; /* one of the VMCS' three has ever been other than 0, in vmcs01 or vmcs02 */
@@ -32,7 +32,7 @@ void cet_enter(struct vcpu *vcpu);
 void cet_exit(struct vcpu *vcpu);
 /* INIT and power-up: the current VMCS' S_CET, SSP and SSP table; the others are in struct vcpu. */
 void cet_reset_vmcs(void);
-/* Do calls and jumps of the guest's, at its CPL, do more than without CET? */
+/* Is CET on for the guest at its CPL, so that calls and jumps do more than the emulator does? */
 bool cet_active(struct vcpu *vcpu);
 
 /* SSP of the guest that runs. Set: 0, or -EINVAL. */

@@ -6,9 +6,9 @@
  * Ioctls and handlers of the TSC's MSRs come here, and vcpu.c whenever a vCPU
  * comes to another CPU.
  *
- * What a reader must know: guest TSC = host TSC * ratio + offset. All that is
- * ever computed is the offset; the VMCS gets it when clock_write_vmcs() is
- * called, on top of it what L1 adds for L2.
+ * What a reader must know: guest TSC = host TSC * ratio + offset. Whatever sets
+ * the TSC computes a new offset. clock_write_vmcs() writes it to the VMCS, for L2
+ * with what L1 adds to it.
  */
 #include <linux/ktime.h>
 #include <linux/kvm_para.h>
@@ -17,7 +17,6 @@
 
 #include "compat/compat.h"
 #include "cpu/clock.h"
-#include "cpu/pvclock.h"
 #include "cpu/vcpu.h"
 #include "cpu/vmcs01.h"
 #include "hw/caps.h"
@@ -128,7 +127,7 @@ static u64 ticks_in(u64 ns, u32 khz)
 }
 
 /* Is @value about what the VM's TSCs are now, that is, within a second of it? */
-static bool in_step(const struct vm_clock *c, u64 value, u32 khz, u64 now_ns)
+static bool tsc_in_step(const struct vm_clock *c, u64 value, u32 khz, u64 now_ns)
 {
 	u64 second = (u64)khz * 1000;
 	u64 expected = c->last_write_tsc + ticks_in(now_ns - c->last_write_ns, khz);
@@ -138,11 +137,11 @@ static bool in_step(const struct vm_clock *c, u64 value, u32 khz, u64 now_ns)
 	/* Each vCPU begins with 0, and userspace may write 0 to one after the other. */
 	if (!value)
 		return true;
-	/* The first value that userspace sets is a saved VM's, however close to that beginning. */
+	/* The first other value that userspace sets is a saved VM's, even if it is close to 0. */
 	return c->set_by_user && value < expected + second && value + second > expected;
 }
 
-/* Notes what userspace last set a TSC to, for in_step(). Context: vm->clock.lock held. */
+/* Notes what userspace last set a TSC to, for tsc_in_step(). Context: vm->clock.lock held. */
 static void clock_note_write(const struct vcpu *vcpu, u64 offset, u64 value, u64 now_ns)
 {
 	struct vm_clock *c = &vcpu->vm->clock;
@@ -169,7 +168,7 @@ static u64 offset_for(struct vcpu *vcpu, u64 value)
 	u64 offset;
 
 	raw_spin_lock_irqsave(&c->lock, flags);
-	if (in_step(c, value, khz, now_ns)) {
+	if (tsc_in_step(c, value, khz, now_ns)) {
 		offset = c->last_offset;
 	} else {
 		offset = value - clock_scale(rdtsc(), vcpu->clock.tsc_ratio);
@@ -227,7 +226,7 @@ static bool khz_close(u32 a, u32 b)
 	return (u64)diff * 1000000 <= (u64)b * KHZ_TOLERANCE_PPM;
 }
 
-/* Without TSC scaling only the host's own frequency will do, nearly. */
+/* Without TSC scaling @khz must be the host's frequency, within KHZ_TOLERANCE_PPM. */
 int clock_set_khz(struct vcpu *vcpu, u32 khz)
 {
 	struct vcpu_clock *c = &vcpu->clock;
@@ -280,13 +279,13 @@ static void hide_step(struct vm *vm, u64 delta)
 
 static u64 tsc_before;
 
-/* Context of both: one CPU, interrupts off, no vCPU's thread runs. */
+/* Called at a suspend. Context: one CPU, interrupts off, no vCPU's thread runs. */
 static void host_suspends(void)
 {
 	tsc_before = rdtsc();
 }
 
-/* The list needs no lock: one CPU runs, and no vCPU's thread does. */
+/* Called in the same context, so that the list needs no lock. */
 static void host_resumes(void)
 {
 	struct vm_clock *c;
@@ -313,8 +312,8 @@ void clock_teardown(void)
 /* --- a vCPU comes to a CPU ------------------------------------------------ */
 
 /*
- * The offset of a VMCS is written where the VMCS is. Where the host's TSCs
- * differ from CPU to CPU kvmclock has to be made anew as well.
+ * Only here, with the VMCS loaded, can its offset be written. If the host's TSCs differ from CPU
+ * to CPU kvmclock's page must be written anew, too.
  */
 void clock_moved(struct vcpu *vcpu)
 {

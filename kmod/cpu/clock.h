@@ -36,18 +36,18 @@ struct vm_clock {
 struct vcpu_clock {
 	u64 tsc_offset; /* guest TSC = (host TSC * ratio) + offset */
 	u64 tsc_ratio;	/* 48-bit fraction; 1 << 48 when not scaled */
-	/* What L1 adds to that for L2, while L2 runs; else 0 and TSC_RATIO_ONE. */
+	/* While L2 runs, L1's offset and ratio for it; else 0 and TSC_RATIO_ONE. */
 	u64 l2_offset, l2_ratio;
 	u32 tsc_khz; /* the guest's */
 	u64 system_time_msr;
 	u32 version;   /* of the kvmclock page; odd while it's written */
-	bool restored; /* guest memory, restored, has a page with the version to go on from */
-	bool stopped;  /* tell the guest once that it was paused */
+	bool restored; /* the page in guest memory was restored: .version goes on from its own */
+	bool stopped;  /* the guest is to be told, once, that it was paused */
 	u64 steal_time_msr;
 	u64 steal_last;
 };
 
-/* At the module's load and unload: in between a suspend of the host stays hidden. */
+/* At the module's load and unload. Between them guests see nothing of a suspend of the host. */
 void clock_setup(void);
 void clock_teardown(void);
 
@@ -58,10 +58,9 @@ void clock_rebase(struct vm *vm, u64 ns);
 /* Begins in step with the VM's other vCPUs. No VMCS is needed yet. */
 void clock_init_vcpu(struct vcpu *vcpu);
 /*
- * Writes TSC offset and multiplier into the current VMCS, if it has others. A
- * vCPU that comes to a CPU does so wherever it is between L1 and L2: whoever
- * changes .l2_offset or the VMCS calls this afterwards, whatever was written
- * before. vCPU loaded.
+ * Writes TSC offset and multiplier into the current VMCS, if it has others. Whoever changes
+ * .l2_offset, .l2_ratio or the current VMCS calls this afterwards, as the vCPU may have moved to
+ * another CPU, and clock_moved() written to the VMCS, in the middle of that. vCPU loaded.
  */
 void clock_write_vmcs(struct vcpu *vcpu);
 /* The vCPU came to a CPU where it did not run last. Preemption off. */
@@ -99,5 +98,17 @@ void clock_get(struct vm *vm, struct kvm_clock_data *out);
 int clock_set(struct vm *vm, const struct kvm_clock_data *in);
 /* Flags that KVM_GET_CLOCK may set, for KVM_CAP_ADJUST_CLOCK. */
 u32 clock_flags(void);
+
+/* pvclock.c. Does the host's TSC run evenly and alike on all CPUs? Then kvmclock follows it. */
+bool pvclock_stable(void);
+
+/*
+ * Nanoseconds are ((ticks << shift) * mul) >> 32 at @khz; a negative shift
+ * is one to the right.
+ */
+void pvclock_factors(u32 khz, s8 *shift, u32 *mul);
+
+/* kvmclock was @ns at @host_tsc, and goes on from there. False: its TSC is not stable. */
+bool pvclock_base(struct vm *vm, u64 *host_tsc, u64 *ns);
 
 #endif

@@ -188,7 +188,7 @@ static const struct {
 	{ 7, CPUID_REG_EDX, FEATURE(7_EDX, IBT), CR4_CET },
 };
 
-/* The CR4 bits that fault, by @vcpu's table, or, if @vcpu is NULL, by what is supported. */
+/* The CR4 bits that fault, by @vcpu's table; if @vcpu is NULL, by what can be offered. */
 static unsigned long cr4_reserved(struct vcpu *vcpu)
 {
 	u64 allowed = CR4_BASE;
@@ -206,7 +206,7 @@ static unsigned long cr4_reserved(struct vcpu *vcpu)
 	return ~allowed;
 }
 
-/* A guest's addresses cannot be wider than the processor's, which checks and walks them. */
+/* A guest cannot have wider addresses than the processor, which walks the guest's tables. */
 static u32 widest_physical(void)
 {
 	return cpuid_supported_word(0x80000008, 0, CPUID_REG_EAX) & 0xff;
@@ -237,7 +237,7 @@ static u64 cpuid_efer_reserved(struct vcpu *vcpu)
 	return ~allowed;
 }
 
-/* Userspace sets the x87 state of a guest without XSAVE too, so that bit is always there. */
+/* The x87 bit is always set, as userspace sets that state of a guest without XSAVE, too. */
 static u64 xcr0_of(struct vcpu *vcpu)
 {
 	u64 table = cpuid_word(vcpu, 0xd, 0, CPUID_REG_EAX) |
@@ -246,7 +246,7 @@ static u64 xcr0_of(struct vcpu *vcpu)
 	return XCR0_X87 | (table & fpu_supported_xcr0());
 }
 
-/* What handlers ask often is kept beside the table. Context: vCPU locked. */
+/* Computes the members of vcpu->cpuid that handlers ask often. Context: vCPU locked. */
 static void cpuid_derive(struct vcpu *vcpu)
 {
 	struct vcpu_cpuid *c = &vcpu->cpuid;
@@ -294,7 +294,7 @@ void cpuid_get(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries)
 	}
 }
 
-/* Is it the same table, but for what follows from the vCPU's state anyhow? */
+/* Is it the same table, apart from what fill_dynamic() fills in? */
 static bool same_entries(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, int count)
 {
 	struct kvm_cpuid_entry2 a, b;
@@ -364,7 +364,7 @@ static int copy_entries(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entrie
 	return 0;
 }
 
-/* Control registers and vmcs01 follow, and nested/ if VMX came or went. */
+/* Control registers and vmcs01 follow the new table, and so does nested/ if VMX came or went. */
 int cpuid_set(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, int count)
 {
 	int r = check_entries(vcpu, entries, count);

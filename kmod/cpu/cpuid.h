@@ -49,7 +49,7 @@ struct vcpu_cpuid {
 /* Called once, at the module's load, after fpu_setup(). */
 void cpuid_setup(void);
 
-/* The vCPU has no leaf until userspace sets a table, but all that is supported may be set. */
+/* Until userspace sets a table the vCPU has no leaf, but registers may use what is supported. */
 void cpuid_init(struct vcpu *vcpu);
 const struct kvm_cpuid_entry2 *cpuid_find(struct vcpu *vcpu, u32 function, u32 index);
 u32 cpuid_word(struct vcpu *vcpu, u32 function, u32 index, enum cpuid_reg reg); /* 0: none */
@@ -67,7 +67,7 @@ void cpuid_execute(struct vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
 
 /* What this module can offer on this processor; sets *count. 0, -E2BIG. */
 int cpuid_supported(struct kvm_cpuid_entry2 *entries, int *count);
-/* One register of it: the offered features. */
+/* One register of a leaf of cpuid_supported(). */
 u32 cpuid_supported_word(u32 function, u32 index, enum cpuid_reg reg);
 /* The bits of IA32_XSS that a guest may be offered. */
 u64 cpuid_supported_xss(void);

@@ -9,7 +9,7 @@
 #include <linux/build_bug.h>
 #include <asm/cpufeature.h>
 
-/* Of the features that abyme names, the one that Linux has a name of only since 6.6. */
+/* Linux has this name since 6.6 only. */
 #ifndef X86_FEATURE_SHSTK
 #define X86_FEATURE_SHSTK (16 * 32 + 7)
 #endif

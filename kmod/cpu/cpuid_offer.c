@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What can be offered to guests: the processor's CPUID, word for word masked
- * with what a guest may use without L0's knowing more, and what L0 emulates
- * added. KVM_GET_SUPPORTED_CPUID comes here.
+ * What can be offered to guests: each word of the processor's CPUID, masked to
+ * the features that guests can use, together with what L0 emulates.
+ * KVM_GET_SUPPORTED_CPUID comes here.
  *
  * What a reader must know: a feature is offered by being in feature_words[],
  * and only after whatever state it has is switched (fpu.c, msrs.c). Leaves that
@@ -35,16 +35,16 @@
 #define NO_LINUX_WORD (-1)
 
 /*
- * One word of features: what passes from the processor (.pass), what is there
- * anyhow (.always), and the word of boot_cpu_data in which the host's kernel
- * may have dropped some.
+ * One word of features: which are offered if the processor has them (.pass), which on any
+ * processor (.always), and the word of boot_cpu_data in which the host's kernel
+ * may have turned some off.
  */
 struct feature_word {
 	u32 function, index;
 	enum cpuid_reg reg;
 	int linux_word;
 	u32 pass, always;
-	u32 own; /* of .pass: those that a guest can use whatever the host's kernel says of them */
+	u32 own; /* of .pass: offered even if the host's kernel has turned them off for itself */
 };
 
 static const struct feature_word feature_words[] = {
@@ -99,7 +99,7 @@ static const struct feature_word feature_words[] = {
 		  FEATURE(8000_0001_EDX, GBPAGES) | FEATURE(8000_0001_EDX, RDTSCP) |
 		  FEATURE(8000_0001_EDX, LM),
 	  0 },
-	/* The invariant TSC, which Linux has in a word of its own making. */
+	/* The invariant TSC, which Linux keeps in a word that is none of CPUID's. */
 	{ 0x80000007, 0, CPUID_REG_EDX, NO_LINUX_WORD, BIT(8), 0 },
 };
 
@@ -156,7 +156,7 @@ static u32 offer_offered(const struct feature_word *w, u32 host)
 	return bits | w->always;
 }
 
-/* Masks those registers of the leaf that feature_words[] has; the caller clears the others. */
+/* Masks the registers of the leaf that are in feature_words[]. The caller clears the others. */
 static void mask_features(struct kvm_cpuid_entry2 *e)
 {
 	struct kvm_cpuid_entry2 host = *e;
@@ -170,13 +170,13 @@ static void mask_features(struct kvm_cpuid_entry2 *e)
 	}
 }
 
-/* XSAVE's components, kept, as CPUID costs an exit where L0 is virtualised itself. */
+/* XSAVE's components, read once: each CPUID costs an exit where L0 is virtualised itself. */
 static struct xsave_component {
 	u32 size, offset;
 	bool aligned;
 } components[63];
 
-/* CET's MSRs, where a guest can have XSAVES, whether or not the host's kernel moves them so. */
+/* The bits of IA32_XSS that are offered: CET's, even if the host's kernel does not use them. */
 static u64 xss_offered;
 
 u64 cpuid_supported_xss(void)
@@ -226,7 +226,7 @@ u32 cpuid_xsave_size(u64 xfeatures, bool compacted)
 
 static void fill_hypervisor(struct kvm_cpuid_entry2 *e)
 {
-	/* By this name guests take for granted what KVM has: kvmclock, x2APIC without remapping. */
+	/* A guest that sees this name uses what KVM has: kvmclock, x2APIC without remapping. */
 	static const char signature[12] = "KVMKVMKVM";
 
 	e->eax = e->ebx = e->ecx = e->edx = 0;
@@ -270,7 +270,7 @@ static void fill_xsave(struct kvm_cpuid_entry2 *e)
 	}
 }
 
-/* Makes of a leaf of the processor's what a guest sees. Leaves not named here are empty. */
+/* Turns the processor's leaf into what a guest is offered. Leaves not named here become empty. */
 static void offer_filter(struct kvm_cpuid_entry2 *e)
 {
 	switch (e->function) {

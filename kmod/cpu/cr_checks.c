@@ -5,7 +5,7 @@
  * and ioctls ask it, with a struct cr_state filled in.
  *
  * SDM: "MOV—Move to/from Control Registers", "Enabling IA-32e Mode" and
- * "Process-Context Identifiers (PCIDs)" for what is said below without a word.
+ * "Process-Context Identifiers (PCIDs)" have the rules that no comment explains.
  */
 #include "cpu/cr_checks.h"
 
@@ -73,7 +73,7 @@ bool efer_write_ok(const struct cr_state *s, u64 efer)
 	return !(s->cr0 & CR0_PG) || !((s->efer ^ efer) & EFER_BIT_LME);
 }
 
-/* For a state that userspace sets: a VM entry would refuse what is refused here. */
+/* Asked for a state that userspace sets: a VM entry would fail with one that is refused here. */
 bool cr_state_ok(const struct cr_state *s)
 {
 	bool long_mode = (s->efer & EFER_BIT_LME) && (s->cr0 & CR0_PG);

@@ -69,7 +69,7 @@ static inline bool pae_paging(u64 cr0, u64 cr4, u64 efer)
 	return (cr0 & CR0_PG) && (cr4 & CR4_PAE) && !(efer & EFER_BIT_LMA);
 }
 
-/* Whether accesses are checked for their alignment, so that an #AC can be the guest's own: RFLAGS.AC. */
+/* Are accesses checked for alignment, as RFLAGS.AC asks for? Then an #AC can be the guest's own. */
 static inline bool alignment_checked(u64 cr0, u64 rflags, u8 cpl)
 {
 	return (cr0 & CR0_AM) && (rflags & BIT_ULL(18)) && cpl == 3;

@@ -72,8 +72,8 @@ static void load_breakpoints(struct vcpu_debug *d)
 }
 
 /*
- * The debugger has seen the trap after STI or MOV SS. For the processor the
- * shadow together with the trap flag would mean that a trap is still to come.
+ * Called when the debugger has got the trap after STI or MOV SS. If the shadow stayed while TF is
+ * set, the entry would demand that the trap is still pending.
  */
 static void end_shadow(void)
 {
@@ -85,7 +85,7 @@ static void end_shadow(void)
 	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
 }
 
-/* What the host has is read from the processor. Interrupts are off until the exit. */
+/* Reads the host's breakpoints from the processor. Interrupts stay off until the exit. */
 static void save_host_breakpoints(struct vcpu_debug *d)
 {
 	get_debugreg(d->own_db[0], 0);
@@ -106,8 +106,8 @@ static void restore_host_breakpoints(const struct vcpu_debug *d)
 }
 
 /*
- * Only if somebody has a breakpoint does anything happen here. The host's own
- * are off from here on, as they must not hit in the entry code.
+ * Does nothing unless the guest, its debugger or the host has a breakpoint. The host's own are off
+ * from here on, as they must not hit in the entry code.
  */
 void debug_enter(struct vcpu *vcpu)
 {
@@ -313,7 +313,7 @@ void debug_set_rflags(struct vcpu *vcpu, unsigned long rflags)
 {
 	struct vcpu_debug *d = &vcpu->debug;
 
-	/* Not where an exception's delivery has moved RIP: its handler runs at full speed. */
+	/* If an exception was delivered RIP has moved: its handler is not stepped through. */
 	if ((d->control & KVM_GUESTDBG_SINGLESTEP) && linear_rip(vcpu) == d->singlestep_rip)
 		rflags |= X86_EFLAGS_TF;
 	vcpu_set_rflags(vcpu, rflags);

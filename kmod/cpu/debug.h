@@ -33,7 +33,7 @@ struct vcpu_debug {
 	unsigned long singlestep_rip;
 	unsigned long own_db[4], own_dr7; /* the host's own, from an entry to its exit */
 	bool active;			  /* breakpoints are on: load eff_db around the entry */
-	bool ctl_exits;			  /* .msr_bitmap lets no RDMSR of IA32_DEBUGCTL through */
+	bool ctl_exits;			  /* by vcpu->msr_bitmap RDMSR of IA32_DEBUGCTL exits */
 };
 
 /* What KVM_SET_GUEST_DEBUG knows. */
@@ -62,9 +62,8 @@ bool debug_blocks_irq(struct vcpu *vcpu);
 int debug_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg);
 
 /*
- * For #DB and #BP that were intercepted. Return: 0: it is the debugger's,
- * kvm_run tells it: go to userspace; 1: it is the guest's own: inject it, #DB
- * with *@dr6 as its payload.
+ * For #DB and #BP that were intercepted. Return: 0: the debugger gets it, by kvm_run: go to
+ * userspace; 1: it is the guest's own: inject it, #DB with *@dr6 as its payload.
  */
 int debug_handle_db(struct vcpu *vcpu, unsigned long *dr6);
 int debug_handle_bp(struct vcpu *vcpu);
@@ -75,7 +74,7 @@ void debug_note_data(struct vcpu *vcpu, u64 linear, int size, bool write);
 /* A #DB is being delivered: its payload goes into DR6; DR7.GD and DEBUGCTL are cleared. */
 void debug_deliver_payload(struct vcpu *vcpu, unsigned long payload);
 
-/* RFLAGS.TF and IA32_DEBUGCTL have a trap raised after an instruction that is no branch. */
+/* Is there a single-step trap after each instruction: TF is set, and BTF is not? */
 bool debug_steps(struct vcpu *vcpu);
 
 /* RFLAGS as the guest and userspace see it, without the debugger's TF; and back. */

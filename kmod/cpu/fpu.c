@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The FPU's state of a vCPU, XCR0, IA32_XSS and PKRU: when the processor has
- * the guest's and when the host's. Tour, stop 6.
+ * The FPU state of a vCPU, its XCR0, IA32_XSS and PKRU, and when the processor
+ * has the guest's and when the host's. Tour, stop 6.
  *
  * The run loop swaps the FPU once for each KVM_RUN, and XCR0, XSS and PKRU at
  * each entry, if they differ. Ioctls read and write the state while it is in
- * memory. How the state is kept is compat/'s business.
+ * memory. compat/ knows how the kernel keeps it.
  *
  * What a reader must know: between fpu_enter() and fpu_exit() interrupts are
  * off, so that no code of the host uses the FPU with the guest's XCR0.
@@ -127,7 +127,7 @@ void fpu_enter(struct vcpu *vcpu)
 		enter_xsave(vcpu);
 	if (cpu_feature_enabled(X86_FEATURE_OSPKE))
 		enter_pkru(vcpu);
-	/* After the task's state: where the kernel knows of CET, two of its MSRs are part of that. */
+	/* Must follow the FPU: if the kernel uses CET, two of CET's MSRs are in the task's FPU state. */
 	cet_enter(vcpu);
 }
 

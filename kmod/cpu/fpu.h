@@ -38,7 +38,7 @@ void fpu_put_guest(struct vcpu *vcpu);
 void fpu_enter(struct vcpu *vcpu);
 void fpu_exit(struct vcpu *vcpu);
 
-/* Does fpu_enter() do something else for a guest with this CR4 than for one with that? */
+/* Does fpu_enter() do different things with these two values of the guest's CR4? */
 static inline bool fpu_enter_differs(unsigned long cr4, unsigned long other)
 {
 	return (cr4 ^ other) & (CR4_OSXSAVE | CR4_PKE | CR4_CET);

@@ -16,9 +16,9 @@
 #include <linux/sched.h>
 #include <asm/tsc.h>
 
+#include "cpu/clock.h"
 #include "cpu/hyperv.h"
 #include "cpu/msr_rows.h"
-#include "cpu/pvclock.h"
 #include "cpu/vcpu.h"
 
 #define NS_IN_UNIT 100
@@ -43,7 +43,7 @@ static const struct kvm_cpuid_entry2 leaves[HYPERV_LEAVES] = {
 
 void hyperv_supported(struct kvm_cpuid_entry2 *entries, bool lapic)
 {
-	/* KVM's. Windows wants the interface only; Linux looks for the name that QEMU gives. */
+	/* KVM's name. Windows looks only at "Hv#1", and QEMU puts its own name here. */
 	static const char vendor[12] = "Linux KVM Hv";
 	int i;
 
@@ -59,7 +59,7 @@ void hyperv_supported(struct kvm_cpuid_entry2 *entries, bool lapic)
 	}
 }
 
-/* The bit of the features' leaf that an MSR needs where CPUID is enforced. */
+/* With KVM_CAP_HYPERV_ENFORCE_CPUID an MSR exists if its bit is set in the features' leaf. */
 static const struct {
 	u32 first, last;
 	enum cpuid_reg reg;
@@ -130,8 +130,8 @@ static bool tscs_agree(struct vcpu *vcpu)
 }
 
 /*
- * Gives the same result as long as neither kvmclock nor the TSC is set, so that
- * MSR and page never disagree. Return: false: the TSC does not tell the time.
+ * Computes how the time follows from the TSC. The result is the same until kvmclock or the TSC is
+ * set, so that MSR and page never disagree. Return: false: it does not follow from the TSC.
  */
 static bool get_ref_clock(struct vcpu *vcpu, struct ref_clock *clock)
 {
@@ -145,7 +145,7 @@ static bool get_ref_clock(struct vcpu *vcpu, struct ref_clock *clock)
 		return false;
 	at.tsc = clock_guest_tsc(vcpu, host_tsc);
 	at.wrapped = at.tsc > clock_guest_tsc(vcpu, rdtsc());
-	/* A frequency close to the host's is not scaled to: then the TSC runs as the host's. */
+	/* A TSC whose frequency is close to the host's is not scaled, and runs at the host's. */
 	pvclock_factors(c->tsc_ratio == TSC_RATIO_ONE ? clock_host_khz() : c->tsc_khz, &shift,
 			&mul);
 	return ref_clock_init(clock, &at, shift, mul);
@@ -169,7 +169,7 @@ static int write_tsc_page(struct vm *vm, u64 gpa, const struct ref_clock *clock)
 	const u32 invalid = 0;
 	u32 sequence;
 
-	/* The guest may have anything there: it must only see another number afterwards. */
+	/* The guest may have written anything there. It must see another number afterwards. */
 	if (mem_read(vm, gpa, &sequence, sizeof(sequence)) ||
 	    mem_write(vm, gpa, &invalid, sizeof(invalid)))
 		return -EFAULT;
@@ -277,7 +277,7 @@ static int set_reset(struct vcpu *vcpu, bool host, u64 value)
 	return MSR_OK;
 }
 
-/* MSRs that guests only read. Those that follow from the clock are no state: ignored. */
+/* Sets MSRs that guests can only read. Those that follow from the clock are ignored. */
 static int hyperv_set_by_user(struct vcpu *vcpu, u32 index, u64 value)
 {
 	if (index == TLFS_MSR_VP_INDEX) {

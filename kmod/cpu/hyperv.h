@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Hyper-V's interface to guests, as far as it's offered: what a VM and a vCPU have of it.
+ * Hyper-V's interface to guests: the state that a VM and a vCPU have of what is offered.
  * A guest has it exactly if userspace has put "Hv#1" into its CPUID (vcpu->cpuid.hyperv).
  * What needs the LAPIC is in pc/lapic_msrs.c, hypercalls are in run/hyperv.c.
  */
@@ -27,14 +27,14 @@ struct vm_hyperv {
 struct vcpu_hyperv {
 	u32 vp_index;
 	bool enforce; /* KVM_CAP_HYPERV_ENFORCE_CPUID: CPUID decides what there is */
-	u64 assist;   /* MSR; its page is the LAPIC's */
+	u64 assist;   /* HV_X64_MSR_VP_ASSIST_PAGE; the LAPIC writes to the page that it names */
 	/* CPU time of the threads that have run the vCPU, in ns, until it was loaded last. */
 	u64 spent;
-	u64 loaded_at; /* of the thread that has it loaded */
+	u64 loaded_at; /* CPU time of the thread that has the vCPU loaded, when it was loaded */
 };
 
 void hyperv_init_vm(struct vm *vm);
-/* The thread's CPU time from the first to the second call is the vCPU's. Context: its thread. */
+/* Count the thread's CPU time between them as the vCPU's. Context: that thread. */
 void hyperv_load(struct vcpu *vcpu);
 void hyperv_put(struct vcpu *vcpu);
 
@@ -43,10 +43,10 @@ int hyperv_may(struct vcpu *vcpu, u32 index, bool host);
 
 /* REQ_CLOCK_UPDATE: the TSC page follows kvmclock and the guest's TSC. May sleep. */
 void hyperv_clock_update(struct vcpu *vcpu);
-/* Are hypercalls Hyper-V's, and not KVM's? */
+/* Does VMCALL make Hyper-V's hypercalls, rather than KVM's? */
 bool hyperv_calls_on(struct vcpu *vcpu);
 
-/* Ends KVM_RUN if the guest asked for a reset or reported its crash. As lapic_tell_user(). */
+/* Ends KVM_RUN if the guest asked for a reset or reported a crash. Answers as lapic_tell_user(). */
 #define HYPERV_USER_REQUESTS (BIT(REQ_HV_RESET) | BIT(REQ_HV_CRASH))
 int hyperv_tell_user(struct vcpu *vcpu);
 

@@ -9,8 +9,8 @@
  * instead.
  *
  * What a reader must know: an event is *pending* until it is written into the
- * VMCS and *injected* afterwards. An injected event whose delivery the exit cut
- * short comes back by inject_recover() and is injected again.
+ * VMCS and *injected* afterwards. If an exit interrupts its delivery,
+ * inject_recover() takes it back, and it is injected again.
  *
  * Context: the vCPU's thread with the vCPU loaded. Others ask for an NMI by
  * REQ_NMI, and for no other event.
@@ -101,7 +101,7 @@ static void inject_raise(struct vcpu *vcpu, u8 vector, bool has_error, u32 error
 			error = 0;
 			has_payload = false;
 		}
-		/* Otherwise the second takes its place: the first will be raised again. */
+		/* Else the second replaces the first, which will be raised again. */
 	}
 	in->exception.injected = false;
 	in->exception.pending = true;
@@ -145,9 +145,8 @@ int inject_irq_vector(const struct vcpu *vcpu, bool elsewhere)
 }
 
 /*
- * @soft: it is an INTn that is under way, and that cannot be queued.
- * @elsewhere: what is injected is part of another saved state, so only the
- * queued interrupt is meant here.
+ * Restores what inject_irq_vector() gave. @soft: it is an INTn in delivery, which cannot be
+ * queued. @elsewhere: the nested state has the injected interrupt, so this is the queued one.
  */
 void inject_set_irq_vector(struct vcpu *vcpu, int vector, bool soft, bool elsewhere)
 {
@@ -250,7 +249,7 @@ void inject_take_nmi(struct vcpu *vcpu)
 		return;
 	if (in->nmi.pending < most_nmis(vcpu))
 		in->nmi.pending++;
-	/* Who looked for events since it was sent found none. */
+	/* Whoever looked for events before this found no NMI, and must look again. */
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
@@ -259,7 +258,7 @@ void inject_set_nmis(struct vcpu *vcpu, u8 pending)
 	vcpu->inject.nmi.pending = min(pending, most_nmis(vcpu));
 }
 
-/* Without CET there is no #CP, and not every processor takes the code with its vector. */
+/* #CP has its code only with CET, as processors without it refuse to inject one for that vector. */
 bool inject_has_error(u8 vector)
 {
 	return vector == VEC_CP ? hw_has_cet() : vector_has_error(vector);
@@ -295,8 +294,8 @@ void inject_nmi_window(struct vcpu *vcpu, bool on)
 }
 
 /*
- * The exit cut the delivery of an exception short: makes it an injected one
- * again, from the IDT-vectoring fields. Its payload is in CR2 or DR6 already.
+ * An exit has interrupted the delivery of an exception: takes it from the IDT-vectoring fields, to
+ * be injected again. Its payload is in CR2 or DR6 already.
  */
 static void recover_exception(struct vcpu *vcpu, u32 info)
 {

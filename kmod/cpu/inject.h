@@ -20,10 +20,10 @@ void inject_db(struct vcpu *vcpu, unsigned long dr6);
 #define inject_ud(vcpu) inject_exception(vcpu, 6)
 /* INTR_TYPE_* of an exception that the processor itself would raise. */
 u32 inject_exception_type(u8 vector);
-/* Is there an error code with it, on this processor? */
+/* Does exception @vector have an error code on this processor? */
 bool inject_has_error(u8 vector);
 
-/* Takes back the event whose delivery the last exit cut short, to inject it again. */
+/* Takes back the event whose delivery the last exit has interrupted, to inject it again. */
 void inject_recover(struct vcpu *vcpu);
 
 /*
@@ -50,7 +50,7 @@ void inject_set_nmi_masked(struct vcpu *vcpu, bool masked);
 void inject_irq_window(struct vcpu *vcpu, bool on);
 void inject_nmi_window(struct vcpu *vcpu, bool on);
 
-/* A fault's RFLAGS have RF set: that of exception @vector, if it is one. */
+/* Sets RFLAGS.RF if exception @vector is a fault, as a fault pushes RFLAGS with RF set. */
 void inject_set_resume_flag(struct vcpu *vcpu, u8 vector);
 
 #endif

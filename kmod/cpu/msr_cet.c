@@ -28,9 +28,9 @@ static const u32 cet_index[NR_CETM] = {
 	[CETM_U_CET] = MSR_IA32_U_CET,
 };
 
-/* Without shadow stacks, which another hypervisor may hide from us, U_CET is all there is. */
+/* The first MSR that there is. Without shadow stacks (L0 may be a guest itself) it is U_CET. */
 static int cet_first = CETM_U_CET;
-/* On all CPUs alike, while no kernel has shadow stacks of its own: judge_cet(). */
+/* The host's values, which all CPUs share: judge_cet() allows no shadow stacks of the kernel's. */
 static u64 host_fixed[NR_CETM_HOST_FIXED];
 
 void cet_setup(void)
@@ -52,8 +52,8 @@ static void swap_in(u64 *msr, u64 host, int i)
 		wrmsrq(cet_index[i], msr[i]);
 }
 
-/* Only XRSTORS changes PL0_SSP to PL2_SSP without an exit. */
-static void fixed_out(struct vcpu *vcpu, int i)
+/* PL0_SSP to PL2_SSP: WRMSR exits, so only XRSTORS can have changed them since the entry. */
+static void cet_fixed_out(struct vcpu *vcpu, int i)
 {
 	u64 *now = &vcpu->cet.msr[i];
 
@@ -88,7 +88,7 @@ void cet_exit(struct vcpu *vcpu)
 		return;
 	c->live = false;
 	for (i = cet_first; i < NR_CETM_HOST_FIXED; i++)
-		fixed_out(vcpu, i);
+		cet_fixed_out(vcpu, i);
 	for (; i < NR_CETM; i++) {
 		rdmsrq(cet_index[i], c->msr[i]);
 		if (c->msr[i] != c->host[i])
@@ -131,7 +131,7 @@ static bool cet_value_ok(struct vcpu *vcpu, u32 index, u64 value)
 	return cet_canonical(vcpu, value) && (index == MSR_IA32_INT_SSP_TAB || !(value & 3));
 }
 
-/* The field of the VMCS that has it, or 0; then .msr has it. */
+/* The VMCS field that holds the MSR, or 0 if vcpu->cet.msr holds it. */
 static u32 cet_field(u32 index)
 {
 	switch (index) {
@@ -150,7 +150,7 @@ static u64 *cet_kept(struct vcpu *vcpu, u32 index)
 	return &vcpu->cet.msr[i];
 }
 
-/* For userspace an MSR that the guest does not have is 0, as it is in the list of all. */
+/* KVM_GET_MSR_INDEX_LIST names these MSRs for all, so without CET userspace reads them as 0. */
 int cet_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 {
 	u32 field = cet_field(index);
@@ -160,7 +160,7 @@ int cet_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 	if (field)
 		*value = vmread(field);
 	else if (vcpu->cet.live)
-		rdmsrq(index, *value); /* the exit is handled at once */
+		rdmsrq(index, *value); /* the exit is handled at once: it is in the processor */
 	else
 		*value = *cet_kept(vcpu, index);
 	return MSR_OK;

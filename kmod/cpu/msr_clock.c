@@ -28,10 +28,7 @@ int tsc_adjust_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 	return MSR_OK;
 }
 
-/*
- * A guest's write moves its TSC. Userspace restores the TSC apart, so for it
- * this is a note only.
- */
+/* A guest's write moves its TSC. Userspace's does not, as userspace restores the TSC separately. */
 int tsc_adjust_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
 	if (!host)
@@ -54,8 +51,8 @@ int pv_clock_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 }
 
 /*
- * Userspace that restores a vCPU names a page that is restored as well: its
- * version goes on.
+ * If userspace sets the MSR it restores a vCPU, and guest memory with the page. So the version
+ * goes on from the one in that page.
  */
 static void set_system_time(struct vcpu *vcpu, u64 value, bool host)
 {

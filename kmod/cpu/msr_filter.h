@@ -13,7 +13,7 @@
 #define MSR_FILTER_WRITE 2u
 
 struct msr_filter_range {
-	u32 access; /* MSR_FILTER_READ and _WRITE */
+	u32 access; /* which accesses the range is about: MSR_FILTER_READ, MSR_FILTER_WRITE */
 	u32 first, count;
 	const u8 *allowed; /* a bit for each MSR */
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A guest's own protection against speculation: IA32_SPEC_CTRL, whose value is in the processor
- * while the guest runs and no other's (run.c), and the commands IA32_PRED_CMD and
+ * A guest's own protection against speculation: IA32_SPEC_CTRL, which has the guest's value only
+ * while the guest runs (host_before_entry()), and the commands IA32_PRED_CMD and
  * IA32_FLUSH_CMD. All of them exit: on processors with enhanced IBRS a guest writes them
  * rarely, and no exit has to read what it wrote.
  */

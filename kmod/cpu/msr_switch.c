@@ -100,10 +100,7 @@ static void write_switched(int i, u64 value)
 	}
 }
 
-/*
- * Context: preemption off. Does nothing while the vCPU stays on the CPU between
- * entries.
- */
+/* Does nothing if the vCPU has stayed on the CPU since the last entry. Preemption off. */
 void msrs_load_guest(struct vcpu *vcpu)
 {
 	struct vcpu_msrs *m = &vcpu->msrs;

@@ -27,7 +27,7 @@ int umwait_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 	return MSR_OK;
 }
 
-/* For userspace it is there, and 0, also where the guest does not have it: it is in the list. */
+/* KVM_GET_MSR_INDEX_LIST names it for all, so userspace may write 0 if the guest lacks it. */
 int umwait_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
 	if (!vcpu->cpuid.user_wait)
@@ -39,8 +39,8 @@ int umwait_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 }
 
 /*
- * The host's value may be changed by its administrator on all CPUs at any time, but not while
- * interrupts are off: it is read anew each time.
+ * The host's value is read each time, as the administrator may change it on all CPUs at any time.
+ * That takes an IPI, so it stays while interrupts are off.
  */
 void umwait_enter(struct vcpu *vcpu)
 {

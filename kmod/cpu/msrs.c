@@ -200,7 +200,7 @@ static int platform_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 	return MSR_OK;
 }
 
-/* What the guest has turned on by it cannot lose its ground. */
+/* CPUID faulting cannot be taken from the platform's features while the guest has it on. */
 static int platform_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
 	struct vcpu_msrs *m = &vcpu->msrs;
@@ -406,7 +406,7 @@ void msr_filter_free(struct msr_filter *filter)
 	kfree(filter);
 }
 
-/* Does userspace's filter let the guest? It may be replaced meanwhile, so RCU keeps it. */
+/* Does userspace's filter allow the access? The filter may be replaced meanwhile, under RCU. */
 static bool filter_allows(struct vm *vm, u32 index, u32 access)
 {
 	const struct msr_filter *filter;
@@ -446,7 +446,7 @@ int msr_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 
 /* --- lists -------------------------------------------------------------- */
 
-/* Left out of the lists is what the processor cannot have. */
+/* Is the MSR in the lists? MSRs that no guest can have on this processor are left out. */
 static bool msrs_listed(u32 index)
 {
 	u64 value;
@@ -501,7 +501,7 @@ int msrs_list(u32 flag, u32 *list)
 #define ARCH_CAP_RFDS_CLEAR_BIT BIT_ULL(28)
 #define ARCH_CAP_ITS_NO_BIT BIT_ULL(62)
 
-/* Bits that say what the processor is free of or can do, and hold for a guest as well. */
+/* Bits that say which bugs the processor is free of, or what it can do, and are true in a guest. */
 #define ARCH_CAPS_OFFERED                                                                         \
 	(ARCH_CAP_RRSBA_BIT | ARCH_CAP_BHI_NO_BIT | ARCH_CAP_PBRSB_NO_BIT | ARCH_CAP_GDS_NO_BIT | \
 	 ARCH_CAP_RFDS_NO_BIT | ARCH_CAP_RFDS_CLEAR_BIT | ARCH_CAP_ITS_NO_BIT |                   \
@@ -525,7 +525,7 @@ static u64 arch_capabilities(void)
 		value |= ARCH_CAP_MDS_NO;
 	if (host_flushes_l1d() || !boot_cpu_has_bug(X86_BUG_L1TF))
 		value |= ARCH_CAP_SKIP_VMENTRY_L1DFLUSH;
-	/* Where the processor has that bug no page of a guest's is large: see mem_setup(). */
+	/* Guests are safe from that bug: if the processor has it they get small pages (mem_setup()). */
 	return value | ARCH_CAP_PSCHANGE_MC_NO;
 }
 
@@ -595,9 +595,8 @@ static void msrs_pass(struct vcpu *vcpu, u32 index, u32 access)
 }
 
 /*
- * Everything exits that is not let through here: what the VMCS swaps,
- * KERNEL_GS_BASE, and reads that the processor answers as L0 would, as those of
- * the TSC.
+ * Lets accesses through that need no exit: to MSRs that the VMCS swaps, to KERNEL_GS_BASE, and
+ * reads that the processor answers as L0 would, such as the TSC's. All others exit.
  */
 void msrs_init_bitmap(struct vcpu *vcpu)
 {
@@ -611,7 +610,10 @@ void msrs_init_bitmap(struct vcpu *vcpu)
 	for (i = 0; i < ARRAY_SIZE(both); i++)
 		msrs_pass(vcpu, both[i], MSR_FILTER_READ | MSR_FILTER_WRITE);
 	msrs_pass(vcpu, MSR_IA32_TSC, MSR_FILTER_READ);
-	/* KVM as L1 reads DEBUGCTL before each entry. The processor's is 0 if the guest's is. */
+	/*
+	 * KVM in L1 reads DEBUGCTL before each of its entries. If the guest's value is 0 the
+	 * processor has the same, and need not exit.
+	 */
 	vcpu->debug.ctl_exits = vcpu->debug.ctl;
 	if (!vcpu->debug.ctl_exits)
 		msrs_pass(vcpu, MSR_IA32_DEBUGCTLMSR, MSR_FILTER_READ);

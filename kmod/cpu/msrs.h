@@ -26,7 +26,7 @@ struct vcpu_msrs {
 	u64 kernel_gs_base; /* switched at vcpu_load/put */
 	u64 host_kernel_gs_base;
 	bool switched_loaded;
-	u64 pat; /* of the guest that runs, as are EFER and the VMCS' others */
+	u64 pat; /* of the guest that runs, L1 or L2 */
 	u64 misc_enable;
 	u64 misc_features; /* bit 0: CPUID faults outside CPL 0 */
 	u64 apic_base;
@@ -52,7 +52,7 @@ struct vcpu_msrs {
 u64 spec_ctrl_of_host(void);
 void spec_ctrl_setup(void);
 
-/* msr_umwait.c: around an entry, interrupts off: IA32_UMWAIT_CONTROL becomes the guest's, and back. */
+/* msr_umwait.c: switches IA32_UMWAIT_CONTROL around an entry, interrupts off. */
 void umwait_enter(struct vcpu *vcpu);
 void umwait_exit(struct vcpu *vcpu);
 
@@ -82,23 +82,22 @@ extern const int nr_lapic_msr_rows;
 
 /* Puts the indices with @flag into @list, unless that is NULL. Return: how many there are. */
 int msrs_list(u32 flag, u32 *list);
-/* A feature MSR without a vCPU: the value offered. 0, or positive. */
+/* The value of a feature MSR that is offered, without a vCPU. 0; positive: there is none. */
 int msr_feature(u32 index, u64 *value);
 
 void msrs_init(struct vcpu *vcpu);
 void msrs_reset(struct vcpu *vcpu, bool init);
 /*
- * Context: preemption off. The first puts the guest's MSRs into the processor,
- * before an entry. The other two are called when the vCPU leaves the CPU: the
- * one saves what the guest has written; the other, after host_restore(), gives
- * the host its own back.
+ * msrs_load_guest() puts the guest's MSRs into the processor before an entry. The other two are
+ * called when the vCPU leaves the CPU: msrs_save_guest() saves what the guest has written, and
+ * the last one, after host_restore(), loads the host's KERNEL_GS_BASE. Context: preemption off.
  */
 void msrs_load_guest(struct vcpu *vcpu);
 void msrs_save_guest(struct vcpu *vcpu);
 void msrs_put_guest(struct vcpu *vcpu);
-/* One of the switched MSRs, in the processor too if it's loaded. */
+/* Sets one of the switched MSRs, also in the processor if it is loaded there. */
 void msr_set_switched(struct vcpu *vcpu, enum msr_switched which, u64 value);
-/* KERNEL_GS_BASE, wherever it is. Context: vCPU loaded. */
+/* KERNEL_GS_BASE, from the processor if it is loaded there. Context: vCPU loaded. */
 u64 msr_get_kernel_gs_base(struct vcpu *vcpu);
 void msr_set_kernel_gs_base(struct vcpu *vcpu, u64 value);
 /*
@@ -108,7 +107,7 @@ void msr_set_kernel_gs_base(struct vcpu *vcpu, u64 value);
  */
 void msrs_restore_host(void);
 
-/* Passes through in L1's MSR bitmap what needs no exit. */
+/* Fills vcpu->msr_bitmap: accesses that need no exit are let through. */
 void msrs_init_bitmap(struct vcpu *vcpu);
 
 /* KVM_X86_SETUP_MCE: 0, -EINVAL. */

@@ -35,15 +35,15 @@ bool nested_cr0_valid(struct vcpu *vcpu, unsigned long cr0);
 bool nested_cr4_valid(struct vcpu *vcpu, unsigned long cr4);
 
 /*
- * L0 ran an instruction of L2, or an iteration of a REP: if L1 asked for monitor
- * traps one is due. Only while vcpu->in_l2.
+ * Called when L0 has executed an instruction of L2, or an iteration of a REP: if L1 has set the
+ * monitor trap flag it is due an exit. Only while vcpu->in_l2.
  */
 void nested_insn_done(struct vcpu *vcpu);
-/* Is an interrupt that arrives while L2 runs an exit to L1, whatever L2's IF is? */
+/* Does L2 run, and do interrupts exit to L1, whatever L2's IF is? */
 bool nested_takes_irqs(struct vcpu *vcpu);
 /*
- * Turns VMCS shadowing off, so that L1's VMREAD and VMWRITE exit until one of
- * them did. Only with vcpu->nested. Return: false: they exit anyway.
+ * Turns VMCS shadowing off, so that L1's next VMREAD or VMWRITE exits; that one turns it on again.
+ * Only with vcpu->nested. Return: false: shadowing was off.
  */
 bool nested_unshadow(struct vcpu *vcpu);
 
@@ -53,9 +53,9 @@ void nested_tsc_set(struct vcpu *vcpu);
 void nested_tsc_fell(struct vcpu *vcpu, u64 delta);
 
 /*
- * Empties EPT02 roots: all that may map a page of L1's in [start_gfn, end_gfn);
- * or the one of the VM's that was filled least lately. Context: vm->mem.lock
- * held. Return: whether there was one: then the caller flushes.
+ * Empty EPT02 roots: all that may map a page of L1's in [start_gfn, end_gfn); or the one root of
+ * the VM that has gone longest without being given a page. Context: vm->mem.lock held. Return:
+ * was a root emptied? Then the caller flushes.
  */
 bool ept02_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn);
 bool ept02_drop_oldest(struct vm *vm);

@@ -17,7 +17,6 @@
 #include <asm/tsc.h>
 
 #include "cpu/clock.h"
-#include "cpu/pvclock.h"
 #include "cpu/vcpu.h"
 
 bool pvclock_stable(void)
@@ -26,14 +25,14 @@ bool pvclock_stable(void)
 }
 
 /*
- * The formats are those of KVM's paravirtual clock: see "Paravirtualized KVM
- * MSRs" in the kernel's documentation.
+ * The formats of the records are KVM's: see "KVM-specific MSRs" in the kernel's
+ * documentation.
  */
 void pvclock_factors(u32 khz, s8 *shift, u32 *mul)
 {
 	u64 n = 1000000ULL << 32;
 
-	/* The largest multiplier that fits in 32 bits loses least. */
+	/* A larger multiplier is more exact, so the shift makes it as large as fits in 32 bits. */
 	*shift = 0;
 	while (div_u64(n, khz) >> 32) {
 		n >>= 1;
@@ -114,7 +113,7 @@ int clock_set(struct vm *vm, const struct kvm_clock_data *in)
 	u64 ns = in->clock;
 	u64 now;
 
-	/* Of the flags that KVM_GET_CLOCK gave only KVM_CLOCK_REALTIME means something here. */
+	/* Userspace may pass back all flags of KVM_GET_CLOCK; only KVM_CLOCK_REALTIME counts. */
 	if (in->flags & ~clock_flags())
 		return -EINVAL;
 	if (in->flags & KVM_CLOCK_REALTIME) {
@@ -151,7 +150,7 @@ static void fill_page(struct vcpu *vcpu, struct pvclock_vcpu_time_info *page)
 	vcpu->clock.stopped = false;
 }
 
-/* The guest clears this bit itself when it has seen it. */
+/* "Stopped" stays set until the guest, having seen it, clears it in the record. */
 static u8 pending_stopped(struct vcpu *vcpu, u64 gpa)
 {
 	u8 flags;
@@ -214,7 +213,7 @@ int clock_guest_stopped(struct vcpu *vcpu)
 	if (!(vcpu->clock.system_time_msr & KVM_MSR_ENABLED))
 		return -EINVAL;
 	vcpu->clock.stopped = true;
-	clock_update(vcpu); /* at once: in guest memory it is part of what is saved */
+	clock_update(vcpu); /* now, as userspace saves the page with guest memory */
 	return 0;
 }
 
@@ -236,7 +235,7 @@ void clock_write_wall(struct vm *vm, u64 gpa)
 	write_versioned(vm, gpa, &wall, sizeof(wall), &wall.version);
 }
 
-/* What the guest has in the record is kept, and the time that was stolen since added. */
+/* Adds the time that was stolen since the last update to what the record says. */
 void clock_update_steal(struct vcpu *vcpu)
 {
 	struct vcpu_clock *c = &vcpu->clock;

@@ -14,8 +14,8 @@ static u64 ticks_to_units(u64 ticks, u64 scale)
 
 /*
  * Nanoseconds are ticks * mul * 2^(shift - 32), and time is in units of 100 ns
- * with 64 binary places: so the scale is mul * 2^(32 + shift) / 100. What mul /
- * 100 leaves is shifted apart, to keep everything within 64 bits.
+ * with 64 binary places: so the scale is mul * 2^(32 + shift) / 100. Quotient and
+ * remainder of mul / 100 are shifted separately, so that everything fits into 64 bits.
  */
 static bool scale_of(s8 shift, u32 mul, u64 *scale)
 {

@@ -63,7 +63,7 @@ static unsigned long cr4_real(unsigned long cr4)
 	return (cr4 & ~CR4_MCE) | (native_read_cr4() & CR4_MCE) | CR4_VMXE;
 }
 
-/* What the guest reads: its own value, but L1's shadow in the bits that L1 keeps from L2. */
+/* What the guest reads: its own value; L2 reads the bits that L1 owns from L1's read shadow. */
 static unsigned long cr_shadow(unsigned long cr, const struct cr_intercept *l1)
 {
 	return (cr & ~l1->mask) | (l1->shadow & l1->mask);
@@ -161,7 +161,7 @@ int regs_load_pdptes(struct vcpu *vcpu, unsigned long cr3, u32 access)
 	return 0;
 }
 
-/* An access of L2 that L1 did not want to see changes nothing in the bits that L1 keeps. */
+/* A write by L2 that does not exit to L1 leaves the bits that L1 owns as they are. */
 static unsigned long cr_merge_l1(unsigned long old, unsigned long new,
 				 const struct cr_intercept *l1)
 {

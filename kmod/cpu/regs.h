@@ -30,9 +30,8 @@ struct vcpu;
 /* Power-up, or INIT. */
 void regs_reset(struct vcpu *vcpu, bool init);
 /*
- * Where HLT does not exit, the VMCS holds that state. An event to be injected
- * ends it, and so do registers that userspace sets. Context: its VMCS is
- * current.
+ * Ends HLT in the current VMCS, which holds that state if HLT does not exit: called when an event
+ * is injected, or userspace sets registers.
  */
 void vcpu_end_hlt(struct vcpu *vcpu);
 

@@ -8,7 +8,7 @@
 
 #include <vmx/types.h>
 
-/* As userspace has none of Linux's names for bits of CPUID. */
+/* Unit tests, in userspace, do not have Linux's names for these bits of CPUID. */
 #define CPUID_7_EDX_SPEC_CTRL BIT(26) /* IBRS and IBPB */
 #define CPUID_7_EDX_STIBP BIT(27)
 #define CPUID_7_EDX_SSBD BIT(31)

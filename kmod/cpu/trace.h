@@ -20,7 +20,7 @@
 
 /* clang-format off */
 
-/* Room for the longest text of <vmx/exits.def>; in the record, so that tools show it. */
+/* Room for the longest name of <vmx/exits.def>. Records have the name, so that tools show it. */
 #define TRACE_EXIT_NAME 40
 #define show_entry_failed(reason) ((reason) & EXIT_ENTRY_FAILED ? " (entry failed)" : "")
 #define show_intr_type(info)                                      \

@@ -28,7 +28,7 @@
 
 /* --- between CPUs ------------------------------------------------------- */
 
-/* The thread has come to this CPU, or begins to use the vCPU. Context: preemption off. */
+/* Loads the vCPU: its thread has come to this CPU, or begins to use it. Preemption off. */
 static void on_cpu(struct vcpu *vcpu)
 {
 	if (!vmxop_on_here())
@@ -131,16 +131,15 @@ void vcpu_switch_vmcs(struct vcpu *vcpu, struct vmcs *vmcs)
 
 /* --- attention ---------------------------------------------------------- */
 
-/* Return: whether it slept. */
+/* Wakes the vCPU's thread. Return: did it sleep? */
 bool vcpu_wake(struct vcpu *vcpu)
 {
 	return rcuwait_wake_up(&vcpu->wait);
 }
 
 /*
- * A vCPU that sleeps is woken, and then looks at its requests by itself. One in
- * the guest is sent an IPI, once: the mode says that somebody has done so
- * already.
+ * A vCPU that sleeps is woken, and then looks at its requests. One in the guest is sent an IPI,
+ * unless .mode says that another kick has sent one already.
  */
 void vcpu_kick(struct vcpu *vcpu)
 {
@@ -171,7 +170,10 @@ void vcpu_reset(struct vcpu *vcpu, bool init)
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
-/* What an instruction does to TF and RF beside its own work. @whole: no REP that goes on. */
+/*
+ * What every instruction does at its end: it raises the trap of TF and clears RF. @whole: it is
+ * complete, not a REP of which iterations remain.
+ */
 static void end_debug_flags(struct vcpu *vcpu, bool whole)
 {
 	/* The processor raises the trap, or gives it to the debugger, at the entry. */
@@ -182,7 +184,7 @@ static void end_debug_flags(struct vcpu *vcpu, bool whole)
 		vcpu_set_rflags(vcpu, vcpu_rflags(vcpu) & ~X86_EFLAGS_RF);
 }
 
-/* @whole: it is over, and no REP that goes on. */
+/* Ends an instruction: moves RIP to @next. @whole: as for end_debug_flags(). */
 static __always_inline int insn_done(struct vcpu *vcpu, unsigned long next, bool whole)
 {
 	u32 block;
@@ -243,7 +245,7 @@ static void free_pages_of(struct vcpu *vcpu)
 }
 
 /* The part of creation that needs vmcs01 loaded; guest state comes by vcpu_reset(). */
-static void first_load(struct vcpu *vcpu)
+static void vcpu_first_load(struct vcpu *vcpu)
 {
 	mutex_lock(&vcpu->lock);
 	vcpu_load(vcpu);
@@ -289,7 +291,7 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 	msrs_init(vcpu);
 	clock_init_vcpu(vcpu);
 	msrs_init_bitmap(vcpu);
-	first_load(vcpu);
+	vcpu_first_load(vcpu);
 	return vcpu;
 
 free_vmcs:

@@ -109,15 +109,15 @@ struct cr_intercept {
 };
 
 /*
- * What a handler answers that cannot end its work with interrupts off
- * (vcpu->at_once): it is called again, with interrupts on. Nothing that it has
- * done may be wrong when it is done twice.
+ * A handler that was called with interrupts off (vcpu->at_once), and cannot complete its work so,
+ * answers this: it is called again with interrupts on. What it has done until then must be right
+ * even if it is done twice.
  */
 #define EXIT_LATER 2
 
 /*
- * A translation of L1's that went well: as long as registers and entries in memory are the same
- * it would go the same way. gva.c takes it by that.
+ * The last translation of an operand of L1's, and the registers and entries that it depended on.
+ * While all of these are the same a new walk would give the same: gva.c uses it then.
  */
 struct gva_hint {
 	u64 page; /* linear */
@@ -130,8 +130,8 @@ struct gva_hint {
 
 struct vcpu {
 	struct vm *vm;
-	u32 id;	    /* and initial APIC id */
-	u64 number; /* among all that were ever made */
+	u32 id;	    /* as userspace names it; also the initial APIC id */
+	u64 number; /* unique among all vCPUs that were ever made */
 	int cpu;    /* where it is loaded, or -1; read by vcpu_kick() */
 	struct mutex lock;
 	struct kvm_run *run; /* page 0 of the mapping */
@@ -167,7 +167,7 @@ struct vcpu {
 	u32 idt_vectoring;
 	u64 exit_qual; /* read lazily: vcpu_exit_qual() */
 	bool exit_qual_read;
-	bool at_once; /* it is handled with interrupts off: who would sleep answers EXIT_LATER */
+	bool at_once; /* it is handled with interrupts off: see EXIT_LATER */
 
 	struct vcpu_inject inject;
 	u32 mp_state; /* KVM_MP_STATE_* */
@@ -373,12 +373,11 @@ void vcpu_set_segment(struct vcpu *vcpu, enum segreg seg, const struct kvm_segme
  */
 int vcpu_skip_insn(struct vcpu *vcpu);
 /*
- * Does so for an instruction of known length: the emulator works after exits
- * that give none. A @len of 0 means that an iteration of a REP is complete and
- * others follow.
+ * Does what vcpu_skip_insn() does, for an instruction of @len bytes: the emulator's exits do not
+ * give the length. With 0 an iteration of a REP is complete, and others follow.
  */
 int vcpu_skip_bytes(struct vcpu *vcpu, unsigned int len);
-/* The same for a jump or call, which goes on at @rip. */
+/* Does what vcpu_skip_insn() does, for a jump or call to @rip. */
 int vcpu_jump(struct vcpu *vcpu, unsigned long rip);
 
 #endif

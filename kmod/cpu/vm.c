@@ -134,10 +134,7 @@ void vm_request(struct vm *vm, int req)
 	}
 }
 
-/*
- * What matters is the IPI: it makes the CPU leave the guest, and when it is
- * answered the vCPU has left.
- */
+/* For an IPI that is sent for its side effect: when a CPU runs this it has left the guest. */
 static void vm_nothing(void *unused)
 {
 }

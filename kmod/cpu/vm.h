@@ -70,7 +70,7 @@ struct vcpu *vm_vcpu_by_id(struct vm *vm, u32 id); /* by APIC id; NULL */
 
 struct vm *vm_create(void); /* or ERR_PTR */
 /*
- * The chips, and what is bound to them, before the vCPUs are freed: timers and eventfds stop.
+ * Destroys the chips and stops their timers and eventfds, before the vCPUs are freed.
  * Declared here and defined in pc/, which is above.
  */
 void irqchip_destroy(struct vm *vm);
@@ -80,8 +80,8 @@ void vm_put(struct vm *vm);
 /* Makes a request of each vCPU and has those in the guest leave it. Any context but NMI. */
 void vm_request(struct vm *vm, int req);
 /*
- * Does so and waits until none runs guest code with the old state: each vCPU has left the
- * guest, or will look at its requests before it enters. Interrupts on; does not sleep.
+ * Does what vm_request() does and waits until each vCPU has left the guest, or is sure to look at
+ * its requests before it enters. Interrupts on; does not sleep.
  */
 void vm_request_sync(struct vm *vm, int req);
 

@@ -56,10 +56,7 @@ static bool cpuid_has(struct vcpu *vcpu, u32 function, int reg, int bit)
 	return e && ((reg ? e->ebx : e->edx) >> bit & 1);
 }
 
-/*
- * Instructions that fault unless their control is set: they exist for L1 as its
- * CPUID says.
- */
+/* Controls without which an instruction faults: they are set if L1's CPUID has the instruction. */
 static u32 proc2_from_cpuid(struct vcpu *vcpu)
 {
 	u32 bits = 0;
@@ -121,8 +118,8 @@ static u32 entry_mode(struct vcpu *vcpu)
 }
 
 /*
- * Windows, the monitor trap and VMCS shadowing change from entry to entry and
- * are not decided here: they are kept. Context: vmcs01 is current.
+ * Leaves windows, the monitor trap and VMCS shadowing as they are, since others change them from
+ * entry to entry. Context: vmcs01 is current.
  */
 static void update_ctls(struct vcpu *vcpu)
 {
@@ -153,8 +150,8 @@ void vmcs01_update_ctls(struct vcpu *vcpu)
 }
 
 /*
- * Every ENCLS exits, as SGX is offered to nobody; no XSAVES does, as IA32_XSS
- * is the guest's own while it runs.
+ * Writes bitmaps and tables. Every ENCLS exits, as no guest is offered SGX. XSAVES never does, as
+ * IA32_XSS has the guest's own value while it runs.
  */
 static void write_tables(struct vcpu *vcpu)
 {

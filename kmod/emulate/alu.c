@@ -17,7 +17,7 @@ static u64 sign_bit(const struct alu *alu)
 
 static u64 alu_cut(const struct alu *alu, u64 value)
 {
-	return alu->size == 8 ? value : value & (BIT_ULL(8 * alu->size) - 1);
+	return value & size_mask(alu->size);
 }
 
 /* Replaces the flags @which by those of @set, and leaves the others. */
@@ -101,9 +101,7 @@ static void bit_test(struct alu *alu)
 
 static s64 sign_extended(const struct alu *alu, u64 value)
 {
-	unsigned int unused_bits = 64 - 8 * alu->size;
-
-	return (s64)(value << unused_bits) >> unused_bits;
+	return sign_extend_bytes(value, alu->size);
 }
 
 static bool alu_rotates(u8 op)

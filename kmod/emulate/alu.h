@@ -10,10 +10,23 @@
 #define FLAG_AF BIT_ULL(4)
 #define FLAG_ZF BIT_ULL(6)
 #define FLAG_SF BIT_ULL(7)
-#define FLAG_TF BIT_ULL(8)
 #define FLAG_DF BIT_ULL(10)
 #define FLAG_OF BIT_ULL(11)
 #define ALU_FLAGS (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
+
+/* The bits that a value of @size bytes has. */
+static inline u64 size_mask(unsigned int size)
+{
+	return size >= 8 ? ~0ULL : BIT_ULL(8 * size) - 1;
+}
+
+/* @value, of @size bytes, as a signed number. */
+static inline s64 sign_extend_bytes(u64 value, unsigned int size)
+{
+	unsigned int unused_bits = size >= 8 ? 0 : 64 - 8 * size;
+
+	return (s64)(value << unused_bits) >> unused_bits;
+}
 
 struct alu {
 	u8 op;	   /* OP_ADD to OP_SHRD of enum insn_op */
@@ -25,7 +38,7 @@ struct alu {
 	u64 result;
 };
 
-/* Of the flags that the SDM leaves undefined AF is cleared, and those of BT keep their value. */
+/* Where the SDM leaves flags undefined AF is cleared, but BT's flags other than CF stay. */
 void alu_compute(struct alu *alu);
 
 /* IMUL of two operands: CF and OF say that the product did not fit. */

@@ -5,11 +5,10 @@
  * A guest touches its devices by few instructions, again and again. So each that was fetched is
  * kept with all words of memory that led to it: the entries of paging structures, and its bytes.
  *
- * What a reader must know: a word that was read before is never trusted. The next time each is
- * read again, and an instruction is taken only if every word is what it was, and so is each
- * register that matters. That is a whole fetch, but for the work between the words: whatever a
- * guest, another vCPU or userspace changes meanwhile, and by whatever way, is seen as by a fetch
- * that begins now.
+ * What a reader must know: a word that was read before is never trusted. The next time each word
+ * is read again, and the instruction is taken only if all words, and all registers that matter,
+ * are the same. So nothing is missed that a guest, another vCPU or userspace has changed in
+ * between: only the walking and decoding between the reads is spared.
  */
 #include <linux/hash.h>
 #include <linux/mm.h>
@@ -64,7 +63,7 @@ static unsigned int line_index(const struct code_key *key)
 	return hash_64(key->linear, ilog2(CODE_LINES));
 }
 
-/* Reads the words again. Where one is not at hand it counts as changed. */
+/* Reads the words again. A word that is not at hand counts as changed. */
 static bool words_same(struct vcpu *vcpu, const struct code_words *words)
 {
 	const struct code_word *word = words->word;
@@ -81,8 +80,8 @@ static bool words_same(struct vcpu *vcpu, const struct code_words *words)
 }
 
 /*
- * L2's physical addresses mean what EPT12 says, which is not among the words. Without 4-level
- * paging a walk depends on more registers than are in the key.
+ * Not for L2, as the entries of EPT12, on which its physical addresses depend, are not among the
+ * words. Not without 4-level paging, as a walk then depends on registers that the key lacks.
  */
 static bool may_keep(const struct vcpu *vcpu)
 {
@@ -105,8 +104,8 @@ bool code_at_hand(struct vcpu *vcpu, const struct code_line *lines, struct insn 
 }
 
 /*
- * Reads what follows the bytes that are there already, to the end of its page at most, as there
- * may be no memory behind it. Whole words, since those are what is read again.
+ * Reads the bytes that follow those in @bytes, up to the end of the page, as there may be no
+ * memory behind it. Whole words are read, since code_at_hand() compares words.
  */
 static int read_page(struct vcpu *vcpu, u64 linear, struct code_bytes *bytes,
 		     struct code_words *words, struct x86_fault *fault)
@@ -131,12 +130,12 @@ static int read_page(struct vcpu *vcpu, u64 linear, struct code_bytes *bytes,
 	return 0;
 }
 
-/* Of the words only the bytes of the instruction matter, which is @len bytes long. */
+/* Masks out what is no byte of the instruction, which begins at @skip and has @len bytes. */
 static void mask_words(struct code_words *words, unsigned int skip, unsigned int len)
 {
 	unsigned int end = skip + len;
 
-	/* They were read for the longest instruction that there may be. */
+	/* More words may have been read, as for an instruction of 15 bytes. */
 	words->count = DIV_ROUND_UP(end, sizeof(u64));
 	words->word[0].mask &= ~0ULL << 8 * skip;
 	if (end % sizeof(u64))
@@ -145,7 +144,7 @@ static void mask_words(struct code_words *words, unsigned int skip, unsigned int
 }
 
 /* A processor without TZCNT and LZCNT takes them for BSF and BSR: the prefix means nothing. */
-static void as_processor_has(struct insn *insn)
+static void insn_as_processor_has(struct insn *insn)
 {
 	if (insn->op == OP_TZCNT && !boot_cpu_has(X86_FEATURE_BMI1))
 		insn->op = OP_BSF;
@@ -159,7 +158,7 @@ static void code_keep(struct vcpu *vcpu, struct code_line *lines, struct code_wo
 	struct code_line *line;
 	struct code_key key;
 
-	/* What a jump may do, and what is told if it may not, is looked at each time. */
+	/* Jumps are not kept: whether CET forbids one must be looked at each time. */
 	if (!may_keep(vcpu) || insn_is_jump(insn))
 		return;
 	make_key(vcpu, &key);
@@ -190,7 +189,7 @@ int code_fetch(struct vcpu *vcpu, struct code_line *lines, struct insn *insn,
 	} while (ret == -ENODATA);
 	if (ret)
 		return ret;
-	as_processor_has(insn);
+	insn_as_processor_has(insn);
 	code_keep(vcpu, lines, &words, insn);
 	return 0;
 }

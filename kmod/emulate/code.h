@@ -2,9 +2,9 @@
 /*
  * The instruction at the guest's RIP, fetched and decoded. For files of emulate/ only.
  *
- * What was read on the way to an instruction is kept with it (struct code_line). When the guest
- * comes to it again all of that is read anew; if nothing has changed, neither has what follows
- * from it.
+ * A decoded instruction is kept together with all memory that was read to get it, page-table
+ * entries and bytes (struct code_line). When the guest comes to it again that memory is read
+ * again; if nothing in it has changed, the instruction has not either.
  */
 #ifndef EMULATE_CODE_H
 #define EMULATE_CODE_H
@@ -17,7 +17,7 @@ struct vcpu;
 
 #define CODE_WORDS 3 /* they hold 15 bytes at any place */
 
-/* What was read of L1's memory: the way to the page, and words, each at an aligned address. */
+/* Memory of L1's that was read: entries on the way to the page, and aligned words of the code. */
 struct code_words {
 	struct mem_trail way;
 	u8 count;
@@ -28,7 +28,7 @@ struct code_words {
 	} word[CODE_WORDS];
 };
 
-/* What of the registers a fetch and its decoding depend on, in 64-bit or compatibility mode. */
+/* The registers on which a fetch and its decoding depend, in 64-bit or compatibility mode. */
 struct code_key {
 	u64 linear; /* of the instruction's first byte */
 	u64 cr3;
@@ -47,7 +47,7 @@ struct code_line {
 
 #define CODE_LINES 8
 
-/* The bytes of an instruction that was fetched, for who has to tell of it. */
+/* The bytes of an instruction that was fetched: userspace is told them if it is not emulated. */
 struct code_bytes {
 	u8 byte[INSN_MAX_LEN];
 	u8 len;
@@ -60,8 +60,8 @@ struct code_bytes {
 bool code_at_hand(struct vcpu *vcpu, const struct code_line *lines, struct insn *insn);
 
 /*
- * Fetches and decodes it, and keeps it in @lines.
- * Return: 0; -EINVAL: it is not known, insn->reason says why; or as gva.h's functions.
+ * Fetches and decodes the instruction at RIP, and keeps it in @lines if that is possible.
+ * Return: 0; -EINVAL: it is not emulated, and insn->reason says why; or as gva.h's functions.
  */
 int code_fetch(struct vcpu *vcpu, struct code_line *lines, struct insn *insn,
 	       struct code_bytes *bytes, struct x86_fault *fault);

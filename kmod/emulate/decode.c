@@ -9,6 +9,7 @@
  * refused with a phrase that says why. Adding an instruction is adding a row,
  * and a case to selftests/unit/test_decode.c.
  */
+#include "emulate/alu.h"
 #include "emulate/decode.h"
 
 /* Where a row's operands are encoded. */
@@ -31,7 +32,7 @@ enum encoding {
 	ENC_GROUP, /* ModRM bits 5:3 select a row of the table in "group" */
 };
 
-/* Row flags */
+/* Flags of a row. */
 #define BYTE_OP BIT(0)	 /* 8-bit operands; without it 16, 32 or 64 */
 #define SRC_BYTE BIT(1)	 /* memory is 8 bits wide, the register is not */
 #define SRC_WORD BIT(2)	 /* memory is 16 bits wide */
@@ -100,7 +101,7 @@ static const struct row group4[8] = {
 	[1] = ROW(DEC, M, LOCKABLE),
 };
 
-/* Far calls and jumps are not among them. */
+/* Far calls and jumps, /3 and /5, are not emulated: they load CS, with all its checks. */
 static const struct row group5[8] = {
 	[0] = ROW(INC, M, LOCKABLE), [1] = ROW(DEC, M, LOCKABLE), [2] = ROW(CALL, M, NEAR),
 	[4] = ROW(JMP, M, NEAR),     [6] = ROW(PUSH, M, STACK),
@@ -125,7 +126,7 @@ static const struct row group11[8] = {
 	[0] = ROW(MOV, MI, 0),
 };
 
-/* CLWB and CLFLUSH(OPT); check_flush() refuses what they are with other prefixes. */
+/* CLWB, and CLFLUSH or CLFLUSHOPT. check_flush() refuses these opcodes with other prefixes. */
 static const struct row group15[8] = {
 	[6] = ROW(FLUSH, M, BYTE_OP),
 	[7] = ROW(FLUSH, M, BYTE_OP),
@@ -219,8 +220,8 @@ static const struct row two_byte[256] = {
  */
 enum mandatory { P_NONE, P_66, P_F3, P_F2 };
 
-#define KEEP BIT(0)
-#define HIGH BIT(1)   /* the upper half of the register */
+#define KEEP BIT(0)   /* a load leaves the register's other bytes */
+#define HIGH BIT(1)   /* the upper half of the register is moved */
 #define AS_GPR BIT(2) /* 8 bytes with REX.W, else 4 */
 #define ALIGNED_16 BIT(3)
 
@@ -266,7 +267,7 @@ static const struct sse_row {
 	{ 0x382a, P_66, ENC_RM, 16, ALIGNED_16 }, /* MOVNTDQA */
 };
 
-/* Those that share their opcode with others of other prefixes. */
+/* These share their opcode with another instruction, and a prefix tells which is meant. */
 static const struct row movbe_load = ROW(MOVBE, RM, 0);
 static const struct row movbe_store = ROW(MOVBE, MR, 0);
 static const struct row crc32_byte = ROW(CRC32, RM, SRC_BYTE);
@@ -325,12 +326,10 @@ static u64 next_le(struct cursor *c, unsigned int size)
 
 static s64 next_signed(struct cursor *c, unsigned int size)
 {
-	unsigned int unused_bits = 64 - 8 * size;
-
-	return (s64)(next_le(c, size) << unused_bits) >> unused_bits;
+	return sign_extend_bytes(next_le(c, size), size);
 }
 
-/* The segment of an override prefix, or NR_SEGS. 64-bit mode ignores all but FS and GS. */
+/* The segment that an override prefix names, or NR_SEGS if @byte is none. */
 static u8 override_segment(u8 byte)
 {
 	switch (byte) {
@@ -350,6 +349,7 @@ static bool take_prefix(struct cursor *c, struct insn *insn, u8 byte)
 	u8 seg = override_segment(byte);
 
 	if (seg != NR_SEGS) {
+		/* 64-bit mode ignores all but FS and GS. */
 		if (c->mode != MODE_64 || seg >= SEG_FS)
 			c->seg = seg;
 		return true;
@@ -364,7 +364,7 @@ static bool take_prefix(struct cursor *c, struct insn *insn, u8 byte)
 	}
 }
 
-/* Return: the first byte of the opcode. */
+/* Return: the first byte that is no prefix, with which the opcode begins. */
 static u8 take_prefixes(struct cursor *c, struct insn *insn)
 {
 	u8 byte;
@@ -413,6 +413,7 @@ static void take_opcode(struct cursor *c, u8 byte)
 		c->opcode = 0x3800 | decode_next_byte(c);
 }
 
+/* 0F 38 F0 and F1: MOVBE, or CRC32 with prefix F2. */
 static const struct row *find_three_byte(const struct cursor *c)
 {
 	bool first = c->opcode == 0x38f0;
@@ -470,7 +471,7 @@ static const struct sse_row *find_sse(const struct cursor *c, bool *opcode_known
 	return NULL;
 }
 
-/* Opcodes of MMX moves without a prefix. */
+/* MMX moves have the opcodes of XMM moves, and no prefix. */
 static bool is_mmx(const struct cursor *c)
 {
 	if (mandatory_prefix(c) != P_NONE)
@@ -485,7 +486,10 @@ static bool is_mmx(const struct cursor *c)
 	}
 }
 
-/* Why there is no row. VEX, EVEX and XOP share their first byte with old instructions. */
+/*
+ * Says why there is no row. The first byte of VEX and EVEX, C4, C5 or 62, is that of LDS, LES or
+ * BOUND, which 64-bit mode lacks.
+ */
 static const char *why_unknown(const struct cursor *c, bool opcode_known)
 {
 	u16 byte = c->opcode;
@@ -528,7 +532,7 @@ static void take_mem_16(struct cursor *c, struct insn *insn)
 		insn->mem.disp = next_signed(c, mod);
 }
 
-/* Return: whether a 32-bit displacement follows though mod is 0. */
+/* Index 4 means none, base 5 with mod 0 too. Return: does a 32-bit displacement follow so? */
 static bool take_sib(struct cursor *c, struct insn *insn)
 {
 	u8 sib = decode_next_byte(c);
@@ -586,7 +590,7 @@ static void decode_set_reg(struct cursor *c, struct insn *insn)
 	insn->reg = insn->high_byte ? reg - 4 : reg;
 }
 
-/* 0F AE /6 and /7 are other instructions, which save and load state, with other prefixes. */
+/* 0F AE /6 is CLWB with prefix 66 only: it is XSAVEOPT without, and CLRSSBSY with F3. */
 static int check_flush(struct cursor *c, struct insn *insn)
 {
 	bool clwb = (c->modrm >> 3 & 7) == 6;
@@ -596,7 +600,7 @@ static int check_flush(struct cursor *c, struct insn *insn)
 	return 0;
 }
 
-/* Memory and register have the same size, except for instructions that extend. */
+/* Memory and register have the same size, but with MOVZX, MOVSX and CRC32. */
 static void set_operand_sizes(const struct cursor *c, struct insn *insn, u16 flags)
 {
 	insn->size = flags & BYTE_OP ? 1 : c->opsize;
@@ -616,6 +620,7 @@ static void set_operand_sizes(const struct cursor *c, struct insn *insn, u16 fla
 	insn->aligned = flags & ALIGNED || insn->size == 16;
 }
 
+/* May the row be used in this mode and with these prefixes? If so, sets the operands' sizes. */
 static int check_row(struct cursor *c, struct insn *insn, u16 flags)
 {
 	if (flags & ONLY_64 && c->mode != MODE_64)
@@ -631,10 +636,7 @@ static int check_row(struct cursor *c, struct insn *insn, u16 flags)
 	return insn->op == OP_FLUSH ? check_flush(c, insn) : 0;
 }
 
-/*
- * What an encoding means for the emulator, which does not care where operands
- * were encoded.
- */
+/* Makes of where the operands are encoded, what they are, which is all that emulate.c asks. */
 static const u8 form_of[] = {
 	[ENC_M] = FORM_MEM,	      [ENC_MR] = FORM_MEM_REG,	  [ENC_RM] = FORM_REG_MEM,
 	[ENC_MI] = FORM_MEM_IMM,      [ENC_MIB] = FORM_MEM_IMM,	  [ENC_MOFFS_A] = FORM_REG_MEM,
@@ -657,7 +659,7 @@ static void take_immediate(struct cursor *c, struct insn *insn, u8 enc)
 	}
 }
 
-/* Displacement and immediate follow each other in the bytes, in this order. */
+/* The displacement comes before the immediate, so it must be taken first. */
 static int take_operands(struct cursor *c, struct insn *insn, u8 enc)
 {
 	int err;
@@ -683,6 +685,7 @@ static bool has_modrm(const struct row *row)
 	return row->enc != ENC_STRING && row->enc != ENC_MOFFS_A && row->enc != ENC_A_MOFFS;
 }
 
+/* @row: what decode_find_row() found. A group's member is known once ModRM was read. */
 static int decode_row(struct cursor *c, struct insn *insn, const struct row *row)
 {
 	u16 flags = row->flags;
@@ -719,8 +722,8 @@ static int decode_sse(struct cursor *c, struct insn *insn, const struct sse_row 
 	return take_operands(c, insn, row->enc);
 }
 
-/* Return: 0 as well if the bytes end too early, which insn_decode() looks at. */
-static int decode(struct cursor *c, struct insn *insn)
+/* Return: 0 or -EINVAL. insn_decode() looks afterwards whether the bytes ended too early. */
+static int decode_at(struct cursor *c, struct insn *insn)
 {
 	u8 byte = take_prefixes(c, insn);
 	const struct sse_row *sse_row;
@@ -762,7 +765,7 @@ int insn_decode(struct insn *insn, const u8 *bytes, size_t len, enum insn_mode m
 	insn->mem.seg = SEG_DS;
 	insn->mem.base = NO_GPR;
 	insn->mem.index = NO_GPR;
-	err = decode(&c, insn);
+	err = decode_at(&c, insn);
 	if (!c.truncated)
 		return err;
 	if (len >= INSN_MAX_LEN)

@@ -75,14 +75,14 @@ enum insn_op {
 	OP_LODS,
 	OP_SCAS,
 	OP_FLUSH, /* CLFLUSH, CLFLUSHOPT, CLWB: no data */
-	/* The stack's, and near jumps: memory is what is pushed, popped or where it goes. */
+	/* Memory holds what PUSH pushes, takes what POP pops, and has the target of near jumps. */
 	OP_PUSH,
 	OP_POP,
 	OP_CALL,
 	OP_JMP,
 };
 
-/* What the memory operand's partner is, and which of the two is written. */
+/* What the other operand is, and which of the two comes first: the first is written, if any. */
 enum insn_form {
 	FORM_MEM,     /* memory alone, or with registers that the op implies */
 	FORM_MEM_REG, /* memory first: "op mem, reg" */
@@ -130,11 +130,11 @@ struct insn {
 	u8 rep;		     /* enum insn_rep; string instructions only */
 	struct insn_mem mem; /* string instructions: only seg, rSI's */
 	u64 imm;	     /* sign-extended to 64 bits */
-	bool has_imm;	     /* of FORM_REG_MEM and FORM_MEM_REG: there is a third operand */
+	bool has_imm;	     /* FORM_REG_MEM and FORM_MEM_REG: .imm is a third operand */
 	bool count_cl;	     /* shifts: the count is in CL, else .imm */
 	u8 cc;		     /* condition of CMOVcc and SETcc */
-	u8 xmm_at;	     /* OP_MOVX: where in the register */
-	bool xmm_keep;	     /* OP_MOVX: a load keeps the rest of it, else that is 0 */
+	u8 xmm_at;	     /* OP_MOVX: the first byte of the register that is moved */
+	bool xmm_keep;	     /* OP_MOVX: a load keeps the register's other bytes, else they are 0 */
 	const char *reason;  /* why it was refused, a phrase */
 };
 

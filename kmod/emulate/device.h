@@ -15,8 +15,8 @@ int exit_io(struct vcpu *vcpu);
  */
 int mmio_emulate(struct vcpu *vcpu, u64 gpa);
 /*
- * The same with interrupts off (vcpu->at_once). Answers EXIT_LATER unless there is no slot at
- * @gpa, the instruction was emulated lately, and what it does is short.
+ * Does what mmio_emulate() does, but with interrupts off (vcpu->at_once). Answers EXIT_LATER
+ * unless there is no slot at @gpa, the instruction was emulated lately, and it takes a short time.
  */
 int mmio_at_once(struct vcpu *vcpu, u64 gpa);
 

@@ -24,18 +24,6 @@ struct exec {
 	void *guest;
 };
 
-static u64 size_mask(unsigned int size)
-{
-	return size >= 8 ? ~0ULL : BIT_ULL(8 * size) - 1;
-}
-
-static s64 sign_extend_bytes(u64 value, unsigned int size)
-{
-	unsigned int unused_bits = size >= 8 ? 0 : 64 - 8 * size;
-
-	return (s64)(value << unused_bits) >> unused_bits;
-}
-
 /* ---- registers ---- */
 
 static u64 get_gpr(struct exec *x, u8 reg, u8 size)
@@ -77,7 +65,7 @@ static void emu_set_reg(struct exec *x, u64 value)
 
 /* ---- memory ---- */
 
-/* Wraps at the address size. */
+/* The operand's offset in its segment, which wraps at the address size. */
 static u64 effective_address(struct exec *x)
 {
 	const struct insn *insn = x->insn;
@@ -87,7 +75,7 @@ static u64 effective_address(struct exec *x)
 
 	if (mem->base != NO_GPR)
 		ea += x->ops->get_gpr(x->guest, mem->base);
-	/* POP has taken from the stack before it asks where to. */
+	/* POP computes an address that rests on RSP after it has raised RSP. SDM: "POP". */
 	if (insn->op == OP_POP && mem->base == GPR_RSP)
 		ea += insn->size;
 	if (mem->index != NO_GPR)
@@ -116,7 +104,7 @@ static void add_pieces(struct emu_mem *mem, u64 gpa, u8 at, u8 len)
 	}
 }
 
-/* Translates page by page, before anything is read or written: a fault must come first. */
+/* Translates all pages of the operand before one is accessed: a fault must come before effects. */
 static int emu_translate(struct exec *x, struct emu_mem *mem, bool write)
 {
 	u8 size = x->insn->size, at, in_page;
@@ -138,7 +126,10 @@ static int emu_translate(struct exec *x, struct emu_mem *mem, bool write)
 	return 0;
 }
 
-/* Finds where the operand is. When the run is begun again that is known already. */
+/*
+ * Finds where the operand is, unless an earlier part of this run has. Faults come in the
+ * processor's order: of the segment, of alignment, of paging.
+ */
 static int emu_locate(struct exec *x, struct emu_mem *mem, u8 seg, u64 offset, bool write)
 {
 	const struct insn *insn = x->insn;
@@ -150,15 +141,16 @@ static int emu_locate(struct exec *x, struct emu_mem *mem, u8 seg, u64 offset, b
 			     &x->emu->fault);
 	if (ret)
 		return ret;
-	/* What some instructions demand of themselves, whatever RFLAGS.AC says. */
+	/* MOVAPS and its kin demand an aligned operand, whatever RFLAGS.AC says. */
 	if (insn->aligned && mem->linear % insn->size) {
 		fault_set(&x->emu->fault, VEC_GP, 0);
 		return EMU_FAULT;
 	}
+	/* CLFLUSH of device memory has nothing to flush, so that its page does not matter. */
 	return insn->op == OP_FLUSH ? 0 : emu_translate(x, mem, write);
 }
 
-/* Remembers the access for which the run stops: userspace is told by it. */
+/* Remembers the access for which the run stops: mmio.c tells userspace about it. */
 static void set_pending(struct exec *x, struct emu_mem *mem, const struct emu_piece *piece,
 			bool write)
 {
@@ -230,7 +222,7 @@ static int write_value(struct exec *x, struct emu_mem *mem, u64 value)
 	return write_mem(x, mem);
 }
 
-/* DF, IF and the like are no business of arithmetic's. */
+/* Changes the arithmetic flags. DF, IF and all others stay. */
 static void emu_set_flags(struct exec *x, u64 flags)
 {
 	u64 rflags = x->ops->get_rflags(x->guest);
@@ -238,7 +230,7 @@ static void emu_set_flags(struct exec *x, u64 flags)
 	x->ops->set_rflags(x->guest, (rflags & ~ALU_FLAGS) | (flags & ALU_FLAGS));
 }
 
-/* ---- instructions; the operand is located, and read if the row says so ---- */
+/* ---- instructions: the operand is located, and read if reads_mem() says so ---- */
 
 static u64 swap_bytes(u64 value, u8 size)
 {
@@ -285,7 +277,7 @@ static int do_xmm_store(struct exec *x, struct emu_mem *mem)
 
 	if (!x->ops->get_xmm)
 		return -EOPNOTSUPP;
-	/* After a stop the data is not taken anew, or the pieces might not fit together. */
+	/* Userspace may change the register during a stop: both pieces must be of one value. */
 	if (!mem->nr_written) {
 		x->ops->get_xmm(x->guest, x->insn->reg, value);
 		memcpy(mem->out, value + x->insn->xmm_at, x->insn->size);
@@ -294,9 +286,9 @@ static int do_xmm_store(struct exec *x, struct emu_mem *mem)
 }
 
 /*
- * ADD to DEC, shifts, and BT to BTC: the result goes to the first operand, if
- * anywhere. Flags change only after the result was stored: the instruction may
- * stop there.
+ * ADD to DEC, shifts, and BT to BTC: the result, if it is stored at all, goes to the first
+ * operand. Flags change only after that, since the store may stop the run and the instruction
+ * is then computed once more from the same flags.
  */
 static int do_alu(struct exec *x, struct emu_mem *mem)
 {
@@ -327,7 +319,7 @@ static int do_alu(struct exec *x, struct emu_mem *mem)
 	return ret;
 }
 
-/* IMUL of two and three operands, BSF to POPCNT, CRC32: to a register, from memory. */
+/* IMUL of two and three operands, BSF to POPCNT, and CRC32 read memory and write a register. */
 static int do_to_reg(struct exec *x, struct emu_mem *mem)
 {
 	const struct insn *insn = x->insn;
@@ -342,7 +334,7 @@ static int do_to_reg(struct exec *x, struct emu_mem *mem)
 		alu_crc32(&alu);
 	else
 		alu_bits(&alu);
-	/* Where there is no bit to be found, the register stays as it is, wholly. */
+	/* BSF and BSR of 0 leave all 64 bits of the register as they are. */
 	if (alu.b || (insn->op != OP_BSF && insn->op != OP_BSR))
 		emu_set_reg(x, alu.result);
 	emu_set_flags(x, alu.flags);
@@ -438,7 +430,10 @@ static int do_cmpxchg(struct exec *x, struct emu_mem *mem)
 	return 0;
 }
 
-/* CMPXCHG8B and CMPXCHG16B: rDX:rAX against memory, rCX:rBX to it; ZF alone changes. */
+/*
+ * CMPXCHG8B and CMPXCHG16B compare rDX:rAX with memory. If they are equal rCX:rBX is stored, else
+ * memory is loaded into rDX:rAX. Of the flags only ZF changes.
+ */
 static int do_cmpxchg_pair(struct exec *x, struct emu_mem *mem)
 {
 	u8 half = x->insn->size / 2;
@@ -472,7 +467,7 @@ static int do_nothing(struct exec *x __maybe_unused, struct emu_mem *mem __maybe
 
 typedef int (*exec_fn)(struct exec *x, struct emu_mem *mem);
 
-/* Everything that is not listed is arithmetic. */
+/* An instruction that is not listed is arithmetic. */
 static exec_fn find_exec(const struct insn *insn)
 {
 	bool load = insn->form == FORM_REG_MEM;
@@ -505,7 +500,10 @@ static exec_fn find_exec(const struct insn *insn)
 	}
 }
 
-/* Whether the operand must be writable: known before it is located. */
+/*
+ * Must the operand be writable? Asked before it is located, since a write to a page that may
+ * only be read faults before anything is read. CMPXCHG counts as a write even if it fails.
+ */
 static bool writes_mem(const struct insn *insn)
 {
 	if (insn->form == FORM_REG_MEM || (insn->op >= OP_MUL && insn->op <= OP_IDIV))
@@ -514,6 +512,7 @@ static bool writes_mem(const struct insn *insn)
 	       insn->op != OP_FLUSH;
 }
 
+/* Stores, SETcc and cache flushes do not look at what the operand was. */
 static bool reads_mem(const struct insn *insn)
 {
 	bool move = insn->op == OP_MOV || insn->op == OP_MOVBE || insn->op == OP_MOVX;
@@ -536,15 +535,15 @@ static int run_plain(struct exec *x)
 
 /* ---- the stack, and near jumps ---- */
 
-/* How many bytes of RSP count. 64-bit mode knows no smaller stack. */
+/* How many bytes of RSP are the stack pointer: in 64-bit mode all, else SS.B decides. */
 static u8 stack_size(struct exec *x)
 {
 	return x->insn->mode == MODE_64 ? 8 : x->ops->stack_size(x->guest);
 }
 
 /*
- * POP to memory. mem[0] is where it goes, mem[1] the stack. Both are located
- * before a device sees anything of it, as either may fault.
+ * POP to memory: from the stack, mem[1], to mem[0]. Both are located before a device sees an
+ * access, as either may fault.
  */
 static int run_pop(struct exec *x)
 {
@@ -577,8 +576,8 @@ static int emu_push(struct exec *x, u64 value)
 }
 
 /*
- * CALL and JMP, whose target was read. RIP is the caller's to move: EMU_JUMPED
- * says that it goes to .target.
+ * Ends CALL and JMP, whose target has been read from mem[0]. A target outside CS's limit, or not
+ * canonical, faults before CALL pushes. The caller of emu_run() moves RIP to emu->target.
  */
 static int emu_jump(struct exec *x)
 {
@@ -592,7 +591,7 @@ static int emu_jump(struct exec *x)
 	return ret ? ret : EMU_JUMPED;
 }
 
-/* PUSH, CALL and JMP of a memory operand, mem[0]; what they push goes to mem[1]. */
+/* PUSH, CALL and JMP read mem[0]; PUSH and CALL push to mem[1]. Both are located first. */
 static int run_from_mem(struct exec *x)
 {
 	const struct insn *insn = x->insn;
@@ -623,6 +622,7 @@ static bool uses_rdi(u8 op)
 	return op != OP_LODS;
 }
 
+/* Moves rSI or rDI by one element, backwards if DF is set. */
 static void emu_advance(struct exec *x, u8 reg)
 {
 	u8 addr_size = x->insn->addr_size;
@@ -683,7 +683,7 @@ static int run_string_once(struct exec *x)
 	return 0;
 }
 
-/* After an iteration: does the REP prefix end here? */
+/* Asked after an iteration. REPE and REPNE look at ZF only with CMPS and SCAS. */
 static bool rep_ends(struct exec *x)
 {
 	const struct insn *insn = x->insn;
@@ -724,8 +724,8 @@ static int run_string(struct exec *x)
 	}
 }
 
-/* By the order of enum insn_op. JMP uses no stack, but is run as CALL is. */
-static bool of_stack(const struct insn *insn)
+/* PUSH, POP, CALL and JMP, which stand together in enum insn_op. JMP is run as CALL is. */
+static bool insn_is_stack(const struct insn *insn)
 {
 	return insn->op >= OP_PUSH && insn->op <= OP_JMP;
 }
@@ -742,7 +742,7 @@ int emu_run(struct emu *emu, const struct emu_ops *ops, void *guest)
 
 	if (emu->insn.form == FORM_STRING)
 		return run_string(&x);
-	if (of_stack(&emu->insn))
+	if (insn_is_stack(&emu->insn))
 		return emu->insn.op == OP_POP ? run_pop(&x) : run_from_mem(&x);
 	return run_plain(&x);
 }

@@ -51,7 +51,7 @@ struct emu_ops {
 	int (*read)(void *guest, u64 gpa, void *data, u8 len);
 	int (*write)(void *guest, u64 gpa, const void *data, u8 len);
 
-	/* All of an operand was read or written. May come again after a stop. May be NULL. */
+	/* The whole operand was read or written. Called again if the run stops later. May be NULL. */
 	void (*accessed)(void *guest, u64 linear, u8 len, bool write);
 
 	/* Should a REP pause between iterations, for an event? May be NULL. */
@@ -63,7 +63,7 @@ struct emu_ops {
 
 struct emu_piece {
 	u64 gpa;
-	u8 at; /* offset in the operand */
+	u8 at; /* its offset in the operand */
 	u8 len;
 };
 
@@ -78,17 +78,21 @@ struct emu_mem {
 	u8 out[16]; /* what is written */
 };
 
+/* The access for which a run stopped: one piece of one operand. */
 struct emu_access {
 	u64 gpa;
 	u8 len; /* 0: no access waits */
 	bool write;
-	u8 mem;			/* index in emu->mem */
-	u8 data[EMU_MAX_PIECE]; /* of a write */
+	u8 mem;			/* the operand's index in emu->mem */
+	u8 data[EMU_MAX_PIECE]; /* what a write stores */
 };
 
 struct emu {
 	struct insn insn;
-	/* The operand, and the stack's; of string instructions rSI's and rDI's. */
+	/*
+	 * [0] is the operand that ModRM names, [1] the stack's. A string instruction has the
+	 * operand at rSI in [0] and the one at rDI in [1].
+	 */
 	struct emu_mem mem[2];
 	struct emu_access pending;
 	struct x86_fault fault;

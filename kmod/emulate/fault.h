@@ -6,14 +6,14 @@
 #include <vmx/info.h>
 #include <vmx/types.h>
 
-/* Page-fault error code. SDM: "Page-Fault Exceptions". */
+/* Bits of the page-fault error code. SDM: "Page-Fault Exceptions". */
 #define PF_PRESENT BIT(0)
 #define PF_WRITE BIT(1)
 #define PF_USER BIT(2)
 #define PF_RSVD BIT(3)
 #define PF_FETCH BIT(4)
-#define PF_PK BIT(5)
 
+/* fault_inject() of gva.h gives it to the guest that runs. */
 struct x86_fault {
 	u8 vector;
 	bool has_error;

@@ -29,14 +29,14 @@
 /* The width where userspace set no CPUID leaf that says it: the SDM's default. */
 #define DEFAULT_MAXPHYADDR 36
 
-/* A walk's context: whose linear address is translated, and which. */
+/* What the callbacks of a walk need to know of the access that began it. */
 struct origin {
 	struct vcpu *vcpu;
-	u64 linear;
-	bool peek;
+	u64 linear; /* the address that is translated: L1 is told of it if the walk exits */
+	bool peek;  /* as in struct access */
 };
 
-/* Makes of @gpa, as the guest that runs has it, L1's address. @access: EPTQ_* bits. */
+/* Translates what the running guest calls physical to what L1 does. @access: EPTQ_* bits. */
 static int to_l1(const struct origin *from, u64 gpa, u32 access, u64 *out)
 {
 	struct vcpu *vcpu = from->vcpu;
@@ -66,7 +66,10 @@ static int gva_read_entry(void *ctx, u64 gpa, u64 *entry, u8 size)
 	return 0;
 }
 
-/* Sets accessed and dirty flags. Userspace that looks changes nothing. */
+/*
+ * Sets accessed and dirty flags in an entry that still is @old. Nothing changes when userspace
+ * asks for a translation.
+ */
 static int gva_update_entry(void *ctx, u64 gpa, u64 old, u64 new, u8 size)
 {
 	const struct origin *from = ctx;
@@ -97,8 +100,8 @@ static enum paging paging_mode(struct vcpu *vcpu, unsigned long cr0, unsigned lo
 }
 
 /*
- * Takes the registers that decide a walk, once: what an access of two pages does is decided for
- * both alike. The PDPTEs are those that the processor has loaded, not those in memory.
+ * Reads the registers that decide a walk, once for both pages of an access. The PDPTEs are those
+ * that the processor has loaded, not those in memory. SDM: "PDPTE Registers".
  */
 static void walk_init(struct vcpu *vcpu, struct pagewalk *w)
 {
@@ -134,8 +137,8 @@ static u32 final_access(const struct access *access, const struct page_found *pa
 }
 
 /*
- * -ENXIO, not -EFAULT, says that there is no memory: the latter has a fault for
- * the guest with it.
+ * Walks with @registers (walk_init()), then translates what was found to L1's address. Where
+ * there is no memory it answers -ENXIO, since -EFAULT comes with a fault for the guest.
  */
 static int gva_to_l1(struct vcpu *vcpu, const struct pagewalk *registers, u64 linear,
 		     const struct access *access, u64 *gpa, struct x86_fault *fault)
@@ -162,15 +165,16 @@ int gva_translate(struct vcpu *vcpu, u64 linear, const struct access *access, u6
 	return gva_to_l1(vcpu, &w, linear, access, gpa, fault);
 }
 
-/* A range of linear addresses, translated: of two pages at most. .len[1]: 0: it is in one. */
+/* A range of linear addresses, translated. It lies in two pages at most. */
 struct gva_range {
 	u64 gpa[2];
-	size_t len[2];
+	size_t len[2]; /* [1] is 0 if the range lies in one page */
 };
 
 /*
  * Both pages are translated before the caller touches one, as the processor faults before it
- * does. Without 4-level paging 0 follows 4 GiB. Return: as gva_translate(); -E2BIG: a bug of L0's.
+ * does. Without 4-level paging addresses wrap at 4 GiB. Return: as gva_translate(), or -E2BIG,
+ * which is a bug of L0's.
  */
 static int translate_range(struct vcpu *vcpu, u64 linear, size_t len, const struct access *access,
 			   struct gva_range *r, struct x86_fault *fault)
@@ -192,7 +196,7 @@ static int translate_range(struct vcpu *vcpu, u64 linear, size_t len, const stru
 	return gva_to_l1(vcpu, &w, linear, access, &r->gpa[1], fault);
 }
 
-/* -ENXIO as well where there's no RAM: for those who do not read from devices. */
+/* Reads RAM only: an operand in device memory answers -ENXIO. */
 static int read_range(struct vcpu *vcpu, u64 linear, void *buf, size_t len,
 		      const struct access *access, struct x86_fault *fault)
 {
@@ -209,7 +213,7 @@ static int read_range(struct vcpu *vcpu, u64 linear, void *buf, size_t len,
 	return 0;
 }
 
-/* The second page is looked at before the first is written: wholly or not at all. */
+/* Asks whether the second page is RAM before it writes to the first, so as not to write half. */
 static int write_range(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
 		       const struct access *access, struct x86_fault *fault)
 {
@@ -229,7 +233,7 @@ static int write_range(struct vcpu *vcpu, u64 linear, const void *buf, size_t le
 	return 0;
 }
 
-/* Nobody there reads as ones, on any bus. */
+/* Where no device answers, reads give ones, as on any bus. */
 static void read_bus(struct vcpu *vcpu, u64 gpa, void *buf, size_t len)
 {
 	if (!mem_read(vcpu->vm, gpa, buf, len))
@@ -245,13 +249,17 @@ static void write_bus(struct vcpu *vcpu, u64 gpa, const void *buf, size_t len)
 		bus_write(vcpu, BUS_MMIO, gpa, len, buf);
 }
 
-/* For what the guest's code does. The processor's own accesses (TSS, tables) are .implicit. */
+/* Of accesses by the guest's code. Those by the processor itself (TSS, tables) are .implicit. */
 static bool guest_user_mode(struct vcpu *vcpu)
 {
 	return vcpu_cpl(vcpu) == 3;
 }
 
-/* What was translated once more, with interrupts on, is likely to be wanted again. */
+/*
+ * Keeps a translation for gva_read_again() and gva_write_again(): an L1 has the operands of its
+ * VMX instructions in the same page of its stack again and again. Only an operand in one page, of
+ * L1's kernel in 64-bit mode, is kept.
+ */
 static void hint_keep(struct vcpu *vcpu, u64 linear, const struct gva_range *r,
 		      const struct access *access)
 {
@@ -339,7 +347,7 @@ static int seg_linear(struct vcpu *vcpu, enum segreg seg, u64 offset, u32 size, 
 	struct segaddr s = { .seg = seg, .mode_64 = vcpu_64bit(vcpu) };
 	u32 ar;
 
-	/* In 64-bit mode only FS and GS have a base, and there's nothing else to check. */
+	/* In 64-bit mode only FS and GS have a base, and neither limit nor type is checked. */
 	if (!s.mode_64 || seg == SEG_FS || seg == SEG_GS)
 		s.base = vmread(VMCS_SEG_BASE(seg));
 	if (!s.mode_64) {
@@ -367,7 +375,10 @@ int gva_may_jump(struct vcpu *vcpu, u64 offset, struct x86_fault *fault)
 	return seg_linear(vcpu, SEG_CS, offset, 1, false, true, &linear, fault);
 }
 
-/* @exit_qual, @insn_info: as for gva_operand(). */
+/*
+ * The operand's offset in its segment: displacement, base and scaled index, cut to the address
+ * size. @exit_qual, @insn_info: as for gva_operand().
+ */
 static u64 operand_offset(struct vcpu *vcpu, u64 exit_qual, u32 insn_info)
 {
 	static const u64 masks[] = { 0xffff, 0xffffffff, ~0ULL, ~0ULL };
@@ -394,8 +405,9 @@ int gva_operand(struct vcpu *vcpu, u64 exit_qual, u32 insn_info, u32 size, bool 
 /* --- with interrupts off ------------------------------------------------ */
 
 /*
- * Is @linear where @h says? Its walk of the page tables would read these entries, and do nothing
- * but that: accessed and dirty flags were set then.
+ * Is @linear in the page that @h is about, and would a walk still end where @h says? It would if
+ * the registers are the same and each entry on the way, read again, is. Such a walk has nothing
+ * to write: accessed and dirty flags were set by the one that made @h.
  */
 static bool hint_holds(struct vcpu *vcpu, const struct gva_hint *h, u64 linear)
 {
@@ -406,8 +418,9 @@ static bool hint_holds(struct vcpu *vcpu, const struct gva_hint *h, u64 linear)
 }
 
 /*
- * The physical address of the operand of 8 bytes, if it is where @h says. In 64-bit mode a segment
- * but FS and GS has no say, and an address in the page of a hint is canonical.
+ * Finds the physical address of the instruction's operand of 8 bytes by @h. Segments need no look:
+ * in 64-bit mode only FS and GS have a base, and an address in a page that was reached before is
+ * canonical. Operands that cross into another page, or that a breakpoint may watch, are left out.
  */
 static bool operand_again(struct vcpu *vcpu, const struct gva_hint *h, u64 *gpa)
 {

@@ -24,10 +24,9 @@ int gva_read(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fa
 int gva_write(struct vcpu *vcpu, u64 linear, const void *buf, size_t len, struct x86_fault *fault);
 
 /*
- * For an instruction that L0 runs and that wants no more than bytes. Where
- * there is no memory the kernel's devices answer; else it reads as ones and
- * loses what is written, as userspace's devices are not asked. Data breakpoints
- * on it are due after the instruction.
+ * The operand of an instruction that L0 executes for the guest, VMX instructions for the most
+ * part. Where there is no memory the kernel's devices are asked, but not userspace's: if none
+ * answers, reads give ones and writes are lost. A data breakpoint on the operand becomes due.
  */
 int gva_read_bus(struct vcpu *vcpu, u64 linear, void *buf, size_t len, struct x86_fault *fault);
 int gva_write_bus(struct vcpu *vcpu, u64 linear, const void *buf, size_t len,
@@ -40,7 +39,7 @@ int gva_probe_write(struct vcpu *vcpu, u64 linear, size_t len, struct x86_fault 
 int gva_translate(struct vcpu *vcpu, u64 linear, const struct access *access, u64 *gpa,
 		  struct x86_fault *fault);
 
-/* Makes of segment and offset a linear address, with #GP and #SS as the processor has them. */
+/* Makes a linear address of segment and offset, and raises #GP or #SS where the processor does. */
 int gva_linear(struct vcpu *vcpu, enum segreg seg, u64 offset, u32 size, bool write, u64 *linear,
 	       struct x86_fault *fault);
 
@@ -52,9 +51,10 @@ int gva_operand(struct vcpu *vcpu, u64 exit_qual, u32 insn_info, u32 size, bool 
 		struct x86_fault *fault);
 
 /*
- * Access to the memory operand of 8 bytes of the instruction that exited, with interrupts off, if
- * L1 had such an operand in the same page of late, by the functions above. Context: CPL 0
- * and no compatibility mode; VCPU_IN_GUEST. Return: 0 or EXIT_LATER.
+ * Read or write the operand, 8 bytes of memory, of the instruction of L1's that exited, with
+ * interrupts off. That works if gva_read_bus() or gva_write_bus() was the last to reach an
+ * operand in the same page. Context: VCPU_IN_GUEST; the caller has found CPL 0 and 64-bit mode.
+ * Return: 0; or EXIT_LATER, with nothing done.
  */
 int gva_read_again(struct vcpu *vcpu, u64 *value);
 int gva_write_again(struct vcpu *vcpu, u64 value);

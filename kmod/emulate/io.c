@@ -17,6 +17,7 @@
 #include "cpu/inject.h"
 #include "cpu/trace.h"
 #include "cpu/vcpu.h"
+#include "emulate/alu.h"
 #include "emulate/device.h"
 #include "emulate/gva.h"
 #include "emulate/mmio.h"
@@ -24,12 +25,10 @@
 /* Offset of the data in the vCPU's mapping, in pages. */
 #define PIO_PAGE 1
 
-static u64 mask_of(unsigned int size)
-{
-	return size == 8 ? ~0ULL : BIT_ULL(8 * size) - 1;
-}
-
-/* Ends the instruction, or, with a @len of 0, an iteration. Breakpoints on it are due now. */
+/*
+ * Ends the instruction, of @len bytes, or with 0 a batch of its iterations. Breakpoints on the
+ * port and on INS's and OUTS's memory become due.
+ */
 static int io_done(struct vcpu *vcpu, const struct pio *pio, u32 len)
 {
 	if (unlikely(vcpu->debug.active)) {
@@ -63,7 +62,7 @@ static bool still_there(struct vcpu *vcpu)
 	return vcpu_rip(vcpu) == vcpu->mmio->pio.rip;
 }
 
-/* Return: 0: the kernel has it; -EOPNOTSUPP: userspace must. */
+/* Return: 0: a device in the kernel or a coalesced zone took it; -EOPNOTSUPP: none did. */
 static int write_port(struct vcpu *vcpu, const struct pio *pio, const void *data)
 {
 	if (!bus_write(vcpu, BUS_PIO, pio->port, pio->size, data))
@@ -83,7 +82,7 @@ static int finish_in(struct vcpu *vcpu, u32 value)
 	if (pio->size == 4)
 		rax = value;
 	else
-		rax = (rax & ~mask_of(pio->size)) | (value & mask_of(pio->size));
+		rax = (rax & ~size_mask(pio->size)) | (value & size_mask(pio->size));
 	vcpu_set_gpr(vcpu, GPR_RAX, rax);
 	return io_done(vcpu, pio, pio->insn_len);
 }
@@ -118,7 +117,7 @@ static int do_out(struct vcpu *vcpu, const struct pio *pio)
 {
 	u32 value = vcpu_gpr(vcpu, GPR_RAX);
 
-	trace_abyme_pio(true, pio->port, pio->size, 1, value & mask_of(pio->size));
+	trace_abyme_pio(true, pio->port, pio->size, 1, value & size_mask(pio->size));
 	if (!write_port(vcpu, pio, &value))
 		return io_done(vcpu, pio, pio->insn_len);
 	memcpy(vcpu->pio_data, &value, pio->size);
@@ -129,7 +128,7 @@ static int do_out(struct vcpu *vcpu, const struct pio *pio)
 
 static u64 get_masked(struct vcpu *vcpu, const struct pio *pio, enum gpr reg)
 {
-	return vcpu_gpr(vcpu, reg) & mask_of(pio->addr_size);
+	return vcpu_gpr(vcpu, reg) & size_mask(pio->addr_size);
 }
 
 /*
@@ -138,7 +137,7 @@ static u64 get_masked(struct vcpu *vcpu, const struct pio *pio, enum gpr reg)
  */
 static void set_masked(struct vcpu *vcpu, const struct pio *pio, enum gpr reg, u64 value)
 {
-	u64 mask = mask_of(pio->addr_size);
+	u64 mask = size_mask(pio->addr_size);
 
 	value &= mask;
 	if (pio->addr_size == 2)
@@ -151,10 +150,7 @@ static bool pio_backwards(struct vcpu *vcpu)
 	return vcpu_rflags(vcpu) & X86_EFLAGS_DF;
 }
 
-/*
- * @done elements are through: moves the registers on, and ends the instruction
- * after the last one.
- */
+/* After @done elements: moves rSI or rDI and rCX on, and ends the instruction after the last. */
 static int pio_advance(struct vcpu *vcpu, const struct pio *pio, u32 done)
 {
 	enum gpr reg = pio->in ? GPR_RDI : GPR_RSI;
@@ -184,9 +180,9 @@ static int fault_or_give_up(struct vcpu *vcpu, int ret, const struct x86_fault *
 }
 
 /*
- * How many elements to do at once: those in the same page as the first, which
- * the data page holds for sure. One, if the element crosses into the next page,
- * if the direction is down, or if each iteration may be trapped.
+ * How many elements make a batch: those in the same page as the first, which always fit into
+ * the data page. Only one, if it crosses into the next page, if DF is set, or if a trap may be
+ * due after each iteration.
  */
 static u32 batch_size(struct vcpu *vcpu, const struct pio *pio, u64 linear)
 {
@@ -292,7 +288,7 @@ static int do_string(struct vcpu *vcpu, struct pio *pio)
 	if (ret)
 		return fault_or_give_up(vcpu, ret, &fault);
 	count = batch_size(vcpu, pio, pio->linear);
-	/* The last element of a batch must be in the segment, too. */
+	/* The whole batch must be within the segment; if not, the element that is not faults alone. */
 	if (count > 1 &&
 	    gva_linear(vcpu, pio->seg, offset, count * pio->size, pio->in, &pio->linear, &fault))
 		count = 1;

@@ -19,11 +19,9 @@
 #include "cpu/inject.h"
 #include "cpu/trace.h"
 #include "cpu/vcpu.h"
-#include "emulate/alu.h"
 #include "emulate/device.h"
 #include "emulate/gva.h"
 #include "emulate/mmio.h"
-#include "emulate/segaddr.h"
 
 struct mmio_op *mmio_op_get(struct vcpu *vcpu)
 {
@@ -73,7 +71,7 @@ static void op_set_xmm(void *guest, u8 reg, const void *value)
 	compat_fpu_set_xmm(&vcpu->fpu.state, reg, value);
 }
 
-/* Translates gva.h's answers: -EFAULT comes with a fault, which is the emulator's EMU_FAULT. */
+/* Of gva.h's answers -EFAULT comes with a fault: the emulator's word for that is EMU_FAULT. */
 static int emu_result(int ret)
 {
 	return ret == -EFAULT ? EMU_FAULT : ret;
@@ -95,7 +93,7 @@ static u8 op_stack_size(void *guest __maybe_unused)
 	return vmread(VMCS_GUEST_SS_AR) & AR_DB ? 4 : 2;
 }
 
-/* The exit itself told where the page is, which spares a walk: see set_hint(). */
+/* Uses what the exit told about the page (set_hint()), which spares a walk. */
 static int op_translate(void *guest, u64 linear, bool write, u64 *gpa, struct x86_fault *fault)
 {
 	struct vcpu *vcpu = guest;
@@ -123,7 +121,10 @@ static void trace_mmio(bool write, u64 gpa, const void *data, u8 len)
 	trace_abyme_mmio(write, len, gpa, value);
 }
 
-/* An operand may be memory after all, as with MOVS from a device to memory. */
+/*
+ * An operand may be memory: MOVS has two, and one of them may be no device. With interrupts off
+ * only devices are asked; mmio_at_once() has made sure that the operand is none of RAM.
+ */
 static int op_read(void *guest, u64 gpa, void *data, u8 len)
 {
 	struct vcpu *vcpu = guest;
@@ -159,6 +160,7 @@ static void op_accessed(void *guest, u64 linear, u8 len, bool write)
 	debug_note_data(guest, linear, len, write);
 }
 
+/* A REP must not keep requests, signals, the scheduler or single-step traps waiting. */
 static bool op_must_pause(void *guest)
 {
 	struct vcpu *vcpu = guest;
@@ -193,7 +195,7 @@ int mmio_give_up(struct vcpu *vcpu, const u8 *bytes, size_t len, const char *rea
 	char *text = (char *)&run->internal.data[3];
 	size_t room = sizeof(run->internal.data) - 3 * sizeof(run->internal.data[0]);
 
-	/* A program shall not end the VM. */
+	/* An exit to userspace would let a program of the guest's end the whole VM. */
 	if (vcpu_cpl(vcpu) != 0) {
 		inject_ud(vcpu);
 		return 1;
@@ -212,10 +214,9 @@ int mmio_give_up(struct vcpu *vcpu, const u8 *bytes, size_t len, const char *rea
 }
 
 /*
- * An exit while the processor delivered an event through device memory. L2 may
- * not end L1's VM by that. What reads as ones is no gate, stack or page table,
- * so delivery ends as it does on a processor: in a triple fault, which is L1's
- * exit.
+ * The processor came to device memory while it delivered an event: its IDT or its stack is
+ * there. Of L1 userspace is told. An L2 must not end L1's VM so: for it, delivery ends as with
+ * memory that reads as ones and is no gate or stack, in a triple fault, which L1 gets as an exit.
  */
 static int delivery_failed(struct vcpu *vcpu, u64 gpa)
 {
@@ -249,7 +250,7 @@ static int complete_mmio(struct vcpu *vcpu)
 	if (!op->emu.pending.write)
 		trace_mmio(false, op->emu.pending.gpa, vcpu->run->mmio.data, op->emu.pending.len);
 	emu_complete(&op->emu, vcpu->run->mmio.data);
-	/* Userspace may have changed page tables: the exit's hint holds no longer. */
+	/* Userspace may have changed the guest's page tables: what the exit told is old. */
 	op->hint_valid = false;
 	return mmio_continue(vcpu);
 }
@@ -284,9 +285,9 @@ static int mmio_continue(struct vcpu *vcpu)
 	case EMU_FAULT: fault_inject(vcpu, &op->emu.fault); return 1;
 	}
 	if (vcpu->at_once)
-		return EXIT_LATER; /* the operand is elsewhere, and nothing was accessed */
+		return EXIT_LATER; /* the operand needs a walk; nothing was accessed yet */
 	if (ret == -EAGAIN || ret == -EINTR)
-		return 1; /* the guest runs into it again, or L1 is owed an exit */
+		return 1; /* the guest repeats the access, or L1 is owed an exit */
 	return mmio_give_up(vcpu, NULL, 0, "its memory operand could not be read or written");
 }
 
@@ -328,7 +329,10 @@ static int mmio_fetch(struct vcpu *vcpu, struct mmio_op *op, int *answer)
 	case -EAGAIN:
 	case -EINTR: break;
 	case -EINVAL:
-		/* The processor may have been running L1's VMREAD or VMWRITE itself. */
+		/*
+		 * It may be L1's VMREAD or VMWRITE, which the processor executes with a shadow
+		 * VMCS. Without one the instruction exits, and nested/ emulates it.
+		 */
 		if (!vcpu->nested || !nested_unshadow(vcpu))
 			*answer = mmio_give_up(vcpu, bytes.byte, bytes.len, insn->reason);
 		break;
@@ -355,15 +359,16 @@ int mmio_emulate(struct vcpu *vcpu, u64 gpa)
 }
 
 /*
- * Not those that go on for long, or that use the FPU, which has not come back from the guest.
- * All others locate their operands before they access one.
+ * String instructions may take long, and with interrupts off the guest's XMM registers are not
+ * in memory. All others locate their operands before they access one, so that EXIT_LATER
+ * leaves nothing half done.
  */
 static bool insn_is_short(const struct insn *insn)
 {
 	return insn->form != FORM_STRING && insn->op != OP_MOVX;
 }
 
-/* What comes with the exit is as in nearly all accesses to a device. */
+/* An access of L1's, no event was being delivered, no NMI to be blocked again, and no RAM. */
 static bool exit_is_plain(struct vcpu *vcpu, u64 gpa)
 {
 	return !vcpu->in_l2 && !(vcpu->idt_vectoring & INTR_VALID) &&

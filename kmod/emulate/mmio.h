@@ -11,7 +11,7 @@ struct vcpu;
 /* A port I/O instruction on its way through userspace. */
 struct pio {
 	u16 port;
-	u8 size; /* bytes an element */
+	u8 size; /* of an element, in bytes */
 	u8 insn_len;
 	bool in;
 	bool string;
@@ -23,13 +23,13 @@ struct pio {
 	unsigned long rip; /* if userspace moves it, the instruction is void */
 };
 
-/* Hangs at vcpu->mmio, from the first use to the vCPU's end. */
+/* vcpu->mmio: allocated at the first use, freed with the vCPU. The vCPU's thread alone uses it. */
 struct mmio_op {
 	struct emu emu;
 	unsigned long rip; /* as in struct pio */
 	/*
-	 * What the exit told: the linear address's page is at this physical address
-	 * (L1's), so that no walk is needed for it. hint_valid: it did.
+	 * If hint_valid, the exit has told at which of L1's physical addresses the page of
+	 * hint_linear is, so that no walk is needed for it.
 	 */
 	bool hint_valid;
 	bool hint_write; /* found with the right to write */
@@ -39,7 +39,7 @@ struct mmio_op {
 	struct pio pio;
 };
 
-/* The vCPU's, which is allocated at the first use. NULL: no memory. */
+/* Return: vcpu->mmio; NULL: there was no memory for it. May sleep. */
 struct mmio_op *mmio_op_get(struct vcpu *vcpu);
 
 /*

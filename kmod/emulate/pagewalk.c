@@ -29,7 +29,7 @@ struct walk {
 	int level;		      /* of the entry last read: 1 is a PTE */
 	int top;		      /* level of the first entry in memory */
 	u64 entry[MEM_TRAIL_MAX + 1]; /* by level */
-	u64 at[MEM_TRAIL_MAX + 1];    /* their addresses */
+	u64 at[MEM_TRAIL_MAX + 1];    /* the entries' addresses */
 	u64 rights;		      /* PTE_W, PTE_U: of all entries; PTE_NX: of any */
 };
 
@@ -38,6 +38,7 @@ static u8 entry_size(const struct walk *walk)
 	return walk->w->paging == PAGING_32 ? 4 : 8;
 }
 
+/* How many bits of the linear address choose an entry of one table. */
 static unsigned int index_bits(const struct walk *walk)
 {
 	return walk->w->paging == PAGING_32 ? 10 : 9;
@@ -102,7 +103,10 @@ static u64 pagewalk_reserved_bits(const struct walk *walk, u64 entry, int level)
 	return rsvd;
 }
 
-/* @error: what of the error code follows from the walk; the access adds the rest. */
+/*
+ * @error: PF_PRESENT and PF_RSVD, as the walk found them; the access says the other bits. The
+ * fetch bit is given only where paging tells fetches apart: with NX or SMEP.
+ */
 static int page_fault(const struct walk *walk, const struct access *access, u32 error,
 		      struct x86_fault *fault)
 {
@@ -120,8 +124,8 @@ static int page_fault(const struct walk *walk, const struct access *access, u32 
 }
 
 /*
- * Rights combine over all levels: a page is writable and the user's if every
- * entry says so, and not executable if any does. SDM: "Determination of Access
+ * Rights combine over all levels: a page is writable, and open to user mode, if every
+ * entry says so, and not executable if any says so. SDM: "Determination of Access
  * Rights".
  */
 static bool pagewalk_allowed(const struct walk *walk, const struct access *access)
@@ -149,7 +153,10 @@ static void add_rights(struct walk *walk, u64 entry)
 		walk->rights |= entry & PTE_NX;
 }
 
-/* Walks from the table at @table down to the leaf. */
+/*
+ * Walks from the table at @table down to the leaf. At each level a missing entry faults before
+ * a reserved bit in it does, and rights are judged at the end. SDM: "Page-Fault Exceptions".
+ */
 static int pagewalk_descend(struct walk *walk, u64 table, const struct access *access,
 			    struct x86_fault *fault)
 {
@@ -200,6 +207,7 @@ static int pagewalk_mark(struct walk *walk, const struct access *access)
 	return 0;
 }
 
+/* Gives the caller the entries by which the walk came, as they are with their flags set. */
 static void pagewalk_keep(const struct walk *walk, struct mem_trail *trail)
 {
 	int level;
@@ -217,6 +225,7 @@ static u64 final_address(const struct walk *walk)
 	u64 offset_mask = BIT_ULL(level_shift(walk, walk->level)) - 1;
 	u64 base = entry & PTE_ADDR & ~offset_mask;
 
+	/* A 4 MiB page has address bits 39:32 in bits 20:13 (PSE-36). */
 	if (walk->w->paging == PAGING_32 && walk->level == 2)
 		base = (entry & GENMASK_ULL(31, 22)) | (entry & GENMASK_ULL(20, 13)) << 19;
 	return base | (walk->linear & offset_mask);

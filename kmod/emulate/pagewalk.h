@@ -3,8 +3,8 @@
  * A walk of a guest's page tables as its processor would do it: 32-bit, PAE
  * and 4-level paging, access rights, accessed and dirty flags.
  *
- * SDM volume 3, chapter "Paging". 5-level paging is not offered to guests, and L0
- * makes no access as to a shadow stack. Protection keys are not looked at.
+ * SDM volume 3, chapter "Paging". Left out: 5-level paging, which no guest is offered; shadow
+ * stacks, to which L0 makes no access; and protection keys.
  */
 #ifndef EMULATE_PAGEWALK_H
 #define EMULATE_PAGEWALK_H
@@ -29,7 +29,7 @@ struct pagewalk_ops {
 	int (*update)(void *ctx, u64 gpa, u64 old, u64 new, u8 size);
 };
 
-/* What of a walk comes from registers. */
+/* The registers on which a walk depends, and how it gets at memory. */
 struct pagewalk {
 	const struct pagewalk_ops *ops;
 	void *ctx;
@@ -46,6 +46,7 @@ struct pagewalk {
 	u64 pdpte[4]; /* PAGING_PAE: the processor's registers */
 };
 
+/* For what a translation is asked: the walk faults if the access is not allowed. */
 struct access {
 	bool write;
 	bool fetch;
@@ -55,12 +56,12 @@ struct access {
 	struct mem_trail *trail; /* filled by a walk that succeeds; may be NULL */
 };
 
-/* After so many races lost to the guest the walk gives up with -EAGAIN. */
+/* A walk that finds a changed entry begins again so many times, then gives up with -EAGAIN. */
 #define PAGEWALK_MAX_RETRIES 64
 
 /* A page that was found. */
 struct page_found {
-	u64 gpa; /* of the address, not of the page's begin */
+	u64 gpa; /* of the linear address itself, not of the page's first byte */
 	bool user;
 	bool writable;
 	bool nx;

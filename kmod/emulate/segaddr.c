@@ -6,8 +6,6 @@
 #include "cpu/cr_checks.h"
 #include "emulate/segaddr.h"
 
-#include "cpu/cr_checks.h"
-
 #define TYPE_CODE BIT(3)
 #define TYPE_EXPAND_DOWN BIT(2) /* of data segments */
 #define TYPE_WRITABLE BIT(1)	/* of data segments; readable, of code */
@@ -18,10 +16,11 @@ static int segaddr_refuse(const struct segaddr *s, struct x86_fault *fault)
 	return -EFAULT;
 }
 
+/* Code is never written, and read only if its type says so. */
 static bool type_allows(const struct segaddr *s, bool write, bool fetch)
 {
 	if (fetch)
-		return true; /* CS is a code segment: its load made sure */
+		return true; /* loading CS has made sure that it is a code segment */
 	if (s->type & TYPE_CODE)
 		return !write && s->type & TYPE_WRITABLE;
 	return !write || s->type & TYPE_WRITABLE;
@@ -35,7 +34,7 @@ static bool within_limit(const struct segaddr *s, u64 first, u64 last)
 	return last <= s->limit;
 }
 
-/* Both ends must be canonical; there is nothing else to check. */
+/* In 64-bit mode first and last byte must be canonical, and nothing else is checked. */
 static int linear_64(const struct segaddr *s, u64 offset, u32 size, u64 *linear,
 		     struct x86_fault *fault)
 {

@@ -6,7 +6,7 @@
 #include <vmx/gpr.h>
 #include "emulate/fault.h"
 
-/* A segment register, and what of the mode matters. */
+/* A segment register, and the modes on which its checks depend. */
 struct segaddr {
 	enum segreg seg;
 	u64 base;

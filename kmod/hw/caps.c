@@ -18,7 +18,7 @@
 
 struct vmx_caps hw_caps;
 
-/* What abyme does not run without, by the name that the SDM gives it. */
+/* The features without which abyme refuses to load, by the names that the SDM gives them. */
 static const struct must_have {
 	const void *word; /* in hw_caps */
 	size_t size;
@@ -96,8 +96,8 @@ static void read_caps(struct vmx_caps *c)
 }
 
 /*
- * Firmware may have locked VT-x away. If it has left IA32_FEATURE_CONTROL open,
- * enable_here() sets it.
+ * Firmware may have locked IA32_FEATURE_CONTROL with VT-x disabled. If it has left the MSR
+ * unlocked, enable_here() sets and locks it.
  */
 static int check_enabled(void)
 {

@@ -33,7 +33,7 @@ static inline bool hw_has_xsaves(void)
 	return ctl_may(hw_caps.proc2, PROC2_XSAVES);
 }
 
-/* What makes CET a guest's own, and the host's survive it: host_setup() has judged. */
+/* Can guests have CET, and the host keep its own? See judge_cet(), which host_setup() calls. */
 static inline bool hw_has_cet(void)
 {
 	return ctl_may(hw_caps.entry, ENTRYC_LOAD_CET);

@@ -196,7 +196,10 @@ SYM_FUNC_END(forget_branches)
 STACK_FRAME_NON_STANDARD(forget_branches)
 #endif
 
-/* A frame as the processor would have pushed it, then the handler's entry, which ends in IRET. */
+/*
+ * Pushes the frame that the processor pushes for an NMI, and jumps to the kernel's handler, which
+ * returns by IRET.
+ */
 SYM_FUNC_START(vmx_raise_nmi)
 	push	%rbp
 	mov	%rsp, %rbp

@@ -3,7 +3,7 @@
 #ifndef HW_ENTRY_H
 #define HW_ENTRY_H
 
-/* How vmx_enter() enters. */
+/* Bits of @how of vmx_enter(). */
 #define VMX_ENTER_RESUME_BIT 0 /* VMRESUME instead of VMLAUNCH */
 #define VMX_ENTER_VERW 2 /* VERW as the last instruction before: it clears the CPU's buffers */
 #define VMX_ENTER_RESUME (1 << VMX_ENTER_RESUME_BIT)

@@ -6,12 +6,11 @@
  * vcpu.c calls it when a vCPU comes to a CPU or leaves it, run.c around each
  * entry.
  *
- * What a reader must know: the processor loads the host's state at an exit from
- * the VMCS, and from nowhere else. So whatever of it may change (CR3, CR4, FS
+ * What a reader must know: at an exit the processor loads the host's state from
+ * the VMCS, and from nowhere else. So what may change of it (CR3, CR4, FS
  * base) is compared with a software copy before each entry, and written if it
- * differs. What an exit leaves in another state than it was, host_save() notes
- * and host_restore() gives back, only when the thread leaves the CPU or
- * KVM_RUN.
+ * differs. What the VMCS has no field for, host_save() notes and host_restore()
+ * gives back, only when the thread leaves the CPU or KVM_RUN.
  */
 
 #include <linux/cpu.h>
@@ -59,9 +58,9 @@ module_param(cet, bool, 0444);
 MODULE_PARM_DESC(cet, "offer CET to guests, where the processor switches its state (default: 0)");
 
 /*
- * Can guests have CET? Entries and exits must switch its state, #CP must be injectable, and the
- * host's SSP must be without meaning while it is at CPL 0. Linux has no shadow stacks there; a
- * host that has is no reason not to load, but then the controls are as if they were not there.
+ * Can guests have CET? Entries and exits must be able to switch its state, and #CP must be
+ * injectable. The host must not use a shadow stack in its kernel, as Linux does not: exits do
+ * not keep SSP. On a host that does abyme loads as well, but treats CET's controls as missing.
  */
 static void judge_cet(void)
 {
@@ -79,10 +78,7 @@ static void judge_cet(void)
 #define L1D_ORDER 4
 #define L1D_SIZE (PAGE_SIZE << L1D_ORDER)
 
-/*
- * What Linux itself decides by its command line ("mitigations=off") holds for
- * guests as well.
- */
+/* The mitigations follow what Linux has decided for itself, by "mitigations=off" for instance. */
 int host_setup(void)
 {
 	bool off = cpu_mitigations_off(), l1tf = !off && boot_cpu_has_bug(X86_BUG_L1TF);
@@ -221,8 +217,8 @@ void host_save(struct host_saved *saved)
 }
 
 /*
- * Context: preemption off. A segment register that holds 0 is 0 after an exit,
- * too, so that it need not be loaded.
+ * Loads what host_save() noted. A segment register that held 0 need not be loaded, as it is 0 after
+ * an exit. Context: preemption off.
  */
 void host_restore(struct host_saved *saved)
 {
@@ -237,7 +233,7 @@ void host_restore(struct host_saved *saved)
 		loadsegment(es, saved->es);
 	if (saved->fs) {
 		loadsegment(fs, saved->fs);
-		/* Without these instructions the selector alone says where it is. */
+		/* Without FSGSBASE's instructions programs have FS base by the selector alone. */
 		if (boot_cpu_has(X86_FEATURE_FSGSBASE))
 			wrmsrq(MSR_FS_BASE, saved->fs_base);
 	}
@@ -277,10 +273,9 @@ bool host_has_counters(void)
 }
 
 /*
- * The VMCS stops the counters in one step with the entry. But a record of PEBS
- * that is under way then would still be written, to an address of the guest's:
- * so PEBS is stopped before. Interrupts are off, NMIs are not: the PMU's
- * handler, between here and the entry, may switch PEBS on again (README,
+ * The VMCS stops the counters in one step with the entry. But PEBS may be about to write a record,
+ * and would write it to an address of the guest's, so PEBS is stopped earlier, here. An NMI
+ * can still come between here and the entry, whose handler may switch PEBS on again (README,
  * Limits).
  */
 void host_quiet(struct host_saved *saved)
@@ -300,7 +295,10 @@ void host_loud(const struct host_saved *saved)
 		wrmsrq(MSR_IA32_PEBS_ENABLE, saved->pebs);
 }
 
-/* Reads what fills the cache. Each page comes first, so that no read waits for a page walk. */
+/*
+ * Fills the L1 data cache by reads. A byte of each page is read first, so that all translations
+ * are cached when the lines are read.
+ */
 static void flush_l1d_by_reads(void)
 {
 	size_t at;
@@ -313,11 +311,8 @@ static void flush_l1d_by_reads(void)
 	asm volatile("lfence" : : : "memory");
 }
 
-/*
- * Is there a guest's IA32_SPEC_CTRL, and does it differ from the host's? Then
- * it is switched.
- */
-static __always_inline bool is_other(const u64 *spec_ctrl)
+/* Must IA32_SPEC_CTRL be switched, as the guest has it and with another value than the host? */
+static __always_inline bool spec_ctrl_differs(const u64 *spec_ctrl)
 {
 	return unlikely(spec_ctrl) && *spec_ctrl != spec_ctrl_current();
 }
@@ -329,7 +324,7 @@ u32 host_before_entry(const u64 *spec_ctrl)
 		native_wrmsrq(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 	else if (unlikely(l1d_filler))
 		flush_l1d_by_reads();
-	if (is_other(spec_ctrl))
+	if (spec_ctrl_differs(spec_ctrl))
 		native_wrmsrq(MSR_IA32_SPEC_CTRL, *spec_ctrl);
 	return flush_buffers ? VMX_ENTER_VERW : 0;
 }
@@ -337,7 +332,7 @@ u32 host_before_entry(const u64 *spec_ctrl)
 void host_after_exit(const struct host_saved *saved, const u64 *spec_ctrl)
 {
 	/* Legacy IBRS protects the host's branches only when it is written after the exit. */
-	if (cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS) || is_other(spec_ctrl))
+	if (cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS) || spec_ctrl_differs(spec_ctrl))
 		native_wrmsrq(MSR_IA32_SPEC_CTRL, spec_ctrl_current());
 	/* The exit has cleared DEBUGCTL, by which the host's perf takes branch records. */
 	if (unlikely(saved->debugctl))

@@ -13,13 +13,13 @@ struct host_saved {
 	u16 fs, gs, ds, es, ldt;
 	struct desc_ptr idt;
 	u64 fs_base; /* the thread's own */
-	/* The next two are of value from an entry to its exit. */
+	/* The next two count only from an entry to its exit. */
 	u64 debugctl;
 	u64 pebs; /* IA32_PEBS_ENABLE */
 	bool valid;
 };
 
-/* Write the fields that never change; that change with the CPU; that may change at each entry. */
+/* Write the fields that never change; that are the CPU's own; that may change at each entry. */
 void host_write_constant(struct vmcs *vmcs);
 void host_write_cpu(struct vmcs *vmcs);
 void host_write_entry(struct vmcs *vmcs, const struct host_saved *saved); /* interrupts off */
@@ -35,8 +35,8 @@ bool host_flushes_l1d(void);
 void host_note_vcpu(u64 number);
 
 /*
- * Does the processor have counters? The VMCS stops all of them while a guest runs, as guests
- * have none: it wants the controls that load IA32_PERF_GLOBAL_CTRL.
+ * Does the processor have counters that a VMCS can stop? If so vmcs01 and vmcs02 stop all of them
+ * while a guest runs, by the controls that load IA32_PERF_GLOBAL_CTRL.
  */
 bool host_has_counters(void);
 
@@ -45,14 +45,14 @@ void host_quiet(struct host_saved *saved);
 void host_loud(const struct host_saved *saved);
 
 /*
- * Mitigations at the edge between host and guest. Interrupts off, RCU may not watch.
- * @spec_ctrl: the guest's IA32_SPEC_CTRL, which is in the processor in between; NULL: it has
+ * Mitigations around an entry. Interrupts off, RCU may not watch. @spec_ctrl: the guest's
+ * IA32_SPEC_CTRL, which the processor gets from the first to the second; NULL: the guest has
  * none, and runs with the host's. Return of the first: VMX_ENTER_VERW or 0.
  */
 u32 host_before_entry(const u64 *spec_ctrl);
 void host_after_exit(const struct host_saved *saved, const u64 *spec_ctrl);
 
-/* IBPB, on this CPU alone. A thread that may be moved needs one where it comes to as well. */
+/* IBPB, on this CPU alone. If the thread moves to another CPU it needs one there, too. */
 void host_forget_branches(void);
 
 /* Called at the module's load: finds which mitigations are needed. Return: 0, -ENOMEM. */

@@ -9,7 +9,7 @@
 #include <asm/asm.h>
 #include <vmx/types.h>
 
-/* What a module that is built with COUNTS=1 has here is in selftests/counts/counts.h. */
+/* A module that is built with COUNTS=1 has its own definition, in selftests/counts/counts.h. */
 #ifndef COUNT_INSN
 #define COUNT_INSN(name) \
 	do {             \

@@ -24,8 +24,8 @@
 #include "hw/vmxop.h"
 
 /*
- * The VMCS on which VMREAD and VMWRITE act on this CPU. It spares a VMPTRLD
- * where it is current already.
+ * The VMCS on which VMREAD and VMWRITE act on this CPU: VMPTRLD of the one that
+ * is current can be spared.
  */
 static DEFINE_PER_CPU(struct vmcs *, current_vmcs);
 
@@ -38,7 +38,7 @@ const u16 vmcs_ctl_field[NR_VMCS_CTLS] = {
 /* A VMWRITE that fails is a bug of abyme's: a field that the processor does not have. */
 void vmwrite_failed(unsigned long field, u64 value)
 {
-	/* Outside VMX operation nothing is wrong: the machine is going down. */
+	/* If VMX operation has ended under us, the machine is going down, and there is no bug. */
 	if (vmxop_on_here())
 		pr_warn_ratelimited("VMWRITE of 0x%llx to field 0x%lx failed, error %u\n", value,
 				    field, (u32)vmread(VMCS_INSN_ERROR));
@@ -106,7 +106,7 @@ void vmcs_clear_here(struct vmcs *vmcs)
 		this_cpu_write(current_vmcs, NULL);
 	list_del_init(&vmcs->node);
 	vmcs->launched = false;
-	/* Pairs with the acquire in vmcs_load(): it must be in memory before it is loaded there. */
+	/* The VMCS is in memory before another CPU loads it: pairs with the acquire in vmcs_load(). */
 	smp_store_release(&vmcs->cpu, -1);
 }
 
@@ -115,7 +115,8 @@ static void clear_ipi(void *vmcs)
 	vmcs_clear_here(vmcs);
 }
 
-void vmcs_clear(struct vmcs *vmcs)
+/* Clears @vmcs and its shadows on the CPU where it is active. Interrupts on, for an IPI. */
+static void vmcs_clear(struct vmcs *vmcs)
 {
 	int cpu = READ_ONCE(vmcs->cpu);
 
@@ -123,10 +124,7 @@ void vmcs_clear(struct vmcs *vmcs)
 		smp_call_function_single(cpu, clear_ipi, vmcs, 1);
 }
 
-/*
- * Cleared first, then freed: a processor may write an active VMCS to its memory
- * at any time.
- */
+/* A processor may write an active VMCS to its memory at any time: so it is cleared, then freed. */
 void vmcs_destroy(struct vmcs *vmcs)
 {
 	int i;
@@ -143,7 +141,7 @@ void vmcs_destroy(struct vmcs *vmcs)
 	}
 }
 
-/* Being current does not suffice: hotplug may have cleared it, which .cpu tells. */
+/* Hotplug may have cleared the VMCS that was current, which .cpu tells: then it is loaded anew. */
 static __always_inline void switch_to(struct vmcs *vmcs)
 {
 	unsigned long flags;
@@ -172,7 +170,7 @@ void vmcs_load_shadow(struct vmcs_region *shadow)
 	hw_vmptrld(__pa(shadow));
 }
 
-/* An IPI to the CPU where it is active, at most once for each move of a thread. */
+/* Sends an IPI to the CPU where @vmcs is active: at most once for each move of a thread. */
 bool vmcs_load(struct vmcs *vmcs)
 {
 	bool moved = smp_load_acquire(&vmcs->cpu) != smp_processor_id();

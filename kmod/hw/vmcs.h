@@ -43,11 +43,11 @@ struct vmcs_host {
 	unsigned long counters; /* IA32_PERF_GLOBAL_CTRL */
 };
 
-#define VMCS_SHADOWS 4
+#define VMCS_SHADOWS 4 /* shadow VMCSs of a vmcs01: one for each VMCS that L0 holds for L1 */
 
 struct vmcs {
 	struct vmcs_region *region;
-	/* Of one of them the link pointer holds the address, or of none; NULL: not made. */
+	/* The link pointer has the address of one of these, or of none. NULL: not allocated. */
 	struct vmcs_region *shadow[VMCS_SHADOWS];
 	int cpu;	       /* where it is active; -1: cleared, in memory only */
 	bool launched;	       /* it is entered by VMRESUME, not VMLAUNCH */
@@ -63,19 +63,16 @@ void vmcs_destroy(struct vmcs *vmcs);
 /* Memory with the processor's revision in it, which is all that a VMXON region needs. */
 struct vmcs_region *vmcs_region_alloc(bool shadow);
 /*
- * Such memory in the clear state, to be a VMCS. Whoever makes a shadow VMCS
- * gives it an owner (vmcs->shadow[]) before it is linked. Context: may sleep, in VMX
- * operation.
+ * Allocates a region and clears it by VMCLEAR, so that it is a VMCS. A shadow VMCS must have its
+ * owner (vmcs->shadow[]) before it is linked. Context: may sleep, in VMX operation.
  */
 struct vmcs_region *vmcs_region_cleared(bool shadow);
 void vmcs_region_free(struct vmcs_region *region);
 
 /*
- * Makes it the current VMCS of this CPU, after it was cleared on the CPU where
- * it was active before.
+ * Makes @vmcs current on this CPU, after clearing it on the CPU where it was active before.
  * Context: preemption off, interrupts on (an IPI may be sent).
- * Return: true if it was not active on this CPU: its per-CPU host state is
- * stale then.
+ * Return: true if it was not active on this CPU, so that its per-CPU host state is stale.
  */
 bool vmcs_load(struct vmcs *vmcs);
 
@@ -88,8 +85,7 @@ static inline bool vmcs_is_here(const struct vmcs *vmcs)
 }
 
 /*
- * Makes current a VMCS that is active on this CPU already or on none: a VMPTRLD
- * and nothing else.
+ * Makes @vmcs current, which is active on this CPU or on none, so that VMPTRLD is all it takes.
  * Context: preemption off.
  */
 void vmcs_switch(struct vmcs *vmcs);
@@ -100,11 +96,9 @@ void vmcs_switch(struct vmcs *vmcs);
  */
 void vmcs_load_shadow(struct vmcs_region *shadow);
 
-/* Clears it, and its shadows, where it is active. Context: interrupts on, as it may send an IPI. */
-void vmcs_clear(struct vmcs *vmcs);
-/* Likewise. Context: interrupts off, on the CPU where it is active; on another it does nothing. */
+/* Clears @vmcs and its shadows if it is active on this CPU. Context: interrupts off. */
 void vmcs_clear_here(struct vmcs *vmcs);
-/* No more than the processor's part of it. Context: likewise, or an NMI when the kernel crashes. */
+/* Does VMCLEAR only, and changes no list. Interrupts off, or an NMI when the kernel crashes. */
 void vmcs_clear_regions(const struct vmcs *vmcs);
 
 /*

@@ -27,7 +27,7 @@
 #include "hw/vmxop.h"
 
 struct vmx_cpu {
-	struct list_head active;   /* VMCSs that are active here; for this CPU, interrupts off */
+	struct list_head active;   /* the CPU's active VMCSs; used there only, interrupts off */
 	struct vmcs_region *vmxon; /* VMXON region */
 	bool on;
 };
@@ -36,7 +36,7 @@ static DEFINE_PER_CPU(struct vmx_cpu, vmx_cpus);
 static DEFINE_MUTEX(users_lock);
 static int users;
 static enum cpuhp_state hp_state;
-static bool over;	 /* VMX is off for good: see vmxop_over() */
+static bool vmx_is_over; /* VMX is off for good: see vmxop_over() */
 static bool kvm_present; /* kvm_intel is loaded */
 static bool emergency_registered;
 
@@ -51,7 +51,7 @@ bool vmxop_on_here(void)
 
 bool vmxop_over(void)
 {
-	return READ_ONCE(over);
+	return READ_ONCE(vmx_is_over);
 }
 
 void vmxop_track(struct vmcs *vmcs)
@@ -69,8 +69,8 @@ static void clear_active(struct vmx_cpu *c)
 }
 
 /*
- * Context: on the CPU, interrupts off. Return: 0; -EBUSY: somebody else has it;
- * or what VMXON answered.
+ * Puts this CPU into VMX operation. Context: interrupts off. Return: 0; -EBUSY: another
+ * hypervisor has VMX; or the error of VMXON.
  */
 static int enable_here(void)
 {
@@ -100,10 +100,7 @@ static int enable_here(void)
 	return 0;
 }
 
-/*
- * Context: on the CPU, interrupts off. Nothing of abyme's is left in the
- * processor afterwards.
- */
+/* Ends VMX operation on this CPU, which then has nothing of abyme's. Context: interrupts off. */
 static void disable_here(void)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpus);
@@ -137,7 +134,7 @@ static int hp_online(unsigned int cpu)
 	if (!c->vmxon)
 		return -ENOMEM;
 	local_irq_save(flags);
-	r = vmxop_over() ? 0 : enable_here(); /* the CPU may come all the same */
+	r = vmxop_over() ? 0 : enable_here(); /* the CPU comes online without VMX, too */
 	local_irq_restore(flags);
 	if (r) {
 		vmcs_region_free(c->vmxon);
@@ -177,7 +174,7 @@ static void pm_resume(void)
 {
 	if (vmxop_over() || !enable_here())
 		return;
-	WRITE_ONCE(over, true);
+	WRITE_ONCE(vmx_is_over, true);
 	pr_err("VT-x could not be switched on again after the suspend. Stop all VMs and load abyme again.\n");
 }
 
@@ -190,7 +187,7 @@ DEFINE_SYSCORE(vmxop_power, pm_suspend, pm_resume);
  */
 static int on_reboot(struct notifier_block *nb, unsigned long what, void *unused)
 {
-	WRITE_ONCE(over, true);
+	WRITE_ONCE(vmx_is_over, true);
 	on_each_cpu(disable_ipi, NULL, 1);
 	return NOTIFY_OK;
 }
@@ -257,10 +254,7 @@ static int on_module(struct notifier_block *nb, unsigned long state, void *data)
 
 static struct notifier_block module_nb = { .notifier_call = on_module };
 
-/*
- * The notifier tells of later loading only; what is loaded already is found by
- * its name.
- */
+/* The notifier tells of modules loaded later. kvm_intel, if loaded now, is found by its name. */
 void vmxop_setup(void)
 {
 	struct kobject *kvm = kset_find_obj(THIS_MODULE->mkobj.kobj.kset, "kvm_intel");
@@ -276,8 +270,8 @@ void vmxop_teardown(void)
 }
 
 /*
- * Context: users_lock held, may sleep. cpuhp_setup_state() calls hp_online() on
- * each CPU, and undoes it where one fails.
+ * Enters VMX operation on all CPUs: cpuhp_setup_state() calls hp_online() on each, and if one
+ * fails undoes it on the others. Context: users_lock held, may sleep.
  */
 static int vmxop_start(void)
 {
@@ -344,8 +338,8 @@ int vmxop_check_free(void)
 }
 
 /*
- * VPID 0 is the host's own, so 1 is the first. A vCPU without one works: each
- * entry and exit flushes then.
+ * VPID 0 is the host's own, so 1 is the first. A vCPU that gets none works as well: without a
+ * VPID the processor flushes at each entry and exit.
  */
 u16 vpid_alloc(void)
 {

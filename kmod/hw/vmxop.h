@@ -23,8 +23,8 @@ void vmxop_setup(void);
 void vmxop_teardown(void);
 
 /*
- * Called on each CPU before it leaves VMX operation, interrupts off: layers
- * above put the host's state back. Set once, at the module's load.
+ * Defined in cpu/, which is above: gives this CPU the host's MSRs back. Called before the CPU
+ * leaves VMX operation, interrupts off.
  */
 void msrs_restore_host(void);
 

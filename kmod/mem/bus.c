@@ -68,7 +68,7 @@ static int upper_bound(const struct bus *bus, u64 addr)
 	return low;
 }
 
-/* When this returns nobody is in a function of a device that only @old has. */
+/* Replaces @old. When it returns nobody runs a function of a device that only @old has. */
 static void bus_publish(struct vm_buses *buses, enum bus_kind kind, struct bus *old,
 			struct bus *new)
 {
@@ -121,7 +121,7 @@ static int index_of(const struct bus *bus, const struct bus_device *dev)
 static struct bus *copy_without(const struct bus *old, int at)
 {
 	int count = old->count - 1;
-	/* A removal must not fail, and two pages at most can always be had. */
+	/* A removal must not fail. It takes two pages at most, which the kernel always has. */
 	struct bus *new = kzalloc(struct_size(new, dev, count), GFP_KERNEL | __GFP_NOFAIL);
 
 	memcpy(new->dev, old->dev, at * sizeof(new->dev[0]));
@@ -231,6 +231,6 @@ int bus_write(struct vcpu *vcpu, enum bus_kind kind, u64 addr, int len, const vo
 
 	if (kind == BUS_MMIO && local && !local->write(vcpu, NULL, addr, len, data))
 		return 0;
-	/* Devices take what is written as const: bus_ops has it so. */
+	/* The cast is safe, as the .write of bus_ops takes const data. */
 	return bus_access(vcpu, kind, addr, len, (void *)data, true);
 }

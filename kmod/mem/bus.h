@@ -53,8 +53,8 @@ void buses_destroy(struct vm *vm); /* releases what is still registered */
 /* @dev->addr and .len are set. 0; -ENOMEM; -ENOSPC: too many devices. May sleep. */
 int bus_add(struct vm *vm, enum bus_kind kind, struct bus_device *dev);
 /*
- * When it returns nobody uses @dev any more; it is not released. -ENOENT: it
- * was not there. Cannot fail for want of memory. May sleep.
+ * Removes @dev without calling its .release. When it returns nobody uses @dev any more. -ENOENT:
+ * it was not there. Cannot fail for want of memory. May sleep.
  */
 int bus_remove(struct vm *vm, enum bus_kind kind, struct bus_device *dev);
 /* The first device for which @match(device, @arg) is true, or NULL. May sleep. */
@@ -63,9 +63,9 @@ struct bus_device *bus_find(struct vm *vm, enum bus_kind kind,
 			    const void *arg);
 
 /*
- * Context: vCPU thread, may sleep on BUS_PIO; on the other buses nobody does, and interrupts may
- * be off. Return: 0 handled; -EOPNOTSUPP: nobody.
- * The vCPU's own LAPIC page is tried first on BUS_MMIO.
+ * Ask the devices at the address; on BUS_MMIO the vCPU's own LAPIC comes first. Context: the vCPU's
+ * thread. On BUS_PIO a device may sleep; on the other buses none does, and interrupts may be off.
+ * Return: 0; -EOPNOTSUPP: no device answered.
  */
 int bus_read(struct vcpu *vcpu, enum bus_kind kind, u64 addr, int len, void *data);
 int bus_write(struct vcpu *vcpu, enum bus_kind kind, u64 addr, int len, const void *data);

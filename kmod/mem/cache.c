@@ -40,7 +40,7 @@ static __always_inline bool read_mapped(const u64 *p, u64 *value)
 	return !r;
 }
 
-/* Likewise, several times 8 bytes. */
+/* Copies a multiple of 8 aligned bytes of the kernel's. Return: false: nothing is mapped there. */
 static bool copy_mapped(void *to, const void *from, size_t bytes)
 {
 	size_t count = bytes / 8;
@@ -62,10 +62,10 @@ static __always_inline bool line_holds(struct vcpu *vcpu, const struct mem_cache
 	       READ_ONCE(vcpu->vm->mem.epoch) == line->epoch;
 }
 
-/* After a read: does it count? */
+/* Asked after a read: was the page still the guest's when it was read? */
 static __always_inline bool line_held(struct vcpu *vcpu, const struct mem_cache_line *line)
 {
-	smp_rmb(); /* what was read, before the look whether it counts */
+	smp_rmb(); /* the read comes before the look at the epoch */
 	return READ_ONCE(vcpu->vm->mem.epoch) == line->epoch;
 }
 
@@ -110,8 +110,8 @@ void *mem_at_hand(struct vcpu *vcpu, u64 gpa)
 }
 
 /*
- * A page is worth the search when it is used for the second time in one epoch. To be written it
- * is resolved anew, by which it is marked dirty for as long as the epoch lasts.
+ * A page is resolved when it is used for the second time in one epoch. If it is to be written it
+ * is resolved once more, which marks it dirty. That suffices, as taking the log ends the epoch.
  */
 void mem_note_use(struct vcpu *vcpu, u64 gpa, bool write)
 {

@@ -24,8 +24,8 @@ static struct mem_slot *logged_slot(struct vm *vm, u32 id)
 }
 
 /*
- * Makes writes fault again to those of the 64 pages from @first of the slot on
- * that @mask names. Return: whether a flush is due. Context: lock held.
+ * Makes writes fault again to the pages that @mask names: bit 0 is page @first of the slot.
+ * Return: whether a flush is due. Context: vm->mem.lock held.
  */
 static bool protect_word(struct vm *vm, const struct mem_slot *slot, u64 first, unsigned long mask)
 {
@@ -36,9 +36,9 @@ static bool protect_word(struct vm *vm, const struct mem_slot *slot, u64 first, 
 
 /*
  * Called before each word of the log, as the lock may have been held for long.
- * What L2 writes to a page after its word was taken, and before EPT02 goes,
- * need not be marked: the log that is taken names the page, and nobody reads it
- * sooner.
+ * If L2 writes to a page after its word was taken and before EPT02 is dropped,
+ * the page need not be marked again: the log that is taken names it, and
+ * userspace gets that log only afterwards.
  */
 static bool next_word(struct vm *vm, bool flush)
 {
@@ -47,9 +47,8 @@ static bool next_word(struct vm *vm, bool flush)
 }
 
 /*
- * EPT02 is dropped, as there is no way to protect a part of it. When this
- * returns every write is in the log that was taken, or will fault and be
- * marked.
+ * Drops EPT02, as a part of it cannot be write-protected, and flushes. When this returns every
+ * write either is in the log that was taken, or will fault and be marked.
  */
 static void protect_rest(struct vm *vm, const struct mem_slot *slot, bool flush)
 {

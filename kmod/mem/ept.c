@@ -38,7 +38,7 @@ static inline u64 *table_of(u64 entry)
 	return ept_page_va(entry & EPT_ADDR_MASK);
 }
 
-/* A table in the trash has a link to the next one, with its own level in the low bits. */
+/* A table in the trash has a link to the next; the low bits of the link are the table's level. */
 #define LINK_LEVEL 7UL
 
 /* Caches and trash */
@@ -61,7 +61,7 @@ void ept_cache_free(struct ept_cache *cache)
 		ept_page_free(cache->page[--cache->count]);
 }
 
-/* Adds @table, of @level, with all that hangs from it, which nobody looks at now. */
+/* Adds @table, of @level, with all tables below it, which are not looked at now. */
 static void trash_add(struct ept_pool *pool, u64 *table, int level)
 {
 	ept_page_set_link(table, (unsigned long)pool->trash.first | level);
@@ -103,7 +103,7 @@ void ept_trash_free(struct ept_pool *pool, struct ept_trash trash)
 
 /* Lifetime */
 
-/* Accessed and dirty flags are on: the notifier asks for them (ept_young()). */
+/* The EPTP turns accessed and dirty flags on, as the notifier asks for them (ept_young()). */
 int ept_init(struct ept *ept, struct ept_pool *pool)
 {
 	ept->root = ept_page_alloc();
@@ -337,7 +337,7 @@ static bool visit_range(struct ept *ept, u64 start_gfn, u64 end_gfn, visit_fn vi
 	return visit_leaves(ept, ept->root, EPT_ROOT_LEVEL, &r, visit);
 }
 
-/* A large page goes: its parts come back one by one, as they are written. */
+/* A large page is dropped: the guest's next accesses map its parts as small pages. */
 static bool protect_leaf(struct ept *ept, u64 *entry, int level)
 {
 	if (!(*entry & EPT_WRITE))

@@ -37,10 +37,9 @@ struct vcpu;
 #define EPT_GFN_END BIT_ULL(EPT_GFN_BITS)
 
 /*
- * What was taken out of the tables and is not freed yet. Whole trees of table
- * pages are, in one step, so that a large one takes no longer. A processor may
- * still have their addresses in its paging-structure caches. All zeroes is an
- * empty one.
+ * Tables that were taken out and are not freed yet, as a processor may still have
+ * their addresses in its paging-structure caches. A tree of tables is taken out in
+ * one step, however large it is. All zeroes is an empty one.
  */
 struct ept_trash {
 	void *first;
@@ -49,7 +48,7 @@ struct ept_trash {
 /* What all EPTs of a VM share. All zeroes is an empty one. */
 struct ept_pool {
 	struct ept_trash trash;
-	u64 pages; /* table pages of all EPTs, and in the trash of whoever has it; atomic */
+	u64 pages; /* table pages of all EPTs, those in any trash included; atomic */
 	u64 steps; /* entries looked at since the lock was taken */
 	u64 most_steps;
 };
@@ -81,13 +80,13 @@ void ept_cache_free(struct ept_cache *cache);
  * the vCPU flushes its translations (INVEPT) before it first enters with it.
  */
 int ept_init(struct ept *ept, struct ept_pool *pool);
-/* Moves all of it to the trash, root and all. A large one takes no longer. */
+/* Moves all tables to the trash, with the root, in one step however many they are. */
 void ept_drop(struct ept *ept);
 /* Frees the tables at once: no CPU may walk them, or have them cached, any more. May sleep. */
 void ept_destroy(struct ept *ept);
-/* Takes the pool's trash, which must have been flushed from all processors, to free it. */
+/* Takes the pool's trash, to be freed after all processors have flushed what they cached of it. */
 struct ept_trash ept_trash_take(struct ept_pool *pool);
-/* Frees it. Context: vm->mem.lock not held; may sleep. */
+/* Frees what ept_trash_take() gave. Context: vm->mem.lock not held; may sleep. */
 void ept_trash_free(struct ept_pool *pool, struct ept_trash trash);
 
 /*
@@ -96,7 +95,7 @@ void ept_trash_free(struct ept_pool *pool, struct ept_trash trash);
  * start. The memory type is added here. What was mapped there is replaced,
  * unless it is the same page with these rights and perhaps more, which another
  * vCPU may use.
- * Return: whether something went that a processor may have cached (then flush).
+ * Return: whether a processor may have cached what was replaced (then flush).
  */
 bool ept_map(struct ept *ept, struct ept_cache *cache, u64 gpa, u64 hpa, int level, u64 prot);
 /*

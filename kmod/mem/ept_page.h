@@ -54,7 +54,7 @@ static inline u64 *ept_page_va(u64 pa)
 	return __va(pa);
 }
 
-/* A word kept beside the page, not in it, as the processor may still walk its contents. */
+/* A word for the trash's link. It is beside the page, as the processor may still walk the page. */
 static inline unsigned long ept_page_link(void *page)
 {
 	return page_private(virt_to_page(page));

@@ -23,9 +23,9 @@
 #define LARGE_SIZE (LARGE_PAGES << PAGE_SHIFT)
 /* How many pages one 4 KiB fault maps at most. The stack holds two arrays of that size. */
 #define PREFILL 16
-/* Table pages that each EPT may have beside those that map all memory once by 4 KiB pages. */
+/* Table pages that each EPT may have beyond those that map all memory once by 4 KiB pages. */
 #define SPARE_TABLES 128
-/* Table pages more for each slot, which may begin and end in the middle of one on 3 levels. */
+/* Table pages more for each slot: on 3 levels it may begin and end in the middle of a table. */
 #define SLOT_TABLES 6
 
 static bool large_pages = true;
@@ -89,7 +89,7 @@ static bool may_map_large(struct vm *vm, const struct mem_fault *fault)
 		return false;
 	if (first < slot->base_gfn || first + LARGE_PAGES > slot->base_gfn + slot->npages)
 		return false;
-	/* Guest and process must have the same place in the 2 MiB. */
+	/* The offset within 2 MiB must be the same for the guest and in the process. */
 	if (((slot->hva >> PAGE_SHIFT) ^ slot->base_gfn) & (LARGE_PAGES - 1))
 		return false;
 	return host_maps_large(vm->mm, fault->hva);
@@ -97,8 +97,7 @@ static bool may_map_large(struct vm *vm, const struct mem_fault *fault)
 
 /*
  * Gives the reference back. A page that the guest may write must count as
- * written from now on: the host's own dirty flags see nothing of what goes
- * through EPT.
+ * written from now on, since writes through EPT set no dirty flag of the host's.
  */
 static void page_release(struct page *page, bool writable)
 {
@@ -133,9 +132,9 @@ static bool is_page_of_zeros(struct page *page)
 }
 
 /*
- * Memory that was read before it was ever written is given a page of its own at
- * once. If the page of zeros were mapped, the first write would replace it, and
- * a page that is replaced takes with it all of EPT02 that maps it.
+ * Memory that is read before it was ever written gets a page of its own right away. If the page of
+ * zeros were mapped, the first write would replace it, and every EPT02 root that maps it
+ * would be dropped.
  */
 static void replace_zeros(struct mem_fault *fault, struct page **page)
 {
@@ -226,7 +225,7 @@ bool mem_fault_stale(struct vm *vm, const struct mem_fault *fault)
 	return false;
 }
 
-/* The pages that follow one that faulted, as far as the host has them at hand: the prefill. */
+/* Neighbours of a page that faulted which the host has present: the prefill. */
 struct neighbours {
 	u64 pfn[PREFILL];
 	int count;
@@ -255,7 +254,7 @@ static void find_neighbours(const struct mem_fault *fault, struct neighbours *n)
 	}
 }
 
-/* Context: under the srcu read lock, vm->mem.lock held. */
+/* Maps those that are not stale by now. Context: srcu read lock and vm->mem.lock held. */
 static void map_neighbours(struct vm *vm, const struct mem_fault *fault, const struct neighbours *n,
 			   u64 prot)
 {
@@ -353,7 +352,7 @@ static int fault_l1(struct vcpu *vcpu, struct mem_fault *fault)
 	return 0;
 }
 
-/* Tour, stop 3. */
+/* Table pages are reserved first, as nothing can be allocated under the lock. Tour, stop 3. */
 int ept_violation_l1(struct vcpu *vcpu, u64 gpa, bool write)
 {
 	struct mem_fault fault = { .gfn = gpa >> PAGE_SHIFT, .write = write };

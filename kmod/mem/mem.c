@@ -239,7 +239,7 @@ static int resolve_once(struct vm *vm, u64 gpa, bool write, struct mem_page *pag
 	return r;
 }
 
-/* Tries until the page stays long enough to be looked at, or a signal comes. */
+/* Tries until the page was not taken away while it was looked up, or until a signal comes. */
 int mem_page_resolve(struct vm *vm, u64 gpa, bool write, struct mem_page *page)
 {
 	int idx = mem_read_lock(&vm->mem);

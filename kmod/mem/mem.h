@@ -30,8 +30,8 @@ struct vcpu;
 #define MEM_MAX_SLOTS 509  /* what KVM_CAP_NR_MEMSLOTS answers */
 
 /*
- * Which pages of a slot an EPT02 may map. Bits may be left from roots that were
- * dropped since: they cost a useless look, no more.
+ * Which pages of a slot an EPT02 may map. Bits of roots that were dropped since may still be set,
+ * which costs a look at the roots and does no other harm.
  */
 struct mem_l2 {
 	u64 first, end; /* where bits may be set; none when first >= end */
@@ -60,9 +60,9 @@ struct vm_mem {
 	struct mutex slots_lock; /* for writers of slots, one at a time, and for the dirty log */
 	struct srcu_struct srcu;
 	struct mem_slots __rcu *slots;
-	u64 generation;	 /* that of .slots, for who needs no more of them */
+	u64 generation;	 /* a copy of .slots->generation, to be read without srcu */
 	spinlock_t lock; /* mem_lock(): for the tables of every EPT root, and all below */
-	/* A slot that .slots has not any more, or soon, and that may still be mapped; or NULL. */
+	/* A slot that is being removed from .slots, and may still be mapped; or NULL. */
 	const struct mem_slot *leaving;
 	int l2_roots; /* EPT02 roots of all vCPUs that map something */
 	u64 l2_fills; /* how often any of them was given a page */
@@ -81,9 +81,9 @@ struct vm_mem {
 };
 
 /*
- * vm_mem_init() begins to listen to the host's memory manager, so vm->ept must
- * be there. vm_mem_stop() ends that: when it returns nothing is mapped in vm->ept, and vCPUs may be freed. Both sleep, and need
- * vm->mm itself, though not its memory.
+ * vm_mem_init() registers the notifier with the host's memory manager, so vm->ept must be there.
+ * vm_mem_stop() unregisters it: when it returns nothing is mapped in vm->ept, and vCPUs may be
+ * freed. Both sleep, and need vm->mm itself, though not its memory.
  */
 int vm_mem_init(struct vm *vm);
 void vm_mem_stop(struct vm *vm);
@@ -138,7 +138,7 @@ struct mem_page {
 int mem_page_resolve(struct vm *vm, u64 gpa, bool write, struct mem_page *page);
 bool mem_page_valid(struct vm *vm, const struct mem_page *page);
 
-/* The pages of a vCPU's guest that were used lately by what follows; all zeros: none. */
+/* A cache line is a page that mem_read_entry() and its kin used lately; all zeros: none. */
 #define MEM_CACHE_LINES 32
 struct mem_cache {
 	struct mem_cache_line {
@@ -150,19 +150,20 @@ struct mem_cache {
 };
 
 /*
- * Reads 8 aligned bytes, at once. mem_read_entry() may sleep, and answers as
- * mem_read(); mem_read_at_hand() may be called with interrupts off, and answers
- * false if the page was not read lately. Context: the vCPU's thread.
+ * Read 8 aligned bytes in one access. mem_read_entry() may sleep, and answers as mem_read().
+ * mem_read_at_hand() may be called with interrupts off, and answers false unless the page is at
+ * hand: it was read lately, and nothing was taken away since. Context: the vCPU's thread.
  */
 int mem_read_entry(struct vcpu *vcpu, u64 gpa, u64 *entry);
 bool mem_read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *entry);
 /* Would mem_read_at_hand() of each address of @trail give its entry? */
 bool mem_reads_at_hand(struct vcpu *vcpu, const struct mem_trail *trail);
-/* As mem_read_at_hand(), several times 8 bytes of a page. */
+/* Does what mem_read_at_hand() does, for a multiple of 8 bytes within a page. */
 bool mem_copy_at_hand(struct vcpu *vcpu, u64 gpa, void *to, size_t bytes);
 /*
- * Where the kernel has the rest of that page, to write to it at once; or NULL. Context: interrupts
- * off, VCPU_IN_GUEST. mem_note_use() brings a page to hand, should it be used often, and may sleep.
+ * Return: the kernel's address of @gpa, to be written up to the page's end; or NULL. Context:
+ * interrupts off, VCPU_IN_GUEST. mem_note_use() notes a use, with interrupts on: a page that is
+ * used often becomes at hand by it. May sleep.
  */
 void *mem_at_hand(struct vcpu *vcpu, u64 gpa);
 void mem_note_use(struct vcpu *vcpu, u64 gpa, bool write);
@@ -174,8 +175,8 @@ void mem_note_use(struct vcpu *vcpu, u64 gpa, bool write);
 struct mem_fault {
 	u64 gfn;
 	bool write;
-	bool prefill;  /* only what is there at once: no sleep, no fault, -EAGAIN otherwise */
-	bool small;    /* it is to be mapped by 4 KiB whatever the host has: .max_level is 1 */
+	bool prefill;  /* do not sleep and do not fault: -EAGAIN if the host lacks the page */
+	bool small;    /* map it by 4 KiB, whatever the host has: .max_level becomes 1 */
 	u64 pfn;       /* of gfn itself */
 	bool writable; /* may be mapped writable; never in a logged slot without .write */
 	u8 max_level;  /* 1: 4 KiB, 2: 2 MiB may be mapped around gfn */
@@ -202,10 +203,10 @@ int mem_fault_in(struct vm *vm, struct mem_fault *fault);
 bool mem_fault_stale(struct vm *vm, const struct mem_fault *fault);
 
 /*
- * Takes the page from L1's own EPT, if that maps it and allows the access: there is nothing stale
- * in it. Fills in what mem_fault_in() does but .max_level, which is 1; for .small alone. A
- * writable page of a logged slot is marked dirty.
- * Context: under the srcu read lock, vm->mem.lock held. Return: whether it was there.
+ * Takes the page from L1's own EPT, which holds nothing stale, if that maps it and allows the
+ * access. For faults with .small only. Fills in what mem_fault_in() does, .max_level with 1, and
+ * marks a writable page of a logged slot dirty. Return: whether L1's EPT had it.
+ * Context: srcu read lock and vm->mem.lock held.
  */
 bool mem_fault_mapped(struct vm *vm, struct mem_fault *fault);
 
@@ -225,7 +226,7 @@ void mem_setup(void);
  * Context: the vCPU's thread, may sleep.
  */
 int mem_reserve_tables(struct vcpu *vcpu);
-/* Is that done already? Context: any in which the vCPU's thread is. */
+/* Has mem_reserve_tables() nothing to do? Context: the vCPU's thread, interrupts may be off. */
 bool mem_tables_at_hand(struct vcpu *vcpu);
 u64 mem_table_limit(struct vm *vm);
 
@@ -237,8 +238,8 @@ static inline void mem_lock(struct vm_mem *mem) __acquires(&mem->lock)
 }
 
 /*
- * mem_lock() for who must not wait: with interrupts off, as a holder may wait for all CPUs to
- * take an IPI. Is answered by mem_unlock_atomic().
+ * mem_lock() without waiting, for callers with interrupts off: the holder may be waiting for all
+ * CPUs to take an IPI. The counterpart is mem_unlock_atomic().
  */
 #define mem_trylock(mem) (spin_trylock(&(mem)->lock) && ((mem)->pool.steps = 0, true))
 
@@ -251,9 +252,9 @@ static inline void mem_unlock_atomic(struct vm_mem *mem) __releases(&mem->lock)
 }
 
 /*
- * Gives .lock back and frees what was taken out of the tables meanwhile.
- * Whoever took it out has had it flushed, under the lock: so no processor has
- * anything of the trash of a VM that is not locked. Context: may sleep.
+ * Gives .lock back and frees the tables that were taken out under it. Whoever took them out has
+ * made all processors flush before this call, so none has anything of them cached. Context: may
+ * sleep.
  */
 void mem_unlock(struct vm_mem *mem) __releases(&mem->lock);
 

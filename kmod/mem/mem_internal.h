@@ -37,8 +37,8 @@ void slot_forget_l2(const struct mem_slot *slot);
 bool mem_unmap_l2(struct vm *vm, u64 start_gfn, u64 end_gfn);
 
 /*
- * Pages were taken away, or will be: lets the epoch rise, and has no vCPU run
- * with what it resolved or, if @flush, translated before. Context: lock held.
+ * To be called when pages are taken away: raises the epoch, and makes each vCPU leave the guest, so
+ * that none runs on with what it has resolved or, if @flush, translated. Context: lock held.
  */
 void mem_sync(struct vm *vm, bool flush);
 

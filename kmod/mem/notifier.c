@@ -17,10 +17,7 @@
 #include "cpu/vm.h"
 #include "mem/mem_internal.h"
 
-/*
- * How many entries one hold of the lock may look at before it is given up for a
- * moment. Others spin meanwhile.
- */
+/* After so many entries a holder gives the lock up for a moment, as others spin for it. */
 #define LONG_HOLD 2048
 
 bool mem_unmap_l2(struct vm *vm, u64 start_gfn, u64 end_gfn)
@@ -87,8 +84,8 @@ bool mem_breathe(struct vm *vm, bool flush) __must_hold(&vm->mem.lock)
 }
 
 /*
- * Stale is what an invalidation under way may hit, and everything after one has
- * ended: the sequence does not say where that was.
+ * A page is stale if an invalidation that covers it is under way, or if any has ended since @seq
+ * was read: the sequence does not say which range that one had.
  */
 bool mem_range_stale(struct vm *vm, unsigned long seq, unsigned long start, unsigned long end)
 {
@@ -115,7 +112,7 @@ static bool slot_overlap(const struct mem_slot *slot, unsigned long start, unsig
 	return true;
 }
 
-/* Runs what follows for each part of a slot that lies in [start, end) of the process. */
+/* A loop over the parts of slots that lie in [start, end) of the process. */
 #define for_each_hit(slots, i, start, end, start_gfn, end_gfn) \
 	for (i = 0; i < (slots)->count; i++)                   \
 		if (slot_overlap((slots)->slot[i], start, end, &(start_gfn), &(end_gfn)))
@@ -132,7 +129,7 @@ static bool unmap_part(struct vm *vm, const struct mem_slot *slot, u64 start_gfn
 	return ept_unmap(&vm->ept, start_gfn, end_gfn) || flush;
 }
 
-/* Of several invalidations under way only the range that holds all of them is kept. */
+/* If several invalidations are under way, only the one range that holds all of them is kept. */
 static void note_start(struct vm_mem *mem, unsigned long start, unsigned long end)
 {
 	if (!mem->notifier_count++) {
@@ -204,8 +201,8 @@ static void mem_invalidate_end(struct mmu_notifier *mn, const struct mmu_notifie
 }
 
 /*
- * Was [start, end) used since it was last asked? EPT02 is not looked at: what
- * only L2 uses looks old sooner than it is, and at worst is faulted in again.
+ * Was [start, end) used since this was last asked? EPT02 is not looked at. So pages that only L2
+ * uses look unused, and at worst are swapped out and faulted in again.
  */
 static bool age_range(struct vm *vm, unsigned long start, unsigned long end, bool clear)
 {
@@ -231,7 +228,7 @@ static compat_young mem_clear_flush_young(struct mmu_notifier *mn, struct mm_str
 	struct vm *vm = container_of(mn, struct vm, mem.notifier);
 	bool young = age_range(vm, start, end, true);
 
-	/* After a flush the processor sets the flag again. Nobody has to wait for that. */
+	/* The processor sets the flag again once it has flushed, for which nobody has to wait. */
 	if (young)
 		request_flush(vm);
 	return young;
@@ -251,10 +248,7 @@ static compat_young mem_test_young(struct mmu_notifier *mn, struct mm_struct *mm
 	return age_range(vm, address, address + PAGE_SIZE, false);
 }
 
-/*
- * The process is gone, or vm_mem_stop() was called: nothing of its memory may
- * be reached.
- */
+/* The process has ended, or vm_mem_stop() was called: no EPT may map its memory any more. */
 static void mem_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
 	struct vm *vm = container_of(mn, struct vm, mem.notifier);

@@ -106,9 +106,9 @@ static void slots_publish(struct vm_mem *mem, struct mem_slots *new)
 }
 
 /*
- * Publishes @new, which is @slot's array without it, and unmaps it: no vCPU
- * keeps what it maps of the slot. As long as a vCPU that has found the slot may
- * map it, or has, the notifier must find it too.
+ * Publishes @new, the array without @slot, and unmaps the slot from all EPTs. A vCPU that has found
+ * the slot before may map a page of it until the readers of the old array are done, so the
+ * notifier must find the slot until then.
  */
 static void slot_leave(struct vm *vm, struct mem_slots *new, const struct mem_slot *slot)
 {
@@ -124,7 +124,7 @@ static void slot_leave(struct vm *vm, struct mem_slots *new, const struct mem_sl
 	mem_unlock(mem);
 }
 
-/* Some gfn became memory: whoever found that there is none has to look again. */
+/* Raises the epoch, as some gfn became memory: who has found none there must look again. */
 static void slots_changed(struct vm *vm)
 {
 	mem_lock(&vm->mem);
@@ -132,7 +132,7 @@ static void slots_changed(struct vm *vm)
 	mem_unlock(&vm->mem);
 }
 
-/* Undoes slot_new(), or frees @slot once @other has taken its place and some bitmaps. */
+/* Frees @slot, but not the bitmaps that @other, if not NULL, shares with it. */
 static void slot_drop(struct mem_slot *slot, const struct mem_slot *other)
 {
 	if (!other || slot->dirty != other->dirty)
@@ -412,7 +412,7 @@ void slot_forget_l2(const struct mem_slot *slot)
 	l2->end = 0;
 }
 
-/* Nobody is left who could look at the slots: the VM is gone. */
+/* Frees the slots of a VM that is gone: there are no readers any more. */
 void vm_mem_destroy(struct vm *vm)
 {
 	struct vm_mem *mem = &vm->mem;

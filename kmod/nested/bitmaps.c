@@ -55,10 +55,12 @@ void msr_bitmap_set(u8 *bitmap, u32 msr, bool write, bool exits)
 }
 
 /*
- * The TPR is virtualized in any case; other registers for reads by one control,
- * for writes by another.
+ * Does vmcs02, with @proc2, virtualize the access to an x2APIC MSR on L1's virtual-APIC page? If
+ * not, the access is to L1's own APIC, which L0 emulates. With "virtualize x2APIC mode" the TPR
+ * always is on that page, reads of the others are with APIC-register virtualization, and writes of
+ * a few with virtual-interrupt delivery.
  */
-bool x2apic_virtualized(u32 msr, bool write, u32 proc2)
+static bool x2apic_virtualized(u32 msr, bool write, u32 proc2)
 {
 	if (!(proc2 & PROC2_X2APIC) || msr < MSR_X2APIC_FIRST || msr > MSR_X2APIC_LAST)
 		return false;
@@ -79,8 +81,8 @@ static void merge_x2apic_msr(u8 *to, const u8 *l1, u32 msr, bool write, u32 proc
 #define X2APIC_WORDS ((MSR_X2APIC_LAST + 1) / 64 - X2APIC_WORD)
 
 /*
- * All reads at once, word by word; the three registers whose writes may be
- * virtualized one by one.
+ * Reads are merged word by word, since one control decides on all of them but the TPR's. Writes
+ * can be virtualized of three registers only, so those are merged one by one.
  */
 void msr_bitmap_merge_x2apic(u8 *to, const u8 *l1, u32 proc2)
 {

@@ -14,15 +14,8 @@ bool msr_bitmap_exits(const u8 *bitmap, u32 msr, bool write);
 void msr_bitmap_set(u8 *bitmap, u32 msr, bool write, bool exits);
 
 /*
- * Does vmcs02 with @proc2 virtualize the access to an x2APIC MSR on L1's
- * virtual-APIC page? Without, the MSR is one of L1's own APIC, which L0 emulates.
- * SDM: "Virtualizing MSR-Based APIC Accesses".
- */
-bool x2apic_virtualized(u32 msr, bool write, u32 proc2);
-
-/*
- * The x2APIC MSRs of vmcs02's bitmap @to, where all writes exit so far: L1's
- * bitmap decides on those that are virtualized, the others exit.
+ * Fills in the x2APIC MSRs of vmcs02's bitmap @to, in which all writes exit so far: L1's bitmap
+ * @l1 decides on accesses that are virtualized, all others exit.
  */
 void msr_bitmap_merge_x2apic(u8 *to, const u8 *l1, u32 proc2);
 

@@ -38,13 +38,13 @@ static u64 bits_of(enum offer_word word, enum offer_how how)
 	return bits;
 }
 
-/* What L1 gets of a word of features of which the processor has @cpu. */
+/* What L1 is offered of the word @word of features, of which the processor has those in @cpu. */
 static u64 caps_offered(enum offer_word word, u64 cpu)
 {
 	return (cpu & bits_of(word, OFFER_HAS)) | bits_of(word, OFFER_OWN);
 }
 
-/* Reserved bits that the processor wants to be 1 must be 1 for L1 as well, and mean nothing. */
+/* Reserved bits that the processor wants to be 1 must be 1 for L1, too. They mean nothing to L0. */
 static struct vmx_ctl_caps offer_ctl(enum offer_word word, struct vmx_ctl_caps cpu)
 {
 	return (struct vmx_ctl_caps){ .must = cpu.must,
@@ -75,14 +75,14 @@ void caps_offer(const struct vmx_caps *cpu, struct vmx_caps *l1)
 		l1->pin.may &= ~(u32)PIN_POSTED_INTR;
 	if (!ctl_may(l1->pin, PIN_PREEMPT_TIMER))
 		l1->exit.may &= ~(u32)EXITC_SAVE_PREEMPT_TIMER;
-	/* #CP has an error code, with which it can be injected only since then. */
+	/* Only processors with this bit can inject #CP, which has an error code. */
 	if (!(l1->basic & BASIC_NO_ERROR_CODE)) {
 		l1->exit.may &= ~(u32)EXITC_LOAD_CET;
 		l1->entry.may &= ~(u32)ENTRYC_LOAD_CET;
 	}
 	l1->misc = caps_offered(OFFER_MISC, cpu->misc);
 	l1->ept_vpid = caps_offered(OFFER_EPT_VPID, cpu->ept_vpid);
-	/* Only that information says whether a fetch was a user's. */
+	/* Without this information an EPT violation does not say whether user mode fetched. */
 	if (!(l1->ept_vpid & EPTCAP_EXIT_INFO))
 		l1->proc2.may &= ~(u32)PROC2_MODE_EXEC;
 	l1->vmfunc = caps_offered(OFFER_VMFUNC, cpu->vmfunc);
@@ -92,7 +92,7 @@ void caps_offer(const struct vmx_caps *cpu, struct vmx_caps *l1)
 	l1->vmcs_enum = vmcs12_enum(&set);
 }
 
-/* The older MSRs say what the TRUE ones say, and that all default-1 bits must be 1. */
+/* An older MSR says what its TRUE one does, but that all default-1 bits must be 1. */
 static u64 plain_ctl(struct vmx_ctl_caps c, u32 default1)
 {
 	c.must |= default1;
@@ -108,7 +108,7 @@ enum cap_kind {
 	CAP_FIXED0, /* bits that must be 1: all of ours must be there */
 	CAP_BASIC,
 	CAP_MISC,
-	CAP_VALUE, /* taken if not larger */
+	CAP_VALUE, /* a number, which may not grow */
 };
 
 struct cap_msr {

@@ -28,10 +28,7 @@ enum offer_how {
 	OFFER_OWN,
 };
 
-/*
- * The capabilities that abyme can give L1 on a processor with those of @cpu:
- * what the processor has and abyme implements.
- */
+/* Fills @l1 with what a processor with the capabilities @cpu has and abyme implements for L1. */
 void caps_offer(const struct vmx_caps *cpu, struct vmx_caps *l1);
 
 /* The value of a capability MSR. False: it does not exist. */

@@ -5,15 +5,15 @@
  * and the saved state come here; held.c has the places.
  *
  * What a reader must know: while a VMCS is active, current or not, L0's snapshot
- * counts, and nothing in L1's memory is looked at but the revision and the abort
- * indicator, which L0 never holds. Of one that was cleared memory counts, and
- * the snapshot says what was there.
+ * is the truth, and L0 reads nothing of it in L1's memory but the revision and the
+ * abort indicator, which are not in the snapshot. Once it is cleared L1's memory is
+ * the truth, and the snapshot is what was last written there.
  *
  * A saved state has the current VMCS only. So the others are written to memory
  * whenever KVM_RUN returns, when somebody may save the memory.
  *
- * It also keeps book of what L1 writes (vmcs12_note_write()): what is to be
- * copied to vmcs02, merged, or checked again.
+ * vmcs12_note_write() notes which fields L1 writes: these have to be copied to
+ * vmcs02, merged, or checked again.
  */
 #include "nested/internal.h"
 
@@ -52,7 +52,7 @@ static bool for_guest_checks(const struct vmcs12_field *f)
 	}
 }
 
-/* What the next entry must do again when a field was written; all of it is made at once. */
+/* What the next entry must do again if L1 has written a field. */
 enum {
 	NEEDS_MERGE = BIT(0),
 	NEEDS_HOST_CHECKS = BIT(1),
@@ -143,7 +143,7 @@ void vmcs12_sync(struct vcpu *vcpu)
 	vmcs12_pull_plain(vcpu, n->cur);
 }
 
-/* Its shadow VMCS is where vmcs01 is, which may be another CPU while L2 runs. */
+/* The shadow VMCS of @h is active where vmcs01 is, which may be another CPU while L2 runs. */
 void vmcs12_settle(struct vcpu *vcpu, struct l1_vmcs *h)
 {
 	struct vmcs *now = vcpu->vmcs;
@@ -159,7 +159,7 @@ void vmcs12_settle(struct vcpu *vcpu, struct l1_vmcs *h)
 
 /* --- L1's memory -------------------------------------------------------- */
 
-/* By 8 bytes at once, so that no vCPU of L1's that looks meanwhile finds half a field. */
+/* Copies 8 bytes at a time, so that another vCPU that reads meanwhile never finds half a field. */
 static void copy_words(void *to, const void *from, size_t bytes)
 {
 	size_t count = bytes / 8;
@@ -168,8 +168,8 @@ static void copy_words(void *to, const void *from, size_t bytes)
 }
 
 /*
- * The revision is L1's to write, also while L0 holds the rest, and the abort
- * indicator an abort's: both stay. @page: L1's page, where it is at hand, or NULL.
+ * Writes the snapshot to L1's memory, but for the revision, which L1 may write at any time, and
+ * the abort indicator. @page: the kernel's address of L1's page if it is at hand, or NULL.
  */
 static void write_back(struct vcpu *vcpu, struct l1_vmcs *h, u8 *page)
 {
@@ -180,7 +180,7 @@ static void write_back(struct vcpu *vcpu, struct l1_vmcs *h, u8 *page)
 		copy_words(page + from, h->v->bytes + from, VMCS12_USED - from);
 		return;
 	}
-	/* If L1's memory is gone by now there is nobody to miss it. */
+	/* If L1's memory is gone by now the data is lost with it. */
 	mem_write(vcpu->vm, h->ptr + from, h->v->bytes + from, VMCS12_USED - from);
 	mem_note_use(vcpu, h->ptr, true);
 }
@@ -243,7 +243,7 @@ void vmcs12_save_others(struct vcpu *vcpu)
 	}
 }
 
-/* What was made of another before is of no use. */
+/* @h has become the VMCS at @ptr. Everything that was made of the one before is made anew. */
 static void made_active(struct l1_vmcs *h, u64 ptr)
 {
 	h->ptr = ptr;
@@ -288,8 +288,8 @@ static noinline void take_changes(struct l1_vmcs *h, const struct vmcs12 *now)
 }
 
 /*
- * VMPTRLD after VMCLEAR: what was made of the VMCS is of use as far as L1 has left it alone.
- * Return: false: that cannot be done with interrupts off.
+ * VMPTRLD after VMCLEAR: keeps what was made of the VMCS, but for the fields that L1 has changed
+ * in memory. Return: false: that must be done with interrupts on.
  */
 static bool load_again(struct vcpu *vcpu, struct l1_vmcs *h)
 {
@@ -309,7 +309,7 @@ static bool load_again(struct vcpu *vcpu, struct l1_vmcs *h)
 
 /* --- VMPTRLD, VMCLEAR --------------------------------------------------- */
 
-/* The one before stays active. What L1 wrote to its shadow VMCS is read when somebody asks. */
+/* No VMCS is current now; the last one stays active, and its shadow VMCS is read when needed. */
 static void leave_current(struct nested *n)
 {
 	if (n->vmcs12_ptr == NO_GPA)
@@ -334,7 +334,7 @@ void vmcs12_begin(struct vcpu *vcpu, struct l1_vmcs *h)
 	shadow_link(vcpu);
 }
 
-/* VMPTRLD with interrupts off: only of what L0 has already. */
+/* VMPTRLD with interrupts off, which works for a VMCS that L0 holds and that is complete. */
 static bool change_at_once(struct vcpu *vcpu, u64 ptr)
 {
 	struct nested *n = vcpu->nested;
@@ -346,7 +346,7 @@ static bool change_at_once(struct vcpu *vcpu, u64 ptr)
 	return true;
 }
 
-/* Where there is no memory any more it reads as ones. */
+/* VMPTRLD. If the memory has gone since its revision was read it reads as ones. */
 static void change_current(struct vcpu *vcpu, u64 ptr)
 {
 	struct l1_vmcs *h;
@@ -365,7 +365,7 @@ bool vmcs12_make_current(struct vcpu *vcpu, u64 ptr, u32 revision)
 	struct nested *n = vcpu->nested;
 
 	if (ptr == n->vmcs12_ptr)
-		; /* there is nothing to do but to have judged the revision */
+		; /* it is current already, and its revision has been checked */
 	else if (!vcpu->at_once)
 		change_current(vcpu, ptr);
 	else if (!change_at_once(vcpu, ptr))
@@ -374,7 +374,7 @@ bool vmcs12_make_current(struct vcpu *vcpu, u64 ptr, u32 revision)
 	return true;
 }
 
-/* VMCLEAR with interrupts off. Return: false: L1's memory, or what is to be read, is not at hand. */
+/* VMCLEAR with interrupts off. Return: false: L1's memory is not at hand, or a VMCS elsewhere. */
 static bool clear_at_once(struct vcpu *vcpu, struct l1_vmcs *h)
 {
 	u8 *page;
@@ -387,7 +387,7 @@ static bool clear_at_once(struct vcpu *vcpu, struct l1_vmcs *h)
 	return page;
 }
 
-/* Of a VMCS that is not active only the launch state in L1's memory changes. */
+/* VMCLEAR of a VMCS that is not active only changes the launch state in L1's memory. */
 bool vmcs12_clear(struct vcpu *vcpu, u64 ptr)
 {
 	struct l1_vmcs *h = held_find(vcpu->nested, ptr);

@@ -11,13 +11,16 @@
 #define SHUTDOWN BIT(ACTIVITY_SHUTDOWN)
 #define SIPI BIT(ACTIVITY_SIPI)
 
-/* The one instruction after STI or MOV SS. */
+/* STI and MOV SS hold events back for one instruction, the shadow. */
 #define SHADOW (IRQBLK_STI | IRQBLK_MOV_SS)
 
-/* An exit by NMI or interrupt does not ask whether L2 has blocked them, but waits for a shadow. */
+/*
+ * An NMI or interrupt that exits does not care whether L2 has blocked NMIs or interrupts, but it
+ * waits until a shadow has ended.
+ */
 static const struct {
-	u8 states;   /* of L2, in which it comes */
-	u32 held_by; /* and by what it is held back */
+	u8 states;   /* the activity states of L2 in which it comes */
+	u32 held_by; /* what holds it back: IRQBLK_*, DUE_IF_CLEAR */
 } rules[DUE_NOTHING] = {
 	[DUE_DELIVERY] = { ACTIVE | HLT | SHUTDOWN },
 	[DUE_TPR] = { ACTIVE | HLT },

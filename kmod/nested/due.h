@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What of all that waits while L2 is to run comes first. The order is written
- * down here and nowhere else; events.c brings the facts and acts. Pure.
+ * Several events may wait when L2 is to run: here is which of them comes first. The order is
+ * written down nowhere else. events.c collects the facts and acts on the answer. Pure.
  */
 #ifndef NESTED_DUE_H
 #define NESTED_DUE_H
@@ -31,19 +31,19 @@ enum l2_due {
 	DUE_NOTHING,
 };
 
-/* What is L1's and comes from outside of L2's instructions. */
+/* Exits for L1 that have their cause outside of L2's instructions. */
 #define DUE_TO_L1 (BIT(DUE_MTF) | BIT(DUE_TIMER) | BIT(DUE_NMI_L1) | BIT(DUE_IRQ_L1))
 
-/* What windows open for; L1's window goes before it. */
+/* What L0 opens a window for. A window exit that L1 asked for comes before these. */
 #define DUE_BY_WINDOW (BIT(DUE_NMI_L1) | BIT(DUE_IRQ_L1) | BIT(DUE_IRQ_L2))
 
-/* What L2 may have blocked, beside IRQBLK_*: interrupts, by RFLAGS.IF. */
+/* L2 has RFLAGS.IF clear. The bit stands beside IRQBLK_* in .blocked. */
 #define DUE_IF_CLEAR BIT(31)
 
 /*
- * @waits: BIT(DUE_...) of all that is there, whether or not it may come now.
- * @activity: ACTIVITY_* of L2. @blocked: IRQBLK_*, DUE_IF_CLEAR. What can not
- * change the answer may be left out.
+ * .waits: BIT(DUE_...) of all that is there, whether or not it may come now.
+ * .activity: ACTIVITY_* of L2. .blocked: IRQBLK_*, DUE_IF_CLEAR. The caller may leave out what
+ * cannot change the answer.
  */
 struct l2_facts {
 	u32 waits;
@@ -51,7 +51,7 @@ struct l2_facts {
 	u8 activity;
 };
 
-/* What comes now, or DUE_NOTHING. For an inactive L2 it is what wakes it, too. */
+/* What comes now, or DUE_NOTHING. If L2 is not active, an answer other than that wakes it. */
 enum l2_due due_first(const struct l2_facts *f);
 
 #endif

@@ -4,10 +4,10 @@
  * event. Tour, stops 10 and 11. vmxinsn.c comes here for VMLAUNCH and VMRESUME,
  * state.c for a saved L2.
  *
- * What a reader must know: what L1 did not change since it last passed a check
- * is not checked again. .check_ctls, .check_host and .check_guest say what is
- * due; a few rows look at what L2 or L1's memory may change at any time, and
- * are asked at every entry.
+ * What a reader must know: fields that have passed their checks are not checked
+ * again until L1 writes one. .check_ctls, .check_host and .check_guest say which
+ * checks are due. A few rows are asked at every entry, as they look at state that
+ * L2 may change, or at L1's memory.
  *
  * SDM: "VM Entries", whose sections name the order and what follows from each
  * failure.
@@ -28,7 +28,7 @@ static bool tpr_is_checked(const struct vmcs12 *v)
 	       !(vmcs12_proc2(v) & (PROC2_APIC_ACCESS | PROC2_VIRT_INTR));
 }
 
-/* Nothing is read from L1's memory then, no timer is started, and a failure is told L1 at once. */
+/* Not if the entry, or the exit of one that fails, reads L1's memory, nor if L2 is inactive. */
 bool nested_enters_at_once(const struct nested *n)
 {
 	const struct vmcs12 *v = n->v;
@@ -76,17 +76,14 @@ void nested_read_pdptes(struct vcpu *vcpu, struct check_ctx *c)
 		!mem_read(vcpu->vm, v->guest_cr3 & 0xffffffe0, c->pdpte, sizeof(c->pdpte));
 }
 
-/* The bits of EFER that the processor does not take, or L1's CPUID does not offer. */
+/* The bits of EFER that the processor refuses, or that need a feature which L1's CPUID lacks. */
 static u64 entry_efer_reserved(struct vcpu *vcpu)
 {
 	return vcpu->cpuid.efer_reserved |
 	       ~(EFER_BIT_SCE | EFER_BIT_LME | EFER_BIT_LMA | EFER_BIT_NX);
 }
 
-/*
- * What the predicates look at. The rest is read from L1's memory where a check
- * asks for it.
- */
+/* What the predicates look at, without what is in L1's memory: that is read if a check needs it. */
 struct check_ctx nested_check_ctx(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -143,12 +140,12 @@ static const struct check *check_guest_always(const struct check_ctx *c, u64 *qu
 	return failed;
 }
 
-/* L1 wrote nothing that wants a check since the last entry: only those of every entry are made. */
+/* For an entry before which L1 wrote no field that needs a check: makes those of every entry. */
 static const struct check *check_guest_again(struct vcpu *vcpu, struct check_ctx *c, u64 *qual)
 {
 	const struct check *failed = check_guest_always(c, qual);
 
-	/* The revision is in L1's memory, whatever L0 holds of the rest. */
+	/* L0 holds the linked VMCS, but not its revision, which L1 may have written since. */
 	if (failed || c->v->link_pointer == NO_GPA)
 		return failed;
 	nested_read_link(vcpu, c);
@@ -157,8 +154,8 @@ static const struct check *check_guest_again(struct vcpu *vcpu, struct check_ctx
 }
 
 /*
- * Virtual-8086 mode comes and goes with RFLAGS, which L2 changes, and decides
- * about segments: they are checked again then.
+ * Whether L2 is in virtual-8086 mode decides which rules its segments must follow. L2 may have
+ * changed that, in RFLAGS: then the segments are checked again.
  */
 static const struct check *check_guest_state(struct vcpu *vcpu, struct check_ctx *c, u64 *qual)
 {
@@ -177,13 +174,13 @@ static const struct check *check_guest_state(struct vcpu *vcpu, struct check_ctx
 		n->cur->l2_vm86 = vm86;
 	}
 	if (failed)
-		shadow12_drop(vcpu); /* it was not entered with: L1 may still change it */
+		shadow12_drop(vcpu); /* there is no entry, so L1 may still change the linked VMCS */
 	else
 		n->cur->check_guest = false;
 	return failed;
 }
 
-/* Takes the event that L1 injects: it is in delivery from now on, and so goes before all others. */
+/* Takes the event that L1 injects. From now on it is in delivery, and comes before all others. */
 static void take_event(struct vcpu *vcpu)
 {
 	struct vmcs12 *v = vcpu->nested->v;
@@ -202,9 +199,9 @@ static void take_event(struct vcpu *vcpu)
 		break;
 	case INTR_TYPE_NMI:
 		in->nmi.injected = true;
-		/* Without virtual NMIs L1 may inject where they are blocked, L0 with them may not. */
+		/* L1, without virtual NMIs, may inject while NMIs are blocked. vmcs02, with them, may not. */
 		inject_set_nmi_masked(vcpu, false);
-		/* Its delivery blocks NMIs, and where no IRET of L2's ends that L1 must see it. */
+		/* Its delivery blocks NMIs. If L2's IRET does not unblock them L1 must see them blocked. */
 		if (vmcs12_nmi_blocking_stays(v))
 			v->guest_interruptibility |= IRQBLK_NMI;
 		break;
@@ -232,9 +229,8 @@ static void write_pdptes(struct nested *n, const struct check_ctx *c)
 }
 
 /*
- * L1 enters L2 inactive: halted, shut down, or waiting for a SIPI. L0 does the
- * waiting, in the run loop, so that vmcs02 is never entered in such a state. An
- * injected event ends it at once.
+ * L1 may enter L2 inactive: halted, shut down, or waiting for a SIPI. Then L0 waits, in the run
+ * loop, and never enters vmcs02 in such a state. An injected event ends the state at once.
  */
 static void take_activity(struct vcpu *vcpu)
 {
@@ -243,13 +239,13 @@ static void take_activity(struct vcpu *vcpu)
 	if (v->guest_activity == ACTIVITY_ACTIVE || (v->entry_intr_info & INTR_VALID))
 		return;
 	if (v->guest_activity >= ACTIVITY_SHUTDOWN)
-		vmwrite(VMCS_GUEST_PENDING_DBG, 0); /* in these states none is ever delivered */
+		vmwrite(VMCS_GUEST_PENDING_DBG, 0); /* these states never deliver a debug trap */
 	vcpu->nested->activity = v->guest_activity;
 	vcpu->mp_state = KVM_MP_STATE_HALTED;
 	timer_for_halt(vcpu);
 }
 
-/* What L1 wrote into vmcs12 is in vmcs02 in a moment, be it to be loaded or not. */
+/* CET's fields of vmcs12 are about to be written to vmcs02, whether or not the entry loads them. */
 static void note_cet_used(struct vcpu *vcpu)
 {
 	const struct nested *n = vcpu->nested;
@@ -274,7 +270,7 @@ static void load_l2(struct vcpu *vcpu, const struct check_ctx *c)
 	if (!(n->v->entry_ctls & ENTRYC_LOAD_CET))
 		cet_take(vcpu, &cet);
 	vcpu_switch_vmcs(vcpu, &n->cur->vmcs02);
-	/* Another's EPT02 root and pages were the last in use: this one's are looked for again. */
+	/* Another VMCS was entered last: this one's EPT02 root and pages must be looked up again. */
 	if (n->entered != n->cur)
 		n->cur->merge_due = true;
 	n->entered = n->cur;
@@ -293,9 +289,9 @@ static void load_l2(struct vcpu *vcpu, const struct check_ctx *c)
 }
 
 /*
- * Controls of registers that an entry loads and an exit does not save. vmcs12
- * has what L1 wrote there, and L2 may have changed them since: a saved state
- * has them as the vCPU's own, by their ioctls.
+ * The entry controls for registers that an entry loads and an exit does not save. vmcs12 has the
+ * values that L1 wrote, and L2 may have changed the registers since: userspace saves and restores
+ * them by the ioctls for the vCPU's registers.
  */
 static u32 not_in_vmcs12(const struct vmcs12 *v)
 {
@@ -304,7 +300,7 @@ static u32 not_in_vmcs12(const struct vmcs12 *v)
 	       (v->exit_ctls & EXITC_SAVE_DEBUG ? 0 : ENTRYC_LOAD_DEBUG);
 }
 
-/* And the other way round: an exit saves it, whether or not an entry loads it. */
+/* The entry controls for registers that exits always save: vmcs12 has L2's value of them. */
 static u32 always_in_vmcs12(const struct nested *n)
 {
 	return vmcs12_has(&n->fields, FIELD_GUEST_S_CET) ? ENTRYC_LOAD_CET : 0;
@@ -367,7 +363,7 @@ static int begin_l2(struct vcpu *vcpu, const struct check_ctx *c)
 
 	if (v->entry_msr_load_count)
 		vmcs12_pull_plain(vcpu,
-				  n->cur); /* should the list fail, they are not what vmcs02 has */
+				  n->cur); /* if the list fails vmcs02 has other values by then */
 	load_l2(vcpu, c);
 	bad = msr_area_load(vcpu, v->entry_msr_load_addr, v->entry_msr_load_count, &why);
 	if (bad)

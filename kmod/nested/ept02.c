@@ -21,15 +21,12 @@
 #include "nested/ept12.h"
 #include "nested/internal.h"
 
-/*
- * The bits of an EPTP12 that make it another translation: its address, and
- * whether it has accessed and dirty flags.
- */
+/* Two EPTP12s that agree in these bits, address and A/D, are the same translation: one root. */
 #define ROLE_BITS (GENMASK_ULL(51, 12) | EPTP_AD)
 /* The key of the root that stands for no EPT12 at all: no EPTP has this bit alone. */
 #define NO_EPT12 BIT(0)
 #define PML_ENTRIES 512
-/* So many pages around one that faulted are mapped with it, where L1 has mapped them before. */
+/* The aligned group of so many pages around one that faulted is mapped with it: the prefill. */
 #define PREFILL 16
 
 /* --- roots -------------------------------------------------------------- */
@@ -41,7 +38,7 @@ static bool root_maps(const struct ept02_root *root)
 
 /*
  * Takes the root's tables away. Its vCPU makes new ones before it enters with
- * it again. Context: lock held.
+ * this root again. Context: vm->mem.lock held.
  */
 static void root_empty(struct vm *vm, struct ept02_root *root)
 {
@@ -61,7 +58,7 @@ static void drop_root(struct vcpu *vcpu, struct ept02_root *root, u32 why)
 {
 	if (root->stamp)
 		watch_flush(vcpu->nested, why);
-	/* No other vCPU ever walks it, so that a flush here is enough. */
+	/* No other vCPU ever walks this root, so that only this one must flush. */
 	vcpu_request(vcpu, REQ_TLB_FLUSH);
 	mem_lock(&vcpu->vm->mem);
 	root_empty(vcpu->vm, root);
@@ -136,7 +133,7 @@ int ept02_select_root(struct vcpu *vcpu)
 	return 0;
 }
 
-/* The vCPU is being freed: no processor has anything of the tables. */
+/* The vCPU is being freed, so no processor has translations from the tables any more. */
 void ept02_free_roots(struct nested *n)
 {
 	int i;
@@ -145,7 +142,7 @@ void ept02_free_roots(struct nested *n)
 		ept_destroy(&n->root[i].ept);
 }
 
-/* INVEPT names a root by its address, whatever its role is. */
+/* INVEPT drops every root at the EPTP's address, whether or not their A/D flags are the EPTP's. */
 void ept02_invalidate(struct vcpu *vcpu, bool all, u64 eptp12, u32 why)
 {
 	struct nested *n = vcpu->nested;
@@ -159,7 +156,7 @@ void ept02_invalidate(struct vcpu *vcpu, bool all, u64 eptp12, u32 why)
 	}
 }
 
-/* Context: vm->mem.lock held. */
+/* Return: has a root been dropped? Context: vm->mem.lock held. */
 static bool unmap_vcpu(struct vcpu *vcpu, u64 start_gfn, u64 end_gfn)
 {
 	struct nested *n = smp_load_acquire(&vcpu->nested);
@@ -191,7 +188,7 @@ bool ept02_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn)
 	return any;
 }
 
-/* @whose, @oldest: the candidate so far. Context: vm->mem.lock held. */
+/* *@whose, *@oldest: the oldest root so far, and its vCPU. Context: vm->mem.lock held. */
 static void older_of_vcpu(struct vcpu *vcpu, struct vcpu **whose, struct ept02_root **oldest)
 {
 	struct nested *n = smp_load_acquire(&vcpu->nested);
@@ -286,7 +283,7 @@ static void walk_ept12(struct vcpu *vcpu, u64 gpa, u32 access, bool no_trace,
 static void ept02_walk(struct vcpu *vcpu, u64 gpa, u32 access, struct ept12_result *res)
 {
 	if (!l1_uses_ept(vcpu->nested)) {
-		/* As if L1 mapped all of its memory to itself, in large pages. */
+		/* Without EPT12 L2's addresses are L1's: as if large pages mapped all memory so. */
 		*res = (struct ept12_result){
 			.gpa = l1_gpa(gpa),
 			.level = 2,
@@ -301,9 +298,9 @@ static void ept02_walk(struct vcpu *vcpu, u64 gpa, u32 access, struct ept12_resu
 }
 
 /*
- * The exit that L1 is due for @res, an EPT violation, a misconfiguration or a full
- * log, goes to *@x; false: L2 gets a virtualization exception instead. @access: as
- * it was walked for. @info: what of the exit qualification EPT12 does not decide.
+ * Fills *@x with the exit that L1 is due for @res: an EPT violation, a misconfiguration or a full
+ * log. @access: what was walked for. @info: the bits of the exit qualification that EPT12 does
+ * not decide. Return: false: L2 gets a virtualization exception instead.
  */
 static bool find_exit(struct vcpu *vcpu, const struct ept12_result *res, u64 gpa, u32 access,
 		      u64 gla, u64 info, struct l2_exit *x)
@@ -358,9 +355,8 @@ static int ept02_peek(struct vcpu *vcpu, u64 gpa, u32 access, u64 *l1_gpa)
 }
 
 /*
- * Translates for L0, which emulates for L2. Return: 0; -EAGAIN: L2 runs into it
- * again, or L1 is owed an exit; -EFAULT: it means nothing, if @access has
- * GPA_PEEK.
+ * Translates for L0, which emulates for L2. Return: 0; -EAGAIN: L2 is to repeat the access, or
+ * L1 is owed an exit; -EFAULT, with GPA_PEEK in @access only: EPT12 does not translate it.
  */
 int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa)
 {
@@ -389,12 +385,12 @@ int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *
 /* A fault of L2's on its way into a root. */
 struct ept02_fault {
 	struct ept02_root *root;
-	u64 gpa;    /* L2's */
+	u64 gpa;    /* what L2 calls physical */
 	u32 access; /* EPTE_RWX, EPTE_XU */
 	struct ept12_result res;
 };
 
-/* EPT02 may allow less than EPT12, never more. */
+/* EPT02's rights for the page: those of EPT12, or fewer. @writable: L1's memory may be written. */
 static u32 rights_for(const struct ept02_fault *f, bool writable)
 {
 	u32 rights = f->res.rights;
@@ -405,7 +401,10 @@ static u32 rights_for(const struct ept02_fault *f, bool writable)
 	return rights;
 }
 
-/* Does the page's 2 MiB hold L1's APIC-access page? The processor needs 4 KiB pages there. */
+/*
+ * Is L1's APIC-access page in the same 2 MiB? The processor virtualizes accesses to it only if a
+ * 4 KiB page maps it. SDM: "Virtualizing APIC Accesses".
+ */
 static bool holds_apic_page(const struct nested *n, u64 l1_gpa)
 {
 	return n->cur->apic_access.gpa != NO_GPA && !((l1_gpa ^ n->cur->apic_access.gpa) >> 21);
@@ -429,7 +428,7 @@ static void ept02_widen(struct vm *vm, struct ept02_root *root, u64 gfn, u64 cou
 	root->end_gfn = max(root->end_gfn, gfn + count);
 }
 
-/* Notes it for the slot as well. Context: vm->mem.lock and the srcu read lock held. */
+/* Does what ept02_widen() does, in the slot as well. Context: vm->mem.lock and srcu held. */
 static void note_range(struct vm *vm, struct ept02_root *root, const struct mem_slot *slot, u64 gfn,
 		       u64 count)
 {
@@ -437,7 +436,7 @@ static void note_range(struct vm *vm, struct ept02_root *root, const struct mem_
 	ept02_widen(vm, root, gfn, count);
 }
 
-/* Maps a page near the one that faulted, if it is at hand: nothing here sleeps or faults. */
+/* Maps a page near the one that faulted, if the host has it present: nothing sleeps or faults. */
 static void map_neighbour(struct vcpu *vcpu, struct ept02_root *root, u64 gpa, u64 l1_gpa,
 			  u32 rights)
 {
@@ -448,7 +447,7 @@ static void map_neighbour(struct vcpu *vcpu, struct ept02_root *root, u64 gpa, u
 		return;
 	if (!mem.writable)
 		rights &= ~(u32)EPTE_W;
-	/* In a logged slot a write must fault on its own. */
+	/* In a logged slot the first write to a page must fault, as that is how it is logged. */
 	mem.writable = false;
 	pfn = mem.pfn;
 	mem_lock(&vcpu->vm->mem);
@@ -464,7 +463,10 @@ static u64 first_of_group(const struct ept02_fault *f)
 	return ALIGN_DOWN(f->gpa, PREFILL * PAGE_SIZE);
 }
 
-/* Where EPT12 has a large page the neighbours follow from it. @absent: those that EPT02 lacks. */
+/*
+ * Maps neighbours where EPT12 has a large page, which says where all of them are. @absent: a bit
+ * for each that EPT02 lacks.
+ */
 static void prefill_large(struct vcpu *vcpu, const struct ept02_fault *f, unsigned long absent)
 {
 	u64 delta = l1_addr(f->res.gpa) - f->gpa;
@@ -478,8 +480,8 @@ static void prefill_large(struct vcpu *vcpu, const struct ept02_fault *f, unsign
 }
 
 /*
- * Where EPT12 has small pages the neighbours' entries lie beside the one that
- * was walked to: one read gets all of them.
+ * Maps neighbours where EPT12 has small pages. Their entries lie beside the one that was walked
+ * to, and one read gets all of them.
  */
 static void prefill_small(struct vcpu *vcpu, const struct ept02_fault *f, unsigned long absent)
 {
@@ -500,7 +502,10 @@ static void prefill_small(struct vcpu *vcpu, const struct ept02_fault *f, unsign
 	}
 }
 
-/* Only this vCPU walks the root, so that only it has to flush. Context: vm->mem.lock held. */
+/*
+ * Maps a page. If that replaces an entry only this vCPU has to flush, as no other walks the root.
+ * Context: vm->mem.lock held.
+ */
 static void map_in_root(struct vcpu *vcpu, const struct ept02_fault *f, u64 hpa, int level,
 			u64 prot)
 {
@@ -517,7 +522,7 @@ static struct mem_fault fault_of(struct vcpu *vcpu, const struct ept02_fault *f)
 	};
 }
 
-/* Context: vm->mem.lock held; @mem is not stale, and the root is there. */
+/* Maps what @mem found. Context: vm->mem.lock held; @mem is not stale, and the root is there. */
 static void map_found(struct vcpu *vcpu, const struct ept02_fault *f, const struct mem_fault *mem)
 {
 	u64 count = mem->max_level > 1 ? LARGE_PAGES : 1;
@@ -530,8 +535,8 @@ static void map_found(struct vcpu *vcpu, const struct ept02_fault *f, const stru
 }
 
 /*
- * The page that L1's own EPT has. Return: whether there was one. Context:
- * under srcu read lock.
+ * Maps the page if L1's own EPT maps it, which spares the host's page tables. Return: whether it
+ * does. Context: srcu read lock held.
  */
 static bool map_as_in_l1(struct vcpu *vcpu, const struct ept02_fault *f, struct mem_fault *mem)
 {
@@ -542,7 +547,7 @@ static bool map_as_in_l1(struct vcpu *vcpu, const struct ept02_fault *f, struct 
 		mem_lock(&vm->mem);
 	else if (!mem_trylock(&vm->mem))
 		return false;
-	/* The root may have gone meanwhile: then L2 faults again, with a new one. */
+	/* If the root was dropped meanwhile L2 faults once more, and gets a new one. */
 	if (f->root->ept.root && mem_fault_mapped(vm, mem)) {
 		map_found(vcpu, f, mem);
 		found = true;
@@ -552,8 +557,8 @@ static bool map_as_in_l1(struct vcpu *vcpu, const struct ept02_fault *f, struct 
 }
 
 /*
- * @absent: the neighbours that EPT02 lacks; none when the page itself was not mapped.
- * Return: 0, or as mem_fault_in(). Context: under srcu read lock.
+ * *@absent becomes the neighbours that EPT02 lacks; none when the page itself was not mapped.
+ * Return: 0, or as mem_fault_in(). Context: srcu read lock held.
  */
 static int map_page(struct vcpu *vcpu, const struct ept02_fault *f, struct mem_fault *mem,
 		    unsigned long *absent)
@@ -590,13 +595,13 @@ static int map_group(struct vcpu *vcpu, struct ept02_fault *f)
 	return r;
 }
 
-/* Is there no memory of L1's, but a page of L0's, for its APIC-access page? */
+/* Is the fault at L1's APIC-access page, for which L1 has no memory and a stand-in serves? */
 static bool is_stand_in(const struct nested *n, const struct ept02_fault *f)
 {
 	return !((l1_addr(f->res.gpa) ^ n->apic_stands_in) >> PAGE_SHIFT);
 }
 
-/* Maps the page that stands in for L1's APIC-access page; the processor lets nobody read it. */
+/* Maps the stand-in for L1's APIC-access page. L2 sees nothing of it: accesses are virtualized. */
 static void map_stand_in(struct vcpu *vcpu, struct ept02_fault *f)
 {
 	struct nested *n = vcpu->nested;
@@ -649,9 +654,9 @@ static int ept02_refill(struct vcpu *vcpu, struct ept02_fault *f)
 }
 
 /*
- * The page of an answered EPT violation into EPT02, if it is at hand: a small one that L1's EPT
- * has, to which L1 has written most likely, or a large one that the host has. Return: false: not
- * with interrupts off.
+ * Maps the page of an answered EPT violation in EPT02. With interrupts off that works for a small
+ * page that L1's EPT has, as it does once L1 has written to it, and for a large page that the host
+ * has present. Return: false: it has to be done with interrupts on.
  */
 static bool map_answered(struct vcpu *vcpu, struct ept02_fault *f)
 {
@@ -695,7 +700,7 @@ bool ept02_map_answered(struct vcpu *vcpu)
 	return true;
 }
 
-/* Which rights L2's access needs, be it to a page or in a walk of its page tables. */
+/* The rights that L2's access needs, whether it is to a page or to a page table in a walk. */
 static u32 access_of(const struct nested *n, u64 qual)
 {
 	u32 access = rights_needed(n, qual);
@@ -711,8 +716,8 @@ static u32 access_of(const struct nested *n, u64 qual)
 	 EPTQ_NMI_UNBLOCK)
 
 /*
- * With interrupts off: gives L1 the violation if pages at hand say that it is L1's. For all that
- * is more to do there is EXIT_LATER.
+ * With interrupts off: gives L1 the violation, if EPT12 can be read without sleep and says that
+ * it is L1's. Answers EXIT_LATER to anything else.
  */
 static int violation_at_once(struct vcpu *vcpu)
 {
@@ -730,8 +735,8 @@ static int violation_at_once(struct vcpu *vcpu)
 }
 
 /*
- * Tour, stop 12. The walk of EPT12 says whose fault it is. Return: as an exit
- * handler. May sleep, unless vcpu->at_once.
+ * Handles an EPT violation of L2. The walk of EPT12 says whether L1 gets it. Return: as an exit
+ * handler. May sleep, unless vcpu->at_once. Tour, stop 12.
  */
 int ept02_violation(struct vcpu *vcpu)
 {
@@ -755,7 +760,7 @@ int ept02_violation(struct vcpu *vcpu)
 				 qual & QUAL_FROM_CPU, &x)
 			       ? l2_leave(vcpu, &x)
 			       : 1;
-	/* L2's IRET had unblocked NMIs before it faulted; it is executed again. */
+	/* L2's IRET had unblocked NMIs before it faulted. It runs again, so they are blocked again. */
 	if ((qual & EPTQ_NMI_UNBLOCK) && !(vcpu->idt_vectoring & INTR_VALID))
 		inject_set_nmi_masked(vcpu, true);
 	return ept02_refill(vcpu, &f);

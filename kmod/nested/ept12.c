@@ -72,7 +72,7 @@ static bool ept12_leaf_misconfigured(const struct ept12 *ept, u64 entry, int lev
 	return !memtype_valid(entry) || (entry & (level_size(level) - 1) & ENTRY_ADDR);
 }
 
-/* The bits of an address that L1's processor does not have. */
+/* The address bits of an entry that lie beyond L1's MAXPHYADDR. */
 static u64 ept12_beyond(const struct ept12 *ept)
 {
 	return ENTRY_ADDR & (~0ull << ept->maxphyaddr);
@@ -90,7 +90,10 @@ static bool ept12_misconfigured(const struct ept12 *ept, u64 beyond, u64 entry, 
 	return entry & GENMASK_ULL(7, 3);
 }
 
-/* A fetch is told as one whichever right it lacks. SDM: "Exit Qualification for EPT Violations". */
+/*
+ * Bits 6:0: the access and the rights that there are. The access is called a fetch whichever of
+ * the two rights to execute it lacks. SDM: "Exit Qualification for EPT Violations".
+ */
 static u64 ept12_qualification(u32 access, u32 rights)
 {
 	u64 qual = (access & EPTE_RWX) | (u64)(rights & EPTE_RWX) << EPTQ_CAN_SHIFT;
@@ -172,7 +175,10 @@ static bool sets_flags(const struct walk *w)
 	return !(w->common & EPTE_A) || sets_dirty(w);
 }
 
-/* Sets what is missing of A in all entries and of D in the leaf. 0, -EAGAIN, -EFAULT. */
+/*
+ * Sets the accessed flag in all entries that lack it, and for a write the dirty flag in the leaf.
+ * Return: 0; -EAGAIN: L1 has changed an entry; -EFAULT: there is no memory at one.
+ */
 static int ept12_set_flags(struct walk *w)
 {
 	int level, r;
@@ -228,7 +234,7 @@ void ept12_walk(const struct ept12 *ept, const struct ept12_mem *mem, l2_gpa_t g
 
 	memset(out, 0, sizeof(*out));
 	if (w.gpa >> 48) {
-		/* Four levels translate 48 bits: nothing is mapped beyond. */
+		/* Four levels translate 48 bits, and no entry can map an address beyond. */
 		out->level = LEVELS;
 		out->outcome = ept12_violation(&w, 0);
 		return;
@@ -241,8 +247,8 @@ void ept12_walk(const struct ept12 *ept, const struct ept12_mem *mem, l2_gpa_t g
 }
 
 /*
- * A prefill must leave no trace that L1 could see: a neighbour whose flags are
- * not set yet is left out.
+ * L1 must not see that a neighbour was mapped: one whose accessed flag, or dirty flag if it is to
+ * be writable, is not set yet is left out.
  */
 u32 ept12_neighbour(const struct ept12 *ept, const struct ept12_result *walked, u64 entry,
 		    l1_gpa_t *gpa)

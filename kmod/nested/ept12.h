@@ -13,7 +13,7 @@ struct ept12_mem {
 	void *ctx;
 	/* Read an aligned entry. 0, or -EFAULT: there is no memory. */
 	int (*read)(void *ctx, l1_gpa_t at, u64 *entry);
-	/* Atomically @old to @new. 0; -EAGAIN: it is not @old; -EFAULT. */
+	/* Replace @old by @new, atomically. 0; -EAGAIN: it is not @old; -EFAULT: no memory. */
 	int (*update)(void *ctx, l1_gpa_t at, u64 old, u64 new);
 };
 
@@ -44,7 +44,7 @@ struct ept12_result {
 	u16 rights;	   /* EPTE_RWX, EPTE_XU with mode_exec: common to all levels walked */
 	u8 memtype;	   /* of the leaf, with the ignore-PAT bit: bits 6:3 in place */
 	l1_gpa_t leaf_at;  /* where the leaf entry lies */
-	u16 parent_rights; /* likewise, of the levels above the leaf */
+	u16 parent_rights; /* what the levels above the leaf have in common */
 	bool dirty;	   /* a write needs no update of EPT12: mapping it writable is right */
 	bool dirtied;	   /* the walk has set the dirty flag */
 	u64 qual;	   /* of a violation: bits 6:0 of the exit qualification */

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What L1 must get before L2 goes on: events that L0 raised or that arrived for
- * L1, each as the exit that L1 asked for.
+ * Gives L1 what it must get before L2 goes on: events that L0 raised or that arrived
+ * for L1, each as the exit that L1 asked for.
  * Tour, stop 14. The run loop comes here before each entry to L2 if REQ_EVENT
  * was made, and while L2 is halted.
  *
- * What a reader must know: which of several comes first is said in due.h; here
- * are the facts and the deeds. Where the processor makes an exit right after the
+ * What a reader must know: due.h says which of several comes first; here the facts are
+ * collected, and what comes is done. Where the processor makes an exit right after the
  * entry, or an event must enter L2 first, *@immediate asks for an entry that is
- * left again at once; what L1 is due comes then.
+ * left again at once, and L1 gets its exit after that one.
  *
  * Context: the vCPU's thread, vCPU loaded, vmcs02 current; may sleep unless it
  * says otherwise.
@@ -35,7 +35,7 @@ static int reflect_exception(struct vcpu *vcpu)
 		x.intr_info |= INTR_HAS_ERROR;
 		x.intr_error = (u16)in->exception.error;
 	}
-	/* CR2 and DR6 are not changed: their values go into the qualification. */
+	/* An exception that exits changes neither CR2 nor DR6: the qualification has the value. */
 	if (in->exception.has_payload)
 		x.qual = in->exception.payload;
 	in->exception.pending = false;
@@ -49,8 +49,8 @@ static int reflect_nmi(struct vcpu *vcpu)
 }
 
 /*
- * Without acknowledge-on-exit the interrupt stays pending in L1's LAPIC, and L1
- * takes it by itself.
+ * Gives L1 an external interrupt. With acknowledge-on-exit the exit has the vector; without, the
+ * interrupt stays pending in L1's LAPIC until L1 enables interrupts.
  */
 static int reflect_irq(struct vcpu *vcpu)
 {
@@ -64,14 +64,17 @@ static int reflect_irq(struct vcpu *vcpu)
 	return nested_reflect_as(vcpu, EXIT_EXT_INT, vector | INTR_TYPE_EXT | INTR_VALID, 0);
 }
 
-/* --- facts -------------------------------------------------------------- */
+/* --- what waits, and what holds it back --------------------------------- */
 
 bool nested_takes_irqs(struct vcpu *vcpu)
 {
 	return vcpu->in_l2 && (vcpu->nested->v->pin_ctls & PIN_EXT_INT_EXITING);
 }
 
-/* Has L1 blocked NMIs for L2, whatever L2's IRET has done to vmcs02, where they are virtual? */
+/*
+ * If NMIs exit to L1 and are not virtual, L2's IRET does not unblock them, although it ends the
+ * blocking in vmcs02, where NMIs always are virtual. Are they blocked so?
+ */
 static bool nmi_held_back(const struct vcpu *vcpu)
 {
 	const struct vmcs12 *v = vcpu->nested->v;
@@ -101,7 +104,7 @@ static bool tpr_exit_due(struct vcpu *vcpu)
 	       (v->tpr_threshold & 0xf) > vtpr >> 4;
 }
 
-static u32 windows(const struct nested *n)
+static u32 windows_wanted(const struct nested *n)
 {
 	u32 proc = n->v->proc_ctls;
 
@@ -109,7 +112,7 @@ static u32 windows(const struct nested *n)
 	       (proc & PROC_INT_WINDOW ? BIT(DUE_INT_WINDOW) : 0);
 }
 
-/* Whose an NMI that waits is: a bit, or 0 if it is to wait on. */
+/* Who gets an NMI that waits, as BIT(DUE_NMI_...). 0: it goes on waiting. */
 static u32 nmi_due(const struct vcpu *vcpu)
 {
 	if (nmi_held_back(vcpu))
@@ -118,8 +121,9 @@ static u32 nmi_due(const struct vcpu *vcpu)
 }
 
 /*
- * What waits that the processor does not see. L1's notification of posted
- * interrupts is none for L1: L0 takes it. Does not sleep.
+ * Everything that waits, but for what the processor finds by itself at the entry. L1's
+ * notification of posted interrupts does not count as an interrupt of L1's, as L0 takes it.
+ * Does not sleep.
  */
 static u32 what_waits(struct vcpu *vcpu)
 {
@@ -154,10 +158,10 @@ static u32 what_is_blocked(struct vcpu *vcpu)
 }
 
 /*
- * What the processor would see by itself, at the entry, is looked up only where
- * something else waits that must not go before it.
+ * Collects the facts. What the processor would find by itself at the entry is looked up only if
+ * something waits over which it has priority.
  */
-static void gather(struct vcpu *vcpu, struct l2_facts *f)
+static void gather_facts(struct vcpu *vcpu, struct l2_facts *f)
 {
 	const struct vcpu_inject *in = &vcpu->inject;
 
@@ -171,7 +175,7 @@ static void gather(struct vcpu *vcpu, struct l2_facts *f)
 		if (debug_trap_pending())
 			f->waits |= BIT(DUE_DEBUG_TRAP);
 		if (f->waits & DUE_BY_WINDOW)
-			f->waits |= windows(vcpu->nested);
+			f->waits |= windows_wanted(vcpu->nested);
 	}
 }
 
@@ -189,8 +193,8 @@ static void note_halt(struct vcpu *vcpu)
 }
 
 /*
- * What wakes L2 is looked up once here, as it may sleep; nested_wakes(), which
- * must not, uses what was found.
+ * Looks up what wakes L2, for which it may have to sleep. nested_wakes(), which must not sleep,
+ * uses what was found.
  */
 void nested_halted(struct vcpu *vcpu)
 {
@@ -211,7 +215,8 @@ bool nested_halt_changed(struct vcpu *vcpu)
 bool nested_wakes(struct vcpu *vcpu)
 {
 	const struct nested *n = vcpu->nested;
-	struct l2_facts f = { .activity = n->activity, .waits = what_waits(vcpu) | windows(n) };
+	struct l2_facts f = { .activity = n->activity,
+			      .waits = what_waits(vcpu) | windows_wanted(n) };
 
 	if (n->activity != ACTIVITY_SIPI && vcpu_test_request(vcpu, REQ_TRIPLE_FAULT))
 		return true;
@@ -228,8 +233,8 @@ bool nested_wakes(struct vcpu *vcpu)
 }
 
 /*
- * L2 is entered, and so is active, but where the processor exits for L1 at the
- * entry: that exit finds L2 as it was.
+ * L2 is entered, which makes it active. Not so where the processor exits for L1 right at the
+ * entry, since that exit must find L2 in its activity state.
  */
 void nested_end_halt(struct vcpu *vcpu)
 {
@@ -241,20 +246,20 @@ void nested_end_halt(struct vcpu *vcpu)
 		n->activity = ACTIVITY_ACTIVE;
 }
 
-/* --- deeds -------------------------------------------------------------- */
+/* --- what is done ------------------------------------------------------- */
 
-/* Before the look at what waits: what is to be done in any case. */
+/* Does what must be done in any case, before the look at what waits. */
 static void settle(struct vcpu *vcpu)
 {
 	posted_process(vcpu);
 	if (vcpu->inject.nmi.pending && unlikely(nmi_held_back(vcpu)))
 		inject_set_nmi_masked(vcpu, true);
-	/* A SIPI that nobody waits for is lost. */
+	/* A SIPI is lost unless L2 waits for one. SDM: "Other Causes of VM Exits". */
 	if (unlikely(lapic_has_sipi(vcpu)) && vcpu->nested->activity != ACTIVITY_SIPI)
 		lapic_take_sipi(vcpu);
 }
 
-/* L2's NMI, which goes before an interrupt that is an exit. */
+/* Injects an NMI of L2's ahead of an interrupt that exits, since NMIs have priority. */
 static void deliver_first(struct vcpu *vcpu)
 {
 	vcpu->inject.nmi.pending--;
@@ -268,7 +273,7 @@ int nested_events(struct vcpu *vcpu, bool *immediate)
 	struct l2_facts f;
 
 	settle(vcpu);
-	gather(vcpu, &f);
+	gather_facts(vcpu, &f);
 	switch (due_first(&f)) {
 	case DUE_SIPI: return nested_reflect_as(vcpu, EXIT_SIPI, 0, lapic_take_sipi(vcpu));
 	case DUE_INIT: lapic_take_init(vcpu); return nested_reflect_as(vcpu, EXIT_INIT, 0, 0);

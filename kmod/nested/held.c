@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The VMCSs of L1's that L0 holds: where they are kept, and which has to go. A
- * processor, too, keeps several active, until VMCLEAR. Tour, stop 9. current.c
- * says what they hold; it, shadow12.c and state.c come here.
+ * The VMCSs of L1's that L0 holds: where they are kept, and which is given up for
+ * another. A processor, too, keeps several active, until VMCLEAR. Tour, stop 9.
+ * current.c, shadow12.c and state.c come here; current.c says what a snapshot is.
  *
- * What a reader must know: the first place is made at VMXON, and the page of a
- * second, for a VMCS that L1 links. The others, and what only a current VMCS
- * needs, are made when L1 loads another; where there is no memory for that one
- * goes instead, as when all places are taken. n->cur is always complete.
+ * What a reader must know: VMXON allocates the first place, and for a VMCS that
+ * L1 links the page of a second. More places, and what only a current VMCS
+ * needs, are allocated when L1 loads another VMCS. If there is no memory for that,
+ * or all places are taken, one is given up. n->cur is always complete.
  *
  * Context: the vCPU's thread, vCPU loaded, may sleep.
  */
@@ -34,7 +34,7 @@ static struct l1_vmcs *held_new(void)
 	return h;
 }
 
-/* Makes what a VMCS needs to be current. 0 or -ENOMEM. */
+/* Allocates what only a current VMCS needs: vmcs02 and the shadow VMCS. 0 or -ENOMEM. */
 static int held_complete(struct vcpu *vcpu, struct l1_vmcs *h, unsigned int slot)
 {
 	struct vmcs *now = vcpu->vmcs;
@@ -103,7 +103,7 @@ static unsigned int slot_of(const struct nested *n, const struct l1_vmcs *h)
 	return i;
 }
 
-/* L0 holds nothing there afterwards, and L1's memory has what it held. */
+/* Writes the VMCS back to L1's memory if need be, and makes the place free. */
 static void held_evict(struct vcpu *vcpu, struct l1_vmcs *h)
 {
 	struct nested *n = vcpu->nested;
@@ -115,13 +115,13 @@ static void held_evict(struct vcpu *vcpu, struct l1_vmcs *h)
 	h->ptr = NO_GPA;
 }
 
-/* May it have to go for another? */
+/* May @h be given up for another: is it neither the current one nor the linked one? */
 static bool held_can_go(const struct nested *n, const struct l1_vmcs *h)
 {
 	return h != n->linked && (h != n->cur || n->vmcs12_ptr == NO_GPA);
 }
 
-/* A place that is free: by itself, since it is made now, or since its VMCS was used least lately. */
+/* Return: a free place, or a new one, or the one whose VMCS has not been used for longest. */
 static struct l1_vmcs *free_place(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -137,7 +137,7 @@ static struct l1_vmcs *free_place(struct vcpu *vcpu)
 		if (h && held_can_go(n, h) && (!oldest || h->stamp < oldest->stamp))
 			oldest = h;
 	}
-	/* The current one goes only where there was no memory for a third. */
+	/* The current one is given up only if there are two places and no memory for a third. */
 	h = oldest ?: n->cur;
 	held_evict(vcpu, h);
 	return h;
@@ -156,8 +156,8 @@ struct l1_vmcs *held_place(struct vcpu *vcpu, u64 ptr, bool complete)
 }
 
 /*
- * Where memory slots have changed the VMCSs in them may be others now. That of the vCPU's current
- * VMCS, and what it links, stay, as ever.
+ * If memory slots have changed, other data may be where L1's VMCSs were, so L0 gives up those that
+ * it holds. It keeps the current VMCS and the one that it links.
  */
 void held_follow_slots(struct vcpu *vcpu)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * L1 after an exit of L2: its registers, from vmcs12's host-state area into
- * vmcs01. Tour, stop 14. reflect.c comes here at each exit that L1 is given;
- * nested_leave() when VMX operation ends under L2.
+ * Loads L1's registers after an exit of L2: from vmcs12's host-state area into
+ * vmcs01. Tour, stop 14. reflect.c comes here at each exit that L1 is given,
+ * and nested_leave() when VMX operation ends while L2 runs.
  *
  * Context: vmcs01 is current. SDM: "Loading Host State".
  */
@@ -19,9 +19,8 @@
 #define DR7_RESET 0x400
 
 /*
- * What an unusable segment has beside being unusable is undefined, but not all
- * of it is without effect: SYSRET makes SS usable, on some processors with the
- * limit and granularity it had.
+ * A null selector makes the segment unusable. Its other fields are undefined then, but may have an
+ * effect later: SYSRET makes SS usable, on some processors with the limit and granularity it had.
  */
 static __always_inline void load_data_segment(enum segreg seg, u16 sel, u64 base)
 {
@@ -56,7 +55,7 @@ static void load_segments(const struct vmcs12 *v)
 	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0xffff);
 }
 
-/* Not loaded, LMA and LME follow the size of the host's address space. */
+/* L1's EFER. If the exit does not load it, LMA and LME follow "host address-space size". */
 static u64 l1_efer(struct vcpu *vcpu, const struct vmcs12 *v)
 {
 	u64 mode = EFER_BIT_LMA | EFER_BIT_LME;
@@ -91,7 +90,7 @@ static void load_crs(struct vcpu *vcpu, const struct vmcs12 *v)
 	vcpu_set_cr3(vcpu, v->host_cr3);
 }
 
-/* An exit sets DR7 and clears DEBUGCTL. vmcs01 is written only if it has other values. */
+/* An exit sets DR7 to 400H and clears DEBUGCTL. vmcs01 is written only if it differs. */
 static void load_debug(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -109,7 +108,7 @@ static void load_pat(struct vcpu *vcpu, const struct vmcs12 *v)
 	vmwrite(VMCS_GUEST_PAT, vcpu->msrs.pat);
 }
 
-/* Else L1 has what L2 left: l2_switch_to_l1(). */
+/* If the exit does not load CET's state, L1 has what L2 left, which l2_switch_to_l1() carries. */
 static void load_cet(struct vcpu *vcpu, const struct vmcs12 *v)
 {
 	if (!(v->exit_ctls & EXITC_LOAD_CET))

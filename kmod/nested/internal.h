@@ -27,13 +27,13 @@
 
 struct ept02_root {
 	struct ept ept;		/* .root: NULL until it is used, and after it was dropped */
-	u64 eptp12;		/* its address, and the bits that are its role: A/D */
+	u64 eptp12;		/* the key: address and A/D flag of an EPTP12, or NO_EPT12 */
 	u64 stamp;		/* when it was used last: larger is later; 0: holds nothing */
-	u64 filled;		/* when it was given a page last, among all roots of the VM */
-	u64 first_gfn, end_gfn; /* L1's frames in it lie in this range */
+	u64 filled;		/* when it was last given a page: larger is later, in the VM */
+	u64 first_gfn, end_gfn; /* the range of L1's frames to which it maps */
 };
 
-/* VMCSs of L1's that a vCPU holds: what abyme itself as L1 has for one L2, and one more. */
+/* VMCSs of L1's that a vCPU holds: as many as abyme in L1 has for one L2, and one more. */
 #define L1_VMCSS VMCS_SHADOWS
 
 /* Words of the MSR bitmap in which L0 passes anything through. */
@@ -48,7 +48,7 @@ struct report {
 	struct abyme_l2_state l2;
 };
 
-/* What ABYME_WATCH_EXITS keeps; from its first use until the vCPU's end. */
+/* What ABYME_WATCH_EXITS counts and records. Lives from its first use to the vCPU's end. */
 struct exit_watch {
 	struct exit_ring ring;
 	u64 tlb_flushes_off; /* vcpu->stats.tlb_flush less [ABYME_FLUSH_HARDWARE], while it is on */
@@ -59,7 +59,7 @@ struct exit_watch {
 	} field[NR_FIELDS];
 };
 
-/* An exit on its way to L1. */
+/* An exit that L1 is given, before it is written into vmcs12. */
 struct l2_exit {
 	u32 reason;
 	u32 intr_info, intr_error;
@@ -75,9 +75,9 @@ struct l1_vmcs {
 	u64 ptr;	  /* NO_GPA: none */
 	struct vmcs12 *v; /* the snapshot */
 	bool complete;	  /* it has vmcs02, and a shadow VMCS if there is shadowing */
-	bool active;	  /* .v counts; else L1's memory does, and .v is what was written there */
-	bool unsaved;	  /* L1's memory lacks some of .v */
-	bool was_current; /* since it became active; else L0 holds it for .linked alone */
+	bool active;  /* .v is the truth; else L1's memory is, and .v what was last written to it */
+	bool unsaved; /* L1's memory lacks some of .v */
+	bool was_current; /* at some time since it became active; else it was linked only */
 	u64 stamp;	  /* when it was used last: larger is later */
 	struct vmcs vmcs02;
 
@@ -117,25 +117,25 @@ struct l1_vmcs {
 
 struct nested {
 	struct vcpu *vcpu;
-	struct vmx_caps wanted;	       /* for L1, by userspace */
-	struct vmx_caps caps;	       /* offered to L1: .wanted without what this vCPU lacks */
-	struct vmcs12_fieldset fields; /* that L1 has */
+	struct vmx_caps wanted;	       /* what userspace wants L1 to have */
+	struct vmx_caps caps;	       /* what L1 is offered: .wanted less what this vCPU lacks */
+	struct vmcs12_fieldset fields; /* the fields that a VMCS of L1's has */
 	u64 feature_control;
 
 	bool vmxon;
-	bool ready;	/* what VMXON allocates is there */
+	bool ready;	/* VMXON's allocations were made */
 	u64 vmxon_ptr;	/* NO_GPA outside VMX operation */
 	u64 vmcs12_ptr; /* NO_GPA: no current VMCS */
 
 	/* The VMCSs of L1's that L0 holds, as many as L1 has needed; the rest is NULL. */
 	struct l1_vmcs *held[L1_VMCSS];
-	struct l1_vmcs *cur;	 /* the current one; without one, that which was it last */
+	struct l1_vmcs *cur;	 /* the current one; if there is none, the one that last was */
 	struct vmcs12 *v;	 /* its snapshot: cur->v */
 	struct l1_vmcs *linked;	 /* what vmcs12 links for L2's VMREAD and VMWRITE; or NULL */
 	struct l1_vmcs *entered; /* whose L2 ran last, or NULL */
 	u64 held_stamp;
 	u64 slots_generation; /* of the VM's memory slots, when the others were read */
-	struct vmcs12 *spare; /* where one is read to that is to be judged or compared */
+	struct vmcs12 *spare; /* L1's memory or a saved state is read into it, to be judged */
 
 	u16 vpid02;
 	bool last_vpid12_valid;
@@ -145,7 +145,7 @@ struct nested {
 	u64 debugctl01;
 
 	u8 *no_memory;	    /* what there is instead where L1 has no memory: two pages, of ones */
-	u64 apic_stands_in; /* where in L1 EPT02 may map such a page; NO_GPA: nowhere */
+	u64 apic_stands_in; /* L1's address at which EPT02 may map such a page, or NO_GPA */
 	u8 *msr_bitmap02;
 	u16 bitmap_word[BITMAP_WORDS]; /* indices of u64 */
 	int bitmap_words;
@@ -154,15 +154,15 @@ struct nested {
 
 	bool entering;	  /* VMLAUNCH or VMRESUME is done, and L2 has not run since */
 	bool virt_irq;	  /* of a halted L2: a virtual interrupt waits */
-	bool tpr_exit;	  /* of a halted L2: it is to exit, its TPR being below the threshold */
+	bool tpr_exit;	  /* of a halted L2: its TPR is below the threshold, so it must exit */
 	u8 activity;	  /* ACTIVITY_* of L2, until it runs its next instruction */
 	bool owes_exit;	  /* .owed, to L1, before L2 is entered again */
 	bool mtf_pending; /* an MTF exit before L2's next instruction: injected, or L0 ran one */
 	bool timer_on;
 	u64 timer_deadline;    /* host TSC at which L1's preemption timer expires */
-	bool timer_restored;   /* a saved state's, and L2 has not run since: it is ... */
-	u64 timer_l1_deadline; /* ... this of L1's TSC, which userspace may still be to set */
-	struct hrtimer timer;  /* for it while L2 is halted */
+	bool timer_restored;   /* L2 has not run since its state was restored: see next */
+	u64 timer_l1_deadline; /* in L1's TSC, which userspace may set after the nested state */
+	struct hrtimer timer;  /* serves the deadline while L2 is halted */
 	bool timer_armed;      /* .timer was started, and not cancelled since */
 
 	struct l2_exit owed;
@@ -181,8 +181,8 @@ struct nested {
 	u8 *read_bitmap, *write_bitmap; /* that vmcs01 names; made when these two change: */
 	bool bitmaps_wide;
 	struct vmcs12_fieldset bitmap_fields;
-	u32 wide_writes; /* L1's, with exits, more than its exits of L2 excuse */
-	u32 wide_reads;	 /* likewise */
+	u32 wide_writes; /* L1's VMWRITEs that exited, beyond what its exits of L2 explain */
+	u32 wide_reads;	 /* L1's VMREADs, counted likewise */
 
 	const struct check *failed; /* the check that failed last, and its field's value */
 	u64 failed_value;
@@ -220,8 +220,8 @@ int held_init(struct vcpu *vcpu); /* 0, -ENOMEM; vmcs01 is current */
 void held_free(struct nested *n);
 struct l1_vmcs *held_find(const struct nested *n, u64 ptr); /* or NULL */
 /*
- * The place for the VMCS at @ptr, which may be there already; else its .ptr is NO_GPA. @complete:
- * it is to be current. Another may have to go for it. May sleep.
+ * Return: where L0 holds the VMCS at @ptr; if it is not held, a place with a .ptr of NO_GPA, for
+ * which another VMCS may have been written back. @complete: it is to become current. May sleep.
  */
 struct l1_vmcs *held_place(struct vcpu *vcpu, u64 ptr, bool complete);
 void held_follow_slots(struct vcpu *vcpu); /* memory slots may have changed */
@@ -244,7 +244,10 @@ static inline bool vmcs12_is_loaded(const struct nested *n, u64 ptr, u32 revisio
 /* VMPTRLD; @revision is as it found it. False: that cannot be done with interrupts off. */
 bool vmcs12_make_current(struct vcpu *vcpu, u64 ptr, u32 revision);
 bool vmcs12_clear(struct vcpu *vcpu, u64 ptr); /* VMCLEAR, likewise */
-/* @h, an active one, is in L1's memory, and L0's snapshot of no use. If it was current none is. */
+/*
+ * Called when L1's memory has all of @h, which was active: L0's snapshot no longer counts, and if
+ * @h was current none is now.
+ */
 void vmcs12_release(struct vcpu *vcpu, struct l1_vmcs *h);
 void vmcs12_release_all(struct vcpu *vcpu);
 void vmcs12_save_others(struct vcpu *vcpu); /* L1's memory has all but the current one */
@@ -263,16 +266,16 @@ void vmcs02_setup(struct nested *n, struct l1_vmcs *h); /* its vmcs02 is current
 void vmcs02_write_state(struct vcpu *vcpu);		/* L2's registers; vmcs02 is current */
 int vmcs02_write_controls(struct vcpu *vcpu);
 /*
- * The processor refused the entry since somebody has lowered VTPR since the
- * check: lets the threshold sink with it until L1's next entry. Return: false:
- * that cannot be why.
+ * Asked when the processor has refused an entry that passed the checks. If somebody has lowered
+ * VTPR meanwhile, lowers the TPR threshold with it until L1's next entry. Return: false: that
+ * was not the cause.
  */
 bool vmcs02_lower_threshold(struct vcpu *vcpu);
 int l2_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa);
 void vmcs02_save_hot(struct vcpu *vcpu);
 void vmcs02_note_written(struct vcpu *vcpu); /* what L0 wrote to vmcs02 for L2 itself */
 void vmcs02_save_plain(const struct nested *n, struct l1_vmcs *h); /* its vmcs02 is current */
-/* CET's state, which goes from one VMCS to the next where that loads none of its own. */
+/* CET's state, carried from one VMCS to the other if the entry or exit loads none. */
 struct cet_carry {
 	bool valid;
 	u64 value[3];
@@ -306,8 +309,9 @@ int nested_resume_l2(struct vcpu *vcpu, const struct check_ctx *c, bool pending)
 /* reflect.c */
 int l2_leave(struct vcpu *vcpu, const struct l2_exit *x);
 /*
- * L0, in the middle of an instruction of L2, has found that it exits: the run loop gives L1 the
- * exit before L2's next entry. Forgotten when KVM_RUN ends, as the instruction begins anew.
+ * L0 has found, in the middle of emulating an instruction of L2, that it exits. The run loop gives
+ * L1 the exit before L2's next entry. It is dropped when KVM_RUN ends, as L2 then begins the
+ * instruction anew.
  */
 void l2_owe_exit(struct vcpu *vcpu, const struct l2_exit *x);
 /* The entry failed, and nothing of L2 is saved. @in_vmcs02: it had begun to be written. */
@@ -331,20 +335,20 @@ void shadow_free(struct nested *n);
 void shadow_link(struct vcpu *vcpu); /* the current VMCS' shadow VMCS is L1's from here on */
 void shadow_on(struct vcpu *vcpu);   /* likewise, and nobody knows what is in it */
 void shadow_off(struct vcpu *vcpu);
-/* Can shadow_link() do for @h with interrupts off? */
+/* Could shadow_link() be called for @h with interrupts off? */
 bool shadow_is_ready(const struct nested *n, const struct l1_vmcs *h);
 /* Has VMREAD and VMWRITE exit until shadow_resume(). False: they do already. */
 bool nested_unshadow(struct vcpu *vcpu);
 void shadow_resume(struct vcpu *vcpu);
 void shadow_follow_watch(struct vcpu *vcpu); /* n->watch has changed */
-/* Would the processor's shadowing serve an access to the field? */
+/* Does the processor's shadowing serve accesses to the field, without an exit? */
 bool shadow_serves(const struct nested *n, const struct vmcs12_field *f, bool write);
-/* Asked after an exit of L2, vmcs01 being current: has L1 the habit that WIDE is for? */
+/* Finds, after an exit of L2, whether L1 has the habit that WIDE is for. vmcs01 is current. */
 void shadow_follow_habit(struct vcpu *vcpu);
-/* L1's writes into the snapshot. Context: vmcs01 is active on this CPU. */
+/* Copies what L1 has written to the shadow VMCS to the snapshot. vmcs01 is active on this CPU. */
 void shadow_read(struct vcpu *vcpu, struct l1_vmcs *h);
 void shadow_write(struct vcpu *vcpu); /* the current snapshot for L1 to read */
-/* Switches from vmcs02 to vmcs01, by way of the shadow VMCS if that can be. */
+/* Switches from vmcs02 to vmcs01, and fills the shadow VMCS in between if that is possible. */
 void shadow_write_on_the_way(struct vcpu *vcpu);
 
 /* shadow12.c: VMCS shadowing by L1 */
@@ -359,17 +363,16 @@ void ept02_free_roots(struct nested *n);
 /* @why: ABYME_FLUSH_* */
 void ept02_invalidate(struct vcpu *vcpu, bool all, u64 eptp12, u32 why);
 /*
- * At an entry after an EPT violation that L1 was given: what it has mapped since is mapped in
- * EPT02, so that L2's access does not exit again. Return: false: that cannot be done with
- * interrupts off, and is still to be. Context: current_root is there; may sleep, unless
- * vcpu->at_once.
+ * Called at the entry after an EPT violation that L1 was given: maps in EPT02 what L1 has mapped
+ * since, so that L2's access does not exit again. Return: false: it must be called again with
+ * interrupts on. Context: current_root is there; may sleep, unless vcpu->at_once.
  */
 bool ept02_map_answered(struct vcpu *vcpu);
 int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa);
 
 /*
- * ve.c: makes the EPT violation a virtualization exception of L2, if L1 wants
- * that and it may be one. False: it is an exit.
+ * ve.c: turns the EPT violation into a virtualization exception of L2, if L1 asked for that and
+ * L2 can take one now. False: it is an exit.
  */
 bool ve_raise_wanted(struct vcpu *vcpu, const struct l2_exit *violation);
 
@@ -396,7 +399,7 @@ void timer_start(struct vcpu *vcpu);
 void timer_stop(struct vcpu *vcpu);
 bool timer_expired(const struct nested *n);
 u32 timer_remaining(const struct nested *n); /* as L1 counts */
-/* The deadline by L1's TSC. It is set only if the timer runs, and no further than it can count. */
+/* The deadline in L1's TSC. Set only if the timer runs, and no further than it can count. */
 u64 timer_get_deadline(struct vcpu *vcpu);
 void timer_set_deadline(struct vcpu *vcpu, u64 l1_tsc);
 void timer_tsc_fell(struct nested *n, u64 delta); /* the host's TSC is @delta less than before */

@@ -3,16 +3,15 @@
  * Merging vmcs12's controls with L0's. Pure logic that compiles in userspace;
  * vmcs02.c calls it. Tour, stop 11.
  *
- * What a reader must know: there are two kinds of bits. Those that cause exits,
- * where both wishes are joined; and those that give L2 an ability, where L1's
- * wish alone counts. What remains is L0's.
+ * What a reader must know: there are two kinds of bits. A bit that causes exits is set if L0 or L1
+ * sets it. A bit that gives L2 an ability is as L1 has it. All other bits are L0's to decide.
  */
 #include <vmx/controls.h>
 #include <vmx/info.h>
 
 #include "nested/merge.h"
 
-/* Bits where L1's wish counts alone: L0's own value is for L1, and means nothing to L2. */
+/* Bits that vmcs02 has as L1 sets them. Their value in vmcs01 is meant for L1 itself. */
 #define PROC_L1_ONLY \
 	(PROC_INT_WINDOW | PROC_NMI_WINDOW | PROC_TPR_SHADOW | PROC_MTF | PROC_MSR_BITMAPS)
 
@@ -25,7 +24,7 @@
 	 PROC2_SHADOW_VMCS | PROC2_PML | PROC2_EPT_VE | PROC2_XSAVES | PROC2_MODE_EXEC |           \
 	 PROC2_USER_WAIT)
 
-/* What vmcs02 can hold of L1's secondary controls; the rest is emulated or not offered. */
+/* L1's secondary controls that vmcs02 takes over. The others are emulated, or not offered. */
 #define PROC2_PASSED                                                                         \
 	(PROC2_APIC_ACCESS | PROC2_DESC_TABLE | PROC2_RDTSCP | PROC2_X2APIC | PROC2_WBINVD | \
 	 PROC2_UNRESTRICTED | PROC2_APIC_REG_VIRT | PROC2_VIRT_INTR | PROC2_PAUSE_LOOP |     \
@@ -34,7 +33,7 @@
 
 static u32 merge_pin(const struct vmcs12 *v, const struct merge_l0 *l0)
 {
-	/* The timer runs for L1 only if it asks; L0 has no use for it in L2. */
+	/* L0 does not use the preemption timer in L2, so it runs only if L1 asks for it. */
 	return (l0->pin & ~(u32)(PIN_PREEMPT_TIMER | PIN_POSTED_INTR)) |
 	       (v->pin_ctls &
 		(PIN_EXT_INT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS | PIN_PREEMPT_TIMER));
@@ -44,12 +43,12 @@ static u32 merge_proc(const struct vmcs12 *v, const struct merge_l0 *l0)
 {
 	u32 proc = (l0->proc & ~(u32)PROC_L1_ONLY) | (v->proc_ctls & ~(u32)PROC_L0_ONLY);
 
-	/* Each port access exits; L1's bitmaps are looked up then. */
+	/* Each port access exits, and L0 looks it up in L1's I/O bitmaps after the exit. */
 	proc &= ~(u32)PROC_IO_BITMAPS;
 	/* HLT exits: L0 waits in L2's place, so that it can act while L2 is halted. */
 	proc |= PROC_UNCOND_IO | PROC_SECONDARY | PROC_HLT;
 	if (v->proc_ctls & PROC_TPR_SHADOW) {
-		/* L2's CR8 is on L1's page: no exit but those that L1 wants. */
+		/* L2's CR8 is on L1's virtual-APIC page, so that only L1 can want exits. */
 		proc &= ~(u32)(PROC_CR8_LOAD | PROC_CR8_STORE);
 		proc |= v->proc_ctls & (PROC_CR8_LOAD | PROC_CR8_STORE);
 	} else {
@@ -69,8 +68,8 @@ static u32 merge_proc2(const struct vmcs12 *v, const struct merge_l0 *l0)
 }
 
 /*
- * L0 loads EFER, PAT and the debug controls always: what L1 does not load is
- * L2's from before.
+ * Every entry with vmcs02 loads EFER, PAT and the debug controls. Those that L1 does not load
+ * have the value that L2 had before.
  */
 static u32 merge_entry(const struct vmcs12 *v, const struct merge_l0 *l0)
 {
@@ -84,7 +83,7 @@ static void merge_exceptions(const struct vmcs12 *v, const struct merge_l0 *l0, 
 	m->pf_mask = v->pf_error_mask;
 	m->pf_match = v->pf_error_match;
 	if (l0->exceptions & BIT(VEC_PF)) {
-		/* L0 wants all page faults: L1's choice among them is made after the exit. */
+		/* L0 intercepts all page faults. Which of them L1 wants is decided after the exit. */
 		m->pf_mask = 0;
 		m->pf_match = 0;
 	}

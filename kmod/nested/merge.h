@@ -10,7 +10,7 @@
 
 #include "nested/vmcs12.h"
 
-/* L0's part: what vmcs01 has, and what of it must hold for L2 as well. */
+/* What vmcs01 has and must hold for L2 as well. */
 struct merge_l0 {
 	u32 pin, proc, proc2, exit, entry; /* vmcs01's controls */
 	u32 exceptions;			   /* vectors that L0 intercepts */
@@ -24,7 +24,7 @@ struct merged {
 	u64 tsc_offset;
 };
 
-/* The controls, which change only when L1 writes one. */
+/* Merges the controls. Needed when L1 has written one, or vmcs01's have changed. */
 void merge_controls(const struct vmcs12 *v, const struct merge_l0 *l0, struct merged *m);
 
 #endif

@@ -14,7 +14,7 @@
 #include "nested/internal.h"
 #include "nested/msr_lists.h"
 
-/* Reads entry @i, from 0. One beyond the limit is not read, and fails by that. */
+/* Reads entry @i, counted from 0. An entry beyond MSR_LIST_MAX is not read, and so fails. */
 static struct msr_ctx msr_area_read_entry(struct vcpu *vcpu, u64 addr, u32 i)
 {
 	struct msr_ctx c = {
@@ -52,7 +52,7 @@ u32 msr_area_load(struct vcpu *vcpu, u64 addr, u32 count, struct msr_failure *wh
 	return 0;
 }
 
-/* Reads the MSR and writes its value into the entry. What failed goes into @c. */
+/* Reads the MSR and writes its value into the entry. @c->refused or @c->readable tell a failure. */
 static void store_value(struct vcpu *vcpu, u64 addr, struct msr_ctx *c)
 {
 	u64 at =

@@ -20,7 +20,7 @@ struct msr_list_entry {
  */
 #define MSR_LIST_MAX 512u
 
-/* One entry, on its way. */
+/* An entry that is being processed. */
 struct msr_ctx {
 	u32 number;    /* from 1 */
 	bool x2apic;   /* L1's local APIC is in x2APIC mode */
@@ -30,9 +30,9 @@ struct msr_ctx {
 };
 
 /*
- * The first rule that an entry of a load area (of VM entry and VM exit alike)
- * or of a store area breaks, or NULL. Ask again after the access with what it
- * said in .refused.
+ * Return: the first rule that an entry of a load area (of VM entry and VM exit alike) or of a
+ * store area breaks, or NULL. To be called before the access to the MSR, and again after it with
+ * .refused set if it raised #GP.
  */
 const struct check *check_msr_load(const struct msr_ctx *c);
 const struct check *check_msr_store(const struct msr_ctx *c);

@@ -17,22 +17,22 @@
 #include "nested/internal.h"
 #include "pc/irqchip.h"
 
-static struct vmx_caps offered; /* on this processor, to a vCPU with every CPUID feature */
+static struct vmx_caps offered_to_all; /* on this processor, to a vCPU with every CPUID feature */
 
-/* A capability MSR as a vCPU with every feature has it: KVM_GET_MSRS on the device asks. */
+/* KVM_GET_MSRS on the device gets the capability MSRs of a vCPU with every CPUID feature. */
 int nested_feature_msr(u32 index, u64 *value)
 {
-	return caps_get(&offered, index, value) ? 0 : -EINVAL;
+	return caps_get(&offered_to_all, index, value) ? 0 : -EINVAL;
 }
 
 void nested_setup(void)
 {
 	current_global_init();
-	caps_offer(&hw_caps, &offered);
+	caps_offer(&hw_caps, &offered_to_all);
 	shadow_global_init();
 }
 
-/* --- life --------------------------------------------------------------- */
+/* --- from CPUID with VMX to the vCPU's end ------------------------------- */
 
 static struct nested *nested_alloc(struct vcpu *vcpu)
 {
@@ -40,7 +40,7 @@ static struct nested *nested_alloc(struct vcpu *vcpu)
 
 	if (!n)
 		return NULL;
-	n->wanted = offered;
+	n->wanted = offered_to_all;
 	n->vmxon_ptr = NO_GPA;
 	n->vmcs12_ptr = NO_GPA;
 	n->apic_stands_in = NO_GPA;
@@ -49,13 +49,13 @@ static struct nested *nested_alloc(struct vcpu *vcpu)
 	return n;
 }
 
-/* Controls that let L2 use an instruction: L1 must have it. */
+/* Controls that enable an instruction in L2. L1 is offered one only if it has the instruction. */
 #define PROC2_OF_CPUID (PROC2_RDTSCP | PROC2_INVPCID | PROC2_XSAVES | PROC2_USER_WAIT)
 
 /*
- * What L1 is offered follows from what userspace wants and from the vCPU:
- * controls, by what CPUID gives vmcs01, and the CR4 bits that VMX operation
- * allows. What passed checks by the old offer is checked again.
+ * Computes anew what L1 is offered: what userspace wants, less the controls and CR4 bits that need
+ * a CPUID feature which this vCPU lacks. VMCSs that passed the checks are checked again, as these
+ * go by the offer.
  */
 static void refresh_caps(struct vcpu *vcpu)
 {
@@ -64,7 +64,7 @@ static void refresh_caps(struct vcpu *vcpu)
 	int i;
 
 	n->caps = n->wanted;
-	/* Nobody but L0's LAPIC can end a notification in L1's place. */
+	/* Posted interrupts need a LAPIC in the kernel, from which L0 takes their notification. */
 	if (!vcpu->lapic)
 		n->caps.pin.may &= ~(u32)PIN_POSTED_INTR;
 	n->caps.proc2.may &= ~(u32)PROC2_OF_CPUID | vcpu->vmcs01.ctl[CTL_PROC2];
@@ -102,7 +102,7 @@ void nested_cpuid_changed(struct vcpu *vcpu)
 		return;
 	}
 	refresh_caps(vcpu);
-	/* A nested state that was set before: vmcs02 follows what vmcs01 and CR4 have become. */
+	/* A nested state may have been set before CPUID: vmcs02 must follow vmcs01 and CR4. */
 	for_each_held(vcpu->nested, h, i) {
 		h->merge_due = true;
 		h->cr0_kept02 = ~0UL;
@@ -151,8 +151,8 @@ fail:
 }
 
 /*
- * Nobody runs the vCPU any more. The timer is cancelled before what it points
- * to is freed.
+ * Nobody runs the vCPU any more. The timer must be cancelled first, as its handler uses what is
+ * freed here.
  */
 void nested_free(struct vcpu *vcpu)
 {
@@ -169,16 +169,15 @@ void nested_free(struct vcpu *vcpu)
 }
 
 /*
- * L1 is in VMX operation from here on. What EPT02 and VPID02 hold may have been
- * true before a VMXOFF, or before memory was set back to a saved state: it is
- * dropped.
+ * L1 is in VMX operation from here on. EPT02 and VPID02 may still hold translations from before a
+ * VMXOFF, or from before userspace restored a saved state. They are dropped.
  */
 void nested_begin(struct vcpu *vcpu, u64 vmxon_ptr)
 {
 	struct nested *n = vcpu->nested;
 
 	n->vmxon = true;
-	n->wide = false; /* the habit may have been another hypervisor's */
+	n->wide = false; /* another hypervisor may have had the habit */
 	n->wide_writes = n->wide_reads = 0;
 	n->vmxon_ptr = vmxon_ptr;
 	n->vmcs12_ptr = NO_GPA;
@@ -187,8 +186,8 @@ void nested_begin(struct vcpu *vcpu, u64 vmxon_ptr)
 }
 
 /*
- * L1 is made what vmcs12's host area says, so that the vCPU is in a valid state
- * whatever comes next.
+ * Ends VMX operation, in userspace's name. If L2 was running, L1 is loaded from vmcs12's host area
+ * as after an exit, so that the vCPU is in a valid state whatever userspace sets next.
  */
 void nested_leave(struct vcpu *vcpu)
 {
@@ -227,7 +226,7 @@ static int set_feature_control(struct vcpu *vcpu, u64 value, bool host)
 	if (!host && (n->feature_control & FEATCTL_LOCKED))
 		return -EINVAL;
 	n->feature_control = value;
-	/* The value after a reset: userspace resets the vCPU, and will write CR4 without VMXE. */
+	/* 0 is the value after a reset: userspace resets the vCPU, and writes CR4 without VMXE next. */
 	if (host && !value)
 		nested_leave(vcpu);
 	return 0;
@@ -240,7 +239,7 @@ int nested_msr_get(struct vcpu *vcpu, u32 msr, u64 *value, bool host)
 
 	if (!host && !vcpu->cpuid.vmx)
 		return -EINVAL;
-	/* These MSRs are in the list of those to be saved, so without VMX they read as 0. */
+	/* KVM_GET_MSR_INDEX_LIST names these MSRs, so without VMX userspace reads them as 0. */
 	if (!n || !vcpu->cpuid.vmx) {
 		*value = 0;
 		return host ? 0 : -EINVAL;
@@ -251,8 +250,8 @@ int nested_msr_get(struct vcpu *vcpu, u32 msr, u64 *value, bool host)
 	}
 	if (caps_get(&n->caps, msr, value))
 		return 0;
-	*value = 0; /* nor is one missing that userspace has taken away by another */
-	return host && caps_get(&offered, msr, &there) ? 0 : -EINVAL;
+	*value = 0; /* as does one that userspace has taken away by setting another */
+	return host && caps_get(&offered_to_all, msr, &there) ? 0 : -EINVAL;
 }
 
 int nested_msr_set(struct vcpu *vcpu, u32 msr, u64 value, bool host)
@@ -271,12 +270,12 @@ int nested_msr_set(struct vcpu *vcpu, u32 msr, u64 value, bool host)
 		return -EINVAL;
 	if (!caps_get(&n->caps, msr, &now))
 		now = 0;
-	if (now == value && caps_get(&offered, msr, &there))
+	if (now == value && caps_get(&offered_to_all, msr, &there))
 		return 0;
-	/* A current VMCS has passed checks that went by these MSRs. */
+	/* In VMX operation these MSRs must stay: VMCSs have passed checks that went by them. */
 	if (n->vmxon)
 		return -EINVAL;
-	r = caps_set(&n->wanted, &offered, msr, value);
+	r = caps_set(&n->wanted, &offered_to_all, msr, value);
 	if (!r)
 		refresh_caps(vcpu);
 	return r;
@@ -293,8 +292,8 @@ bool nested_in_root(struct vcpu *vcpu)
 }
 
 /*
- * While L2 runs its own fixed bits count: PE and PG are free for an
- * unrestricted guest.
+ * Does @cr0 keep the bits that VMX operation fixes? In L2 an unrestricted guest is free to clear
+ * PE and PG.
  */
 bool nested_cr0_valid(struct vcpu *vcpu, unsigned long cr0)
 {
@@ -318,7 +317,7 @@ bool nested_cr4_valid(struct vcpu *vcpu, unsigned long cr4)
 	return (cr4 & n->caps.cr4_fixed0) == n->caps.cr4_fixed0 && !(cr4 & ~n->caps.cr4_fixed1);
 }
 
-/* The processor raises MTF exits only after instructions that it ran itself: L0 does so here. */
+/* After an instruction that L0 emulated for L2 the processor makes no MTF exit, so L0 does. */
 void nested_insn_done(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -369,12 +368,12 @@ int nested_set_mp_state(struct vcpu *vcpu, u32 state)
 	if (!vcpu->in_l2)
 		return in_vmx_operation(vcpu) && state == KVM_MP_STATE_INIT_RECEIVED ? -EINVAL : 0;
 	switch (state) {
-	case KVM_MP_STATE_UNINITIALIZED: return -EINVAL; /* no activity state of L2's */
+	case KVM_MP_STATE_UNINITIALIZED: return -EINVAL; /* L2 has no such activity state */
 	case KVM_MP_STATE_RUNNABLE: n->activity = ACTIVITY_ACTIVE; break;
 	case KVM_MP_STATE_INIT_RECEIVED: n->activity = ACTIVITY_SIPI; break;
 	default: n->activity = n->activity == ACTIVITY_SHUTDOWN ? ACTIVITY_SHUTDOWN : ACTIVITY_HLT;
 	}
-	/* For the run loop L2 is halted, whatever it waits for. */
+	/* The run loop knows only "halted", whatever event L2 waits for. */
 	vcpu->mp_state = state == KVM_MP_STATE_RUNNABLE ? KVM_MP_STATE_RUNNABLE
 							: KVM_MP_STATE_HALTED;
 	if (n->activity != ACTIVITY_ACTIVE)
@@ -390,10 +389,9 @@ bool nested_holds_init(const struct vcpu *vcpu)
 /* --- hooks of the run loop ---------------------------------------------- */
 
 /*
- * Are the pages that vmcs02 names, and the root that it walks, still what was
- * resolved?
- * Context: any; its answer holds only with interrupts off and VCPU_IN_GUEST
- * set.
+ * Are the pages that vmcs02 names, and the root that it walks, still as they were resolved?
+ * Context: any, but the answer may be outdated at once unless interrupts are off and
+ * VCPU_IN_GUEST is set.
  */
 static bool pages_valid(const struct vcpu *vcpu)
 {
@@ -410,7 +408,7 @@ static bool l0_changed(struct vcpu *vcpu)
 	return memcmp(vcpu->nested->cur->l0_ctl, vcpu->vmcs01.ctl, sizeof(vcpu->vmcs01.ctl));
 }
 
-/* Nearly always nothing is due: then this costs a few comparisons for an entry to L2. */
+/* Nearly always there is nothing to do, which a few comparisons tell. */
 int nested_before_entry(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -458,7 +456,7 @@ static void merge_msr_bitmap(struct nested *n)
 
 	for (i = 0; i < n->bitmap_words; i++)
 		to[n->bitmap_word[i]] = a[n->bitmap_word[i]] | READ_ONCE(b[n->bitmap_word[i]]);
-	/* L0's bitmap has that bit by L1's value or by L2's, whichever ran last: L2's counts here. */
+	/* vmcs01's bitmap lets DEBUGCTL through by the value of L1 or of L2: here L2's counts. */
 	if (unlikely(n->vcpu->debug.ctl))
 		n->msr_bitmap02[MSR_IA32_DEBUGCTLMSR / 8] |= BIT(MSR_IA32_DEBUGCTLMSR % 8);
 	/* All x2APIC MSRs exit as long as neither L1 nor a mode before opened any. */

@@ -30,9 +30,9 @@ void nested_setup(void);
  * nested_begin_run(), when KVM_RUN begins: userspace may have changed anything.
  * nested_end_run(), when it ends: userspace may save anything.
  *
- * nested_before_entry() gives L1 the exit of an instruction of L2's that L0 had
- * begun; or it resolves the pages that the VMCS to be entered speaks of, and
- * finishes what vmcs02 lacks. May sleep.
+ * nested_before_entry() gives L1 an exit that it is owed (l2_owe_exit()); or it
+ * resolves the pages that the VMCS to be entered names, and writes what vmcs02
+ * still lacks. May sleep.
  *
  * nested_events(), when L2 is to run: what L1 must get before L2 goes on
  * (interrupt, NMI, INIT, SIPI, exception, preemption timer, MTF). It may
@@ -42,9 +42,9 @@ void nested_setup(void);
  * once. May sleep.
  *
  * nested_entry_stale(), when L2 is to run, with interrupts off and
- * VCPU_IN_GUEST set: whether what nested_before_entry() resolved has been taken
- * away: begin again. If not, nested_commit_entry() is the last thing before the
- * entry to L2.
+ * VCPU_IN_GUEST set, says whether something that nested_before_entry() resolved
+ * is gone, so that the caller must begin again. If not, nested_commit_entry() is
+ * the last thing before the entry to L2.
  */
 void nested_begin_run(struct vcpu *vcpu);
 void nested_end_run(struct vcpu *vcpu);
@@ -53,14 +53,14 @@ int nested_events(struct vcpu *vcpu, bool *immediate);
 bool nested_entry_stale(const struct vcpu *vcpu);
 void nested_commit_entry(struct vcpu *vcpu);
 /*
- * Has nested_events() something to do even if there is no interrupt, so no notification of L1's
- * either, no NMI and no exception? nested_get_ready() is nested_before_entry() as far as it can
- * be done with interrupts off; false: it cannot. Only for in_l2.
+ * For vcpu->in_l2 only. nested_event_due(): has nested_events() something to do even if neither an
+ * interrupt (or notification of posted ones), an NMI nor an exception waits? nested_get_ready()
+ * does what nested_before_entry() does, with interrupts off; false: it would have to sleep.
  */
 bool nested_event_due(struct vcpu *vcpu);
 bool nested_get_ready(struct vcpu *vcpu);
 
-/* vmcs01's MSR bitmap lets other MSRs through than before, so vmcs02's is merged anew. */
+/* To be called when vmcs01's MSR bitmap has changed: vmcs02's is merged with it anew. */
 void nested_msr_bitmap_changed(struct vcpu *vcpu);
 
 /* Is the vCPU in VMX operation? L1 holds INIT back there, and while L2 runs it is an exit. */
@@ -76,17 +76,17 @@ bool nested_event_waits(const struct vcpu *vcpu);
 bool nested_state_has_irq(const struct vcpu *vcpu);
 
 /*
- * For KVM_GET_MP_STATE and KVM_SET_MP_STATE. nested_set_mp_state() answers 1:
- * L2 is in @state now; 0: there is no L2, and it is the caller's to do;
- * -EINVAL: VMX root operation holds INIT back.
+ * For KVM_GET_MP_STATE and KVM_SET_MP_STATE. nested_set_mp_state() answers 1 if L2 is in @state
+ * now; 0 if no L2 runs, so that the caller sets L1's state; -EINVAL if L2 has no such state, or
+ * L1, in VMX root operation, holds INIT back.
  */
 u32 nested_get_mp_state(struct vcpu *vcpu);
 int nested_set_mp_state(struct vcpu *vcpu, u32 state);
 
 /*
- * For an L2 that is halted, shut down or waits for a SIPI. nested_wakes(): is
- * there what ends that? nested_halted() comes first, whenever L2 halts, and
- * again when nested_halt_changed() says so. It may sleep, the others do not.
+ * For an L2 that is halted, shut down or waits for a SIPI. nested_halted() is called first,
+ * whenever L2 halts, and again when nested_halt_changed() says so; it may sleep. nested_wakes()
+ * then says whether an event has come that ends the wait; neither of these two sleeps.
  */
 void nested_halted(struct vcpu *vcpu);
 bool nested_halt_changed(struct vcpu *vcpu);
@@ -107,18 +107,17 @@ bool nested_reflects_at_once(const struct vcpu *vcpu, u32 reason);
 
 /* Gives L1 the exit that the processor reported in vmcs02. */
 int nested_reflect(struct vcpu *vcpu, u32 reason);
-/* Gives L1 an exit that L0 makes up, for an event or when it emulates for L2. */
+/* Gives L1 an exit that the processor did not make: for an event, or what L0 emulated for L2. */
 int nested_reflect_as(struct vcpu *vcpu, u32 reason, u32 intr_info, u64 qual);
 
 /*
- * The processor refused the entry to L2, by an entry failure's exit, or by
- * VMfail with the number @error (else 0). Either userspace has set L2's
- * registers to what no processor takes, which L1 sees as a triple fault of L2;
- * or a check is missing.
+ * The processor refused the entry to L2, by an exit with @reason, or by VMfail with the number
+ * @error (else 0). Either userspace has set registers of L2 that no processor accepts, and L1
+ * gets a triple fault of L2's; or one of abyme's checks is missing.
  */
 int nested_entry_refused(struct vcpu *vcpu, u32 reason, u32 error);
 
-/* Exit handlers of L1's VMX instructions, and of those of L2's that L1 need not see. */
+/* Exit handlers of L1's VMX instructions, and of those of L2 that do not exit to L1. */
 int vmx_vmclear(struct vcpu *vcpu);
 int vmx_vmlaunch(struct vcpu *vcpu);
 int vmx_vmptrld(struct vcpu *vcpu);
@@ -138,14 +137,14 @@ int vmx_vmcall(struct vcpu *vcpu); /* if nested_in_root() */
  * EPT12, EPT02 or L1's memory is to blame, and reflect if EPT12 is. May sleep.
  */
 int ept02_violation(struct vcpu *vcpu); /* if nested_on_ept02() */
-/* Does L2, which ran, use an EPT of L1's? */
+/* Did L2 run on an EPT02, rather than on L1's own EPT? */
 bool nested_on_ept02(struct vcpu *vcpu);
 /*
- * Are vmcs01 and vmcs02 active nowhere else than on this CPU? Else, to be read, they are cleared
- * there by an IPI, for which interrupts must be on. Context: preemption off.
+ * Is neither vmcs01 nor vmcs02 active on another CPU? If one is, it has to be cleared there by an
+ * IPI before it is loaded here, for which interrupts must be on. Context: preemption off.
  */
 bool nested_is_here(const struct vcpu *vcpu);
-/* Is L1 in VMX root operation, and runs? */
+/* Is L1 in VMX operation, and does it run itself rather than L2? */
 bool nested_in_root(struct vcpu *vcpu);
 
 /* ABYME_GET_ENTRY_REPORT, ABYME_SET_WATCH, ABYME_GET_NESTED_EXITS, ABYME_GET_NESTED_COUNTS. */
@@ -155,10 +154,9 @@ int nested_get_exits(struct vcpu *vcpu, struct abyme_nested_exits __user *user);
 int nested_get_counts(struct vcpu *vcpu, struct abyme_nested_counts __user *user);
 
 /*
- * Called while the vCPU is watched (vcpu->watched): right before an entry to L1
- * or L2; right after an exit of it; for an exit of L2, before anybody handles
- * it; when from now on it is the time of @spender (ABYME_SPENT_*). None of them
- * sleeps.
+ * Called while the vCPU is watched (vcpu->watched), in the order of the declarations: right before
+ * an entry to L1 or L2; right after an exit of either; with an exit of L2, before it is handled;
+ * when the time from now on is to be @spender's (ABYME_SPENT_*). None of them sleeps.
  */
 void nested_watch_entry(struct vcpu *vcpu);
 void nested_watch_exit(struct vcpu *vcpu);

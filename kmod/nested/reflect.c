@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Giving L1 an exit of L2: L2's registers and what happened into vmcs12, then
- * L1 as vmcs12 wants its host. Tour, stop 14. exit.c comes here for exits of
- * the processor, events.c and emulation for exits that L0 makes up, entry.c for
- * entries that failed.
+ * Gives L1 an exit of L2: saves L2's registers and the exit's information in
+ * vmcs12, then loads L1 from vmcs12's host area. Tour, stop 14. exit.c comes here
+ * for exits of the processor, events.c and emulation for exits that L0 makes up,
+ * entry.c for entries that failed.
  *
  * What a reader must know: until l2_switch_to_l1() vmcs02 is current and "the
  * guest" is L2; after it, vmcs01 and L1. The order is the SDM's: save L2, the
@@ -76,10 +76,7 @@ static struct l2_exit exit_from_vmcs02(struct vcpu *vcpu, u32 reason)
 	return x;
 }
 
-/*
- * Saves the event whose delivery this exit cut short, as IDT-vectoring
- * information: it is L1's to inject again.
- */
+/* If this exit has interrupted an event's delivery, L1 gets it as IDT-vectoring information. */
 static void save_vectoring(struct vcpu *vcpu)
 {
 	struct vcpu_inject *in = &vcpu->inject;
@@ -94,7 +91,7 @@ static void save_vectoring(struct vcpu *vcpu)
 		}
 	} else if (in->nmi.injected) {
 		info = VEC_NMI | INTR_TYPE_NMI | INTR_VALID;
-		/* L0 had unblocked NMIs to deliver this one again, which L1 will do now. */
+		/* L0 had unblocked NMIs to inject this one again. L1 will do that, and sees them blocked. */
 		inject_set_nmi_masked(vcpu, true);
 		v->guest_interruptibility |= IRQBLK_NMI;
 	} else if (in->irq.injected) {
@@ -116,8 +113,8 @@ void events_forget(struct vcpu *vcpu)
 }
 
 /*
- * The SDM has the entry's event cleared by an exit: it was delivered, or is in
- * the vectoring fields.
+ * Writes the exit's information to vmcs12. The valid bit of the entry's event is cleared, as every
+ * exit does. SDM: "Recording VM-Exit Information and Updating VM-entry Control Fields".
  */
 static void save_exit(struct vcpu *vcpu, const struct l2_exit *x)
 {
@@ -144,7 +141,7 @@ void l2_switch_to_l1(struct vcpu *vcpu)
 	if (n->wide)
 		vmcs12_pull_plain(vcpu, n->cur);
 	vmcs02_note_written(vcpu);
-	/* No check has seen what userspace set of L2: L1's next entry makes all of them. */
+	/* Userspace may have set registers of L2, unchecked: L1's next entry checks all of them. */
 	n->cur->check_guest |= vcpu->l2_by_user;
 	vcpu->l2_by_user = false;
 	n->entering = false;
@@ -164,7 +161,7 @@ void l2_switch_to_l1(struct vcpu *vcpu)
 	vcpu->clock.l2_ratio = TSC_RATIO_ONE;
 	clock_write_vmcs(vcpu);
 	vcpu_request(vcpu, REQ_EVENT);
-	/* IBRS keeps a guest's predictions from the host only, and here L1 is a guest as well. */
+	/* IBRS keeps predictions from the host only. L1 counts on it as L2's host, and is a guest. */
 	if (vcpu->cpuid.ibpb)
 		host_forget_branches();
 }
@@ -189,7 +186,7 @@ void nested_abort(struct vcpu *vcpu, enum vmx_abort indicator, const struct msr_
 	vcpu_request(vcpu, REQ_TRIPLE_FAULT);
 }
 
-/* Loads L1's state, by which L1 goes on at its host RIP. Return: 1. */
+/* Loads L1's state from vmcs12's host area, so that L1 goes on at its host RIP. Return: 1. */
 static int resume_l1(struct vcpu *vcpu, bool nmis_blocked)
 {
 	struct nested *n = vcpu->nested;
@@ -259,11 +256,11 @@ int l2_entry_failure(struct vcpu *vcpu, const struct report *why, bool in_vmcs02
 	events_forget(vcpu);
 	if (in_vmcs02) {
 		l2_switch_to_l1(vcpu);
-		/* What vmcs02 has of a state that L2 never had: write all of it next time. */
+		/* vmcs02 has been written with a state that L2 never ran with: write all of it again. */
 		memset(&n->cur->dirty, 0xff, sizeof(n->cur->dirty));
 		n->cur->dirty_plain = true;
 	} else {
-		/* vmcs02 was not touched: what L1 changed is still to be written. */
+		/* vmcs02 was not written, so that .dirty still says what must be. */
 		vcpu_lazy_flush(vcpu);
 		n->dr7_01 = vcpu->debug.dr7;
 		n->debugctl01 = vcpu->debug.ctl;
@@ -296,7 +293,7 @@ int nested_reflect_as(struct vcpu *vcpu, u32 reason, u32 intr_info, u64 qual)
 	return l2_leave(vcpu, &x);
 }
 
-/* For all VMs that there ever were: a VM's own counters go with it, and the log has limits. */
+/* Counts over all VMs, as a VM's own counters end with it and the log's messages are limited. */
 static atomic_t entries_refused;
 module_param_named(entries_refused, entries_refused.counter, int, 0444);
 MODULE_PARM_DESC(entries_refused,
@@ -306,7 +303,7 @@ int nested_entry_refused(struct vcpu *vcpu, u32 reason, u32 error)
 {
 	struct report why = { .outcome = ABYME_ENTRY_REFUSED, .error = EXIT_BAD_GUEST_STATE };
 
-	inject_cancel(vcpu); /* nothing was delivered, and the VMCS would keep it */
+	inject_cancel(vcpu); /* the event was not delivered, and must not stay in the VMCS */
 	if (error == VMERR_BAD_CONTROLS && vmcs02_lower_threshold(vcpu)) {
 		vcpu_request(vcpu, REQ_EVENT);
 		return 1;

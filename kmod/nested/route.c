@@ -3,9 +3,9 @@
  * Whose exit of L2 is it? What L1 asked for is L1's; the rest is L0's. Tour,
  * stop 13. exit.c asks before it dispatches.
  *
- * What a reader must know: vmcs02 makes more exits than L1 asked for, so each
- * is looked at by what vmcs12 says: a control bit, or a bitmap in L1's memory.
- * A row that is NULL is L0's always.
+ * What a reader must know: vmcs02 makes more exits than L1 asked for, so vmcs12
+ * decides whose each is: by a control bit, or a bitmap in L1's memory. An exit
+ * whose row is NULL is always L0's.
  *
  * Context: right after the exit, vmcs02 current. Most rows do not sleep; those
  * with bitmaps may.
@@ -82,7 +82,7 @@ bool route_exception(const struct vmcs12 *v, u8 vector, u32 error)
 	return v->exception_bitmap & BIT(vector);
 }
 
-/* A debugger outside goes before L1: it has put the breakpoint there. */
+/* Userspace's debugger gets a breakpoint before L1 does, since it has set that breakpoint. */
 static bool debugger_wants(struct vcpu *vcpu, u8 vector)
 {
 	u32 control = vcpu->debug.control;
@@ -108,7 +108,7 @@ static bool route_exception_nmi(struct vcpu *vcpu, const struct vmcs12 *v)
 
 /* --- control registers -------------------------------------------------- */
 
-/* Would the write change a bit that L1 intercepts, as L2 reads it from the shadow? */
+/* Does the write change a bit that L1 owns? L2 sees the bits of @mask as @shadow has them. */
 static bool cr_bits_intercepted(u64 mask, u64 shadow, u64 value)
 {
 	return mask & (shadow ^ value);
@@ -170,7 +170,7 @@ static bool route_cr_access(struct vcpu *vcpu, const struct vmcs12 *v)
 
 /* --- bitmaps ------------------------------------------------------------ */
 
-/* Reads one byte of L1's bitmap, which is all ones where there is no memory. */
+/* Reads one byte of a bitmap of L1's. Where there is no memory it is all ones: exits. */
 static u8 bitmap_byte(struct vcpu *vcpu, u64 addr)
 {
 	u8 byte;
@@ -206,8 +206,8 @@ static bool route_io(struct vcpu *vcpu, const struct vmcs12 *v)
 }
 
 /*
- * The byte of L1's MSR bitmap. Right after the exit the page is still the one that was resolved
- * for the entry, and may be read as it is.
+ * Byte @at of L1's MSR bitmap. Right after the exit the bitmap's page is still the one that was
+ * resolved for the entry, and can be read without a look-up.
  */
 static u8 msr_bitmap_byte(struct vcpu *vcpu, const struct vmcs12 *v, u32 at)
 {
@@ -218,7 +218,7 @@ static u8 msr_bitmap_byte(struct vcpu *vcpu, const struct vmcs12 *v, u32 at)
 	return bitmap_byte(vcpu, v->msr_bitmap + at);
 }
 
-/* One byte is read, not the merged bitmap, as that one has L0's wishes as well. */
+/* Asks L1's bitmap, as the merged one also has the exits that only L0 wants. */
 static bool msr_exits(struct vcpu *vcpu, const struct vmcs12 *v, bool write)
 {
 	u32 msr = vcpu->gpr[GPR_RCX];
@@ -313,8 +313,9 @@ static const route_fn routes[NR_EXITS] = {
 };
 
 /*
- * Is whose the exit is said by controls, or by a page that is at hand? Host events are L0's
- * first, and VMREAD and VMWRITE are looked up in L1's memory.
+ * Can nested_wants_exit() decide with interrupts off, by controls or by a page that is resolved?
+ * Not for events of the host, which L0 handles with interrupts on, nor for VMREAD and VMWRITE,
+ * whose bitmaps are in L1's memory.
  */
 static bool routed_at_once(const struct vcpu *vcpu, u32 reason)
 {
@@ -331,7 +332,7 @@ static bool routed_at_once(const struct vcpu *vcpu, u32 reason)
 		return !(v->proc_ctls & PROC_MSR_BITMAPS) ||
 		       n->cur->msr_bitmap12.gpa == v->msr_bitmap;
 	case EXIT_IO: return !(v->proc_ctls & PROC_IO_BITMAPS);
-	/* A virtualization exception goes into L1's memory. */
+	/* A virtualization exception is written to L1's memory, which may sleep. */
 	case EXIT_EPT_VIOLATION:
 		return n->current_root && l1_uses_ept(n) && !(vmcs12_proc2(v) & PROC2_EPT_VE);
 	default: return reason < NR_EXITS && routes[reason];
@@ -339,8 +340,8 @@ static bool routed_at_once(const struct vcpu *vcpu, u32 reason)
 }
 
 /*
- * Not where L1's memory is read on the way: lists of MSRs, PDPTEs. Nor if an
- * hrtimer is to be cancelled.
+ * Not if the exit reads L1's memory, for a list of MSRs or for PDPTEs, or has to cancel the
+ * hrtimer, as both may sleep.
  */
 bool nested_reflects_at_once(const struct vcpu *vcpu, u32 reason)
 {

@@ -4,16 +4,15 @@
  * the table marks go to a shadow VMCS without an exit. It is read at L1's VM
  * entry and written at an exit to L1, where values differ only. Tour, stop 9.
  *
- * Each VMCS of L1's that L0 holds has a shadow VMCS, and .shadow is a copy of what
- * that holds. Without the feature it is NULL, and each VMREAD and VMWRITE exits
- * (vmxinsn.c).
+ * Each VMCS of L1's that L0 holds and that was current has a shadow VMCS, and .shadow
+ * is a copy of its fields. Without the feature .shadow is NULL, and each VMREAD and
+ * VMWRITE exits (vmxinsn.c).
  *
- * Most L1s leave most of L2's state alone, and for them these fields are better
- * not copied at each entry and exit. One that runs hypervisors writes all of it
- * again and again: loading the host's state, say, for an exit that it gives its
- * own L1. Another reads all of it at each exit. When an L1 shows such a habit
- * its shadow VMCS is made wide: it has all those fields, the ones marked WIDE
- * in the table.
+ * Most L1s leave most of L2's state alone, so copying it at each entry and exit
+ * would only cost time. But an L1 that runs hypervisors writes all of it again and
+ * again, for instance when it gives an exit to its own L1; and some L1s read all of
+ * it at each exit. When an L1 shows such a habit its shadow VMCS becomes wide: it
+ * gets the fields marked WIDE in the table, too.
  *
  * What a reader must know: a shadow VMCS belongs to vmcs01, is active where
  * vmcs01 is, and is current only between shadow_begin() and shadow_end(), with
@@ -39,7 +38,7 @@ static void shadow_allow(u8 *bitmap, u16 enc)
 		bitmap[(enc + 1) / 8] &= ~BIT((enc + 1) % 8);
 }
 
-/* A wide shadow VMCS takes writes to fields that L1 only reads otherwise. */
+/* Is a field with @mark shadowed? A wide shadow VMCS also takes writes to fields that L1 reads. */
 static bool shadow_shadowed(u8 mark, bool wide, bool write)
 {
 	switch (mark) {
@@ -114,7 +113,7 @@ int shadow_init_one(struct vcpu *vcpu, struct l1_vmcs *h, unsigned int slot)
 		return 0;
 	if (!h->shadow)
 		h->shadow = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	/* vmcs01 owns it: it is cleared and freed with vmcs01. */
+	/* vmcs01 owns the region, which is cleared and freed with vmcs01. */
 	if (!*region)
 		*region = vmcs_region_cleared(true);
 	if (!h->shadow || !*region)
@@ -134,10 +133,10 @@ void shadow_free(struct nested *n)
  * Between these two functions VMREAD and VMWRITE go to the shadow VMCS. vmcs01
  * must be active on this CPU, so that both are where they belong.
  *
- * Unplugging the CPU and suspend are done by other threads, which preemption
- * off keeps away. A reboot's IPI, a crash's NMI may come in between, and VMX
- * operation is over then for good: each instruction faults into its fixup, what
- * is read is 0 and for nobody, and vmcs01 is cleared once more when it is freed.
+ * CPU hotplug and suspend run in other threads, which cannot come in between as
+ * preemption is off. The IPI of a reboot or the NMI of a crash may, and end VMX
+ * operation for good: then each VMX instruction faults into its fixup, and the zeros
+ * that are read do not matter, as no guest runs any more.
  */
 static void shadow_begin(const struct l1_vmcs *h)
 {
@@ -151,7 +150,7 @@ static void shadow_end(struct vcpu *vcpu)
 	preempt_enable();
 }
 
-/* What is done for a field, by its mark: here, to take what L1 has written. */
+/* READ_mark() is the code for a field with that mark: it takes what L1 has written. */
 #define READ_NONE(name, member)
 #define READ_RO(name, member)
 #define READ_WIDE(name, member)
@@ -173,7 +172,7 @@ static void shadow_end(struct vcpu *vcpu)
 	if (has_pml)              \
 	READ_RW(name, member)
 
-/* What is done for the fields that only a wide shadow VMCS has. */
+/* READ_MORE_mark() is the code for fields that only a wide shadow VMCS has. */
 #define READ_MORE_NONE(name, member)
 #define READ_MORE_RO(name, member) READ_RW(name, member)
 #define READ_MORE_RW(name, member)
@@ -181,10 +180,7 @@ static void shadow_end(struct vcpu *vcpu)
 #define READ_MORE_RW_PML(name, member)
 #define READ_MORE_WIDE(name, member) READ_RW(name, member)
 
-/*
- * Apart and not inline: only L1s with the habit come here. Context: the shadow
- * VMCS is loaded.
- */
+/* Not inline, as only L1s with the habit come here. Context: the shadow VMCS is loaded. */
 static noinline void read_more(struct l1_vmcs *h)
 {
 	struct vmcs12 *v = h->v, *s = h->shadow;
@@ -206,7 +202,7 @@ static void read_changed(struct l1_vmcs *h)
 		read_more(h);
 }
 
-/* Does L1 write to it without exits? */
+/* Is it the shadow VMCS of @h that vmcs01 links, so that L1 writes to it without exits? */
 static bool is_linked(const struct nested *n, const struct l1_vmcs *h)
 {
 	return n->shadow_on && h == n->cur;
@@ -260,7 +256,7 @@ static noinline void write_more(struct l1_vmcs *h)
 #undef F
 }
 
-/* Context: the shadow VMCS is loaded. If it is wide, no plain field in h->v may be stale. */
+/* Writes what differs from the copy. The shadow VMCS is loaded; if it is wide h->v is complete. */
 static void write_changed(struct l1_vmcs *h)
 {
 	const struct vmcs12 *v = h->v;
@@ -281,7 +277,7 @@ static void write_changed(struct l1_vmcs *h)
 #define INVERT_RW_VI(member) INVERT_RW(member)
 #define INVERT_RW_PML(member) INVERT_RW(member)
 
-/* Makes the copy differ everywhere, so that everything is written: nobody knows what is there. */
+/* Makes the copy differ everywhere, so that everything is written: the contents are not known. */
 static void forget_copy(struct l1_vmcs *h)
 {
 	const struct vmcs12 *v = h->v;
@@ -306,8 +302,8 @@ void shadow_write(struct vcpu *vcpu)
 }
 
 /*
- * One VMPTRLD less: from vmcs02 to the shadow VMCS to vmcs01. That can be if
- * vmcs01 is still active on this CPU.
+ * Spares a VMPTRLD by going from vmcs02 to the shadow VMCS to vmcs01, which works while vmcs01 is
+ * active on this CPU.
  */
 void shadow_write_on_the_way(struct vcpu *vcpu)
 {
@@ -325,7 +321,7 @@ void shadow_write_on_the_way(struct vcpu *vcpu)
 	preempt_enable();
 }
 
-/* Has the bitmaps let through what L1 is offered. */
+/* Makes the bitmaps anew if L1's offer, or whether its shadow VMCS is wide, has changed. */
 static void follow_bitmaps(struct nested *n)
 {
 	if (n->bitmaps_wide != n->wide || memcmp(&n->bitmap_fields, &n->fields, sizeof(n->fields)))
@@ -388,9 +384,9 @@ void shadow_off(struct vcpu *vcpu)
 }
 
 /*
- * When the processor's own VMREAD or VMWRITE hits device memory, L0 learns
- * nothing of the instruction. It is simpler to have it exit as such than to
- * decode it. Return: false: there was no shadowing.
+ * If VMREAD or VMWRITE has a memory operand in device memory, and the processor executes it, L0
+ * gets an EPT violation that says nothing of the instruction. Decoding it is harder than having it
+ * exit as VMREAD or VMWRITE. Return: false: there was no shadowing.
  */
 bool nested_unshadow(struct vcpu *vcpu)
 {
@@ -437,11 +433,9 @@ static bool may_be_wide(const struct nested *n)
 }
 
 /*
- * Leaky buckets: so many accesses of fields marked WIDE are usual for each exit
- * of L2 that L1 is given. What is beyond them adds up, be it from setting up a
- * VMCS once or from the habit; ENOUGH of it is the habit. An L1 that decodes an
- * instruction of L2's reads some segments; one that looks at all of L2 reads
- * them all.
+ * Leaky buckets. For each exit of L2 that L1 is given so many accesses to fields marked WIDE are
+ * usual: an L1 that decodes an instruction of L2's reads some segments. Accesses beyond that add
+ * up. Setting up a VMCS once makes some; only the habit makes ENOUGH.
  */
 #define USUAL_WRITES 1
 #define ENOUGH_WRITES 1024

@@ -5,9 +5,9 @@
  * bitmaps let them. Tour, stop 9. vmxinsn.c executes them, route.c asks whose
  * exit they are.
  *
- * What a reader must know: it is one of the VMCSs that L0 holds, and active like
- * any other, be it that L1 has loaded it or that vmcs12 links it. In the latter
- * case it is given up when vmcs12 links another.
+ * What a reader must know: the shadow vmcs12 is one of the VMCSs that L0 holds,
+ * and active like any other, because L1 has loaded it or because vmcs12 links it.
+ * If only the latter, L0 writes it back once vmcs12 links another.
  *
  * SDM: "Software Use of Virtual-Machine Control Structures", "VMREAD",
  * "VMWRITE".
@@ -33,7 +33,7 @@ void shadow12_drop(struct vcpu *vcpu)
 	h->ptr = NO_GPA;
 }
 
-/* The one before is given up before another is read. May sleep. */
+/* Loads what vmcs12 links, after the one that was linked before was written back. May sleep. */
 void shadow12_load(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -58,7 +58,7 @@ void shadow12_load(struct vcpu *vcpu)
 	n->linked = h;
 }
 
-/* An access exits if a bit above 14 of the encoding is set, or the bitmap's bit for it. */
+/* An access exits if the encoding has a bit above 14, or if L1's bitmap has its bit set. */
 bool shadow12_access_exits(struct vcpu *vcpu, u64 enc, bool write)
 {
 	const struct vmcs12 *v = vcpu->nested->v;

@@ -18,7 +18,7 @@
 #include "nested/internal.h"
 
 #define HEADER sizeof(struct kvm_nested_state)
-/* In this state the preemption timer's deadline counts 2^5 ticks of L1's TSC. */
+/* The saved deadline of the preemption timer is in units of 2^5 ticks of L1's TSC. */
 #define DEADLINE_SHIFT 5
 #define VMCS12_BYTES KVM_STATE_NESTED_VMX_VMCS_SIZE
 
@@ -61,7 +61,7 @@ static void state_fill_header(struct vcpu *vcpu, struct kvm_nested_state *s)
 	}
 }
 
-/* An interrupt whose delivery an exit cut short is saved as one that L1 has just injected. */
+/* An interrupt that an exit interrupted in delivery to L2 is saved as one that L1 injects. */
 static int copy_vmcs12(struct vcpu *vcpu, void __user *to)
 {
 	struct vmcs12 *v = vcpu->nested->v;
@@ -136,7 +136,7 @@ static int check_header(struct vcpu *vcpu, const struct kvm_nested_state *s)
 	return 0;
 }
 
-/* A state that userspace wants: all of it is here, and judged, before anything is changed. */
+/* The state that userspace wants. It is complete, and checked, before the vCPU changes. */
 struct wanted {
 	struct kvm_nested_state head;
 	struct vmcs12 *v;	 /* n->spare; NULL: no current VMCS */
@@ -163,7 +163,7 @@ static int take_vmcs12(struct vcpu *vcpu, struct wanted *w, struct kvm_nested_st
 	return 0;
 }
 
-/* The shadow vmcs12 comes with the state; L1's memory may not have it yet. */
+/* Takes the shadow vmcs12 from the state, as userspace may restore L1's memory later. */
 static int take_shadow12(struct vcpu *vcpu, struct wanted *w, struct kvm_nested_state __user *user)
 {
 	u64 ptr = shadow12_wanted(w->v);
@@ -182,7 +182,10 @@ static int take_shadow12(struct vcpu *vcpu, struct wanted *w, struct kvm_nested_
 	return w->shadow12->revision == (VMCS12_REVISION | VMCS12_SHADOW) ? 0 : -EINVAL;
 }
 
-/* KVM writes these fields at L2's exit only. Here the entry was made, and the event delivered. */
+/*
+ * Brings fields up to date which a state of KVM's has as L1 wrote them, since KVM writes them at
+ * L2's exit only: the entry is made, and vmcs12's event was delivered.
+ */
 static void note_entered(struct wanted *w)
 {
 	w->v->launch_state = VMCS12_LAUNCHED;
@@ -213,7 +216,7 @@ static void read_for_guest_checks(struct vcpu *vcpu, struct wanted *w)
 	nested_read_pdptes(vcpu, c);
 }
 
-/* L2 goes on where it was, so that its state must be one that an entry of L1's could have made. */
+/* L2 goes on where it was: its state must pass the checks that an entry of L1's passes. */
 static int check_l2(struct vcpu *vcpu, struct wanted *w)
 {
 	struct check_ctx *c = &w->checks;
@@ -251,7 +254,10 @@ static int state_judge(struct vcpu *vcpu, struct wanted *w, struct kvm_nested_st
 	return r ?: check_l2(vcpu, w);
 }
 
-/* L1's memory may not have it yet. There is a place for it: the current one takes but one. */
+/*
+ * Links the shadow vmcs12 that came with the state. held_place() cannot fail: only the current
+ * VMCS has taken a place before.
+ */
 static void link_shadow12(struct vcpu *vcpu, const struct vmcs12 *shadow12)
 {
 	struct nested *n = vcpu->nested;
@@ -275,7 +281,7 @@ static void resume_l2(struct vcpu *vcpu, const struct wanted *w)
 				   w->head.hdr.vmx.preemption_timer_deadline << DEADLINE_SHIFT);
 }
 
-/* Makes the state the vCPU's. Nothing in here fails. */
+/* Gives the vCPU the state, which has been checked. Nothing in here fails. */
 static void state_adopt(struct vcpu *vcpu, const struct wanted *w)
 {
 	struct nested *n = vcpu->nested;
@@ -287,7 +293,10 @@ static void state_adopt(struct vcpu *vcpu, const struct wanted *w)
 	nested_begin(vcpu, w->head.hdr.vmx.vmxon_pa);
 	if (!w->v)
 		return;
-	/* If one L2 takes another's place, registers that no vmcs12 has are the new one's. */
+	/*
+	 * One L2 takes another's place: userspace may have set these registers, which no vmcs12
+	 * has, for the new one already. nested_leave() has loaded L1's.
+	 */
 	if (stays) {
 		vcpu->efer = efer;
 		vcpu->msrs.pat = pat;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * L1's VMX-preemption timer. It runs in L2 from L1's VM entry on, also while L0
- * handles an exit of L2; so what is kept is the host TSC at which it ends.
- * While L2 runs the processor's own timer watches; while L2 is halted an
- * hrtimer does.
+ * L1's VMX-preemption timer. It counts from L1's VM entry on, also while L0
+ * handles an exit of L2. So L0 keeps the host TSC at which it expires. While L2
+ * runs the processor's own timer makes the exit, while L2 is halted an hrtimer
+ * wakes the vCPU's thread.
  *
  * What a reader must know: there are three units. Timer units are 2^MISC[4:0]
  * ticks of L1's TSC; .timer_deadline is in ticks of the host's;
@@ -31,7 +31,10 @@ static u64 ticks_left(const struct nested *n)
 	return n->timer_deadline > now ? n->timer_deadline - now : 0;
 }
 
-/* The time until the deadline, but a second at most: it may be years, and the TSC be set. */
+/*
+ * The time until the deadline, but a second at most: the deadline may be years away, and the TSC
+ * may be set meanwhile.
+ */
 static ktime_t time_left(const struct nested *n)
 {
 	/* Ticks at tsc_khz to ns. */
@@ -48,7 +51,7 @@ static enum hrtimer_restart timer_wake(struct hrtimer *timer)
 {
 	struct nested *n = container_of(timer, struct nested, timer);
 
-	/* The two clocks need not agree to the tick. */
+	/* The hrtimer's clock is not the TSC, and may be early by a little: then sleep on. */
 	if (n->timer_on && !timer_expired(n)) {
 		hrtimer_forward_now(timer, ktime_add_ns(time_left(n), NSEC_PER_USEC));
 		return HRTIMER_RESTART;
@@ -98,8 +101,8 @@ void timer_set_deadline(struct vcpu *vcpu, u64 l1_tsc)
 }
 
 /*
- * A saved deadline is by L1's TSC, which userspace may set afterwards: as long
- * as L2 has not run it follows.
+ * A restored deadline is in L1's TSC, which userspace may set after the nested state. So until L2
+ * runs the deadline is computed anew whenever that TSC is set.
  */
 void timer_follow_tsc(struct vcpu *vcpu)
 {
@@ -146,7 +149,7 @@ void timer_program(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
-	n->timer_restored = false; /* from here on it counts, whatever becomes of the TSC */
+	n->timer_restored = false; /* the timer counts from here on, even if the TSC is set */
 	vmwrite(VMCS_GUEST_PREEMPT_TIMER, min_t(u64, ticks_left(n) >> timer_rate(n), U32_MAX));
 }
 

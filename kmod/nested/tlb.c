@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Translations of L2: tagged VPID02 in the processor, and in the roots of
- * EPT02. Here is what L1's VPID field and its INVVPID mean for them; INVEPT is
- * ept02.c's.
+ * Translations of L2, which the processor tags VPID02: what L1's VPID field and
+ * its INVVPID do to them. INVEPT is in ept02.c.
  *
  * What a reader must know: where a vCPU ran before, old translations are
  * flushed when it comes back (vcpu_switch_vmcs(), vcpu_load()), so that acting
@@ -14,7 +13,7 @@
 #include "hw/insn.h"
 #include "nested/internal.h"
 
-/* Without a VPID (0) each entry and exit flushes by itself. */
+/* A @vpid of 0 means that there are no VPIDs: then the processor flushes at each entry and exit. */
 static void flush_vpid(u16 vpid)
 {
 	if (!vpid)
@@ -29,7 +28,7 @@ void tlb_before_l2(struct vcpu *vcpu)
 	struct nested *n = vcpu->nested;
 	bool uses_vpid = vmcs12_proc2(n->v) & PROC2_VPID;
 
-	/* Without VPIDs L1's entries flush; with them a new VPID has nothing cached. */
+	/* If L1 uses no VPIDs its entries flush; if L2's VPID is another, VPID02 has to be emptied. */
 	if (!uses_vpid || !n->last_vpid12_valid || n->last_vpid12 != n->v->vpid) {
 		flush_vpid(n->vpid02);
 		watch_flush(n, uses_vpid ? ABYME_FLUSH_OTHER_VPID12 : ABYME_FLUSH_NO_VPID12);
@@ -38,7 +37,7 @@ void tlb_before_l2(struct vcpu *vcpu)
 	n->last_vpid12 = n->v->vpid;
 }
 
-/* Without VPIDs of L1's an exit flushes L1's own translations, too. */
+/* If L1 uses no VPIDs, an exit flushes the translations of L1 itself as well. */
 void tlb_after_l2(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -53,12 +52,12 @@ void tlb_invvpid(struct vcpu *vcpu, u32 type, u16 vpid, u64 gla)
 {
 	struct nested *n = vcpu->nested;
 
-	/* Nothing is cached for other VPIDs than the last: a change of VPID flushes. */
+	/* VPID02 has translations of the last VPID only, since tlb_before_l2() flushes the others. */
 	if (!n->vpid02 || !n->last_vpid12_valid || (type != INVVPID_ALL && vpid != n->last_vpid12))
 		return;
 	watch_flush(n, ABYME_FLUSH_INVVPID);
 	preempt_disable();
-	/* A processor that lacks the type has all of the VPID flushed. */
+	/* If the processor lacks the type, all translations of the VPID are flushed. */
 	if (hw_invvpid(type == INVVPID_ALL ? INVVPID_SINGLE : type, n->vpid02, gla))
 		hw_invvpid(INVVPID_SINGLE, n->vpid02, 0);
 	preempt_enable();

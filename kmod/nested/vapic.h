@@ -18,7 +18,7 @@
 #define POSTED_ON_OFFSET 32
 #define POSTED_ON BIT(0)
 
-/* Where the 32 vectors from @vector on are in the array of registers at @base. */
+/* Offset of the 32-bit register that has @vector's bit, in IRR, ISR or TMR at @base. */
 static inline u32 vapic_reg(u32 base, u8 vector)
 {
 	return base + vector / 32 * 16;
@@ -37,7 +37,7 @@ static inline bool vapic_irq_pending(u8 vtpr, u16 intr_status)
 	return rvi >> 4 > vppr >> 4;
 }
 
-/* The interrupt status once @pir is requested. SDM: "Posted-Interrupt Processing". */
+/* The interrupt status after @pir's requests. SDM: "Posted-Interrupt Processing". */
 static inline u16 vapic_request(const u64 pir[PIR_WORDS], u16 intr_status)
 {
 	u8 rvi = intr_status;

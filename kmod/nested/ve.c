@@ -15,7 +15,7 @@ struct ve_info {
 	u16 eptp_index;
 } __packed;
 
-/* SDM: "Convertible EPT Violations" and what then decides; the entry's bit 63 is ept02.c's. */
+/* Can L2 take a #VE now? ept02.c asks about bit 63. SDM: "Convertible EPT Violations". */
 static bool can_raise(struct vcpu *vcpu)
 {
 	const struct vmcs12 *v = vcpu->nested->v;

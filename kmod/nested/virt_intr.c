@@ -21,7 +21,7 @@ bool posted_notified(struct vcpu *vcpu)
 	       lapic_is_next(vcpu, v->posted_intr_vector);
 }
 
-/* Adds requests to the virtual IRR, on which nobody else works while L2 does not run. */
+/* Adds requests to the virtual IRR. While L2 does not run nobody else changes it. */
 static void request_vectors(struct vcpu *vcpu, u8 first, u32 vectors)
 {
 	u64 at = vcpu->nested->v->virt_apic_addr + vapic_reg(VAPIC_IRR, first);
@@ -34,9 +34,9 @@ static void request_vectors(struct vcpu *vcpu, u8 first, u32 vectors)
 }
 
 /*
- * Takes L1's notification and moves what was posted. A notification that comes
- * meanwhile is another event's: whoever sends them without an end keeps L0
- * going round its loop, where a signal ends it, and not here.
+ * Takes L1's notification and moves what was posted to the virtual IRR. A notification that comes
+ * meanwhile is left for the next time: so a sender that never stops keeps the run loop turning,
+ * which a signal ends, and not this function.
  */
 void posted_process(struct vcpu *vcpu)
 {
@@ -62,7 +62,7 @@ bool virt_intr_pending(struct vcpu *vcpu)
 	const struct vmcs12 *v = vcpu->nested->v;
 	u8 vtpr;
 
-	/* While L1 waits for the window the processor recognizes none. */
+	/* With interrupt-window exiting the processor does not recognize virtual interrupts. */
 	if (!(vmcs12_proc2(v) & PROC2_VIRT_INTR) || (v->proc_ctls & PROC_INT_WINDOW))
 		return false;
 	return !mem_read(vcpu->vm, v->virt_apic_addr + VAPIC_TPR, &vtpr, 1) &&

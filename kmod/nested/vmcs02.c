@@ -4,10 +4,10 @@
  * state written, the run loop controls and pages (nested_before_entry()),
  * reflect.c has L2's registers read back.
  *
- * What a reader must know: vmcs02 stays what it is between two entries. So a
- * register is written if L1 changed it, controls if L1 or L0 did, pages if they
- * were moved. n->cur->dirty says what L1 wrote; copies in struct nested (efer02,
- * dr7_02...) say what vmcs02 holds.
+ * What a reader must know: vmcs02 keeps its fields from one entry to the next. So
+ * a register is written if L1 has changed it, controls if L1 or L0 has changed
+ * theirs, and pages if they have moved. n->cur->dirty says what L1 wrote; copies
+ * in struct l1_vmcs (efer02, dr7_02...) say what vmcs02 holds.
  *
  * Context: the vCPU's thread with the vCPU loaded; vmcs02 current unless it is
  * said otherwise.
@@ -43,7 +43,7 @@ bool vmcs02_field_is_plain(unsigned int index)
 	return false;
 }
 
-/* For fields that mean the same in both: vmcs12's value, as it is. */
+/* Copies a field that means the same in vmcs12 and vmcs02. */
 static void copy_to_vmcs02(struct nested *n, unsigned int index)
 {
 	const struct vmcs12_field *f = &vmcs12_fields[index];
@@ -73,10 +73,7 @@ static void save_fields(struct l1_vmcs *h, unsigned int first, unsigned int last
 				   vmread(vmcs12_fields[index].enc));
 }
 
-/*
- * Reads the plain fields back. What L1 has written since the exit is newer than
- * vmcs02, and stays.
- */
+/* Reads the plain fields back, but for those that L1 has written since the exit. */
 void vmcs02_save_plain(const struct nested *n, struct l1_vmcs *h)
 {
 	unsigned int i;
@@ -87,7 +84,7 @@ void vmcs02_save_plain(const struct nested *n, struct l1_vmcs *h)
 		save_fields(h, FIELD_GUEST_PDPTE0, FIELD_GUEST_PDPTE3, &n->fields);
 }
 
-/* --- once --------------------------------------------------------------- */
+/* --- when a vmcs02 is made ---------------------------------------------- */
 
 /*
  * Which words of vmcs02's MSR bitmap can have a bit clear at all: those in
@@ -160,8 +157,8 @@ static u64 l2_efer(struct vcpu *vcpu)
 	if (v->entry_ctls & ENTRYC_LOAD_EFER)
 		return v->guest_efer;
 	/*
-	 * Not loaded, LMA follows the control, and LME does if paging is on. SDM: "Loading
-	 * Guest Control Registers, Debug Registers, and MSRs".
+	 * If the entry does not load EFER, LMA follows the control "IA-32e mode guest", and so does
+	 * LME if paging is on. SDM: "Loading Guest Control Registers, Debug Registers, and MSRs".
 	 */
 	efer = lma ? efer | EFER_BIT_LMA : efer & ~EFER_BIT_LMA;
 	if (v->guest_cr0 & CR0_PG)
@@ -218,7 +215,7 @@ static unsigned long dr7_entered(unsigned long dr7)
 	return (dr7 & ~0xd000ul) | DEBUG_DR7_INIT;
 }
 
-/* Notes what vmcs02 holds. A debugger has values of its own there, so it counts as unknown. */
+/* Notes DR7 and DEBUGCTL of vmcs02: as unknown if a debugger has its own values there. */
 static void note_debug(struct nested *n)
 {
 	const struct vcpu_debug *d = &n->vcpu->debug;
@@ -244,8 +241,8 @@ static void write_debug(struct vcpu *vcpu)
 }
 
 /*
- * CET's state stays at an entry or exit that does not load it: it goes over by @cet from one
- * VMCS to the other. Where nobody ever used it all of them hold 0.
+ * An entry or exit that does not load CET's state leaves it as it is, so @cet carries it from one
+ * VMCS to the other. If CET was never used all of the VMCSs hold 0.
  */
 static const u16 cet_fields[] = { VMCS_GUEST_S_CET, VMCS_GUEST_SSP, VMCS_GUEST_SSP_TABLE };
 
@@ -325,8 +322,8 @@ void vmcs02_write_state(struct vcpu *vcpu)
 }
 
 /*
- * L2's registers that L0 has written for it, by emulation or for userspace, are
- * what vmcs02 holds now.
+ * L0 may have written registers of L2, by emulation or for userspace. Notes their values as those
+ * that vmcs02 holds.
  */
 void vmcs02_note_written(struct vcpu *vcpu)
 {
@@ -339,8 +336,8 @@ void vmcs02_note_written(struct vcpu *vcpu)
 }
 
 /*
- * vmcs02 always has virtual NMIs, and so tracks a blocking that for L1 does not
- * change: then L1 sees its own.
+ * vmcs02 always has virtual NMIs, and L2's IRET unblocks those. If to L1 the blocking must stay as
+ * the entry found it, L1 sees the bit that vmcs12 had.
  */
 static u32 interruptibility_of_l2(const struct vmcs12 *v)
 {
@@ -352,8 +349,8 @@ static u32 interruptibility_of_l2(const struct vmcs12 *v)
 }
 
 /*
- * Saves IA-32e mode as L2 left it. L1's checks found what they found for the
- * mode in which it was entered.
+ * Saves IA-32e mode as L2 has left it. If that changed, the checks are due again: they have passed
+ * for the mode in which L2 was entered.
  */
 static void save_mode(struct vcpu *vcpu)
 {
@@ -401,9 +398,9 @@ void vmcs02_save_hot(struct vcpu *vcpu)
 /* --- controls and pages ------------------------------------------------- */
 
 /*
- * Resolves L1's page at @gpa for vmcs02. Where L1 has no memory it is @instead,
- * to which L2 may write, as nothing else can be given to the processor, but
- * which begins as ones. Return: 0, -EINTR. May sleep.
+ * Resolves L1's page at @gpa for vmcs02. If L1 has no memory there the stand-in @instead is used,
+ * as the processor needs some page. It begins as ones, and L2 may write to it. Return: 0, -EINTR.
+ * May sleep.
  */
 static int vmcs02_resolve(struct vcpu *vcpu, bool used, u64 gpa, bool write, struct mem_page *page,
 			  u8 *instead)
@@ -429,7 +426,7 @@ static int vmcs02_resolve(struct vcpu *vcpu, bool used, u64 gpa, bool write, str
 	return 0;
 }
 
-/* Where L0's page stands in for L1's APIC-access page, EPT02 has it too, or had it. */
+/* If a stand-in serves as L1's APIC-access page, or did, EPT02 has to follow. */
 static void follow_apic_access(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -442,7 +439,7 @@ static void follow_apic_access(struct vcpu *vcpu)
 	n->apic_stands_in = where;
 }
 
-/* That of the page which was found first: if it has passed, all are looked for again. */
+/* The epoch of the page that was resolved first: once it has passed all are resolved again. */
 static u64 oldest_epoch(const struct vcpu *vcpu)
 {
 	const struct nested *n = vcpu->nested;
@@ -485,7 +482,7 @@ static int resolve_pages(struct vcpu *vcpu)
 	return 0;
 }
 
-/* What L0 insists on is what vmcs01 has, noted so that l0_changed() can see a change. */
+/* L0's part of the merge is vmcs01's controls. They are noted for l0_changed(). */
 static void l0_part(struct vcpu *vcpu, struct merge_l0 *l0)
 {
 	struct nested *n = vcpu->nested;
@@ -517,8 +514,8 @@ static void write_eoi_bitmaps(struct nested *n)
 }
 
 /*
- * vmcs_ctl_set() writes only what differs. IA-32e mode is what L2 has now, not
- * what it was entered with.
+ * Writes the controls that differ (vmcs_ctl_set()). "IA-32e mode guest" follows the mode that L2 is
+ * in, not the one in which L1 entered it.
  */
 static void write_merged(struct vcpu *vcpu)
 {
@@ -547,11 +544,10 @@ static void write_merged(struct vcpu *vcpu)
 }
 
 /*
- * vcpu->gpa_translate while L2 runs. An operand of L2's that L0 accesses, and
- * that lies on L1's APIC-access page, is an APIC access for L1. The processor
- * virtualizes those of 32 bits at most, and in 64-bit mode these are wider
- * (SDM: "Virtualizing Memory-Mapped APIC Accesses"). In other modes L1 gets an
- * exit, too.
+ * vcpu->gpa_translate while L2 runs. If L0 accesses an operand of L2's on L1's APIC-access page,
+ * L1 gets an APIC-access exit. The processor would virtualize some such accesses, but only of 32
+ * bits at most, and in 64-bit mode these operands are wider (SDM: "Virtualizing Memory-Mapped APIC
+ * Accesses"). In other modes L1 gets an exit all the same.
  */
 int l2_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa)
 {
@@ -625,7 +621,7 @@ int vmcs02_write_controls(struct vcpu *vcpu)
 	merge_controls(n->v, &l0, &n->cur->merged);
 	write_merged(vcpu);
 	n->cur->merge_due = false;
-	/* Windows that L0 had asked for are gone: look again. */
+	/* The merge has closed the windows that L0 had opened: look for events again. */
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
 }

@@ -104,9 +104,9 @@ u64 vmcs12_read(const struct vmcs12 *v, u32 enc)
 }
 
 /*
- * Fields that exist only with a control that may be 1. SDM: "VMCS Layout and
- * the fields that exist only on processors that support the 1-setting of...".
- * A field with two rows exists if either holds.
+ * Fields that exist only on processors that allow a certain control to be 1, as the SDM says of
+ * each in its appendix "Field Encoding in VMCS". A field with two rows exists if either control
+ * may be 1.
  */
 struct field_needs {
 	u16 first, last; /* enum vmcs12_index, inclusive */

@@ -3,9 +3,8 @@
  * vmcs12: the VMCS that L1 writes for L2, in KVM's memory format, and access to
  * its fields by encoding. Pure. Tour, stop 9.
  *
- * The format is one that Linux keeps stable for migration: a saved state means
- * the same on both, and VMCSs that L1 has parked in its memory can be used by
- * either.
+ * Linux keeps that format stable for migration. So a saved state means the same to KVM and to
+ * abyme, and either can use the VMCSs that L1 has left in its memory.
  */
 #ifndef NESTED_VMCS12_H
 #define NESTED_VMCS12_H
@@ -16,7 +15,7 @@
 #include <vmx/types.h>
 #include <vmx/vmcs.h>
 
-/* The format that Linux keeps stable for migration. */
+/* The revision identifier of KVM's format. */
 #define VMCS12_REVISION 0x11e57ed0u
 #define VMCS12_SIZE 4096
 #define VMCS12_SHADOW BIT(31) /* of the revision word: a shadow VMCS */
@@ -50,7 +49,7 @@ struct vmcs12 {
 	};
 };
 
-/* Up to the end of its last field. */
+/* As large as a vmcs12 up to the end of its last field. */
 union vmcs12_fields_end {
 #define F(name, encoding, width, member, offset, role, shadow) \
 	struct {                                               \
@@ -140,8 +139,8 @@ static inline u32 vmcs12_proc2(const struct vmcs12 *v)
 }
 
 /*
- * Do NMIs of L2 exit without being virtual? Then IRET does not unblock them,
- * and they stay as the entry found them.
+ * Do NMIs exit from L2 without being virtual? Then L2's IRET does not unblock them,
+ * and the blocking stays as the entry found it.
  * SDM: "Changes to Instruction Behavior in VMX Non-Root Operation".
  */
 static inline bool vmcs12_nmi_blocking_stays(const struct vmcs12 *v)
@@ -149,7 +148,7 @@ static inline bool vmcs12_nmi_blocking_stays(const struct vmcs12 *v)
 	return (v->pin_ctls & (PIN_NMI_EXITING | PIN_VIRTUAL_NMIS)) == PIN_NMI_EXITING;
 }
 
-/* Does L2 leave NMIs blocked to L1? Virtual blocking is L2's alone, and ends with it. */
+/* Are NMIs blocked in L1 after L2's exit? Virtual NMIs are blocked for L2 only. */
 static inline bool vmcs12_nmis_blocked(const struct vmcs12 *v)
 {
 	return !(v->pin_ctls & PIN_VIRTUAL_NMIS) && (v->guest_interruptibility & IRQBLK_NMI);

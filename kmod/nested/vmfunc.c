@@ -9,7 +9,7 @@
 
 #define EPTP_LIST_ENTRIES 512
 
-/* Puts an EPT pointer of L1's list into vmcs12. False: it is an exit. SDM: "EPTP Switching". */
+/* Puts an EPT pointer of L1's list into vmcs12. False: L1 gets an exit. SDM: "EPTP Switching". */
 static bool switch_eptp(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -32,7 +32,7 @@ int vmfunc_l2(struct vcpu *vcpu)
 	u32 function = vcpu->gpr[GPR_RAX];
 
 	/*
-	 * EPTP switching is function 0, and the only one that L1 can enable. Those
+	 * EPTP switching is function 0, and the only one that L1 can enable. Functions
 	 * above 63 raise #UD without an exit.
 	 */
 	if (!function && (vcpu->nested->v->vmfunc_ctls & VMFUNC_EPTP_SWITCHING) &&

@@ -5,9 +5,9 @@
  * Tour, stop 8. The dispatch table in exit.c names the handlers, for L1 and for
  * what L2 may do without L1.
  *
- * What a reader must know: checks come in the SDM's order, #UD, privilege,
- * operand, then VMfail. What makes an instruction fail is a row of
- * check/insns.def; here is what it does.
+ * What a reader must know: checks come in the SDM's order: #UD, privilege,
+ * operand, then VMfail. The rules for VMfail are the rows of check/insns.def;
+ * here is what the instructions do if they pass.
  * SDM: "VMX Instruction Reference", whose "Conventions" define VMfail.
  */
 #include <asm/processor-flags.h>
@@ -31,12 +31,12 @@ static struct vmx_outcome vmx_outcome_of(enum vmx_outcome_kind kind, int value)
 }
 
 #define SUCCEED vmx_outcome_of(VMX_SUCCEED, 0)
-/* A fault was raised, or an exit given to L1: RIP stays. */
+/* A fault was raised, or L1 was given an exit: RIP stays. */
 #define LEFT vmx_outcome_of(VMX_LEFT, 1)
-/* It cannot be done with interrupts off: vmx_finish() is for the next try. */
+/* The instruction must be executed with interrupts on: nothing has been done, and RIP stays. */
 #define LATER vmx_outcome_of(VMX_LEFT, EXIT_LATER)
 
-/* What the rules' tables look at of this vCPU; the operand is still to come. */
+/* What the rows of check/insns.def look at, but for the operand, which the caller adds. */
 static struct insn_ctx insn_ctx(struct vcpu *vcpu)
 {
 	const struct nested *n = vcpu->nested;
@@ -59,7 +59,7 @@ static struct vmx_outcome vmx_broken(const struct check *failed, const struct in
 	};
 }
 
-/* The outcome of an instruction that has nothing to do but to pass its rules. */
+/* The outcome of an instruction for which passing its rules is all there is to do. */
 static struct vmx_outcome vmx_checked(enum vmx_exit insn, struct insn_ctx *c)
 {
 	const struct check *failed = check_insn(insn, c);
@@ -68,11 +68,11 @@ static struct vmx_outcome vmx_checked(enum vmx_exit insn, struct insn_ctx *c)
 }
 
 /* The outcome of an operand that cannot be accessed. @r: what gva_*() answered, not 0. */
-static struct vmx_outcome from_gva(struct vcpu *vcpu, int r, const struct x86_fault *fault)
+static struct vmx_outcome outcome_of_gva(struct vcpu *vcpu, int r, const struct x86_fault *fault)
 {
 	switch (r) {
 	case -EFAULT: fault_inject(vcpu, fault); return LEFT;
-	case -EAGAIN: /* L1 runs into it again */
+	case -EAGAIN: /* L1 executes it once more */
 	case -EINTR: return LEFT;
 	default: return vmx_outcome_of(VMX_LEFT, r);
 	}
@@ -118,12 +118,9 @@ static int vmx_finish(struct vcpu *vcpu, struct vmx_outcome o)
 	return vcpu_skip_insn(vcpu);
 }
 
-/* --- what all have in common -------------------------------------------- */
+/* --- checks and operands that all have in common ------------------------ */
 
-/*
- * Are there VMX instructions in the processor's mode? Not in real-address,
- * virtual-8086 and compatibility mode.
- */
+/* VMX instructions raise #UD in real-address, virtual-8086 and compatibility mode. */
 static bool vmx_mode(struct vcpu *vcpu)
 {
 	if (vcpu_long_mode(vcpu))
@@ -131,7 +128,7 @@ static bool vmx_mode(struct vcpu *vcpu)
 	return (vcpu_cr0(vcpu) & CR0_PE) && !(vcpu_rflags(vcpu) & X86_EFLAGS_VM);
 }
 
-/* Raises #UD and #GP, as every VMX instruction but VMXON does. Return: true: it may go on. */
+/* Raises #UD or #GP as every VMX instruction but VMXON does. Return: may the instruction go on? */
 static bool vmx_permitted(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -195,7 +192,7 @@ static bool vmxon_allowed_by_cr(struct vcpu *vcpu)
 	       (cr4 & caps->cr4_fixed0) == caps->cr4_fixed0 && !(cr4 & ~caps->cr4_fixed1);
 }
 
-/* Raises #UD and #GP as VMXON does. In VMX operation already it fails later, by VMfail. */
+/* Raises #UD or #GP as VMXON does. If L1 is in VMX operation already, do_vmxon() fails it. */
 static bool vmxon_permitted(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
@@ -247,7 +244,7 @@ int vmx_vmxon(struct vcpu *vcpu)
 		return vmx_finish(vcpu, vmx_checked(EXIT_VMXON, &c));
 	}
 	r = read_operand(vcpu, &pa, sizeof(pa), &fault);
-	return vmx_finish(vcpu, r ? from_gva(vcpu, r, &fault) : do_vmxon(vcpu, pa));
+	return vmx_finish(vcpu, r ? outcome_of_gva(vcpu, r, &fault) : do_vmxon(vcpu, pa));
 }
 
 int vmx_vmxoff(struct vcpu *vcpu)
@@ -256,7 +253,7 @@ int vmx_vmxoff(struct vcpu *vcpu)
 
 	if (!vmx_permitted(vcpu))
 		return 1;
-	/* L0 had the data of active VMCSs until now, and gives it back to L1's memory. */
+	/* L0 has held the data of active VMCSs until now, and writes it back to L1's memory. */
 	vmcs12_release_all(vcpu);
 	n->vmxon = false;
 	n->vmxon_ptr = NO_GPA;
@@ -278,14 +275,14 @@ static struct vmx_outcome do_vmclear(struct vcpu *vcpu, u64 pa)
 }
 
 /*
- * Reads the first word of what VMPTRLD names; where there is no memory it is ones. Return: false:
- * that cannot be done with interrupts off.
+ * Reads the first word of the region that VMPTRLD names, which is all ones where there is no
+ * memory. Return: false: that must be done with interrupts on.
  */
 static bool read_revision(struct vcpu *vcpu, u64 pa, u32 *revision)
 {
 	u64 word = ~0ULL;
 
-	pa &= ~7ULL; /* an address that is not aligned is refused for that */
+	pa &= ~7ULL; /* an address that is not aligned to 4 KiB fails by a rule, later */
 	if (vcpu->at_once && !mem_read_at_hand(vcpu, pa, &word))
 		return false;
 	if (!vcpu->at_once && mem_read_entry(vcpu, pa, &word))
@@ -302,7 +299,7 @@ static struct vmx_outcome do_vmptrld(struct vcpu *vcpu, u64 pa)
 
 	if (!read_revision(vcpu, pa, &revision))
 		return LATER;
-	/* What was loaded before, and has the same revision still, has passed the rules. */
+	/* A VMCS that is loaded, and whose revision is the same, has passed the rules before. */
 	if (vmcs12_is_loaded(vcpu->nested, pa, revision))
 		return vmcs12_make_current(vcpu, pa, revision) ? SUCCEED : LATER;
 	c = insn_ctx(vcpu);
@@ -327,7 +324,7 @@ static int with_pointer(struct vcpu *vcpu, struct vmx_outcome (*act)(struct vcpu
 	r = read_operand(vcpu, &pa, sizeof(pa), &fault);
 	if (r == EXIT_LATER)
 		return r;
-	o = r ? from_gva(vcpu, r, &fault) : act(vcpu, pa);
+	o = r ? outcome_of_gva(vcpu, r, &fault) : act(vcpu, pa);
 	return o.kind == VMX_LEFT && o.value == EXIT_LATER ? EXIT_LATER : vmx_finish(vcpu, o);
 }
 
@@ -351,7 +348,7 @@ int vmx_vmptrst(struct vcpu *vcpu)
 	r = write_operand(vcpu, &vcpu->nested->vmcs12_ptr, 8, &fault);
 	if (r == EXIT_LATER)
 		return r;
-	return vmx_finish(vcpu, r ? from_gva(vcpu, r, &fault) : SUCCEED);
+	return vmx_finish(vcpu, r ? outcome_of_gva(vcpu, r, &fault) : SUCCEED);
 }
 
 /* --- VMREAD, VMWRITE ---------------------------------------------------- */
@@ -364,7 +361,7 @@ static const struct vmcs12_field *field_for_l1(const struct nested *n, u64 enc)
 	return f && vmcs12_has(&n->fields, vmcs12_field_index(f)) ? f : NULL;
 }
 
-/* Writes to the operand, register or memory, that is not the field's encoding. */
+/* Writes the field's value to VMREAD's other operand, a register or memory. */
 static int data_write(struct vcpu *vcpu, u32 info, u64 value, struct x86_fault *fault)
 {
 	if (info & INSN_IS_REG) {
@@ -434,7 +431,7 @@ static int vmread_permitted(struct vcpu *vcpu)
 		vcpu->nested->wide_reads++;
 	r = data_write(vcpu, info, vmcs12_get(vmx_accessed(vcpu), f, vmcs_enc_high(c.enc)), &fault);
 	if (r)
-		return vmx_finish(vcpu, from_gva(vcpu, r, &fault));
+		return vmx_finish(vcpu, outcome_of_gva(vcpu, r, &fault));
 	vmx_note_access(vcpu, f, false);
 	return vmx_finish(vcpu, SUCCEED);
 }
@@ -444,10 +441,7 @@ int vmx_vmread(struct vcpu *vcpu)
 	return vmx_permitted(vcpu) ? vmread_permitted(vcpu) : 1;
 }
 
-/*
- * L1's exits for fields that a wide shadow VMCS would have are counted: see
- * shadow_follow_habit().
- */
+/* Counts a write that exited for shadow_follow_habit(), if a wide shadow VMCS had spared it. */
 static void vmx_note_write(struct vcpu *vcpu, const struct vmcs12_field *f)
 {
 	struct nested *n = vcpu->nested;
@@ -495,20 +489,20 @@ int vmx_vmwrite(struct vcpu *vcpu)
 	if (!vmx_permitted(vcpu))
 		return 1;
 	info = vmread(VMCS_EXIT_INSN_INFO);
-	if (accessed_ptr(vcpu) == NO_GPA) /* this fails before the operand is read */
+	if (accessed_ptr(vcpu) == NO_GPA) /* no current VMCS: fails before the operand is read */
 		return vmx_finish(vcpu, do_vmwrite(vcpu, reg_read(vcpu, INSN_REG2(info)), 0));
 	r = data_read(vcpu, info, &value, &fault);
 	if (r)
-		return vmx_finish(vcpu, from_gva(vcpu, r, &fault));
+		return vmx_finish(vcpu, outcome_of_gva(vcpu, r, &fault));
 	return vmx_finish(vcpu, do_vmwrite(vcpu, reg_read(vcpu, INSN_REG2(info)), value));
 }
 
 /* --- VMLAUNCH, VMRESUME ------------------------------------------------- */
 
 /*
- * VMLAUNCH and VMRESUME. Tour, stop 10. What the processor's shadowing took is
- * read first: the checks see all that L1 wrote. After the entry the vCPU is on
- * vmcs02, and RIP stays at the instruction in vmcs01.
+ * VMLAUNCH and VMRESUME. Tour, stop 10. The fields that L1 wrote to the shadow VMCS are read
+ * first, so that the checks see all that L1 wrote. After the entry vmcs02 is current, and in
+ * vmcs01 RIP stays at the instruction.
  */
 static int vmx_enter_l2(struct vcpu *vcpu, enum vmx_exit insn)
 {
@@ -589,7 +583,7 @@ static int with_descriptor(struct vcpu *vcpu, enum vmx_exit insn, u32 control,
 		return vmx_finish(vcpu, o);
 	r = read_operand(vcpu, c.desc, sizeof(c.desc), &fault);
 	if (r)
-		return vmx_finish(vcpu, from_gva(vcpu, r, &fault));
+		return vmx_finish(vcpu, outcome_of_gva(vcpu, r, &fault));
 	c.desc_read = true;
 	o = vmx_checked(insn, &c);
 	if (o.kind == VMX_SUCCEED)
@@ -607,7 +601,7 @@ int vmx_invvpid(struct vcpu *vcpu)
 	return with_descriptor(vcpu, EXIT_INVVPID, PROC2_VPID, do_invvpid);
 }
 
-/* VMFUNC faults outside VMX non-root operation, on every processor. */
+/* VMFUNC of L1 raises #UD, as it does outside VMX non-root operation on every processor. */
 int vmx_vmfunc(struct vcpu *vcpu)
 {
 	if (vcpu->in_l2)

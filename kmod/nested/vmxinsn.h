@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a VMX instruction of L1 comes to. SDM: "Conventions" of the VMX instructions. */
+/* How a VMX instruction of L1 ends. SDM: "Conventions" of the VMX instructions. */
 #ifndef NESTED_VMXINSN_H
 #define NESTED_VMXINSN_H
 
@@ -16,7 +16,7 @@ struct vmx_outcome {
 	enum vmx_outcome_kind kind;
 	int value;
 	const struct check *check; /* the rule that was broken, or NULL */
-	u64 shown;		   /* the value that goes with it */
+	u64 shown;		   /* the value that the report shows with .check */
 };
 
 #endif

@@ -65,11 +65,11 @@ struct lapic {
 		u64 rip;
 		bool write;
 	} tpr_access;			/* what REQ_TPR_ACCESS is about */
-	DECLARE_BITMAP(user_eois, 256); /* REQ_IOAPIC_EOI: vectors userspace is yet to hear of */
+	DECLARE_BITMAP(user_eois, 256); /* REQ_IOAPIC_EOI: vectors to be told to userspace */
 
 	/* Changed by the vCPU's thread with the timer stopped, and by the timer. */
 	struct hrtimer timer;
-	bool attended;	  /* KVM_RUN is at work: what expires is delivered */
+	bool attended;	  /* KVM_RUN is at work, so that an expiry is delivered right away */
 	bool timer_due;	  /* it has expired, and its interrupt is not delivered yet */
 	u64 deadline;	  /* in the guest's TSC; 0: none */
 	u64 armed_offset; /* of the guest's TSC, when the deadline was armed */
@@ -121,7 +121,7 @@ struct irqchip {
 	 * is nothing below but LAPICs, .routing, .eoi_vectors and .irqfds.
 	 */
 	bool split;
-	u32 user_pins; /* then: GSIs below this are the pins of userspace's IOAPIC */
+	u32 user_pins; /* if .split: GSIs below this are the pins of userspace's IOAPIC */
 
 	spinlock_t map_lock; /* writers of the next three */
 	struct lapic_map map;
@@ -137,7 +137,7 @@ struct irqchip {
 	raw_spinlock_t ioapic_lock;
 	struct ioapic_regs ioapic;
 	struct bus_device ioapic_dev;
-	/* Vectors whose EOI the IOAPIC wants to hear of, wherever it is. */
+	/* Vectors whose EOI the IOAPIC must be told, be it the kernel's or userspace's. */
 	DECLARE_BITMAP(eoi_vectors, 256);
 
 	struct pit_dev *pit; /* NULL: none; published with release */

@@ -8,8 +8,8 @@
  * bus for accesses, lapic.c for EOIs.
  *
  * What a reader must know: a message is sent after .ioapic_lock was given back,
- * as taking it may kick a vCPU. What the pin does in between is seen by the
- * next look at it.
+ * as whoever takes the message may kick a vCPU. The pin may change in between,
+ * which the next ioapic_service() sees.
  */
 #include <asm/apicdef.h>
 
@@ -202,7 +202,7 @@ void ioapic_get_state(struct irqchip *chip, struct kvm_ioapic_state *state)
 		u64 entry = chip->ioapic.redir[i];
 
 		state->redirtbl[i].bits = entry;
-		/* An edge has been sent, or was lost while masked: it's no state. */
+		/* An edge was sent, or lost while masked, and leaves nothing to be saved. */
 		if (entry & REDIR_LEVEL)
 			state->irr |= chip->ioapic.irr & BIT(i);
 	}

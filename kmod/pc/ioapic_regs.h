@@ -16,7 +16,6 @@
 /* Bits of a redirection entry. */
 #define REDIR_LOGICAL BIT_ULL(11)
 #define REDIR_STATUS BIT_ULL(12)
-#define REDIR_LOW_ACTIVE BIT_ULL(13) /* kept and ignored: asserted is asserted */
 #define REDIR_REMOTE_IRR BIT_ULL(14)
 #define REDIR_LEVEL BIT_ULL(15)
 #define REDIR_MASKED BIT_ULL(16)

@@ -71,10 +71,7 @@ static void io_free(struct ioeventfd *io)
 	kfree(io);
 }
 
-/*
- * The bus goes with its VM, and this with it. .fast has no release of its own,
- * as it lives in the same allocation.
- */
+/* Called when the VM's buses are destroyed. .fast, in the same allocation, has no release. */
 static void io_release(struct bus_device *dev)
 {
 	io_free(of_dev(dev));

@@ -290,10 +290,7 @@ void irqchip_pin_acked(struct irqchip *chip, enum route_chip which, unsigned int
 	rcu_read_unlock();
 }
 
-/*
- * Only the PIT wants to know: ticks that were sent to a masked pin are never
- * acknowledged.
- */
+/* Tells the PIT, as ticks that were sent to a masked pin are never acknowledged. */
 void irqchip_pin_remasked(struct irqchip *chip, enum route_chip which, unsigned int pin)
 {
 	struct pit_dev *pit = smp_load_acquire(&chip->pit);
@@ -356,8 +353,8 @@ bool irq_user_may_raise(struct vcpu *vcpu)
 }
 
 /*
- * Only with nothing else on its way is the window open: userspace may as well
- * write the vector into the vCPU's state, where there is room for one.
+ * The window is closed while anything is in delivery: userspace may then inject by
+ * KVM_SET_SREGS as well, and the vCPU's state has room for one vector.
  */
 bool irq_window_open(struct vcpu *vcpu)
 {

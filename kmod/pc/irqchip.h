@@ -34,7 +34,6 @@ void irqchip_release_fds(struct vm *vm);
 /* A LAPIC for a new vCPU of a VM that has an irqchip, as after power-up. 0, -ENOMEM. */
 int lapic_create(struct vcpu *vcpu);
 void lapic_free(struct vcpu *vcpu); /* of a vCPU that was never published */
-void lapic_reset(struct vcpu *vcpu, bool init);
 /* MSR_IA32_APICBASE, kept in vcpu->msrs.apic_base. 0, or 1: #GP. */
 bool lapic_base_ok(const struct vcpu *vcpu, u64 value, bool host);
 int lapic_set_base(struct vcpu *vcpu, u64 value, bool host);
@@ -63,7 +62,7 @@ bool lapic_is_next(struct vcpu *vcpu, u8 vector);
 void lapic_take_and_end(struct vcpu *vcpu);
 /* May interrupts come by KVM_INTERRUPT, and does the vCPU listen to them? */
 bool irq_user_may_raise(struct vcpu *vcpu);
-/* Would an interrupt of KVM_INTERRUPT's be taken at once? vCPU loaded. */
+/* Would the guest take an interrupt of KVM_INTERRUPT's now? vCPU loaded. */
 bool irq_window_open(struct vcpu *vcpu);
 /* Called at the end of KVM_RUN: fills in what kvm_run tells of interrupts. vCPU loaded. */
 void irq_state_to_run(struct vcpu *vcpu);
@@ -83,24 +82,23 @@ void lapic_latch_sipi(struct vcpu *vcpu, u8 vector);
 u8 lapic_sipi_vector(const struct vcpu *vcpu); /* of the SIPI that is latched */
 void lapic_latch_init(struct vcpu *vcpu, bool latched);
 /*
- * The guest's TSC may have jumped: arm the TSC deadline anew if so. Cheap.
- * In KVM_RUN timers need nothing else: they deliver on their own.
+ * Arms the TSC deadline anew if the guest's TSC has jumped since, which a comparison tells.
+ * During KVM_RUN timers need nothing else: their callbacks deliver.
  */
 void lapic_timer_sync(struct vcpu *vcpu);
-/* KVM_RUN begins, and ends: what expires outside of it waits for the next. */
+/* KVM_RUN begins, and ends. A timer that expires outside of KVM_RUN is delivered by the next. */
 void lapic_timer_attend(struct vcpu *vcpu);
 void lapic_timer_leave(struct vcpu *vcpu);
 
 /*
- * What the LAPIC and its guest say to each other through guest memory. While
- * vcpu->lapic_shares isn't 0, lapic_share() is called before each entry, and
- * lapic_unshare() after each exit, and after an entry that was not to be. Both
- * may sleep; vCPU loaded.
+ * State that the LAPIC and its guest exchange through guest memory. While
+ * vcpu->lapic_shares is not 0, lapic_share() is called before each entry, and lapic_unshare()
+ * after each exit, or when the entry was given up. Both may sleep; vCPU loaded.
  */
 #define LAPIC_SHARES_TPR BIT(0) /* KVM_SET_VAPIC_ADDR */
 #define LAPIC_SHARES_EOI BIT(1) /* MSR_KVM_PV_EOI_EN, or Hyper-V's VP assist page */
 
-/* Is the end of an interrupt to be found in guest memory right now? */
+/* May the guest have ended an interrupt by writing to its memory? */
 bool lapic_shares_eoi(const struct vcpu *vcpu);
 /* Has lapic_share() something to do before an entry to L1? */
 bool lapic_share_due(const struct vcpu *vcpu);

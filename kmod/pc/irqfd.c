@@ -7,9 +7,9 @@
  * own lock with interrupts off: irqfd_signalled() is an entry in the eventfd's wait
  * queue.
  *
- * What a reader must know is how one goes, since it cannot be freed from there:
- * irqfd_condemn() puts it on .dying, and irqfd_reap(), in a thread, unlinks all that is
- * there, waits once for readers, and frees.
+ * What a reader must know is how an irqfd ends, as it cannot be freed in that context:
+ * irqfd_condemn() puts it on .dying, and irqfd_reap(), in a thread, unlinks all that are
+ * there, waits once for readers, and frees them.
  *
  * Locks nest: irqchip.lock, then the eventfd's, then irqfds.lock. A user may
  * have as many irqfds as file descriptors, so nobody walks a list of them with
@@ -53,7 +53,7 @@ static void irqfd_raise(struct irqfd *irqfd)
 
 /*
  * Puts @irqfd among those that irqfd_reap() is to free; more than once does no harm.
- * Context: a thread that holds irqchip.lock, or hung_up() under the eventfd's
+ * Context: a thread that holds irqchip.lock, or irqfd_hung_up() under the eventfd's
  * lock with interrupts off. irqfds.lock nests inside both.
  */
 static void irqfd_condemn(struct irqfd *irqfd)
@@ -71,7 +71,7 @@ static void irqfd_condemn(struct irqfd *irqfd)
  * The eventfd was closed by its last user, so the irqfd goes too. The eventfd's
  * lock is held here, which irqfd_unlink() wants to take: work does the rest.
  */
-static void hung_up(struct irqfd *irqfd)
+static void irqfd_hung_up(struct irqfd *irqfd)
 {
 	irqfd_condemn(irqfd);
 	schedule_work(&irqfd->chip->irqfds.reap);
@@ -94,11 +94,11 @@ static int irqfd_signalled(wait_queue_entry_t *wait, unsigned int mode, int sync
 		irqfd_raise(irqfd);
 	}
 	if (events & EPOLLHUP)
-		hung_up(irqfd);
+		irqfd_hung_up(irqfd);
 	return !!(events & EPOLLIN);
 }
 
-/* As the first waiter of the eventfd: others may poll it, and would take the count. */
+/* Becomes the first waiter of the eventfd, as others that poll it would take its count. */
 static void irqfd_attach(struct file *file, wait_queue_head_t *head, poll_table *table)
 {
 	struct irqfd *irqfd = container_of(table, struct irqfd, table);

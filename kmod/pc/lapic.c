@@ -41,13 +41,13 @@ static enum lapic_mode base_mode(u64 base)
 static void lapic_reset_regs(struct lapic *lapic, bool init)
 {
 	lapic_regs_reset(&lapic->regs, lapic->vcpu->id, init);
-	/* A PC's firmware leaves the 8259A connected through the BSP's LAPIC. */
+	/* As a PC's firmware leaves it: LINT0 of the boot processor passes the 8259A's interrupts. */
 	if (is_bsp(lapic->vcpu))
 		lapic->regs.lvt[LVT_LINT0] = DELIVER_EXTINT << 8;
 }
 
-/* At power-up, other than at INIT, the base is the default one and the LAPIC is on. */
-static void power_up(struct lapic *lapic)
+/* At power-up the base is the default one and the LAPIC is on. */
+static void lapic_power_up(struct lapic *lapic)
 {
 	struct vcpu *vcpu = lapic->vcpu;
 
@@ -58,23 +58,16 @@ static void power_up(struct lapic *lapic)
 	WRITE_ONCE(lapic->regs.mode, LAPIC_XAPIC);
 }
 
-/*
- * @init: an INIT, which leaves IA32_APIC_BASE and the ID alone.
- * SDM: "Local APIC State After an INIT Reset".
- */
-void lapic_reset(struct vcpu *vcpu, bool init)
+/* Leaves IA32_APIC_BASE and the ID as they are. SDM: "Local APIC State After an INIT Reset". */
+static void lapic_reset_by_init(struct lapic *lapic)
 {
-	struct lapic *lapic = vcpu->lapic;
+	struct vcpu *vcpu = lapic->vcpu;
 
-	if (!lapic)
-		return;
 	lapic_timer_stop(lapic);
 	vcpu->lapic_shares = 0;
 	vcpu->msrs.pv_eoi = 0;
 	vcpu->hyperv.assist = 0;
-	if (!init)
-		power_up(lapic);
-	lapic_reset_regs(lapic, init);
+	lapic_reset_regs(lapic, true);
 	lapic_map_update(lapic->chip);
 	vcpu_request(vcpu, REQ_EVENT);
 }
@@ -89,7 +82,7 @@ int lapic_create(struct vcpu *vcpu)
 	lapic->vcpu = vcpu;
 	lapic->chip = vcpu->vm->irqchip;
 	lapic_timer_init(lapic);
-	power_up(lapic);
+	lapic_power_up(lapic);
 	lapic_reset_regs(lapic, false);
 	vcpu->lapic = lapic;
 	lapic_map_add(lapic->chip, lapic);
@@ -175,9 +168,8 @@ u64 lapic_get_tpr(struct vcpu *vcpu)
 }
 
 /*
- * Requests that the run loop looks for interrupts, if there may be one. What
- * raised one long ago was perhaps held back by TPR or by another in service
- * until now.
+ * Has the run loop look for interrupts, if one may be deliverable: TPR, or another interrupt in
+ * service, may have held it back until now.
  */
 static void want_event(struct lapic *lapic)
 {
@@ -224,7 +216,7 @@ void lapic_end_of_interrupt(struct lapic *lapic)
 	want_event(lapic);
 }
 
-/* nested/ asks for this: is L1's notification vector what would interrupt next? */
+/* For nested/: is L1's notification vector the next interrupt? */
 bool lapic_is_next(struct vcpu *vcpu, u8 vector)
 {
 	return vcpu->lapic && !lapic_has_extint(vcpu) &&
@@ -276,7 +268,7 @@ static void note_tpr_access(struct lapic *lapic, bool write)
  * Context: the vCPU's thread. Return: 0, or 1: #GP, which xAPIC mode does not
  * have.
  */
-static int write_reg(struct lapic *lapic, u32 reg, u64 value)
+static int lapic_write_reg(struct lapic *lapic, u32 reg, u64 value)
 {
 	int old_shift = lapic_timer_shift(&lapic->regs);
 	u32 todo;
@@ -306,7 +298,7 @@ static int write_reg(struct lapic *lapic, u32 reg, u64 value)
  * time.
  * Return: false: there is no such register.
  */
-static bool read_reg(struct lapic *lapic, u32 reg, u32 *value)
+static bool lapic_read_reg(struct lapic *lapic, u32 reg, u32 *value)
 {
 	if (reg == LAPIC_TMCCT) {
 		*value = lapic_timer_count(lapic);
@@ -333,7 +325,7 @@ int lapic_x2apic_read(struct vcpu *vcpu, u32 msr, u64 *value)
 	struct lapic *lapic = x2apic_of(vcpu, msr);
 	u32 reg = (msr - APIC_BASE_MSR) << 4, low;
 
-	if (!lapic || !read_reg(lapic, reg, &low))
+	if (!lapic || !lapic_read_reg(lapic, reg, &low))
 		return 1;
 	*value = reg == LAPIC_ICR ? lapic->regs.icr : low;
 	return 0;
@@ -350,7 +342,7 @@ int lapic_x2apic_write(struct vcpu *vcpu, u32 msr, u64 value)
 		lapic_end_of_interrupt(lapic);
 		return 0;
 	}
-	return write_reg(lapic, (msr - APIC_BASE_MSR) << 4, value);
+	return lapic_write_reg(lapic, (msr - APIC_BASE_MSR) << 4, value);
 }
 
 /* Hyper-V's MSRs work in xAPIC and in x2APIC mode. */
@@ -372,7 +364,7 @@ int lapic_synthetic_read(struct vcpu *vcpu, u32 msr, u64 *value)
 		*value = lapic->regs.icr;
 		return 0;
 	}
-	read_reg(lapic, LAPIC_TPR, &tpr);
+	lapic_read_reg(lapic, LAPIC_TPR, &tpr);
 	*value = tpr;
 	return 0;
 }
@@ -384,9 +376,9 @@ int lapic_synthetic_read(struct vcpu *vcpu, u32 msr, u64 *value)
 static int lapic_x2apic_write_icr(struct lapic *lapic, u64 value)
 {
 	if (lapic->regs.mode == LAPIC_X2APIC)
-		return write_reg(lapic, LAPIC_ICR, value);
-	write_reg(lapic, LAPIC_ICR2, value >> 32);
-	write_reg(lapic, LAPIC_ICR, (u32)value);
+		return lapic_write_reg(lapic, LAPIC_ICR, value);
+	lapic_write_reg(lapic, LAPIC_ICR2, value >> 32);
+	lapic_write_reg(lapic, LAPIC_ICR, (u32)value);
 	return 0;
 }
 
@@ -398,17 +390,17 @@ int lapic_synthetic_write(struct vcpu *vcpu, u32 msr, u64 value)
 		return 1;
 	switch (msr) {
 	case TLFS_MSR_EOI: lapic_end_of_interrupt(lapic); return 0;
-	case TLFS_MSR_TPR: return write_reg(lapic, LAPIC_TPR, value);
+	case TLFS_MSR_TPR: return lapic_write_reg(lapic, LAPIC_TPR, value);
 	default: return lapic_x2apic_write_icr(lapic, value);
 	}
 }
 
 /*
- * The page of registers. Each has 4 bytes at the start of 16; what lies between
- * reads as 0. While the LAPIC is not in xAPIC mode nothing else is there
- * either: reads give ones, writes are lost.
- * Context: the vCPU's thread. Any base is possible, so the page is on no bus
- * and asks for itself: -EOPNOTSUPP: it is elsewhere.
+ * The page of registers. Each has 4 bytes at the start of 16; the bytes between
+ * them read as 0. While the LAPIC is not in xAPIC mode reads of the page give ones, and
+ * writes are lost, as no other device is there.
+ * Context: the vCPU's thread. A guest may put the page anywhere, so it is on no bus:
+ * -EOPNOTSUPP: the access is not to this page.
  */
 static int lapic_page_read(struct vcpu *vcpu, struct bus_device *dev, u64 addr, int len, void *data)
 {
@@ -424,7 +416,7 @@ static int lapic_page_read(struct vcpu *vcpu, struct bus_device *dev, u64 addr, 
 		memset(data, 0xff, len);
 		return 0;
 	}
-	if (byte < sizeof(reg) && read_reg(lapic, offset & ~0xfULL, &reg))
+	if (byte < sizeof(reg) && lapic_read_reg(lapic, offset & ~0xfULL, &reg))
 		value = reg >> 8 * byte;
 	memcpy(data, &value, min_t(size_t, len, sizeof(value)));
 	return 0;
@@ -441,7 +433,7 @@ static int lapic_page_write(struct vcpu *vcpu, struct bus_device *dev, u64 addr,
 	if (lapic->regs.mode != LAPIC_XAPIC || len < 4 || addr & 0xf)
 		return 0; /* registers are written whole */
 	memcpy(&value, data, sizeof(value));
-	write_reg(lapic, addr - lapic->base, value);
+	lapic_write_reg(lapic, addr - lapic->base, value);
 	return 0;
 }
 
@@ -471,7 +463,7 @@ static void accept_init(struct vcpu *vcpu)
 {
 	clear_bit(LAPIC_EVENT_INIT, &vcpu->lapic->events);
 	vcpu_reset(vcpu, true);
-	lapic_reset(vcpu, true);
+	lapic_reset_by_init(vcpu->lapic);
 	vcpu->mp_state = is_bsp(vcpu) ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_INIT_RECEIVED;
 }
 

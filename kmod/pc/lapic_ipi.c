@@ -31,7 +31,7 @@ static int request_from(struct lapic *to, const struct lapic *from, u8 vector, b
 {
 	int ret = lapic_request(&to->regs, vector, level);
 
-	/* If it was pending already, whoever made it so has posted it. */
+	/* If it was pending already the vCPU has been told by whoever made it pending. */
 	if (ret > 0)
 		ipi_post(to, from);
 	return ret;
@@ -156,8 +156,8 @@ static void count_result(int *sum, int result)
 }
 
 /*
- * Sends by the map. What it finds is compared with the LAPIC's registers, so
- * that a message in the middle of an update goes astray no more than on a bus.
+ * Sends by the map. LAPICs that it names are compared with their registers, so that a message
+ * during an update of the map reaches no LAPIC that it is not for.
  * Return: false: the map does not help with this message, and nothing was sent.
  */
 static bool send_mapped(struct irqchip *chip, struct lapic *from, const struct lapic_msg *msg,

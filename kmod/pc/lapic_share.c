@@ -9,8 +9,8 @@
  * between the two calls on L0's side; after an exit that is handled at once the
  * guest goes on between them, and L0 does not look at the LAPIC.
  *
- * What a reader must know: guest memory may be gone at any time. A read or
- * write of it that fails is the guest's loss, never an error.
+ * What a reader must know: userspace may remove the memory at any time. A read or
+ * write that fails then only deprives the guest of what was exchanged.
  */
 #include <linux/kvm_para.h>
 
@@ -20,7 +20,7 @@ static void share_tpr(struct lapic *lapic)
 {
 	u32 word = lapic_vapic_word(&lapic->regs);
 
-	/* Memory that has gone away since is the guest's loss. */
+	/* If the memory is gone the guest does without the word. */
 	mem_write(lapic->vcpu->vm, lapic->vapic_addr, &word, sizeof(word));
 }
 
@@ -60,7 +60,7 @@ static void unshare_eoi(struct lapic *lapic)
 	if (!lapic->eoi_shared)
 		return;
 	lapic->eoi_shared = false;
-	/* Where memory has gone the guest can't have cleared the bit: it will write EOI. */
+	/* If the memory is gone the guest cannot have cleared the bit, and will write EOI. */
 	if (mem_read(vcpu->vm, lapic->eoi_addr, &byte, sizeof(byte)))
 		return;
 	if (!(byte & KVM_PV_EOI_ENABLED)) {
@@ -71,10 +71,7 @@ static void unshare_eoi(struct lapic *lapic)
 	mem_write(vcpu->vm, lapic->eoi_addr, &byte, sizeof(byte));
 }
 
-/*
- * Both MSRs may be set, and one is enough. Hyper-V's wins in whichever order
- * they come.
- */
+/* If both MSRs name an address Hyper-V's is used, in whichever order they were set. */
 static void choose_eoi_addr(struct vcpu *vcpu)
 {
 	if (!vcpu->lapic)

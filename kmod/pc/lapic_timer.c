@@ -3,7 +3,7 @@
  * The timer of a LAPIC, on a timer of L0. The LAPIC's bus clock is 1 GHz, so
  * that the undivided counter counts nanoseconds.
  *
- * lapic.c starts and stops it in the vCPU's thread; lapic_timer_timer_expired() runs in a
+ * lapic.c starts and stops it in the vCPU's thread; lapic_timer_expired() runs in a
  * hard interrupt. The thread cancels the timer, and so waits for that function,
  * before it changes what both use.
  *
@@ -11,11 +11,10 @@
  * is mostly where the vCPU still is, and then the host's interrupt is also the
  * exit that delivers the guest's.
  *
- * What a processor looks up when the count reaches 0 is looked up then: mode,
- * vector and mask of the LVT entry, and what a period is. Outside of KVM_RUN an
- * expiry is only noted (.timer_due). Userspace reads the LAPIC by one call and
- * the deadline by another, and so finds the expiry in one of them and not in
- * both, whichever comes first.
+ * Mode, vector and mask of the LVT entry, and the period, are looked up when the count
+ * reaches 0, as a processor does. Outside of KVM_RUN an expiry is only noted
+ * (.timer_due). So userspace, which reads the LAPIC by one call and the deadline
+ * by another, in either order, finds an expiry in exactly one of them.
  */
 #include <asm/tsc.h>
 
@@ -76,12 +75,12 @@ static void lapic_timer_expire(struct lapic *lapic)
  * Context: a hard interrupt. The vCPU's thread waits for its end, by cancelling
  * the timer, before it changes anything.
  */
-static enum hrtimer_restart lapic_timer_timer_expired(struct hrtimer *timer)
+static enum hrtimer_restart lapic_timer_expired(struct hrtimer *timer)
 {
 	struct lapic *lapic = container_of(timer, struct lapic, timer);
 	u64 next = has_deadline(lapic) ? deadline_ns(lapic) : period_ns(lapic);
 
-	/* Clocks drift. A deadline is reached when the TSC says so: otherwise wait on. */
+	/* The host's clock and the TSC differ a little: a deadline is reached when the TSC says so. */
 	if (!has_deadline(lapic) || !next)
 		lapic_timer_expire(lapic);
 	if (!next)
@@ -92,7 +91,7 @@ static enum hrtimer_restart lapic_timer_timer_expired(struct hrtimer *timer)
 
 void lapic_timer_init(struct lapic *lapic)
 {
-	hrtimer_setup(&lapic->timer, lapic_timer_timer_expired, CLOCK_MONOTONIC,
+	hrtimer_setup(&lapic->timer, lapic_timer_expired, CLOCK_MONOTONIC,
 		      HRTIMER_MODE_REL_PINNED_HARD);
 }
 
@@ -181,8 +180,8 @@ void lapic_timer_scale(struct lapic *lapic, int old_shift)
 }
 
 /*
- * A deadline is an MSR of its own, which keeps it; so is an expiry of it that
- * was not delivered. All other expiries go into IRR now.
+ * A deadline stays in its MSR, which userspace saves, even if it has expired and is not delivered
+ * yet. All other expiries go into IRR now.
  */
 bool lapic_timer_pause(struct lapic *lapic, u32 *count)
 {

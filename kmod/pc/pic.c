@@ -245,19 +245,6 @@ static void write_data(struct pic_chip *chip, bool slave, u8 value, struct pic_e
 	}
 }
 
-bool pic_port(u16 port)
-{
-	switch (port) {
-	case 0x20:
-	case 0x21:
-	case 0xa0:
-	case 0xa1:
-	case 0x4d0:
-	case 0x4d1: return true;
-	default: return false;
-	}
-}
-
 static bool is_elcr(u16 port)
 {
 	return port >= 0x4d0;

@@ -48,8 +48,7 @@ struct pic_effect {
 void pic_init(struct pic *pic);
 /* Return: 1: requested; 0: it was already; -1: masked. */
 int pic_set_pin(struct pic *pic, unsigned int pin, u8 source, bool level);
-/* Ports 0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1; others: false. */
-bool pic_port(u16 port);
+/* @port: 0x20, 0x21, 0xa0, 0xa1, 0x4d0 or 0x4d1. */
 u8 pic_read(struct pic *pic, u16 port, struct pic_effect *effect);
 void pic_write(struct pic *pic, u16 port, u8 value, struct pic_effect *effect);
 /* The vector that pic_ack() would give. */

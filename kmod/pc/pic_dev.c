@@ -13,8 +13,8 @@
 #include "pc/chip.h"
 
 /*
- * INTR rose. The first LAPIC that passes ExtINT on takes it. Others may have
- * LINT0 set to something else, which they get on the way. Context: any but NMI.
+ * INTR rose. The first LAPIC whose LINT0 passes ExtINT takes it. LAPICs before that one, with
+ * another mode in LINT0, get what that says. Context: any but NMI.
  */
 static void notify_lapics(struct irqchip *chip)
 {

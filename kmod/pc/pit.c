@@ -356,7 +356,7 @@ s64 pit_began(const struct pit_channel *channel, s64 now)
 	return now - elapsed_ns(channel, now);
 }
 
-/* The contrary of pit_began(). What cannot be of this clock is no beginning: false. */
+/* The inverse of pit_began(). Return: false: @began is no time that this clock can have had. */
 static bool take_beginning(struct pit_channel *channel, s64 began, s64 now)
 {
 	if (began <= 0 || began > now)
@@ -384,7 +384,7 @@ static void go_on(struct pit_channel *channel, bool ended, s64 now)
 		channel->load_ns -= whole;
 }
 
-/* Does .status tell of this channel? One of KVM's is left from whenever it was latched. */
+/* Is .status from pit_note_status()? KVM saves what was latched last, at whatever time. */
 static bool status_tells(const struct pit_channel *channel)
 {
 	u8 control = channel->rw_mode << 4 | channel->mode << 1 | channel->bcd;

@@ -54,10 +54,11 @@ bool pit_out(const struct pit_channel *channel, s64 now);
 /* When channel 0's output rises next. */
 void pit_timer(const struct pit *pit, s64 now, struct pit_timer *timer);
 /*
- * The state as userspace has it. Before it is given away: .status, as far as nobody has
- * latched it, becomes what it is now, since .loaded has no other place; but bit 7 is not the
- * output, it says that a count which ends once has ended. After it was replaced, all but
- * .loaded, with .load_ns as by pit_began(): mends what no 8254 has.
+ * For the state that userspace gets and sets. pit_note_status() comes before it is read: unless
+ * .status is latched it becomes the present one, as the format has no other place for .loaded;
+ * only its bit 7 is not the output, but says that a count which ends once has ended.
+ * pit_loaded() comes after everything but .loaded was replaced, with .load_ns as pit_began()
+ * gives it: it brings values into range that no 8254 has.
  */
 void pit_note_status(struct pit *pit, s64 now);
 /* .load_ns as userspace has it: when counting began, or would have if it had never paused. */

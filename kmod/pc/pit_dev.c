@@ -22,7 +22,7 @@
 #define PERIOD_MIN_NS 100000 /* a guest's wish must not drown L0 in timers */
 #define MISSED_MAX 10000     /* a guest that was stopped long is not flooded with ticks */
 
-/* Context: tick_lock held, so that two pulses do not melt into one. */
+/* Raises and lowers the pin. Context: tick_lock held, so that two pulses do not overlap. */
 static void pit_pulse(struct pit_dev *dev)
 {
 	irqchip_set_irq(dev->chip, IRQ_PIT, PIT_GSI, true);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A set of interrupt vectors that anybody may add to and take from at any time,
- * in any context, and whose highest member is found without looking at all of
- * it: .sum says which words hold something. It may say so wrongly of an empty
- * word, never of one that holds a vector for long: vecmap_remove() looks again.
+ * in any context. .sum says which words hold a vector, so that the highest is
+ * found without looking at all of them. A bit of .sum may be set for an empty word. It is
+ * never clear for long for a word that holds a vector: vecmap_remove() looks again.
  */
 #ifndef PC_VECMAP_H
 #define PC_VECMAP_H

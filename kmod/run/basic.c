@@ -18,7 +18,7 @@
 #include "cpu/vcpu.h"
 #include "run/exits.h"
 
-/* For exits whose work was done before the handler was called. */
+/* For exits whose work is done elsewhere: right after the exit, or before the next entry. */
 int exit_nothing(struct vcpu *vcpu)
 {
 	return 1;
@@ -76,8 +76,8 @@ int exit_nmi_window(struct vcpu *vcpu)
 
 /*
  * At a hardware task switch the processor leaves all the work to software, and
- * none of it is emulated. This error's data would be flags and an instruction,
- * of which there are none.
+ * abyme emulates none of it. The error says so without an instruction's bytes, as
+ * the processor gives none.
  */
 int exit_task_switch(struct vcpu *vcpu)
 {
@@ -137,8 +137,8 @@ int exit_pause(struct vcpu *vcpu)
 
 /*
  * A guest has MONITOR and MWAIT if userspace's CPUID says so. MONITOR then arms
- * nothing, and MWAIT waits for nothing, as any event may end it. Extensions in
- * ECX that there are not (MONITOR has none) raise #GP. SDM: "MONITOR—Set Up
+ * nothing, and MWAIT waits for nothing, as any event may end it. A bit of ECX that names an
+ * unknown extension raises #GP; MONITOR has no extensions. SDM: "MONITOR—Set Up
  * Monitor Address", "MWAIT—Monitor Wait".
  */
 int exit_mwait(struct vcpu *vcpu)

@@ -12,7 +12,7 @@ int exit_cpuid(struct vcpu *vcpu)
 	unsigned long *gpr = vcpu->gpr;
 	u32 eax = gpr[GPR_RAX], ebx, ecx = gpr[GPR_RCX], edx;
 
-	/* CPUID faulting, which a guest's kernel may use against its programs. */
+	/* CPUID faulting: the guest's kernel has forbidden CPUID to its programs. */
 	if (unlikely(vcpu->msrs.misc_features) && vcpu_cpl(vcpu)) {
 		inject_gp(vcpu);
 		return 1;

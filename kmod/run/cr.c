@@ -21,7 +21,7 @@ static int exit_cr_done(struct vcpu *vcpu, int result)
 	switch (result) {
 	case 0: return vcpu_skip_insn(vcpu);
 	case 1: inject_gp(vcpu); return 1;
-	case -EAGAIN: /* the guest runs into it again, or L1 is owed an exit of L2 */
+	case -EAGAIN: /* the guest executes it once more, or L1 is owed an exit of L2 */
 	case -EINTR: return 1;
 	default: return result;
 	}
@@ -43,7 +43,7 @@ static int write_cr8(struct vcpu *vcpu, unsigned long value)
 		vcpu->run->cr8 = value;
 		return r;
 	}
-	/* A lower priority may let an interrupt through that userspace holds back. */
+	/* With a lower TPR userspace's LAPIC may have an interrupt to deliver. */
 	vcpu->run->cr8 = value;
 	vcpu->run->exit_reason = KVM_EXIT_SET_TPR;
 	return 0;

@@ -13,8 +13,8 @@
 #include "run/exits.h"
 
 /*
- * General detect: DR7.GD makes any access a fault. So a debugger in the guest,
- * or the one outside, learns that somebody is after its registers.
+ * General detect: with DR7.GD set any access to a debug register is a #DB. So a debugger, the
+ * guest's own or userspace's, learns of it. SDM: "Debug Control Register (DR7)".
  */
 static bool general_detect(struct vcpu *vcpu)
 {

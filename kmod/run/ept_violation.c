@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * L1 touched a guest-physical address that its EPT does not map, or not with
- * that right. While L2 runs nested/ has these exits.
+ * EPT violations of L1: it touched a guest-physical address that its EPT does not
+ * map, or maps without the right to do so. Those of L2 are handled in nested/.
  */
 
 #include <vmx/info.h>
@@ -12,7 +12,7 @@
 #include "mem/ept.h"
 #include "run/exits.h"
 
-/* Tour, stop 3. First memory is tried, then a device. */
+/* The address is memory that is not mapped yet, else a device's. Tour, stop 3. */
 int exit_ept_violation(struct vcpu *vcpu)
 {
 	u64 qual = vcpu_exit_qual(vcpu);
@@ -21,7 +21,7 @@ int exit_ept_violation(struct vcpu *vcpu)
 
 	if (vcpu->at_once)
 		return mmio_at_once(vcpu, gpa);
-	/* IRET had unblocked NMIs already when its instruction fetch or stack access faulted. */
+	/* IRET had unblocked NMIs before it faulted. It runs again, so they are blocked again. */
 	if ((qual & EPTQ_NMI_UNBLOCK) && !(vcpu->idt_vectoring & INTR_VALID))
 		inject_set_nmi_masked(vcpu, true);
 	r = ept_violation_l1(vcpu, gpa, qual & EPTQ_WRITE);

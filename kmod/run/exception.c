@@ -14,7 +14,7 @@
 #include "cpu/vcpu.h"
 #include "run/exits.h"
 
-/* A #DB is the debugger's, or the guest's own. */
+/* debug_handle_db() says whether a #DB is the debugger's or the guest's own. */
 static int exception_db(struct vcpu *vcpu)
 {
 	unsigned long dr6;

@@ -23,14 +23,14 @@
 
 typedef int (*exit_handler)(struct vcpu *vcpu);
 
-/* An L2 without an EPT of L1's runs on L1's own. */
+/* If L1 gives L2 no EPT, L2 runs on L1's own, and violates that. */
 static int ept_violation(struct vcpu *vcpu)
 {
 	return vcpu->in_l2 && nested_on_ept02(vcpu) ? ept02_violation(vcpu)
 						    : exit_ept_violation(vcpu);
 }
 
-/* In VMX root operation there is no SMM monitor to call. Elsewhere VMCALL is a hypercall. */
+/* In VMX root operation VMCALL calls an SMM monitor, which there is not. Else it is a hypercall. */
 static int exit_any_vmcall(struct vcpu *vcpu)
 {
 	return nested_in_root(vcpu) ? vmx_vmcall(vcpu) : exit_vmcall(vcpu);
@@ -96,8 +96,8 @@ int exit_handle(struct vcpu *vcpu)
 }
 
 /*
- * The LAPIC's, but ICR, after which mostly an event is due. Others' writes may
- * flush, allocate, or go into the guest's memory.
+ * Writes to the LAPIC's MSRs do not sleep. ICR is left out, as an event is mostly due after it.
+ * Writes to other MSRs may flush, allocate, or access the guest's memory.
  */
 static bool wrmsr_is_short(u32 index)
 {

@@ -21,7 +21,7 @@ int exit_handle(struct vcpu *vcpu);
  */
 bool exit_is_short(struct vcpu *vcpu);
 
-/* Is there any exit of L1's with this reason for which exit_is_short() says so? */
+/* Is there an exit of L1 with this reason for which exit_is_short() may be true? */
 static inline bool exit_may_be_short(u32 reason)
 {
 	const u64 reasons = BIT_ULL(EXIT_CPUID) | BIT_ULL(EXIT_VMCALL) | BIT_ULL(EXIT_VMREAD) |

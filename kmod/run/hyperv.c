@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hyper-V's hypercalls, of which there is one that means anything: a guest says that it spins.
- * The rest of its interface is in cpu/hyperv.c, and what needs the LAPIC in
+ * Hyper-V's hypercalls. Only one has an effect, by which a guest says that it waits for a lock.
+ * The rest of Hyper-V's interface is in cpu/hyperv.c, and what needs the LAPIC in
  * pc/lapic_msrs.c.
  */
 #include <asm/processor-flags.h>

@@ -7,10 +7,7 @@
 #include "cpu/vcpu.h"
 #include "run/exits.h"
 
-/*
- * Userspace has answered: at the next KVM_RUN the instruction ends with its
- * value, or in #GP.
- */
+/* Called at the next KVM_RUN: ends RDMSR with the value that userspace gave, or with #GP. */
 static int finish_user_rdmsr(struct vcpu *vcpu)
 {
 	if (vcpu->run->msr.error) {

@@ -42,7 +42,7 @@ MODULE_PARM_DESC(halt_poll_ns, "longest busy wait, in ns, before a halted vCPU s
 
 /* --- requests ----------------------------------------------------------- */
 
-/* For L2 it is an exit that L1 gets always; for L1 the end of the machine. */
+/* A triple fault of L2 is an exit to L1, whatever vmcs12 says; one of L1 ends KVM_RUN. */
 static int triple_fault(struct vcpu *vcpu)
 {
 	if (vcpu->in_l2)
@@ -52,9 +52,9 @@ static int triple_fault(struct vcpu *vcpu)
 }
 
 /*
- * Requests that are only taken here have done their work by ending the last
- * entry: what they are about is looked up again before the next. REQ_EVENT and
- * REQ_TLB_FLUSH are taken later.
+ * Takes the requests and does what they ask for. Some only had to make the vCPU leave the guest:
+ * what they are about is looked up before each entry anyway. REQ_EVENT and REQ_TLB_FLUSH are
+ * taken later.
  */
 static int handle_requests(struct vcpu *vcpu)
 {
@@ -101,7 +101,7 @@ static void write_exception(struct vcpu *vcpu)
 		     vcpu->inject.insn_len);
 }
 
-/* Gives a pending exception to the processor. Its side effects on CR2, DR6 come first. */
+/* Writes a pending exception to the VMCS, and first its payload to CR2 or DR6. */
 static void deliver_exception(struct vcpu *vcpu)
 {
 	struct vcpu_inject *in = &vcpu->inject;
@@ -113,15 +113,16 @@ static void deliver_exception(struct vcpu *vcpu)
 			debug_deliver_payload(vcpu, in->exception.payload);
 		in->exception.has_payload = false;
 	}
-	inject_set_resume_flag(vcpu, in->exception.vector); /* userspace may have made it pending */
+	/* Not done yet for an exception that userspace has made pending. */
+	inject_set_resume_flag(vcpu, in->exception.vector);
 	in->exception.pending = false;
 	in->exception.injected = true;
 	write_exception(vcpu);
 }
 
 /*
- * An event whose delivery an exit cut short goes before all others. Return:
- * whether there was one.
+ * An event whose delivery an exit has interrupted is injected before all others. Return: was there
+ * one?
  */
 static bool run_reinject(struct vcpu *vcpu)
 {
@@ -155,8 +156,8 @@ static bool deliver_nmi(struct vcpu *vcpu)
 }
 
 /*
- * While L2 runs and L1 wants its interrupts none goes to L2: nested_events()
- * has looked for them.
+ * Injects an interrupt if one waits and the guest can take it. If interrupts exit from L2 to L1
+ * there is nothing to do: nested_events() has given L1 the exit.
  */
 static bool deliver_irq(struct vcpu *vcpu)
 {
@@ -177,16 +178,16 @@ static bool deliver_irq(struct vcpu *vcpu)
 	return true;
 }
 
-/* Does userspace, which has the 8259As, wait until the guest can take an interrupt? */
+/* With the 8259As in userspace: does it wait until the guest can take an interrupt? */
 static bool user_wants_window(struct vcpu *vcpu)
 {
 	return unlikely(READ_ONCE(vcpu->run->request_interrupt_window)) && irq_user_may_raise(vcpu);
 }
 
 /*
- * Writes the next event into the active VMCS, and asks for a window for the
- * rest. May give L1 an exit instead. *@immediate: the entry is to be left again
- * at once, as something is due to L1.
+ * Writes the next event into the active VMCS, and opens a window for the others. May give L1 an
+ * exit instead. *@immediate becomes true if the guest must be left again right after the entry, as
+ * L1 is due something.
  */
 static int deliver_events(struct vcpu *vcpu, bool *immediate)
 {
@@ -212,7 +213,7 @@ static int deliver_events(struct vcpu *vcpu, bool *immediate)
 
 /* --- the entry ---------------------------------------------------------- */
 
-/* Takes the entry back. Injected events are written again before the next. Interrupts off. */
+/* Gives up the entry. What was injected for it is injected at the next one. Interrupts off. */
 static void cancel_entry(struct vcpu *vcpu)
 {
 	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
@@ -221,8 +222,8 @@ static void cancel_entry(struct vcpu *vcpu)
 }
 
 /*
- * Has something come up since the last look? In another mode than VCPU_IN_GUEST nobody could kick
- * the vCPU: a message of a device's may have done so. Context: interrupts off.
+ * Has something come up since the preparations? The vCPU may have been kicked meanwhile, which
+ * shows as another mode than VCPU_IN_GUEST. Context: interrupts off.
  */
 static bool must_not_enter(struct vcpu *vcpu)
 {
@@ -272,7 +273,7 @@ static noinline int cross_watched(struct vcpu *vcpu)
 /* What .exit_reason is when the processor refused to enter at all. */
 #define NO_EXIT 0xffff
 
-/* Context: interrupts off. */
+/* Reads what nearly every handler needs to know of the exit. Context: interrupts off. */
 static void read_exit(struct vcpu *vcpu)
 {
 	u32 reason = vmread(VMCS_EXIT_REASON);
@@ -288,8 +289,8 @@ static void read_exit(struct vcpu *vcpu)
 }
 
 /*
- * What of an exit is the host's and must not wait: an NMI or a machine check. The host's
- * handlers run with the host's FPU state and breakpoints. Context: interrupts off.
+ * If the exit is an NMI or a machine check of the host's, runs the host's handler at once, with
+ * the host's FPU state and breakpoints. Context: interrupts off.
  */
 static void serve_host(struct vcpu *vcpu)
 {
@@ -303,12 +304,12 @@ static void serve_host(struct vcpu *vcpu)
 		compat_machine_check();
 }
 
-/* Turns interrupts on. The host's interrupt that ended the guest's turn is taken here. */
+/* Turns interrupts on. If one of the host's made the exit, the host takes it here. */
 static void leave_irqs_off(struct vcpu *vcpu)
 {
 	if ((u16)vcpu->exit_reason == EXIT_EXT_INT) {
 		local_irq_enable();
-		asm volatile("nop"); /* after STI's shadow it is taken, on the guest's account */
+		asm volatile("nop"); /* STI's shadow ends: an interrupt is the guest's time */
 		local_irq_disable();
 	}
 	vtime_account_guest_exit();
@@ -316,8 +317,8 @@ static void leave_irqs_off(struct vcpu *vcpu)
 }
 
 /*
- * The processor refused the entry. For L1 that is a bug of userspace's or of
- * abyme's. @error: of VMfail, or 0.
+ * The processor refused the entry. If it was to L1, userspace has set a state that no processor
+ * accepts, or abyme has a bug. @error: the VM-instruction error of a VMfail, or 0.
  */
 static int entry_failed(struct vcpu *vcpu, u32 error)
 {
@@ -331,7 +332,7 @@ static int entry_failed(struct vcpu *vcpu, u32 error)
 	return 0;
 }
 
-/* What of an exit comes before its handler. */
+/* What is done after every exit, before its handler is called. */
 static void note_exit(struct vcpu *vcpu)
 {
 	if (vcpu->in_l2)
@@ -341,11 +342,10 @@ static void note_exit(struct vcpu *vcpu)
 }
 
 /*
- * Handles an exit that needs nothing of the host where it arrived: the host's
- * interrupts, FPU and debug registers need not come back for it. Not while the
- * guest is watched or writes its TPR to memory, as then there is more to do
- * between exit and entry. Context: interrupts off, after enter_guest(). Return:
- * as exit_handle(); EXIT_LATER where it cannot be.
+ * Handles an exit without going back to the host: its interrupts stay off, and the guest's FPU and
+ * debug registers loaded. Not while the vCPU is watched, or the guest has its TPR in memory, as
+ * then there is more to do between exit and entry. Context: interrupts off, after enter_guest().
+ * Return: as exit_handle(); EXIT_LATER: it has to be handled with interrupts on.
  */
 static int handle_at_once(struct vcpu *vcpu)
 {
@@ -357,8 +357,8 @@ static int handle_at_once(struct vcpu *vcpu)
 }
 
 /*
- * REQ_EVENT was taken: is there an event for the guest that is next, or one of
- * L2's for L1? Context: interrupts may be off.
+ * Asked when REQ_EVENT was taken: is an event due to the guest that runs next, or to L1 while L2
+ * runs? Context: interrupts may be off.
  */
 static bool event_due(struct vcpu *vcpu)
 {
@@ -369,7 +369,7 @@ static bool event_due(struct vcpu *vcpu)
 	       lapic_shares_eoi(vcpu) || (vcpu->in_l2 && nested_event_due(vcpu));
 }
 
-/* For an entry that follows an exit handled at once. INIT may be from the vCPU itself. */
+/* May the vCPU be entered again at once, as no event is due? INIT may come from the vCPU itself. */
 static bool no_event_due(struct vcpu *vcpu)
 {
 	if (!vcpu_take_request(vcpu, REQ_EVENT) ||
@@ -379,15 +379,16 @@ static bool no_event_due(struct vcpu *vcpu)
 	return false;
 }
 
-/* The guest that was entered last: L1 or L2, by its VMCS; the CR4 for which the FPU was set. */
+/* What was entered last: L1 or L2, by its VMCS, and the CR4 for which the FPU was set up. */
 struct entered {
 	struct vmcs *vmcs;
 	unsigned long cr4;
 };
 
 /*
- * L1 and L2 take turns: is nothing to be done for who is next that wants
- * interrupts, a breakpoint to be loaded or an EOI to be offered in memory?
+ * After a change between L1 and L2: can the other one be entered right away? Not if something has
+ * to be done with interrupts on, if breakpoints must be loaded, or if L1 must be offered an EOI
+ * in its memory.
  */
 static bool get_ready(struct vcpu *vcpu)
 {
@@ -397,9 +398,8 @@ static bool get_ready(struct vcpu *vcpu)
 }
 
 /*
- * After an exit that was handled at once: may the guest be entered again from
- * here, be it the same, or L1 after L2, or L2 after L1? Then all that the entry
- * needs is done. Context: interrupts off, VCPU_IN_GUEST set.
+ * After an exit that was handled at once: can the next entry, to the same guest or to the other
+ * of L1 and L2, follow right away? If so, prepares it. Context: interrupts off, VCPU_IN_GUEST set.
  */
 static bool enter_again(struct vcpu *vcpu, struct entered *last)
 {
@@ -407,7 +407,7 @@ static bool enter_again(struct vcpu *vcpu, struct entered *last)
 
 	if (!no_event_due(vcpu) || (!same && !get_ready(vcpu)) || must_not_enter(vcpu))
 		return false;
-	/* L1's CR4 may be another also after an entry of its own that failed. */
+	/* The VMCS may be the same and CR4 not: an entry to L2 that fails loads CR4 as an exit does. */
 	if (fpu_enter_differs(vcpu->cr4, last->cr4)) {
 		fpu_exit(vcpu);
 		fpu_enter(vcpu);
@@ -422,7 +422,7 @@ static bool enter_again(struct vcpu *vcpu, struct entered *last)
 	return true;
 }
 
-/* It is the host's turn again. Context: interrupts and preemption are off, and on afterwards. */
+/* Gives the CPU back to the host. Interrupts and preemption are off before, and on afterwards. */
 static void leave_guest(struct vcpu *vcpu)
 {
 	host_loud(&vcpu->host);
@@ -438,9 +438,8 @@ static void leave_guest(struct vcpu *vcpu)
 }
 
 /*
- * One entry, up to the exit after it; of the exit no more is done than to note
- * it. Context: interrupts off. Return: 0, or the VM-instruction error of
- * an entry that failed.
+ * Enters the guest, and reads its next exit without handling it. Context: interrupts off.
+ * Return: 0, or the VM-instruction error of an entry that failed.
  */
 static u32 enter_guest(struct vcpu *vcpu)
 {
@@ -462,9 +461,9 @@ static u32 enter_guest(struct vcpu *vcpu)
 }
 
 /*
- * One entry, or several if their exits are handled at once, and the handling of
- * the exit after it. Up to preempt_disable() things may sleep; from there on
- * nothing may, and everything that was prepared is checked once more.
+ * One entry, or several whose exits are handled at once, up to an exit that is handled with
+ * interrupts on. Before preempt_disable() everything may sleep. After it nothing may, and what
+ * was prepared is checked once more.
  */
 static int enter_once(struct vcpu *vcpu)
 {
@@ -512,7 +511,7 @@ static int enter_once(struct vcpu *vcpu)
 	do {
 		error = enter_guest(vcpu);
 		if (unlikely(immediate))
-			vcpu_request(vcpu, REQ_EVENT); /* what is due to L1 still is */
+			vcpu_request(vcpu, REQ_EVENT); /* L1 is still due what it was due */
 		r = handle_at_once(vcpu);
 	} while (r == 1 && enter_again(vcpu, &last));
 	vcpu->at_once = false;
@@ -526,7 +525,7 @@ static int enter_once(struct vcpu *vcpu)
 
 /* --- halting ------------------------------------------------------------ */
 
-/* Is there something that ends HLT? Does not sleep. */
+/* Has an event come that ends HLT? Does not sleep. */
 static bool has_wake_event(struct vcpu *vcpu)
 {
 	if (vcpu->in_l2)
@@ -556,7 +555,7 @@ static bool has_work(struct vcpu *vcpu)
 	return vcpu->mp_state == KVM_MP_STATE_HALTED && has_wake_event(vcpu);
 }
 
-/* Waits busily, for longer if that paid off lately. Return: whether it did this time. */
+/* Waits busily for up to .poll_ns, see adapt_poll(). Return: did work come meanwhile? */
 static bool run_poll(struct vcpu *vcpu)
 {
 	u64 end = ktime_get_ns() + vcpu->halt_poll_ns;
@@ -574,8 +573,8 @@ static bool run_poll(struct vcpu *vcpu)
 }
 
 /*
- * vcpu_wake() wakes it. The state is set before the look, so that nothing is
- * missed in between.
+ * Sleeps until vcpu_wake(). The thread's state is set before has_work() looks, so that no
+ * wake-up in between is lost.
  */
 static void sleep_until_work(struct vcpu *vcpu)
 {
@@ -634,18 +633,18 @@ static bool run_runnable(struct vcpu *vcpu)
 		if (!nested_holds_init(vcpu))
 			lapic_accept_events(vcpu);
 		else if (vcpu->in_l2)
-			vcpu_request(vcpu, REQ_EVENT); /* for nested_events() to look at it */
+			vcpu_request(vcpu, REQ_EVENT); /* so that nested_events() looks at it */
 	}
 	return vcpu->mp_state == KVM_MP_STATE_RUNNABLE;
 }
 
-/* What the thread owes the host: signals, rescheduling. Return: 1: go on. */
+/* Gives way to the host's scheduler, and ends KVM_RUN for a signal. Return: 1: go on. */
 static int host_work(struct vcpu *vcpu)
 {
 	if (!__xfer_to_guest_mode_work_pending() && !compat_immediate_exit(vcpu->run))
 		return 1;
 	if (compat_immediate_exit(vcpu->run))
-		return -EINTR; /* .exit_reason stays: by this userspace finishes the last exit */
+		return -EINTR; /* .exit_reason stays: userspace calls so only to finish the last exit */
 	if (compat_guest_work()) {
 		vcpu->run->exit_reason = KVM_EXIT_INTR;
 		vcpu->stats.signal_exits++;
@@ -664,8 +663,8 @@ static bool window_open_for_user(struct vcpu *vcpu)
 }
 
 /*
- * What the guest's last instruction made due to userspace comes before all
- * else: it is in nothing that userspace could save, should it not come back.
+ * Ends KVM_RUN first of all if the guest's last instruction made an exit to userspace due, such as
+ * an EOI of its IOAPIC's: no state that userspace can save has it, so it must not wait.
  */
 static int tell_user(struct vcpu *vcpu)
 {
@@ -677,7 +676,7 @@ static int tell_user(struct vcpu *vcpu)
 	return r > 0 ? hyperv_tell_user(vcpu) : r;
 }
 
-/* Userspace has answered an exit: the instruction that made it is ended. */
+/* Userspace has answered an exit: ends the instruction that made it. */
 static int finish_last_exit(struct vcpu *vcpu)
 {
 	int (*complete)(struct vcpu * vcpu) = vcpu->complete;
@@ -689,8 +688,8 @@ static int finish_last_exit(struct vcpu *vcpu)
 }
 
 /*
- * Tour, stop 5. What is done once for a KVM_RUN is here, what is done for each
- * entry in enter_once().
+ * Here is what is done once for each KVM_RUN; enter_once() has what is done for each entry. Tour,
+ * stop 5.
  */
 int vcpu_run(struct vcpu *vcpu)
 {

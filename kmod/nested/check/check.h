@@ -54,26 +54,23 @@ struct check {
 /*
  * Each returns the first check that fails, or NULL.
  *
- * What follows: of check_controls VMfailValid(7); of check_host VMfailValid(8);
- * of the others a VM exit with reason 33 and the exit qualification that stands
- * beside the name. Those of the guest come in parts, so that what L1 did not
- * change since it last passed need not be checked again. check_guest_flow has
- * CR3, RIP and RFLAGS.
+ * A failure of check_controls() is VMfailValid(7), one of check_host() VMfailValid(8). A failure
+ * of the others is a VM exit with reason 33 and the exit qualification that stands beside the
+ * name. The guest's checks come in parts, so that what has passed and was not changed by L1 since
+ * need not be checked again. check_guest_flow() has CR3, RIP and RFLAGS.
  */
 const struct check *check_controls(const struct check_ctx *c);
 const struct check *check_host(const struct check_ctx *c);
-const struct check *check_guest_regs(const struct check_ctx *c);     /* 0 */
 const struct check *check_guest_segments(const struct check_ctx *c); /* 0 */
 const struct check *check_guest_flow(const struct check_ctx *c);     /* 0 */
 const struct check *check_guest_nonreg(const struct check_ctx *c);   /* 0 */
 const struct check *check_guest_nmi(const struct check_ctx *c);	     /* 3 */
 const struct check *check_guest_link(const struct check_ctx *c);     /* 4 */
-const struct check *check_guest_pdptes(const struct check_ctx *c);   /* 2 */
 
 /* All guest checks in order; *@qual becomes the exit qualification. */
 const struct check *check_guest(const struct check_ctx *c, u64 *qual);
 
-/* Would a VM entry of L1 take the EPT pointer? */
+/* Does the EPT pointer pass the checks of a VM entry of L1? */
 bool check_eptp(const struct vmx_caps *caps, u8 maxphyaddr, u64 eptp);
 
 /* Does L2 use PAE paging, and so have PDPTEs to load? */

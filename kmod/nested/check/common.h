@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What predicates of the checks have in common, and what becomes of a table's row. */
+/* What the predicates of several tables use, and how a table's row becomes code. */
 #ifndef NESTED_CHECK_COMMON_H
 #define NESTED_CHECK_COMMON_H
 
@@ -38,9 +38,8 @@
 #define SDM_VMCALL "VMCALL - Call to VM Monitor"
 
 /*
- * What a row is where its table is included: in a function that returns the first
- * struct check that fails. The strings are apart from the code, so that checks that
- * pass touch none of them.
+ * A row as code: its table is included in a function that returns the first struct check that
+ * fails. The strings lie apart from the code, so that checks that pass touch none of them.
  */
 #define CHECK_ROW(predicate, ...)                                \
 	if (unlikely(!(predicate))) {                            \
@@ -48,7 +47,7 @@
 		return &row;                                     \
 	}
 
-/* Of the tables about fields; the function has c and v. */
+/* A row about a VMCS field, in a function that has c and v (see check.h). */
 #define C(id_, field_, section_, message_, predicate)                                   \
 	CHECK_ROW(predicate, .id = #id_, .field = VMCS_##field_, .section = (section_), \
 		  .message = (message_))

@@ -7,7 +7,7 @@
  */
 #include "nested/check/common.h"
 
-/* PE and PG are free for an unrestricted guest. */
+/* The bits of CR0 that must be 1: not PE and PG if L2 is an unrestricted guest. */
 static u64 guest_cr0_fixed0(const struct check_ctx *c)
 {
 	return c->caps->cr0_fixed0 & ~(has_proc2(c->v, PROC2_UNRESTRICTED) ? CR0_PE | CR0_PG : 0);
@@ -29,7 +29,7 @@ static bool guest_code_64(const struct vmcs12 *v)
 	return guest_64(v) && (v->guest_cs_ar & AR_L);
 }
 
-/* The bits above a linear address must be equal, which is less than canonical. */
+/* The bits above the linear-address width must be equal, which is less than canonical. */
 static bool guest_linear(u64 address)
 {
 	u64 high = address >> 48;
@@ -37,7 +37,7 @@ static bool guest_linear(u64 address)
 	return !high || high == 0xffff;
 }
 
-/* --- predicates on what every entry may change --- */
+/* --- predicates of what L1 may change for every entry --- */
 
 static bool activity_known(const struct check_ctx *c)
 {
@@ -71,7 +71,10 @@ static bool blocked(const struct vmcs12 *v, u32 bits)
 	return v->guest_interruptibility & bits;
 }
 
-/* Single-stepping over a shadow or out of HLT has its trap pending, and only then. */
+/*
+ * In a shadow or in HLT, BS must be pending exactly if L2 single-steps: TF set, and BTF clear.
+ * SDM: "Checks on Guest Non-Register State".
+ */
 static bool pending_bs_valid(const struct check_ctx *c)
 {
 	const struct vmcs12 *v = c->v;
@@ -95,13 +98,13 @@ static u32 link_revision_wanted(const struct check_ctx *c)
 	return (c->caps->basic & BASIC_REVISION) | shadow;
 }
 
-/* Where there is no memory it reads as ones. */
+/* A PDPTE that is present has no reserved bits. Without memory it was read as ones, and fails. */
 static bool pdpte_valid(const struct check_ctx *c, int i)
 {
 	return !vmcs12_pae(c->v) || (c->pdpte_readable && pdpte_ok(c->pdpte[i], c->maxphyaddr));
 }
 
-const struct check *check_guest_regs(const struct check_ctx *c)
+static const struct check *check_guest_regs(const struct check_ctx *c)
 {
 	const struct vmcs12 *v = c->v;
 
@@ -141,7 +144,7 @@ const struct check *check_guest_link(const struct check_ctx *c)
 	return NULL;
 }
 
-const struct check *check_guest_pdptes(const struct check_ctx *c)
+static const struct check *check_guest_pdptes(const struct check_ctx *c)
 {
 #include "nested/check/guest_pdptes.def"
 	return NULL;

@@ -16,7 +16,7 @@ static bool has_current(const struct insn_ctx *c)
 	return c->vmcs12_ptr != NO_GPA;
 }
 
-/* A physical address that may hold a VMXON region or a VMCS. */
+/* May a VMXON region or a VMCS be at the address: aligned to 4 KiB, and within the width? */
 static bool region_valid(const struct insn_ctx *c)
 {
 	return pa_valid(c->maxphyaddr, c->pa, 4096);

@@ -21,7 +21,7 @@ struct insn_ctx {
 	u32 blocking;	  /* interruptibility state of L1 */
 	bool is_shadow;	  /* of the current VMCS */
 	u32 launch_state; /* enum vmcs12_launch_state */
-	u64 type;	  /* of INVEPT, INVVPID, and their descriptor once it is read */
+	u64 type;	  /* of INVEPT and INVVPID; their descriptor is set once it is read */
 	bool desc_read;
 	u64 desc[2];
 	u64 shown; /* out: the value that goes with the row's operand */

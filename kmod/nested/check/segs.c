@@ -65,7 +65,7 @@ static bool ss_dpl_may_be_set(const struct vmcs12 *v)
 	return ar_type(v->guest_cs_ar) != 3 && (v->guest_cr0 & CR0_PE);
 }
 
-/* Must be accessed, and readable if it is code. */
+/* A segment of data has its accessed bit set, and is readable if it is code. */
 static bool data_type_valid(u32 ar)
 {
 	return (ar & 1) && (!(ar & 8) || (ar & 2));

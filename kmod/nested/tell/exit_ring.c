@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Exits of L2 as records, and the stopwatch beside them. Pure logic that
+ * Records exits of L2, and measures who spends how long on each. Pure logic that
  * compiles in userspace; watch.c calls it with the time. Tour, stop 14.
  */
 #include "nested/tell/exit_ring.h"
@@ -35,7 +35,7 @@ void exit_ring_to_l1(struct exit_ring *r, const struct abyme_nested_exit *x, u32
 {
 	struct abyme_nested_exit *now = &r->now;
 
-	/* An exit is given to L1 once: a second of its kind is another. */
+	/* L1 is given an exit once: if it was given this one already, @x is another. */
 	if (r->exited && now->reason == reported && !(now->flags & ABYME_EXIT_TO_L1)) {
 		now->reason = x->reason;
 		now->qualification = x->qualification;

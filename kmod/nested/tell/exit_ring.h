@@ -20,7 +20,7 @@ struct exit_ring {
 	u32 spender; /* whose time it is since then: ABYME_SPENT_* */
 };
 
-/* The time from @tsc on is @spender's; until then it was that of the one before. */
+/* Adds the time until @tsc to the one who spent it so far; from then on it is @spender's. */
 static inline void exit_ring_spend(struct exit_ring *r, u32 spender, u64 tsc)
 {
 	/* The clocks of two processors may disagree. */
@@ -30,19 +30,18 @@ static inline void exit_ring_spend(struct exit_ring *r, u32 spender, u64 tsc)
 	r->spender = spender;
 }
 
-/* Forgets what is being recorded, as nothing is known of how it began. */
+/* Drops the record in progress, whose begin was not seen, and starts the stopwatch. */
 void exit_ring_begin(struct exit_ring *r, u32 spender, u64 tsc);
 
 /*
- * L2 exits, as exit_ring_spend() has just noted. Of @x: reason, flags and what
- * describes the exit.
+ * Notes an exit of L2, right after exit_ring_spend(). @x has the reason, the flags and the fields
+ * that describe the exit.
  */
 void exit_ring_exit(struct exit_ring *r, const struct abyme_nested_exit *x);
 
 /*
- * L1 is given the exit @x. That is the one at hand, if the processor has
- * reported it as @reported. If L0 has handled that as its own, it is one more,
- * which L0 makes up.
+ * L1 is given the exit @x. If the processor reported the exit in progress as @reported, @x is that
+ * one. Else L0 has handled that one as its own, and @x is another, which L0 makes up.
  */
 void exit_ring_to_l1(struct exit_ring *r, const struct abyme_nested_exit *x, u32 reported);
 

@@ -46,7 +46,7 @@ static const char *report_sentence(const struct report *r)
 	}
 }
 
-/* Makes of a record what userspace gets, with names and sentences. */
+/* Makes of a record what userspace gets, with field names and the rule in words. */
 static void report_describe(const struct report *r, struct abyme_entry_report *to)
 {
 	const struct check *check = r->check;
@@ -89,7 +89,7 @@ void report_add(struct vcpu *vcpu, struct report r)
 	struct nested *n = vcpu->nested;
 
 	r.sequence = ++n->reports;
-	if (r.outcome != ABYME_STATE_REFUSED) /* a VMCS that never was current */
+	if (r.outcome != ABYME_STATE_REFUSED) /* the state's VMCS has not become current */
 		r.vmcs12 = n->vmcs12_ptr;
 	n->report[r.sequence % ABYME_REPORTS] = r;
 	report_trace(vcpu, &r);
@@ -97,7 +97,7 @@ void report_add(struct vcpu *vcpu, struct report r)
 		vcpu_request(vcpu, REQ_LEAVE);
 }
 
-/* By now vmcs12 has L2's registers, and the event that was being delivered. */
+/* Called when vmcs12 already has L2's registers and the event that was being delivered. */
 void report_triple_fault(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ABYME_SET_WATCH, and what is kept while it is on: L2's last exits for a
- * report, or all of them with who spent how long on each; L1's accesses to
- * vmcs12; why EPT02 was filled and translations dropped. Tour, stop 14.
+ * ABYME_SET_WATCH, and what is recorded while it is on: L2's last exits for a
+ * report, or all of them with the time that L0 and L1 spent on each; L1's accesses
+ * to vmcs12; why EPT02 was filled and translations were flushed. Tour, stop 14.
  *
  * What a reader must know: without a watch all of this costs one test of
  * vcpu->watched at each place. The vCPU's thread writes everything but the
@@ -102,7 +102,7 @@ void nested_note_exit(struct vcpu *vcpu, u32 reason)
 		note_for_ring(vcpu, &w->ring, reason);
 }
 
-/* For the processor all that EPT12 does not allow is an EPT violation, as EPT02 has no entry. */
+/* The processor walks EPT02: it calls EPT12's misconfigurations and full logs violations. */
 static u32 reported_as(u32 reason)
 {
 	return reason == EXIT_EPT_MISCONFIG || reason == EXIT_PML_FULL ? EXIT_EPT_VIOLATION
@@ -117,7 +117,7 @@ void watch_to_l1(struct vcpu *vcpu, const struct l2_exit *x)
 
 	if (!w)
 		return;
-	/* After an entry that failed L2 is where vmcs12 has it. */
+	/* An entry that failed has not loaded L2's RIP: only vmcs12 has it. */
 	r = watch_record(vcpu, x, x->reason & EXIT_ENTRY_FAILED ? n->v->guest_rip : vcpu_rip(vcpu));
 	exit_ring_spend(&w->ring, ABYME_SPENT_L0, rdtsc_ordered());
 	exit_ring_to_l1(&w->ring, &r, reported_as(x->reason));
@@ -138,7 +138,7 @@ void watch_access(struct vcpu *vcpu, const struct vmcs12_field *f, bool write)
 		w->field[index].reads++;
 	if (!shadow_serves(vcpu->nested, f, write))
 		return;
-	/* This exit is there only because we count: its time is the trace's. */
+	/* Only the watch makes this access exit, so its time counts as the trace's. */
 	w->ring.spender = ABYME_SPENT_TRACE;
 	w->ring.now.l1_exits--;
 }
@@ -184,7 +184,7 @@ int nested_set_watch(struct vcpu *vcpu, const struct abyme_watch *watch)
 	changed = n->watch ^ flags;
 	if (changed & n->watch & ABYME_WATCH_EXITS)
 		watch_end(vcpu, n->exit_watch);
-	/* ept02_unmap() may look at both at any time, in another thread. */
+	/* ept02_unmap() may look at .watch and .exit_watch at any time, in another thread. */
 	mem_lock(&vcpu->vm->mem);
 	if (w)
 		n->exit_watch = w;
@@ -284,7 +284,7 @@ int nested_get_counts(struct vcpu *vcpu, struct abyme_nested_counts __user *user
 {
 	struct exit_watch *w = vcpu->nested ? vcpu->nested->exit_watch : NULL;
 
-	/* Whatever is not filled in is 0. */
+	/* Userspace gets 0 in all that is not filled in below. */
 	if (clear_user(user, sizeof(*user)))
 		return -EFAULT;
 	return w ? put_counts(vcpu, w, user) : 0;
