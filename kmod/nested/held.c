@@ -157,7 +157,8 @@ struct l1_vmcs *held_place(struct vcpu *vcpu, u64 ptr, bool complete)
 
 /*
  * Where memory slots have changed the VMCSs in them may be others now. That of the vCPU's current
- * VMCS, and what it links, stay, as ever.
+ * VMCS, and what it links, stay, as ever. So does what cannot be written as its slot is gone: a
+ * client changes a slot by taking it away and putting another there, while L1 may run.
  */
 void held_follow_slots(struct vcpu *vcpu)
 {
@@ -169,8 +170,9 @@ void held_follow_slots(struct vcpu *vcpu)
 	if (likely(n->slots_generation == generation))
 		return;
 	n->slots_generation = generation;
+	vmcs12_save_others(vcpu);
 	for_each_held(n, h, i)
-		if (held_can_go(n, h))
+		if (held_can_go(n, h) && !(h->active && h->unsaved))
 			held_evict(vcpu, h);
 }
 
