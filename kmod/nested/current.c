@@ -175,13 +175,13 @@ static void write_back(struct vcpu *vcpu, struct l1_vmcs *h, u8 *page)
 {
 	size_t from = offsetof(struct vmcs12, launch_state);
 
-	h->unsaved = false;
 	if (page) {
 		copy_words(page + from, h->v->bytes + from, VMCS12_USED - from);
+		h->unsaved = false;
 		return;
 	}
-	/* If L1's memory is gone by now the data is lost with it. */
-	mem_write(vcpu->vm, h->ptr + from, h->v->bytes + from, VMCS12_USED - from);
+	/* L1's memory may be gone. While it is, L0 has what was to be written: see held.c. */
+	h->unsaved = mem_write(vcpu->vm, h->ptr + from, h->v->bytes + from, VMCS12_USED - from);
 	mem_note_use(vcpu, h->ptr, true);
 }
 

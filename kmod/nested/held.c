@@ -157,7 +157,9 @@ struct l1_vmcs *held_place(struct vcpu *vcpu, u64 ptr, bool complete)
 
 /*
  * If memory slots have changed, other data may be where L1's VMCSs were, so L0 gives up those that
- * it holds. It keeps the current VMCS and the one that it links.
+ * it holds. It keeps the current VMCS and the one that it links, and what cannot be written as its
+ * slot is gone: a client changes a slot by taking it away and putting another there, while L1 may
+ * run.
  */
 void held_follow_slots(struct vcpu *vcpu)
 {
@@ -169,8 +171,9 @@ void held_follow_slots(struct vcpu *vcpu)
 	if (likely(n->slots_generation == generation))
 		return;
 	n->slots_generation = generation;
+	vmcs12_save_others(vcpu);
 	for_each_held(n, h, i)
-		if (held_can_go(n, h))
+		if (held_can_go(n, h) && !(h->active && h->unsaved))
 			held_evict(vcpu, h);
 }
 

@@ -391,6 +391,132 @@ static void bitmap_addresses(void)
 	access(VMCS_GUEST_RIP, 0, VM_OK);
 }
 
+/* --- without VMCLEAR ---------------------------------------------------------------- */
+
+#define OTHERS 6 /* more VMCSs than a hypervisor may keep active by itself */
+
+static void active_put(const struct shadow *s, u8 *region, u64 field, u64 value)
+{
+	current_is(region);
+	EXPECT_OUTCOME(vmwrite(field, value), VM_OK);
+	current_is(s->vmx->vmcs);
+}
+
+static u64 active_get(const struct shadow *s, u8 *region, u64 field)
+{
+	u64 value;
+
+	current_is(region);
+	value = l1_vmread(field);
+	current_is(s->vmx->vmcs);
+	return value;
+}
+
+/* Of memory alone: a copy of the region is a VMCS that the processor has nothing of. */
+static u64 cleared_get(const struct shadow *s, u8 *region, u64 field)
+{
+	u8 *copy = page_alloc();
+
+	EXPECT_OUTCOME(vmclear((u64)region), VM_OK);
+	memcpy(copy, region, 4096);
+	return active_get(s, copy, field);
+}
+
+static void allow_both(const struct shadow *s, u32 field)
+{
+	allow(s->read_bitmap, field);
+	allow(s->write_bitmap, field);
+}
+
+static void expect_l2_reads(u64 field, u64 value)
+{
+	l1_restart_l2(l2_reads);
+	access(field, 0, VM_OK);
+	GUEST_EXPECT(l2.value, value);
+}
+
+static void l2_write(u64 field, u64 value)
+{
+	l1_restart_l2(l2_writes);
+	access(field, value, VM_OK);
+}
+
+static void use_others(const struct shadow *s)
+{
+	u8 *region;
+
+	for (int i = 0; i < OTHERS; i++) {
+		region = page_alloc();
+		*(u32 *)region = s->vmx->caps.basic & BASIC_REVISION;
+		EXPECT_OUTCOME(vmclear((u64)region), VM_OK);
+		active_put(s, region, VMCS_GUEST_RFLAGS, 0x9000 + i);
+	}
+}
+
+static void active_and_linked(void)
+{
+	struct shadow s = prepare(l2_reads);
+
+	allow_both(&s, VMCS_GUEST_RFLAGS);
+	allow_both(&s, VMCS_HOST_RSP);
+	for (u64 i = 0x100; i < 0x500; i += 0x100) {
+		active_put(&s, s.region, VMCS_GUEST_RFLAGS, i + 1);
+		active_put(&s, s.region, VMCS_HOST_RSP, i + 2);
+		if (i & 0x100)
+			use_others(&s);
+		expect_l2_reads(VMCS_GUEST_RFLAGS, i + 1);
+		expect_l2_reads(VMCS_HOST_RSP, i + 2);
+		l2_write(VMCS_GUEST_RFLAGS, i + 3);
+		l2_write(VMCS_HOST_RSP, i + 4);
+		if (i & 0x200)
+			use_others(&s);
+		GUEST_EXPECT(active_get(&s, s.region, VMCS_GUEST_RFLAGS), i + 3);
+		GUEST_EXPECT(active_get(&s, s.region, VMCS_HOST_RSP), i + 4);
+	}
+	GUEST_EXPECT(cleared_get(&s, s.region, VMCS_GUEST_RFLAGS), 0x403);
+	GUEST_EXPECT(cleared_get(&s, s.region, VMCS_HOST_RSP), 0x404);
+}
+
+static void linked_in_turn(void)
+{
+	struct shadow s = prepare(l2_reads);
+	u8 *region[] = { s.region, new_shadow_region(s.vmx) };
+
+	allow_both(&s, VMCS_GUEST_RFLAGS);
+	for (u64 i = 0; i < 2; i++)
+		active_put(&s, region[i], VMCS_GUEST_RFLAGS, i);
+	for (u64 i = 0; i < 8; i++) {
+		l1_vmwrite(VMCS_LINK_POINTER, (u64)region[i % 2]);
+		expect_l2_reads(VMCS_GUEST_RFLAGS, i);
+		l2_write(VMCS_GUEST_RFLAGS, i + 2);
+		if (i == 4)
+			use_others(&s);
+	}
+	l1_vmwrite(VMCS_LINK_POINTER, NO_GPA);
+	for (u64 i = 0; i < 2; i++)
+		GUEST_EXPECT(cleared_get(&s, region[i], VMCS_GUEST_RFLAGS), i + 8);
+}
+
+/* Which the SDM leaves open: here nothing is lost, as on a processor that has all in memory. */
+static void becomes_shadow(void)
+{
+	struct shadow s = prepare(l2_reads);
+	u8 *region = page_alloc();
+
+	allow_both(&s, VMCS_GUEST_RFLAGS);
+	*(u32 *)region = s.vmx->caps.basic & BASIC_REVISION;
+	EXPECT_OUTCOME(vmclear((u64)region), VM_OK);
+	active_put(&s, region, VMCS_GUEST_RFLAGS, 0x55);
+	*(u32 *)region |= BIT(31);
+	l1_vmwrite(VMCS_LINK_POINTER, (u64)region);
+	expect_l2_reads(VMCS_GUEST_RFLAGS, 0x55);
+	l2_write(VMCS_GUEST_RFLAGS, 0x66);
+	l1_vmwrite(VMCS_LINK_POINTER, NO_GPA);
+	*(u32 *)region ^= BIT(31);
+	GUEST_EXPECT(active_get(&s, region, VMCS_GUEST_RFLAGS), 0x66);
+	GUEST_EXPECT(cleared_get(&s, region, VMCS_GUEST_RFLAGS), 0x66);
+}
+
 CLAIMS = { { without, "without VMCS shadowing VMREAD and VMWRITE of L2 exit" },
 	   { reads, "L2's VMREAD reads the shadow VMCS" },
 	   { writes, "L2's VMWRITE writes the shadow VMCS, and not the current one" },
@@ -408,4 +534,7 @@ CLAIMS = { { without, "without VMCS shadowing VMREAD and VMWRITE of L2 exit" },
 	   { link_revision, "the linked region's shadow bit is that of the control" },
 	   { link_revision_again, "and its revision counts at each entry" },
 	   { bitmap_addresses, "an unaligned or too wide bitmap address: error 7" },
+	   { active_and_linked, "a shadow VMCS is linked, and read again, without VMCLEAR" },
+	   { linked_in_turn, "two are linked in turn without VMCLEAR" },
+	   { becomes_shadow, "an active VMCS becomes a shadow VMCS" },
 	   END_OF_CLAIMS };
