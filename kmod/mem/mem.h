@@ -158,8 +158,8 @@ int mem_read_entry(struct vcpu *vcpu, u64 gpa, u64 *entry);
 bool mem_read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *entry);
 /* Would mem_read_at_hand() of each address of @trail give its entry? */
 bool mem_reads_at_hand(struct vcpu *vcpu, const struct mem_trail *trail);
-/* As mem_read_at_hand(), several times 8 bytes of a page. */
-bool mem_copy_at_hand(struct vcpu *vcpu, u64 gpa, void *to, size_t bytes);
+/* Would it give those of @with, some times 8 bytes of a page? */
+bool mem_same_at_hand(struct vcpu *vcpu, u64 gpa, const void *with, size_t bytes);
 /*
  * Where the kernel has the rest of that page, to write to it at once; or NULL. Context: interrupts
  * off, VCPU_IN_GUEST. mem_note_use() brings a page to hand, should it be used often, and may sleep.
