@@ -35,11 +35,6 @@ int vcpu_cpl(struct vcpu *vcpu)
 	return ar_dpl(vmread(VMCS_GUEST_SS_AR));
 }
 
-bool vcpu_long_mode(struct vcpu *vcpu)
-{
-	return vcpu->efer & EFER_BIT_LMA;
-}
-
 bool vcpu_64bit(struct vcpu *vcpu)
 {
 	return vcpu_long_mode(vcpu) && (vmread(VMCS_GUEST_CS_AR) & AR_L);

@@ -14,6 +14,7 @@
 #include <linux/preempt.h>
 #include <linux/rcuwait.h>
 #include <linux/signal_types.h>
+#include <vmx/cr.h>
 #include <vmx/gpr.h>
 #include <vmx/types.h>
 
@@ -116,13 +117,14 @@ struct cr_intercept {
 #define EXIT_LATER 2
 
 /*
- * The last translation of an operand of L1's, and the registers and entries that it depended on.
- * While all of these are the same a new walk would give the same: gva.c uses it then.
+ * The last translation of an operand of L1's that went well, at CPL 0 in long mode, and the registers
+ * and entries that it depended on. While all of these are the same a new walk would give the same:
+ * gva.c uses it then. CR0.WP is not among them, as for a write the entries themselves allow it.
  */
 struct gva_hint {
 	u64 page; /* linear */
 	u64 gpa;  /* of the page */
-	unsigned long cr0, cr3, cr4, ac;
+	unsigned long cr3, cr4, ac;
 	u64 efer;
 	u8 maxphyaddr;
 	struct mem_trail trail; /* .count 0: there is none */
@@ -356,12 +358,16 @@ static inline u64 vcpu_exit_qual(struct vcpu *vcpu)
 	return vcpu->exit_qual;
 }
 
+static inline bool vcpu_long_mode(const struct vcpu *vcpu)
+{
+	return vcpu->efer & EFER_BIT_LMA;
+}
+
 /* CR0 and CR4 as the guest sees them: owned bits are read from the VMCS. */
 unsigned long vcpu_cr0(struct vcpu *vcpu);
 unsigned long vcpu_cr4(struct vcpu *vcpu);
 int vcpu_cpl(struct vcpu *vcpu);
-bool vcpu_long_mode(struct vcpu *vcpu); /* EFER.LMA */
-bool vcpu_64bit(struct vcpu *vcpu);	/* LMA and CS.L */
+bool vcpu_64bit(struct vcpu *vcpu); /* vcpu_long_mode() and CS.L */
 void vcpu_get_segment(struct vcpu *vcpu, enum segreg seg, struct kvm_segment *out);
 void vcpu_set_segment(struct vcpu *vcpu, enum segreg seg, const struct kvm_segment *in);
 

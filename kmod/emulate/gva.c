@@ -266,12 +266,12 @@ static void hint_keep(struct vcpu *vcpu, u64 linear, const struct gva_range *r,
 	struct gva_hint *h = &vcpu->gva_hint[access->write];
 
 	h->trail.count = 0;
-	if (r->len[1] || vcpu->in_l2 || !vcpu_long_mode(vcpu) || guest_user_mode(vcpu))
+	if (r->len[1] || vcpu->in_l2 || !vcpu_long_mode(vcpu) || guest_user_mode(vcpu) ||
+	    (access->write && !access->trail->writable))
 		return;
 	*h = (struct gva_hint){
 		.page = linear & PAGE_MASK,
 		.gpa = r->gpa[0] & PAGE_MASK,
-		.cr0 = vcpu_cr0(vcpu),
 		.cr3 = vcpu_cr3(vcpu),
 		.cr4 = vcpu_cr4(vcpu),
 		.ac = vcpu_rflags(vcpu) & X86_EFLAGS_AC,
@@ -404,6 +404,13 @@ int gva_operand(struct vcpu *vcpu, u64 exit_qual, u32 insn_info, u32 size, bool 
 
 /* --- with interrupts off ------------------------------------------------ */
 
+/* Is SMAP, which guards pages of the user's and no others, what it was? */
+static bool smap_holds(struct vcpu *vcpu, const struct gva_hint *h)
+{
+	return !h->trail.user ||
+	       (h->cr4 == vcpu_cr4(vcpu) && h->ac == (vcpu_rflags(vcpu) & X86_EFLAGS_AC));
+}
+
 /*
  * Is @linear in the page that @h is about, and would a walk still end where @h says? It would if
  * the registers are the same and each entry on the way, read again, is. Such a walk has nothing
@@ -412,9 +419,8 @@ int gva_operand(struct vcpu *vcpu, u64 exit_qual, u32 insn_info, u32 size, bool 
 static bool hint_holds(struct vcpu *vcpu, const struct gva_hint *h, u64 linear)
 {
 	return h->page == (linear & PAGE_MASK) && h->trail.count && h->cr3 == vcpu_cr3(vcpu) &&
-	       h->efer == vcpu->efer && h->cr0 == vcpu_cr0(vcpu) && h->cr4 == vcpu_cr4(vcpu) &&
-	       h->ac == (vcpu_rflags(vcpu) & X86_EFLAGS_AC) &&
-	       h->maxphyaddr == vcpu->cpuid.maxphyaddr && mem_reads_at_hand(vcpu, &h->trail);
+	       h->efer == vcpu->efer && h->maxphyaddr == vcpu->cpuid.maxphyaddr &&
+	       smap_holds(vcpu, h) && mem_reads_at_hand(vcpu, &h->trail);
 }
 
 /*

@@ -217,6 +217,8 @@ static void pagewalk_keep(const struct walk *walk, struct mem_trail *trail)
 		trail->at[trail->count] = walk->at[level];
 		trail->entry[trail->count++] = walk->entry[level];
 	}
+	trail->user = walk->rights & PTE_U;
+	trail->writable = walk->rights & PTE_W;
 }
 
 static u64 final_address(const struct walk *walk)

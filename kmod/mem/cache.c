@@ -40,41 +40,49 @@ static __always_inline bool read_mapped(const u64 *p, u64 *value)
 	return !r;
 }
 
-/* Copies a multiple of 8 aligned bytes of the kernel's. Return: false: nothing is mapped there. */
-static bool copy_mapped(void *to, const void *from, size_t bytes)
+/* Compares a multiple of 8 bytes of the kernel's. Return: false also where nothing is mapped. */
+static bool same_mapped(const void *from, const void *with, size_t bytes)
 {
 	size_t count = bytes / 8;
-	int r = 0;
+	bool same = false;
 
 	/* clang-format off */
-	asm volatile("1: rep movsq\n2:\n"
-		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_EFAULT_REG, %[r])
-		     : [r] "+r"(r), "+c"(count), "+S"(from), "+D"(to)
-		     : : "memory");
+	asm volatile("1: repe cmpsq\n sete %[same]\n2:\n" _ASM_EXTABLE(1b, 2b)
+		     : [same] "+q"(same), "+c"(count), "+S"(from), "+D"(with)
+		     : : "memory", "cc");
 	/* clang-format on */
-	return !r;
+	return same;
 }
 
-static __always_inline bool line_holds(struct vcpu *vcpu, const struct mem_cache_line *line,
-				       u64 gpa)
+static __always_inline u64 epoch_now(struct vcpu *vcpu)
 {
-	return line->gfn == gpa >> PAGE_SHIFT && line->kva &&
-	       READ_ONCE(vcpu->vm->mem.epoch) == line->epoch;
+	return READ_ONCE(vcpu->vm->mem.epoch);
 }
 
-/* Asked after a read: was the page still the guest's when it was read? */
-static __always_inline bool line_held(struct vcpu *vcpu, const struct mem_cache_line *line)
+static __always_inline bool line_holds(const struct mem_cache_line *line, u64 gpa, u64 epoch)
 {
-	smp_rmb(); /* the read comes before the look at the epoch */
-	return READ_ONCE(vcpu->vm->mem.epoch) == line->epoch;
+	return line->gfn == gpa >> PAGE_SHIFT && line->kva && line->epoch == epoch;
+}
+
+/* Asked after reads that began in @epoch: were the pages still the guest's when they were read? */
+static __always_inline bool epoch_held(struct vcpu *vcpu, u64 epoch)
+{
+	smp_rmb(); /* the reads come before the look at the epoch */
+	return epoch_now(vcpu) == epoch;
+}
+
+static __always_inline bool read_in_epoch(struct vcpu *vcpu, u64 gpa, u64 epoch, u64 *value)
+{
+	const struct mem_cache_line *line = line_of(vcpu, gpa >> PAGE_SHIFT);
+
+	return line_holds(line, gpa, epoch) && read_mapped(line->kva + offset_in_page(gpa), value);
 }
 
 static __always_inline bool read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *value)
 {
-	const struct mem_cache_line *line = line_of(vcpu, gpa >> PAGE_SHIFT);
+	u64 epoch = epoch_now(vcpu);
 
-	return line_holds(vcpu, line, gpa) && read_mapped(line->kva + offset_in_page(gpa), value) &&
-	       line_held(vcpu, line);
+	return read_in_epoch(vcpu, gpa, epoch, value) && epoch_held(vcpu, epoch);
 }
 
 bool mem_read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *value)
@@ -84,29 +92,30 @@ bool mem_read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *value)
 
 bool mem_reads_at_hand(struct vcpu *vcpu, const struct mem_trail *trail)
 {
-	u64 value;
+	u64 value, epoch = epoch_now(vcpu);
 	int i;
 
 	for (i = 0; i < trail->count; i++)
-		if (!read_at_hand(vcpu, trail->at[i], &value) || value != trail->entry[i])
+		if (!read_in_epoch(vcpu, trail->at[i], epoch, &value) || value != trail->entry[i])
 			return false;
-	return true;
+	return epoch_held(vcpu, epoch);
 }
 
-bool mem_copy_at_hand(struct vcpu *vcpu, u64 gpa, void *to, size_t bytes)
+bool mem_same_at_hand(struct vcpu *vcpu, u64 gpa, const void *with, size_t bytes)
 {
 	const struct mem_cache_line *line = line_of(vcpu, gpa >> PAGE_SHIFT);
+	u64 epoch = epoch_now(vcpu);
 
-	return line_holds(vcpu, line, gpa) &&
-	       copy_mapped(to, line->kva + offset_in_page(gpa), bytes) && line_held(vcpu, line);
+	return line_holds(line, gpa, epoch) &&
+	       same_mapped(line->kva + offset_in_page(gpa), with, bytes) && epoch_held(vcpu, epoch);
 }
 
 void *mem_at_hand(struct vcpu *vcpu, u64 gpa)
 {
 	const struct mem_cache_line *line = line_of(vcpu, gpa >> PAGE_SHIFT);
+	bool there = line_holds(line, gpa, epoch_now(vcpu)) && line->writable;
 
-	return line_holds(vcpu, line, gpa) && line->writable ? line->kva + offset_in_page(gpa)
-							     : NULL;
+	return there ? line->kva + offset_in_page(gpa) : NULL;
 }
 
 /*

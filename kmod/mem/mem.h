@@ -158,8 +158,8 @@ int mem_read_entry(struct vcpu *vcpu, u64 gpa, u64 *entry);
 bool mem_read_at_hand(struct vcpu *vcpu, u64 gpa, u64 *entry);
 /* Would mem_read_at_hand() of each address of @trail give its entry? */
 bool mem_reads_at_hand(struct vcpu *vcpu, const struct mem_trail *trail);
-/* Does what mem_read_at_hand() does, for a multiple of 8 bytes within a page. */
-bool mem_copy_at_hand(struct vcpu *vcpu, u64 gpa, void *to, size_t bytes);
+/* Would mem_read_at_hand() give the bytes at @with? @bytes: a multiple of 8, within a page. */
+bool mem_same_at_hand(struct vcpu *vcpu, u64 gpa, const void *with, size_t bytes);
 /*
  * Return: the kernel's address of @gpa, to be written up to the page's end; or NULL. Context:
  * interrupts off, VCPU_IN_GUEST. mem_note_use() notes a use, with interrupts on: a page that is

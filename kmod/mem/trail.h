@@ -16,6 +16,7 @@ struct mem_trail {
 	u8 count;	       /* 0: none were kept */
 	u64 at[MEM_TRAIL_MAX]; /* L1's physical addresses, of 8 bytes each */
 	u64 entry[MEM_TRAIL_MAX];
+	bool user, writable; /* what all of them together make the page */
 };
 
 #endif

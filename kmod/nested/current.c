@@ -295,14 +295,14 @@ static bool load_again(struct vcpu *vcpu, struct l1_vmcs *h)
 {
 	struct vmcs12 *now = vcpu->nested->spare;
 
-	if (!mem_copy_at_hand(vcpu, h->ptr, now, VMCS12_USED)) {
+	if (!mem_same_at_hand(vcpu, h->ptr, h->v, VMCS12_USED)) {
 		if (vcpu->at_once)
 			return false;
 		if (mem_read(vcpu->vm, h->ptr, now, VMCS12_USED))
 			memset(now, 0xff, VMCS12_USED);
+		if (memcmp(now, h->v, VMCS12_USED))
+			take_changes(h, now);
 	}
-	if (memcmp(now, h->v, VMCS12_USED))
-		take_changes(h, now);
 	h->active = true;
 	return true;
 }

@@ -143,9 +143,9 @@ void vmcs02_setup(struct nested *n, struct l1_vmcs *h)
 
 /* --- registers ---------------------------------------------------------- */
 
-static bool vmcs02_dirty(const struct nested *n, unsigned int index)
+static __always_inline bool is_dirty(const struct l1_vmcs *h, unsigned int index)
 {
-	return vmcs12_has(&n->cur->dirty, index);
+	return vmcs12_has(&h->dirty, index);
 }
 
 static u64 l2_efer(struct vcpu *vcpu)
@@ -168,18 +168,18 @@ static u64 l2_efer(struct vcpu *vcpu)
 
 static void write_efer_pat(struct vcpu *vcpu)
 {
-	struct nested *n = vcpu->nested;
-	struct vmcs12 *v = n->v;
+	struct l1_vmcs *h = vcpu->nested->cur;
+	const struct vmcs12 *v = h->v;
 
 	vcpu->efer = l2_efer(vcpu);
-	if (n->cur->efer02 != vcpu->efer)
+	if (h->efer02 != vcpu->efer)
 		vmwrite(VMCS_GUEST_EFER, vcpu->efer);
-	n->cur->efer02 = vcpu->efer;
+	h->efer02 = vcpu->efer;
 	if (v->entry_ctls & ENTRYC_LOAD_PAT)
 		vcpu->msrs.pat = v->guest_pat;
-	if (n->cur->pat02 != vcpu->msrs.pat)
+	if (h->pat02 != vcpu->msrs.pat)
 		vmwrite(VMCS_GUEST_PAT, vcpu->msrs.pat);
-	n->cur->pat02 = vcpu->msrs.pat;
+	h->pat02 = vcpu->msrs.pat;
 }
 
 /*
@@ -188,25 +188,25 @@ static void write_efer_pat(struct vcpu *vcpu)
  */
 static void write_crs(struct vcpu *vcpu)
 {
-	struct nested *n = vcpu->nested;
-	const struct vmcs12 *v = n->v;
+	struct l1_vmcs *h = vcpu->nested->cur;
+	const struct vmcs12 *v = h->v;
 	unsigned long kept = vcpu->cr0 & CR0_KEPT;
 
 	vcpu->cr0 = (v->guest_cr0 & ~CR0_KEPT) | kept;
 	vcpu->cr4 = v->guest_cr4;
 	vcpu->cr0_l1 = (struct cr_intercept){ .mask = v->cr0_mask, .shadow = v->cr0_shadow };
 	vcpu->cr4_l1 = (struct cr_intercept){ .mask = v->cr4_mask, .shadow = v->cr4_shadow };
-	if (vmcs02_dirty(n, FIELD_GUEST_CR0) || vmcs02_dirty(n, FIELD_GUEST_CR4) ||
-	    vmcs02_dirty(n, FIELD_CR0_MASK) || vmcs02_dirty(n, FIELD_CR4_MASK) ||
-	    vmcs02_dirty(n, FIELD_CR0_SHADOW) || vmcs02_dirty(n, FIELD_CR4_SHADOW) ||
-	    n->cur->cr0_kept02 != kept) {
+	if (is_dirty(h, FIELD_GUEST_CR0) || is_dirty(h, FIELD_GUEST_CR4) ||
+	    is_dirty(h, FIELD_CR0_MASK) || is_dirty(h, FIELD_CR4_MASK) ||
+	    is_dirty(h, FIELD_CR0_SHADOW) || is_dirty(h, FIELD_CR4_SHADOW) ||
+	    h->cr0_kept02 != kept) {
 		regs_update_masks(vcpu);
-		n->cur->cr0_kept02 = kept;
-		n->cur->cr0_owned02 = vcpu->cr0_owned;
-		n->cur->cr4_owned02 = vcpu->cr4_owned;
+		h->cr0_kept02 = kept;
+		h->cr0_owned02 = vcpu->cr0_owned;
+		h->cr4_owned02 = vcpu->cr4_owned;
 	}
-	vcpu->cr0_owned = n->cur->cr0_owned02;
-	vcpu->cr4_owned = n->cur->cr4_owned02;
+	vcpu->cr0_owned = h->cr0_owned02;
+	vcpu->cr4_owned = h->cr4_owned02;
 }
 
 /* Bit 10 is 1, bits 12 and 15:14 are 0 after an entry, whatever the field says. */
@@ -277,28 +277,26 @@ static void write_tsc(struct vcpu *vcpu)
 	clock_write_vmcs(vcpu);
 }
 
+static __always_inline void write_dirty(struct nested *n, unsigned int index)
+{
+	if (is_dirty(n->cur, index))
+		copy_to_vmcs02(n, index);
+}
+
 /*
  * Hot fields are saved at each exit, so here only those are written that L1 has
  * changed.
  */
 static void write_hot(struct nested *n)
 {
-	static const u8 hot[] = {
-		FIELD_GUEST_RIP,
-		FIELD_GUEST_RSP,
-		FIELD_GUEST_RFLAGS,
-		FIELD_GUEST_CR3,
-		FIELD_GUEST_INTERRUPTIBILITY,
-		FIELD_GUEST_PENDING_DBG,
-	};
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(hot); i++)
-		if (vmcs02_dirty(n, hot[i]))
-			copy_to_vmcs02(n, hot[i]);
-	if (vmcs02_dirty(n, FIELD_GUEST_INTR_STATUS) &&
-	    vmcs12_has(&n->fields, FIELD_GUEST_INTR_STATUS))
-		copy_to_vmcs02(n, FIELD_GUEST_INTR_STATUS);
+	write_dirty(n, FIELD_GUEST_RIP);
+	write_dirty(n, FIELD_GUEST_RSP);
+	write_dirty(n, FIELD_GUEST_RFLAGS);
+	write_dirty(n, FIELD_GUEST_CR3);
+	write_dirty(n, FIELD_GUEST_INTERRUPTIBILITY);
+	write_dirty(n, FIELD_GUEST_PENDING_DBG);
+	if (vmcs12_has(&n->fields, FIELD_GUEST_INTR_STATUS))
+		write_dirty(n, FIELD_GUEST_INTR_STATUS);
 }
 
 /*
@@ -328,11 +326,12 @@ void vmcs02_write_state(struct vcpu *vcpu)
 void vmcs02_note_written(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
+	struct l1_vmcs *h = n->cur;
 
-	n->cur->efer02 = vcpu->efer;
-	n->cur->pat02 = vcpu->msrs.pat;
+	h->efer02 = vcpu->efer;
+	h->pat02 = vcpu->msrs.pat;
 	note_debug(n);
-	n->cur->cr0_kept02 = vcpu->cr0 & CR0_KEPT;
+	h->cr0_kept02 = vcpu->cr0 & CR0_KEPT;
 }
 
 /*

@@ -74,7 +74,7 @@ static struct vmx_outcome outcome_of_gva(struct vcpu *vcpu, int r, const struct 
 	case -EFAULT: fault_inject(vcpu, fault); return LEFT;
 	case -EAGAIN: /* L1 executes it once more */
 	case -EINTR: return LEFT;
-	default: return vmx_outcome_of(VMX_LEFT, r);
+	default: return vmx_outcome_of(VMX_LEFT, r); /* EXIT_LATER, too */
 	}
 }
 
@@ -105,13 +105,18 @@ static void report_failure(struct vcpu *vcpu, const struct vmx_outcome *o)
 static int vmx_finish(struct vcpu *vcpu, struct vmx_outcome o)
 {
 	struct nested *n = vcpu->nested;
+	unsigned long flags;
 
-	vcpu->stats.vmx_insns++;
-	if (o.kind == VMX_LEFT)
+	if (o.kind == VMX_LEFT) {
+		vcpu->stats.vmx_insns += o.value != EXIT_LATER;
 		return o.value;
+	}
+	vcpu->stats.vmx_insns++;
 	if (unlikely(o.kind != VMX_SUCCEED))
 		report_failure(vcpu, &o);
-	vcpu_set_rflags(vcpu, (vcpu_rflags(vcpu) & ~FLAGS_ARITH) | flags_of(n, o));
+	flags = (vcpu_rflags(vcpu) & ~FLAGS_ARITH) | flags_of(n, o);
+	if (flags != vcpu_rflags(vcpu)) /* a VMWRITE less */
+		vcpu_set_rflags(vcpu, flags);
 	if (o.kind == VMX_FAIL && n->vmcs12_ptr != NO_GPA)
 		n->v->insn_error = o.value;
 	shadow_resume(vcpu);
@@ -120,20 +125,16 @@ static int vmx_finish(struct vcpu *vcpu, struct vmx_outcome o)
 
 /* --- checks and operands that all have in common ------------------------ */
 
-/* VMX instructions raise #UD in real-address, virtual-8086 and compatibility mode. */
-static bool vmx_mode(struct vcpu *vcpu)
-{
-	if (vcpu_long_mode(vcpu))
-		return vmread(VMCS_GUEST_CS_AR) & AR_L;
-	return (vcpu_cr0(vcpu) & CR0_PE) && !(vcpu_rflags(vcpu) & X86_EFLAGS_VM);
-}
-
-/* Raises #UD or #GP as every VMX instruction but VMXON does. Return: may the instruction go on? */
+/*
+ * Raises #UD and #GP, as every VMX instruction but VMXON does. In real-address, virtual-8086 and
+ * compatibility mode the processor itself raises #UD instead of the exit, but for VMCALL: so in
+ * long mode the code is one of 64 bits. Return: true: it may go on.
+ */
 static bool vmx_permitted(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
-	if (!n || !vcpu->cpuid.vmx || !n->vmxon || !vmx_mode(vcpu)) {
+	if (!n || !vcpu->cpuid.vmx || !n->vmxon) {
 		inject_ud(vcpu);
 		return false;
 	}
@@ -173,12 +174,12 @@ static u64 reg_read(struct vcpu *vcpu, enum gpr r)
 {
 	u64 value = vcpu_gpr(vcpu, r);
 
-	return vcpu_64bit(vcpu) ? value : (u32)value;
+	return vcpu_long_mode(vcpu) ? value : (u32)value;
 }
 
 static void reg_write(struct vcpu *vcpu, enum gpr r, u64 value)
 {
-	vcpu_set_gpr(vcpu, r, vcpu_64bit(vcpu) ? value : (u32)value);
+	vcpu_set_gpr(vcpu, r, vcpu_long_mode(vcpu) ? value : (u32)value);
 }
 
 /* --- VMXON, VMXOFF ------------------------------------------------------ */
@@ -198,7 +199,7 @@ static bool vmxon_permitted(struct vcpu *vcpu)
 	struct nested *n = vcpu->nested;
 	u64 want = FEATCTL_LOCKED | FEATCTL_VMX;
 
-	if (!n || !vcpu->cpuid.vmx || !(vcpu_cr4(vcpu) & CR4_VMXE) || !vmx_mode(vcpu)) {
+	if (!n || !vcpu->cpuid.vmx || !(vcpu_cr4(vcpu) & CR4_VMXE)) {
 		inject_ud(vcpu);
 		return false;
 	}
@@ -315,17 +316,13 @@ static struct vmx_outcome do_vmptrld(struct vcpu *vcpu, u64 pa)
 static int with_pointer(struct vcpu *vcpu, struct vmx_outcome (*act)(struct vcpu *vcpu, u64 pa))
 {
 	struct x86_fault fault;
-	struct vmx_outcome o;
 	u64 pa;
 	int r;
 
 	if (!vmx_permitted(vcpu))
 		return 1;
 	r = read_operand(vcpu, &pa, sizeof(pa), &fault);
-	if (r == EXIT_LATER)
-		return r;
-	o = r ? outcome_of_gva(vcpu, r, &fault) : act(vcpu, pa);
-	return o.kind == VMX_LEFT && o.value == EXIT_LATER ? EXIT_LATER : vmx_finish(vcpu, o);
+	return vmx_finish(vcpu, r ? outcome_of_gva(vcpu, r, &fault) : act(vcpu, pa));
 }
 
 int vmx_vmclear(struct vcpu *vcpu)
@@ -346,8 +343,6 @@ int vmx_vmptrst(struct vcpu *vcpu)
 	if (!vmx_permitted(vcpu))
 		return 1;
 	r = write_operand(vcpu, &vcpu->nested->vmcs12_ptr, 8, &fault);
-	if (r == EXIT_LATER)
-		return r;
 	return vmx_finish(vcpu, r ? outcome_of_gva(vcpu, r, &fault) : SUCCEED);
 }
 
@@ -368,7 +363,7 @@ static int data_write(struct vcpu *vcpu, u32 info, u64 value, struct x86_fault *
 		reg_write(vcpu, INSN_REG1(info), value);
 		return 0;
 	}
-	return write_operand(vcpu, &value, vcpu_64bit(vcpu) ? 8 : 4, fault);
+	return write_operand(vcpu, &value, vcpu_long_mode(vcpu) ? 8 : 4, fault);
 }
 
 static int data_read(struct vcpu *vcpu, u32 info, u64 *value, struct x86_fault *fault)
@@ -378,7 +373,7 @@ static int data_read(struct vcpu *vcpu, u32 info, u64 *value, struct x86_fault *
 		*value = reg_read(vcpu, INSN_REG1(info));
 		return 0;
 	}
-	return read_operand(vcpu, value, vcpu_64bit(vcpu) ? 8 : 4, fault);
+	return read_operand(vcpu, value, vcpu_long_mode(vcpu) ? 8 : 4, fault);
 }
 
 /* The VMCS that VMREAD and VMWRITE act on; for L2 the one that vmcs12 links. NO_GPA: none. */
@@ -427,11 +422,11 @@ static int vmread_permitted(struct vcpu *vcpu)
 	if (failed)
 		return vmx_finish(vcpu, vmx_broken(failed, &c));
 	make_readable(vcpu, f);
-	if (!vcpu->in_l2 && f->shadow == SHADOW_WIDE)
-		vcpu->nested->wide_reads++;
 	r = data_write(vcpu, info, vmcs12_get(vmx_accessed(vcpu), f, vmcs_enc_high(c.enc)), &fault);
 	if (r)
 		return vmx_finish(vcpu, outcome_of_gva(vcpu, r, &fault));
+	if (!vcpu->in_l2 && f->shadow == SHADOW_WIDE)
+		vcpu->nested->wide_reads++;
 	vmx_note_access(vcpu, f, false);
 	return vmx_finish(vcpu, SUCCEED);
 }
@@ -610,10 +605,21 @@ int vmx_vmfunc(struct vcpu *vcpu)
 	return 1;
 }
 
+/* VMCALL exits in any mode, and there is none in virtual-8086 and compatibility mode. */
+static bool mode_has_vmcall(struct vcpu *vcpu)
+{
+	return vcpu_long_mode(vcpu) ? vmread(VMCS_GUEST_CS_AR) & AR_L
+				    : !(vcpu_rflags(vcpu) & X86_EFLAGS_VM);
+}
+
 int vmx_vmcall(struct vcpu *vcpu)
 {
 	struct insn_ctx c;
 
+	if (!mode_has_vmcall(vcpu)) {
+		inject_ud(vcpu);
+		return 1;
+	}
 	if (!vmx_permitted(vcpu))
 		return 1;
 	c = insn_ctx(vcpu);

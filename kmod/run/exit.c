@@ -13,7 +13,6 @@
 #include <asm/apicdef.h>
 #include <asm/msr-index.h>
 #include <vmx/exits.h>
-#include <vmx/info.h>
 
 #include "cpu/vcpu.h"
 #include "emulate/device.h"
@@ -114,9 +113,8 @@ bool exit_is_short(struct vcpu *vcpu)
 	case EXIT_WRMSR: return wrmsr_is_short(vcpu->gpr[GPR_RCX]);
 	case EXIT_VMREAD:
 	case EXIT_VMWRITE:
-		return (vmread(VMCS_EXIT_INSN_INFO) & INSN_IS_REG) && nested_is_here(vcpu);
 	case EXIT_VMLAUNCH:
 	case EXIT_VMRESUME: return nested_is_here(vcpu);
-	default: return exit_may_be_short(vcpu->exit_reason);
+	default: return true; /* exit_may_be_short() says so */
 	}
 }

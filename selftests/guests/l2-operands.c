@@ -424,6 +424,63 @@ static void remapped(void)
 	}
 }
 
+/* So it is for data, of a field that exits, and of one that a shadow VMCS of L0's may have. */
+static void data_remapped(void)
+{
+	u64 *here = page_alloc(), *there = page_alloc();
+	u64 *entry = page_entry((u64)here), to_here = *entry;
+	u64 to_there = (to_here & 0xfff) | (u64)there;
+
+	l1_new_vmcs(l1_vmxon());
+	for (u32 i = 0; i < 8; i++) {
+		u64 field = data_fields[i % 2];
+
+		*here = 0x1000 + i;
+		*there = 0x2000 + i;
+		EXPECT_OUTCOME(VMX_INSN("vmwrite (%2), %3", "r"(here), "r"(field)), VM_OK);
+		GUEST_EXPECT(l1_vmread(field), 0x1000 + i);
+		*entry = to_there;
+		invlpg((u64)here);
+		EXPECT_OUTCOME(VMX_INSN("vmread %3, (%2)", "r"(here), "r"(field)), VM_OK);
+		GUEST_EXPECT(*there, 0x1000 + i);
+		*there = 0x3000 + i;
+		EXPECT_OUTCOME(VMX_INSN("vmwrite (%2), %3", "r"(here), "r"(field)), VM_OK);
+		GUEST_EXPECT(l1_vmread(field), 0x3000 + i);
+		*entry = to_here;
+		write_cr3(read_cr3());
+		EXPECT_OUTCOME(VMX_INSN("vmread %3, (%2)", "r"(here), "r"(field)), VM_OK);
+		GUEST_EXPECT(*here, 0x3000 + i);
+		GUEST_EXPECT(*there, 0x3000 + i);
+	}
+}
+
+/* An operand that was written to is guarded as soon as its page is, and CR0.WP decides each time. */
+static void guarded_later(void)
+{
+	struct l1_vmx *vmx = l1_vmxon();
+	u64 *page = page_alloc(), *entry = page_entry((u64)page), writable = *entry;
+
+	l1_new_vmcs(vmx);
+	for (int i = 0; i < 3; i++) {
+		write_cr0(read_cr0() & ~CR0_WP);
+		for (int round = 0; round < 3; round++)
+			EXPECT_OUTCOME(vmptrst(page), VM_OK);
+		write_cr0(read_cr0() | CR0_WP);
+		EXPECT_OUTCOME(vmptrst(page), VM_OK);
+		*entry = writable & ~2ULL;
+		invlpg((u64)page);
+		EXPECT_PF(vmptrst(page), 3, (u64)page);
+		write_cr0(read_cr0() & ~CR0_WP);
+		for (int round = 0; round < 3; round++)
+			EXPECT_OUTCOME(vmptrst(page), VM_OK);
+		write_cr0(read_cr0() | CR0_WP);
+		EXPECT_PF(vmptrst(page), 3, (u64)page);
+		*entry = writable;
+		invlpg((u64)page);
+	}
+	GUEST_EXPECT(*(volatile u64 *)page, (u64)vmx->vmcs);
+}
+
 CLAIMS = { { each_form, "VMPTRST through each form of a memory operand" },
 	   { straddles, "an operand's second page faults, and nothing is written" },
 	   { inv_straddles, "so does the second page of INVEPT's and INVVPID's descriptor" },
@@ -441,4 +498,6 @@ CLAIMS = { { each_form, "VMPTRST through each form of a memory operand" },
 	   { high_halves, "upper halves of 64-bit fields, and none of others" },
 	   { read_only_fields, "each read-only field: 13" },
 	   { remapped, "an operand is where the page table says now" },
+	   { data_remapped, "so do data of VMREAD and VMWRITE" },
+	   { guarded_later, "an operand's page that becomes read-only is, as CR0.WP says" },
 	   END_OF_CLAIMS };

@@ -344,13 +344,19 @@ static void test_lost_races(void **state)
 
 static void expect_page(u64 linear, struct access access, bool user, bool writable, bool nx)
 {
+	struct mem_trail trail = {};
 	struct page_found found;
 	struct x86_fault fault;
 
+	access.trail = &trail;
 	assert_int_equal(pagewalk(&w, linear, &access, &found, &fault), 0);
 	assert_int_equal(found.user, user);
 	assert_int_equal(found.writable, writable);
 	assert_int_equal(found.nx, nx);
+	if (!trail.count) /* without paging there is none */
+		return;
+	assert_int_equal(trail.user, user);
+	assert_int_equal(trail.writable, writable);
 }
 
 /* What the exit qualification of an EPT violation tells of the page. */
