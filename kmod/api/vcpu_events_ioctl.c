@@ -33,8 +33,11 @@ static void get_exception(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 			debug_deliver_payload(vcpu, in->exception.payload);
 		in->exception.has_payload = false;
 	}
-	/* INT3 and INTO need a length, which cannot be saved here: they are executed again instead. */
-	if (vector != VEC_BP && vector != VEC_OF) {
+	/*
+	 * INT1, INT3 and INTO need a length, which cannot be saved here. Of L2 the nested state has
+	 * them; L1 executes them again instead.
+	 */
+	if (!intr_type_software(in->exception.type)) {
 		e->exception.injected = in->exception.injected;
 		e->exception.pending = in->exception.pending;
 		if (!vcpu->vm->exception_payload)
@@ -187,7 +190,7 @@ static void set_injected(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 {
 	inject_set_irq_vector(vcpu, e->interrupt.injected ? e->interrupt.nr : -1, e->interrupt.soft,
 			      nested_state_has_irq(vcpu));
-	if (nested_event_waits(vcpu))
+	if (nested_event_waits(vcpu) || intr_type_software(nested_state_event(vcpu)))
 		return;
 	set_exception(vcpu, e);
 	vcpu->inject.nmi.injected = e->nmi.injected;

@@ -346,12 +346,26 @@ bool nested_event_waits(const struct vcpu *vcpu)
 	       (vcpu->nested->v->entry_intr_info & INTR_VALID);
 }
 
-bool nested_state_has_irq(const struct vcpu *vcpu)
+u32 nested_state_event(const struct vcpu *vcpu)
 {
 	const struct vcpu_inject *in = &vcpu->inject;
 
-	return vcpu->in_l2 && in->irq.injected &&
-	       (nested_event_waits(vcpu) || (!vcpu->lapic && !in->irq.soft));
+	if (!vcpu->in_l2)
+		return 0;
+	if (nested_event_waits(vcpu))
+		return vcpu->nested->v->entry_intr_info;
+	if (in->irq.injected && in->irq.soft)
+		return INTR_VALID | INTR_TYPE_SOFT_INT | in->irq.vector;
+	if (in->irq.injected && !vcpu->lapic)
+		return INTR_VALID | INTR_TYPE_EXT | in->irq.vector;
+	if (in->exception.injected && intr_type_software(in->exception.type))
+		return INTR_VALID | in->exception.type | in->exception.vector;
+	return 0;
+}
+
+bool nested_state_has_irq(const struct vcpu *vcpu)
+{
+	return vcpu->inject.irq.injected && nested_state_event(vcpu);
 }
 
 u32 nested_get_mp_state(struct vcpu *vcpu)

@@ -69,10 +69,14 @@ bool nested_holds_init(const struct vcpu *vcpu);
 /* Is L1's entry done, and the event that it injects still to be delivered to L2? */
 bool nested_event_waits(const struct vcpu *vcpu);
 /*
- * Is the interrupt in delivery to L2 part of the nested state, as an event of
- * L1's entry? Without a LAPIC it always is: there a vector among the vCPU's
- * events is what KVM_INTERRUPT queued, which may be for L1.
+ * The event in delivery to L2 that the nested state has, as one of L1's entry, in the format of
+ * VM-entry interruption information; 0: none. It is one that waits for L1's entry, or a software
+ * interrupt or exception, for which the vCPU's events have no length. Without a LAPIC an external
+ * interrupt is another: there a vector among the vCPU's events is what KVM_INTERRUPT queued, which
+ * may be for L1.
  */
+u32 nested_state_event(const struct vcpu *vcpu);
+/* Is that an interrupt? */
 bool nested_state_has_irq(const struct vcpu *vcpu);
 
 /*

@@ -51,7 +51,7 @@ static void state_fill_header(struct vcpu *vcpu, struct kvm_nested_state *s)
 	if (!vcpu->in_l2)
 		return;
 	s->flags |= KVM_STATE_NESTED_GUEST_MODE;
-	if (n->entering || nested_state_has_irq(vcpu))
+	if (n->entering || nested_state_event(vcpu))
 		s->flags |= KVM_STATE_NESTED_RUN_PENDING;
 	if (n->mtf_pending)
 		s->flags |= KVM_STATE_NESTED_MTF_PENDING;
@@ -61,17 +61,21 @@ static void state_fill_header(struct vcpu *vcpu, struct kvm_nested_state *s)
 	}
 }
 
-/* An interrupt that an exit interrupted in delivery to L2 is saved as one that L1 injects. */
+/* An event that an exit interrupted in delivery to L2 is saved as one that L1 injects. */
 static int copy_vmcs12(struct vcpu *vcpu, void __user *to)
 {
 	struct vmcs12 *v = vcpu->nested->v;
-	u32 info = v->entry_intr_info;
+	u32 info = v->entry_intr_info, length = v->entry_insn_len;
+	u32 event = nested_event_waits(vcpu) ? 0 : nested_state_event(vcpu);
 	int r;
 
-	if (nested_state_has_irq(vcpu) && !nested_event_waits(vcpu))
-		v->entry_intr_info = INTR_VALID | INTR_TYPE_EXT | vcpu->inject.irq.vector;
+	if (event)
+		v->entry_intr_info = event;
+	if (intr_type_software(event))
+		v->entry_insn_len = vcpu->inject.insn_len;
 	r = copy_to_user(to, v, VMCS12_BYTES) ? -EFAULT : 0;
 	v->entry_intr_info = info;
+	v->entry_insn_len = length;
 	return r;
 }
 
