@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# An L1 with a running L2 is saved on abyme, goes on on KVM, and comes back. The processor
-# that L1 sees is what both can offer: abyme doctor --migrate-from names the rest.
+# An L1 with a running L2, and one with two CPUs and two L2s, is saved on abyme, goes on on KVM,
+# and comes back. The processor that L1 sees is what both can offer: abyme doctor --migrate-from
+# names the rest.
 # shellcheck source=selftests/clients/client.inc
 . "$(dirname "$0")/client.inc"
 # shellcheck source=selftests/clients/moves.inc
 . "$(dirname "$0")/moves.inc"
 kernel=small
-l2s=busy
 
 # on abyme|kvm: it has VT-x, and QEMU uses it.
 on()
@@ -29,7 +29,7 @@ over()
 	if [ "$DEVICE" = /dev/kvm ]; then on abyme; else on kvm; fi
 	restore "$2"
 	goes_on "$2"
-	must "$2" "L2 counts on, on ${DEVICE#/dev/}" $?
+	must "$2" "all count on, on ${DEVICE#/dev/}: $l2s" $?
 }
 
 on kvm
@@ -37,10 +37,23 @@ abyme doctor --device /dev/kvm --migration-facts >"$work/kvm.facts"
 on abyme
 abyme doctor --migration-facts >"$work/abyme.facts"
 abyme doctor --migrate-from "$work/kvm.facts" | sed 's/^/# /'
-options="-M q35 -m 256 -cpu Haswell-noTSX,+vmx,-vmx-mtf,-vmx-exit-load-perf-global-ctrl,-vmx-entry-load-perf-global-ctrl,-kvm-asyncpf,-kvm-asyncpf-int"
-linux a $options
-up a && l2 a
-must a "an L1 on abyme runs an L2" $?
-over a b
-over b c
+common="-M q35 -m 256 -cpu Haswell-noTSX,+vmx,-vmx-mtf,-vmx-exit-load-perf-global-ctrl,-vmx-entry-load-perf-global-ctrl,-kvm-asyncpf,-kvm-asyncpf-int"
+
+# there_and_back CPUS L2S FIRST SECOND THIRD: of an L1 with so many CPUs, by three processes.
+there_and_back()
+{
+	l2s=$2
+	options="$common -smp $1"
+	# shellcheck disable=SC2086 # options
+	linux "$3" $options
+	up "$3" && l2 "$3"
+	must "$3" "an L1 with $1 CPU(s) on abyme runs L2s: $2" $?
+	over "$3" "$4"
+	over "$4" "$5"
+	finish "$5"
+	rm "$work/state"
+}
+
+there_and_back 1 busy a b c
+there_and_back 2 "busy idle" d e f
 end_claims
