@@ -26,8 +26,10 @@ suite_apt=()
 # newest PACKAGE: the version that apt would install, empty when unknown.
 newest()
 {
+	# A name that there is not, apt takes for a pattern: linux-source-6.1 is in linux-source-6.12.
 	apt-cache "${suite_apt[@]}" policy "$1" 2>/dev/null |
-		awk '$1 == "Candidate:" && $2 != "(none)" { print $2 }'
+		awk -v name="$1:" '/^[^ ]/ { this = $0 == name }
+			this && $1 == "Candidate:" && $2 != "(none)" { print $2 }'
 }
 
 # unpack PACKAGE DIR: fetch a package and unpack it there, installing nothing.
