@@ -25,9 +25,4 @@ echo "# of QEMU's memory $full MiB were there, then $now MiB"
 l2_counts m 3
 claim "free page reporting: $counting" $?
 breathes m 448 384
-monitor m "object_add memory-backend-ram,id=module,size=128M" >/dev/null
-monitor m "device_add pc-dimm,id=dimm,memdev=module" >/dev/null
-resized m "pc-dimm plugged" -gt $((start + 100))
-monitor m "device_del dimm" >/dev/null
-resized m "pc-dimm unplugged" -lt $((start + 20))
 end_claims

@@ -18,7 +18,7 @@ both()
 }
 
 qemu-img create -q -f qcow2 "$work/disk" 512M
-options="-M q35 -cpu host -smp 2 -m 384M,maxmem=1G
+options="-M q35 -cpu host -smp 2 -m 384M,slots=2,maxmem=1G
 	-drive file=$work/disk,if=none,id=disk,format=qcow2 -device virtio-blk-pci,drive=disk
 	-device virtio-balloon-pci,id=balloon -object memory-backend-ram,id=hot,size=256M
 	-device virtio-mem-pci,id=vmem,memdev=hot,requested-size=0"
