@@ -52,6 +52,18 @@ debian_mirror()
 		awk '$2 == "Debian" && $3 !~ /-/ { print $1; exit }'
 }
 
+# inside ROOT COMMAND...: in the system whose files are in ROOT, with processes and mounts of its
+# own. As root.
+inside()
+{
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare --mount --pid --fork --kill-child sh -c '
+		mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" &&
+		mount -t tmpfs tmpfs "$0/tmp" && exec chroot "$0" "$@"' "$1" \
+		env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+		DEBIAN_FRONTEND=noninteractive "${@:2}"
+}
+
 # use_suite SUITE: from here on apt is as on a machine of SUITE with nothing installed, with a
 # state of its own in the cache; the machine's own sources and packages stay as they are. Its
 # lists are fetched once a day. The lock of SUITE is held till this shell ends.

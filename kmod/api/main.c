@@ -70,6 +70,9 @@ static int __init abyme_init(void)
 	clock_setup();
 	vmxop_setup();
 	device.name = devname;
+	/* So that a node that was made for KVM by hand, in a container's /dev say, is ours. */
+	if (!strcmp(devname, "kvm"))
+		device.minor = KVM_MINOR;
 	r = misc_register(&device);
 	if (r) {
 		pr_err("/dev/%s can't be made: error %d. Is the name taken? Choose another with devname=.\n",

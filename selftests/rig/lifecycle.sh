@@ -37,6 +37,18 @@ done
 ! loaded && [ ! -e /dev/abyme ]
 claim "50 times loaded and unloaded, and the device node with it" $?
 
+# --- as /dev/kvm
+[ -e /dev/kvm ] || mknod /dev/kvm c 10 232
+modprobe abyme devname=kvm 2>"$said" && ABYME_DEV=/dev/kvm guest "$guests/l1-cpuid.elf"
+claim "devname=kvm serves a node that was made for KVM by hand" $?
+rmmod abyme
+rm -f /dev/kvm
+if load_idle_kvm 2>/dev/null; then
+	! modprobe abyme devname=kvm 2>"$said" && dmesg | tail -n 1 | grep -q "/dev/kvm can't be made"
+	claim "devname=kvm is refused while kvm_intel has that name, and the kernel log says so" $?
+	rmmod kvm_intel kvm 2>/dev/null
+fi
+
 # --- the kernel's one callback for a crash is kvm_intel's while that is there
 if load_idle_kvm 2>/dev/null && rmmod kvm_intel; then
 	modprobe abyme

@@ -97,10 +97,7 @@ goes_on()
 prepare()
 {
 	in_guest $l1 "for i in virtio_pci virtio_blk virtio_net virtio_balloon virtio_rng" \
-		"virtio_console evdev button; do modprobe \$i; done; sleep 1" &&
-	in_guest $l1 "mkdir -p /etc/acpi/PWRF /var/log /var/run;" \
-		"printf '#!/bin/sh\npoweroff -f\n' >/etc/acpi/PWRF/00000080;" \
-		"chmod +x /etc/acpi/PWRF/00000080; acpid -l /tmp/acpid" &&
+		"virtio_console; do modprobe \$i; done; sleep 1" && heeds_button $l1 &&
 	in_guest $l1 "port=\$(grep -l guest_agent /sys/class/virtio-ports/*/name | cut -d/ -f5);" \
 		"ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up && /usr/sbin/qemu-ga -d -f /run/ga -t /run -l /tmp/ga -p /dev/\$port"
 }
