@@ -151,11 +151,15 @@ static void collect_in_guest(struct vm *vm, int req, struct cpumask *cpus)
 	vm_for_each_vcpu(vm, i, v) {
 		vcpu_request(v, req);
 		smp_mb__after_atomic(); /* the request before the mode: pairs with run.c's entry */
+		/*
+		 * The mode first: a vCPU that moves to another CPU in between has left the guest,
+		 * and is not EXITING there.
+		 */
+		if (cmpxchg(&v->mode, VCPU_IN_GUEST, VCPU_EXITING) == VCPU_OUTSIDE)
+			continue;
 		cpu = READ_ONCE(v->cpu);
-		if (cpu >= 0 && cpu != smp_processor_id() && READ_ONCE(v->mode) != VCPU_OUTSIDE) {
-			cmpxchg(&v->mode, VCPU_IN_GUEST, VCPU_EXITING);
+		if (cpu >= 0 && cpu != smp_processor_id())
 			cpumask_set_cpu(cpu, cpus);
-		}
 	}
 }
 

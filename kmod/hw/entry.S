@@ -3,10 +3,11 @@
  * VM entry and VM exit. Tour, stop 6.
  *
  * Register contract of vmx_enter(): RDI holds the address of the gpr array, ESI
- * VMX_ENTER_* bits, RDX the address of the copy of HOST_RSP. While the guest
- * runs all general-purpose registers but RSP are the guest's. After the exit
- * the stack is as it was at the entry, so its top holds the gpr array's
- * address.
+ * VMX_ENTER_* bits, RDX the address of the copy of HOST_RSP, RCX that of the
+ * values of IA32_SPEC_CTRL. While the guest runs all general-purpose registers
+ * but RSP are the guest's. After the exit the stack is as it was at the entry:
+ * its top holds the gpr array's address, with ESI and RCX below. From then on
+ * EBX has the answer.
  *
  * GPR(n) is by enum gpr, in the order in which instructions encode registers;
  * slot 4 would be RSP, which is in the VMCS.
@@ -26,6 +27,7 @@
 
 #define GPR(n) (8 * (n))
 #define VMCS_HOST_RSP 0x6c14
+#define MSR_SPEC_CTRL 0x48 /* IA32_SPEC_CTRL */
 
 /* The kernel's entry for an NMI that comes on the stack in use, without an IST. */
 #ifdef HAVE_NMI_NOIST
@@ -38,6 +40,13 @@
 #define X86_FEATURE_CLEAR_BHB_VMEXIT X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT
 #endif
 
+/* ALWAYS_FORGET_BRANCHES: for a test, as no emulated processor asks for it. */
+#ifdef ALWAYS_FORGET_BRANCHES
+#define FORGET_BRANCHES call forget_branches
+#else
+#define FORGET_BRANCHES ALTERNATIVE "", "call forget_branches", X86_FEATURE_CLEAR_BHB_VMEXIT
+#endif
+
 	.section .noinstr.text, "ax"
 
 SYM_FUNC_START(vmx_enter)
@@ -48,6 +57,8 @@ SYM_FUNC_START(vmx_enter)
 	push	%r13
 	push	%r12
 	push	%rbx
+	push	%rcx
+	push	%rsi
 	push	%rdi
 
 	cmp	(%rdx), %rsp
@@ -57,6 +68,14 @@ SYM_FUNC_START(vmx_enter)
 	vmwrite	%rsp, %rax
 .Lhost_rsp_done:
 	UNWIND_HINT_SAVE
+	/* The guest's IA32_SPEC_CTRL. No return and no indirect branch comes between it and the entry. */
+	test	$VMX_ENTER_SPEC_GUEST, %sil
+	jz	.Lspec_guest_done
+	mov	SPEC_GUEST(%rcx), %eax
+	mov	SPEC_GUEST + 4(%rcx), %edx
+	mov	$MSR_SPEC_CTRL, %ecx
+	wrmsr
+.Lspec_guest_done:
 	/*
 	 * ZF: no VERW; CF: VMRESUME. BT and MOV leave ZF alone, VERW and MOV leave CF. VERW comes
 	 * when nothing of the host is read or written any more but the guest's own registers.
@@ -113,12 +132,12 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	mov	%r14, GPR(14)(%rax)
 	mov	%r15, GPR(15)(%rax)
 	pop	GPR(0)(%rax)
-	xor	%eax, %eax /* the answer: there was a VM exit */
+	xor	%ebx, %ebx /* the answer: there was a VM exit */
 .Lout:
 	/* No guest value is left for speculation to use. */
+	xor	%eax, %eax
 	xor	%ecx, %ecx
 	xor	%edx, %edx
-	xor	%ebx, %ebx
 	xor	%ebp, %ebp
 	xor	%esi, %esi
 	xor	%edi, %edi
@@ -132,11 +151,27 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	xor	%r15d, %r15d
 	FILL_RETURN_BUFFER %rcx, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, \
 			   X86_FEATURE_RSB_VMEXIT_LITE
-#ifdef X86_FEATURE_CLEAR_BHB_VMEXIT
-	ALTERNATIVE "", "call forget_branches", X86_FEATURE_CLEAR_BHB_VMEXIT
-#endif
-
+	/*
+	 * The host's IA32_SPEC_CTRL comes before the first return whose call was before the guest,
+	 * as the guest may have left a prediction for it. LFENCE: whoever mispredicts the jump
+	 * does not get further without the write.
+	 */
 	pop	%rdi
+	pop	%rsi
+	pop	%rdi
+	test	$VMX_ENTER_SPEC_HOST, %sil
+	jz	.Lspec_host_done
+	mov	SPEC_HOST(%rdi), %eax
+	mov	SPEC_HOST + 4(%rdi), %edx
+	mov	$MSR_SPEC_CTRL, %ecx
+	wrmsr
+.Lspec_host_done:
+	ALTERNATIVE "", "lfence", X86_FEATURE_MSR_SPEC_CTRL
+#ifdef X86_FEATURE_CLEAR_BHB_VMEXIT
+	FORGET_BRANCHES
+#endif
+	mov	%ebx, %eax
+
 	pop	%rbx
 	pop	%r12
 	pop	%r13
@@ -146,7 +181,7 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	RET
 
 .Lfail:
-	mov	$1, %eax
+	mov	$1, %ebx
 	jmp	.Lout
 SYM_FUNC_END(vmx_enter)
 

@@ -7,10 +7,21 @@
 #define VMX_ENTER_RESUME_BIT 0 /* VMRESUME instead of VMLAUNCH */
 #define VMX_ENTER_VERW 2 /* VERW as the last instruction before: it clears the CPU's buffers */
 #define VMX_ENTER_RESUME (1 << VMX_ENTER_RESUME_BIT)
+#define VMX_ENTER_SPEC_GUEST 4 /* load the guest's IA32_SPEC_CTRL, last before the entry */
+#define VMX_ENTER_SPEC_HOST 8  /* load the host's, first after the exit */
+
+/* Offsets in struct spec_ctrl_pair. */
+#define SPEC_GUEST 0
+#define SPEC_HOST 8
 
 #ifndef __ASSEMBLER__
 #include <linux/linkage.h>
 #include <vmx/types.h>
+
+/* Values of IA32_SPEC_CTRL. */
+struct spec_ctrl_pair {
+	u64 guest, host;
+};
 
 /*
  * Enters the guest of the current VMCS and comes back at its VM exit.
@@ -18,10 +29,12 @@
  * @how: VMX_ENTER_*.
  * @host_rsp: what HOST_RSP holds; the field is written again only if the stack
  * differs.
+ * @spec: looked at as @how says.
  * Return: 0 after a VM exit; 1: VMfailInvalid or VMfailValid.
  * Context: interrupts off.
  */
-asmlinkage int vmx_enter(unsigned long *gpr, u32 how, unsigned long *host_rsp);
+asmlinkage int vmx_enter(unsigned long *gpr, u32 how, unsigned long *host_rsp,
+			 const struct spec_ctrl_pair *spec);
 
 /* Where VM exits lead: the value of HOST_RIP. */
 extern char vmx_exit_point[];

@@ -311,29 +311,34 @@ static void flush_l1d_by_reads(void)
 	asm volatile("lfence" : : : "memory");
 }
 
-/* Must IA32_SPEC_CTRL be switched, as the guest has it and with another value than the host? */
-static __always_inline bool spec_ctrl_differs(const u64 *spec_ctrl)
+/*
+ * Must IA32_SPEC_CTRL be switched, as the guest has it and with another value than the host? Legacy
+ * IBRS protects the host's branches only when it is written after the exit, whatever it was.
+ */
+static __always_inline u32 spec_ctrl_how(const u64 *spec_ctrl, struct spec_ctrl_pair *spec)
 {
-	return unlikely(spec_ctrl) && *spec_ctrl != spec_ctrl_current();
+	u32 how = cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS) ? VMX_ENTER_SPEC_HOST : 0;
+
+	if (likely(!spec_ctrl) && !how)
+		return 0;
+	spec->host = spec_ctrl_current();
+	spec->guest = spec_ctrl ? *spec_ctrl : spec->host;
+	if (spec->guest != spec->host)
+		how = VMX_ENTER_SPEC_GUEST | VMX_ENTER_SPEC_HOST;
+	return how;
 }
 
-/* The guest's IA32_SPEC_CTRL comes last: from there on the host runs with it. */
-u32 host_before_entry(const u64 *spec_ctrl)
+u32 host_before_entry(const u64 *spec_ctrl, struct spec_ctrl_pair *spec)
 {
 	if (flush_l1d)
 		native_wrmsrq(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 	else if (unlikely(l1d_filler))
 		flush_l1d_by_reads();
-	if (spec_ctrl_differs(spec_ctrl))
-		native_wrmsrq(MSR_IA32_SPEC_CTRL, *spec_ctrl);
-	return flush_buffers ? VMX_ENTER_VERW : 0;
+	return spec_ctrl_how(spec_ctrl, spec) | (flush_buffers ? VMX_ENTER_VERW : 0);
 }
 
-void host_after_exit(const struct host_saved *saved, const u64 *spec_ctrl)
+void host_after_exit(const struct host_saved *saved)
 {
-	/* Legacy IBRS protects the host's branches only when it is written after the exit. */
-	if (cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS) || spec_ctrl_differs(spec_ctrl))
-		native_wrmsrq(MSR_IA32_SPEC_CTRL, spec_ctrl_current());
 	/* The exit has cleared DEBUGCTL, by which the host's perf takes branch records. */
 	if (unlikely(saved->debugctl))
 		native_wrmsrq(MSR_IA32_DEBUGCTLMSR, saved->debugctl);

@@ -6,6 +6,8 @@
 #include <asm/desc_defs.h>
 #include <vmx/types.h>
 
+#include "hw/entry.h"
+
 struct vmcs;
 
 /* What the host had before the first entry, given back before it runs on. */
@@ -46,11 +48,11 @@ void host_loud(const struct host_saved *saved);
 
 /*
  * Mitigations around an entry. Interrupts off, RCU may not watch. @spec_ctrl: the guest's
- * IA32_SPEC_CTRL, which the processor gets from the first to the second; NULL: the guest has
- * none, and runs with the host's. Return of the first: VMX_ENTER_VERW or 0.
+ * IA32_SPEC_CTRL; NULL: the guest has none, and runs with the host's. @spec: gets what vmx_enter()
+ * needs. Return of the first: VMX_ENTER_VERW and VMX_ENTER_SPEC_*.
  */
-u32 host_before_entry(const u64 *spec_ctrl);
-void host_after_exit(const struct host_saved *saved, const u64 *spec_ctrl);
+u32 host_before_entry(const u64 *spec_ctrl, struct spec_ctrl_pair *spec);
+void host_after_exit(const struct host_saved *saved);
 
 /* IBPB, on this CPU alone. If the thread moves to another CPU it needs one there, too. */
 void host_forget_branches(void);

@@ -106,7 +106,10 @@ static void page_release(struct page *page, bool writable)
 	put_page(page);
 }
 
-/* Takes a reference to the page at .hva, and sleeps if it must. Return: 0 or -errno. */
+/*
+ * Takes a reference to the page at .hva, and sleeps if it must. Return: 0 or -errno; -EAGAIN: the
+ * guest touches the page again, unless a signal is pending.
+ */
 static int get_page_slow(struct mem_fault *fault, struct page **page)
 {
 	unsigned int flags = FOLL_HWPOISON | (fault->write ? FOLL_WRITE : 0);
@@ -116,7 +119,13 @@ static int get_page_slow(struct mem_fault *fault, struct page **page)
 		fault->writable = fault->write;
 		return 0;
 	}
-	if (n == -EHWPOISON || n == -EAGAIN)
+	if (n == -EHWPOISON) {
+		/* As for a program's own access: its handler can give the guest a machine check. */
+		send_sig_mceerr(BUS_MCEERR_AR, (void __user *)(fault->hva & PAGE_MASK), PAGE_SHIFT,
+				current);
+		return -EAGAIN;
+	}
+	if (n == -EAGAIN)
 		return n;
 	return fatal_signal_pending(current) ? -EINTR : -EFAULT;
 }

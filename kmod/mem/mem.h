@@ -192,7 +192,7 @@ struct mem_fault {
  * Context: under the srcu read lock; may sleep unless .prefill.
  * Return: 0; -ENOENT: there is no slot (MMIO); -EROFS: write to a read-only
  * slot; -EFAULT: no memory behind the slot, or none that has a struct page;
- * -EHWPOISON; -EAGAIN; -EINTR.
+ * -EAGAIN: a signal may be pending, else the guest touches the page again; -EINTR.
  */
 int mem_fault_in(struct vm *vm, struct mem_fault *fault);
 /*

@@ -74,6 +74,9 @@ static const exit_handler handlers[NR_EXITS] = {
 	[EXIT_XSETBV] = exit_xsetbv,
 	[EXIT_VMFUNC] = vmx_vmfunc,
 	[EXIT_ENCLS] = exit_ud,
+	/* TDX' instructions exit in any guest of a processor that has them. */
+	[EXIT_SEAMCALL] = exit_ud,
+	[EXIT_TDCALL] = exit_ud,
 };
 
 int exit_handle(struct vcpu *vcpu)
