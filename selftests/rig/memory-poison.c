@@ -68,11 +68,12 @@ int main(void)
 	madvise(area, 16 * PAGE, MADV_NOHUGEPAGE);
 	*(volatile u32 *)area = SECRET;
 	*(volatile u32 *)(area + PAGE) = SECRET;
+	sigaction(SIGBUS, &action, NULL); /* that call sends one, too */
 	if (madvise(area + PAGE, PAGE, MADV_HWPOISON)) {
 		tap_skip("the kernel poisons no memory", "a page whose memory went bad");
 		return tap_done();
 	}
-	sigaction(SIGBUS, &action, NULL);
+	signals = 0;
 	vm = vm_new(MIB);
 	vm_add_cpu(vm);
 	vm_set_cpuid(vm, 0, false);
