@@ -4,10 +4,10 @@
  *
  * Register contract of vmx_enter(): RDI holds the address of the gpr array, ESI
  * VMX_ENTER_* bits, RDX the address of the copy of HOST_RSP, RCX that of the
- * values of IA32_SPEC_CTRL. While the guest runs all general-purpose registers
- * but RSP are the guest's. After the exit the stack is as it was at the entry:
- * its top holds the gpr array's address, with ESI and RCX below. From then on
- * EBX has the answer.
+ * values of IA32_SPEC_CTRL, or 0. While the guest runs all general-purpose
+ * registers but RSP are the guest's. After the exit the stack is as it was at the
+ * entry: its top holds the gpr array's address, and RCX is below. From then on EAX
+ * has the answer.
  *
  * GPR(n) is by enum gpr, in the order in which instructions encode registers;
  * slot 4 would be RSP, which is in the VMCS.
@@ -58,7 +58,6 @@ SYM_FUNC_START(vmx_enter)
 	push	%r12
 	push	%rbx
 	push	%rcx
-	push	%rsi
 	push	%rdi
 
 	cmp	(%rdx), %rsp
@@ -69,10 +68,13 @@ SYM_FUNC_START(vmx_enter)
 .Lhost_rsp_done:
 	UNWIND_HINT_SAVE
 	/* The guest's IA32_SPEC_CTRL. No return and no indirect branch comes between it and the entry. */
-	test	$VMX_ENTER_SPEC_GUEST, %sil
+	test	%rcx, %rcx
 	jz	.Lspec_guest_done
-	mov	SPEC_GUEST(%rcx), %eax
-	mov	SPEC_GUEST + 4(%rcx), %edx
+	mov	SPEC_GUEST(%rcx), %rax
+	cmp	SPEC_HOST(%rcx), %rax
+	je	.Lspec_guest_done
+	mov	%rax, %rdx
+	shr	$32, %rdx
 	mov	$MSR_SPEC_CTRL, %ecx
 	wrmsr
 .Lspec_guest_done:
@@ -132,12 +134,12 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	mov	%r14, GPR(14)(%rax)
 	mov	%r15, GPR(15)(%rax)
 	pop	GPR(0)(%rax)
-	xor	%ebx, %ebx /* the answer: there was a VM exit */
+	xor	%eax, %eax /* the answer: there was a VM exit */
 .Lout:
 	/* No guest value is left for speculation to use. */
-	xor	%eax, %eax
 	xor	%ecx, %ecx
 	xor	%edx, %edx
+	xor	%ebx, %ebx
 	xor	%ebp, %ebp
 	xor	%esi, %esi
 	xor	%edi, %edi
@@ -157,20 +159,20 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	 * does not get further without the write.
 	 */
 	pop	%rdi
-	pop	%rsi
 	pop	%rdi
-	test	$VMX_ENTER_SPEC_HOST, %sil
+	test	%rdi, %rdi
 	jz	.Lspec_host_done
+	mov	%eax, %ebx
 	mov	SPEC_HOST(%rdi), %eax
 	mov	SPEC_HOST + 4(%rdi), %edx
 	mov	$MSR_SPEC_CTRL, %ecx
 	wrmsr
+	mov	%ebx, %eax
 .Lspec_host_done:
 	ALTERNATIVE "", "lfence", X86_FEATURE_MSR_SPEC_CTRL
 #ifdef X86_FEATURE_CLEAR_BHB_VMEXIT
 	FORGET_BRANCHES
 #endif
-	mov	%ebx, %eax
 
 	pop	%rbx
 	pop	%r12
@@ -181,7 +183,7 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	RET
 
 .Lfail:
-	mov	$1, %ebx
+	mov	$1, %eax
 	jmp	.Lout
 SYM_FUNC_END(vmx_enter)
 
@@ -197,7 +199,7 @@ data_selector:
  * kernel's indirect ones: five times five taken jumps in nested calls, as Intel's "Branch
  * History Injection" gives it for processors that cannot do it themselves. The returns stay
  * in the upper half of a cache line, where indirect target selection does not reach them.
- * Changes EAX, ECX.
+ * Changes ECX and EDX, not EAX, which has vmx_enter()'s answer.
  */
 	.balign 64
 SYM_FUNC_START_LOCAL(forget_branches)
@@ -216,12 +218,12 @@ SYM_FUNC_START_LOCAL(forget_branches)
 	.balign 64
 	.skip	32 - (.Llast - .Linner), 0xcc
 .Linner:
-	mov	$5, %eax
+	mov	$5, %edx
 .Lagain:
 	jmp	.Ltaken
 	nop
 .Ltaken:
-	sub	$1, %eax
+	sub	$1, %edx
 	jnz	.Lagain
 	sub	$1, %ecx
 	jnz	.Louter

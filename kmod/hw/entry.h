@@ -7,8 +7,6 @@
 #define VMX_ENTER_RESUME_BIT 0 /* VMRESUME instead of VMLAUNCH */
 #define VMX_ENTER_VERW 2 /* VERW as the last instruction before: it clears the CPU's buffers */
 #define VMX_ENTER_RESUME (1 << VMX_ENTER_RESUME_BIT)
-#define VMX_ENTER_SPEC_GUEST 4 /* load the guest's IA32_SPEC_CTRL, last before the entry */
-#define VMX_ENTER_SPEC_HOST 8  /* load the host's, first after the exit */
 
 /* Offsets in struct spec_ctrl_pair. */
 #define SPEC_GUEST 0
@@ -18,7 +16,10 @@
 #include <linux/linkage.h>
 #include <vmx/types.h>
 
-/* Values of IA32_SPEC_CTRL. */
+/*
+ * Values of IA32_SPEC_CTRL: the guest's is loaded last before the entry, if it is another, and the
+ * host's first after the exit.
+ */
 struct spec_ctrl_pair {
 	u64 guest, host;
 };
@@ -29,7 +30,7 @@ struct spec_ctrl_pair {
  * @how: VMX_ENTER_*.
  * @host_rsp: what HOST_RSP holds; the field is written again only if the stack
  * differs.
- * @spec: looked at as @how says.
+ * @spec: NULL: IA32_SPEC_CTRL stays as it is.
  * Return: 0 after a VM exit; 1: VMfailInvalid or VMfailValid.
  * Context: interrupts off.
  */

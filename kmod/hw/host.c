@@ -35,8 +35,8 @@
 #include "hw/vmcs.h"
 
 static bool flush_buffers; /* for MDS, RFDS and their like: VERW before each entry */
-static bool flush_l1d;	   /* for L1TF: a flush of the L1 data cache before each entry */
-static u8 *l1d_filler;	   /* for L1TF without that command: reading this fills the cache */
+static bool l1d_flush;	   /* for L1TF: a flush of the L1 data cache before each entry */
+static u8 *l1d_filler;	   /* where no command does that: reading this fills the cache */
 static bool has_pmu;	   /* counters, and entries and exits can switch all of them */
 static bool has_pebs;	   /* the processor writes records of the counters to memory */
 static bool has_ibpb;
@@ -94,8 +94,8 @@ int host_setup(void)
 #ifdef X86_FEATURE_CLEAR_CPU_BUF /* since 6.1.82 or so: what the kernel itself has decided */
 	flush_buffers |= boot_cpu_has(X86_FEATURE_CLEAR_CPU_BUF);
 #endif
-	flush_l1d = l1tf && boot_cpu_has(X86_FEATURE_FLUSH_L1D);
-	if (!l1tf || flush_l1d)
+	l1d_flush = l1tf;
+	if (!l1tf || boot_cpu_has(X86_FEATURE_FLUSH_L1D))
 		return 0;
 	l1d_filler = (u8 *)__get_free_pages(GFP_KERNEL | __GFP_ZERO, L1D_ORDER);
 	return l1d_filler ? 0 : -ENOMEM;
@@ -264,7 +264,7 @@ void host_note_vcpu(u64 number)
 
 bool host_flushes_l1d(void)
 {
-	return flush_l1d || l1d_filler;
+	return l1d_flush;
 }
 
 bool host_has_counters(void)
@@ -296,13 +296,17 @@ void host_loud(const struct host_saved *saved)
 }
 
 /*
- * Fills the L1 data cache by reads. A byte of each page is read first, so that all translations
- * are cached when the lines are read.
+ * By the command, or by reads that fill the cache: a byte of each page is read first, so that all
+ * translations are cached when the lines are read.
  */
-static void flush_l1d_by_reads(void)
+static noinline void flush_l1d(void)
 {
 	size_t at;
 
+	if (!l1d_filler) {
+		native_wrmsrq(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
+		return;
+	}
 	for (at = 0; at < L1D_SIZE; at += PAGE_SIZE)
 		READ_ONCE(l1d_filler[at]);
 	asm volatile("lfence" : : : "memory");
@@ -312,29 +316,27 @@ static void flush_l1d_by_reads(void)
 }
 
 /*
- * Must IA32_SPEC_CTRL be switched, as the guest has it and with another value than the host? Legacy
- * IBRS protects the host's branches only when it is written after the exit, whatever it was.
+ * IA32_SPEC_CTRL has to be switched where the guest has another value than the host. Legacy IBRS
+ * protects the host's branches only when it is written after the exit, whatever it was.
  */
-static __always_inline u32 spec_ctrl_how(const u64 *spec_ctrl, struct spec_ctrl_pair *spec)
+static noinline void switch_spec_ctrl(struct host_saved *saved, const u64 *spec_ctrl)
 {
-	u32 how = cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS) ? VMX_ENTER_SPEC_HOST : 0;
+	struct spec_ctrl_pair *spec = &saved->spec;
 
-	if (likely(!spec_ctrl) && !how)
-		return 0;
 	spec->host = spec_ctrl_current();
 	spec->guest = spec_ctrl ? *spec_ctrl : spec->host;
-	if (spec->guest != spec->host)
-		how = VMX_ENTER_SPEC_GUEST | VMX_ENTER_SPEC_HOST;
-	return how;
+	if (spec->guest != spec->host || cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS))
+		saved->switched = spec;
 }
 
-u32 host_before_entry(const u64 *spec_ctrl, struct spec_ctrl_pair *spec)
+u32 host_before_entry(struct host_saved *saved, const u64 *spec_ctrl)
 {
-	if (flush_l1d)
-		native_wrmsrq(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
-	else if (unlikely(l1d_filler))
-		flush_l1d_by_reads();
-	return spec_ctrl_how(spec_ctrl, spec) | (flush_buffers ? VMX_ENTER_VERW : 0);
+	if (unlikely(l1d_flush))
+		flush_l1d();
+	saved->switched = NULL;
+	if (unlikely(spec_ctrl) || cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS))
+		switch_spec_ctrl(saved, spec_ctrl);
+	return flush_buffers ? VMX_ENTER_VERW : 0;
 }
 
 void host_after_exit(const struct host_saved *saved)

@@ -15,9 +15,11 @@ struct host_saved {
 	u16 fs, gs, ds, es, ldt;
 	struct desc_ptr idt;
 	u64 fs_base; /* the thread's own */
-	/* The next two count only from an entry to its exit. */
+	/* The next four count only from an entry to its exit. */
 	u64 debugctl;
-	u64 pebs; /* IA32_PEBS_ENABLE */
+	u64 pebs;			       /* IA32_PEBS_ENABLE */
+	const struct spec_ctrl_pair *switched; /* &.spec or NULL */
+	struct spec_ctrl_pair spec;
 	bool valid;
 };
 
@@ -48,10 +50,10 @@ void host_loud(const struct host_saved *saved);
 
 /*
  * Mitigations around an entry. Interrupts off, RCU may not watch. @spec_ctrl: the guest's
- * IA32_SPEC_CTRL; NULL: the guest has none, and runs with the host's. @spec: gets what vmx_enter()
- * needs. Return of the first: VMX_ENTER_VERW and VMX_ENTER_SPEC_*.
+ * IA32_SPEC_CTRL; NULL: the guest has none, and runs with the host's. .switched of @saved is for
+ * vmx_enter(). Return of the first: VMX_ENTER_VERW or 0.
  */
-u32 host_before_entry(const u64 *spec_ctrl, struct spec_ctrl_pair *spec);
+u32 host_before_entry(struct host_saved *saved, const u64 *spec_ctrl);
 void host_after_exit(const struct host_saved *saved);
 
 /* IBPB, on this CPU alone. If the thread moves to another CPU it needs one there, too. */

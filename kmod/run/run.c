@@ -244,7 +244,6 @@ static __always_inline int run_cross(struct vcpu *vcpu)
 {
 	const u64 *spec_ctrl = vcpu->cpuid.spec_ctrl ? &vcpu->msrs.spec_ctrl : NULL;
 	struct vmcs *vmcs = vcpu->vmcs;
-	struct spec_ctrl_pair spec;
 	int failed;
 	u32 how;
 
@@ -252,8 +251,8 @@ static __always_inline int run_cross(struct vcpu *vcpu)
 	context_tracking_guest_enter();
 	if (unlikely(vcpu->cr2 != native_read_cr2()))
 		native_write_cr2(vcpu->cr2);
-	how = host_before_entry(spec_ctrl, &spec) | (vmcs->launched ? VMX_ENTER_RESUME : 0);
-	failed = vmx_enter(vcpu->gpr, how, &vmcs->host.rsp, &spec);
+	how = host_before_entry(&vcpu->host, spec_ctrl) | (vmcs->launched ? VMX_ENTER_RESUME : 0);
+	failed = vmx_enter(vcpu->gpr, how, &vmcs->host.rsp, vcpu->host.switched);
 	host_after_exit(&vcpu->host);
 	vcpu->cr2 = native_read_cr2();
 	context_tracking_guest_exit();
