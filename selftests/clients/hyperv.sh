@@ -67,7 +67,8 @@ later=$(uptime_of m)
 loadvm m one "loadvm"
 second=$(uptime_of m)
 echo "L1's clock: $first when saved, $later later, now $second (in 10 ms)" >"$said"
-[ "$second" -ge $((first - 50)) ] && [ "$second" -lt "$later" ]
+# A TSC goes on while QEMU saves, so the first number may be a second or so later than what was saved.
+[ "$second" -ge $((first - 200)) ] && [ "$second" -lt "$later" ]
 claim "the clock is back where it was" $?
 sed 's/^/# /' "$said"
 l2_counts m 5 && runs m
