@@ -143,13 +143,17 @@ install: module launcher
 	@$(if $(DESTDIR),,[ $(RELEASE) = "$$(uname -r)" ] || \
 		echo "note: the module is for $(RELEASE), the running kernel is $$(uname -r)")
 
+# For whatever kernels it was installed: the running one may be newer, and without headers.
+installed := $(wildcard $(DESTDIR)/lib/modules/*/updates/abyme.ko)
+installed_for := $(installed:$(DESTDIR)/lib/modules/%/updates/abyme.ko=%)
+
 uninstall:
 	rm -f $(addprefix $(bindir)/,$(tools)) $(tools:%=$(man1dir)/%.1)
 	rm -f $(bindir)/abyme $(man1dir)/abyme.1 $(man4dir)/abyme.4 $(includedir)/abyme.h \
 		$(docdir)/checks.md $(completiondir)/abyme $(udevdir)/60-abyme.rules \
-		$(moduledir)/abyme.ko
+		$(installed)
 	[ ! -d $(docdir) ] || rmdir --ignore-fail-on-non-empty $(docdir)
-	$(if $(DESTDIR),,depmod $(RELEASE))
+	$(if $(DESTDIR),,for release in $(installed_for); do depmod $$release || exit; done)
 
 clean:
 	rm -rf $(B)

@@ -22,7 +22,8 @@
 #include "term.h"
 
 #define PART_OF_LINE_NS 10000000
-#define KEY_ESCAPE 0x01 /* Ctrl-a */
+#define BACKGROUND_NS 250000000 /* how often we look whether the terminal has become ours */
+#define KEY_ESCAPE 0x01		/* Ctrl-a */
 
 static const char help_text[] = "\r\nabyme: Ctrl-a x quits, Ctrl-a h shows this, "
 				"Ctrl-a Ctrl-a sends Ctrl-a to the guest.\r\n";
@@ -130,11 +131,22 @@ static sigset_t signals_to_wait_for(void)
 	return set;
 }
 
+/* SIGCONT comes while console_run() waits, which then looks whose the terminal is. */
+static void hold_continue(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCONT);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 static int open_signals(void)
 {
 	sigset_t set = signals_to_wait_for();
 
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	hold_continue();
 	/* Of these we learn from write(), which fails with EPIPE or EFBIG. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
@@ -249,6 +261,27 @@ static void signal_came(struct console *c)
 		vm_end(c->vm, ENDING_SIGNAL, info.ssi_signo, NULL);
 }
 
+/* A terminal that isn't ours to read would stop us. */
+static bool may_read(const struct console *c)
+{
+	return c->input_open && (!c->terminal || term_is_raw());
+}
+
+/*
+ * Waits as poll() does, and lets SIGCONT in meanwhile. In the background not for long: a
+ * shell's fg sends a signal to a job that is stopped, but need not to one that runs.
+ */
+static int wait_for(const struct console *c, struct pollfd *fds, unsigned int count)
+{
+	static const struct timespec look = { .tv_nsec = BACKGROUND_NS };
+	bool background = c->terminal && !term_is_raw();
+	sigset_t mask;
+
+	pthread_sigmask(SIG_BLOCK, NULL, &mask);
+	sigdelset(&mask, SIGCONT);
+	return ppoll(fds, count, background ? &look : NULL, &mask);
+}
+
 void console_run(struct console *c)
 {
 	enum { IN, STOP, SIGNALS, TIMER, ROOM, NR };
@@ -261,13 +294,12 @@ void console_run(struct console *c)
 	};
 
 	c->terminal = term_raw();
-	/* A terminal that isn't ours to read would stop us. */
-	if (!c->terminal && isatty(STDIN_FILENO))
-		c->input_open = false;
 	while (!atomic_load(&c->vm->stopping)) {
-		/* poll() skips negative descriptors. */
-		fds[IN].fd = c->input_open && input_room(c) ? STDIN_FILENO : -1;
-		if (poll(fds, NR, -1) < 0)
+		if (c->terminal)
+			term_take();
+		/* ppoll() skips negative descriptors. */
+		fds[IN].fd = may_read(c) && input_room(c) ? STDIN_FILENO : -1;
+		if (wait_for(c, fds, NR) < 0)
 			continue; /* a signal, nothing else */
 		if (fds[SIGNALS].revents)
 			signal_came(c);
@@ -275,7 +307,7 @@ void console_run(struct console *c)
 			timer_fired(c);
 		if (fds[ROOM].revents)
 			drain(c->room_fd);
-		if (fds[IN].revents)
+		if (fds[IN].revents && may_read(c))
 			read_input(c);
 	}
 }

@@ -345,7 +345,8 @@ static const struct {
 } kinds[NR_CHANGES] = {
 	[CHANGE_LOAD] = { true, load_text, load_make, load_revert,
 			  "sudo dmesg | tail says more; a module that isn't there comes with make "
-			  "install" },
+			  "install; where the kernel is locked down (Secure Boot) sign it with a "
+			  "key that is enrolled (mokutil)" },
 	[CHANGE_UNLOAD] = { true, unload_text, unload_make, unload_revert,
 			    "stop the virtual machines that use it, then sudo modprobe -r it" },
 	[CHANGE_WRITE] = { true, write_text, write_make, write_revert,

@@ -210,17 +210,17 @@ static enum verdict check_module(const struct facts *facts, struct finding *f)
 	    facts->lockdown ? ", and this kernel is locked down: it takes signed modules only"
 			    : "");
 	if (facts->lockdown && !facts->device_is_kvm)
-		MEND(f,
-		     "sign abyme.ko with a key that is enrolled (mokutil), or turn Secure Boot off");
+		MEND(f, "sudo modprobe abyme; if it is refused, sign abyme.ko with a key that is "
+			"enrolled (mokutil), or turn Secure Boot off");
 	else
 		MEND(f, "sudo modprobe %s", facts->device_is_kvm ? "kvm_intel" : "abyme");
 	return VERDICT_BAD;
 }
 
+/* Also where only signed modules are taken: it may be signed, and modprobe says if it is not. */
 static void fix_module(const struct facts *facts, struct finding *f)
 {
-	if (!facts->lockdown)
-		fix_subject(f, CHANGE_LOAD, facts->device_is_kvm ? "kvm_intel" : "abyme");
+	fix_subject(f, CHANGE_LOAD, facts->device_is_kvm ? "kvm_intel" : "abyme");
 }
 
 /* Does kvm_intel hold VT-x though nothing uses it? */

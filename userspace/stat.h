@@ -25,7 +25,10 @@ int64_t counters_delta(const struct counters *before, const struct counter *now)
 /* What a statistics fd (KVM_GET_STATS_FD) was read as. Return: 0, or -1: it makes no sense. */
 int counters_parse(struct counters *counters, const void *image, size_t size);
 
-/* Read every counter of a directory, one file each. Return: 0, or -1 when it isn't there. */
+/*
+ * Read every counter of a directory, one file each. Return: 0; -1: see errno, which is EPERM
+ * when the kernel keeps one to itself.
+ */
 int counters_read(struct counters *counters, const char *dir);
 
 /* "PID-FD", the name of a VM's directory. Return: the pid, or 0. */

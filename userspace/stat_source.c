@@ -205,6 +205,7 @@ static int each_process(struct stat_source *source, stat_shower *show, const voi
 
 /* --- debugfs ------------------------------------------------------------------------ */
 
+/* Return: 0; -1: see errno, 0 when the file has no number. */
 static int read_counter(const char *dir, const char *name, uint64_t *value)
 {
 	char path[512];
@@ -217,28 +218,34 @@ static int read_counter(const char *dir, const char *name, uint64_t *value)
 		return -1;
 	got = fscanf(file, "%" SCNu64, value);
 	fclose(file);
+	errno = 0;
 	return got == 1 ? 0 : -1;
 }
 
 int counters_read(struct counters *counters, const char *dir)
 {
 	DIR *d = opendir(dir);
+	bool refused = false;
 	struct dirent *e;
 
 	counters->count = 0;
 	if (!d)
 		return -1;
-	while ((e = readdir(d)) && counters->count < COUNTERS_MAX) {
+	while (!refused && (e = readdir(d)) && counters->count < COUNTERS_MAX) {
 		struct counter *c = &counters->counter[counters->count];
 
 		if (e->d_type == DT_DIR || strlen(e->d_name) >= sizeof(c->name))
 			continue;
 		strcpy(c->name, e->d_name);
-		counters->count += !read_counter(dir, e->d_name, &c->value);
+		if (!read_counter(dir, e->d_name, &c->value))
+			counters->count++;
+		else
+			refused = errno == EPERM;
 	}
 	closedir(d);
 	sort(counters);
-	return 0;
+	errno = EPERM;
+	return refused ? -1 : 0;
 }
 
 unsigned int stat_dir_pid(const char *name)
@@ -264,16 +271,19 @@ static int each_directory(const struct stat_source *source, stat_shower *show, c
 		return fail("%s is gone: the module was unloaded; load it again (sudo modprobe "
 			    "kvm_intel).",
 			    source->debugfs);
-	while ((e = readdir(d))) {
+	while (vms >= 0 && (e = readdir(d))) {
 		unsigned int pid = stat_dir_pid(e->d_name);
 
 		if (!pid || (source->pid && pid != source->pid))
 			continue;
 		snprintf(dir, sizeof(dir), "%s/%s", source->debugfs, e->d_name);
-		if (counters_read(&counters, dir))
-			continue; /* it ended meanwhile */
-		show(e->d_name, &counters, context);
-		vms++;
+		if (!counters_read(&counters, dir)) {
+			show(e->d_name, &counters, context);
+			vms++;
+		} else if (errno == EPERM) { /* else it ended meanwhile */
+			vms = fail("this kernel is locked down (Secure Boot): it does not show "
+				   "KVM's counters. Turn Secure Boot off to see them.");
+		}
 	}
 	closedir(d);
 	return vms;

@@ -8,21 +8,37 @@
 #include "term.h"
 
 static struct termios saved;
+static bool is_saved;
 static volatile sig_atomic_t raw;
 
-/* Safe in a signal handler. */
+/* Also false for a terminal that is not our session's, or that was hung up. */
+static bool in_foreground(void)
+{
+	return tcgetpgrp(STDIN_FILENO) == getpgrp();
+}
+
+/*
+ * Safe in a signal handler. In the background the terminal is another's, who has put it as
+ * he wants it, and changing it would stop us.
+ */
 void term_restore(void)
 {
 	if (!raw)
 		return;
 	raw = 0;
-	tcsetattr(STDIN_FILENO, TCSANOW, &saved);
+	if (in_foreground())
+		tcsetattr(STDIN_FILENO, TCSANOW, &saved);
 }
 
 static void set_raw(void)
 {
-	struct termios mode = saved;
+	struct termios mode;
 
+	/* Only now: while we were in the background it was as a shell edits lines in it. */
+	if (!is_saved && tcgetattr(STDIN_FILENO, &saved))
+		return;
+	is_saved = true;
+	mode = saved;
 	cfmakeraw(&mode);
 	mode.c_oflag |= OPOST; /* our own messages start at the left */
 	tcsetattr(STDIN_FILENO, TCSANOW, &mode);
@@ -42,13 +58,11 @@ static void on_stop(int signal)
 	kill(getpid(), SIGSTOP);
 }
 
-/* Whoever stopped us, the terminal is another's while we are in the background. */
+/* Whoever stopped us, the terminal may be another's now, or as he left it: term_take() looks. */
 static void on_continue(int signal)
 {
 	(void)signal;
 	raw = 0;
-	if (tcgetpgrp(STDIN_FILENO) == getpgrp())
-		set_raw();
 }
 
 static void catch_signals(void)
@@ -66,11 +80,23 @@ static void catch_signals(void)
 
 bool term_raw(void)
 {
-	if (!isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) != getpgrp() ||
-	    tcgetattr(STDIN_FILENO, &saved))
+	if (!isatty(STDIN_FILENO))
 		return false;
 	atexit(term_restore);
 	catch_signals();
-	set_raw();
+	term_take();
 	return true;
+}
+
+void term_take(void)
+{
+	if (!in_foreground())
+		raw = 0; /* another has it, and has put it as he wants it */
+	else if (!raw)
+		set_raw();
+}
+
+bool term_is_raw(void)
+{
+	return raw && in_foreground();
 }

@@ -16,12 +16,15 @@
 
 #define SECONDS 10
 
-/* A guest that echoes what comes in at COM1, and ends itself by p, r, t or d. */
+/* A guest that says ".", echoes what comes in at COM1, and ends itself by p, r, t or d. */
 asm("	.section .rodata\n"
     "	.code32\n"
     "guest_start:\n"
     "	.long 0x1badb002, 0x10000, -(0x1badb002 + 0x10000)\n"
     "	.long 0x100000, 0x100000, 0, 0, 0x100020\n"
+    "	mov $0x3f8, %dx\n"
+    "	mov $'., %al\n"
+    "	out %al, (%dx)\n"
     "1:	mov $0x3fd, %dx\n"
     "	in (%dx), %al\n"
     "	test $1, %al\n"
@@ -68,20 +71,31 @@ static void write_image(void)
 	close(fd);
 }
 
-/* A terminal whose mode is no default, and the launcher on it. */
-static void start(const char *guest)
+/* A terminal whose mode is no default. Return: whether we are the child, who is on it. */
+static bool open_terminal(void)
 {
 	child = forkpty(&master, NULL, NULL, NULL);
 	if (child < 0)
 		exit(1);
 	if (child)
-		return;
+		return false;
 	tcgetattr(0, &before);
 	before.c_cc[VINTR] = 'i' & 0x1f;
 	before.c_lflag &= ~ECHOK;
 	tcsetattr(0, TCSANOW, &before);
+	return true;
+}
+
+static void be_launcher(const char *guest)
+{
 	execlp("abyme", "abyme", "run", "--device", device, "--memory", "16M", guest, NULL);
 	_exit(127);
+}
+
+static void start(const char *guest)
+{
+	if (open_terminal())
+		be_launcher(guest);
 }
 
 static struct termios mode(void)
@@ -243,6 +257,123 @@ static void stopped(int signal, bool (*then)(void), const char *what)
 	close(master);
 }
 
+/* To the shell, a letter each: who is to have the terminal, the job or the shell. */
+static int orders[2];
+
+/*
+ * What a shell does for "abyme run ... &", then for fg and bg. As bash's, its fg sends no
+ * SIGCONT to a job that runs. While it has the terminal it edits a line, without echo.
+ */
+static void be_shell(void)
+{
+	struct termios editing = before;
+	pid_t job = fork();
+	char order;
+	int status;
+
+	if (!job) {
+		setpgid(0, 0);
+		be_launcher(image);
+	}
+	setpgid(job, job);
+	close(orders[1]);
+	signal(SIGTTOU, SIG_IGN);
+	editing.c_lflag &= ~(ECHO | ICANON);
+	tcsetattr(0, TCSANOW, &editing);
+	while (read(orders[0], &order, 1) == 1) {
+		tcsetattr(0, TCSANOW, order == 'j' ? &before : &editing);
+		tcsetpgrp(0, order == 'j' ? job : getpid());
+	}
+	waitpid(job, &status, 0);
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+}
+
+/* The launcher as a job in the background. Return: whether its guest runs. */
+static bool running_behind(void)
+{
+	if (pipe2(orders, O_CLOEXEC))
+		exit(1);
+	if (open_terminal())
+		be_shell();
+	close(orders[0]);
+	return shows(".");
+}
+
+static bool shell_has_it(void)
+{
+	return tcgetpgrp(master) == child;
+}
+
+static bool job_has_it(void)
+{
+	return !shell_has_it();
+}
+
+static void give_terminal(char to)
+{
+	if (write(orders[1], &to, 1) != 1 || !within(to == 'j' ? job_has_it : shell_has_it))
+		tap_note("the shell does not give the terminal");
+}
+
+static bool is_shells(void)
+{
+	return (mode().c_lflag & (ICANON | ECHO | ISIG)) == ISIG;
+}
+
+/* A line for the shell: whoever else would read it is stopped. */
+static bool is_left_alone(void)
+{
+	type("q\n", 2);
+	sleep(1);
+	return is_shells();
+}
+
+static bool takes_keys(void)
+{
+	if (!within(is_raw))
+		return false;
+	type("k", 1);
+	return shows("k");
+}
+
+static void comes_to_the_foreground(void)
+{
+	bool runs = running_behind();
+
+	tap_ok(runs && is_left_alone(), "in the background it leaves the terminal alone");
+	give_terminal('j');
+	tap_ok(takes_keys(), "brought to the foreground it takes keys, without a signal");
+	type("\x01x", 2);
+	close(orders[1]);
+	claim_end("Ctrl-a x there", ended(), W_EXITCODE(14, 0));
+}
+
+static void goes_to_the_background(void)
+{
+	pid_t job;
+
+	if (!running_behind())
+		tap_note("no guest");
+	give_terminal('j');
+	job = tcgetpgrp(master);
+	if (!takes_keys())
+		tap_note("no keys");
+	kill(job, SIGTSTP);
+	give_terminal('s');
+	kill(job, SIGCONT);
+	tap_ok(is_left_alone(), "stopped and continued in the background, too");
+	give_terminal('j');
+	tap_ok(takes_keys(), "and is there again when it is brought back");
+	kill(job, SIGSTOP);
+	give_terminal('s');
+	kill(job, SIGTERM);
+	kill(job, SIGCONT);
+	close(orders[1]);
+	tap_ok(ended() == W_EXITCODE(SIGTERM, 0) && is_shells(),
+	       "a signal in the background ends it, and the terminal stays the shell's");
+	close(master);
+}
+
 int main(void)
 {
 	device = getenv("DEVICE") ? getenv("DEVICE") : "/dev/abyme";
@@ -252,6 +383,8 @@ int main(void)
 	signals_end();
 	stopped(SIGTSTP, is_as_before, "while it is stopped the terminal is as it was");
 	stopped(SIGSTOP, is_raw, "SIGSTOP can't be caught: the terminal stays raw");
+	comes_to_the_foreground();
+	goes_to_the_background();
 	unlink(image);
 	return tap_done();
 }

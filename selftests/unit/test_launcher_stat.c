@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +15,30 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#undef fail /* cmocka's; err.h has its own */
+
+#include "err.h"
 #include "stat.h"
 
 static char dir[] = "/tmp/test-stat-XXXXXX";
 static struct counters counters;
+static bool locked_down;
+
+/*
+ * In place of the C library's. A kernel that is locked down refuses whoever opens KVM's
+ * counters, root as well, which no mode of a file does.
+ */
+FILE *fopen(const char *path, const char *mode)
+{
+	int fd;
+
+	if (locked_down) {
+		errno = EPERM;
+		return NULL;
+	}
+	fd = open(path, *mode == 'r' ? O_RDONLY : O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	return fd < 0 ? NULL : fdopen(fd, mode);
+}
 
 static void put(const char *name, const char *text)
 {
@@ -39,7 +61,8 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const names[] = { "exits", "cpuid", "words", "vcpu0" };
+	static const char *const names[] = { "exits", "cpuid",	     "words",
+					     "vcpu0", "123-4/exits", "123-4" };
 	char path[256];
 
 	(void)state;
@@ -72,6 +95,32 @@ static void a_vm_that_ended_has_none(void **state)
 	(void)state;
 	assert_int_equal(counters_read(&counters, "/nowhere"), -1);
 	assert_int_equal(counters.count, 0);
+}
+
+static void count_shown(const char *name, const struct counters *of, const void *context)
+{
+	(void)name;
+	(void)of;
+	++*(int *)context;
+}
+
+static void a_locked_down_kernel_is_named(void **state)
+{
+	struct stat_source source = { .device = "/dev/kvm" };
+	char path[256];
+	int shown = 0;
+
+	(void)state;
+	strcpy(source.debugfs, dir);
+	snprintf(path, sizeof(path), "%s/123-4", dir);
+	mkdir(path, 0755);
+	put("123-4/exits", "7\n");
+	assert_int_equal(stat_source_each(&source, count_shown, &shown), 1);
+	locked_down = true;
+	assert_int_equal(stat_source_each(&source, count_shown, &shown), -1);
+	locked_down = false;
+	assert_int_equal(shown, 1);
+	assert_non_null(strstr(fail_text(), "locked down"));
 }
 
 /* As a statistics fd is read: header, two descriptors, two values. Name 2 is the lesser. */
@@ -165,6 +214,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(counters_come_in_order_of_their_names, setup,
 						teardown),
 		cmocka_unit_test(a_vm_that_ended_has_none),
+		cmocka_unit_test_setup_teardown(a_locked_down_kernel_is_named, setup, teardown),
 		cmocka_unit_test_setup(statistics_describe_themselves, make_image),
 		cmocka_unit_test_setup(histograms_are_left_out, make_image),
 		cmocka_unit_test_setup(what_reaches_past_the_end_is_refused, make_image),
