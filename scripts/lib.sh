@@ -27,7 +27,8 @@ suite_apt=()
 newest()
 {
 	# A name that there is not, apt takes for a pattern: linux-source-6.1 is in linux-source-6.12.
-	apt-cache "${suite_apt[@]}" policy "$1" 2>/dev/null |
+	# Only C keeps apt from translating: for another locale LANGUAGE may have the last word.
+	LC_ALL=C apt-cache "${suite_apt[@]}" policy "$1" 2>/dev/null |
 		awk -v name="$1:" '/^[^ ]/ { this = $0 == name }
 			this && $1 == "Candidate:" && $2 != "(none)" { print $2 }'
 }
