@@ -10,6 +10,15 @@ me=${0##*/}
 say() { printf '%s: %s\n' "$me" "$*" >&2; }
 die() { say "$*"; exit 1; }
 
+# make and the rig's --add take neither a space nor a colon in a path, and the scripts change
+# directories.
+case $cache in
+*[[:space:]:]*) die "the cache's path '$cache' has a space or a colon;" \
+	"set XDG_CACHE_HOME to one that has neither" ;;
+/*) ;;
+*) die "the cache's path '$cache' does not begin with /; set XDG_CACHE_HOME to one that does" ;;
+esac
+
 # lock NAME: hold an exclusive lock in the cache until this shell ends.
 lock()
 {
@@ -27,7 +36,8 @@ suite_apt=()
 newest()
 {
 	# A name that there is not, apt takes for a pattern: linux-source-6.1 is in linux-source-6.12.
-	apt-cache "${suite_apt[@]}" policy "$1" 2>/dev/null |
+	# Only C keeps apt from translating: for another locale LANGUAGE may have the last word.
+	LC_ALL=C apt-cache "${suite_apt[@]}" policy "$1" 2>/dev/null |
 		awk -v name="$1:" '/^[^ ]/ { this = $0 == name }
 			this && $1 == "Candidate:" && $2 != "(none)" { print $2 }'
 }
