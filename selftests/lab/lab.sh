@@ -184,12 +184,12 @@ if part mac; then
 	ip link set vnet0 up
 fi
 
-# stuck NAME OPTION...: a QEMU that never does what it is asked.
+# stuck NAME OPTION...: a QEMU that never does what it is asked, with a /run of its own.
 stuck()
 {
 	name=$1
 	shift
-	$qemu -name "$name" -accel "$accel" -S -m 16 -nodefaults -no-user-config -display none \
+	unshare -m sh -c 'mount -t tmpfs tmpfs /run && exec "$@"' sh $qemu -name "$name" -accel "$accel" -S -m 16 -nodefaults -no-user-config -display none \
 		"$@" >"$work/$name" 2>&1 &
 	within 20 eval "abyme-vms list | grep -q ' $name$'"
 }
