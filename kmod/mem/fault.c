@@ -106,10 +106,7 @@ static void page_release(struct page *page, bool writable)
 	put_page(page);
 }
 
-/*
- * Takes a reference to the page at .hva, and sleeps if it must. Return: 0 or -errno; -EAGAIN: the
- * guest touches the page again, unless a signal is pending.
- */
+/* Takes a reference to the page at .hva, and sleeps if it must. Return: 0 or -errno. */
 static int get_page_slow(struct mem_fault *fault, struct page **page)
 {
 	unsigned int flags = FOLL_HWPOISON | (fault->write ? FOLL_WRITE : 0);
@@ -119,13 +116,7 @@ static int get_page_slow(struct mem_fault *fault, struct page **page)
 		fault->writable = fault->write;
 		return 0;
 	}
-	if (n == -EHWPOISON) {
-		/* As for a program's own access: its handler can give the guest a machine check. */
-		send_sig_mceerr(BUS_MCEERR_AR, (void __user *)(fault->hva & PAGE_MASK), PAGE_SHIFT,
-				current);
-		return -EAGAIN;
-	}
-	if (n == -EAGAIN)
+	if (n == -EHWPOISON || n == -EAGAIN)
 		return n;
 	return fatal_signal_pending(current) ? -EINTR : -EFAULT;
 }
@@ -199,6 +190,18 @@ int mem_fault_in(struct vm *vm, struct mem_fault *fault)
 	fault->max_level = !fault->small && may_map_large(vm, fault) ? 2 : 1;
 	page_release(page, fault->writable);
 	return 0;
+}
+
+/* The signal is what a program's own access gives: its handler can give the guest a machine check. */
+int mem_fault_touch(struct vm *vm, struct mem_fault *fault)
+{
+	int r = mem_fault_in(vm, fault);
+
+	if (likely(r != -EHWPOISON))
+		return r;
+	send_sig_mceerr(BUS_MCEERR_AR, (void __user *)(fault->hva & PAGE_MASK), PAGE_SHIFT,
+			current);
+	return -EAGAIN;
 }
 
 bool mem_fault_mapped(struct vm *vm, struct mem_fault *fault)
@@ -332,7 +335,7 @@ bool mem_tables_at_hand(struct vcpu *vcpu)
 	return vcpu->ept_cache.count == EPT_CACHE_PAGES && !too_many_tables(vcpu->vm);
 }
 
-/* Return: 0, also if the fault has to be taken again; or as mem_fault_in(). */
+/* Return: 0, also if the fault has to be taken again; or as mem_fault_touch(). */
 static int fault_l1(struct vcpu *vcpu, struct mem_fault *fault)
 {
 	struct neighbours near = { .count = 0 };
@@ -340,7 +343,7 @@ static int fault_l1(struct vcpu *vcpu, struct mem_fault *fault)
 	u64 prot = EPT_READ | EPT_EXEC;
 	int r;
 
-	r = mem_fault_in(vm, fault);
+	r = mem_fault_touch(vm, fault);
 	if (r)
 		return r;
 	/* In a logged slot a neighbour's write must fault on its own. */

@@ -192,9 +192,15 @@ struct mem_fault {
  * Context: under the srcu read lock; may sleep unless .prefill.
  * Return: 0; -ENOENT: there is no slot (MMIO); -EROFS: write to a read-only
  * slot; -EFAULT: no memory behind the slot, or none that has a struct page;
- * -EAGAIN: a signal may be pending, else the guest touches the page again; -EINTR.
+ * -EHWPOISON; -EAGAIN; -EINTR.
  */
 int mem_fault_in(struct vm *vm, struct mem_fault *fault);
+/*
+ * The same for an access of the guest's, by the vCPU's thread. For memory that is poisoned the
+ * thread gets SIGBUS, and -EAGAIN is returned: the guest touches it again, unless the signal ends
+ * KVM_RUN.
+ */
+int mem_fault_touch(struct vm *vm, struct mem_fault *fault);
 /*
  * To be asked under vm->mem.lock, as the last thing before mapping: has the
  * page been taken away since? If not, a writable page of a logged slot is

@@ -558,7 +558,7 @@ static bool map_as_in_l1(struct vcpu *vcpu, const struct ept02_fault *f, struct 
 
 /*
  * *@absent becomes the neighbours that EPT02 lacks; none when the page itself was not mapped.
- * Return: 0, or as mem_fault_in(). Context: srcu read lock held.
+ * Return: 0, or as mem_fault_touch(). Context: srcu read lock held.
  */
 static int map_page(struct vcpu *vcpu, const struct ept02_fault *f, struct mem_fault *mem,
 		    unsigned long *absent)
@@ -567,7 +567,7 @@ static int map_page(struct vcpu *vcpu, const struct ept02_fault *f, struct mem_f
 	int r;
 
 	*absent = 0;
-	r = mem_fault_in(vm, mem);
+	r = mem_fault_touch(vm, mem);
 	if (r)
 		return r;
 	mem_lock(&vm->mem);
