@@ -264,10 +264,21 @@ void memory_writable_tables(void)
 		make_writable(l1_pages.ept + 512 * 3 + ARENA / 4096 + page);
 }
 
+/* L2 walks there when its CR3 is 0 and there is no EPT; each side's firmware has left other things. */
+static void clear_page_0(void)
+{
+	u8 *page = NULL;
+
+	/* So that the compiler takes it for an address as any other. */
+	asm volatile("" : "+r"(page));
+	memset(page, 0, 0x1000);
+}
+
 void memory_init(struct l1_vmx *vmx)
 {
 	struct l1_pages *p = &l1_pages;
 
+	clear_page_0();
 	p->ept = pages_alloc(6);
 	p->io = pages_alloc(2);
 	p->msr = page_alloc();

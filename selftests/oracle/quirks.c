@@ -134,6 +134,19 @@ static bool code_rpl_bad(const struct trial *t)
 	return false;
 }
 
+/* SS is usable, its selector null, and the entry to be refused for the rest of it. */
+static bool null_ss_malformed(const struct trial *t)
+{
+	u32 ar = t->want[F_GUEST_SS_AR], limit = t->want[F_GUEST_SS_LIMIT];
+	bool stack = (ar & 0xb) == 3 && (ar & AR_S) && (ar & AR_P) && !(ar & 0xfffe0f00);
+	bool fits = ar & AR_G ? (limit & 0xfff) == 0xfff : !(limit >> 20);
+
+	if ((ar & AR_UNUSABLE) || t->want[F_GUEST_SS_SEL] >> 2)
+		return false;
+	return !stack || !fits || t->want[F_GUEST_SS_BASE] >> 32 ||
+	       dpl(t, SEG_SS) != rpl(t, SEG_SS);
+}
+
 static bool rip_not_linear(const struct trial *t)
 {
 	u64 high = t->want[F_GUEST_RIP] >> 48;
