@@ -195,8 +195,8 @@ int mmio_give_up(struct vcpu *vcpu, const u8 *bytes, size_t len, const char *rea
 	char *text = (char *)&run->internal.data[3];
 	size_t room = sizeof(run->internal.data) - 3 * sizeof(run->internal.data[0]);
 
-	/* An exit to userspace would let a program of the guest's end the whole VM. */
-	if (vcpu_cpl(vcpu) != 0) {
+	/* An exit to userspace would let a program of the guest's, or an L2, end the whole VM. */
+	if (vcpu->in_l2 || vcpu_cpl(vcpu) != 0) {
 		inject_ud(vcpu);
 		return 1;
 	}

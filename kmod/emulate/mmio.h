@@ -43,7 +43,7 @@ struct mmio_op {
 struct mmio_op *mmio_op_get(struct vcpu *vcpu);
 
 /*
- * Nobody can do what the instruction wants: #UD for the guest's unprivileged
+ * Nobody can do what the instruction wants: #UD for L2 and for unprivileged
  * code, else KVM_EXIT_INTERNAL_ERROR with the bytes and, as debug data after
  * them, @reason as text. Return: 1 or 0, as a handler.
  */

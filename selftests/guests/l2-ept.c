@@ -474,6 +474,21 @@ static void nowhere(void)
 	GUEST_EXPECT(l2_value, ~0ULL);
 }
 
+/* Ones are no instruction, and L2 must not end its L1 by executing them. */
+static void nowhere_code(void)
+{
+	struct l1_vmx *vmx = l1_prepare(l2_jump);
+	u64 *entry;
+
+	l1_need_ept(0);
+	entry = playground(vmx, page_alloc());
+	*entry = 0xd0000000ULL | EPTE_RWX;
+	l1_vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VEC_UD));
+	EXPECT_EXIT(EXIT_EXCEPTION_NMI);
+	GUEST_EXPECT(l1_vmread(VMCS_EXIT_INTR_INFO) & INTR_VECTOR, VEC_UD);
+	GUEST_EXPECT(l1_vmread(VMCS_GUEST_RIP), PLAYGROUND);
+}
+
 CLAIMS = { { remap, "L2's memory is where L1's EPT says" },
 	   { not_present, "a missing page exits with address and access" },
 	   { read_only, "a write to a read-only page exits with the page's rights" },
@@ -494,4 +509,5 @@ CLAIMS = { { remap, "L2's memory is where L1's EPT says" },
 	   { many_pages, "512 pages of 4 KiB" },
 	   { two_roots, "two EPT pointers in turn" },
 	   { nowhere, "a page where L1 has no memory reads as all ones" },
+	   { nowhere_code, "code there is an invalid opcode" },
 	   END_OF_CLAIMS };
