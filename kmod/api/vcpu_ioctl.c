@@ -210,15 +210,21 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	return ioctl_call(row, vcpu, arg, vcpu_call);
 }
 
-/* Pages 0 to 2 of the mapping: kvm_run, port data, coalesced ring. */
-static vm_fault_t vcpu_fault(struct vm_fault *fault)
+/* Pages 0 to 2: kvm_run, port data, coalesced ring; from KVM_DIRTY_LOG_PAGE_OFFSET on: dirty ring. */
+static struct page *page_of_mapping(struct vcpu *vcpu, unsigned long index)
 {
-	struct vcpu *vcpu = fault->vma->vm_file->private_data;
 	void *pages[] = { vcpu->run, vcpu->pio_data, vcpu->vm->coalesced.ring };
 
-	if (fault->pgoff >= ARRAY_SIZE(pages) || !pages[fault->pgoff])
+	if (index >= KVM_DIRTY_LOG_PAGE_OFFSET)
+		return dirty_ring_page(vcpu, index - KVM_DIRTY_LOG_PAGE_OFFSET);
+	return index < ARRAY_SIZE(pages) && pages[index] ? virt_to_page(pages[index]) : NULL;
+}
+
+static vm_fault_t vcpu_fault(struct vm_fault *fault)
+{
+	fault->page = page_of_mapping(fault->vma->vm_file->private_data, fault->pgoff);
+	if (!fault->page)
 		return VM_FAULT_SIGBUS;
-	fault->page = virt_to_page(pages[fault->pgoff]);
 	get_page(fault->page);
 	return 0;
 }
@@ -227,9 +233,15 @@ static const struct vm_operations_struct vcpu_vm_ops = {
 	.fault = vcpu_fault,
 };
 
-/* A mapping may have any size. An access behind the three pages is a SIGBUS. */
+/*
+ * A mapping may have any size. An access to a page that is not there is a SIGBUS. -EINVAL: a dirty
+ * ring is to be shared, and holds no code.
+ */
 static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	if (vma->vm_pgoff + vma_pages(vma) > KVM_DIRTY_LOG_PAGE_OFFSET &&
+	    (!(vma->vm_flags & VM_SHARED) || (vma->vm_flags & VM_EXEC)))
+		return -EINVAL;
 	vma->vm_ops = &vcpu_vm_ops;
 	return 0;
 }

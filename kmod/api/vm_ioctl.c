@@ -46,6 +46,9 @@ static long enable_dirty_protect(struct vm *vm, u64 flags)
 		return -EINVAL;
 	if (flags == KVM_DIRTY_LOG_INITIALLY_SET)
 		return -EINVAL;
+	/* A page that counts as dirty already would never come into a ring. */
+	if ((flags & KVM_DIRTY_LOG_INITIALLY_SET) && vm->dirty_ring_bytes)
+		return -EINVAL;
 	vm->manual_dirty_protect = flags & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
 	vm->dirty_initially_set = flags & KVM_DIRTY_LOG_INITIALLY_SET;
 	return 0;
@@ -104,7 +107,7 @@ static long enable_switch(bool *what, u64 on)
 
 /*
  * KVM_ENABLE_CAP on a VM. -EINVAL: no such capability, or bad flags or arguments;
- * -EEXIST: a split irqchip comes too late; -ENOMEM.
+ * -EEXIST: a split irqchip comes too late; -E2BIG: a dirty ring is too large; -ENOMEM.
  */
 static long enable_cap(struct vm *vm, void *data)
 {
@@ -116,6 +119,8 @@ static long enable_cap(struct vm *vm, void *data)
 	mutex_lock(&vm->lock);
 	switch (cap->cap) {
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: r = enable_dirty_protect(vm, cap->args[0]); break;
+	case KVM_CAP_DIRTY_LOG_RING:
+	case KVM_CAP_DIRTY_LOG_RING_ACQ_REL: r = dirty_rings_enable(vm, cap->args[0]); break;
 	case KVM_CAP_X86_DISABLE_EXITS: r = disable_exits(vm, cap->args[0]); break;
 	case KVM_CAP_SPLIT_IRQCHIP: r = irqchip_create_split(vm, cap->args[0]); break;
 	case KVM_CAP_X2APIC_API: r = x2apic_api(vm, cap->args[0]); break;

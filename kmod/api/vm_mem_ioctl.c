@@ -18,7 +18,10 @@ static long vm_set_user_memory_region(struct vm *vm, void *data)
 	return mem_set_region(vm, data);
 }
 
-/* KVM_GET_DIRTY_LOG. -EFAULT: the bitmap; -EINVAL: slot number; -ENOENT: no such slot, or no log. */
+/*
+ * KVM_GET_DIRTY_LOG. -EFAULT: the bitmap; -EINVAL: slot number; -ENOENT: no such slot, or no log;
+ * -ENXIO: there are dirty rings instead.
+ */
 static long vm_get_dirty_log(struct vm *vm, void *data)
 {
 	return mem_get_dirty_log(vm, data);
@@ -28,6 +31,12 @@ static long vm_get_dirty_log(struct vm *vm, void *data)
 static long vm_clear_dirty_log(struct vm *vm, void *data)
 {
 	return mem_clear_dirty_log(vm, data);
+}
+
+/* KVM_RESET_DIRTY_RINGS. Return: how many entries were reset. -EINVAL: the VM has no dirty rings. */
+static long vm_reset_dirty_rings(struct vm *vm, unsigned long arg)
+{
+	return mem_reset_dirty_rings(vm);
 }
 
 /*
@@ -68,6 +77,7 @@ const struct ioctl_row mem_vm_ioctls[] = {
 	/* The command's number has the structure written back, but nothing in it changes. */
 	IOCTL_LIKE(vm, KVM_CLEAR_DIRTY_LOG, _IOW(KVMIO, 0xc0, struct kvm_clear_dirty_log),
 		   vm_clear_dirty_log),
+	IOCTL_ARG(vm, KVM_RESET_DIRTY_RINGS, vm_reset_dirty_rings),
 	IOCTL_ARG(vm, KVM_SET_TSS_ADDR, vm_set_tss_addr),
 	IOCTL(vm, KVM_SET_IDENTITY_MAP_ADDR, vm_set_identity_map_addr),
 	{},

@@ -28,9 +28,19 @@
 
 /* --- between CPUs ------------------------------------------------------- */
 
+/* The vCPU whose thread runs on this CPU, between vcpu_load() and vcpu_put(). */
+static DEFINE_PER_CPU(struct vcpu *, loaded);
+
+/* Wherever the thread is when it reads, the notifier has written its own vCPU there. */
+struct vcpu *vcpu_loaded(void)
+{
+	return this_cpu_read(loaded);
+}
+
 /* Loads the vCPU: its thread has come to this CPU, or begins to use it. Preemption off. */
 static void on_cpu(struct vcpu *vcpu)
 {
+	__this_cpu_write(loaded, vcpu);
 	if (!vmxop_on_here())
 		return; /* the CPU is being unplugged; the scheduler moves the thread on */
 	vcpu->cpu = smp_processor_id();
@@ -61,6 +71,7 @@ static void off_cpu(struct vcpu *vcpu)
 	host_restore(&vcpu->host);
 	msrs_put_guest(vcpu);
 	vcpu->cpu = -1;
+	__this_cpu_write(loaded, NULL);
 }
 
 static void sched_in(struct preempt_notifier *n, int cpu)
@@ -234,11 +245,12 @@ static int alloc_pages_of(struct vcpu *vcpu)
 	vcpu->msr_bitmap = zero_page();
 	if (!vcpu->run || !vcpu->pio_data || !vcpu->msr_bitmap)
 		return -ENOMEM;
-	return 0;
+	return dirty_ring_init(vcpu);
 }
 
 static void free_pages_of(struct vcpu *vcpu)
 {
+	dirty_ring_free(vcpu);
 	free_page((unsigned long)vcpu->run);
 	free_page((unsigned long)vcpu->pio_data);
 	free_page((unsigned long)vcpu->msr_bitmap);

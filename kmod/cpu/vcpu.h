@@ -57,6 +57,7 @@ enum vcpu_req {
 	REQ_IOAPIC_EOI, /* userspace's IOAPIC is to be told of an end of interrupt */
 	REQ_HV_RESET,	/* userspace is to be told what the guest wrote to Hyper-V's MSRs */
 	REQ_HV_CRASH,
+	REQ_RING_FULL, /* userspace is to empty the dirty ring, if it has not done so by now */
 };
 
 /*
@@ -189,6 +190,7 @@ struct vcpu {
 	struct vcpu_hyperv hyperv;
 	struct ept_cache ept_cache;
 	struct mem_cache mem_cache;
+	struct dirty_ring dirty_ring;
 	struct gva_hint gva_hint[2]; /* for a read, for a write */
 	struct nested *nested;	     /* NULL: the vCPU's CPUID does not have VMX */
 	struct mmio_op *mmio;	     /* the emulation that waits for userspace, or NULL */
@@ -217,6 +219,8 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id); /* or ERR_PTR */
 void vcpu_free(struct vcpu *vcpu);
 void vcpu_load(struct vcpu *vcpu); /* context: .lock held */
 void vcpu_put(struct vcpu *vcpu);
+/* The vCPU that the calling thread has loaded, or NULL. Interrupts' handlers have none. */
+struct vcpu *vcpu_loaded(void);
 void vcpu_reset(struct vcpu *vcpu, bool init); /* power-up, or INIT */
 /* Makes @vmcs the active one of a loaded vCPU; lazy copies are written back and forgotten. */
 void vcpu_switch_vmcs(struct vcpu *vcpu, struct vmcs *vmcs);

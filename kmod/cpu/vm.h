@@ -54,6 +54,7 @@ struct vm {
 	bool triple_fault_event;	     /* KVM_CAP_X86_TRIPLE_FAULT_EVENT */
 	bool manual_dirty_protect;	     /* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 */
 	bool dirty_initially_set;
+	u32 dirty_ring_bytes;  /* of each vCPU's: KVM_CAP_DIRTY_LOG_RING; 0: there are bitmaps */
 	pid_t creator;	       /* the thread, as L0 numbers it: names the VM in statistics */
 	struct list_head node; /* in the list of all VMs */
 };

@@ -108,6 +108,8 @@ int mem_get_dirty_log(struct vm *vm, const struct kvm_dirty_log *log)
 {
 	int r;
 
+	if (vm->dirty_ring_bytes)
+		return -ENXIO;
 	if (log->slot >= MEM_MAX_SLOTS)
 		return -EINVAL;
 	mutex_lock(&vm->mem.slots_lock);
@@ -169,6 +171,8 @@ int mem_clear_dirty_log(struct vm *vm, const struct kvm_clear_dirty_log *log)
 {
 	int r;
 
+	if (vm->dirty_ring_bytes)
+		return -ENXIO;
 	if (log->slot >= MEM_MAX_SLOTS || log->first_page % 64)
 		return -EINVAL;
 	mutex_lock(&vm->mem.slots_lock);

@@ -176,6 +176,8 @@ int mem_fault_in(struct vm *vm, struct mem_fault *fault)
 		return -ENOENT;
 	if (fault->write && !mem_slot_writable(slot))
 		return -EROFS;
+	if (fault->write && !slot_may_mark(vm, slot))
+		return -EFAULT;
 	fault->slot = slot;
 	fault->hva = mem_slot_hva(slot, fault->gfn);
 	fault->seq = mem_seq_read(&vm->mem);
@@ -212,7 +214,7 @@ bool mem_fault_mapped(struct vm *vm, struct mem_fault *fault)
 
 	lockdep_assert_held(&vm->mem.lock);
 	entry = slot ? ept_lookup(&vm->ept, fault->gfn << PAGE_SHIFT, &level) : 0;
-	if (!entry || (fault->write && !(entry & EPT_WRITE)))
+	if (!entry || (fault->write && !((entry & EPT_WRITE) && slot_may_mark(vm, slot))))
 		return false;
 	fault->slot = slot;
 	fault->pfn = (entry & EPT_ADDR_MASK) >> PAGE_SHIFT;
@@ -221,7 +223,7 @@ bool mem_fault_mapped(struct vm *vm, struct mem_fault *fault)
 	fault->max_level = 1;
 	fault->writable = (entry & EPT_WRITE) && (fault->write || !mem_slot_logged(slot));
 	if (fault->writable)
-		slot_mark_dirty(slot, fault->gfn);
+		slot_mark_dirty(vm, slot, fault->gfn);
 	return true;
 }
 
@@ -233,7 +235,7 @@ bool mem_fault_stale(struct vm *vm, const struct mem_fault *fault)
 	if (mem_range_stale(vm, fault->seq, start, start + size))
 		return true;
 	if (fault->writable)
-		slot_mark_dirty(fault->slot, fault->gfn);
+		slot_mark_dirty(vm, fault->slot, fault->gfn);
 	return false;
 }
 

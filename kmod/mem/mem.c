@@ -22,7 +22,7 @@
 /*
  * The address in the process of [gpa, gpa + *len), with *len cut at the slot's
  * end.
- * Return: NULL if there is no such memory. Context: under the srcu read lock.
+ * Return: NULL if there is no such memory, or it must not be written. Context: under the srcu read lock.
  */
 static void __user *range_user(struct vm *vm, u64 gpa, bool write, size_t *len,
 			       struct mem_slot **slot)
@@ -31,7 +31,9 @@ static void __user *range_user(struct vm *vm, u64 gpa, bool write, size_t *len,
 	u64 left;
 
 	*slot = mem_slot_find(vm, gfn);
-	if (!*slot || (write && !mem_slot_writable(*slot)))
+	if (!*slot)
+		return NULL;
+	if (write && !(mem_slot_writable(*slot) && slot_may_mark(vm, *slot)))
 		return NULL;
 	left = (((*slot)->base_gfn + (*slot)->npages) << PAGE_SHIFT) - gpa;
 	*len = min_t(u64, *len, left);
@@ -58,12 +60,12 @@ int mem_read(struct vm *vm, u64 gpa, void *dst, size_t len)
 	return r;
 }
 
-static void mark_range(const struct mem_slot *slot, u64 gpa, size_t len)
+static void mark_range(struct vm *vm, const struct mem_slot *slot, u64 gpa, size_t len)
 {
 	u64 gfn;
 
 	for (gfn = gpa >> PAGE_SHIFT; gfn <= (gpa + len - 1) >> PAGE_SHIFT; gfn++)
-		slot_mark_dirty(slot, gfn);
+		slot_mark_dirty(vm, slot, gfn);
 }
 
 int mem_write(struct vm *vm, u64 gpa, const void *src, size_t len)
@@ -83,7 +85,7 @@ int mem_write(struct vm *vm, u64 gpa, const void *src, size_t len)
 		if (copy_to_user(dst, src, part))
 			r = -EFAULT;
 		/* Even a copy that failed may have written some of it. */
-		mark_range(slot, gpa, part);
+		mark_range(vm, slot, gpa, part);
 		gpa += part;
 		src += part;
 		len -= part;
@@ -121,7 +123,7 @@ int mem_cmpxchg(struct vm *vm, u64 gpa, u64 old, u64 new, int bytes)
 	p = range_user(vm, gpa, true, &len, &slot);
 	if (p && len == bytes && IS_ALIGNED(gpa, bytes)) {
 		r = cmpxchg_user(p, old, new, bytes);
-		slot_mark_dirty(slot, gpa >> PAGE_SHIFT);
+		slot_mark_dirty(vm, slot, gpa >> PAGE_SHIFT);
 	}
 	mem_read_unlock(&vm->mem, idx);
 	return r;
@@ -186,7 +188,7 @@ static int mem_locked(struct vm *vm, u64 gpa, int (*op)(u64 __user *user, u64 *v
 	p = range_user(vm, gpa, true, &len, &slot);
 	if (p && IS_ALIGNED(gpa, 8)) {
 		r = op(p, value);
-		slot_mark_dirty(slot, gpa >> PAGE_SHIFT);
+		slot_mark_dirty(vm, slot, gpa >> PAGE_SHIFT);
 	}
 	mem_read_unlock(&vm->mem, idx);
 	return r;

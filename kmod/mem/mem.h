@@ -296,4 +296,28 @@ static inline bool mem_slot_writable(const struct mem_slot *slot)
 int mem_get_dirty_log(struct vm *vm, const struct kvm_dirty_log *log);
 int mem_clear_dirty_log(struct vm *vm, const struct kvm_clear_dirty_log *log);
 
+/* A vCPU's dirty ring: see mem/dirty_ring.c. */
+struct dirty_ring {
+	struct kvm_dirty_gfn *gfns; /* vmalloc; NULL: the VM has no dirty rings */
+	u32 entries;		    /* a power of two */
+	u32 pushed;		    /* how many ever; written by the vCPU's thread */
+	u32 reset;		    /* how many of these; under slots_lock */
+};
+
+/*
+ * KVM_CAP_DIRTY_LOG_RING: each vCPU made from now on has a ring of @bytes. -EINVAL: not a power of
+ * two, less than a page, enabled already, there are vCPUs, or KVM_DIRTY_LOG_INITIALLY_SET is on;
+ * -E2BIG: more than DIRTY_RING_MAX_BYTES.
+ */
+#define DIRTY_RING_MAX_BYTES (65536 * sizeof(struct kvm_dirty_gfn)) /* KVM's limit */
+int dirty_rings_enable(struct vm *vm, u64 bytes);
+int dirty_ring_init(struct vcpu *vcpu);
+void dirty_ring_free(struct vcpu *vcpu);
+/* The page with this number of the ring, for userspace's mapping; or NULL. */
+struct page *dirty_ring_page(struct vcpu *vcpu, unsigned long index);
+/* Must KVM_RUN end, for userspace to empty the ring? Context: the vCPU's thread. */
+bool dirty_ring_full(struct vcpu *vcpu);
+/* KVM_RESET_DIRTY_RINGS. Return: how many entries are free again; -EINVAL: no rings. May sleep. */
+int mem_reset_dirty_rings(struct vm *vm);
+
 #endif

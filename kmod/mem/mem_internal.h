@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the files behind mem/mem.h (mem.c, slots.c, fault.c, notifier.c, dirty.c) share. */
+/* What the files behind mem/mem.h (mem.c, slots.c, fault.c, notifier.c, dirty*.c) share. */
 #ifndef MEM_MEM_INTERNAL_H
 #define MEM_MEM_INTERNAL_H
 
+#include "cpu/vm.h"
 #include "mem/mem.h"
 
 /* Context: slots_lock held. NULL: no such slot. */
@@ -14,13 +15,31 @@ static inline size_t dirty_bytes(u64 npages)
 	return ALIGN(npages, BITS_PER_LONG) / 8;
 }
 
-static inline void slot_mark_dirty(const struct mem_slot *slot, u64 gfn)
+/* Pushes a page that was just marked. Context: as slot_mark_dirty(). */
+void dirty_ring_push(const struct mem_slot *slot, u64 offset);
+bool dirty_rings_have_room(struct vm *vm);
+
+/*
+ * Marks a page that was written, or that the guest can write from now on. Context: under the srcu
+ * read lock; interrupts may be off. With dirty rings there must be room: slot_may_mark().
+ */
+static inline void slot_mark_dirty(struct vm *vm, const struct mem_slot *slot, u64 gfn)
 {
 	u64 i = gfn - slot->base_gfn;
 
+	if (!slot->dirty)
+		return;
+	/* What was written comes before the look: who clears a mark reads the page afterwards. */
+	smp_mb();
 	/* Reading first leaves the cache line shared when the bit is set already. */
-	if (slot->dirty && !test_bit(i, slot->dirty))
-		set_bit(i, slot->dirty);
+	if (!test_bit(i, slot->dirty) && !test_and_set_bit(i, slot->dirty) && vm->dirty_ring_bytes)
+		dirty_ring_push(slot, i);
+}
+
+/* May L0 write to the slot, or map it writable? Not if a dirty ring has no room for the mark. */
+static inline bool slot_may_mark(struct vm *vm, const struct mem_slot *slot)
+{
+	return likely(!slot->dirty) || dirty_rings_have_room(vm);
 }
 
 /*

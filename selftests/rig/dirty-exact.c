@@ -3,7 +3,7 @@
  * dirty-exact [MODE [IMAGE]]: is the dirty log exact? While an L1 and its L2 run, their
  * memory is copied as a live migration does: all of it once, then again and again what the log
  * names. At each stop the last of it is, and then the copy must be the memory, byte by byte. In
- * each of the three ways to take the log.
+ * each of the three ways to take the log, and by a dirty ring that is often full.
  *
  * l2-writes stops whenever one page or two were written, each time in another way: by the
  * instruction of another level, by the processor, by L0; l2-many in the midst of many VMCSs,
@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "machine.h"
+#include "ring.h"
 
 #define IMAGES "/lib/abyme/guests/"
 #define RAM (32u << 20)
@@ -25,22 +26,26 @@
 #define TPR_WORD 0x5000 /* no image has anything there */
 #define LOG_BEGINS 2	/* at which stop */
 #define MOST_TOLD 5
+#define RING_BYTES PAGE /* as small as may be */
 
 static const struct mode {
 	const char *name;
 	u64 flags; /* of KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 */
+	bool ring;
 } modes[] = {
 	{ "plain", 0 },
 	{ "manual", KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE },
 	{ "all-set", KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET },
+	{ "ring", .ring = true },
 };
 
 static struct vm *vm;
+static struct ring ring;
 static const struct mode *mode;
 static u8 *copy;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* the log, copy, end */
 static bool end;
-static int stops, missed;
+static int stops, missed, rings_full;
 static u64 copied;
 
 /* --- a pass ----------------------------------------------------------------- */
@@ -70,16 +75,40 @@ static void clear_log(u64 *bits)
 		tap_bail("KVM_CLEAR_DIRTY_LOG");
 }
 
-/* Context: lock held. */
-static void pass(void)
+/* What a ring names, as a bitmap. The pages are read after the reset, not before. */
+static void take_ring(u64 *bits)
 {
-	static u64 bits[PAGES / 64];
+	int taken = 0;
+	u64 page;
+	u32 slot;
+
+	memset(bits, 0, PAGES / 8);
+	for (; ring_take(&ring, &slot, &page); taken++)
+		if (!slot && page < PAGES)
+			bits[page / 64] |= 1ull << page % 64;
+	if (rings_reset(vm) != taken)
+		tap_bail("KVM_RESET_DIRTY_RINGS");
+}
+
+static void take_bitmap(u64 *bits)
+{
 	struct kvm_dirty_log log = { .dirty_bitmap = bits };
 
 	if (ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log))
 		tap_bail("KVM_GET_DIRTY_LOG");
 	if (mode->flags)
 		clear_log(bits);
+}
+
+/* Context: lock held. */
+static void pass(void)
+{
+	static u64 bits[PAGES / 64];
+
+	if (mode->ring)
+		take_ring(bits);
+	else
+		take_bitmap(bits);
 	for (u32 word = 0; word < PAGES / 64; word++) {
 		for (u64 left = bits[word]; left; left &= left - 1)
 			copy_page(word * 64ull + __builtin_ctzll(left));
@@ -170,19 +199,31 @@ static void begin(const char *image, u64 flags)
 	vm_irqchip(vm);
 	if (flags && ioctl(vm->fd, KVM_ENABLE_CAP, &cap))
 		tap_bail("KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2");
+	if (mode->ring && rings_enable(vm, RING_BYTES))
+		tap_bail("KVM_CAP_DIRTY_LOG_RING");
 	entry = image_load(vm, image);
 	if (!entry)
 		tap_bail(image);
 	image_start(vm, entry, true);
+	if (mode->ring)
+		ring = ring_map(vm, 0, RING_BYTES);
 	if (ioctl(vm->cpu[0].fd, KVM_SET_VAPIC_ADDR, &word))
 		tap_bail("KVM_SET_VAPIC_ADDR");
 	copy = mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 		    -1, 0);
 	if (copy == MAP_FAILED)
 		tap_bail("mmap");
-	stops = missed = 0;
+	stops = missed = rings_full = 0;
 	copied = 0;
 	end = false;
+}
+
+static void empty_ring(void)
+{
+	pthread_mutex_lock(&lock);
+	pass();
+	rings_full++;
+	pthread_mutex_unlock(&lock);
 }
 
 /* Stops wherever @where says. Return: how it ended, otherwise. */
@@ -190,8 +231,12 @@ static enum image_end run(enum image_end where, u8 *status)
 {
 	enum image_end how;
 
-	while ((how = image_run(vm, "# ", status)) == where)
-		stop();
+	while ((how = image_run(vm, "# ", status)) == where || how == IMAGE_FULL) {
+		if (how == where)
+			stop();
+		else
+			empty_ring();
+	}
 	return how;
 }
 
@@ -202,7 +247,8 @@ static void finish(const char *image, bool well, int enough)
 	compare(true);
 	end = true;
 	pthread_mutex_unlock(&lock);
-	tap_note("%d stops, %llu pages copied", stops, (unsigned long long)copied);
+	tap_note("%d stops, %llu pages copied, a full ring %d times", stops,
+		 (unsigned long long)copied, rings_full);
 	tap_ok(well, "%s, %s log: nothing happens to the guest", image, mode->name);
 	tap_ok(stops >= enough && !missed, "%s, %s log: each of many copies is the memory", image,
 	       mode->name);
@@ -211,6 +257,8 @@ static void finish(const char *image, bool well, int enough)
 static void clean_up(void)
 {
 	munmap(copy, RAM);
+	if (mode->ring)
+		ring_unmap(&ring);
 	vm_free(vm);
 }
 

@@ -96,6 +96,7 @@ struct vm *image_vm(const char *name, size_t ram_size);
 enum image_end {
 	IMAGE_MARK,   /* wrote to port 0x80, or see image_every; the instruction is done */
 	IMAGE_SIGNAL, /* a signal came */
+	IMAGE_FULL,   /* the dirty ring is to be emptied */
 	IMAGE_DONE,   /* wrote its status, which is in *@status */
 	IMAGE_BROKEN,
 };

@@ -163,6 +163,8 @@ enum image_end image_run(struct vm *vm, const char *prefix, u8 *status)
 		} else if (run->exit_reason == KVM_EXIT_MMIO) {
 			if (!run->mmio.is_write)
 				memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
+		} else if (run->exit_reason == KVM_EXIT_DIRTY_RING_FULL) {
+			return IMAGE_FULL;
 		} else {
 			return broken(vm);
 		}
