@@ -33,10 +33,11 @@ static const struct mode {
 	u64 flags; /* of KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 */
 	bool ring;
 } modes[] = {
-	{ "plain", 0 },
-	{ "manual", KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE },
-	{ "all-set", KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET },
-	{ "ring", .ring = true },
+	{ .name = "plain" },
+	{ .name = "manual", .flags = KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE },
+	{ .name = "all-set",
+	  .flags = KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET },
+	{ .name = "ring", .ring = true },
 };
 
 static struct vm *vm;
