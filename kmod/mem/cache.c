@@ -21,6 +21,9 @@
 #include "cpu/vm.h"
 #include "mem/mem_internal.h"
 
+/* In a line's .epoch: the page was used once, and is not at hand. No epoch is so high. */
+#define USED_ONCE BIT_ULL(63)
+
 static struct mem_cache_line *line_of(struct vcpu *vcpu, u64 gfn)
 {
 	return &vcpu->mem_cache.line[gfn % MEM_CACHE_LINES];
@@ -61,7 +64,7 @@ static __always_inline u64 epoch_now(struct vcpu *vcpu)
 
 static __always_inline bool line_holds(const struct mem_cache_line *line, u64 gpa, u64 epoch)
 {
-	return line->gfn == gpa >> PAGE_SHIFT && line->kva && line->epoch == epoch;
+	return line->gfn == gpa >> PAGE_SHIFT && line->epoch == epoch;
 }
 
 /* Asked after reads that began in @epoch: were the pages still the guest's when they were read? */
@@ -128,11 +131,11 @@ void mem_note_use(struct vcpu *vcpu, u64 gpa, bool write)
 	u64 epoch = READ_ONCE(vcpu->vm->mem.epoch);
 	struct mem_page page;
 
-	if (line->gfn != gpa >> PAGE_SHIFT || line->epoch != epoch) {
-		*line = (struct mem_cache_line){ .gfn = gpa >> PAGE_SHIFT, .epoch = epoch };
+	if (line->gfn != gpa >> PAGE_SHIFT || (line->epoch & ~USED_ONCE) != epoch) {
+		*line = (struct mem_cache_line){ gpa >> PAGE_SHIFT, epoch | USED_ONCE };
 		return;
 	}
-	if (line->kva && (line->writable || !write))
+	if (line->epoch == epoch && (line->writable || !write))
 		return;
 	if (mem_page_resolve(vcpu->vm, gpa & PAGE_MASK, write, &page))
 		return;

@@ -74,7 +74,7 @@ struct vm_mem {
 	unsigned long notifier_start; /* hva range that holds those under way */
 	unsigned long notifier_end;
 	/*
-	 * Rises whenever a gfn may have come to mean another page. What caches
+	 * Rises whenever a gfn may have come to mean another page; never 0. What caches
 	 * a struct mem_page rechecks it after setting VCPU_IN_GUEST.
 	 */
 	u64 epoch;
@@ -143,8 +143,8 @@ bool mem_page_valid(struct vm *vm, const struct mem_page *page);
 struct mem_cache {
 	struct mem_cache_line {
 		u64 gfn;
-		u64 epoch;     /* vm->mem.epoch when it was missed, or found */
-		void *kva;     /* NULL: it was used once */
+		u64 epoch; /* vm->mem.epoch when the page was found; 0: never; or USED_ONCE */
+		void *kva;
 		bool writable; /* .kva may be written */
 	} line[MEM_CACHE_LINES];
 };

@@ -276,6 +276,7 @@ int vm_mem_init(struct vm *vm)
 
 	mutex_init(&mem->slots_lock);
 	spin_lock_init(&mem->lock);
+	mem->epoch = 1;
 	empty = kzalloc(sizeof(*empty), GFP_KERNEL_ACCOUNT);
 	if (!empty)
 		return -ENOMEM;

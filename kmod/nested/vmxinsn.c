@@ -78,14 +78,12 @@ static struct vmx_outcome outcome_of_gva(struct vcpu *vcpu, int r, const struct 
 	}
 }
 
-/* VMfail without a current VMCS is VMfailInvalid. All other arithmetic flags become 0. */
-static unsigned long flags_of(const struct nested *n, struct vmx_outcome o)
+/* VMfail without a current VMCS is VMfailInvalid. */
+static unsigned long flag_of(const struct nested *n, const struct vmx_outcome *o)
 {
-	if (o.kind == VMX_SUCCEED)
-		return 0;
-	if (o.kind == VMX_FAIL_INVALID || n->vmcs12_ptr == NO_GPA)
-		return X86_EFLAGS_CF;
-	return X86_EFLAGS_ZF;
+	bool invalid = o->kind == VMX_FAIL_INVALID || n->vmcs12_ptr == NO_GPA;
+
+	return invalid ? X86_EFLAGS_CF : X86_EFLAGS_ZF;
 }
 
 static void report_failure(struct vcpu *vcpu, const struct vmx_outcome *o)
@@ -101,26 +99,36 @@ static void report_failure(struct vcpu *vcpu, const struct vmx_outcome *o)
 				    .value = o->shown });
 }
 
-/* Ends an instruction: the only place that writes its result. */
-static int vmx_finish(struct vcpu *vcpu, struct vmx_outcome o)
+/* Moves on, with one arithmetic flag set or none. */
+static int insn_ends(struct vcpu *vcpu, unsigned long flag)
 {
-	struct nested *n = vcpu->nested;
-	unsigned long flags;
+	unsigned long flags = (vcpu_rflags(vcpu) & ~FLAGS_ARITH) | flag;
 
-	if (o.kind == VMX_LEFT) {
-		vcpu->stats.vmx_insns += o.value != EXIT_LATER;
-		return o.value;
-	}
 	vcpu->stats.vmx_insns++;
-	if (unlikely(o.kind != VMX_SUCCEED))
-		report_failure(vcpu, &o);
-	flags = (vcpu_rflags(vcpu) & ~FLAGS_ARITH) | flags_of(n, o);
 	if (flags != vcpu_rflags(vcpu)) /* a VMWRITE less */
 		vcpu_set_rflags(vcpu, flags);
-	if (o.kind == VMX_FAIL && n->vmcs12_ptr != NO_GPA)
-		n->v->insn_error = o.value;
 	shadow_resume(vcpu);
 	return vcpu_skip_insn(vcpu);
+}
+
+static noinline int insn_failed(struct vcpu *vcpu, const struct vmx_outcome *o)
+{
+	struct nested *n = vcpu->nested;
+
+	if (o->kind == VMX_LEFT) {
+		vcpu->stats.vmx_insns += o->value != EXIT_LATER;
+		return o->value;
+	}
+	report_failure(vcpu, o);
+	if (o->kind == VMX_FAIL && n->vmcs12_ptr != NO_GPA)
+		n->v->insn_error = o->value;
+	return insn_ends(vcpu, flag_of(n, o));
+}
+
+/* Ends an instruction: the only place that writes its result. */
+static __always_inline int vmx_finish(struct vcpu *vcpu, struct vmx_outcome o)
+{
+	return likely(o.kind == VMX_SUCCEED) ? insn_ends(vcpu, 0) : insn_failed(vcpu, &o);
 }
 
 /* --- checks and operands that all have in common ------------------------ */
@@ -313,7 +321,8 @@ static struct vmx_outcome do_vmptrld(struct vcpu *vcpu, u64 pa)
 }
 
 /* Runs an instruction whose operand is a physical address in memory. */
-static int with_pointer(struct vcpu *vcpu, struct vmx_outcome (*act)(struct vcpu *vcpu, u64 pa))
+static __always_inline int with_pointer(struct vcpu *vcpu,
+					struct vmx_outcome (*act)(struct vcpu *vcpu, u64 pa))
 {
 	struct x86_fault fault;
 	u64 pa;

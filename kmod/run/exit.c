@@ -2,7 +2,7 @@
 /*
  * Which handler has which exit. An exit of L2 goes to L1 first if L1 asked for
  * it; what is left is L0's, whoever ran. Tour, stops 7 and 13. The run loop
- * comes here after each exit, interrupts on unless exit_is_short().
+ * comes here after each exit, interrupts on unless it is handled at once.
  *
  * What a reader must know: an exit is a row of handlers[], and a handler never
  * knows who dispatched it.
@@ -107,17 +107,9 @@ static bool wrmsr_is_short(u32 index)
 	       (index >> 8 == APIC_BASE_MSR >> 8 && index != APIC_BASE_MSR + (APIC_ICR >> 4));
 }
 
-bool exit_is_short(struct vcpu *vcpu)
+bool exit_seems_short(struct vcpu *vcpu)
 {
-	if (vcpu->in_l2)
-		return nested_reflects_at_once(vcpu, vcpu->exit_reason);
-	switch (vcpu->exit_reason) {
-	case EXIT_RDMSR: return true;
-	case EXIT_WRMSR: return wrmsr_is_short(vcpu->gpr[GPR_RCX]);
-	case EXIT_VMREAD:
-	case EXIT_VMWRITE:
-	case EXIT_VMLAUNCH:
-	case EXIT_VMRESUME: return nested_is_here(vcpu);
-	default: return true; /* exit_may_be_short() says so */
-	}
+	if (vcpu->exit_reason == EXIT_WRMSR)
+		return wrmsr_is_short(vcpu->gpr[GPR_RCX]);
+	return nested_is_here(vcpu);
 }

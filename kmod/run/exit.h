@@ -12,25 +12,32 @@ struct vcpu;
 /*
  * Handles the exit in vcpu->exit_reason, of L1 or L2.
  * Return: 1: enter again; 0: kvm_run is filled; <0: errno; or EXIT_LATER.
- * Context: interrupts on, may sleep; or interrupts off, if exit_is_short(), with vcpu->at_once.
+ * Context: interrupts on, may sleep; or interrupts off, with vcpu->at_once: exit_is_short(), or
+ * nested_reflects_at_once() for one of L2's.
  */
 int exit_handle(struct vcpu *vcpu);
+
+/* These exits of L1's are short: see exit_is_short(). */
+#define EXITS_SHORT                                                                    \
+	(BIT_ULL(EXIT_CPUID) | BIT_ULL(EXIT_VMCALL) | BIT_ULL(EXIT_RDMSR) |            \
+	 BIT_ULL(EXIT_EPT_VIOLATION) | BIT_ULL(EXIT_VMCLEAR) | BIT_ULL(EXIT_VMPTRLD) | \
+	 BIT_ULL(EXIT_VMPTRST))
+/* These may be, of which exit_seems_short() decides. */
+#define EXITS_MAYBE_SHORT                                                     \
+	(BIT_ULL(EXIT_VMREAD) | BIT_ULL(EXIT_VMWRITE) | BIT_ULL(EXIT_WRMSR) | \
+	 BIT_ULL(EXIT_VMLAUNCH) | BIT_ULL(EXIT_VMRESUME))
+
+bool exit_seems_short(struct vcpu *vcpu);
+
 /*
- * May the exit be handled with interrupts off, right after it? Its handler does
- * not sleep then, or answers EXIT_LATER.
+ * May the exit of L1's be handled with interrupts off, right after it? Its handler does not sleep
+ * then, or answers EXIT_LATER.
  */
-bool exit_is_short(struct vcpu *vcpu);
-
-/* Is there an exit of L1 with this reason for which exit_is_short() may be true? */
-static inline bool exit_may_be_short(u32 reason)
+static inline bool exit_is_short(struct vcpu *vcpu, u32 reason)
 {
-	const u64 reasons = BIT_ULL(EXIT_CPUID) | BIT_ULL(EXIT_VMCALL) | BIT_ULL(EXIT_VMREAD) |
-			    BIT_ULL(EXIT_VMWRITE) | BIT_ULL(EXIT_RDMSR) | BIT_ULL(EXIT_WRMSR) |
-			    BIT_ULL(EXIT_VMLAUNCH) | BIT_ULL(EXIT_VMRESUME) |
-			    BIT_ULL(EXIT_EPT_VIOLATION) | BIT_ULL(EXIT_VMCLEAR) |
-			    BIT_ULL(EXIT_VMPTRLD) | BIT_ULL(EXIT_VMPTRST);
-
-	return reason < 64 && (reasons >> reason & 1);
+	if (reason >= 64 || !((EXITS_SHORT | EXITS_MAYBE_SHORT) >> reason & 1))
+		return false;
+	return EXITS_SHORT >> reason & 1 || exit_seems_short(vcpu);
 }
 
 #endif

@@ -356,9 +356,11 @@ static void note_exit(struct vcpu *vcpu)
  */
 static int handle_at_once(struct vcpu *vcpu)
 {
-	if ((!vcpu->in_l2 && !exit_may_be_short(vcpu->exit_reason)) ||
-	    unlikely(vcpu->watched || vcpu->lapic_shares & LAPIC_SHARES_TPR) ||
-	    !exit_is_short(vcpu))
+	u32 reason = vcpu->exit_reason;
+	bool is_short = vcpu->in_l2 ? nested_reflects_at_once(vcpu, reason)
+				    : exit_is_short(vcpu, reason);
+
+	if (!is_short || unlikely(vcpu->watched || vcpu->lapic_shares & LAPIC_SHARES_TPR))
 		return EXIT_LATER;
 	return exit_handle(vcpu);
 }
