@@ -323,6 +323,14 @@ static u64 observe_msrs(struct trial *t, u64 hash)
 	return hash;
 }
 
+static u16 x87_status(void)
+{
+	u16 status;
+
+	asm volatile("fnstsw %0" : "=a"(status));
+	return status;
+}
+
 static u64 observe_registers(struct trial *t, u64 hash)
 {
 	static const char *const names[] = {
@@ -334,6 +342,7 @@ static u64 observe_registers(struct trial *t, u64 hash)
 	for (u32 i = 0; i < NR_GPRS; i++)
 		if (i != GPR_RSP && !(t->timed && i <= GPR_RDX))
 			hash = show(t, hash, names[i], vmx->regs[i]);
+	hash = show(t, hash, "FSW", x87_status());
 	return show(t, hash, "CR2", read_cr2());
 }
 
@@ -495,6 +504,7 @@ static void arm(const struct trial *t)
 {
 	unblock_nmis(); /* the last case may have left them blocked */
 	write_cr2(0x2222);
+	asm volatile("fninit"); /* and an x87 exception pending */
 	memcpy(l1_vmx()->regs, t->regs, sizeof(t->regs));
 	if (t->look)
 		outb(PORT_OF_USERSPACE, 0);
