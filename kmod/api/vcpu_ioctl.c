@@ -210,7 +210,7 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	return ioctl_call(row, vcpu, arg, vcpu_call);
 }
 
-/* Pages 0 to 2: kvm_run, port data, coalesced ring; from KVM_DIRTY_LOG_PAGE_OFFSET on: dirty ring. */
+/* Pages 0 to 2: kvm_run, port data, coalesced ring. From KVM_DIRTY_LOG_PAGE_OFFSET on: the log. */
 static struct page *page_of_mapping(struct vcpu *vcpu, unsigned long index)
 {
 	void *pages[] = { vcpu->run, vcpu->pio_data, vcpu->vm->coalesced.ring };
@@ -239,7 +239,10 @@ static const struct vm_operations_struct vcpu_vm_ops = {
  */
 static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	if (vma->vm_pgoff + vma_pages(vma) > KVM_DIRTY_LOG_PAGE_OFFSET &&
+	struct vcpu *vcpu = file->private_data;
+
+	if (vcpu->vm->dirty_ring_bytes &&
+	    vma->vm_pgoff + vma_pages(vma) > KVM_DIRTY_LOG_PAGE_OFFSET &&
 	    (!(vma->vm_flags & VM_SHARED) || (vma->vm_flags & VM_EXEC)))
 		return -EINVAL;
 	vma->vm_ops = &vcpu_vm_ops;

@@ -46,9 +46,6 @@ static long enable_dirty_protect(struct vm *vm, u64 flags)
 		return -EINVAL;
 	if (flags == KVM_DIRTY_LOG_INITIALLY_SET)
 		return -EINVAL;
-	/* A page that counts as dirty already would never come into a ring. */
-	if ((flags & KVM_DIRTY_LOG_INITIALLY_SET) && vm->dirty_ring_bytes)
-		return -EINVAL;
 	vm->manual_dirty_protect = flags & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
 	vm->dirty_initially_set = flags & KVM_DIRTY_LOG_INITIALLY_SET;
 	return 0;

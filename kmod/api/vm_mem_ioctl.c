@@ -33,7 +33,10 @@ static long vm_clear_dirty_log(struct vm *vm, void *data)
 	return mem_clear_dirty_log(vm, data);
 }
 
-/* KVM_RESET_DIRTY_RINGS. Return: how many entries were reset. -EINVAL: the VM has no dirty rings. */
+/*
+ * KVM_RESET_DIRTY_RINGS. Return: how many entries were reset. -EINVAL: the VM has no dirty rings;
+ * -ENOSPC: a page was lost to them.
+ */
 static long vm_reset_dirty_rings(struct vm *vm, unsigned long arg)
 {
 	return mem_reset_dirty_rings(vm);

@@ -2,15 +2,16 @@
 /*
  * Dirty rings: the dirty log as lists, one for each vCPU, of the pages that its
  * thread was the first to write. slot_mark_dirty() pushes; KVM_RESET_DIRTY_RINGS
- * comes here, under slots_lock. The API's names are KVM's: a page is pushed with
+ * comes here. The API's names are KVM's: a page is pushed with
  * KVM_DIRTY_GFN_F_DIRTY, and userspace sets KVM_DIRTY_GFN_F_RESET when it has seen it.
  *
  * What a reader must know: the bitmap of the slot says which pages were pushed and
- * not reset since, so each is in one ring at most once. The entries are mapped by
+ * not reset since, so each is in one ring at most. The entries are mapped by
  * userspace, which may write anything there: an entry is read once and checked, and
  * where a ring begins and ends only the kernel knows.
  */
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/vmalloc.h>
 
 #include "cpu/vcpu.h"
@@ -18,22 +19,25 @@
 #include "mem/mem_internal.h"
 
 /*
- * KVM_RUN ends when no more than so many entries are free: more than any exit that it may handle
- * until then can need, each entry of each table that a walk for L2 marks counted.
+ * KVM_RUN ends when no more than so many entries are free. One exit marks some hundred pages at
+ * most, each entry of each table that a walk for L2 marks counted; and a list of 512 MSRs may
+ * have one page for each.
  */
-#define RESERVE 192
-#define PAGES_OF_WRITE 2 /* no write of L0's is longer than a page */
+#define RESERVE (64 + 512)
 
 /* Context: vm->lock held. */
 int dirty_rings_enable(struct vm *vm, u64 bytes)
 {
-	if (!is_power_of_2(bytes) || bytes < PAGE_SIZE)
+	if (!is_power_of_2(bytes) || bytes <= RESERVE * sizeof(struct kvm_dirty_gfn))
 		return -EINVAL;
 	if (bytes > DIRTY_RING_MAX_BYTES)
 		return -E2BIG;
-	if (vm->dirty_ring_bytes || vm->nr_vcpus || vm->dirty_initially_set)
+	if (vm->dirty_ring_bytes || vm->nr_vcpus)
 		return -EINVAL;
+	mutex_lock(&vm->mem.slots_lock);
 	vm->dirty_ring_bytes = bytes;
+	slots_forget_marks(vm); /* a marked page would never be pushed */
+	mutex_unlock(&vm->mem.slots_lock);
 	return 0;
 }
 
@@ -74,23 +78,22 @@ bool dirty_ring_full(struct vcpu *vcpu)
 }
 
 /*
- * Whoever writes without a vCPU, or goes on with a ring that userspace does not empty, finds no
- * room, and must not write: the page would be lost to the log.
+ * The request is seen before the next entry. A page for which there is no room, as userspace goes
+ * on with ioctls that write and does not empty the ring, is lost to the log: the next reset says
+ * so.
  */
-bool dirty_rings_have_room(struct vm *vm)
+void dirty_ring_push(struct vm *vm, const struct mem_slot *slot, u64 offset)
 {
 	struct vcpu *vcpu = vcpu_loaded();
+	struct kvm_dirty_gfn *gfn;
+	struct dirty_ring *ring;
 
-	return !vm->dirty_ring_bytes || (vcpu && entries_free(&vcpu->dirty_ring) >= PAGES_OF_WRITE);
-}
-
-/* The request is seen before the next entry. Context: as slot_mark_dirty(). */
-void dirty_ring_push(const struct mem_slot *slot, u64 offset)
-{
-	struct vcpu *vcpu = vcpu_loaded();
-	struct dirty_ring *ring = &vcpu->dirty_ring;
-	struct kvm_dirty_gfn *gfn = &ring->gfns[ring->pushed & (ring->entries - 1)];
-
+	if (WARN_ON_ONCE(!vcpu || vcpu->vm != vm) || !entries_free(&vcpu->dirty_ring)) {
+		WRITE_ONCE(vm->mem.log_lost, true);
+		return;
+	}
+	ring = &vcpu->dirty_ring;
+	gfn = &ring->gfns[ring->pushed & (ring->entries - 1)];
 	gfn->slot = slot->id;
 	gfn->offset = offset;
 	WRITE_ONCE(ring->pushed, ring->pushed + 1); /* before userspace can ask for the reset */
@@ -99,67 +102,104 @@ void dirty_ring_push(const struct mem_slot *slot, u64 offset)
 		vcpu_request(vcpu, REQ_RING_FULL);
 }
 
-/*
- * Makes the next write to the page fault, which pushes it again. Return: whether a flush is due.
- * Context: slots_lock and vm->mem.lock held.
- */
-static bool protect_page(struct vm *vm, const struct mem_slot *slot, u64 gfn)
-{
-	bool flush = slot_l2_maps(slot, gfn, gfn + 1) && mem_unmap_l2(vm, gfn, gfn + 1);
+/* --- reset ---------------------------------------------------------------- */
 
-	return ept_write_protect(&vm->ept, gfn, gfn + 1) || flush;
+/* Pages of one word of a slot's bitmap that entries have named one after the other. */
+struct batch {
+	struct mem_slot *slot;
+	u64 word;
+	unsigned long mask; /* 0: none */
+	bool flush;	    /* is a flush due? */
+};
+
+/*
+ * Clears the marks and has the next write to each page fault, which pushes it again. Context:
+ * slots_lock and vm->mem.lock held, may sleep.
+ */
+static void batch_end(struct vm *vm, struct batch *b)
+{
+	atomic_long_t *word = (atomic_long_t *)&b->slot->dirty[b->word];
+	u64 first = b->slot->base_gfn + b->word * BITS_PER_LONG;
+	unsigned long mask = b->mask & atomic_long_fetch_andnot(b->mask, word);
+
+	b->mask = 0;
+	if (!mask)
+		return;
+	vm->mem.pool.steps++;
+	b->flush = mem_breathe(vm, b->flush);
+	b->flush |= ept_write_protect(&vm->ept, first + __ffs(mask), first + __fls(mask) + 1);
+	if (slot_l2_maps(b->slot, first + __ffs(mask), first + __fls(mask) + 1))
+		b->flush |= mem_unmap_l2(vm, first + __ffs(mask), first + __fls(mask) + 1);
 }
 
-/* Does what the entry says, which userspace may have made up. As protect_page(). */
-static bool reset_page(struct vm *vm, u32 id, u64 offset)
+/* Adds what an entry says, which userspace may have made up. Context: as batch_end(). */
+static void batch_add(struct vm *vm, struct batch *b, u32 id, u64 offset)
 {
-	struct mem_slot *slot = id < MEM_MAX_SLOTS ? slot_by_id(vm, id) : NULL;
+	u64 word = offset / BITS_PER_LONG;
 
-	if (!slot || !slot->dirty || offset >= slot->npages ||
-	    !test_and_clear_bit(offset, slot->dirty))
-		return false;
-	return protect_page(vm, slot, slot->base_gfn + offset);
+	if (b->mask && (id != b->slot->id || word != b->word))
+		batch_end(vm, b);
+	if (!b->slot || b->slot->id != id)
+		b->slot = id < MEM_MAX_SLOTS ? slot_by_id(vm, id) : NULL;
+	if (!b->slot || !b->slot->dirty || offset >= b->slot->npages)
+		return;
+	b->word = word;
+	b->mask |= BIT(offset % BITS_PER_LONG);
 }
 
 /*
  * Resets what userspace has seen, up to the first entry that it has not. Return: how many.
- * *@flush: whether a flush is due. Context: as protect_page(), may sleep.
+ * Context: as batch_end().
  */
-static int reset_ring(struct vm *vm, struct dirty_ring *ring, bool *flush)
+static int reset_ring(struct vm *vm, struct dirty_ring *ring, struct batch *b)
 {
 	u32 end = ring->reset + ring->entries; /* others may fill it as fast as it is emptied */
 	int count = 0;
 
-	for (; ring->reset != end; count++) {
+	for (; ring->reset != end && !fatal_signal_pending(current); count++) {
 		struct kvm_dirty_gfn *gfn = &ring->gfns[ring->reset & (ring->entries - 1)];
 
 		if (!(smp_load_acquire(&gfn->flags) & KVM_DIRTY_GFN_F_RESET) ||
 		    ring->reset == READ_ONCE(ring->pushed))
 			break;
 		vm->mem.pool.steps++;
-		*flush = mem_breathe(vm, *flush);
-		*flush |= reset_page(vm, READ_ONCE(gfn->slot), READ_ONCE(gfn->offset));
+		batch_add(vm, b, READ_ONCE(gfn->slot), READ_ONCE(gfn->offset));
 		WRITE_ONCE(gfn->flags, 0);
 		smp_store_release(&ring->reset, ring->reset + 1);
 	}
 	return count;
 }
 
-int mem_reset_dirty_rings(struct vm *vm)
+static int reset_rings_locked(struct vm *vm)
 {
-	bool flush = false;
+	struct batch b = {};
 	struct vcpu *vcpu;
 	int i, count = 0;
+
+	mem_lock(&vm->mem);
+	vm_for_each_vcpu(vm, i, vcpu)
+		count += reset_ring(vm, &vcpu->dirty_ring, &b);
+	if (b.mask)
+		batch_end(vm, &b);
+	if (count)
+		mem_sync(vm, b.flush);
+	mem_unlock(&vm->mem);
+	return count;
+}
+
+int mem_reset_dirty_rings(struct vm *vm)
+{
+	int r;
 
 	if (!vm->dirty_ring_bytes)
 		return -EINVAL;
 	mutex_lock(&vm->mem.slots_lock);
-	mem_lock(&vm->mem);
-	vm_for_each_vcpu(vm, i, vcpu)
-		count += reset_ring(vm, &vcpu->dirty_ring, &flush);
-	if (count)
-		mem_sync(vm, flush);
-	mem_unlock(&vm->mem);
+	if (READ_ONCE(vm->mem.log_lost)) {
+		WRITE_ONCE(vm->mem.log_lost, false);
+		r = -ENOSPC;
+	} else {
+		r = reset_rings_locked(vm);
+	}
 	mutex_unlock(&vm->mem.slots_lock);
-	return count;
+	return r;
 }

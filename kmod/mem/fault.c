@@ -176,8 +176,6 @@ int mem_fault_in(struct vm *vm, struct mem_fault *fault)
 		return -ENOENT;
 	if (fault->write && !mem_slot_writable(slot))
 		return -EROFS;
-	if (fault->write && !slot_may_mark(vm, slot))
-		return -EFAULT;
 	fault->slot = slot;
 	fault->hva = mem_slot_hva(slot, fault->gfn);
 	fault->seq = mem_seq_read(&vm->mem);
@@ -214,7 +212,7 @@ bool mem_fault_mapped(struct vm *vm, struct mem_fault *fault)
 
 	lockdep_assert_held(&vm->mem.lock);
 	entry = slot ? ept_lookup(&vm->ept, fault->gfn << PAGE_SHIFT, &level) : 0;
-	if (!entry || (fault->write && !((entry & EPT_WRITE) && slot_may_mark(vm, slot))))
+	if (!entry || (fault->write && !(entry & EPT_WRITE)))
 		return false;
 	fault->slot = slot;
 	fault->pfn = (entry & EPT_ADDR_MASK) >> PAGE_SHIFT;

@@ -22,7 +22,7 @@
 /*
  * The address in the process of [gpa, gpa + *len), with *len cut at the slot's
  * end.
- * Return: NULL if there is no such memory, or it must not be written. Context: under the srcu read lock.
+ * Return: NULL if there is no such memory. Context: under the srcu read lock.
  */
 static void __user *range_user(struct vm *vm, u64 gpa, bool write, size_t *len,
 			       struct mem_slot **slot)
@@ -31,9 +31,7 @@ static void __user *range_user(struct vm *vm, u64 gpa, bool write, size_t *len,
 	u64 left;
 
 	*slot = mem_slot_find(vm, gfn);
-	if (!*slot)
-		return NULL;
-	if (write && !(mem_slot_writable(*slot) && slot_may_mark(vm, *slot)))
+	if (!*slot || (write && !mem_slot_writable(*slot)))
 		return NULL;
 	left = (((*slot)->base_gfn + (*slot)->npages) << PAGE_SHIFT) - gpa;
 	*len = min_t(u64, *len, left);

@@ -64,8 +64,9 @@ struct vm_mem {
 	spinlock_t lock; /* mem_lock(): for the tables of every EPT root, and all below */
 	/* A slot that is being removed from .slots, and may still be mapped; or NULL. */
 	const struct mem_slot *leaving;
-	int l2_roots; /* EPT02 roots of all vCPUs that map something */
-	u64 l2_fills; /* how often any of them was given a page */
+	int l2_roots;  /* EPT02 roots of all vCPUs that map something */
+	u64 l2_fills;  /* how often any of them was given a page */
+	bool log_lost; /* a page found no room in a dirty ring; taken under slots_lock */
 	struct ept_pool pool;
 	u64 table_limit; /* what mem_table_limit() answered last; 0: the slots have changed */
 	struct mmu_notifier notifier;
@@ -306,8 +307,8 @@ struct dirty_ring {
 
 /*
  * KVM_CAP_DIRTY_LOG_RING: each vCPU made from now on has a ring of @bytes. -EINVAL: not a power of
- * two, less than a page, enabled already, there are vCPUs, or KVM_DIRTY_LOG_INITIALLY_SET is on;
- * -E2BIG: more than DIRTY_RING_MAX_BYTES.
+ * two, less than 16 KiB, enabled already, or there are vCPUs; -E2BIG: more than
+ * DIRTY_RING_MAX_BYTES.
  */
 #define DIRTY_RING_MAX_BYTES (65536 * sizeof(struct kvm_dirty_gfn)) /* KVM's limit */
 int dirty_rings_enable(struct vm *vm, u64 bytes);
@@ -317,7 +318,10 @@ void dirty_ring_free(struct vcpu *vcpu);
 struct page *dirty_ring_page(struct vcpu *vcpu, unsigned long index);
 /* Must KVM_RUN end, for userspace to empty the ring? Context: the vCPU's thread. */
 bool dirty_ring_full(struct vcpu *vcpu);
-/* KVM_RESET_DIRTY_RINGS. Return: how many entries are free again; -EINVAL: no rings. May sleep. */
+/*
+ * KVM_RESET_DIRTY_RINGS. Return: how many entries are free again; -EINVAL: there are no rings;
+ * -ENOSPC, once: a page was written for which a ring had no room. Context: may sleep.
+ */
 int mem_reset_dirty_rings(struct vm *vm);
 
 #endif

@@ -15,13 +15,15 @@ static inline size_t dirty_bytes(u64 npages)
 	return ALIGN(npages, BITS_PER_LONG) / 8;
 }
 
+/* Forgets what is marked in the logs of all slots. */
+void slots_forget_marks(struct vm *vm);
 /* Pushes a page that was just marked. Context: as slot_mark_dirty(). */
-void dirty_ring_push(const struct mem_slot *slot, u64 offset);
-bool dirty_rings_have_room(struct vm *vm);
+void dirty_ring_push(struct vm *vm, const struct mem_slot *slot, u64 offset);
 
 /*
  * Marks a page that was written, or that the guest can write from now on. Context: under the srcu
- * read lock; interrupts may be off. With dirty rings there must be room: slot_may_mark().
+ * read lock; a vCPU is loaded, which with dirty rings is the one that counts as the writer;
+ * interrupts may be off.
  */
 static inline void slot_mark_dirty(struct vm *vm, const struct mem_slot *slot, u64 gfn)
 {
@@ -33,13 +35,7 @@ static inline void slot_mark_dirty(struct vm *vm, const struct mem_slot *slot, u
 	smp_mb();
 	/* Reading first leaves the cache line shared when the bit is set already. */
 	if (!test_bit(i, slot->dirty) && !test_and_set_bit(i, slot->dirty) && vm->dirty_ring_bytes)
-		dirty_ring_push(slot, i);
-}
-
-/* May L0 write to the slot, or map it writable? Not if a dirty ring has no room for the mark. */
-static inline bool slot_may_mark(struct vm *vm, const struct mem_slot *slot)
-{
-	return likely(!slot->dirty) || dirty_rings_have_room(vm);
+		dirty_ring_push(vm, slot, i);
 }
 
 /*

@@ -40,6 +40,23 @@ struct mem_slot *slot_by_id(struct vm *vm, u16 id)
 	return NULL;
 }
 
+/* Context: slots_lock held; no vCPU has run yet. */
+void slots_forget_marks(struct vm *vm)
+{
+	struct mem_slots *slots = slots_locked(&vm->mem);
+	int i;
+
+	for (i = 0; i < slots->count; i++)
+		if (slots->slot[i]->dirty)
+			bitmap_zero(slots->slot[i]->dirty, slots->slot[i]->npages);
+}
+
+/* KVM_DIRTY_LOG_INITIALLY_SET. It means nothing to dirty rings. Context: slots_lock held. */
+static bool logs_begin_full(const struct vm *vm)
+{
+	return vm->dirty_initially_set && !vm->dirty_ring_bytes;
+}
+
 /* A binary search: slots do not overlap, and are sorted. */
 struct mem_slot *mem_slot_find(struct vm *vm, u64 gfn)
 {
@@ -182,7 +199,7 @@ static struct mem_slot *slot_new(struct vm *vm, const struct kvm_userspace_memor
 	slot->dirty = kvzalloc(dirty_bytes(slot->npages), GFP_KERNEL_ACCOUNT);
 	if (!slot->dirty)
 		goto drop;
-	if (vm->dirty_initially_set)
+	if (logs_begin_full(vm))
 		bitmap_set(slot->dirty, 0, slot->npages);
 	return slot;
 
@@ -281,7 +298,7 @@ static void slot_logging_changed(struct vm *vm, const struct mem_slot *slot)
 	mem_lock(&vm->mem);
 	if (!mem_slot_logged(slot)) {
 		flush = mem_unmap(vm, slot->base_gfn, end);
-	} else if (!vm->dirty_initially_set) {
+	} else if (!logs_begin_full(vm)) {
 		flush = protect_slot(vm, slot);
 		flush |= mem_unmap_l2(vm, slot->base_gfn, end);
 	}

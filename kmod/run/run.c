@@ -60,6 +60,14 @@ static int handle_requests(struct vcpu *vcpu)
 {
 	if (likely(!READ_ONCE(vcpu->requests)))
 		return 1;
+	/* The first, as some of the others write to guest memory. */
+	if (vcpu_test_request(vcpu, REQ_RING_FULL)) {
+		if (dirty_ring_full(vcpu)) {
+			vcpu->run->exit_reason = KVM_EXIT_DIRTY_RING_FULL;
+			return 0;
+		}
+		vcpu_take_request(vcpu, REQ_RING_FULL);
+	}
 	if (vcpu_take_request(vcpu, REQ_CLOCK_UPDATE)) {
 		clock_update(vcpu);
 		hyperv_clock_update(vcpu);
@@ -76,13 +84,6 @@ static int handle_requests(struct vcpu *vcpu)
 	vcpu_take_request(vcpu, REQ_NESTED);
 	if (vcpu_take_request(vcpu, REQ_TRIPLE_FAULT))
 		return triple_fault(vcpu);
-	if (vcpu_test_request(vcpu, REQ_RING_FULL)) {
-		if (dirty_ring_full(vcpu)) {
-			vcpu->run->exit_reason = KVM_EXIT_DIRTY_RING_FULL;
-			return 0;
-		}
-		vcpu_take_request(vcpu, REQ_RING_FULL);
-	}
 	if (vcpu_take_request(vcpu, REQ_LEAVE)) {
 		vcpu->run->exit_reason = KVM_EXIT_INTR;
 		return -EINTR;

@@ -15,7 +15,7 @@ linux a $options
 up a && l2 a
 must a "with dirty rings an L1 on q35 runs an L2 that writes without pause" $?
 cp "$work/a/said" "$said"
-! grep -qi ring "$work/a/said"
+[ -e "$work/a/said" ] && ! grep -qi ring "$work/a/said"
 claim "QEMU has nothing to say of its rings" $?
 move a b
 must b "pre-copy comes to its end" $?

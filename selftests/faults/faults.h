@@ -24,6 +24,7 @@
 #include <linux/slab.h>
 #include <linux/srcu.h>
 #include <linux/string.h>
+#include <linux/vmalloc.h>
 #include <linux/xarray.h>
 #include <asm/fpu/api.h>
 
@@ -49,6 +50,7 @@ PLAIN(void *, kvcalloc, (size_t n, size_t size, gfp_t gfp), (n, size, gfp))
 PLAIN(void *, kvmalloc_array, (size_t n, size_t size, gfp_t gfp), (n, size, gfp))
 PLAIN(void *, memdup_user, (const void __user *from, size_t n), (from, n))
 PLAIN(void *, vmemdup_user, (const void __user *from, size_t n), (from, n))
+PLAIN(void *, __vmalloc, (unsigned long n, gfp_t gfp), (n, gfp))
 PLAIN(unsigned long, get_zeroed_page, (gfp_t gfp), (gfp))
 PLAIN(unsigned long, __get_free_pages, (gfp_t gfp, unsigned int order), (gfp, order))
 PLAIN(struct page *, alloc_page, (gfp_t gfp), (gfp))
@@ -65,6 +67,7 @@ PLAIN(int, init_srcu_struct, (struct srcu_struct * srcu), (srcu))
 #undef kvmalloc_array
 #undef memdup_user
 #undef vmemdup_user
+#undef __vmalloc
 #undef get_zeroed_page
 #undef __get_free_pages
 #undef __get_free_page
@@ -86,6 +89,7 @@ PLAIN(int, init_srcu_struct, (struct srcu_struct * srcu), (srcu))
 #define kvmalloc_array(n, size, gfp) OR_NULL(plain_kvmalloc_array(n, size, gfp))
 #define memdup_user(from, n) OR_ERROR(plain_memdup_user(from, n))
 #define vmemdup_user(from, n) OR_ERROR(plain_vmemdup_user(from, n))
+#define __vmalloc(n, gfp) OR_NULL(plain___vmalloc(n, gfp))
 #define get_zeroed_page(gfp) OR_ADDRESS(plain_get_zeroed_page(gfp))
 #define __get_free_pages(gfp, order) OR_ADDRESS(plain___get_free_pages(gfp, order))
 #define __get_free_page(gfp) __get_free_pages(gfp, 0)
@@ -119,6 +123,7 @@ PLAIN(int, init_srcu_struct, (struct srcu_struct * srcu), (srcu))
 	} while (0)
 #define kfree(p) GIVE((kfree)(p), p)
 #define kvfree(p) GIVE((kvfree)(p), p)
+#define vfree(p) GIVE((vfree)(p), p)
 #undef free_page
 #define free_pages(address, order) GIVE((free_pages)(address, order), (void *)(address))
 #define free_page(address) free_pages(address, 0)

@@ -20,6 +20,7 @@
 #include <vmx/vmcs.h>
 #include "l1.h"
 #include "machine.h"
+#include "ring.h"
 
 #define PARAMETER "/sys/module/abyme/parameters/fault"
 #define MOST 64 /* pieces that a request may ask for */
@@ -29,6 +30,7 @@
 #define SLOT_BASE 0x1000000
 #define SLOT_SIZE 0x100000
 #define GSI 5
+#define RING_BYTES 16384
 
 /* The guest. */
 #define DONE 0x10 /* port */
@@ -90,6 +92,13 @@ static void with_chips(void)
 {
 	empty();
 	vm_irqchip(vm);
+}
+
+static void with_rings(void)
+{
+	with_chips();
+	if (rings_enable(vm, RING_BYTES))
+		tap_bail("KVM_CAP_DIRTY_LOG_RING");
 }
 
 static void with_cpu(void)
@@ -504,6 +513,7 @@ static const struct trial {
 	{ "a split irqchip", empty, split_irqchip },
 	{ "KVM_CREATE_PIT2", with_irqchip, create_pit },
 	{ "KVM_CREATE_VCPU", with_chips, create_vcpu },
+	{ "KVM_CREATE_VCPU with a dirty ring", with_rings, create_vcpu },
 	{ "KVM_SET_CPUID2", with_cpu, set_cpuid },
 	{ "a new slot", empty, slot_made },
 	{ "a slot's log", with_slot, slot_logged },
