@@ -104,6 +104,8 @@ void dirty_ring_push(struct vm *vm, const struct mem_slot *slot, u64 offset)
 
 /* --- reset ---------------------------------------------------------------- */
 
+#define SEARCH_STEPS 32 /* what a search of all slots counts as, in one hold of the lock */
+
 /* Pages of one word of a slot's bitmap that entries have named one after the other. */
 struct batch {
 	struct mem_slot *slot;
@@ -114,7 +116,7 @@ struct batch {
 
 /*
  * Clears the marks and has the next write to each page fault, which pushes it again. Context:
- * slots_lock and vm->mem.lock held, may sleep.
+ * slots_lock and vm->mem.lock held.
  */
 static void batch_end(struct vm *vm, struct batch *b)
 {
@@ -125,8 +127,6 @@ static void batch_end(struct vm *vm, struct batch *b)
 	b->mask = 0;
 	if (!mask)
 		return;
-	vm->mem.pool.steps++;
-	b->flush = mem_breathe(vm, b->flush);
 	b->flush |= ept_write_protect(&vm->ept, first + __ffs(mask), first + __fls(mask) + 1);
 	if (slot_l2_maps(b->slot, first + __ffs(mask), first + __fls(mask) + 1))
 		b->flush |= mem_unmap_l2(vm, first + __ffs(mask), first + __fls(mask) + 1);
@@ -139,8 +139,10 @@ static void batch_add(struct vm *vm, struct batch *b, u32 id, u64 offset)
 
 	if (b->mask && (id != b->slot->id || word != b->word))
 		batch_end(vm, b);
-	if (!b->slot || b->slot->id != id)
+	if (!b->slot || b->slot->id != id) {
 		b->slot = id < MEM_MAX_SLOTS ? slot_by_id(vm, id) : NULL;
+		vm->mem.pool.steps += SEARCH_STEPS;
+	}
 	if (!b->slot || !b->slot->dirty || offset >= b->slot->npages)
 		return;
 	b->word = word;
@@ -149,7 +151,7 @@ static void batch_add(struct vm *vm, struct batch *b, u32 id, u64 offset)
 
 /*
  * Resets what userspace has seen, up to the first entry that it has not. Return: how many.
- * Context: as batch_end().
+ * Context: as batch_end(), may sleep.
  */
 static int reset_ring(struct vm *vm, struct dirty_ring *ring, struct batch *b)
 {
@@ -163,6 +165,7 @@ static int reset_ring(struct vm *vm, struct dirty_ring *ring, struct batch *b)
 		    ring->reset == READ_ONCE(ring->pushed))
 			break;
 		vm->mem.pool.steps++;
+		b->flush = mem_breathe(vm, b->flush);
 		batch_add(vm, b, READ_ONCE(gfn->slot), READ_ONCE(gfn->offset));
 		WRITE_ONCE(gfn->flags, 0);
 		smp_store_release(&ring->reset, ring->reset + 1);
