@@ -23,11 +23,7 @@ static struct mem_slot *logged_slot(struct vm *vm, u32 id)
 	return slot && slot->dirty ? slot : NULL;
 }
 
-/*
- * Makes writes fault again to the pages that @mask names: bit 0 is page @first of the slot.
- * Return: whether a flush is due. Context: vm->mem.lock held.
- */
-static bool protect_word(struct vm *vm, const struct mem_slot *slot, u64 first, unsigned long mask)
+bool slot_protect_word(struct vm *vm, const struct mem_slot *slot, u64 first, unsigned long mask)
 {
 	u64 gfn = slot->base_gfn + first;
 
@@ -70,7 +66,7 @@ static void take_log(struct vm *vm, struct mem_slot *slot, unsigned long *bitmap
 		if (!READ_ONCE(slot->dirty[i]))
 			continue;
 		bitmap[i] = xchg(&slot->dirty[i], 0);
-		flush |= protect_word(vm, slot, i * BITS_PER_LONG, bitmap[i]);
+		flush |= slot_protect_word(vm, slot, i * BITS_PER_LONG, bitmap[i]);
 		any = true;
 	}
 	if (any)
@@ -134,7 +130,7 @@ static void clear_log(struct vm *vm, struct mem_slot *slot, u64 first, u64 npage
 		mask = bitmap[i] & atomic_long_fetch_andnot(bitmap[i], &word[i]);
 		if (!mask)
 			continue;
-		flush |= protect_word(vm, slot, first + i * BITS_PER_LONG, mask);
+		flush |= slot_protect_word(vm, slot, first + i * BITS_PER_LONG, mask);
 		any = true;
 	}
 	if (any)

@@ -121,15 +121,15 @@ struct batch {
 static void batch_end(struct vm *vm, struct batch *b)
 {
 	atomic_long_t *word = (atomic_long_t *)&b->slot->dirty[b->word];
-	u64 first = b->slot->base_gfn + b->word * BITS_PER_LONG;
+	u64 first = b->word * BITS_PER_LONG, gfn = b->slot->base_gfn + first;
 	unsigned long mask = b->mask & atomic_long_fetch_andnot(b->mask, word);
 
 	b->mask = 0;
 	if (!mask)
 		return;
-	b->flush |= ept_write_protect(&vm->ept, first + __ffs(mask), first + __fls(mask) + 1);
-	if (slot_l2_maps(b->slot, first + __ffs(mask), first + __fls(mask) + 1))
-		b->flush |= mem_unmap_l2(vm, first + __ffs(mask), first + __fls(mask) + 1);
+	b->flush |= slot_protect_word(vm, b->slot, first, mask);
+	if (slot_l2_maps(b->slot, gfn + __ffs(mask), gfn + __fls(mask) + 1))
+		b->flush |= mem_unmap_l2(vm, gfn + __ffs(mask), gfn + __fls(mask) + 1);
 }
 
 /* Adds what an entry says, which userspace may have made up. Context: as batch_end(). */

@@ -305,12 +305,13 @@ struct dirty_ring {
 	u32 reset;		    /* how many of these; under slots_lock */
 };
 
+#define DIRTY_RING_MAX_BYTES (65536 * sizeof(struct kvm_dirty_gfn)) /* KVM's limit */
+
 /*
  * KVM_CAP_DIRTY_LOG_RING: each vCPU made from now on has a ring of @bytes. -EINVAL: not a power of
  * two, less than 16 KiB, enabled already, or there are vCPUs; -E2BIG: more than
  * DIRTY_RING_MAX_BYTES.
  */
-#define DIRTY_RING_MAX_BYTES (65536 * sizeof(struct kvm_dirty_gfn)) /* KVM's limit */
 int dirty_rings_enable(struct vm *vm, u64 bytes);
 int dirty_ring_init(struct vcpu *vcpu);
 void dirty_ring_free(struct vcpu *vcpu);

@@ -17,6 +17,11 @@ static inline size_t dirty_bytes(u64 npages)
 
 /* Forgets what is marked in the logs of all slots. */
 void slots_forget_marks(struct vm *vm);
+/*
+ * Makes writes fault again to the pages that @mask names: bit 0 is page @first of the slot. EPT02 is
+ * left to the caller. Return: whether a flush is due. Context: vm->mem.lock held.
+ */
+bool slot_protect_word(struct vm *vm, const struct mem_slot *slot, u64 first, unsigned long mask);
 /* Pushes a page that was just marked. Context: as slot_mark_dirty(). */
 void dirty_ring_push(struct vm *vm, const struct mem_slot *slot, u64 offset);
 
