@@ -151,8 +151,12 @@ static const struct insn timed[] = {
 
 static void insn_plain(struct trial *t, struct rng *r)
 {
+	const struct insn *i = &RNG_PICK(r, plain);
+
 	t->msrs = true; /* SWAPGS */
-	put(t, r, &RNG_PICK(r, plain));
+	t->steps |= i->bytes[0] == 0x0f &&
+		    i->bytes[1] == 0x07; /* SYSRET loads RFLAGS.TF from R11 */
+	put(t, r, i);
 }
 
 static void insn_timed(struct trial *t, struct rng *r)
