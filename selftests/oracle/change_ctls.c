@@ -38,13 +38,18 @@ void change_reserved(struct trial *t, struct rng *r)
 	flip(t, c->field, random_bit(r, c->reserved));
 }
 
-/* Misaligned, too wide, or both. */
+/* Within the processor's width, but there is neither memory nor a device. */
+static const u64 nowhere[] = { 1ULL << 36, 0xd0000000 };
+
+/* Misaligned, too wide, both, or without memory. */
 static u64 bad_address(struct rng *r, u64 good)
 {
-	switch (rng_below(r, 4)) {
+	switch (rng_below(r, 6)) {
 	case 0: return good | 1ULL << rng_below(r, 12);
 	case 1: return good | 1ULL << (MAXPHYADDR + rng_below(r, 64 - MAXPHYADDR));
 	case 2: return ~0ULL;
+	case 3:
+	case 4: return RNG_PICK(r, nowhere);
 	default: return good;
 	}
 }
@@ -62,6 +67,9 @@ static const struct address addresses[] = {
 	{ F_VIRT_APIC_ADDR, F_PROC_CTLS, PROC_TPR_SHADOW },
 	{ F_APIC_ACCESS_ADDR, F_PROC2_CTLS, PROC2_APIC_ACCESS },
 	{ F_EPT_POINTER, F_PROC2_CTLS, PROC2_EPT },
+	{ F_EPTP_LIST_ADDR, F_PROC2_CTLS, PROC2_VMFUNC },
+	{ F_VMREAD_BITMAP, F_PROC2_CTLS, PROC2_SHADOW_VMCS },
+	{ F_VMWRITE_BITMAP, F_PROC2_CTLS, PROC2_SHADOW_VMCS },
 	{ F_ENTRY_MSR_LOAD_ADDR, F_ENTRY_MSR_LOAD_COUNT, 1 },
 	{ F_EXIT_MSR_STORE_ADDR, F_EXIT_MSR_STORE_COUNT, 1 },
 	{ F_EXIT_MSR_LOAD_ADDR, F_EXIT_MSR_LOAD_COUNT, 1 },

@@ -153,9 +153,9 @@ static void insn_plain(struct trial *t, struct rng *r)
 {
 	const struct insn *i = &RNG_PICK(r, plain);
 
-	t->msrs = true; /* SWAPGS */
-	t->steps |= i->bytes[0] == 0x0f &&
-		    i->bytes[1] == 0x07; /* SYSRET loads RFLAGS.TF from R11 */
+	t->msrs = true;						/* SWAPGS */
+	t->steps |= i->bytes[0] == 0x0f && i->bytes[1] == 0x07; /* SYSRET loads R11's TF */
+	t->int1 |= i->bytes[0] == 0xf1;
 	put(t, r, i);
 }
 

@@ -5,7 +5,7 @@
 const struct change changes[] = {
 	{ "controls", 12, change_controls },
 	{ "reserved controls", 1, change_reserved },
-	{ "addresses", 2, change_addresses },
+	{ "addresses", 4, change_addresses },
 	{ "intercepts", 12, change_intercepts },
 	{ "event", 10, change_event },
 	{ "host state", 3, change_host },
