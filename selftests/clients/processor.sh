@@ -29,7 +29,7 @@ either()
 	if up m; then
 		claim "$text: offered" 0
 	else
-		refused m 'not supported|not available|requires|does not support|doesn.t support|unsupported|cannot|allow'
+		refused m 'not supported|not available|not present|not found|requires|does not support|doesn.t support|unsupported|cannot|allow'
 		claim "$text: refused in words" $?
 	fi
 	sed 's/^/# /' "$work/m/said"
@@ -50,19 +50,25 @@ with "an IOMMU that remaps interrupts" true -M q35 -cpu host -device intel-iommu
 accel_options=,kernel-irqchip=off
 either "kernel-irqchip=off" -M pc -cpu host
 accel_options=
-with "PV EOI, steal time, TLB flush, unhalt as offered" true -M q35 \
-	-cpu host,kvm-pv-eoi=on,kvm-steal-time=on
-either "kvm-pv-unhalt, kvm-pv-tlb-flush, kvm-asyncpf" -M q35 \
-	-cpu host,kvm-pv-unhalt=on,kvm-pv-tlb-flush=on,kvm-asyncpf=on,enforce
+with "PV EOI and steal time" true -M q35 -cpu host,kvm-pv-eoi=on,kvm-steal-time=on,enforce
+for flag in kvm-pv-unhalt kvm-pv-tlb-flush kvm-pv-ipi kvm-pv-sched-yield kvm-asyncpf \
+	kvm-poll-control kvm-msi-ext-dest-id kvm-migration-control; do
+	either "$flag" -M q35 -cpu "host,$flag=on,enforce"
+done
 either "Hyper-V: relaxed, vapic, time, spinlocks" -M q35 \
 	-cpu host,hv-relaxed,hv-vapic,hv-time,hv-spinlocks=0x1fff
 either "Hyper-V: vpindex, runtime, synic, stimer" -M q35 \
 	-cpu host,hv-relaxed,hv-vpindex,hv-runtime,hv-time,hv-synic,hv-stimer
-either "pmu=on" -M q35 -cpu host,pmu=on
-either "notify-vmexit" -M q35 -cpu host -accel kvm,notify-vmexit=run,notify-window=0
-either "dirty-ring-size" -M q35 -cpu host -accel kvm,dirty-ring-size=1024
+with "pmu=on: there is none" "dmesg | grep -q 'Performance Events:.*no PMU driver'" -M q35 \
+	-cpu host,pmu=on
+accel_options=,notify-vmexit=run,notify-window=0
+either "notify-vmexit" -M q35 -cpu host
+accel_options=,dirty-ring-size=1024
+either "dirty-ring-size" -M q35 -cpu host
+accel_options=,xen-version=0x4000a
+either "Xen emulation" -M q35 -cpu host
+accel_options=
 either "SMM" -M q35,smm=on -cpu host
-either "Xen emulation" -M q35 -cpu host -accel kvm,xen-version=0x4000a
 # The small kernel has no driver for that.
 kernel=cloud linux m -m 192 -M q35 -cpu host -smp 1,maxcpus=2,sockets=2,cores=1,threads=1
 up m && monitor m "info hotpluggable-cpus" >/dev/null &&
