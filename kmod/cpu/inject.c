@@ -135,6 +135,12 @@ void inject_db(struct vcpu *vcpu, unsigned long dr6)
 	inject_raise(vcpu, VEC_DB, false, 0, true, dr6);
 }
 
+void inject_as_int1(struct vcpu *vcpu, u8 insn_len)
+{
+	vcpu->inject.exception.type = INTR_TYPE_PRIV_SW_EXC;
+	vcpu->inject.insn_len = insn_len;
+}
+
 int inject_irq_vector(const struct vcpu *vcpu, bool elsewhere)
 {
 	const struct vcpu_inject *in = &vcpu->inject;

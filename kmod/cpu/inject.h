@@ -16,6 +16,8 @@ void inject_exception(struct vcpu *vcpu, u8 vector);
 void inject_exception_err(struct vcpu *vcpu, u8 vector, u32 error);
 void inject_pf(struct vcpu *vcpu, u32 error, u64 cr2);
 void inject_db(struct vcpu *vcpu, unsigned long dr6);
+/* Makes the pending #DB that of an INT1, at RIP, of @insn_len bytes. */
+void inject_as_int1(struct vcpu *vcpu, u8 insn_len);
 #define inject_gp(vcpu) inject_exception_err(vcpu, 13, 0)
 #define inject_ud(vcpu) inject_exception(vcpu, 6)
 /* INTR_TYPE_* of an exception that the processor itself would raise. */

@@ -23,6 +23,7 @@
 #include "cpu/regs.h"
 #include "cpu/vcpu.h"
 #include "hw/caps.h"
+#include "mem/mem.h"
 
 #define PAT_RESET 0x0007040600070406ull
 #define UCODE_REV_DEFAULT (1ull << 32)
@@ -525,8 +526,10 @@ static u64 arch_capabilities(void)
 		value |= ARCH_CAP_MDS_NO;
 	if (host_flushes_l1d() || !boot_cpu_has_bug(X86_BUG_L1TF))
 		value |= ARCH_CAP_SKIP_VMENTRY_L1DFLUSH;
-	/* Guests are safe from that bug: if the processor has it they get small pages (mem_setup()). */
-	return value | ARCH_CAP_PSCHANGE_MC_NO;
+	/* With small pages (mem_setup()) guests are safe from that bug if the processor has it. */
+	if (!mem_multihit_open())
+		value |= ARCH_CAP_PSCHANGE_MC_NO;
+	return value;
 }
 
 int msr_feature(u32 index, u64 *value)

@@ -87,8 +87,10 @@ static int enable_here(void)
 		wrmsrq_safe(VMX_MSR_FEATURE_CONTROL, ctl | FEATCTL_LOCKED | FEATCTL_VMX);
 	cr4_set_bits(X86_CR4_VMXE);
 	compat_pt_off();
+	c->on = true; /* already, as on_crash() may come in between; a VMXOFF too many does no harm */
 	r = hw_vmxon(__pa(c->vmxon));
 	if (r) {
+		c->on = false;
 		compat_pt_on();
 		cr4_clear_bits(X86_CR4_VMXE);
 		return r;
@@ -96,7 +98,6 @@ static int enable_here(void)
 	/* Translations that an earlier user of VMX tagged may still be there. */
 	hw_invept(INVEPT_ALL, 0);
 	hw_invvpid(INVVPID_ALL, 0, 0);
-	c->on = true;
 	return 0;
 }
 
@@ -109,8 +110,8 @@ static void disable_here(void)
 		return;
 	msrs_restore_host();
 	clear_active(c);
-	c->on = false;
 	hw_vmxoff();
+	c->on = false;
 	compat_pt_on();
 	cr4_clear_bits(X86_CR4_VMXE);
 }
@@ -271,17 +272,20 @@ void vmxop_teardown(void)
 
 /*
  * Enters VMX operation on all CPUs: cpuhp_setup_state() calls hp_online() on each, and if one
- * fails undoes it on the others. Context: users_lock held, may sleep.
+ * fails undoes it on the others. on_crash() is there before the first is in it, and until the
+ * last has left. Context: users_lock held, may sleep.
  */
 static int vmxop_start(void)
 {
 	int r;
 
-	r = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "abyme:online", hp_online, hp_offline);
-	if (r < 0)
-		return r;
-	hp_state = r;
 	register_emergency();
+	r = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "abyme:online", hp_online, hp_offline);
+	if (r < 0) {
+		unregister_emergency();
+		return r;
+	}
+	hp_state = r;
 	register_syscore(&vmxop_power);
 	register_reboot_notifier(&reboot_nb);
 	return 0;
@@ -291,8 +295,8 @@ static void vmxop_stop(void)
 {
 	unregister_reboot_notifier(&reboot_nb);
 	unregister_syscore(&vmxop_power);
-	unregister_emergency();
 	cpuhp_remove_state(hp_state);
+	unregister_emergency();
 }
 
 int vmxop_get(void)

@@ -45,6 +45,11 @@ void mem_setup(void)
 		large_pages = false;
 }
 
+bool mem_multihit_open(void)
+{
+	return boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && large_pages;
+}
+
 /*
  * Does the process map @hva by a page of 2 MiB or more? The walk is safe because
  * whoever frees a table waits for this CPU to turn interrupts on again. The

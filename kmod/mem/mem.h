@@ -225,6 +225,8 @@ void mem_note_l2(const struct mem_slot *slot, u64 gfn, u64 count);
 
 /* Called once, when the module is loaded. */
 void mem_setup(void);
+/* Can guests stop this processor by its iTLB multihit bug? */
+bool mem_multihit_open(void);
 
 /*
  * Fills the vCPU's cache with table pages, enough for two mappings. Where the

@@ -11,6 +11,7 @@
  * with bitmaps may.
  * SDM: "Instructions That Cause VM Exits", "Other Causes of VM Exits".
  */
+#include "cpu/host_event.h"
 #include "cpu/regs.h"
 #include "nested/bitmaps.h"
 #include "nested/internal.h"
@@ -94,12 +95,11 @@ static bool debugger_wants(struct vcpu *vcpu, u8 vector)
 
 static bool route_exception_nmi(struct vcpu *vcpu, const struct vmcs12 *v)
 {
-	u32 info = vcpu->intr_info, error = 0;
-	u8 vector = info & INTR_VECTOR;
+	u8 vector = vcpu->intr_info & INTR_VECTOR;
+	u32 error = 0;
 
-	/* NMIs and machine checks that the processor reports are the host's. */
-	if ((info & INTR_TYPE_MASK) == INTR_TYPE_NMI || vector == VEC_MC ||
-	    debugger_wants(vcpu, vector) || (vector == VEC_AC && regs_split_lock(vcpu)))
+	if (host_event_of(vcpu->exit_reason, vcpu->intr_info) || debugger_wants(vcpu, vector) ||
+	    (vector == VEC_AC && regs_split_lock(vcpu)))
 		return false;
 	if (vector == VEC_PF)
 		error = vmread(VMCS_EXIT_INTR_ERROR);

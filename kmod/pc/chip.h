@@ -111,6 +111,7 @@ struct irqfds {
 	struct list_head dying;
 	struct xarray resamplers; /* by GSI, under RCU; written under irqchip.lock */
 	struct work_struct reap;
+	struct work_struct resample;
 };
 
 struct irqchip {

@@ -35,9 +35,17 @@ struct irqfd {
 	struct list_head resample_node; /* in its resampler's, if .resample */
 };
 
+/*
+ * An EOI may be handled with interrupts off, right after its exit. More listeners of one GSI than
+ * this are told by a thread.
+ */
+#define MOST_AT_ONCE 16
+
 /* The resampling irqfds of one GSI. It exists as long as there is one of them. */
 struct resampler {
 	struct list_head irqfds; /* RCU; written under irqchip.lock */
+	unsigned int count;	 /* of them */
+	bool due;		 /* irqfd_resample() is to tell them */
 	struct rcu_head rcu;
 };
 
@@ -124,8 +132,34 @@ void irqfds_acked(struct irqchip *chip, u32 gsi)
 	if (!resampler)
 		return;
 	irqchip_set_irq(chip, IRQ_RESAMPLE, gsi, false);
+	if (READ_ONCE(resampler->count) > MOST_AT_ONCE) {
+		WRITE_ONCE(resampler->due, true);
+		schedule_work(&chip->irqfds.resample);
+		return;
+	}
 	list_for_each_entry_rcu(irqfd, &resampler->irqfds, resample_node)
 		eventfd_signal(irqfd->resample);
+}
+
+/* What irqfds_acked() leaves. Context: a thread, may sleep; takes irqchip.lock. */
+static void irqfd_resample(struct work_struct *work)
+{
+	struct irqchip *chip = container_of(work, struct irqchip, irqfds.resample);
+	struct resampler *resampler;
+	struct irqfd *irqfd;
+	unsigned long gsi;
+
+	mutex_lock(&chip->lock);
+	xa_for_each(&chip->irqfds.resamplers, gsi, resampler)
+	{
+		if (!xchg(&resampler->due, false))
+			continue;
+		list_for_each_entry(irqfd, &resampler->irqfds, resample_node) {
+			eventfd_signal(irqfd->resample);
+			cond_resched();
+		}
+	}
+	mutex_unlock(&chip->lock);
 }
 
 /*
@@ -156,6 +190,7 @@ static int add_resampler(struct irqfd *irqfd)
 	if (!resampler)
 		return -ENOMEM;
 	list_add_rcu(&irqfd->resample_node, &resampler->irqfds);
+	WRITE_ONCE(resampler->count, resampler->count + 1);
 	ioapic_update_eoi_vectors(irqfd->chip);
 	return 0;
 }
@@ -170,6 +205,7 @@ static void remove_resampler(struct irqfd *irqfd)
 	struct resampler *resampler = xa_load(&chip->irqfds.resamplers, irqfd->gsi);
 
 	list_del_rcu(&irqfd->resample_node);
+	WRITE_ONCE(resampler->count, resampler->count - 1);
 	if (!list_empty(&resampler->irqfds))
 		return;
 	xa_erase(&chip->irqfds.resamplers, irqfd->gsi);
@@ -239,6 +275,7 @@ void irqfds_init(struct irqchip *chip)
 	INIT_LIST_HEAD(&fds->dying);
 	xa_init(&fds->resamplers);
 	INIT_WORK(&fds->reap, irqfd_reap);
+	INIT_WORK(&fds->resample, irqfd_resample);
 }
 
 /*
@@ -257,6 +294,7 @@ void irqfds_destroy(struct irqchip *chip)
 	mutex_unlock(&chip->lock);
 	irqfd_reap(&fds->reap);
 	flush_work(&fds->reap);
+	cancel_work_sync(&fds->resample);
 }
 
 /* Context: irqchip.lock held. Linear, but only userspace's own ioctl waits for it. */

@@ -9,6 +9,7 @@
 
 #include "compat/compat.h"
 #include "cpu/cr_checks.h"
+#include "cpu/host_event.h"
 #include "cpu/inject.h"
 #include "cpu/regs.h"
 #include "cpu/vcpu.h"
@@ -22,10 +23,10 @@ static int exception_db(struct vcpu *vcpu)
 
 	if (r <= 0)
 		return r;
-	/* INT1 is a trap: the handler returns to the next instruction. */
-	if ((vcpu->intr_info & INTR_TYPE_MASK) == INTR_TYPE_PRIV_SW_EXC)
-		vcpu_set_rip(vcpu, vcpu_rip(vcpu) + vmread(VMCS_EXIT_INSN_LEN));
 	inject_db(vcpu, dr6);
+	/* The handler returns behind INT1, but that of a fault in the delivery to INT1 itself. */
+	if ((vcpu->intr_info & INTR_TYPE_MASK) == INTR_TYPE_PRIV_SW_EXC)
+		inject_as_int1(vcpu, vmread(VMCS_EXIT_INSN_LEN));
 	return 1;
 }
 
@@ -59,12 +60,10 @@ static int exception_ac(struct vcpu *vcpu)
 
 int exit_exception_nmi(struct vcpu *vcpu)
 {
-	u32 info = vcpu->intr_info;
-
-	if ((info & INTR_TYPE_MASK) == INTR_TYPE_NMI || (info & INTR_VECTOR) == VEC_MC)
+	if (host_event_of(vcpu->exit_reason, vcpu->intr_info))
 		return 1;
 	vcpu->stats.exceptions++;
-	switch (info & INTR_VECTOR) {
+	switch (vcpu->intr_info & INTR_VECTOR) {
 	case VEC_DB: return exception_db(vcpu);
 	case VEC_BP: return exception_bp(vcpu);
 	case VEC_AC: return exception_ac(vcpu);

@@ -25,6 +25,7 @@
 #include <vmx/info.h>
 
 #include "compat/compat.h"
+#include "cpu/host_event.h"
 #include "cpu/inject.h"
 #include "cpu/trace.h"
 #include "cpu/vcpu.h"
@@ -302,14 +303,11 @@ static void read_exit(struct vcpu *vcpu)
  */
 static void serve_host(struct vcpu *vcpu)
 {
-	if (unlikely((u16)vcpu->exit_reason == EXIT_MCE_ENTRY))
-		compat_machine_check();
-	if (vcpu->exit_reason != EXIT_EXCEPTION_NMI)
-		return;
-	if ((vcpu->intr_info & INTR_TYPE_MASK) == INTR_TYPE_NMI)
-		vmx_raise_nmi();
-	else if ((vcpu->intr_info & INTR_VECTOR) == VEC_MC)
-		compat_machine_check();
+	switch (host_event_of(vcpu->exit_reason, vcpu->intr_info)) {
+	case HOST_NMI: vmx_raise_nmi(); break;
+	case HOST_MACHINE_CHECK: compat_machine_check(); break;
+	case HOST_NOTHING: break;
+	}
 }
 
 /* Turns interrupts on. If one of the host's made the exit, the host takes it here. */
@@ -326,12 +324,18 @@ static void leave_irqs_off(struct vcpu *vcpu)
 
 /*
  * The processor refused the entry. If it was to L1, userspace has set a state that no processor
- * accepts, or abyme has a bug. @error: the VM-instruction error of a VMfail, or 0.
+ * accepts, or abyme has a bug; or a machine check came in between, which the host's handler has
+ * seen: then the same entry is made again. @error: the VM-instruction error of a VMfail, or 0.
  */
 static int entry_failed(struct vcpu *vcpu, u32 error)
 {
 	struct kvm_run *run = vcpu->run;
 
+	if (!error && host_event_of(vcpu->exit_reason, 0) == HOST_MACHINE_CHECK) {
+		inject_cancel(vcpu);
+		vcpu_request(vcpu, REQ_EVENT);
+		return 1;
+	}
 	if (vcpu->in_l2)
 		return nested_entry_refused(vcpu, error ? 0 : vcpu->exit_reason, error);
 	run->exit_reason = KVM_EXIT_FAIL_ENTRY;

@@ -240,6 +240,35 @@ static void icebp(void)
 	GUEST_EXPECT(hit_rip[0], after);
 }
 
+static volatile u64 np_rip, np_error;
+
+static void on_np(struct trap_frame *frame)
+{
+	np_rip = frame->rip;
+	np_error = frame->error;
+	frame->rip++;
+}
+
+/* INT1 itself is the instruction at fault then, and what faulted is an event (EXT) of the IDT. */
+static void icebp_faults(void)
+{
+	struct table_pointer idt;
+	u8 *attributes;
+	u64 at;
+
+	start(on_db);
+	on_trap(VEC_NP, on_np);
+	asm volatile("sidt %0" : "=m"(idt));
+	attributes = (u8 *)idt.base + 16 * VEC_DB + 5;
+	*attributes &= ~0x80;
+	asm volatile("lea 1f(%%rip), %0; 1: .byte 0xf1" : "=r"(at) : : "memory");
+	*attributes |= 0x80;
+	on_trap(VEC_NP, NULL);
+	GUEST_EXPECT(hits, 0);
+	GUEST_EXPECT(np_rip, at);
+	GUEST_EXPECT(np_error, VEC_DB << 3 | 3);
+}
+
 static void io_breakpoint(void)
 {
 	u64 cr4 = read_cr4();
@@ -333,6 +362,7 @@ CLAIMS = { { keeps, "DR0 to DR3 keep values; DR6 and DR7 have fixed and reserved
 	   { step_msr, "single step over RDMSR and WRMSR" },
 	   { mov_ss, "MOV SS holds the single-step trap for one instruction" },
 	   { icebp, "INT1 raises #DB after itself" },
+	   { icebp_faults, "a fault in its delivery is INT1's own" },
 	   { io_breakpoint, "an I/O breakpoint hits after OUT" },
 	   { io_breakpoint_not_done, "but not when no port was accessed" },
 	   { watch_device, "data breakpoints on a device's register" },

@@ -155,7 +155,6 @@ static void insn_plain(struct trial *t, struct rng *r)
 
 	t->msrs = true;						/* SWAPGS */
 	t->steps |= i->bytes[0] == 0x0f && i->bytes[1] == 0x07; /* SYSRET loads R11's TF */
-	t->int1 |= i->bytes[0] == 0xf1;
 	put(t, r, i);
 }
 

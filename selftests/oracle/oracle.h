@@ -206,7 +206,6 @@ struct trial {
 	u32 entries;
 	bool msrs;  /* MSRs outside the VMCS are compared */
 	bool steps; /* an instruction sets RFLAGS.TF */
-	bool int1;  /* L2 executes INT1 */
 	bool debug; /* an instruction may change debug registers */
 	bool look;  /* at L1 and at what is seldom changed, whatever the case does */
 	bool rare;  /* L2's rare fields are compared */

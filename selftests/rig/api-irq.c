@@ -521,6 +521,38 @@ static void irqfd_resampling(void)
 	close(fd);
 }
 
+#define LISTENERS 100
+
+/* So many of one GSI that they are not told by whoever ends the interrupt, but later, by a thread. */
+static void many_hear_the_eoi(void)
+{
+	int fd[LISTENERS], resample = eventfd(0, EFD_NONBLOCK), failed = 0;
+	u64 heard = 0;
+
+	for (int i = 0; i < LISTENERS; i++) {
+		fd[i] = eventfd(0, EFD_NONBLOCK);
+		failed |= irqfd(fd[i], GSI_LEVEL, KVM_IRQFD_FLAG_RESAMPLE, resample);
+	}
+	tap_ok(!failed, "%d resampling irqfds on one GSI", LISTENERS);
+	signal_fd(fd[0]);
+	expect_vector(LEVEL, "one of them asserts the level");
+	expect_vector(-1, "once");
+	for (int i = 0; i < 100 && heard < LISTENERS; i++) {
+		heard += drain(resample);
+		usleep(10000);
+	}
+	tap_ok(heard == LISTENERS, "and all hear of its end");
+	signal_fd(fd[1]);
+	expect_vector(LEVEL, "another asserts it");
+	expect_vector(-1, "once");
+	for (int i = 0; i < LISTENERS; i++) { /* some perhaps before they have heard */
+		irqfd(fd[i], GSI_LEVEL, KVM_IRQFD_FLAG_DEASSIGN, 0);
+		close(fd[i]);
+	}
+	expect_vector(-1, "with them gone the level is low");
+	close(resample);
+}
+
 /* --- ioeventfd -------------------------------------------------------------- */
 
 static long ioeventfd(int fd, u64 addr, u32 len, u32 flags, u64 match)
@@ -729,6 +761,7 @@ int main(void)
 	irqfd_errors();
 	irqfd_edges();
 	irqfd_resampling();
+	many_hear_the_eoi();
 	many_irqfds();
 	if (!dev_is_kvm()) /* which waits for each */
 		many_irqfds_go();
