@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "devname.h"
 #include "doctor.h"
 #include "err.h"
 #include "memory.h"
@@ -267,10 +268,10 @@ static void gather_huge_pages(struct facts *f)
 
 void facts_gather(struct facts *f, const char *device)
 {
-	const char *slash = strrchr(device, '/');
+	const char *name = devname_of(device);
 
 	*f = (struct facts){ .device = device };
-	f->device_is_kvm = !strcmp(slash ? slash + 1 : device, "kvm");
+	f->device_is_kvm = !strcmp(name, "kvm") && !devname_is_abymes(name);
 	gather_cpuid(f);
 	gather_cpuinfo(f);
 	gather_feature_control(f);

@@ -209,6 +209,8 @@ static enum verdict check_module(const struct facts *facts, struct finding *f)
 	SAY(f, "the module %s is not loaded%s", facts->device_is_kvm ? "kvm" : "abyme",
 	    facts->lockdown ? ", and this kernel is locked down: it takes signed modules only"
 			    : "");
+	if (!facts->cpuid_vmx)
+		return VERDICT_BAD; /* nor can it be */
 	if (facts->lockdown && !facts->device_is_kvm)
 		MEND(f, "sudo modprobe abyme; if it is refused, sign abyme.ko with a key that is "
 			"enrolled (mokutil), or turn Secure Boot off");
@@ -220,7 +222,8 @@ static enum verdict check_module(const struct facts *facts, struct finding *f)
 /* Also where only signed modules are taken: it may be signed, and modprobe says if it is not. */
 static void fix_module(const struct facts *facts, struct finding *f)
 {
-	fix_subject(f, CHANGE_LOAD, facts->device_is_kvm ? "kvm_intel" : "abyme");
+	if (facts->cpuid_vmx)
+		fix_subject(f, CHANGE_LOAD, facts->device_is_kvm ? "kvm_intel" : "abyme");
 }
 
 /* Does kvm_intel hold VT-x though nothing uses it? */
@@ -338,6 +341,16 @@ static enum verdict check_device(const struct facts *facts, struct finding *f)
 	return VERDICT_BAD;
 }
 
+/* The module that keeps the device asked about from VT-x: the one that is there, else the usual one. */
+static const char *rival(const struct facts *facts)
+{
+	bool loaded = facts->device_is_kvm ? facts->abyme_loaded : facts->kvm_intel_loaded;
+
+	if (!loaded && facts->other_module[0])
+		return facts->other_module;
+	return facts->device_is_kvm ? "abyme" : "kvm_intel";
+}
+
 static enum verdict check_vm(const struct facts *facts, struct finding *f)
 {
 	if (facts->vm_error < 0)
@@ -348,7 +361,8 @@ static enum verdict check_vm(const struct facts *facts, struct finding *f)
 	}
 	SAY(f, "%s can't create a VM: %s", facts->device, strerror(facts->vm_error));
 	if (facts->vm_error == EBUSY)
-		MEND(f, "free VT-x: stop other virtual machines, then sudo modprobe -r kvm_intel");
+		MEND(f, "free VT-x: stop other virtual machines, then sudo modprobe -r %s",
+		     rival(facts));
 	else
 		MEND(f, "sudo dmesg | grep -iE 'abyme|kvm' says why");
 	return VERDICT_BAD;

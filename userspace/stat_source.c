@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "devname.h"
 #include "err.h"
 #include "stat.h"
 
@@ -306,26 +307,12 @@ static int find_debugfs(struct stat_source *source)
 
 /* --- which of the two --------------------------------------------------------------- */
 
-/* Is it the name that abyme's node was given at load? */
-static bool is_abymes(const char *name)
-{
-	char given[64] = "abyme";
-	FILE *file = fopen(MODULE "/parameters/devname", "re");
-
-	if (file) {
-		if (fscanf(file, "%63s", given) != 1)
-			given[0] = '\0';
-		fclose(file);
-	}
-	return !strcmp(name, "abyme") || !strcmp(name, given);
-}
-
 int stat_source_find(struct stat_source *source, const char *device, unsigned int pid)
 {
-	const char *slash = strrchr(device, '/'), *name = slash ? slash + 1 : device;
+	const char *name = devname_of(device);
 
 	*source = (struct stat_source){ .device = device, .pid = pid };
-	if (is_abymes(name))
+	if (devname_is_abymes(name))
 		return 0;
 	if (!strcmp(name, "kvm"))
 		return find_debugfs(source);

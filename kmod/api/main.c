@@ -70,7 +70,7 @@ static int __init abyme_init(void)
 	clock_setup();
 	vmxop_setup();
 	device.name = devname;
-	/* So that a node that was made for KVM by hand, in a container's /dev say, is ours. */
+	/* A node that was made for KVM by hand, in a container's /dev say, opens this one then. */
 	if (!strcmp(devname, "kvm"))
 		device.minor = KVM_MINOR;
 	r = misc_register(&device);

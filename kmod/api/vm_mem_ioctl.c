@@ -27,7 +27,7 @@ static long vm_get_dirty_log(struct vm *vm, void *data)
 	return mem_get_dirty_log(vm, data);
 }
 
-/* KVM_CLEAR_DIRTY_LOG. These errors; -EINVAL also: pages not in the slot, or not whole words. */
+/* KVM_CLEAR_DIRTY_LOG. -EINVAL, too: pages that are not the slot's, or no whole words. */
 static long vm_clear_dirty_log(struct vm *vm, void *data)
 {
 	return mem_clear_dirty_log(vm, data);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Hyper-V's interface, as Windows and Linux as guests know it: CPUID, time, and
- * its MSRs. What needs the LAPIC, and hypercalls, is in run/hyperv.c. All
+ * its MSRs. What needs the LAPIC is in pc/lapic_msrs.c, hypercalls are in run/hyperv.c. All
  * numbers and names are of the "Hypervisor Top Level Functional Specification"
  * (TLFS, <vmx/hyperv.h>).
  *

@@ -27,7 +27,7 @@ struct vcpu;
 	(CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PGE | CR4_PCE | CR4_OSFXSR | \
 	 CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_SMEP | CR4_SMAP)
 
-/* Power-up, or INIT. */
+/* Resets the registers as power-up does, or with @init as INIT does. */
 void regs_reset(struct vcpu *vcpu, bool init);
 /*
  * Ends HLT in the current VMCS, which holds that state if HLT does not exit: called when an event

@@ -8,7 +8,7 @@
  * nested/merge.c joins the same controls with L1's.
  *
  * What a reader must know: what is missing here is what L1 does at full speed:
- * CR3, INVLPG, RDTSC, and most MSRs.
+ * CR3, INVLPG, RDTSC, and the few MSRs of msrs_init_bitmap().
  */
 
 #include <linux/kvm.h>

@@ -20,7 +20,7 @@ void vmcs01_setup(struct vcpu *vcpu);
  */
 void vmcs01_update_ctls(struct vcpu *vcpu);
 
-/* The same controls as values, for the merge into vmcs02. */
+/* The controls that vmcs01_update_ctls() writes, as values, for the merge into vmcs02. */
 struct vmcs01_ctls {
 	u32 ctl[6]; /* by enum vmcs_ctl */
 };

@@ -147,13 +147,13 @@ static void alu_shift(struct alu *alu)
 	bool carry = alu->flags & FLAG_CF;
 	u64 v = alu_cut(alu, alu->a), b = alu_cut(alu, alu->b), before = v, flags;
 
-	/* Bit by bit: at most 63 of them, and then no count is a special case. */
+	/* The shift is done bit by bit, at most 63 times, so that no count is a special case. */
 	for (i = 0; i < count; i++) {
 		before = v;
 		carry = shift_once(alu, &v, &b, carry);
 	}
 	alu->result = v;
-	/* Not even ZF: by 0 no flag changes. */
+	/* A shift by 0 changes no flag, not even ZF. */
 	if (!count)
 		return;
 	flags = flags_of_result(alu) | (carry ? FLAG_CF : 0);

@@ -249,7 +249,10 @@ static void write_bus(struct vcpu *vcpu, u64 gpa, const void *buf, size_t len)
 		bus_write(vcpu, BUS_MMIO, gpa, len, buf);
 }
 
-/* Of accesses by the guest's code. Those by the processor itself (TSS, tables) are .implicit. */
+/*
+ * Do accesses of the guest's code have the rights of a user? Those of the processor itself (TSS,
+ * tables) are .implicit.
+ */
 static bool guest_user_mode(struct vcpu *vcpu)
 {
 	return vcpu_cpl(vcpu) == 3;

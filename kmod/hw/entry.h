@@ -5,7 +5,7 @@
 
 /* Bits of @how of vmx_enter(). */
 #define VMX_ENTER_RESUME_BIT 0 /* VMRESUME instead of VMLAUNCH */
-#define VMX_ENTER_VERW 2 /* VERW as the last instruction before: it clears the CPU's buffers */
+#define VMX_ENTER_VERW 2 /* executes VERW right before the entry: it clears the CPU's buffers */
 #define VMX_ENTER_RESUME (1 << VMX_ENTER_RESUME_BIT)
 
 /* Offsets in struct spec_ctrl_pair. */

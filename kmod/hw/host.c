@@ -157,7 +157,7 @@ void host_write_cpu(struct vmcs *vmcs)
 	int cpu = smp_processor_id();
 	unsigned long sysenter_esp;
 
-	/* 0 in a kernel without 32-bit programs, else the CPU's entry stack. */
+	/* The MSR is 0 in a kernel without 32-bit programs, else it has the CPU's entry stack. */
 	rdmsrq(MSR_IA32_SYSENTER_ESP, sysenter_esp);
 	vmwrite(VMCS_HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
 	vmwrite(VMCS_HOST_GDTR_BASE, (unsigned long)get_current_gdt_ro());
@@ -296,8 +296,8 @@ void host_loud(const struct host_saved *saved)
 }
 
 /*
- * By the command, or by reads that fill the cache: a byte of each page is read first, so that all
- * translations are cached when the lines are read.
+ * Flushes the cache by the command, or by reads that fill it: a byte of each page is read first, so
+ * that all translations are cached when the lines are read.
  */
 static noinline void flush_l1d(void)
 {

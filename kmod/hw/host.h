@@ -23,7 +23,10 @@ struct host_saved {
 	bool valid;
 };
 
-/* Write the fields that never change; that are the CPU's own; that may change at each entry. */
+/*
+ * Write host-state fields: those that never change, those that are the CPU's own, and those that may
+ * change at each entry.
+ */
 void host_write_constant(struct vmcs *vmcs);
 void host_write_cpu(struct vmcs *vmcs);
 void host_write_entry(struct vmcs *vmcs, const struct host_saved *saved); /* interrupts off */

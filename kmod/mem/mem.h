@@ -197,9 +197,9 @@ struct mem_fault {
  */
 int mem_fault_in(struct vm *vm, struct mem_fault *fault);
 /*
- * The same for an access of the guest's, by the vCPU's thread. For memory that is poisoned the
- * thread gets SIGBUS, and -EAGAIN is returned: the guest touches it again, unless the signal ends
- * KVM_RUN.
+ * Does what mem_fault_in() does for an access of the guest's, by the vCPU's thread. For memory that
+ * is poisoned the thread gets SIGBUS, and -EAGAIN is returned: the guest touches it again, unless
+ * the signal ends KVM_RUN.
  */
 int mem_fault_touch(struct vm *vm, struct mem_fault *fault);
 /*

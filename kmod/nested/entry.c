@@ -28,7 +28,10 @@ static bool tpr_is_checked(const struct vmcs12 *v)
 	       !(vmcs12_proc2(v) & (PROC2_APIC_ACCESS | PROC2_VIRT_INTR));
 }
 
-/* Not if the entry, or the exit of one that fails, reads L1's memory, nor if L2 is inactive. */
+/*
+ * L2 is not entered with interrupts off if the entry, or the exit of one that fails, reads L1's
+ * memory, nor if L2 is inactive.
+ */
 bool nested_enters_at_once(const struct nested *n)
 {
 	const struct vmcs12 *v = n->v;

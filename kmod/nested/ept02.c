@@ -188,7 +188,7 @@ bool ept02_unmap(struct vm *vm, u64 start_gfn, u64 end_gfn)
 	return any;
 }
 
-/* *@whose, *@oldest: the oldest root so far, and its vCPU. Context: vm->mem.lock held. */
+/* *@oldest, *@whose: the oldest root so far, and its vCPU. Context: vm->mem.lock held. */
 static void older_of_vcpu(struct vcpu *vcpu, struct vcpu **whose, struct ept02_root **oldest)
 {
 	struct nested *n = smp_load_acquire(&vcpu->nested);
@@ -655,8 +655,7 @@ static int ept02_refill(struct vcpu *vcpu, struct ept02_fault *f)
 
 /*
  * Maps the page of an answered EPT violation in EPT02. With interrupts off that works for a small
- * page that L1's EPT has, as it does once L1 has written to it, and for a large page that the host
- * has present. Return: false: it has to be done with interrupts on.
+ * page that L1's EPT has, as it does once L1 has written to it. Return: false: it has to be done with interrupts on.
  */
 static bool map_answered(struct vcpu *vcpu, struct ept02_fault *f)
 {

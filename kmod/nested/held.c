@@ -9,7 +9,7 @@
  * needs, are allocated when L1 loads another VMCS. If there is no memory for that,
  * or all places are taken, one is given up. n->cur is always complete.
  *
- * Context: the vCPU's thread, vCPU loaded, may sleep.
+ * Context: the vCPU's thread, vCPU loaded. All but held_find() may sleep.
  */
 #include <linux/gfp.h>
 #include <linux/slab.h>

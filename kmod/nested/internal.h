@@ -243,7 +243,8 @@ static inline bool vmcs12_is_loaded(const struct nested *n, u64 ptr, u32 revisio
 
 /* VMPTRLD; @revision is as it found it. False: that cannot be done with interrupts off. */
 bool vmcs12_make_current(struct vcpu *vcpu, u64 ptr, u32 revision);
-bool vmcs12_clear(struct vcpu *vcpu, u64 ptr); /* VMCLEAR, likewise */
+/* VMCLEAR. False: that cannot be done with interrupts off. */
+bool vmcs12_clear(struct vcpu *vcpu, u64 ptr);
 /*
  * Called when L1's memory has all of @h, which was active: L0's snapshot no longer counts, and if
  * @h was current none is now.
@@ -252,10 +253,12 @@ void vmcs12_release(struct vcpu *vcpu, struct l1_vmcs *h);
 void vmcs12_release_all(struct vcpu *vcpu);
 void vmcs12_save_others(struct vcpu *vcpu); /* L1's memory has all but the current one */
 void vmcs12_sync(struct vcpu *vcpu);	    /* the current one's snapshot is complete */
-void vmcs12_settle(struct vcpu *vcpu, struct l1_vmcs *h); /* likewise, of one that is not current */
+/* Makes the snapshot of @h, which is not current, complete. */
+void vmcs12_settle(struct vcpu *vcpu, struct l1_vmcs *h);
 /* Reads the VMCS at @ptr into @h. False: there is no memory, which reads as ones. */
 bool vmcs12_load(struct vcpu *vcpu, struct l1_vmcs *h, u64 ptr);
-void vmcs12_fill(struct l1_vmcs *h, u64 ptr, const struct vmcs12 *v); /* likewise, from @v */
+/* Makes @h the VMCS at @ptr, with the contents of @v. */
+void vmcs12_fill(struct l1_vmcs *h, u64 ptr, const struct vmcs12 *v);
 void vmcs12_begin(struct vcpu *vcpu, struct l1_vmcs *h); /* @h, an active one, becomes current */
 /* To be called when L1 has written a field, and before it reads one that may be stale. */
 void vmcs12_note_write(struct l1_vmcs *h, unsigned int index);
@@ -297,8 +300,9 @@ bool vmcs02_field_is_plain(unsigned int index);
 void vmcs02_init_bitmap_words(struct vcpu *vcpu);
 
 /* entry.c */
-int nested_enter(struct vcpu *vcpu);		    /* 1, negative errno, or VMERR_* << 8 */
-bool nested_enters_at_once(const struct nested *n); /* without sleeping: also if it fails */
+int nested_enter(struct vcpu *vcpu); /* 1, negative errno, or VMERR_* << 8 */
+/* Can nested_enter() be called with interrupts off, even if the entry fails? */
+bool nested_enters_at_once(const struct nested *n);
 #define ENTER_VMFAIL(error) ((error) << 8)
 struct check_ctx nested_check_ctx(struct vcpu *vcpu);
 void nested_read_link(struct vcpu *vcpu, struct check_ctx *c);
@@ -333,7 +337,8 @@ int shadow_init(struct vcpu *vcpu); /* what is there once */
 int shadow_init_one(struct vcpu *vcpu, struct l1_vmcs *h, unsigned int slot);
 void shadow_free(struct nested *n);
 void shadow_link(struct vcpu *vcpu); /* the current VMCS' shadow VMCS is L1's from here on */
-void shadow_on(struct vcpu *vcpu);   /* likewise, and nobody knows what is in it */
+/* As shadow_link(), for a shadow VMCS of which nobody knows what is in it. */
+void shadow_on(struct vcpu *vcpu);
 void shadow_off(struct vcpu *vcpu);
 /* Could shadow_link() be called for @h with interrupts off? */
 bool shadow_is_ready(const struct nested *n, const struct l1_vmcs *h);

@@ -250,7 +250,7 @@ int nested_msr_get(struct vcpu *vcpu, u32 msr, u64 *value, bool host)
 	}
 	if (caps_get(&n->caps, msr, value))
 		return 0;
-	*value = 0; /* as does one that userspace has taken away by setting another */
+	*value = 0; /* also what one reads that userspace has taken away by setting another */
 	return host && caps_get(&offered_to_all, msr, &there) ? 0 : -EINVAL;
 }
 

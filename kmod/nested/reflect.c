@@ -9,8 +9,8 @@
  * guest" is L2; after it, vmcs01 and L1. The order is the SDM's: save L2, the
  * exit's information, the MSR-store list, load L1, the MSR-load list.
  *
- * Context: the vCPU's thread with interrupts on. No lock, no allocation; memory
- * of L1's is touched only for MSR lists.
+ * Context: the vCPU's thread, interrupts on; or off, with vcpu->at_once, if no MSR list
+ * is to be read (nested_reflects_at_once()). No lock, no allocation.
  * SDM: "VM Exits".
  */
 #include <linux/moduleparam.h>

@@ -314,8 +314,8 @@ static const route_fn routes[NR_EXITS] = {
 
 /*
  * Can nested_wants_exit() decide with interrupts off, by controls or by a page that is resolved?
- * Not for events of the host, which L0 handles with interrupts on, nor for VMREAD and VMWRITE,
- * whose bitmaps are in L1's memory.
+ * It cannot for events of the host, which L0 handles with interrupts on, nor for VMREAD and
+ * VMWRITE, whose bitmaps are in L1's memory.
  */
 static bool routed_at_once(const struct vcpu *vcpu, u32 reason)
 {
@@ -340,8 +340,8 @@ static bool routed_at_once(const struct vcpu *vcpu, u32 reason)
 }
 
 /*
- * Not if the exit reads L1's memory, for a list of MSRs or for PDPTEs, or has to cancel the
- * hrtimer, as both may sleep.
+ * An exit is not given to L1 with interrupts off if it reads L1's memory, for a list of MSRs or for
+ * PDPTEs, or has to cancel the hrtimer, as both may sleep.
  */
 bool nested_reflects_at_once(const struct vcpu *vcpu, u32 reason)
 {

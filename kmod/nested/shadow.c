@@ -180,7 +180,7 @@ static void shadow_end(struct vcpu *vcpu)
 #define READ_MORE_RW_PML(name, member)
 #define READ_MORE_WIDE(name, member) READ_RW(name, member)
 
-/* Not inline, as only L1s with the habit come here. Context: the shadow VMCS is loaded. */
+/* This is not inlined, as only L1s with the habit come here. Context: the shadow VMCS is loaded. */
 static noinline void read_more(struct l1_vmcs *h)
 {
 	struct vmcs12 *v = h->v, *s = h->shadow;

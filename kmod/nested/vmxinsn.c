@@ -105,7 +105,7 @@ static int insn_ends(struct vcpu *vcpu, unsigned long flag)
 	unsigned long flags = (vcpu_rflags(vcpu) & ~FLAGS_ARITH) | flag;
 
 	vcpu->stats.vmx_insns++;
-	if (flags != vcpu_rflags(vcpu)) /* a VMWRITE less */
+	if (flags != vcpu_rflags(vcpu)) /* spares a VMWRITE */
 		vcpu_set_rflags(vcpu, flags);
 	shadow_resume(vcpu);
 	return vcpu_skip_insn(vcpu);

@@ -31,7 +31,7 @@ struct ioapic_regs {
 void ioapic_regs_reset(struct ioapic_regs *regs);
 
 enum ioapic_result {
-	IOAPIC_MASKED = -1, /* or nobody takes it */
+	IOAPIC_MASKED = -1, /* the pin is masked, or nobody takes its message */
 	IOAPIC_PENDING = 0, /* coalesced with an earlier one */
 	IOAPIC_DELIVER = 1, /* the message is to be sent */
 	IOAPIC_NOTHING = 2, /* a pin went low */

@@ -22,7 +22,7 @@ int exit_handle(struct vcpu *vcpu);
 	(BIT_ULL(EXIT_CPUID) | BIT_ULL(EXIT_VMCALL) | BIT_ULL(EXIT_RDMSR) |            \
 	 BIT_ULL(EXIT_EPT_VIOLATION) | BIT_ULL(EXIT_VMCLEAR) | BIT_ULL(EXIT_VMPTRLD) | \
 	 BIT_ULL(EXIT_VMPTRST))
-/* These may be, of which exit_seems_short() decides. */
+/* These may be short: exit_seems_short() decides. */
 #define EXITS_MAYBE_SHORT                                                     \
 	(BIT_ULL(EXIT_VMREAD) | BIT_ULL(EXIT_VMWRITE) | BIT_ULL(EXIT_WRMSR) | \
 	 BIT_ULL(EXIT_VMLAUNCH) | BIT_ULL(EXIT_VMRESUME))

@@ -61,7 +61,7 @@ static int handle_requests(struct vcpu *vcpu)
 {
 	if (likely(!READ_ONCE(vcpu->requests)))
 		return 1;
-	/* The first, as some of the others write to guest memory. */
+	/* This one comes first, as some of the others write to guest memory. */
 	if (vcpu_test_request(vcpu, REQ_RING_FULL)) {
 		if (dirty_ring_full(vcpu)) {
 			vcpu->run->exit_reason = KVM_EXIT_DIRTY_RING_FULL;
@@ -122,7 +122,7 @@ static void deliver_exception(struct vcpu *vcpu)
 			debug_deliver_payload(vcpu, in->exception.payload);
 		in->exception.has_payload = false;
 	}
-	/* Not done yet for an exception that userspace has made pending. */
+	/* Of an exception that userspace has made pending this is not done yet. */
 	inject_set_resume_flag(vcpu, in->exception.vector);
 	in->exception.pending = false;
 	in->exception.injected = true;
@@ -187,7 +187,7 @@ static bool deliver_irq(struct vcpu *vcpu)
 	return true;
 }
 
-/* With the 8259As in userspace: does it wait until the guest can take an interrupt? */
+/* Does userspace, which has the 8259As, wait until the guest can take an interrupt? */
 static bool user_wants_window(struct vcpu *vcpu)
 {
 	return unlikely(READ_ONCE(vcpu->run->request_interrupt_window)) && irq_user_may_raise(vcpu);

@@ -166,6 +166,31 @@ static void who_holds_vtx_is_named(void **state)
 	facts.vm_error = EBUSY;
 	assert_int_equal(judge(), 2);
 	expect_bad("vm", "can't create a VM", "free VT-x");
+	expect_bad("vm", "", "modprobe -r kvm_intel");
+}
+
+static void what_else_holds_vtx_is_named(void **state)
+{
+	(void)state;
+	facts.vm_error = EBUSY;
+	strcpy(facts.other_module, "vboxdrv");
+	assert_int_equal(judge(), 2);
+	expect_bad("vm", "can't create a VM", "modprobe -r vboxdrv");
+	/* The device asked about is never the one to be removed. */
+	facts.device = "/dev/kvm";
+	facts.device_is_kvm = facts.kvm_loaded = facts.kvm_intel_loaded = true;
+	assert_int_equal(judge(), 2);
+	expect_bad("vm", "can't create a VM", "modprobe -r abyme");
+}
+
+static void without_vtx_no_module_is_to_be_loaded(void **state)
+{
+	(void)state;
+	facts.cpuid_vmx = facts.abyme_loaded = false;
+	facts.device_error = ENOENT;
+	assert_int_equal(judge(), 2);
+	if (finding("module"))
+		assert_string_equal(finding("module")->mend, "");
 }
 
 static void a_missing_device_and_module_are_told(void **state)
@@ -333,6 +358,8 @@ int main(void)
 		cmocka_unit_test_setup(missing_features_are_named, setup),
 		cmocka_unit_test_setup(who_holds_vtx_is_named, setup),
 		cmocka_unit_test_setup(a_missing_device_and_module_are_told, setup),
+		cmocka_unit_test_setup(what_else_holds_vtx_is_named, setup),
+		cmocka_unit_test_setup(without_vtx_no_module_is_to_be_loaded, setup),
 		cmocka_unit_test_setup(an_intel_processor_without_vtx_may_have_it_turned_off,
 				       setup),
 		cmocka_unit_test_setup(memory_is_a_note_and_scarce_memory_has_advice, setup),

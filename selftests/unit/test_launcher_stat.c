@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* abyme stat: counters out of a VM's statistics or directory, and what became of them since. */
-/* sources: userspace/stat.c userspace/stat_source.c userspace/optparse.c userspace/units.c userspace/err.c */
+/* sources: userspace/stat.c userspace/stat_source.c userspace/devname.c userspace/optparse.c userspace/units.c userspace/err.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
