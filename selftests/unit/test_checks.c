@@ -456,6 +456,27 @@ static void ept_pointers_alone(void **state)
 }
 
 /* The type alone is known at first. */
+/* IA32_DEBUGCTL.BTF has TF trap at branches only, so that none is pending in a shadow. */
+static void branch_steps_are_not_pending(void **state)
+{
+	(void)state;
+	v->guest_interruptibility = IRQBLK_STI;
+	v->guest_rflags |= RFLAGS_TF;
+	v->entry_ctls |= ENTRYC_LOAD_DEBUG;
+	assert_false(pending_bs_valid(c));
+	v->guest_debugctl = DEBUGCTL_BTF;
+	assert_true(pending_bs_valid(c));
+	v->guest_pending_dbg = DBG_BS;
+	assert_false(pending_bs_valid(c));
+	/* An entry that does not load it leaves L1's. */
+	v->entry_ctls &= ~ENTRYC_LOAD_DEBUG;
+	assert_true(pending_bs_valid(c));
+	c->l1_debugctl = DEBUGCTL_BTF;
+	assert_false(pending_bs_valid(c));
+	v->guest_pending_dbg = 0;
+	assert_true(pending_bs_valid(c));
+}
+
 static void types_before_descriptors(void **state)
 {
 	(void)state;
@@ -479,6 +500,7 @@ int main(void)
 		cmocka_unit_test_setup(borders_pass, valid),
 		cmocka_unit_test_setup(unrestricted_real_mode_passes, valid),
 		cmocka_unit_test_setup(ept_pointers_alone, valid),
+		cmocka_unit_test_setup(branch_steps_are_not_pending, valid),
 		cmocka_unit_test_setup(types_before_descriptors, valid),
 	};
 
