@@ -29,7 +29,10 @@ u64 fpu_supported_xcr0(void);
 
 int fpu_init_vcpu(struct vcpu *vcpu); /* 0, -ENOMEM */
 void fpu_free_vcpu(struct vcpu *vcpu);
-/* Resets the FPU as power-up does, or with @init as INIT does. Context: vCPU locked, FPU not loaded or about to be. May sleep. */
+/*
+ * Resets the FPU as power-up does, or with @init as INIT does. Context: vCPU locked, FPU not loaded
+ * or about to be. May sleep.
+ */
 void fpu_reset(struct vcpu *vcpu, bool init);
 /* Around KVM_RUN: the guest's FPU becomes the task's, and back. May sleep. */
 void fpu_load_guest(struct vcpu *vcpu);

@@ -150,8 +150,7 @@ static void irqfd_resample(struct work_struct *work)
 	unsigned long gsi;
 
 	mutex_lock(&chip->lock);
-	xa_for_each(&chip->irqfds.resamplers, gsi, resampler)
-	{
+	xa_for_each(&chip->irqfds.resamplers, gsi, resampler) {
 		if (!xchg(&resampler->due, false))
 			continue;
 		list_for_each_entry(irqfd, &resampler->irqfds, resample_node) {

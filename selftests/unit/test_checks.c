@@ -455,7 +455,6 @@ static void ept_pointers_alone(void **state)
 	assert_string_equal(check_insn(EXIT_INVEPT, &insn)->id, "invept_eptp");
 }
 
-/* The type alone is known at first. */
 /* IA32_DEBUGCTL.BTF has TF trap at branches only, so that none is pending in a shadow. */
 static void branch_steps_are_not_pending(void **state)
 {
@@ -477,6 +476,7 @@ static void branch_steps_are_not_pending(void **state)
 	assert_true(pending_bs_valid(c));
 }
 
+/* The type alone is known at first. */
 static void types_before_descriptors(void **state)
 {
 	(void)state;

@@ -189,8 +189,8 @@ static void without_vtx_no_module_is_to_be_loaded(void **state)
 	facts.cpuid_vmx = facts.abyme_loaded = false;
 	facts.device_error = ENOENT;
 	assert_int_equal(judge(), 2);
-	if (finding("module"))
-		assert_string_equal(finding("module")->mend, "");
+	assert_non_null(finding("module"));
+	assert_string_equal(finding("module")->mend, "");
 }
 
 static void a_missing_device_and_module_are_told(void **state)
