@@ -655,7 +655,8 @@ static int ept02_refill(struct vcpu *vcpu, struct ept02_fault *f)
 
 /*
  * Maps the page of an answered EPT violation in EPT02. With interrupts off that works for a small
- * page that L1's EPT has, as it does once L1 has written to it. Return: false: it has to be done with interrupts on.
+ * page that L1's EPT has, as it does once L1 has written to it. Return: false: it has to be done
+ * with interrupts on.
  */
 static bool map_answered(struct vcpu *vcpu, struct ept02_fault *f)
 {
