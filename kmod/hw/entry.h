@@ -16,13 +16,7 @@
 #include <linux/linkage.h>
 #include <vmx/types.h>
 
-/*
- * Values of IA32_SPEC_CTRL: the guest's is loaded last before the entry, if it is another, and the
- * host's first after the exit.
- */
-struct spec_ctrl_pair {
-	u64 guest, host;
-};
+#include "hw/spec_switch.h"
 
 /*
  * Enters the guest of the current VMCS and comes back at its VM exit.

@@ -315,18 +315,14 @@ static noinline void flush_l1d(void)
 	asm volatile("lfence" : : : "memory");
 }
 
-/*
- * IA32_SPEC_CTRL has to be switched where the guest has another value than the host. Legacy IBRS
- * protects the host's branches only when it is written after the exit, whatever it was.
- */
-static noinline void switch_spec_ctrl(struct host_saved *saved, const u64 *spec_ctrl)
-{
-	struct spec_ctrl_pair *spec = &saved->spec;
+static_assert(offsetof(struct spec_ctrl_pair, guest) == SPEC_GUEST);
+static_assert(offsetof(struct spec_ctrl_pair, host) == SPEC_HOST);
 
-	spec->host = spec_ctrl_current();
-	spec->guest = spec_ctrl ? *spec_ctrl : spec->host;
-	if (spec->guest != spec->host || cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS))
-		saved->switched = spec;
+static noinline void prepare_spec_ctrl(struct host_saved *saved, const u64 *spec_ctrl)
+{
+	if (spec_switch(&saved->spec, spec_ctrl, spec_ctrl_current(),
+			cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS)))
+		saved->switched = &saved->spec;
 }
 
 u32 host_before_entry(struct host_saved *saved, const u64 *spec_ctrl)
@@ -335,7 +331,7 @@ u32 host_before_entry(struct host_saved *saved, const u64 *spec_ctrl)
 		flush_l1d();
 	saved->switched = NULL;
 	if (unlikely(spec_ctrl) || cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS))
-		switch_spec_ctrl(saved, spec_ctrl);
+		prepare_spec_ctrl(saved, spec_ctrl);
 	return flush_buffers ? VMX_ENTER_VERW : 0;
 }
 
