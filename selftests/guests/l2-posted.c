@@ -17,7 +17,7 @@ struct posted {
 };
 
 static struct posted *posted;
-static volatile u32 l2_irqs, l2_last, l2_awake, helper_done;
+static volatile u32 l2_irqs, l2_last, l2_awake, l2_ended, helper_done;
 static u8 *vapic;
 
 static void on_virtual(struct trap_frame *frame)
@@ -49,7 +49,7 @@ static void use_posted(void (*l2)(void))
 	l1_vmwrite(VMCS_GUEST_INTR_STATUS, 0);
 	l1_vmwrite(VMCS_POSTED_INTR_VECTOR, NOTIFY);
 	l1_vmwrite(VMCS_POSTED_INTR_DESC, (u64)posted);
-	l2_irqs = l2_awake = helper_done = 0;
+	l2_irqs = l2_awake = l2_ended = helper_done = 0;
 	on_trap(0x61, on_virtual);
 	on_trap(0xa5, on_virtual);
 	apic_enable();
@@ -257,6 +257,34 @@ static void empty_notification(void)
 	GUEST_EXPECT(l2_irqs, 1);
 }
 
+static void posts_on(void *arg)
+{
+	while (!l2_ended) {
+		post(0x61);
+		notify();
+	}
+}
+
+static void l2_works(void)
+{
+	touch_gates();
+	irqs_on();
+	spin(200000);
+	irqs_off();
+	l2_ended = 1;
+	l2_vmcall(0x600d);
+}
+
+static void storm(void)
+{
+	need_helper();
+	use_posted(l2_works);
+	cpu_run(1, posts_on, NULL);
+	expect_end();
+	cpu_wait(1);
+	GUEST_EXPECT(l2_irqs, 1); /* it never says that one is done */
+}
+
 CLAIMS = { { delivered, "a notification delivers what was posted, and is gone" },
 	   { requested, "what is of too low a priority is requested all the same" },
 	   { others_exit, "an interrupt with another vector exits" },
@@ -266,4 +294,5 @@ CLAIMS = { { delivered, "a notification delivers what was posted, and is gone" }
 	   { from_other_cpu, "another CPU posts to a running L2" },
 	   { to_halted, "another CPU posts to a halted L2" },
 	   { empty_notification, "a notification of nothing does not end HLT" },
+	   { storm, "another CPU that posts without pause does not keep L2 from its work" },
 	   END_OF_CLAIMS };
