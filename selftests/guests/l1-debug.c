@@ -349,6 +349,21 @@ static void watch_repeated(void)
 	GUEST_EXPECT(hit_dr6 & 0xf00f, 1);
 }
 
+static void debugctl(void)
+{
+	u64 v;
+
+	for (v = 1; v <= (DEBUGCTL_LBR | DEBUGCTL_BTF); v++) {
+		wrmsr(MSR_DEBUGCTL, v);
+		GUEST_EXPECT(rdmsr(MSR_DEBUGCTL), v);
+	}
+	for (u32 bit = 2; bit < 64; bit++)
+		GUEST_EXPECT(try_wrmsr(MSR_DEBUGCTL, BIT_ULL(bit)), VEC_GP);
+	GUEST_EXPECT(rdmsr(MSR_DEBUGCTL), DEBUGCTL_LBR | DEBUGCTL_BTF);
+	wrmsr(MSR_DEBUGCTL, 0);
+	GUEST_EXPECT(rdmsr(MSR_DEBUGCTL), 0);
+}
+
 CLAIMS = { { keeps, "DR0 to DR3 keep values; DR6 and DR7 have fixed and reserved bits" },
 	   { dr4_dr5, "DR5 is DR7, or #UD under CR4.DE" },
 	   { execute, "an instruction breakpoint hits before its instruction" },
@@ -367,4 +382,5 @@ CLAIMS = { { keeps, "DR0 to DR3 keep values; DR6 and DR7 have fixed and reserved
 	   { io_breakpoint_not_done, "but not when no port was accessed" },
 	   { watch_device, "data breakpoints on a device's register" },
 	   { watch_repeated, "a data breakpoint on INS' destination" },
+	   { debugctl, "IA32_DEBUGCTL keeps LBR and BTF, and no other bit is offered" },
 	   END_OF_CLAIMS };

@@ -382,6 +382,35 @@ static void launch_state(void)
 	EXPECT_OUTCOME(vmlaunch(vmx), EXIT_VMCALL);
 }
 
+/* An entry that fails late is an exit all the same, but has launched nothing. */
+static void late(struct l1_vmx *vmx, u32 reason)
+{
+	EXPECT_OUTCOME(vmlaunch(vmx), EXIT_ENTRY_FAILED | reason);
+	EXPECT_OUTCOME(vmresume(vmx), VM_FAIL_VALID(VMERR_VMRESUME_NOT_LAUNCHED));
+	EXPECT_OUTCOME(vmlaunch(vmx), EXIT_ENTRY_FAILED | reason);
+}
+
+static void launch_state_after_failure(void)
+{
+	struct l1_vmx *vmx = l1_prepare(l2_vmcall_once);
+	u64 cr4 = l1_vmread(VMCS_GUEST_CR4);
+	struct msr_entry *list = page_alloc();
+
+	l1_vmwrite(VMCS_GUEST_CR4, cr4 & ~CR4_VMXE);
+	late(vmx, EXIT_BAD_GUEST_STATE);
+	l1_vmwrite(VMCS_GUEST_CR4, cr4);
+	list->index = MSR_FS_BASE; /* no list may load it */
+	l1_vmwrite(VMCS_ENTRY_MSR_LOAD_ADDR, (u64)list);
+	l1_vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 1);
+	late(vmx, EXIT_BAD_MSR_LOAD);
+	l1_vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+	EXPECT_OUTCOME(vmlaunch(vmx), EXIT_VMCALL);
+	l1_vmwrite(VMCS_GUEST_CR4, cr4 & ~CR4_VMXE);
+	EXPECT_OUTCOME(vmresume(vmx), EXIT_ENTRY_FAILED | EXIT_BAD_GUEST_STATE);
+	l1_vmwrite(VMCS_GUEST_CR4, cr4);
+	EXPECT_OUTCOME(vmresume(vmx), EXIT_VMCALL); /* it is still launched */
+}
+
 static void vmcall_in_root(void)
 {
 	l1_vmxon();
@@ -507,6 +536,7 @@ CLAIMS = { { without_vmxe, "outside VMX operation the instructions raise #UD" },
 	   { fields, "VMREAD, VMWRITE: 12, 13, widths and upper halves" },
 	   { all_fields_keep, "each of two VMCSs keeps the fields written to it" },
 	   { launch_state, "VMLAUNCH: 4 when launched, VMRESUME: 5 when not" },
+	   { launch_state_after_failure, "an entry that fails by exit 33 or 34 launches nothing" },
 	   { vmcall_in_root, "VMCALL in root operation without a current VMCS: VMfailInvalid" },
 	   { mov_ss_blocks, "VMLAUNCH under MOV SS: 26" },
 	   { invept_errors, "INVEPT: 28 for wrong types and EPT pointers" },
