@@ -721,8 +721,12 @@ int vcpu_run(struct vcpu *vcpu)
 		r = tell_user(vcpu);
 	if (r > 0)
 		r = host_work(vcpu);
-	if (r > 0 && vcpu->run->request_interrupt_window)
+	if (r > 0 && vcpu->run->request_interrupt_window) {
 		vcpu_request(vcpu, REQ_EVENT);
+		/* Where L1 takes interrupts the window is open, and no exit of L2's tells. */
+		if (vcpu->in_l2 && window_open_for_user(vcpu))
+			r = 0;
+	}
 	while (r > 0) {
 		r = run_runnable(vcpu) ? enter_once(vcpu) : run_block(vcpu);
 		if (r > 0)

@@ -16,6 +16,7 @@
 #include "l1.h"
 
 #define EOI_BYTE 0x15000
+#define L2_LOOPS 0x15008
 #define VECTOR 0x51
 #define MSR_KVM_PV_EOI_EN 0x4b564d04
 
@@ -33,8 +34,8 @@ static struct vm *vm;
 static int cpu_fd;
 static struct kvm_run *run;
 
-extern const u8 l1_code[], l1_exit[], l2_open[], l2_code[], eoi_exit[], eoi_l2[], handler[],
-	code_end[];
+extern const u8 l1_code[], l1_exit[], l2_open[], l2_code[], l2_loops[], eoi_exit[], eoi_l2[],
+	handler[], code_end[];
 
 /* 0x4402: exit reason, 0x4404: interruption information */
 asm(".pushsection .rodata\n"
@@ -42,6 +43,7 @@ asm(".pushsection .rodata\n"
     "mov $0x4404, %edx; vmread %rdx, %rax; out %eax, $0x22; sti; nop; hlt\n"
     "l2_open: sti; nop; out %al, $0x20; hlt\n"
     "l2_code: out %al, $0x20; sti; nop; out %al, $0x20; hlt\n"
+    "l2_loops: incl 0x15008; out %al, $0x20; 1: incl 0x15008; jmp 1b\n"
     "eoi_exit: mov $0x4402, %edx; vmread %rdx, %rax; cmp $18, %eax; je 1f\n"
     "mov 0x15000, %al; out %al, $0x25; vmresume; out %al, $0x24\n"
     "1: btrl $0, 0x15000; sbb %eax, %eax; out %al, $0x27; hlt\n"
@@ -180,6 +182,23 @@ static void l1_takes_it_itself(bool split)
 	expect_out(INTR_INFO, -1, "without the vector");
 	tap_ok(!run->ready_for_interrupt_injection, "the interrupt waits for L1's IF");
 	expect_out(INTERRUPTED, -1, "and L1 takes it");
+	vm_free(vm);
+}
+
+/* L2 has no exit of its own, at which L0 could look again. */
+static void at_once(bool split)
+{
+	u32 loops;
+
+	new_machine(split, PIN_EXT_INT_EXITING, EXITC_ACK_INT, l1_exit, l2_loops);
+	expect_out(L2_SAYS, -1, "L2 runs, with IF clear, and will loop");
+	expect_window("the window is open");
+	memcpy(&loops, vm->ram + L2_LOOPS, sizeof(loops));
+	tap_ok(loops == 1, "before L2 goes on");
+	if (loops != 1)
+		tap_note("L2 has looped %u times", loops);
+	interrupt();
+	expect_out(REASON, EXIT_REASON_EXT_INT, "L1 has its exit");
 	vm_free(vm);
 }
 
@@ -324,6 +343,7 @@ int main(void)
 		l2_gets_it(split);
 		if (dev_is_kvm())
 			continue;
+		at_once(split);
 		queued_for_l1(split, l2_code);
 		queued_for_l2(split);
 		in_delivery_to_l2(split);

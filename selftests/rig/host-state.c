@@ -274,7 +274,6 @@ static void selector_and_kernel_gs_base(void)
 
 #ifndef ARCH_SHSTK_ENABLE
 #define ARCH_SHSTK_ENABLE 0x5001
-#define ARCH_SHSTK_DISABLE 0x5002
 #endif
 
 /*
@@ -300,11 +299,7 @@ static u64 ssp(void)
 	return now;
 }
 
-/*
- * Another process has its turn, with its own FPU state: has it come to its end? With Bochs 3.0
- * it has not, or we have lost ours: it takes the component of XSAVES that has U_CET and PL3_SSP
- * for one in its initial state just if it is not.
- */
+/* Another process has its turn, with its own FPU state: has it come to its end? */
 static bool other_process(void)
 {
 	clock_t end = clock() + CLOCKS_PER_SEC / 50;
@@ -314,6 +309,22 @@ static bool other_process(void)
 		while (clock() < end)
 			;
 		_exit(0);
+	}
+	return wait(&status) > 0 && !status;
+}
+
+/*
+ * Does a process keep its shadow stack while another has its turn? With Bochs 3.0 it does not, and
+ * dies at a return: the component of XSAVES that has U_CET and PL3_SSP is taken for one in its
+ * initial state just if it is not. So a child tries.
+ */
+static bool keeps_shadow_stack(void)
+{
+	int status;
+
+	if (!fork()) {
+		own_shadow_stack(ARCH_SHSTK_ENABLE);
+		_exit(!other_process() || !ssp());
 	}
 	return wait(&status) > 0 && !status;
 }
@@ -334,13 +345,9 @@ int main(void)
 	if (msr_fd < 0)
 		tap_bail("/dev/cpu/0/msr");
 	dev_open();
-	if (own_shadow_stack(ARCH_SHSTK_ENABLE)) {
-		kept = other_process() && ssp();
-		tap_note("this process has a shadow stack%s",
-			 kept ? "" : ", but the processor does not keep it");
-		if (!kept)
-			own_shadow_stack(ARCH_SHSTK_DISABLE);
-	}
+	kept = keeps_shadow_stack() && own_shadow_stack(ARCH_SHSTK_ENABLE);
+	tap_note(kept ? "this process has a shadow stack" :
+			"no shadow stack: there is none, or the processor does not keep it");
 	read_state(&before);
 	vm = small_guest();
 	run_with_xmm(vm, KVM_EXIT_IO);
