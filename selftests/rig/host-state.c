@@ -346,8 +346,8 @@ int main(void)
 		tap_bail("/dev/cpu/0/msr");
 	dev_open();
 	kept = keeps_shadow_stack() && own_shadow_stack(ARCH_SHSTK_ENABLE);
-	tap_note(kept ? "this process has a shadow stack" :
-			"no shadow stack: there is none, or the processor does not keep it");
+	tap_note(kept ? "this process has a shadow stack"
+		      : "no shadow stack: there is none, or the processor does not keep it");
 	read_state(&before);
 	vm = small_guest();
 	run_with_xmm(vm, KVM_EXIT_IO);
