@@ -24,18 +24,9 @@
 
 /* --- search ------------------------------------------------------------- */
 
-/*
- * Most leaves are found by number within one of three ranges; -1: the leaf is
- * in none of them.
- */
-static int cpuid_class_of(u32 function)
+static unsigned int slot_of(u32 function)
 {
-	switch (function & ~(CPUID_CLASS_LEAVES - 1u)) {
-	case 0: return CPUID_BASIC;
-	case 0x40000000: return CPUID_HYPERVISOR;
-	case 0x80000000: return CPUID_EXTENDED;
-	}
-	return -1;
+	return function >> 30 << 5 | (function & 31);
 }
 
 static bool cpuid_matches(const struct kvm_cpuid_entry2 *e, u32 function, u32 index)
@@ -44,27 +35,22 @@ static bool cpuid_matches(const struct kvm_cpuid_entry2 *e, u32 function, u32 in
 	       (e->index == index || !(e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX));
 }
 
-static const struct kvm_cpuid_entry2 *find_rare(struct vcpu_cpuid *c, u32 function, u32 index)
+/* The number of the entry, or -1. */
+static __always_inline int find(const struct vcpu_cpuid *c, u32 function, u32 index)
 {
 	int i;
 
-	for (i = 0; i < c->count; i++)
-		if (cpuid_matches(&c->entry[i], function, index))
-			return &c->entry[i];
-	return NULL;
+	for (i = c->first[slot_of(function)]; i >= 0; i = c->link[i].next)
+		if (likely(cpuid_matches(&c->entry[i], function, index)))
+			break;
+	return i;
 }
 
 const struct kvm_cpuid_entry2 *cpuid_find(struct vcpu *vcpu, u32 function, u32 index)
 {
-	struct vcpu_cpuid *c = &vcpu->cpuid;
-	int class = cpuid_class_of(function), i;
+	int i = find(&vcpu->cpuid, function, index);
 
-	if (unlikely(class < 0))
-		return find_rare(c, function, index);
-	for (i = c->first[class][function % CPUID_CLASS_LEAVES]; i >= 0; i = c->next[i])
-		if (cpuid_matches(&c->entry[i], function, index))
-			return &c->entry[i];
-	return NULL;
+	return i < 0 ? NULL : &vcpu->cpuid.entry[i];
 }
 
 /* Leaves above the highest answer as the highest basic one. SDM: "CPUID—CPU Identification". */
@@ -117,45 +103,66 @@ static void fill_dynamic(struct vcpu *vcpu, struct kvm_cpuid_entry2 *e)
 	}
 }
 
-void cpuid_execute(struct vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
+static bool is_dynamic(u32 function)
 {
-	u32 function = *eax, index = *ecx;
+	return function == 1 || function == 7 || function == 0xd || function == 0x80000008;
+}
+
+static void set_gprs(struct vcpu *vcpu, u32 eax, u32 ebx, u32 ecx, u32 edx)
+{
+	vcpu->gpr[GPR_RAX] = eax;
+	vcpu->gpr[GPR_RBX] = ebx;
+	vcpu->gpr[GPR_RCX] = ecx;
+	vcpu->gpr[GPR_RDX] = edx;
+}
+
+/* A leaf that the table lacks, or part of which is not in the table. */
+static noinline void execute_rest(struct vcpu *vcpu, u32 function, u32 index)
+{
 	const struct kvm_cpuid_entry2 *e = cpuid_find(vcpu, function, index);
 	struct kvm_cpuid_entry2 out;
 
 	if (unlikely(!e))
 		e = find_beyond(vcpu, &function, index);
-	if (unlikely(!e)) {
-		*eax = *ebx = *ecx = *edx = 0;
-		/* Topology leaves past the last level still name the level and the APIC id. */
-		if (function == 0xb || function == 0x1f) {
-			e = cpuid_find(vcpu, function, 1);
-			*ecx = index & 0xff;
-			*edx = e ? e->edx : 0;
-		}
+	if (e) {
+		out = *e;
+		fill_dynamic(vcpu, &out);
+		set_gprs(vcpu, out.eax, out.ebx, out.ecx, out.edx);
 		return;
 	}
-	out = *e;
-	fill_dynamic(vcpu, &out);
-	*eax = out.eax;
-	*ebx = out.ebx;
-	*ecx = out.ecx;
-	*edx = out.edx;
+	set_gprs(vcpu, 0, 0, 0, 0);
+	/* Topology leaves past the last level still name the level and the APIC id. */
+	if (function == 0xb || function == 0x1f) {
+		e = cpuid_find(vcpu, function, 1);
+		set_gprs(vcpu, 0, 0, index & 0xff, e ? e->edx : 0);
+	}
+}
+
+void cpuid_execute(struct vcpu *vcpu)
+{
+	u32 function = vcpu->gpr[GPR_RAX], index = vcpu->gpr[GPR_RCX];
+	const struct vcpu_cpuid *c = &vcpu->cpuid;
+	int i = find(c, function, index);
+
+	if (unlikely(i < 0) || c->link[i].dynamic)
+		execute_rest(vcpu, function, index);
+	else
+		set_gprs(vcpu, c->entry[i].eax, c->entry[i].ebx, c->entry[i].ecx, c->entry[i].edx);
 }
 
 /* --- the table ---------------------------------------------------------- */
 
 static void index_entries(struct vcpu_cpuid *c)
 {
-	int i, class;
+	s16 *first;
+	int i;
 
 	memset(c->first, 0xff, sizeof(c->first));
 	for (i = c->count - 1; i >= 0; i--) {
-		class = cpuid_class_of(c->entry[i].function);
-		if (class < 0)
-			continue;
-		c->next[i] = c->first[class][c->entry[i].function % CPUID_CLASS_LEAVES];
-		c->first[class][c->entry[i].function % CPUID_CLASS_LEAVES] = i;
+		first = &c->first[slot_of(c->entry[i].function)];
+		c->link[i].dynamic = is_dynamic(c->entry[i].function);
+		c->link[i].next = *first;
+		*first = i;
 	}
 }
 
@@ -344,21 +351,21 @@ static bool have_vmx(const struct kvm_cpuid_entry2 *entries, int count)
 static int copy_entries(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, int count)
 {
 	struct kvm_cpuid_entry2 *entry = NULL;
-	s16 *next = NULL;
+	struct cpuid_link *link = NULL;
 
 	if (count) {
 		entry = kvmalloc_array(count, sizeof(*entry), GFP_KERNEL_ACCOUNT);
-		next = kvcalloc(count, sizeof(*next), GFP_KERNEL_ACCOUNT);
-		if (!entry || !next) {
+		link = kvcalloc(count, sizeof(*link), GFP_KERNEL_ACCOUNT);
+		if (!entry || !link) {
 			kvfree(entry);
-			kvfree(next);
+			kvfree(link);
 			return -ENOMEM;
 		}
 		memcpy(entry, entries, count * sizeof(*entry));
 	}
 	cpuid_free(vcpu);
 	vcpu->cpuid.entry = entry;
-	vcpu->cpuid.next = next;
+	vcpu->cpuid.link = link;
 	vcpu->cpuid.count = count;
 	index_entries(&vcpu->cpuid);
 	return 0;
@@ -389,8 +396,8 @@ int cpuid_set(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, int cou
 void cpuid_free(struct vcpu *vcpu)
 {
 	kvfree(vcpu->cpuid.entry);
-	kvfree(vcpu->cpuid.next);
+	kvfree(vcpu->cpuid.link);
 	vcpu->cpuid.entry = NULL;
-	vcpu->cpuid.next = NULL;
+	vcpu->cpuid.link = NULL;
 	vcpu->cpuid.count = 0;
 }

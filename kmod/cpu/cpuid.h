@@ -11,23 +11,21 @@ struct vm;
 
 #define CPUID_MAX_ENTRIES 256
 
-/* Leaves 0, 0x40000000 and 0x80000000 upwards are found by number. */
-enum cpuid_class {
-	CPUID_BASIC,
-	CPUID_HYPERVISOR,
-	CPUID_EXTENDED,
-	NR_CPUID_CLASSES,
-};
+/* Leaves are found by their two highest and five lowest bits. */
+#define CPUID_SLOTS 128
 
-#define CPUID_CLASS_LEAVES 32
+struct cpuid_link {
+	s16 next;     /* the next entry with the same slot, or -1 */
+	bool dynamic; /* some of it follows from the vCPU's present state: fill_dynamic() */
+};
 
 enum cpuid_reg { CPUID_REG_EAX, CPUID_REG_EBX, CPUID_REG_ECX, CPUID_REG_EDX };
 
 struct vcpu_cpuid {
 	int count;
 	struct kvm_cpuid_entry2 *entry; /* in userspace's order */
-	s16 *next;			/* of each entry: the next with the same function, or -1 */
-	s16 first[NR_CPUID_CLASSES][CPUID_CLASS_LEAVES];
+	struct cpuid_link *link;	/* of each entry */
+	s16 first[CPUID_SLOTS];
 	/* Derived when the table is set. */
 	bool vmx; /* CPUID.1:ECX.VMX: the vCPU may nest */
 	bool x2apic;
@@ -62,8 +60,8 @@ int cpuid_set(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, int cou
 /* KVM_GET_CPUID2: as the guest would see it now; @entries has room for .count. */
 void cpuid_get(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries);
 void cpuid_free(struct vcpu *vcpu);
-/* The instruction: in and out in the four registers. */
-void cpuid_execute(struct vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
+/* The instruction: in and out in the general registers. */
+void cpuid_execute(struct vcpu *vcpu);
 
 /* What this module can offer on this processor; sets *count. 0, -E2BIG. */
 int cpuid_supported(struct kvm_cpuid_entry2 *entries, int *count);

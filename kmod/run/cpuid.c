@@ -9,18 +9,11 @@
 
 int exit_cpuid(struct vcpu *vcpu)
 {
-	unsigned long *gpr = vcpu->gpr;
-	u32 eax = gpr[GPR_RAX], ebx, ecx = gpr[GPR_RCX], edx;
-
 	/* CPUID faulting: the guest's kernel has forbidden CPUID to its programs. */
 	if (unlikely(vcpu->msrs.misc_features) && vcpu_cpl(vcpu)) {
 		inject_gp(vcpu);
 		return 1;
 	}
-	cpuid_execute(vcpu, &eax, &ebx, &ecx, &edx);
-	gpr[GPR_RAX] = eax;
-	gpr[GPR_RBX] = ebx;
-	gpr[GPR_RCX] = ecx;
-	gpr[GPR_RDX] = edx;
+	cpuid_execute(vcpu);
 	return vcpu_skip_insn(vcpu);
 }
