@@ -35,13 +35,19 @@ const u16 vmcs_ctl_field[NR_VMCS_CTLS] = {
 	[CTL_ENTRY] = VMCS_ENTRY_CTLS, [CTL_EXCEPTIONS] = VMCS_EXCEPTION_BITMAP,
 };
 
-/* A VMWRITE that fails is a bug of abyme's: a field that the processor does not have. */
+/* Either that fails is a bug of abyme's: a field that the processor does not have. */
+void vmread_failed(unsigned long field)
+{
+	if (vmxop_on_here())
+		pr_warn_ratelimited("bug: VMREAD of field 0x%lx failed\n", field);
+}
+
 void vmwrite_failed(unsigned long field, u64 value)
 {
 	/* If VMX operation has ended under us, the machine is going down, and there is no bug. */
 	if (vmxop_on_here())
-		pr_warn_ratelimited("VMWRITE of 0x%llx to field 0x%lx failed, error %u\n", value,
-				    field, (u32)vmread(VMCS_INSN_ERROR));
+		pr_warn_ratelimited("bug: VMWRITE of 0x%llx to field 0x%lx failed, error %u\n",
+				    value, field, (u32)vmread(VMCS_INSN_ERROR));
 }
 
 /* The processor says how large a VMCS is, at most 4 KiB: one page. */

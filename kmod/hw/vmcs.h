@@ -101,39 +101,41 @@ void vmcs_clear_here(struct vmcs *vmcs);
 /* Does VMCLEAR only, and changes no list. Interrupts off, or an NMI when the kernel crashes. */
 void vmcs_clear_regions(const struct vmcs *vmcs);
 
+void vmread_failed(unsigned long field);
+void vmwrite_failed(unsigned long field, u64 value);
+
 /*
  * Access to the current VMCS. Context: preemption off, or the vCPU loaded. All
  * fields are read and written as 64 bits, whatever their width. If VMX
- * operation was ended under us (an emergency reboot) a read gives 0.
+ * operation was ended under us (an emergency reboot) a read gives 0. The formatter takes
+ * the % of a label or an operand for an operator.
  */
+/* clang-format off */
 static __always_inline u64 vmread(unsigned long field)
 {
-	u64 value = 0;
+	bool failed;
+	u64 value;
 
 	COUNT_INSN(vmread);
 	asm volatile("1: vmread %[field], %[value]\n"
-		     "2:\n" _ASM_EXTABLE(1b, 2b)
-		     : [value] "+r"(value)
-		     : [field] "r"(field)
-		     : "cc");
+		     "2:\n" _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_ZERO_REG, %[value])
+		     : [value] "=r"(value), "=@ccbe"(failed)
+		     : [field] "r"(field));
+	/* Where a field does not exist the value is anything: nobody may ask. */
+	if (IS_ENABLED(CONFIG_PROVE_LOCKING) && failed)
+		vmread_failed(field);
 	return value;
 }
 
-void vmwrite_failed(unsigned long field, u64 value);
-
-/* The formatter takes the % of a label for an operator. */
-/* clang-format off */
 static __always_inline void vmwrite(unsigned long field, u64 value)
 {
 	COUNT_INSN(vmwrite);
-	/* clang-format off */
 	asm goto("1: vmwrite %[value], %[field]\n\t"
 		 "jna %l[failed]\n" _ASM_EXTABLE(1b, %l[failed])
 		 :
 		 : [field] "r"(field), [value] "rm"(value)
 		 : "cc"
 		 : failed);
-	/* clang-format on */
 	return;
 failed:
 	vmwrite_failed(field, value);
