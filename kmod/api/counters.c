@@ -89,7 +89,15 @@ u32 counter_type(int index)
 /* READ_ONCE, as the vCPU's thread counts on meanwhile. */
 static u64 vcpu_value(const struct vcpu *vcpu, int index)
 {
-	return READ_ONCE(*(const u64 *)((const char *)&vcpu->stats + counters[index].offset));
+	const struct vcpu_stats *stats = &vcpu->stats;
+	u64 sum = 0;
+	int i;
+
+	/* Exits are counted by their reasons alone, but for those without a known one. */
+	if (counters[index].offset == offsetof(struct vcpu_stats, exits))
+		for (i = 0; i < NR_EXITS; i++)
+			sum += READ_ONCE(stats->exit_l1[i]) + READ_ONCE(stats->exit_l2[i]);
+	return sum + READ_ONCE(*(const u64 *)((const char *)&vcpu->stats + counters[index].offset));
 }
 
 u64 counter_value(struct vm *vm, struct vcpu *vcpu, int index)

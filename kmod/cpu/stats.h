@@ -56,9 +56,10 @@ static inline void stats_count_exit(struct vcpu_stats *stats, u32 reason, bool i
 {
 	u32 basic = reason & EXIT_BASIC_MASK;
 
-	stats->exits++;
 	if (likely(basic < NR_EXITS))
 		(in_l2 ? stats->exit_l2 : stats->exit_l1)[basic]++;
+	else
+		stats->exits++; /* those that no reason counts; the others are added when it is read */
 }
 
 /*

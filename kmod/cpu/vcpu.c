@@ -195,30 +195,56 @@ static void end_debug_flags(struct vcpu *vcpu, bool whole)
 		vcpu_set_rflags(vcpu, vcpu_rflags(vcpu) & ~X86_EFLAGS_RF);
 }
 
-/* Ends an instruction: moves RIP to @next. @whole: as for end_debug_flags(). */
-static __always_inline int insn_done(struct vcpu *vcpu, unsigned long next, bool whole)
+/* What few instructions need at their end. */
+static noinline int insn_done_more(struct vcpu *vcpu, unsigned long next, bool whole)
 {
-	u32 block;
+	u32 block = vmread(VMCS_GUEST_INTERRUPTIBILITY);
 
 	vcpu_set_rip(vcpu, next);
-	block = vmread(VMCS_GUEST_INTERRUPTIBILITY);
-	if (unlikely(block & (IRQBLK_STI | IRQBLK_MOV_SS)))
+	if (block & (IRQBLK_STI | IRQBLK_MOV_SS))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, block & ~(IRQBLK_STI | IRQBLK_MOV_SS));
-	if (unlikely(vcpu_rflags(vcpu) & (X86_EFLAGS_TF | X86_EFLAGS_RF)))
+	if (vcpu_rflags(vcpu) & (X86_EFLAGS_TF | X86_EFLAGS_RF))
 		end_debug_flags(vcpu, whole);
 	if (vcpu->in_l2)
 		nested_insn_done(vcpu);
 	return 1;
 }
 
+/*
+ * Ends an instruction: moves RIP to @next, in the VMCS at once, as the guest mostly goes on there.
+ * @whole: as for end_debug_flags().
+ */
+static __always_inline int insn_done(struct vcpu *vcpu, unsigned long next, bool whole)
+{
+	unsigned long flags;
+
+	flags = vcpu_lazy_peek(vcpu, LAZY_RFLAGS, VMCS_GUEST_RFLAGS, vcpu->rflags);
+	if (unlikely(vmread(VMCS_GUEST_INTERRUPTIBILITY) & (IRQBLK_STI | IRQBLK_MOV_SS)) ||
+	    unlikely(flags & (X86_EFLAGS_TF | X86_EFLAGS_RF)) || unlikely(vcpu->in_l2))
+		return insn_done_more(vcpu, next, whole);
+	vcpu_write_now(vcpu, LAZY_RIP, VMCS_GUEST_RIP, &vcpu->rip, next);
+	return 1;
+}
+
+/* Outside 64-bit mode EIP wraps. */
+static noinline int skip_over_4g(struct vcpu *vcpu, unsigned long next, unsigned int len)
+{
+	return insn_done(vcpu, vcpu_64bit(vcpu) ? next : (u32)next, len);
+}
+
+static __always_inline int skip_bytes(struct vcpu *vcpu, unsigned int len)
+{
+	unsigned long next;
+
+	next = vcpu_lazy_peek(vcpu, LAZY_RIP, VMCS_GUEST_RIP, vcpu->rip) + len;
+	if (unlikely((u32)next < len)) /* bit 32 has changed */
+		return skip_over_4g(vcpu, next, len);
+	return insn_done(vcpu, next, len);
+}
+
 int vcpu_skip_bytes(struct vcpu *vcpu, unsigned int len)
 {
-	unsigned long rip = vcpu_rip(vcpu), next = rip + len;
-
-	/* Outside 64-bit mode EIP wraps. */
-	if (unlikely((next ^ rip) >> 32) && !vcpu_64bit(vcpu))
-		next = (u32)next;
-	return insn_done(vcpu, next, len);
+	return skip_bytes(vcpu, len);
 }
 
 int vcpu_jump(struct vcpu *vcpu, unsigned long rip)
@@ -226,9 +252,10 @@ int vcpu_jump(struct vcpu *vcpu, unsigned long rip)
 	return insn_done(vcpu, rip, true);
 }
 
+/* An instruction has 1 to 15 bytes. */
 int vcpu_skip_insn(struct vcpu *vcpu)
 {
-	return vcpu_skip_bytes(vcpu, vmread(VMCS_EXIT_INSN_LEN));
+	return skip_bytes(vcpu, vmread(VMCS_EXIT_INSN_LEN));
 }
 
 /* --- lifetime ----------------------------------------------------------- */

@@ -105,6 +105,14 @@ struct vcpu_inject {
 
 #define USER_IRQ_VALID BIT(8)
 
+/* Whatever was injected has been delivered. */
+static inline void inject_delivered(struct vcpu_inject *in)
+{
+	in->exception.injected = false;
+	in->irq.injected = false;
+	in->nmi.injected = false;
+}
+
 /* What L1 intercepts of L2's CR0 or CR4: guest/host mask and read shadow. */
 struct cr_intercept {
 	unsigned long mask, shadow;
@@ -260,19 +268,35 @@ bool vcpu_wake(struct vcpu *vcpu); /* whether it slept */
 static inline unsigned long vcpu_lazy_get(struct vcpu *vcpu, enum vcpu_lazy r, unsigned long field,
 					  unsigned long *copy)
 {
-	if (!(vcpu->lazy_avail & BIT(r))) {
+	if (!(vcpu->lazy_avail & (u32)BIT(r))) {
 		*copy = vmread(field);
-		vcpu->lazy_avail |= BIT(r);
+		vcpu->lazy_avail |= (u32)BIT(r);
 	}
 	return *copy;
+}
+
+/* Does not keep what it reads, for a value that is needed once. */
+static __always_inline unsigned long vcpu_lazy_peek(const struct vcpu *vcpu, enum vcpu_lazy r,
+						    unsigned long field, unsigned long copy)
+{
+	return vcpu->lazy_avail & (u32)BIT(r) ? copy : vmread(field);
 }
 
 static inline void vcpu_lazy_set(struct vcpu *vcpu, enum vcpu_lazy r, unsigned long *copy,
 				 unsigned long value)
 {
 	*copy = value;
-	vcpu->lazy_avail |= BIT(r);
-	vcpu->lazy_dirty |= BIT(r);
+	vcpu->lazy_avail |= (u32)BIT(r);
+	vcpu->lazy_dirty |= (u32)BIT(r);
+}
+
+/* Does what vcpu_lazy_set() does, and writes the VMCS at once, as handlers do that go on soon. */
+static __always_inline void vcpu_write_now(struct vcpu *vcpu, enum vcpu_lazy r, unsigned long field,
+					   unsigned long *copy, unsigned long value)
+{
+	*copy = value;
+	vcpu->lazy_avail |= (u32)BIT(r);
+	vmwrite(field, value);
 }
 
 static inline unsigned long vcpu_rip(struct vcpu *vcpu)
@@ -323,15 +347,10 @@ static inline void vcpu_set_gpr(struct vcpu *vcpu, enum gpr r, unsigned long val
 /* Writes the changed lazy copies to the current VMCS. */
 void vcpu_lazy_write(struct vcpu *vcpu);
 
-/* Most often RIP is all that has changed. */
 static inline void vcpu_lazy_flush(struct vcpu *vcpu)
 {
-	if (vcpu->lazy_dirty == BIT(LAZY_RIP)) {
-		vmwrite(VMCS_GUEST_RIP, vcpu->rip);
-		vcpu->lazy_dirty = 0;
-	} else if (vcpu->lazy_dirty) {
+	if (unlikely(vcpu->lazy_dirty))
 		vcpu_lazy_write(vcpu);
-	}
 }
 
 /* Forgets all lazy copies, changed or not: the VMCS has newer values. */

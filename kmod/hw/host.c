@@ -291,6 +291,10 @@ void host_quiet(struct host_saved *saved)
 
 void host_loud(const struct host_saved *saved)
 {
+#ifdef X86_FEATURE_IBPB_EXIT_TO_USER /* VMSCAPE: the kernel does it on the way out */
+	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
+		this_cpu_write(x86_ibpb_exit_to_user, true);
+#endif
 	if (unlikely(saved->pebs))
 		wrmsrq(MSR_IA32_PEBS_ENABLE, saved->pebs);
 }
@@ -299,7 +303,7 @@ void host_loud(const struct host_saved *saved)
  * Flushes the cache by the command, or by reads that fill it: a byte of each page is read first, so
  * that all translations are cached when the lines are read.
  */
-static noinline void flush_l1d(void)
+noinline void host_flush_l1d(void)
 {
 	size_t at;
 
@@ -325,23 +329,16 @@ static noinline void prepare_spec_ctrl(struct host_saved *saved, const u64 *spec
 		saved->switched = &saved->spec;
 }
 
-u32 host_before_entry(struct host_saved *saved, const u64 *spec_ctrl)
+void host_prepare_entry(struct host_saved *saved, const u64 *spec_ctrl)
 {
-	if (unlikely(l1d_flush))
-		flush_l1d();
+	saved->how = flush_buffers ? VMX_ENTER_VERW : 0;
+	saved->flush = l1d_flush;
 	saved->switched = NULL;
 	if (unlikely(spec_ctrl) || cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS))
 		prepare_spec_ctrl(saved, spec_ctrl);
-	return flush_buffers ? VMX_ENTER_VERW : 0;
 }
 
-void host_after_exit(const struct host_saved *saved)
+void host_load_debugctl(u64 debugctl)
 {
-	/* The exit has cleared DEBUGCTL, by which the host's perf takes branch records. */
-	if (unlikely(saved->debugctl))
-		native_wrmsrq(MSR_IA32_DEBUGCTLMSR, saved->debugctl);
-#ifdef X86_FEATURE_IBPB_EXIT_TO_USER /* VMSCAPE: the kernel does it on the way out */
-	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
-		this_cpu_write(x86_ibpb_exit_to_user, true);
-#endif
+	native_wrmsrq(MSR_IA32_DEBUGCTLMSR, debugctl);
 }

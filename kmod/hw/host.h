@@ -21,6 +21,8 @@ struct host_saved {
 	const struct spec_ctrl_pair *switched; /* &.spec or NULL */
 	struct spec_ctrl_pair spec;
 	bool valid;
+	u32 how;    /* VMX_ENTER_VERW or 0, from host_prepare_entry() on */
+	bool flush; /* the L1 data cache, before each entry */
 };
 
 /*
@@ -52,12 +54,28 @@ void host_quiet(struct host_saved *saved);
 void host_loud(const struct host_saved *saved);
 
 /*
- * Mitigations around an entry. Interrupts off, RCU may not watch. @spec_ctrl: the guest's
- * IA32_SPEC_CTRL; NULL: the guest has none, and runs with the host's. .switched of @saved is for
- * vmx_enter(). Return of the first: VMX_ENTER_VERW or 0.
+ * Finds which mitigations the next entries need, and whether IA32_SPEC_CTRL is switched around them:
+ * .how and .switched. Called once with interrupts off: until they are on again neither the host's
+ * value changes nor the guest's. @spec_ctrl: the guest's; NULL: it has none.
  */
-u32 host_before_entry(struct host_saved *saved, const u64 *spec_ctrl);
-void host_after_exit(const struct host_saved *saved);
+void host_prepare_entry(struct host_saved *saved, const u64 *spec_ctrl);
+void host_flush_l1d(void);
+void host_load_debugctl(u64 debugctl);
+
+/* Around an entry. Interrupts off, RCU may not watch. Return of the first: VMX_ENTER_VERW or 0. */
+static __always_inline u32 host_before_entry(const struct host_saved *saved)
+{
+	if (unlikely(saved->flush))
+		host_flush_l1d();
+	return saved->how;
+}
+
+static __always_inline void host_after_exit(const struct host_saved *saved)
+{
+	/* The exit has cleared DEBUGCTL, by which the host's perf takes branch records. */
+	if (unlikely(saved->debugctl))
+		host_load_debugctl(saved->debugctl);
+}
 
 /* IBPB, on this CPU alone. If the thread moves to another CPU it needs one there, too. */
 void host_forget_branches(void);

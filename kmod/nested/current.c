@@ -61,7 +61,7 @@ enum {
 	IS_PLAIN = BIT(4),
 };
 
-static u8 needs[NR_FIELDS];
+u8 vmcs12_needs[NR_FIELDS];
 
 void current_global_init(void)
 {
@@ -70,19 +70,16 @@ void current_global_init(void)
 	for (i = 0; i < NR_FIELDS; i++) {
 		const struct vmcs12_field *f = &vmcs12_fields[i];
 
-		needs[i] = (f->role == ROLE_MERGE ? NEEDS_MERGE : 0) |
-			   (for_ctl_checks(f) ? NEEDS_CTL_CHECKS : 0) |
-			   (for_host_checks(f) ? NEEDS_HOST_CHECKS : 0) |
-			   (for_guest_checks(f) ? NEEDS_GUEST_CHECKS : 0) |
-			   (vmcs02_field_is_plain(i) ? IS_PLAIN : 0);
+		vmcs12_needs[i] = (f->role == ROLE_MERGE ? NEEDS_MERGE : 0) |
+				  (for_ctl_checks(f) ? NEEDS_CTL_CHECKS : 0) |
+				  (for_host_checks(f) ? NEEDS_HOST_CHECKS : 0) |
+				  (for_guest_checks(f) ? NEEDS_GUEST_CHECKS : 0) |
+				  (vmcs02_field_is_plain(i) ? IS_PLAIN : 0);
 	}
 }
 
-void vmcs12_note_write(struct l1_vmcs *h, unsigned int index)
+void vmcs12_note_needs(struct l1_vmcs *h, u8 need)
 {
-	u8 need = needs[index];
-
-	fieldset_add(&h->dirty, index);
 	if (need & NEEDS_MERGE)
 		h->merge_due = true;
 	if (need & NEEDS_CTL_CHECKS)

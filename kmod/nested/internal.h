@@ -261,7 +261,15 @@ bool vmcs12_load(struct vcpu *vcpu, struct l1_vmcs *h, u64 ptr);
 void vmcs12_fill(struct l1_vmcs *h, u64 ptr, const struct vmcs12 *v);
 void vmcs12_begin(struct vcpu *vcpu, struct l1_vmcs *h); /* @h, an active one, becomes current */
 /* To be called when L1 has written a field, and before it reads one that may be stale. */
-void vmcs12_note_write(struct l1_vmcs *h, unsigned int index);
+extern u8 vmcs12_needs[NR_FIELDS];
+void vmcs12_note_needs(struct l1_vmcs *h, u8 need);
+static inline void vmcs12_note_write(struct l1_vmcs *h, unsigned int index)
+{
+	fieldset_add(&h->dirty, index);
+	if (vmcs12_needs[index])
+		vmcs12_note_needs(h, vmcs12_needs[index]);
+}
+
 void vmcs12_pull_plain(struct vcpu *vcpu, struct l1_vmcs *h);
 
 /* vmcs02.c */

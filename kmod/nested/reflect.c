@@ -266,6 +266,8 @@ int l2_entry_failure(struct vcpu *vcpu, const struct report *why, bool in_vmcs02
 		n->debugctl01 = vcpu->debug.ctl;
 		n->cur->shadow_due = true;
 	}
+	/* CR4 is L1's host CR4 now: enter_again() must look at it. */
+	vcpu_request(vcpu, REQ_EVENT);
 	/* vmcs01 still stands at the instruction. */
 	r.rip = vcpu_rip(vcpu);
 	r.instruction = n->entry_insn;

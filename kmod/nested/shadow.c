@@ -401,7 +401,10 @@ void shadow_resume(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
-	if (!n->shadow_on && !vcpu->in_l2 && n->vmcs12_ptr != NO_GPA)
+	if (n->shadow_on || vcpu->in_l2 || n->vmcs12_ptr == NO_GPA)
+		return;
+	/* With interrupts off vmcs02, which may have fields of it, must be here; else another time. */
+	if (!vcpu->at_once || nested_is_here(vcpu))
 		shadow_on(vcpu);
 }
 

@@ -30,19 +30,9 @@ const struct vmcs12_field vmcs12_fields[NR_FIELDS] = {
 #undef F
 };
 
-/*
- * The key of an encoding: its width, its type and the low bits of its index,
- * packed into ten bits.
- */
-#define INDEX_BITS 6
-#define KEY(enc)                                                                       \
-	((((enc) >> 13) & 3) << (INDEX_BITS + 2) | (((enc) >> 10) & 3) << INDEX_BITS | \
-	 (((enc) >> 1) & ((1 << INDEX_BITS) - 1)))
-#define ENC_KNOWN_BITS 0x6c7full /* what KEY() and bit 0 cover */
-
-/* The field's number plus 1, so that 0 means that there is none. */
-static const u8 index_of_key[1 << (INDEX_BITS + 4)] = {
-#define F(name, encoding, width, member, offset, role, shadow) [KEY(encoding)] = FIELD_##name + 1,
+const u8 vmcs12_index_of_key[VMCS12_KEYS] = {
+#define F(name, encoding, width, member, offset, role, shadow) \
+	[VMCS12_KEY(encoding)] = FIELD_##name + 1,
 #include <vmx/vmcs_fields.def>
 #undef F
 };
@@ -51,15 +41,9 @@ _Static_assert(NR_FIELDS < 255, "field numbers fit a byte");
 
 const struct vmcs12_field *vmcs12_find(u64 enc)
 {
-	u32 index;
+	unsigned int number = vmcs12_number(enc);
 
-	if (enc & ~ENC_KNOWN_BITS)
-		return NULL;
-	/* Only 64-bit fields have an upper half to be accessed. */
-	if (vmcs_enc_high(enc) && vmcs_enc_width(enc) != VMCS_WIDTH_U64)
-		return NULL;
-	index = index_of_key[KEY(enc)];
-	return index ? &vmcs12_fields[index - 1] : NULL;
+	return number ? &vmcs12_fields[number - 1] : NULL;
 }
 
 const char *vmcs12_field_name(u64 enc)
@@ -80,20 +64,6 @@ u64 vmcs12_get(const struct vmcs12 *v, const struct vmcs12_field *f, bool high)
 	default: value = *(const u64 *)at;
 	}
 	return high ? value >> 32 : value;
-}
-
-void vmcs12_set(struct vmcs12 *v, const struct vmcs12_field *f, bool high, u64 value)
-{
-	u8 *at = v->bytes + f->offset;
-
-	if (high)
-		*(u32 *)(at + 4) = value;
-	else if (f->bytes == 2)
-		*(u16 *)at = value;
-	else if (f->bytes == 4)
-		*(u32 *)at = value;
-	else
-		*(u64 *)at = value;
 }
 
 u64 vmcs12_read(const struct vmcs12 *v, u32 enc)

@@ -109,6 +109,26 @@ static inline bool vmcs12_has(const struct vmcs12_fieldset *set, unsigned int in
 }
 
 /*
+ * The key of an encoding that has no bit outside of VMCS12_ENC_KNOWN: its width and type, and the
+ * low bits of its index.
+ */
+#define VMCS12_KEY(enc) (((enc) >> 1 & 0x3f) | ((enc) >> 4 & 0x6c0))
+#define VMCS12_ENC_KNOWN 0x6c7full
+#define VMCS12_KEYS 0x700
+
+/* The field's number plus 1, so that 0 means that there is none. */
+extern const u8 vmcs12_index_of_key[VMCS12_KEYS];
+
+/* The field's number plus 1; 0 for an encoding that no row has. Only 64-bit fields have a half. */
+static inline unsigned int vmcs12_number(u64 enc)
+{
+	if (enc & ~VMCS12_ENC_KNOWN ||
+	    (vmcs_enc_high(enc) && vmcs_enc_width(enc) != VMCS_WIDTH_U64))
+		return 0;
+	return vmcs12_index_of_key[VMCS12_KEY((u32)enc)];
+}
+
+/*
  * The row of an encoding as VMREAD and VMWRITE take it (all 64 bits count), or
  * NULL for one that no row has.
  */
@@ -124,7 +144,19 @@ const char *vmcs12_field_name(u64 enc);
 
 /* @high: the upper half of a 64-bit field, for encodings with bit 0 set. */
 u64 vmcs12_get(const struct vmcs12 *v, const struct vmcs12_field *f, bool high);
-void vmcs12_set(struct vmcs12 *v, const struct vmcs12_field *f, bool high, u64 value);
+static inline void vmcs12_set(struct vmcs12 *v, const struct vmcs12_field *f, bool high, u64 value)
+{
+	u8 *at = v->bytes + f->offset;
+
+	if (high)
+		*(u32 *)(at + 4) = value;
+	else if (f->bytes == 8)
+		*(u64 *)at = value;
+	else if (f->bytes == 4)
+		*(u32 *)at = value;
+	else
+		*(u16 *)at = value;
+}
 
 /* By encoding; 0 for unknown ones. */
 u64 vmcs12_read(const struct vmcs12 *v, u32 enc);

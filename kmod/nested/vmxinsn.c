@@ -106,8 +106,9 @@ static int insn_ends(struct vcpu *vcpu, unsigned long flag)
 
 	vcpu->stats.vmx_insns++;
 	if (flags != vcpu_rflags(vcpu)) /* spares a VMWRITE */
-		vcpu_set_rflags(vcpu, flags);
-	shadow_resume(vcpu);
+		vcpu_write_now(vcpu, LAZY_RFLAGS, VMCS_GUEST_RFLAGS, &vcpu->rflags, flags);
+	if (unlikely(!vcpu->nested->shadow_on))
+		shadow_resume(vcpu);
 	return vcpu_skip_insn(vcpu);
 }
 
@@ -138,15 +139,15 @@ static __always_inline int vmx_finish(struct vcpu *vcpu, struct vmx_outcome o)
  * compatibility mode the processor itself raises #UD instead of the exit, but for VMCALL: so in
  * long mode the code is one of 64 bits. Return: true: it may go on.
  */
-static bool vmx_permitted(struct vcpu *vcpu)
+static __always_inline bool vmx_permitted(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 
-	if (!n || !vcpu->cpuid.vmx || !n->vmxon) {
+	if (unlikely(!n || !vcpu->cpuid.vmx || !n->vmxon)) {
 		inject_ud(vcpu);
 		return false;
 	}
-	if (vcpu_cpl(vcpu)) {
+	if (unlikely(vmread(VMCS_GUEST_SS_AR) & (3 << 5))) {
 		inject_gp(vcpu);
 		return false;
 	}
@@ -414,6 +415,12 @@ static void vmx_note_access(struct vcpu *vcpu, const struct vmcs12_field *f, boo
 		watch_access(vcpu, f, write);
 }
 
+/* VMREAD and VMWRITE may need vmcs02: with interrupts off it must be here. */
+static bool access_later(struct vcpu *vcpu)
+{
+	return vcpu->at_once && unlikely(!nested_is_here(vcpu));
+}
+
 static int vmread_permitted(struct vcpu *vcpu)
 {
 	u32 info = vmread(VMCS_EXIT_INSN_INFO);
@@ -423,6 +430,8 @@ static int vmread_permitted(struct vcpu *vcpu)
 	struct x86_fault fault;
 	int r;
 
+	if (access_later(vcpu))
+		return EXIT_LATER;
 	c.vmcs12_ptr = accessed_ptr(vcpu);
 	c.enc = reg_read(vcpu, INSN_REG2(info));
 	f = field_for_l1(vcpu->nested, c.enc);
@@ -483,22 +492,72 @@ static struct vmx_outcome do_vmwrite(struct vcpu *vcpu, u64 enc, u64 value)
 	return SUCCEED;
 }
 
-int vmx_vmwrite(struct vcpu *vcpu)
+/* Any VMWRITE, also one that fails. */
+static noinline int vmwrite_any(struct vcpu *vcpu, u32 info)
 {
 	struct x86_fault fault;
 	u64 value;
-	u32 info;
 	int r;
 
-	if (!vmx_permitted(vcpu))
-		return 1;
-	info = vmread(VMCS_EXIT_INSN_INFO);
 	if (accessed_ptr(vcpu) == NO_GPA) /* no current VMCS: fails before the operand is read */
 		return vmx_finish(vcpu, do_vmwrite(vcpu, reg_read(vcpu, INSN_REG2(info)), 0));
 	r = data_read(vcpu, info, &value, &fault);
 	if (r)
 		return vmx_finish(vcpu, outcome_of_gva(vcpu, r, &fault));
 	return vmx_finish(vcpu, do_vmwrite(vcpu, reg_read(vcpu, INSN_REG2(info)), value));
+}
+
+/* Is the instruction one that 64-bit code makes of two registers, none of which is RSP? */
+static __always_inline bool two_registers(struct vcpu *vcpu, u32 info)
+{
+	return info & INSN_IS_REG && INSN_REG1(info) != GPR_RSP && INSN_REG2(info) != GPR_RSP &&
+	       vcpu_long_mode(vcpu);
+}
+
+/* Does a VMWRITE of L1 to field @number - 1 pass its rules? 0: there is no such field. */
+static __always_inline bool vmwrite_passes(const struct nested *n, u64 enc, unsigned int number)
+{
+	bool known = number && vmcs12_has(&n->fields, number - 1);
+	const struct insn_ctx c = {
+		.caps = &n->caps,
+		.vmcs12_ptr = n->vmcs12_ptr,
+		.enc = enc,
+		.known = known,
+		.read_only = known && vmcs12_fields[number - 1].role == ROLE_EXIT,
+	};
+
+	return insn_passes(EXIT_VMWRITE, &c);
+}
+
+int vmx_vmwrite(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	const struct vmcs12_field *f;
+	unsigned int number;
+	u32 info;
+	u64 enc;
+
+	if (!vmx_permitted(vcpu))
+		return 1;
+	if (unlikely(!n->shadow_on) && access_later(vcpu))
+		return EXIT_LATER;
+	info = vmread(VMCS_EXIT_INSN_INFO);
+	if (unlikely(!two_registers(vcpu, info)) || vcpu->in_l2 || vcpu->watched)
+		return vmwrite_any(vcpu, info);
+	enc = vcpu->gpr[INSN_REG2(info)];
+	number = vmcs12_number(enc);
+	if (unlikely(!vmwrite_passes(n, enc, number)))
+		return vmwrite_any(vcpu, info);
+	f = &vmcs12_fields[number - 1];
+	vmcs12_set(n->v, f, vmcs_enc_high(enc), vcpu->gpr[INSN_REG1(info)]);
+	vmcs12_note_write(n->cur, number - 1);
+	if (f->shadow != SHADOW_NONE) {
+		if (f->shadow == SHADOW_WIDE)
+			n->wide_writes++;
+		if (shadow_serves(n, f, false))
+			shadow_write(vcpu);
+	}
+	return insn_ends(vcpu, 0);
 }
 
 /* --- VMLAUNCH, VMRESUME ------------------------------------------------- */
@@ -522,7 +581,7 @@ static int vmx_enter_l2(struct vcpu *vcpu, enum vmx_exit insn)
 	if (failed)
 		return vmx_finish(vcpu, vmx_broken(failed, &c));
 	shadow_read(vcpu, n->cur);
-	if (vcpu->at_once && !nested_enters_at_once(n))
+	if (vcpu->at_once && (!nested_enters_at_once(n) || !nested_is_here(vcpu)))
 		return EXIT_LATER;
 	vcpu->stats.vmx_insns++;
 	n->entry_insn = insn;

@@ -20,8 +20,6 @@
 #include "run/exit.h"
 #include "run/exits.h"
 
-typedef int (*exit_handler)(struct vcpu *vcpu);
-
 /* If L1 gives L2 no EPT, L2 runs on L1's own, and violates that. */
 static int ept_violation(struct vcpu *vcpu)
 {
@@ -36,7 +34,7 @@ static int exit_any_vmcall(struct vcpu *vcpu)
 }
 
 /* NULL: no guest of abyme can cause this exit, and exit_unexpected() has it. */
-static const exit_handler handlers[NR_EXITS] = {
+const exit_handler exit_handlers[NR_EXITS] = {
 	[EXIT_EXCEPTION_NMI] = exit_exception_nmi,
 	[EXIT_EXT_INT] = exit_ext_int,
 	[EXIT_TRIPLE_FAULT] = exit_triple_fault,
@@ -93,23 +91,6 @@ int exit_handle(struct vcpu *vcpu)
 			return EXIT_LATER; /* what L0 does for L2 may sleep */
 	}
 	if (likely(reason < NR_EXITS))
-		handler = handlers[array_index_nospec(reason, NR_EXITS)];
+		handler = exit_handlers[array_index_nospec(reason, NR_EXITS)];
 	return likely(handler) ? handler(vcpu) : exit_unexpected(vcpu);
-}
-
-/*
- * Writes to the LAPIC's MSRs do not sleep. ICR is left out, as an event is mostly due after it.
- * Writes to other MSRs may flush, allocate, or access the guest's memory.
- */
-static bool wrmsr_is_short(u32 index)
-{
-	return index == MSR_IA32_TSC_DEADLINE ||
-	       (index >> 8 == APIC_BASE_MSR >> 8 && index != APIC_BASE_MSR + (APIC_ICR >> 4));
-}
-
-bool exit_seems_short(struct vcpu *vcpu)
-{
-	if (vcpu->exit_reason == EXIT_WRMSR)
-		return wrmsr_is_short(vcpu->gpr[GPR_RCX]);
-	return nested_is_here(vcpu);
 }

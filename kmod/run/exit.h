@@ -17,27 +17,28 @@ struct vcpu;
  */
 int exit_handle(struct vcpu *vcpu);
 
-/* These exits of L1's are short: see exit_is_short(). */
-#define EXITS_SHORT                                                                    \
-	(BIT_ULL(EXIT_CPUID) | BIT_ULL(EXIT_VMCALL) | BIT_ULL(EXIT_RDMSR) |            \
-	 BIT_ULL(EXIT_EPT_VIOLATION) | BIT_ULL(EXIT_VMCLEAR) | BIT_ULL(EXIT_VMPTRLD) | \
-	 BIT_ULL(EXIT_VMPTRST))
-/* These may be short: exit_seems_short() decides. */
-#define EXITS_MAYBE_SHORT                                                     \
-	(BIT_ULL(EXIT_VMREAD) | BIT_ULL(EXIT_VMWRITE) | BIT_ULL(EXIT_WRMSR) | \
-	 BIT_ULL(EXIT_VMLAUNCH) | BIT_ULL(EXIT_VMRESUME))
-
-bool exit_seems_short(struct vcpu *vcpu);
+typedef int (*exit_handler)(struct vcpu *vcpu);
+extern const exit_handler exit_handlers[];
 
 /*
- * May the exit of L1's be handled with interrupts off, right after it? Its handler does not sleep
- * then, or answers EXIT_LATER.
+ * Exits that L1's instructions make. Such an exit is none of an event's delivery, and none of an entry
+ * that failed. The handlers may be called with interrupts off, or answer EXIT_LATER.
  */
-static inline bool exit_is_short(struct vcpu *vcpu, u32 reason)
+#define EXITS_PLAIN                                                                               \
+	(BIT_ULL(EXIT_CPUID) | BIT_ULL(EXIT_VMCALL) | BIT_ULL(EXIT_RDMSR) | BIT_ULL(EXIT_WRMSR) | \
+	 BIT_ULL(EXIT_VMCLEAR) | BIT_ULL(EXIT_VMPTRLD) | BIT_ULL(EXIT_VMPTRST) |                  \
+	 BIT_ULL(EXIT_VMREAD) | BIT_ULL(EXIT_VMWRITE) | BIT_ULL(EXIT_VMLAUNCH) |                  \
+	 BIT_ULL(EXIT_VMRESUME))
+
+static __always_inline bool exit_is_plain(u32 reason)
 {
-	if (reason >= 64 || !((EXITS_SHORT | EXITS_MAYBE_SHORT) >> reason & 1))
-		return false;
-	return EXITS_SHORT >> reason & 1 || exit_seems_short(vcpu);
+	return reason < 64 && EXITS_PLAIN >> reason & 1;
+}
+
+/* AND instead of array_index_nospec(), as exit_is_plain() has compared. */
+static __always_inline int exit_handle_plain(struct vcpu *vcpu, u32 reason)
+{
+	return exit_handlers[reason & 63](vcpu);
 }
 
 #endif

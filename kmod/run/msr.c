@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* RDMSR and WRMSR: the instructions. What the MSRs do is in cpu/msrs.c. */
 #include <linux/kvm.h>
+#include <asm/apicdef.h>
+#include <asm/msr-index.h>
 
 #include "cpu/inject.h"
 #include "cpu/trace.h"
@@ -64,11 +66,25 @@ int exit_rdmsr(struct vcpu *vcpu)
 	return vcpu_skip_insn(vcpu);
 }
 
+/*
+ * Writes to the LAPIC's MSRs do not sleep. ICR is left out, as an event is mostly due after it.
+ * Writes to other MSRs may flush, allocate, or access the guest's memory.
+ */
+static bool wrmsr_is_short(u32 index)
+{
+	return index == MSR_IA32_TSC_DEADLINE ||
+	       (index >> 8 == APIC_BASE_MSR >> 8 && index != APIC_BASE_MSR + (APIC_ICR >> 4));
+}
+
 int exit_wrmsr(struct vcpu *vcpu)
 {
 	u32 index = vcpu->gpr[GPR_RCX];
 	u64 value = vcpu_edx_eax(vcpu);
-	int r = msr_write(vcpu, index, false, value);
+	int r;
+
+	if (vcpu->at_once && !wrmsr_is_short(index))
+		return EXIT_LATER;
+	r = msr_write(vcpu, index, false, value);
 
 	trace_abyme_msr(true, index, value, r);
 	if (unlikely(r))

@@ -249,18 +249,15 @@ static bool must_not_enter(struct vcpu *vcpu)
  * may not watch: nothing in there may be traced or take a lock. Context:
  * interrupts off, host_quiet() was called. Return: 0, or 1 on VMfail.
  */
-static __always_inline int run_cross(struct vcpu *vcpu)
+static __always_inline int run_cross(struct vcpu *vcpu, struct vmcs *vmcs)
 {
-	const u64 *spec_ctrl = vcpu->cpuid.spec_ctrl ? &vcpu->msrs.spec_ctrl : NULL;
-	struct vmcs *vmcs = vcpu->vmcs;
 	int failed;
 	u32 how;
 
-	vtime_account_guest_enter();
 	context_tracking_guest_enter();
 	if (unlikely(vcpu->cr2 != native_read_cr2()))
 		native_write_cr2(vcpu->cr2);
-	how = host_before_entry(&vcpu->host, spec_ctrl) | (vmcs->launched ? VMX_ENTER_RESUME : 0);
+	how = host_before_entry(&vcpu->host) | vmcs->launched; /* VMX_ENTER_RESUME */
 	failed = vmx_enter(vcpu->gpr, how, &vmcs->host.rsp, vcpu->host.switched);
 	host_after_exit(&vcpu->host);
 	vcpu->cr2 = native_read_cr2();
@@ -274,7 +271,7 @@ static noinline int cross_watched(struct vcpu *vcpu)
 	int failed;
 
 	nested_watch_entry(vcpu);
-	failed = run_cross(vcpu);
+	failed = run_cross(vcpu, vcpu->vmcs);
 	nested_watch_exit(vcpu);
 	return failed;
 }
@@ -283,10 +280,8 @@ static noinline int cross_watched(struct vcpu *vcpu)
 #define NO_EXIT 0xffff
 
 /* Reads what nearly every handler needs to know of the exit. Context: interrupts off. */
-static void read_exit(struct vcpu *vcpu)
+static void read_exit(struct vcpu *vcpu, u32 reason)
 {
-	u32 reason = vmread(VMCS_EXIT_REASON);
-
 	if (likely(!(reason & EXIT_ENTRY_FAILED)))
 		vcpu->vmcs->launched = true;
 	vcpu->exit_reason = reason;
@@ -355,19 +350,16 @@ static void note_exit(struct vcpu *vcpu)
 
 /*
  * Handles an exit without going back to the host: its interrupts stay off, and the guest's FPU and
- * debug registers loaded. Not while the vCPU is watched, or the guest has its TPR in memory, as
- * then there is more to do between exit and entry. Context: interrupts off, after enter_guest().
- * Return: as exit_handle(); EXIT_LATER: it has to be handled with interrupts on.
+ * debug registers loaded. Context: interrupts off, the exit is noted. Return: as exit_handle();
+ * EXIT_LATER: it has to be handled with interrupts on.
  */
 static int handle_at_once(struct vcpu *vcpu)
 {
 	u32 reason = vcpu->exit_reason;
 	bool is_short = vcpu->in_l2 ? nested_reflects_at_once(vcpu, reason)
-				    : exit_is_short(vcpu, reason);
+				    : exit_is_plain(reason) || reason == EXIT_EPT_VIOLATION;
 
-	if (!is_short || unlikely(vcpu->watched || vcpu->lapic_shares & LAPIC_SHARES_TPR))
-		return EXIT_LATER;
-	return exit_handle(vcpu);
+	return is_short ? exit_handle(vcpu) : EXIT_LATER;
 }
 
 /*
@@ -411,11 +403,8 @@ static bool get_ready(struct vcpu *vcpu)
 	return vcpu->in_l2 ? nested_get_ready(vcpu) : !lapic_share_due(vcpu);
 }
 
-/*
- * After an exit that was handled at once: can the next entry, to the same guest or to the other
- * of L1 and L2, follow right away? If so, prepares it. Context: interrupts off, VCPU_IN_GUEST set.
- */
-static bool enter_again(struct vcpu *vcpu, struct entered *last)
+/* Does what enter_again() says where there is more to do than to enter. */
+static noinline bool enter_changed(struct vcpu *vcpu, struct entered *last)
 {
 	bool same = vcpu->vmcs == last->vmcs;
 
@@ -436,6 +425,21 @@ static bool enter_again(struct vcpu *vcpu, struct entered *last)
 	return true;
 }
 
+/*
+ * After an exit that was handled at once: can the next entry, to the same guest or to the other
+ * of L1 and L2, follow right away? If so, prepares it. Context: interrupts off, VCPU_IN_GUEST set.
+ * VMX operation stays on while interrupts are off. Where CR4 changes and the VMCS does not, at an
+ * entry to L2 that fails, a request is made.
+ */
+static __always_inline bool enter_again(struct vcpu *vcpu, struct entered *last)
+{
+	if (likely(!READ_ONCE(vcpu->requests)) && vcpu->vmcs == last->vmcs &&
+	    !xfer_to_guest_mode_work_pending() && READ_ONCE(vcpu->mode) == VCPU_IN_GUEST &&
+	    !vcpu->in_l2)
+		return true;
+	return enter_changed(vcpu, last);
+}
+
 /* Gives the CPU back to the host. Interrupts and preemption are off before, and on afterwards. */
 static void leave_guest(struct vcpu *vcpu)
 {
@@ -451,26 +455,71 @@ static void leave_guest(struct vcpu *vcpu)
 		lapic_unshare(vcpu);
 }
 
-/*
- * Enters the guest, and reads its next exit without handling it. Context: interrupts off.
- * Return: 0, or the VM-instruction error of an entry that failed.
- */
-static u32 enter_guest(struct vcpu *vcpu)
+/* Reads and notes any exit. */
+static void take_exit(struct vcpu *vcpu, u32 reason)
 {
-	int failed;
-
-	vcpu_lazy_flush(vcpu);
-	trace_abyme_entry(vcpu);
-	failed = unlikely(vcpu->watched) ? cross_watched(vcpu) : run_cross(vcpu);
-	if (unlikely(failed)) {
-		vcpu->exit_reason = NO_EXIT;
-		vcpu->stats.exits++;
-		return vmread(VMCS_INSN_ERROR);
-	}
-	read_exit(vcpu);
+	read_exit(vcpu, reason);
 	stats_count_exit(&vcpu->stats, vcpu->exit_reason, vcpu->in_l2);
 	if (likely(!(vcpu->exit_reason & EXIT_ENTRY_FAILED)))
 		note_exit(vcpu);
+}
+
+/* The processor did not enter. Return: the VM-instruction error. */
+static u32 note_failed(struct vcpu *vcpu)
+{
+	vcpu->exit_reason = NO_EXIT;
+	vcpu->stats.exits++;
+	return vmread(VMCS_INSN_ERROR);
+}
+
+static noinline int other_exit(struct vcpu *vcpu, u32 reason)
+{
+	take_exit(vcpu, reason);
+	return handle_at_once(vcpu);
+}
+
+/*
+ * Enters the guest, and handles its exit if that can be done at once. An exit that an instruction of
+ * L1's makes is noted here, with the little that there is to note of it; others take the longer way.
+ * Context: interrupts off. *@error: the VM-instruction error of an entry that failed. Return: as
+ * handle_at_once().
+ */
+static __always_inline int enter_guest(struct vcpu *vcpu, u32 *error)
+{
+	struct vmcs *vmcs = vcpu->vmcs;
+	u32 reason;
+
+	vcpu_lazy_flush(vcpu);
+	trace_abyme_entry(vcpu);
+	if (unlikely(run_cross(vcpu, vmcs))) {
+		*error = note_failed(vcpu);
+		return EXIT_LATER;
+	}
+	reason = vmread(VMCS_EXIT_REASON);
+	if (unlikely(!exit_is_plain(reason)) || vcpu->in_l2)
+		return other_exit(vcpu, reason);
+	vcpu->exit_reason = reason;
+	vmcs->launched = true;
+	vcpu->exit_qual_read = false;
+	vcpu->lazy_avail = 0;
+	vcpu->idt_vectoring = 0;
+	inject_delivered(&vcpu->inject);
+	vcpu->stats.exit_l1[reason & 63]++;
+	trace_abyme_exit(vcpu);
+	return exit_handle_plain(vcpu, reason);
+}
+
+/*
+ * The same for a vCPU that is watched, or has its TPR in memory: then there is more to do between
+ * exit and entry, so the exit is not handled here. Return: the VM-instruction error, or 0.
+ */
+static noinline u32 enter_alone(struct vcpu *vcpu)
+{
+	vcpu_lazy_flush(vcpu);
+	trace_abyme_entry(vcpu);
+	if (unlikely(vcpu->watched ? cross_watched(vcpu) : run_cross(vcpu, vcpu->vmcs)))
+		return note_failed(vcpu);
+	take_exit(vcpu, vmread(VMCS_EXIT_REASON));
 	return 0;
 }
 
@@ -483,7 +532,7 @@ static int enter_once(struct vcpu *vcpu)
 {
 	struct entered last;
 	bool immediate = false;
-	u32 error;
+	u32 error = 0;
 	int r;
 
 	r = handle_requests(vcpu);
@@ -517,18 +566,24 @@ static int enter_once(struct vcpu *vcpu)
 	debug_enter(vcpu);
 	umwait_enter(vcpu);
 	fpu_enter(vcpu);
-	if (unlikely(immediate))
+	if (unlikely(immediate)) {
 		compat_kick_cpu(smp_processor_id());
+		vcpu_request(vcpu, REQ_EVENT); /* L1 will still be due what it is due */
+	}
 	host_quiet(&vcpu->host);
+	host_prepare_entry(&vcpu->host, vcpu->cpuid.spec_ctrl ? &vcpu->msrs.spec_ctrl : NULL);
 	compat_rcu_note_guest();
-	vcpu->at_once = true;
-	do {
-		error = enter_guest(vcpu);
-		if (unlikely(immediate))
-			vcpu_request(vcpu, REQ_EVENT); /* L1 is still due what it was due */
-		r = handle_at_once(vcpu);
-	} while (r == 1 && enter_again(vcpu, &last));
-	vcpu->at_once = false;
+	vtime_account_guest_enter();
+	if (likely(!vcpu->watched && !(vcpu->lapic_shares & LAPIC_SHARES_TPR))) {
+		vcpu->at_once = true;
+		do {
+			r = enter_guest(vcpu, &error);
+		} while (r == 1 && enter_again(vcpu, &last));
+		vcpu->at_once = false;
+	} else {
+		error = enter_alone(vcpu);
+		r = EXIT_LATER;
+	}
 	leave_guest(vcpu);
 	if (r != EXIT_LATER)
 		return r;

@@ -11,26 +11,21 @@
 
 #define VMERR_INVALID 0
 
-static bool has_current(const struct insn_ctx *c)
-{
-	return c->vmcs12_ptr != NO_GPA;
-}
-
 /* May a VMXON region or a VMCS be at the address: aligned to 4 KiB, and within the width? */
-static bool region_valid(const struct insn_ctx *c)
+bool region_valid(const struct insn_ctx *c)
 {
 	return pa_valid(c->maxphyaddr, c->pa, 4096);
 }
 
 /* A shadow VMCS may be made current only where there is VMCS shadowing. */
-static bool revision_valid(const struct insn_ctx *c)
+bool revision_valid(const struct insn_ctx *c)
 {
 	u32 shadow = ctl_may(c->caps->proc2, PROC2_SHADOW_VMCS) ? VMCS12_SHADOW : 0;
 
 	return (c->revision & ~shadow) == VMCS12_REVISION;
 }
 
-static bool invept_type_valid(const struct insn_ctx *c)
+bool invept_type_valid(const struct insn_ctx *c)
 {
 	switch (c->type) {
 	case INVEPT_SINGLE: return c->caps->ept_vpid & EPTCAP_INVEPT_SINGLE;
@@ -39,7 +34,7 @@ static bool invept_type_valid(const struct insn_ctx *c)
 	}
 }
 
-static bool invvpid_type_valid(const struct insn_ctx *c)
+bool invvpid_type_valid(const struct insn_ctx *c)
 {
 	static const u64 needs[] = {
 		[INVVPID_ADDR] = EPTCAP_INVVPID_ADDR,

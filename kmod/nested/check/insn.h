@@ -6,6 +6,7 @@
 #include <vmx/exits.h>
 
 #include "nested/check/check.h"
+#include "nested/check/common.h"
 
 /* What a predicate may look at; each instruction fills in what its rows need. */
 struct insn_ctx {
@@ -26,6 +27,25 @@ struct insn_ctx {
 	u64 desc[2];
 	u64 shown; /* out: the value that goes with the row's operand */
 };
+
+/* Does @insn, VMREAD or VMWRITE, pass all its rules? Then check_insn() answers NULL. */
+#define I(insn_, id_, error_, operand_, value_, section_, message_, predicate) \
+	if (insn == EXIT_##insn_ && unlikely(!(predicate)))                    \
+		return false;
+static inline bool has_current(const struct insn_ctx *c)
+{
+	return c->vmcs12_ptr != NO_GPA;
+}
+bool region_valid(const struct insn_ctx *c);
+bool revision_valid(const struct insn_ctx *c);
+bool invept_type_valid(const struct insn_ctx *c);
+bool invvpid_type_valid(const struct insn_ctx *c);
+static __always_inline bool insn_passes(enum vmx_exit insn, const struct insn_ctx *c)
+{
+#include "nested/check/insns.def"
+	return true;
+}
+#undef I
 
 /* The first rule that @insn (EXIT_VMXON...) breaks, or NULL. */
 const struct check *check_insn(enum vmx_exit insn, struct insn_ctx *c);
