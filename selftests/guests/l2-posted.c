@@ -257,12 +257,15 @@ static void empty_notification(void)
 	GUEST_EXPECT(l2_irqs, 1);
 }
 
+/* With RFLAGS.IF, as the emulated processor keeps the host's interrupts out without. */
 static void posts_on(void *arg)
 {
+	irqs_on();
 	while (!l2_ended) {
 		post(0x61);
 		notify();
 	}
+	irqs_off();
 }
 
 static void l2_works(void)
