@@ -42,6 +42,19 @@ $(S)/obj/selftests/rig/%.o: selftests/rig/%.c | need-cc
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(rig_cflags) -c -o $@ $<
 
+# A client as kvmtool is, of the launcher's parts and the rig tests'.
+client_objects := $(patsubst %.c,$(S)/obj/%.o,$(wildcard selftests/clients/kvmtool/*.c))
+client_parts := $(patsubst %,$(B)/userspace/%.o,boot bzimage cmos err i8042 image memory mptable multiboot \
+	pc power serial units)
+
+kvmtool-like: $(S)/kvmtool-like
+$(S)/kvmtool-like: $(client_objects) $(client_parts) $(rig_lib)
+	$(call quiet,LD)$(CC) -static -o $@.o $^ -lpthread && mv $@.o $@
+
+$(S)/obj/selftests/clients/%.o: selftests/clients/%.c | need-cc
+	@mkdir -p $(@D)
+	$(call quiet,CC)$(CC) $(rig_cflags) -Iuserspace -c -o $@ $<
+
 # Unit tests: the comment "sources: ..." near the top of selftests/unit/test_*.c
 # names the pure sources that the test links with.
 unit_cflags := -std=gnu11 -g -O1 -Wall -Wextra -fsanitize=address,undefined \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # A tap with vhost-net: the host's kernel carries the guest's frames. And a TCP connection
-# that lasts while the machine moves to another QEMU.
+# that lasts while the machine moves to another QEMU, with an L2 running.
 # shellcheck source=selftests/clients/client.inc
 . "$(dirname "$0")/client.inc"
 # shellcheck source=selftests/clients/moves.inc
@@ -23,7 +23,7 @@ tap()
 	net="$net -device virtio-net-pci,netdev=net,mac=52:54:00:12:34:56,romfile="
 }
 
-base="-M q35 -m 320 -cpu host"
+base="-M q35 -m 384 -cpu host"
 tap tap0 on
 linux a $base $net
 up a
@@ -41,6 +41,8 @@ sleep 1000 | nc -l -p 7778 >"$work/received" &
 in_guest a "(i=0; while [ \$i -lt 100000 ]; do i=\$((i + 1)); echo \$i; usleep 100000; done) | nc 10.9.0.1 7778 >/dev/null 2>&1 &"
 within 10 test -s "$work/received"
 claim "a TCP connection from L1 to L0" $?
+l2 a
+must a "and L1 runs an L2" $?
 tap tap1 on
 options="$base $net"
 move a b
@@ -53,4 +55,6 @@ claim "the connection lasts" $r
 seq 1 "$(tail -n 2 "$work/received" | head -n 1)" >"$work/wanted"
 head -n "$(wc -l <"$work/wanted")" "$work/received" | cmp - "$work/wanted" >"$said" 2>&1
 claim "and no number is missing" $?
+goes_on b
+claim "L2 counts on" $?
 end_claims

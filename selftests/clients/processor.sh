@@ -69,13 +69,26 @@ accel_options=,xen-version=0x4000a
 either "Xen emulation" -M q35 -cpu host
 accel_options=
 either "SMM" -M q35,smm=on -cpu host
-# The small kernel has no driver for that.
-kernel=cloud linux m -m 192 -M q35 -cpu host -smp 1,maxcpus=2,sockets=2,cores=1,threads=1
-up m && monitor m "info hotpluggable-cpus" >/dev/null &&
-	monitor m "device_add host-x86_64-cpu,id=second,socket-id=1,core-id=0,thread-id=0" &&
-	in_guest m "sleep 3; echo 1 >/sys/devices/system/cpu/cpu1/online; cat /sys/devices/system/cpu/online" | grep -q 0-1
-r=$?
-[ $r = 0 ] || tell m
-claim "a CPU comes while Linux runs" $r
+# CPUs come and go while Linux runs, with an L2. The small kernel has no driver for that.
+second=host-x86_64-cpu,id=second,socket-id=1,core-id=0,thread-id=0
+cpus=/sys/devices/system/cpu
+comes()
+{
+	monitor m "device_add $second" >/dev/null && within 10 in_guest m "test -e $cpus/cpu1/online" &&
+		in_guest m "echo 1 >$cpus/cpu1/online; cat $cpus/online" | grep -qx 0-1 && l2_counts m 3
+}
+# cpu TEXT STATUS
+cpu()
+{
+	[ "$2" = 0 ] || tell m
+	claim "$1" "$2"
+}
+kernel=cloud linux m -m 320 -M q35 -cpu host -smp 1,maxcpus=2,sockets=2,cores=1,threads=1
+up m && l2 m && comes
+cpu "a CPU comes while L1 runs an L2" $?
+monitor m "device_del second" >/dev/null && within 20 in_guest m "! test -e $cpus/cpu1" && l2_counts m 3
+cpu "and goes" $?
+comes
+cpu "and comes again" $?
 finish m
 end_claims

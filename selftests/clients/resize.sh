@@ -15,14 +15,6 @@ linux m -M q35 -cpu host -m 448M,slots=2,maxmem=1G \
 up m && in_guest m "modprobe virtio_pci; modprobe virtio_balloon; modprobe virtio_mem;" \
 	"echo online_movable >/sys/devices/system/memory/auto_online_blocks" && l2 m
 must m "an L1 with balloon and virtio-mem runs an L2" $?
-# A file comes and goes, as big as to be seen. L1's kernel reports what is free after 2 s.
-in_guest m "dd if=/dev/zero of=/tmp/file bs=1M count=96 2>/dev/null" >/dev/null
-full=$(resident m)
-in_guest m "rm /tmp/file" >/dev/null
-reaches resident m -lt $((full - 70))
-claim "free page reporting: what L1 frees, QEMU has no more" $?
-echo "# of QEMU's memory $full MiB were there, then $now MiB"
-l2_counts m 3
-claim "free page reporting: $counting" $?
+frees m
 breathes m 448 384
 end_claims

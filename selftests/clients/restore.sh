@@ -26,10 +26,6 @@ restored r1 "first"
 save r1 "the machine is saved to a file"
 restored r2 "once more"
 save r2 "the machine is saved to a file"
-module=abyme
-[ "$DEVICE" = /dev/abyme ] || module=kvm_intel
-forget_device
-rmmod $module && modprobe $module && choose_device
-claim "the module is loaded anew" $?
+reload
 restored r3 "after the module was loaded anew"
 end_claims

@@ -127,6 +127,8 @@ if part doctor; then
 fi
 if part plan; then
 	it "plan's numbers are the page's" plan
+	it "plan as JSON" plan-json
+	it "a plan that can't be is refused, with what is missing" plan-refused 1
 fi
 
 # What abyme-mac refuses, and that it then changes nothing.

@@ -82,15 +82,15 @@ reopen()
 	echo "$new" >"$work/m/pid"
 }
 
-# goes_on TEXT NUMBER: L2, from NUMBER or later.
+# goes_on TEXT NUMBERS: L2 and L1, from NUMBERS or later.
 goes_on()
 {
 	l2_counts $l1 5
 	r=$?
-	[ $r = 0 ] && [ "$from_numbers" -ge "$2" ]
+	[ $r = 0 ] && ahead "$from_numbers" 0 "$2"
 	r=$?
-	[ $r = 0 ] || { in_guest $l1 "tail -n 20 /tmp/l2-*; dmesg | tail -n 20" >/dev/null; tell; }
-	claim "$1: L2 goes on from $2" $r
+	[ $r = 0 ] || { in_guest $l1 "tail -n 20 /tmp/count-*; dmesg | tail -n 20" >/dev/null; tell; }
+	claim "$1: L2 and L1 count on" $r
 }
 
 # prepare: the guest's drivers, its agent and what it does when the power button is pressed.
@@ -161,15 +161,15 @@ claim "resume" $?
 goes_on resume "$at_numbers"
 
 note snapshot
-first=$(l2_numbers $l1)
+first=$(numbers $l1)
 v snapshot-create-as m one && v snapshot-list m --name | grep -qx one
 claim "snapshot-create-as, with memory" $?
 l2_counts $l1 10
 v snapshot-revert m one && reopen && state running
 claim "snapshot-revert" $?
-second=$(l2_numbers $l1)
-echo "L2 was at $first when saved, at $at_numbers later, and is at $second now" >"$said"
-[ "$second" -ge "$first" ] && [ "$second" -lt "$at_numbers" ]
+second=$(numbers $l1)
+echo "L2, L1 were at $first when saved, at $at_numbers later, and are at $second now" >"$said"
+ahead "$second" 0 "$first" && ahead "$at_numbers" 1 "$second"
 claim "L2 is back where it was" $?
 goes_on snapshot-revert "$second"
 v snapshot-delete m one
@@ -236,6 +236,9 @@ v setvcpus m 2 --live &&
 		"grep -c ^processor /proc/cpuinfo" | grep -qx 2
 claim "setvcpus: one more" $?
 goes_on setvcpus "$at_numbers"
+v setvcpus m 1 --live && within 20 in_guest $l1 "! test -e /sys/devices/system/cpu/cpu1"
+claim "setvcpus: one less" $?
+goes_on "setvcpus again" "$at_numbers"
 
 note shutdown
 v shutdown m --mode acpi
