@@ -297,6 +297,49 @@ static void ept02_walk(struct vcpu *vcpu, u64 gpa, u32 access, struct ept12_resu
 		pml_log(vcpu, gpa);
 }
 
+/* The area to which the processor writes. SDM: "Virtualization-Exception Information". */
+struct ve_info {
+	u32 reason;
+	u32 busy; /* all ones until L2 clears it: no other #VE meanwhile */
+	u64 qual, gla, gpa;
+	u16 eptp_index;
+} __packed;
+
+/* Can L2 take a #VE now? find_exit() asks about bit 63. SDM: "Convertible EPT Violations". */
+static bool can_raise_ve(struct vcpu *vcpu)
+{
+	const struct vmcs12 *v = vcpu->nested->v;
+	u32 busy;
+
+	if (!(vcpu_cr0(vcpu) & X86_CR0_PE) || (vcpu->idt_vectoring & INTR_VALID))
+		return false;
+	return !mem_read(vcpu->vm, v->ve_info_addr + offsetof(struct ve_info, busy), &busy,
+			 sizeof(busy)) &&
+	       !busy;
+}
+
+/*
+ * Turns an EPT violation into an exception of L2's, if L2 can take one now. False: it is an exit.
+ * SDM: "Virtualization Exceptions".
+ */
+static noinline bool raise_ve(struct vcpu *vcpu, const struct l2_exit *violation)
+{
+	const struct vmcs12 *v = vcpu->nested->v;
+	struct ve_info info = {
+		.reason = violation->reason,
+		.busy = ~0u,
+		.qual = violation->qual,
+		.gla = violation->gla,
+		.gpa = violation->gpa,
+		.eptp_index = v->eptp_index,
+	};
+
+	if (!can_raise_ve(vcpu) || mem_write(vcpu->vm, v->ve_info_addr, &info, sizeof(info)))
+		return false;
+	inject_exception(vcpu, VEC_VE);
+	return true;
+}
+
 /*
  * Fills *@x with the exit that L1 is due for @res: an EPT violation, a misconfiguration or a full
  * log. @access: what was walked for. @info: the bits of the exit qualification that EPT12 does
@@ -313,7 +356,8 @@ static bool find_exit(struct vcpu *vcpu, const struct ept12_result *res, u64 gpa
 	case EPT12_VIOLATION:
 		x->reason = EXIT_EPT_VIOLATION;
 		x->qual = res->qual | info;
-		if (!res->suppress_ve && ve_raise(vcpu, x)) {
+		if (!res->suppress_ve && unlikely(vmcs12_proc2(n->v) & PROC2_EPT_VE) &&
+		    raise_ve(vcpu, x)) {
 			watch_fault(n, ABYME_FAULT_VE);
 			return false;
 		}

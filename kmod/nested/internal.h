@@ -383,21 +383,6 @@ void ept02_invalidate(struct vcpu *vcpu, bool all, u64 eptp12, u32 why);
 bool ept02_map_answered(struct vcpu *vcpu);
 int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *gpa);
 
-/*
- * ve.c: turns the EPT violation into a virtualization exception of L2, if L1 asked for that and
- * L2 can take one now. False: it is an exit.
- */
-bool ve_raise_wanted(struct vcpu *vcpu, const struct l2_exit *violation);
-
-static inline bool ve_raise(struct vcpu *vcpu, const struct l2_exit *violation)
-{
-	return unlikely(vmcs12_proc2(vcpu->nested->v) & PROC2_EPT_VE) &&
-	       ve_raise_wanted(vcpu, violation);
-}
-
-/* vmfunc.c */
-int vmfunc_l2(struct vcpu *vcpu);
-
 /* tlb.c */
 void tlb_before_l2(struct vcpu *vcpu); /* vmcs02 is current */
 void tlb_after_l2(struct vcpu *vcpu);

@@ -258,7 +258,7 @@ static bool route_vmwrite(struct vcpu *vcpu, const struct vmcs12 *v)
 	return shadow12_access_exits(vcpu, vmcs_access_encoding(vcpu), true);
 }
 
-/* NULL: always L0's. For EPT violations and VMFUNC, ept02.c and vmfunc.c decide later. */
+/* NULL: always L0's. For EPT violations and VMFUNC, ept02.c and vmxinsn.c decide later. */
 static const route_fn routes[NR_EXITS] = {
 	[EXIT_EXCEPTION_NMI] = route_exception_nmi,
 	[EXIT_TRIPLE_FAULT] = l1_always,

@@ -17,9 +17,23 @@
 #include "emulate/gva.h"
 #include "nested/check/insn.h"
 #include "nested/internal.h"
-#include "nested/vmxinsn.h"
 
 /* --- outcomes ----------------------------------------------------------- */
+
+/* How an instruction ends. SDM: "Conventions" of the VMX instructions. */
+enum vmx_outcome_kind {
+	VMX_SUCCEED,
+	VMX_FAIL, /* VMfailValid with .value, or VMfailInvalid without a current VMCS */
+	VMX_FAIL_INVALID,
+	VMX_LEFT, /* RIP and RFLAGS stay; .value is the exit handler's answer */
+};
+
+struct vmx_outcome {
+	enum vmx_outcome_kind kind;
+	int value;
+	const struct check *check; /* the rule that was broken, or NULL */
+	u64 shown;		   /* the value that the report shows with .check */
+};
 
 #define FLAGS_ARITH                                                                      \
 	(X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | X86_EFLAGS_SF | \
@@ -662,6 +676,44 @@ int vmx_invept(struct vcpu *vcpu)
 int vmx_invvpid(struct vcpu *vcpu)
 {
 	return with_descriptor(vcpu, EXIT_INVVPID, PROC2_VPID, do_invvpid);
+}
+
+#define EPTP_LIST_ENTRIES 512
+
+/* Puts an EPT pointer of L1's list into vmcs12. False: L1 gets an exit. SDM: "EPTP Switching". */
+static bool switch_eptp(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	u32 index = vcpu->gpr[GPR_RCX];
+	u64 eptp;
+
+	if (index >= EPTP_LIST_ENTRIES ||
+	    mem_read(vcpu->vm, n->v->eptp_list_addr + index * sizeof(eptp), &eptp, sizeof(eptp)) ||
+	    !check_eptp(&n->caps, vcpu->cpuid.maxphyaddr, eptp))
+		return false;
+	n->v->ept_pointer = eptp;
+	n->cur->merge_due = true;
+	if (vmcs12_proc2(n->v) & PROC2_EPT_VE)
+		n->v->eptp_index = index;
+	return true;
+}
+
+/*
+ * vmcs02 enables VMFUNC and no function, so that each comes here as an exit. Tour, stop 12. SDM:
+ * "VM Functions".
+ */
+static int vmfunc_l2(struct vcpu *vcpu)
+{
+	u32 function = vcpu->gpr[GPR_RAX];
+
+	/*
+	 * EPTP switching is function 0, and the only one that L1 can enable. Functions
+	 * above 63 raise #UD without an exit.
+	 */
+	if (!function && (vcpu->nested->v->vmfunc_ctls & VMFUNC_EPTP_SWITCHING) &&
+	    switch_eptp(vcpu))
+		return vcpu_skip_insn(vcpu);
+	return nested_reflect(vcpu, EXIT_VMFUNC);
 }
 
 /* VMFUNC of L1 raises #UD, as it does outside VMX non-root operation on every processor. */
