@@ -24,7 +24,7 @@
 #include "cpu/vcpu.h"
 #include "nested/nested.h"
 #include "pc/irqchip.h"
-#include "run/run.h"
+#include "run/exit.h"
 
 /* Notes which thread runs the vCPU now. */
 static void note_thread(struct vcpu *vcpu)

@@ -16,6 +16,8 @@
 #include "cpu/hyperv.h"
 #include "cpu/inject.h"
 #include "cpu/vcpu.h"
+#include "emulate/device.h"
+#include "mem/ept.h"
 #include "run/exits.h"
 
 /* For exits whose work is done elsewhere: right after the exit, or before the next entry. */
@@ -39,6 +41,21 @@ int exit_gp(struct vcpu *vcpu)
 {
 	inject_gp(vcpu);
 	return 1;
+}
+
+/*
+ * CPUID always exits. What is answered is in cpu/cpuid.c. For L1 it may be called with interrupts
+ * off: exit_is_plain(). Tour, stop 7.
+ */
+int exit_cpuid(struct vcpu *vcpu)
+{
+	/* CPUID faulting: the guest's kernel has forbidden CPUID to its programs. */
+	if (unlikely(vcpu->msrs.misc_features) && vcpu_cpl(vcpu)) {
+		inject_gp(vcpu);
+		return 1;
+	}
+	cpuid_execute(vcpu);
+	return vcpu_skip_insn(vcpu);
 }
 
 /* The host has taken its interrupt already, when interrupts were enabled after the exit. */
@@ -169,4 +186,26 @@ int exit_vmcall(struct vcpu *vcpu)
 		answer = 0;
 	vcpu_set_gpr(vcpu, GPR_RAX, vcpu_64bit(vcpu) ? answer : (u32)answer);
 	return vcpu_skip_insn(vcpu);
+}
+
+/*
+ * L1 touched a guest-physical address that its EPT does not map, or maps without the right to do
+ * so: memory that is not mapped yet, else a device's. Those of L2 are handled in nested/. Tour,
+ * stop 3.
+ */
+int exit_ept_violation(struct vcpu *vcpu)
+{
+	u64 qual = vcpu_exit_qual(vcpu);
+	u64 gpa = vmread(VMCS_GUEST_PHYS_ADDR);
+	int r;
+
+	if (vcpu->at_once)
+		return mmio_at_once(vcpu, gpa);
+	/* IRET had unblocked NMIs before it faulted. It runs again, so they are blocked again. */
+	if ((qual & EPTQ_NMI_UNBLOCK) && !(vcpu->idt_vectoring & INTR_VALID))
+		inject_set_nmi_masked(vcpu, true);
+	r = ept_violation_l1(vcpu, gpa, qual & EPTQ_WRITE);
+	if (r)
+		return r;
+	return mmio_emulate(vcpu, gpa);
 }

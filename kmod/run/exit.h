@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Dispatch of VM exits. */
+/* KVM_RUN, and the dispatch of VM exits. */
 #ifndef RUN_EXIT_H
 #define RUN_EXIT_H
 
@@ -10,9 +10,15 @@
 struct vcpu;
 
 /*
+ * Runs the guest until it needs userspace. Context: vCPU locked and loaded.
+ * Return: 0 with kvm_run filled, or a negative errno (-EINTR: a signal).
+ */
+int vcpu_run(struct vcpu *vcpu);
+
+/*
  * Handles the exit in vcpu->exit_reason, of L1 or L2.
  * Return: 1: enter again; 0: kvm_run is filled; <0: errno; or EXIT_LATER.
- * Context: interrupts on, may sleep; or interrupts off, with vcpu->at_once: exit_is_short(), or
+ * Context: interrupts on, may sleep; or interrupts off, with vcpu->at_once: exit_is_plain(), or
  * nested_reflects_at_once() for one of L2's.
  */
 int exit_handle(struct vcpu *vcpu);

@@ -2,7 +2,7 @@
 /*
  * L0's handlers of VM exits. Each answers 1: enter again; 0: kvm_run is
  * filled, go to userspace; or a negative errno. They may sleep, but for those
- * of exit_is_short(): these may be called with interrupts off.
+ * of exit_is_plain(): these may be called with interrupts off.
  */
 #ifndef RUN_EXITS_H
 #define RUN_EXITS_H
@@ -17,6 +17,8 @@ int exit_skip(struct vcpu *vcpu); /* for an instruction that does nothing */
 int exit_ud(struct vcpu *vcpu);
 int exit_mwait(struct vcpu *vcpu); /* MONITOR, MWAIT */
 int exit_gp(struct vcpu *vcpu);
+int exit_cpuid(struct vcpu *vcpu);
+int exit_ept_violation(struct vcpu *vcpu);
 int exit_ext_int(struct vcpu *vcpu);
 int exit_triple_fault(struct vcpu *vcpu);
 int exit_int_window(struct vcpu *vcpu);
@@ -33,11 +35,7 @@ int exit_unexpected(struct vcpu *vcpu);
 /* exception.c */
 int exit_exception_nmi(struct vcpu *vcpu);
 
-/* ept_violation.c */
-int exit_ept_violation(struct vcpu *vcpu);
-
-/* cpuid.c, msr.c, cr.c, dr.c */
-int exit_cpuid(struct vcpu *vcpu);
+/* msr.c, cr.c, dr.c */
 int exit_rdmsr(struct vcpu *vcpu);
 int exit_wrmsr(struct vcpu *vcpu);
 int exit_cr_access(struct vcpu *vcpu);

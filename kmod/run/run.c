@@ -35,7 +35,6 @@
 #include "nested/nested.h"
 #include "pc/irqchip.h"
 #include "run/exit.h"
-#include "run/run.h"
 
 static unsigned int halt_poll_ns = 50000;
 module_param(halt_poll_ns, uint, 0644);
