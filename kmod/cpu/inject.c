@@ -74,15 +74,14 @@ void inject_set_resume_flag(struct vcpu *vcpu, u8 vector)
 }
 
 /*
- * Notes an exception. A second one before the first is delivered combines with
- * it as on the processor: into a double fault, or into a triple fault, or else
- * it takes the first one's place.
+ * Notes an exception, and answers 1. A second one before the first is delivered combines with
+ * it as on the processor: into a double fault or a triple fault, or else it takes its place.
  * @payload: CR2 of a page fault, DR6 of a debug exception. It is written to the
  * register only at delivery, since L1 may intercept the exception, and then the
  * register must not have changed.
  */
-static void inject_raise(struct vcpu *vcpu, u8 vector, bool has_error, u32 error, bool has_payload,
-			 u64 payload)
+static int inject_raise(struct vcpu *vcpu, u8 vector, bool has_error, u32 error, bool has_payload,
+			u64 payload)
 {
 	struct vcpu_inject *in = &vcpu->inject;
 
@@ -93,7 +92,7 @@ static void inject_raise(struct vcpu *vcpu, u8 vector, bool has_error, u32 error
 			in->exception.pending = false;
 			in->exception.injected = false;
 			vcpu_request(vcpu, REQ_TRIPLE_FAULT);
-			return;
+			return 1;
 		}
 		if (makes_double_fault(first, vector)) {
 			vector = VEC_DF;
@@ -113,26 +112,27 @@ static void inject_raise(struct vcpu *vcpu, u8 vector, bool has_error, u32 error
 	in->exception.type = inject_exception_type(vector);
 	inject_set_resume_flag(vcpu, vector);
 	vcpu_request(vcpu, REQ_EVENT);
+	return 1;
 }
 
-void inject_exception(struct vcpu *vcpu, u8 vector)
+int inject_exception(struct vcpu *vcpu, u8 vector)
 {
-	inject_raise(vcpu, vector, false, 0, false, 0);
+	return inject_raise(vcpu, vector, false, 0, false, 0);
 }
 
-void inject_exception_err(struct vcpu *vcpu, u8 vector, u32 error)
+int inject_exception_err(struct vcpu *vcpu, u8 vector, u32 error)
 {
-	inject_raise(vcpu, vector, true, error, false, 0);
+	return inject_raise(vcpu, vector, true, error, false, 0);
 }
 
-void inject_pf(struct vcpu *vcpu, u32 error, u64 cr2)
+int inject_pf(struct vcpu *vcpu, u32 error, u64 cr2)
 {
-	inject_raise(vcpu, VEC_PF, true, error, true, cr2);
+	return inject_raise(vcpu, VEC_PF, true, error, true, cr2);
 }
 
-void inject_db(struct vcpu *vcpu, unsigned long dr6)
+int inject_db(struct vcpu *vcpu, unsigned long dr6)
 {
-	inject_raise(vcpu, VEC_DB, false, 0, true, dr6);
+	return inject_raise(vcpu, VEC_DB, false, 0, true, dr6);
 }
 
 void inject_as_int1(struct vcpu *vcpu, u8 insn_len)

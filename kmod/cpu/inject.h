@@ -2,8 +2,8 @@
 /*
  * Raising exceptions, interrupts and NMIs for the guest that runs, L1 or L2.
  *
- * Raising only notes the event. run.c delivers it before the next entry, and
- * that is where L1 may intercept what L2 was to get.
+ * Raising only notes the event, and answers 1 as a handler of exits does. run.c
+ * delivers it before the next entry, and that is where L1 may intercept what L2 was to get.
  */
 #ifndef CPU_INJECT_H
 #define CPU_INJECT_H
@@ -12,10 +12,10 @@
 
 struct vcpu;
 
-void inject_exception(struct vcpu *vcpu, u8 vector);
-void inject_exception_err(struct vcpu *vcpu, u8 vector, u32 error);
-void inject_pf(struct vcpu *vcpu, u32 error, u64 cr2);
-void inject_db(struct vcpu *vcpu, unsigned long dr6);
+int inject_exception(struct vcpu *vcpu, u8 vector);
+int inject_exception_err(struct vcpu *vcpu, u8 vector, u32 error);
+int inject_pf(struct vcpu *vcpu, u32 error, u64 cr2);
+int inject_db(struct vcpu *vcpu, unsigned long dr6);
 /* Makes the pending #DB that of an INT1, at RIP, of @insn_len bytes. */
 void inject_as_int1(struct vcpu *vcpu, u8 insn_len);
 #define inject_gp(vcpu) inject_exception_err(vcpu, 13, 0)

@@ -468,12 +468,11 @@ int gva_write_again(struct vcpu *vcpu, u64 value)
 
 /* --- faults ------------------------------------------------------------- */
 
-void fault_inject(struct vcpu *vcpu, const struct x86_fault *fault)
+int fault_inject(struct vcpu *vcpu, const struct x86_fault *fault)
 {
 	if (fault->vector == VEC_PF)
-		inject_pf(vcpu, fault->error, fault->cr2);
-	else if (fault->has_error)
-		inject_exception_err(vcpu, fault->vector, fault->error);
-	else
-		inject_exception(vcpu, fault->vector);
+		return inject_pf(vcpu, fault->error, fault->cr2);
+	if (fault->has_error)
+		return inject_exception_err(vcpu, fault->vector, fault->error);
+	return inject_exception(vcpu, fault->vector);
 }

@@ -59,6 +59,7 @@ int gva_operand(struct vcpu *vcpu, u64 exit_qual, u32 insn_info, u32 size, bool 
 int gva_read_again(struct vcpu *vcpu, u64 *value);
 int gva_write_again(struct vcpu *vcpu, u64 value);
 
-void fault_inject(struct vcpu *vcpu, const struct x86_fault *fault);
+/* Gives the fault to the guest that runs. Answers 1, as a handler of exits does. */
+int fault_inject(struct vcpu *vcpu, const struct x86_fault *fault);
 
 #endif

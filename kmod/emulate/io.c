@@ -170,10 +170,8 @@ static int pio_advance(struct vcpu *vcpu, const struct pio *pio, u32 done)
 
 static int fault_or_give_up(struct vcpu *vcpu, int ret, const struct x86_fault *fault)
 {
-	if (ret == -EFAULT) {
-		fault_inject(vcpu, fault);
-		return 1;
-	}
+	if (ret == -EFAULT)
+		return fault_inject(vcpu, fault);
 	if (ret == -EAGAIN || ret == -EINTR)
 		return 1;
 	return mmio_give_up(vcpu, NULL, 0, "string I/O with an operand that is not memory");

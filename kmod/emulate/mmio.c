@@ -196,10 +196,8 @@ int mmio_give_up(struct vcpu *vcpu, const u8 *bytes, size_t len, const char *rea
 	size_t room = sizeof(run->internal.data) - 3 * sizeof(run->internal.data[0]);
 
 	/* An exit to userspace would let a program of the guest's, or an L2, end the whole VM. */
-	if (vcpu->in_l2 || vcpu_cpl(vcpu) != 0) {
-		inject_ud(vcpu);
-		return 1;
-	}
+	if (vcpu->in_l2 || vcpu_cpl(vcpu) != 0)
+		return inject_ud(vcpu);
 	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
 	memset(&run->internal, 0, sizeof(run->internal));
 	run->emulation_failure.suberror = KVM_INTERNAL_ERROR_EMULATION;
@@ -282,7 +280,7 @@ static int mmio_continue(struct vcpu *vcpu)
 	case EMU_REPEAT: return vcpu_skip_bytes(vcpu, 0);
 	case EMU_JUMPED: return vcpu_jump(vcpu, op->emu.target);
 	case EMU_MMIO: return mmio_exit_to_userspace(vcpu);
-	case EMU_FAULT: fault_inject(vcpu, &op->emu.fault); return 1;
+	case EMU_FAULT: return fault_inject(vcpu, &op->emu.fault);
 	}
 	if (vcpu->at_once)
 		return EXIT_LATER; /* the operand needs a walk; nothing was accessed yet */

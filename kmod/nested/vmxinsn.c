@@ -647,10 +647,8 @@ static int with_descriptor(struct vcpu *vcpu, enum vmx_exit insn, u32 control,
 	struct insn_ctx c;
 	int r;
 
-	if (vcpu->nested && !ctl_may(vcpu->nested->caps.proc2, control)) {
-		inject_ud(vcpu);
-		return 1;
-	}
+	if (vcpu->nested && !ctl_may(vcpu->nested->caps.proc2, control))
+		return inject_ud(vcpu);
 	if (!vmx_permitted(vcpu))
 		return 1;
 	c = insn_ctx(vcpu);
@@ -721,8 +719,7 @@ int vmx_vmfunc(struct vcpu *vcpu)
 {
 	if (vcpu->in_l2)
 		return vmfunc_l2(vcpu);
-	inject_ud(vcpu);
-	return 1;
+	return inject_ud(vcpu);
 }
 
 /* VMCALL exits in any mode, and there is none in virtual-8086 and compatibility mode. */
@@ -736,10 +733,8 @@ int vmx_vmcall(struct vcpu *vcpu)
 {
 	struct insn_ctx c;
 
-	if (!mode_has_vmcall(vcpu)) {
-		inject_ud(vcpu);
-		return 1;
-	}
+	if (!mode_has_vmcall(vcpu))
+		return inject_ud(vcpu);
 	if (!vmx_permitted(vcpu))
 		return 1;
 	c = insn_ctx(vcpu);

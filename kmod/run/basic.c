@@ -33,14 +33,12 @@ int exit_skip(struct vcpu *vcpu)
 
 int exit_ud(struct vcpu *vcpu)
 {
-	inject_ud(vcpu);
-	return 1;
+	return inject_ud(vcpu);
 }
 
 int exit_gp(struct vcpu *vcpu)
 {
-	inject_gp(vcpu);
-	return 1;
+	return inject_gp(vcpu);
 }
 
 /*
@@ -50,10 +48,8 @@ int exit_gp(struct vcpu *vcpu)
 int exit_cpuid(struct vcpu *vcpu)
 {
 	/* CPUID faulting: the guest's kernel has forbidden CPUID to its programs. */
-	if (unlikely(vcpu->msrs.misc_features) && vcpu_cpl(vcpu)) {
-		inject_gp(vcpu);
-		return 1;
-	}
+	if (unlikely(vcpu->msrs.misc_features) && vcpu_cpl(vcpu))
+		return inject_gp(vcpu);
 	cpuid_execute(vcpu);
 	return vcpu_skip_insn(vcpu);
 }

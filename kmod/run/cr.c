@@ -20,7 +20,7 @@ static int exit_cr_done(struct vcpu *vcpu, int result)
 {
 	switch (result) {
 	case 0: return vcpu_skip_insn(vcpu);
-	case 1: inject_gp(vcpu); return 1;
+	case 1: return inject_gp(vcpu);
 	case -EAGAIN: /* the guest executes it once more, or L1 is owed an exit of L2 */
 	case -EINTR: return 1;
 	default: return result;

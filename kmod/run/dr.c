@@ -28,10 +28,8 @@ static int tell_access(struct vcpu *vcpu)
 {
 	struct kvm_debug_exit_arch *out = &vcpu->run->debug.arch;
 
-	if (!(vcpu->debug.control & KVM_GUESTDBG_USE_HW_BP)) {
-		inject_db(vcpu, DBG_BD);
-		return 1;
-	}
+	if (!(vcpu->debug.control & KVM_GUESTDBG_USE_HW_BP))
+		return inject_db(vcpu, DBG_BD);
 	out->dr6 = DBG_BD | DR6_RESERVED;
 	out->dr7 = vcpu->debug.host_dr7;
 	out->pc = vmread(VMCS_GUEST_CS_BASE) + vcpu_rip(vcpu);
@@ -49,14 +47,10 @@ int exit_dr_access(struct vcpu *vcpu)
 	unsigned long value;
 
 	/* DR4 and DR5 are other names of DR6 and DR7 only while CR4.DE is 0. */
-	if ((dr == 4 || dr == 5) && (vcpu_cr4(vcpu) & CR4_DE)) {
-		inject_ud(vcpu);
-		return 1;
-	}
-	if (vcpu_cpl(vcpu)) {
-		inject_gp(vcpu);
-		return 1;
-	}
+	if ((dr == 4 || dr == 5) && (vcpu_cr4(vcpu) & CR4_DE))
+		return inject_ud(vcpu);
+	if (vcpu_cpl(vcpu))
+		return inject_gp(vcpu);
 	if (general_detect(vcpu))
 		return tell_access(vcpu);
 	if (qual & DRQ_FROM_DR) {
@@ -66,9 +60,7 @@ int exit_dr_access(struct vcpu *vcpu)
 	value = vcpu_gpr(vcpu, gpr);
 	if (!vcpu_64bit(vcpu))
 		value = (u32)value;
-	if (debug_set_dr(vcpu, dr, value)) {
-		inject_gp(vcpu);
-		return 1;
-	}
+	if (debug_set_dr(vcpu, dr, value))
+		return inject_gp(vcpu);
 	return vcpu_skip_insn(vcpu);
 }

@@ -46,10 +46,8 @@ static int exception_ac(struct vcpu *vcpu)
 {
 	u32 error = vmread(VMCS_EXIT_INTR_ERROR);
 
-	if (!regs_split_lock(vcpu)) {
-		inject_exception_err(vcpu, VEC_AC, error);
-		return 1;
-	}
+	if (!regs_split_lock(vcpu))
+		return inject_exception_err(vcpu, VEC_AC, error);
 	if (compat_split_lock(vcpu_rip(vcpu)))
 		return 1;
 	vcpu->run->exit_reason = KVM_EXIT_EXCEPTION;

@@ -40,10 +40,8 @@ int exit_hyperv_call(struct vcpu *vcpu)
 	bool wide = vcpu_64bit(vcpu);
 	u64 status;
 
-	if (vcpu_cpl(vcpu) > 0 || !(vcpu_cr0(vcpu) & X86_CR0_PE)) {
-		inject_ud(vcpu);
-		return 1;
-	}
+	if (vcpu_cpl(vcpu) > 0 || !(vcpu_cr0(vcpu) & X86_CR0_PE))
+		return inject_ud(vcpu);
 	status = exit_hyperv_do_call(vcpu, wide ? vcpu->gpr[GPR_RCX] : vcpu_edx_eax(vcpu));
 	vcpu->stats.hypercalls++;
 	if (wide)

@@ -12,20 +12,16 @@
 /* Called at the next KVM_RUN: ends RDMSR with the value that userspace gave, or with #GP. */
 static int finish_user_rdmsr(struct vcpu *vcpu)
 {
-	if (vcpu->run->msr.error) {
-		inject_gp(vcpu);
-		return 1;
-	}
+	if (vcpu->run->msr.error)
+		return inject_gp(vcpu);
 	vcpu_set_edx_eax(vcpu, vcpu->run->msr.data);
 	return vcpu_skip_insn(vcpu);
 }
 
 static int finish_user_wrmsr(struct vcpu *vcpu)
 {
-	if (vcpu->run->msr.error) {
-		inject_gp(vcpu);
-		return 1;
-	}
+	if (vcpu->run->msr.error)
+		return inject_gp(vcpu);
 	return vcpu_skip_insn(vcpu);
 }
 
@@ -40,10 +36,8 @@ static int exit_msr_refused(struct vcpu *vcpu, int result, u32 exit_reason, u64 
 	u32 reason = reasons[result];
 	struct kvm_run *run = vcpu->run;
 
-	if (!(vcpu->vm->msr_to_user_mask & reason)) {
-		inject_gp(vcpu);
-		return 1;
-	}
+	if (!(vcpu->vm->msr_to_user_mask & reason))
+		return inject_gp(vcpu);
 	run->exit_reason = exit_reason;
 	memset(&run->msr, 0, sizeof(run->msr));
 	run->msr.reason = reason;
