@@ -54,47 +54,33 @@ void msr_bitmap_set(u8 *bitmap, u32 msr, bool write, bool exits)
 		bitmap[bit / 8] &= ~(1u << bit % 8);
 }
 
-/*
- * Does vmcs02, with @proc2, virtualize the access to an x2APIC MSR on L1's virtual-APIC page? If
- * not, the access is to L1's own APIC, which L0 emulates. With "virtualize x2APIC mode" the TPR
- * always is on that page, reads of the others are with APIC-register virtualization, and writes of
- * a few with virtual-interrupt delivery.
- */
-static bool x2apic_virtualized(u32 msr, bool write, u32 proc2)
+/* @virtualized: the access is to L1's virtual-APIC page. Else it is to L1's own APIC, and exits. */
+static void merge_x2apic_msr(u8 *to, const u8 *l1, u32 msr, bool write, bool virtualized)
 {
-	if (!(proc2 & PROC2_X2APIC) || msr < MSR_X2APIC_FIRST || msr > MSR_X2APIC_LAST)
-		return false;
-	if (msr == MSR_X2APIC_TPR)
-		return true;
-	if (!write)
-		return proc2 & PROC2_APIC_REG_VIRT;
-	return (proc2 & PROC2_VIRT_INTR) && (msr == MSR_X2APIC_EOI || msr == MSR_X2APIC_SELF_IPI);
-}
-
-static void merge_x2apic_msr(u8 *to, const u8 *l1, u32 msr, bool write, u32 proc2)
-{
-	msr_bitmap_set(to, msr, write,
-		       !x2apic_virtualized(msr, write, proc2) || msr_bitmap_exits(l1, msr, write));
+	msr_bitmap_set(to, msr, write, !virtualized || msr_bitmap_exits(l1, msr, write));
 }
 
 #define X2APIC_WORD (MSR_X2APIC_FIRST / 64)
 #define X2APIC_WORDS ((MSR_X2APIC_LAST + 1) / 64 - X2APIC_WORD)
 
 /*
- * Reads are merged word by word, since one control decides on all of them but the TPR's. Writes
- * can be virtualized of three registers only, so those are merged one by one.
+ * With "virtualize x2APIC mode" the TPR always is on L1's virtual-APIC page, reads of the others are
+ * with APIC-register virtualization, and writes of two with virtual-interrupt delivery. So reads are
+ * merged word by word, as one control decides on all of them but the TPR's.
  */
 void msr_bitmap_merge_x2apic(u8 *to, const u8 *l1, u32 proc2)
 {
 	u64 *reads = (u64 *)to + X2APIC_WORD;
 	const u64 *l1_reads = (const u64 *)l1 + X2APIC_WORD;
-	bool virtualized = (proc2 & PROC2_X2APIC) && (proc2 & PROC2_APIC_REG_VIRT);
+	bool tpr = proc2 & PROC2_X2APIC;
+	bool registers = tpr && (proc2 & PROC2_APIC_REG_VIRT);
+	bool delivery = tpr && (proc2 & PROC2_VIRT_INTR);
 	u32 i;
 
 	for (i = 0; i < X2APIC_WORDS; i++)
-		reads[i] = virtualized ? READ_ONCE(l1_reads[i]) : ~0ull;
-	merge_x2apic_msr(to, l1, MSR_X2APIC_TPR, false, proc2);
-	merge_x2apic_msr(to, l1, MSR_X2APIC_TPR, true, proc2);
-	merge_x2apic_msr(to, l1, MSR_X2APIC_EOI, true, proc2);
-	merge_x2apic_msr(to, l1, MSR_X2APIC_SELF_IPI, true, proc2);
+		reads[i] = registers ? READ_ONCE(l1_reads[i]) : ~0ull;
+	merge_x2apic_msr(to, l1, MSR_X2APIC_TPR, false, tpr);
+	merge_x2apic_msr(to, l1, MSR_X2APIC_TPR, true, tpr);
+	merge_x2apic_msr(to, l1, MSR_X2APIC_EOI, true, delivery);
+	merge_x2apic_msr(to, l1, MSR_X2APIC_SELF_IPI, true, delivery);
 }
