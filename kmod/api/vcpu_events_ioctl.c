@@ -62,7 +62,7 @@ static u8 get_shadow(void)
 /* Acts on INIT and SIPI that wait, as KVM_RUN would: then the saved state has their effect. */
 static void settle_init_sipi(struct vcpu *vcpu)
 {
-	if (vcpu->lapic && lapic_has_events(vcpu) && !nested_holds_init(vcpu))
+	if (vcpu->lapic && lapic_has_events(vcpu) && !nested_in_vmx(vcpu))
 		lapic_accept_events(vcpu);
 }
 

@@ -142,12 +142,6 @@ void vcpu_switch_vmcs(struct vcpu *vcpu, struct vmcs *vmcs)
 
 /* --- attention ---------------------------------------------------------- */
 
-/* Wakes the vCPU's thread. Return: did it sleep? */
-bool vcpu_wake(struct vcpu *vcpu)
-{
-	return rcuwait_wake_up(&vcpu->wait);
-}
-
 /*
  * A vCPU that sleeps is woken, and then looks at its requests. One in the guest is sent an IPI,
  * unless .mode says that another kick has sent one already.
@@ -156,7 +150,7 @@ void vcpu_kick(struct vcpu *vcpu)
 {
 	int me, cpu;
 
-	if (vcpu_wake(vcpu))
+	if (rcuwait_wake_up(&vcpu->wait))
 		return;
 	me = get_cpu();
 	if (cmpxchg(&vcpu->mode, VCPU_IN_GUEST, VCPU_EXITING) == VCPU_IN_GUEST) {

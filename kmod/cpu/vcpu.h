@@ -262,7 +262,6 @@ static inline bool vcpu_take_request(struct vcpu *vcpu, int req)
 }
 
 void vcpu_kick(struct vcpu *vcpu); /* wake it, or have it leave the guest */
-bool vcpu_wake(struct vcpu *vcpu); /* whether it slept */
 
 /* Registers that the VMCS holds; context: vCPU loaded */
 static inline unsigned long vcpu_lazy_get(struct vcpu *vcpu, enum vcpu_lazy r, unsigned long field,

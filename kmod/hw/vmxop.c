@@ -102,7 +102,7 @@ static int enable_here(void)
 }
 
 /* Ends VMX operation on this CPU, which then has nothing of abyme's. Context: interrupts off. */
-static void disable_here(void)
+static void disable_here(void *unused)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpus);
 
@@ -114,11 +114,6 @@ static void disable_here(void)
 	c->on = false;
 	compat_pt_on();
 	cr4_clear_bits(X86_CR4_VMXE);
-}
-
-static void disable_ipi(void *unused)
-{
-	disable_here();
 }
 
 /* Hotplug callbacks run on the CPU itself, with interrupts on, and may sleep. */
@@ -158,7 +153,7 @@ static int hp_offline(unsigned int cpu)
 	unsigned long flags;
 
 	local_irq_save(flags);
-	disable_here();
+	disable_here(NULL);
 	local_irq_restore(flags);
 	vmcs_region_free(c->vmxon);
 	c->vmxon = NULL;
@@ -168,7 +163,7 @@ static int hp_offline(unsigned int cpu)
 /* A suspend unplugs all CPUs but the last, which comes here. Context: interrupts off. */
 static void pm_suspend(void)
 {
-	disable_here();
+	disable_here(NULL);
 }
 
 static void pm_resume(void)
@@ -189,7 +184,7 @@ DEFINE_SYSCORE(vmxop_power, pm_suspend, pm_resume);
 static int on_reboot(struct notifier_block *nb, unsigned long what, void *unused)
 {
 	WRITE_ONCE(vmx_is_over, true);
-	on_each_cpu(disable_ipi, NULL, 1);
+	on_each_cpu(disable_here, NULL, 1);
 	return NOTIFY_OK;
 }
 

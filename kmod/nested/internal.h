@@ -400,10 +400,8 @@ u32 timer_remaining(const struct nested *n); /* as L1 counts */
 /* The deadline in L1's TSC. Set only if the timer runs, and no further than it can count. */
 u64 timer_get_deadline(struct vcpu *vcpu);
 void timer_set_deadline(struct vcpu *vcpu, u64 l1_tsc);
-void timer_tsc_fell(struct nested *n, u64 delta); /* the host's TSC is @delta less than before */
-void timer_follow_tsc(struct vcpu *vcpu);	  /* userspace has set L1's TSC or its rate */
-void timer_program(struct vcpu *vcpu);		  /* interrupts off, vmcs02 current */
-void timer_for_halt(struct vcpu *vcpu);		  /* L2 halts: have it woken */
+void timer_program(struct vcpu *vcpu);	/* interrupts off, vmcs02 current */
+void timer_for_halt(struct vcpu *vcpu); /* L2 halts: have it woken */
 
 /* virt_intr.c. Context: L2 is next, vmcs02 current. All but posted_notified() may sleep. */
 bool posted_notified(struct vcpu *vcpu);   /* L1's notification of posted interrupts is there */

@@ -281,14 +281,14 @@ int nested_msr_set(struct vcpu *vcpu, u32 msr, u64 value, bool host)
 	return r;
 }
 
-static bool in_vmx_operation(const struct vcpu *vcpu)
+bool nested_in_vmx(const struct vcpu *vcpu)
 {
 	return vcpu->nested && vcpu->nested->vmxon;
 }
 
 bool nested_in_root(struct vcpu *vcpu)
 {
-	return !vcpu->in_l2 && in_vmx_operation(vcpu);
+	return !vcpu->in_l2 && nested_in_vmx(vcpu);
 }
 
 /*
@@ -300,7 +300,7 @@ bool nested_cr0_valid(struct vcpu *vcpu, unsigned long cr0)
 	const struct nested *n = vcpu->nested;
 	u64 fixed0;
 
-	if (!in_vmx_operation(vcpu))
+	if (!nested_in_vmx(vcpu))
 		return true;
 	fixed0 = n->caps.cr0_fixed0;
 	if (vcpu->in_l2 && (vmcs12_proc2(n->v) & PROC2_UNRESTRICTED))
@@ -312,7 +312,7 @@ bool nested_cr4_valid(struct vcpu *vcpu, unsigned long cr4)
 {
 	const struct nested *n = vcpu->nested;
 
-	if (!in_vmx_operation(vcpu))
+	if (!nested_in_vmx(vcpu))
 		return true;
 	return (cr4 & n->caps.cr4_fixed0) == n->caps.cr4_fixed0 && !(cr4 & ~n->caps.cr4_fixed1);
 }
@@ -326,18 +326,6 @@ void nested_insn_done(struct vcpu *vcpu)
 		return;
 	n->mtf_pending = true;
 	vcpu_request(vcpu, REQ_EVENT);
-}
-
-void nested_tsc_fell(struct vcpu *vcpu, u64 delta)
-{
-	if (vcpu->nested)
-		timer_tsc_fell(vcpu->nested, delta);
-}
-
-void nested_tsc_set(struct vcpu *vcpu)
-{
-	if (vcpu->in_l2)
-		timer_follow_tsc(vcpu);
 }
 
 bool nested_event_waits(const struct vcpu *vcpu)
@@ -380,7 +368,7 @@ int nested_set_mp_state(struct vcpu *vcpu, u32 state)
 	struct nested *n = vcpu->nested;
 
 	if (!vcpu->in_l2)
-		return in_vmx_operation(vcpu) && state == KVM_MP_STATE_INIT_RECEIVED ? -EINVAL : 0;
+		return nested_in_vmx(vcpu) && state == KVM_MP_STATE_INIT_RECEIVED ? -EINVAL : 0;
 	switch (state) {
 	case KVM_MP_STATE_UNINITIALIZED: return -EINVAL; /* L2 has no such activity state */
 	case KVM_MP_STATE_RUNNABLE: n->activity = ACTIVITY_ACTIVE; break;
@@ -393,11 +381,6 @@ int nested_set_mp_state(struct vcpu *vcpu, u32 state)
 	if (n->activity != ACTIVITY_ACTIVE)
 		timer_for_halt(vcpu);
 	return 1;
-}
-
-bool nested_holds_init(const struct vcpu *vcpu)
-{
-	return in_vmx_operation(vcpu);
 }
 
 /* --- hooks of the run loop ---------------------------------------------- */

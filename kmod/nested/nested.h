@@ -64,7 +64,7 @@ bool nested_get_ready(struct vcpu *vcpu);
 void nested_msr_bitmap_changed(struct vcpu *vcpu);
 
 /* Is the vCPU in VMX operation? L1 holds INIT back there, and while L2 runs it is an exit. */
-bool nested_holds_init(const struct vcpu *vcpu);
+bool nested_in_vmx(const struct vcpu *vcpu);
 
 /* Is L1's entry done, and the event that it injects still to be delivered to L2? */
 bool nested_event_waits(const struct vcpu *vcpu);

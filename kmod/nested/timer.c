@@ -91,20 +91,11 @@ u64 timer_get_deadline(struct vcpu *vcpu)
 	return n->timer_restored ? n->timer_l1_deadline : clock_guest_tsc(vcpu, n->timer_deadline);
 }
 
-void timer_set_deadline(struct vcpu *vcpu, u64 l1_tsc)
-{
-	struct nested *n = vcpu->nested;
-
-	n->timer_l1_deadline = l1_tsc;
-	n->timer_restored = n->timer_on;
-	timer_follow_tsc(vcpu);
-}
-
 /*
  * A restored deadline is in L1's TSC, which userspace may set after the nested state. So until L2
  * runs the deadline is computed anew whenever that TSC is set.
  */
-void timer_follow_tsc(struct vcpu *vcpu)
+static void follow_tsc(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
 	s64 left = n->timer_l1_deadline - clock_guest_tsc(vcpu, rdtsc());
@@ -116,9 +107,27 @@ void timer_follow_tsc(struct vcpu *vcpu)
 		timer_for_halt(vcpu);
 }
 
-void timer_tsc_fell(struct nested *n, u64 delta)
+void timer_set_deadline(struct vcpu *vcpu, u64 l1_tsc)
 {
-	n->timer_deadline -= min(n->timer_deadline, delta);
+	struct nested *n = vcpu->nested;
+
+	n->timer_l1_deadline = l1_tsc;
+	n->timer_restored = n->timer_on;
+	follow_tsc(vcpu);
+}
+
+void nested_tsc_set(struct vcpu *vcpu)
+{
+	if (vcpu->in_l2)
+		follow_tsc(vcpu);
+}
+
+void nested_tsc_fell(struct vcpu *vcpu, u64 delta)
+{
+	struct nested *n = vcpu->nested;
+
+	if (n)
+		n->timer_deadline -= min(n->timer_deadline, delta);
 }
 
 void timer_stop(struct vcpu *vcpu)

@@ -616,7 +616,7 @@ static bool has_work(struct vcpu *vcpu)
 {
 	if (signal_pending(current) || compat_immediate_exit(vcpu->run))
 		return true;
-	if (vcpu->lapic && lapic_has_events(vcpu) && !nested_holds_init(vcpu))
+	if (vcpu->lapic && lapic_has_events(vcpu) && !nested_in_vmx(vcpu))
 		return true;
 	if (vcpu->in_l2 && nested_halt_changed(vcpu))
 		return true;
@@ -641,7 +641,7 @@ static bool run_poll(struct vcpu *vcpu)
 }
 
 /*
- * Sleeps until vcpu_wake(). The thread's state is set before has_work() looks, so that no
+ * Sleeps until vcpu_kick(). The thread's state is set before has_work() looks, so that no
  * wake-up in between is lost.
  */
 static void sleep_until_work(struct vcpu *vcpu)
@@ -698,7 +698,7 @@ static int run_block(struct vcpu *vcpu)
 static bool run_runnable(struct vcpu *vcpu)
 {
 	if (vcpu->lapic && unlikely(lapic_has_events(vcpu))) {
-		if (!nested_holds_init(vcpu))
+		if (!nested_in_vmx(vcpu))
 			lapic_accept_events(vcpu);
 		else if (vcpu->in_l2)
 			vcpu_request(vcpu, REQ_EVENT); /* so that nested_events() looks at it */
