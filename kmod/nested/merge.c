@@ -7,7 +7,6 @@
  * sets it. A bit that gives L2 an ability is as L1 has it. All other bits are L0's to decide.
  */
 #include <vmx/controls.h>
-#include <vmx/info.h>
 
 #include "nested/merge.h"
 
@@ -69,24 +68,12 @@ static u32 merge_proc2(const struct vmcs12 *v, const struct merge_l0 *l0)
 
 /*
  * Every entry with vmcs02 loads EFER, PAT and the debug controls. Those that L1 does not load
- * have the value that L2 had before.
+ * have the value that L2 had before. "IA-32e mode guest" is added when L2's mode is known.
  */
-static u32 merge_entry(const struct vmcs12 *v, const struct merge_l0 *l0)
+static u32 merge_entry(const struct merge_l0 *l0)
 {
-	return (l0->entry & ~(u32)ENTRYC_GUEST_64) | (v->entry_ctls & ENTRYC_GUEST_64) |
-	       ENTRYC_LOAD_DEBUG | ENTRYC_LOAD_EFER | ENTRYC_LOAD_PAT;
-}
-
-static void merge_exceptions(const struct vmcs12 *v, const struct merge_l0 *l0, struct merged *m)
-{
-	m->exceptions = v->exception_bitmap | l0->exceptions;
-	m->pf_mask = v->pf_error_mask;
-	m->pf_match = v->pf_error_match;
-	if (l0->exceptions & BIT(VEC_PF)) {
-		/* L0 intercepts all page faults. Which of them L1 wants is decided after the exit. */
-		m->pf_mask = 0;
-		m->pf_match = 0;
-	}
+	return (l0->entry & ~(u32)ENTRYC_GUEST_64) | ENTRYC_LOAD_DEBUG | ENTRYC_LOAD_EFER |
+	       ENTRYC_LOAD_PAT;
 }
 
 /* Exit controls are L0's alone: they are about how the processor comes back to L0. */
@@ -96,10 +83,7 @@ void merge_controls(const struct vmcs12 *v, const struct merge_l0 *l0, struct me
 	m->proc = merge_proc(v, l0);
 	m->proc2 = merge_proc2(v, l0);
 	m->exit = l0->exit;
-	m->entry = merge_entry(v, l0);
-	merge_exceptions(v, l0, m);
+	m->entry = merge_entry(l0);
+	m->exceptions = v->exception_bitmap | l0->exceptions;
 	m->tpr_threshold = m->proc & PROC_TPR_SHADOW ? v->tpr_threshold : 0;
-	m->tsc_offset = l0->tsc_offset;
-	if (v->proc_ctls & PROC_TSC_OFFSET)
-		m->tsc_offset += v->tsc_offset;
 }

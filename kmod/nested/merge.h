@@ -14,14 +14,12 @@
 struct merge_l0 {
 	u32 pin, proc, proc2, exit, entry; /* vmcs01's controls */
 	u32 exceptions;			   /* vectors that L0 intercepts */
-	u64 tsc_offset;
 };
 
 struct merged {
 	u32 pin, proc, proc2, exit, entry;
-	u32 exceptions, pf_mask, pf_match;
+	u32 exceptions;
 	u32 tpr_threshold;
-	u64 tsc_offset;
 };
 
 /* Merges the controls. Needed when L1 has written one, or vmcs01's have changed. */

@@ -526,12 +526,11 @@ static void write_merged(struct vcpu *vcpu)
 	vmcs_ctl_set(vmcs, CTL_PROC1, m->proc);
 	vmcs_ctl_set(vmcs, CTL_PROC2, m->proc2);
 	vmcs_ctl_set(vmcs, CTL_EXIT, m->exit);
-	vmcs_ctl_set(vmcs, CTL_ENTRY,
-		     (m->entry & ~(u32)ENTRYC_GUEST_64) |
-			     (vcpu->efer & EFER_BIT_LMA ? ENTRYC_GUEST_64 : 0));
+	vmcs_ctl_set(vmcs, CTL_ENTRY, m->entry | (vcpu->efer & EFER_BIT_LMA ? ENTRYC_GUEST_64 : 0));
 	vmcs_ctl_set(vmcs, CTL_EXCEPTIONS, m->exceptions);
-	vmwrite(VMCS_PF_ERROR_MASK, m->pf_mask);
-	vmwrite(VMCS_PF_ERROR_MATCH, m->pf_match);
+	/* L0 intercepts no page faults, so which of them exit is L1's choice alone. */
+	vmwrite(VMCS_PF_ERROR_MASK, n->v->pf_error_mask);
+	vmwrite(VMCS_PF_ERROR_MATCH, n->v->pf_error_match);
 	if (m->proc & PROC_TPR_SHADOW)
 		vmwrite(VMCS_TPR_THRESHOLD, m->tpr_threshold);
 	if (m->proc2 & PROC2_VIRT_INTR)

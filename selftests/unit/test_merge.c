@@ -28,7 +28,6 @@ static int setup(void **state)
 		.exit = 0x36fff | EXITC_SAVE_EFER,
 		.entry = 0x11ff | ENTRYC_LOAD_EFER | ENTRYC_GUEST_64,
 		.exceptions = BIT(VEC_MC),
-		.tsc_offset = 1000,
 	};
 	return 0;
 }
@@ -44,7 +43,6 @@ static void nothing_from_l1_is_still_all_that_l0_needs(void **state)
 	assert_true(m.proc2 & PROC2_VPID);
 	assert_int_equal(m.exit, l0.exit);
 	assert_true(m.exceptions & BIT(VEC_MC));
-	assert_int_equal(m.tsc_offset, 1000);
 }
 
 static void mode_based_execute_is_l1_s_choice(void **state)
@@ -95,10 +93,6 @@ static void exits_are_joined(void **state)
 	v.proc_ctls = PROC_INVLPG | PROC_INT_WINDOW | PROC_SECONDARY;
 	v.proc2_ctls = PROC2_WBINVD | PROC2_UNRESTRICTED;
 	v.exception_bitmap = BIT(VEC_PF) | BIT(VEC_UD);
-	v.pf_error_mask = 5;
-	v.pf_error_match = 1;
-	v.proc_ctls |= PROC_TSC_OFFSET;
-	v.tsc_offset = (u64)-300;
 	merge_controls(&v, &l0, &m);
 	assert_true(m.proc & PROC_INVLPG);
 	assert_true(m.proc & PROC_HLT);
@@ -106,9 +100,6 @@ static void exits_are_joined(void **state)
 	assert_true(m.proc2 & PROC2_WBINVD);
 	assert_true(m.proc2 & PROC2_UNRESTRICTED);
 	assert_int_equal(m.exceptions, BIT(VEC_PF) | BIT(VEC_UD) | BIT(VEC_MC));
-	assert_int_equal(m.pf_mask, 5);
-	assert_int_equal(m.pf_match, 1);
-	assert_int_equal(m.tsc_offset, 700);
 }
 
 /* The monitor trap flag among them: the emulated processors have none. */
@@ -183,18 +174,6 @@ static void io_bitmaps_are_l0_s(void **state)
 	assert_true(m.proc & PROC_MSR_BITMAPS);
 }
 
-static void all_page_faults_exit_if_l0_wants_them(void **state)
-{
-	(void)state;
-	l0.exceptions |= BIT(VEC_PF);
-	v.pf_error_mask = 5;
-	v.pf_error_match = 1;
-	merge_controls(&v, &l0, &m);
-	assert_int_equal(m.pf_mask, 0);
-	assert_int_equal(m.pf_match, 0);
-	assert_true(m.exceptions & BIT(VEC_PF));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,7 +188,6 @@ int main(void)
 		cmocka_unit_test_setup(the_apic_is_virtualized_as_l1_says, setup),
 		cmocka_unit_test_setup(what_l0_emulates_stays_out, setup),
 		cmocka_unit_test_setup(io_bitmaps_are_l0_s, setup),
-		cmocka_unit_test_setup(all_page_faults_exit_if_l0_wants_them, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
