@@ -206,11 +206,6 @@ static inline bool l1_uses_ept(const struct nested *n)
 	return vmcs12_proc2(n->v) & PROC2_EPT;
 }
 
-static inline void fieldset_add(struct vmcs12_fieldset *set, unsigned int index)
-{
-	set->bits[index / 64] |= BIT_ULL(index % 64);
-}
-
 /* nested.c */
 int nested_prepare(struct vcpu *vcpu);		     /* at VMXON: 0, -ENOMEM */
 void nested_begin(struct vcpu *vcpu, u64 vmxon_ptr); /* L1 is in VMX operation from here on */

@@ -131,14 +131,6 @@ static const struct field_needs field_needs[] = {
 	NEED(GUEST_PREEMPT_TIMER, pin, PIN_PREEMPT_TIMER),
 };
 
-static void fieldset_put(struct vmcs12_fieldset *set, unsigned int index, bool there)
-{
-	if (there)
-		set->bits[index / 64] |= BIT_ULL(index % 64);
-	else
-		set->bits[index / 64] &= ~BIT_ULL(index % 64);
-}
-
 static bool needs_met(const struct vmx_caps *caps, const struct field_needs *n)
 {
 	const struct vmx_ctl_caps *ctl = (const void *)((const u8 *)caps + n->caps);
@@ -151,15 +143,13 @@ void vmcs12_fields_of(const struct vmx_caps *caps, struct vmcs12_fieldset *set)
 	const struct field_needs *n, *end = field_needs + ARRAY_SIZE(field_needs);
 	unsigned int i;
 
-	memset(set, 0, sizeof(*set));
-	for (i = 0; i < NR_FIELDS; i++)
-		fieldset_put(set, i, true);
+	memset(set, 0xff, sizeof(*set));
 	for (n = field_needs; n < end; n++)
 		for (i = n->first; i <= n->last; i++)
-			fieldset_put(set, i, false);
+			set->bits[i / 64] &= ~BIT_ULL(i % 64);
 	for (n = field_needs; n < end; n++)
 		for (i = n->first; i <= n->last && needs_met(caps, n); i++)
-			fieldset_put(set, i, true);
+			fieldset_add(set, i);
 }
 
 u64 vmcs12_enum(const struct vmcs12_fieldset *set)

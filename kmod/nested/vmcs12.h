@@ -30,6 +30,12 @@ typedef u16 vmcs12_u16;
 typedef u32 vmcs12_u32;
 typedef u64 vmcs12_u64;
 
+/* Each field at its own offset, whatever the table's order. */
+#define F(name, encoding, width, member, offset, role, shadow) \
+	struct {                                               \
+		u8 before_##member[offset];                    \
+		vmcs12_##width member;                         \
+	};
 struct vmcs12 {
 	union {
 		u8 bytes[VMCS12_SIZE];
@@ -38,24 +44,12 @@ struct vmcs12 {
 			u32 abort;
 			u32 launch_state; /* enum vmcs12_launch_state */
 		};
-/* Each field at its own offset, whatever the table's order. */
-#define F(name, encoding, width, member, offset, role, shadow) \
-	struct {                                               \
-		u8 before_##member[offset];                    \
-		vmcs12_##width member;                         \
-	};
 #include <vmx/vmcs_fields.def>
-#undef F
 	};
 };
 
 /* As large as a vmcs12 up to the end of its last field. */
 union vmcs12_fields_end {
-#define F(name, encoding, width, member, offset, role, shadow) \
-	struct {                                               \
-		u8 before_##member[offset];                    \
-		vmcs12_##width member;                         \
-	};
 #include <vmx/vmcs_fields.def>
 #undef F
 };
@@ -106,6 +100,11 @@ void vmcs12_fields_of(const struct vmx_caps *caps, struct vmcs12_fieldset *set);
 static inline bool vmcs12_has(const struct vmcs12_fieldset *set, unsigned int index)
 {
 	return set->bits[index / 64] & BIT_ULL(index % 64);
+}
+
+static inline void fieldset_add(struct vmcs12_fieldset *set, unsigned int index)
+{
+	set->bits[index / 64] |= BIT_ULL(index % 64);
 }
 
 /*
