@@ -328,32 +328,22 @@ int nested_resume_l2(struct vcpu *vcpu, const struct check_ctx *c, bool pending)
 	return 0;
 }
 
-static int guest_state_failure(struct vcpu *vcpu, u64 qual)
+/*
+ * The entry fails with an exit. @value: of what @check, which may be NULL, is about. The guest's
+ * state is judged before vmcs02 is written, MSRs are loaded after that.
+ */
+static int entry_failure(struct vcpu *vcpu, u32 reason, u64 qual, const struct check *check,
+			 u64 value)
 {
-	const struct nested *n = vcpu->nested;
 	struct report r = {
 		.outcome = ABYME_ENTRY_FAILED,
-		.error = EXIT_BAD_GUEST_STATE,
+		.error = reason,
 		.qualification = qual,
-		.check = n->failed,
-		.value = n->failed_value,
+		.check = check,
+		.value = value,
 	};
 
-	return l2_entry_failure(vcpu, &r, false);
-}
-
-/* Loading the MSR list failed. @number: of the list's entry, from 1. */
-static int msr_load_failure(struct vcpu *vcpu, u32 number, const struct msr_failure *why)
-{
-	struct report r = {
-		.outcome = ABYME_ENTRY_FAILED,
-		.error = EXIT_BAD_MSR_LOAD,
-		.qualification = number,
-		.check = why->check,
-		.value = why->index,
-	};
-
-	return l2_entry_failure(vcpu, &r, true);
+	return l2_entry_failure(vcpu, &r, reason == EXIT_BAD_MSR_LOAD);
 }
 
 /* Enters L2. Context: all checks have passed, vmcs01 is current. */
@@ -370,7 +360,7 @@ static int begin_l2(struct vcpu *vcpu, const struct check_ctx *c)
 	load_l2(vcpu, c);
 	bad = msr_area_load(vcpu, v->entry_msr_load_addr, v->entry_msr_load_count, &why);
 	if (bad)
-		return msr_load_failure(vcpu, bad, &why);
+		return entry_failure(vcpu, EXIT_BAD_MSR_LOAD, bad, why.check, why.index);
 	n->entering = true;
 	timer_start(vcpu);
 	take_event(vcpu);
@@ -402,7 +392,7 @@ int nested_enter(struct vcpu *vcpu)
 	failed = check_guest_state(vcpu, &c, &qual);
 	if (failed) {
 		report_check(vcpu, failed, &c);
-		return guest_state_failure(vcpu, qual);
+		return entry_failure(vcpu, EXIT_BAD_GUEST_STATE, qual, n->failed, n->failed_value);
 	}
 	return begin_l2(vcpu, &c);
 }
