@@ -15,7 +15,6 @@
 
 /* The files themselves, for their predicates: each row is asked on its own. */
 #include "../../kmod/nested/check/ctls.c"
-#include "../../kmod/nested/check/host.c"
 #include "../../kmod/nested/check/guest.c"
 #include "../../kmod/nested/check/segs.c"
 #include "../../kmod/nested/check/insn.c"
