@@ -5,7 +5,7 @@
  *
  * What a reader must know: vmcs02 makes more exits than L1 asked for, so vmcs12
  * decides whose each is: by a control bit, or a bitmap in L1's memory. An exit
- * whose row is NULL is always L0's.
+ * whose row is empty is always L0's.
  *
  * Context: right after the exit, vmcs02 current. Most rows do not sleep; those
  * with bitmaps may.
@@ -16,51 +16,14 @@
 #include "nested/bitmaps.h"
 #include "nested/internal.h"
 
-typedef bool (*route_fn)(struct vcpu *vcpu, const struct vmcs12 *v);
+/* What makes an exit L1's: a function says so, or it always is, or L1 has set one of the bits. */
+struct route {
+	bool (*ask)(struct vcpu *vcpu, const struct vmcs12 *v);
+	u32 proc, proc2; /* primary and secondary processor-based controls */
+	bool always;
+};
 
-static bool l1_always(struct vcpu *vcpu, const struct vmcs12 *v)
-{
-	return true;
-}
-
-/* A function for each control bit: "L1 set it". */
-#define IF_PROC(name, bits)                                                 \
-	static bool l1_if_##name(struct vcpu *vcpu, const struct vmcs12 *v) \
-	{                                                                   \
-		return v->proc_ctls & (bits);                               \
-	}
-#define IF_PROC2(name, bits)                                                \
-	static bool l1_if_##name(struct vcpu *vcpu, const struct vmcs12 *v) \
-	{                                                                   \
-		return vmcs12_proc2(v) & (bits);                            \
-	}
-
-IF_PROC(int_window, PROC_INT_WINDOW)
-IF_PROC(nmi_window, PROC_NMI_WINDOW)
-IF_PROC(hlt, PROC_HLT)
-IF_PROC(invlpg, PROC_INVLPG)
-IF_PROC(rdpmc, PROC_RDPMC)
-IF_PROC(rdtsc, PROC_RDTSC)
-IF_PROC(mov_dr, PROC_MOV_DR)
-IF_PROC(mwait, PROC_MWAIT)
-IF_PROC(monitor, PROC_MONITOR)
-IF_PROC(mtf, PROC_MTF)
-IF_PROC(tpr_shadow, PROC_TPR_SHADOW)
-IF_PROC2(desc_table, PROC2_DESC_TABLE)
-IF_PROC2(wbinvd, PROC2_WBINVD)
-IF_PROC2(rdrand, PROC2_RDRAND)
-IF_PROC2(rdseed, PROC2_RDSEED)
-IF_PROC2(apic_access, PROC2_APIC_ACCESS)
-IF_PROC2(apic_write, PROC2_APIC_REG_VIRT | PROC2_VIRT_INTR)
-IF_PROC2(virt_intr, PROC2_VIRT_INTR)
-IF_PROC2(xsaves, PROC2_XSAVES)
-
-static bool l1_if_pause(struct vcpu *vcpu, const struct vmcs12 *v)
-{
-	return (v->proc_ctls & PROC_PAUSE) || (vmcs12_proc2(v) & PROC2_PAUSE_LOOP);
-}
-
-static bool l1_if_timer(struct vcpu *vcpu, const struct vmcs12 *v)
+static bool route_timer(struct vcpu *vcpu, const struct vmcs12 *v)
 {
 	return v->pin_ctls & PIN_PREEMPT_TIMER;
 }
@@ -258,59 +221,66 @@ static bool route_vmwrite(struct vcpu *vcpu, const struct vmcs12 *v)
 	return shadow12_access_exits(vcpu, vmcs_access_encoding(vcpu), true);
 }
 
-/* NULL: always L0's. For EPT violations and VMFUNC, ept02.c and vmxinsn.c decide later. */
-static const route_fn routes[NR_EXITS] = {
-	[EXIT_EXCEPTION_NMI] = route_exception_nmi,
-	[EXIT_TRIPLE_FAULT] = l1_always,
-	[EXIT_INT_WINDOW] = l1_if_int_window,
-	[EXIT_NMI_WINDOW] = l1_if_nmi_window,
-	[EXIT_TASK_SWITCH] = l1_always,
-	[EXIT_CPUID] = l1_always,
-	[EXIT_GETSEC] = l1_always,
-	[EXIT_HLT] = l1_if_hlt,
-	[EXIT_INVD] = l1_always,
-	[EXIT_INVLPG] = l1_if_invlpg,
-	[EXIT_RDPMC] = l1_if_rdpmc,
-	[EXIT_RDTSC] = l1_if_rdtsc,
-	[EXIT_VMCALL] = l1_always,
-	[EXIT_VMCLEAR] = l1_always,
-	[EXIT_VMLAUNCH] = l1_always,
-	[EXIT_VMPTRLD] = l1_always,
-	[EXIT_VMPTRST] = l1_always,
-	[EXIT_VMREAD] = route_vmread,
-	[EXIT_VMRESUME] = l1_always,
-	[EXIT_VMWRITE] = route_vmwrite,
-	[EXIT_VMXOFF] = l1_always,
-	[EXIT_VMXON] = l1_always,
-	[EXIT_CR_ACCESS] = route_cr_access,
-	[EXIT_DR_ACCESS] = l1_if_mov_dr,
-	[EXIT_IO] = route_io,
-	[EXIT_RDMSR] = route_rdmsr,
-	[EXIT_WRMSR] = route_wrmsr,
-	[EXIT_MWAIT] = l1_if_mwait,
-	[EXIT_MTF] = l1_if_mtf,
-	[EXIT_MONITOR] = l1_if_monitor,
-	[EXIT_PAUSE] = l1_if_pause,
-	[EXIT_TPR_BELOW] = l1_if_tpr_shadow,
-	[EXIT_APIC_ACCESS] = l1_if_apic_access,
-	[EXIT_VIRT_EOI] = l1_if_virt_intr,
-	[EXIT_GDTR_IDTR] = l1_if_desc_table,
-	[EXIT_LDTR_TR] = l1_if_desc_table,
-	[EXIT_INVEPT] = l1_always,
-	[EXIT_RDTSCP] = l1_if_rdtsc,
-	[EXIT_PREEMPT_TIMER] = l1_if_timer,
-	[EXIT_INVVPID] = l1_always,
-	[EXIT_WBINVD] = l1_if_wbinvd,
-	[EXIT_XSETBV] = l1_always,
-	[EXIT_APIC_WRITE] = l1_if_apic_write,
-	[EXIT_RDRAND] = l1_if_rdrand,
-	[EXIT_INVPCID] = l1_if_invlpg,
-	[EXIT_RDSEED] = l1_if_rdseed,
-	[EXIT_XSAVES] = l1_if_xsaves,
-	[EXIT_XRSTORS] = l1_if_xsaves,
-	[EXIT_UMWAIT] = l1_if_rdtsc,
-	[EXIT_TPAUSE] = l1_if_rdtsc,
+/* An empty row: always L0's. For EPT violations and VMFUNC, ept02.c and vmxinsn.c decide later. */
+static const struct route routes[NR_EXITS] = {
+	[EXIT_EXCEPTION_NMI] = { .ask = route_exception_nmi },
+	[EXIT_TRIPLE_FAULT] = { .always = true },
+	[EXIT_INT_WINDOW] = { .proc = PROC_INT_WINDOW },
+	[EXIT_NMI_WINDOW] = { .proc = PROC_NMI_WINDOW },
+	[EXIT_TASK_SWITCH] = { .always = true },
+	[EXIT_CPUID] = { .always = true },
+	[EXIT_GETSEC] = { .always = true },
+	[EXIT_HLT] = { .proc = PROC_HLT },
+	[EXIT_INVD] = { .always = true },
+	[EXIT_INVLPG] = { .proc = PROC_INVLPG },
+	[EXIT_RDPMC] = { .proc = PROC_RDPMC },
+	[EXIT_RDTSC] = { .proc = PROC_RDTSC },
+	[EXIT_VMCALL] = { .always = true },
+	[EXIT_VMCLEAR] = { .always = true },
+	[EXIT_VMLAUNCH] = { .always = true },
+	[EXIT_VMPTRLD] = { .always = true },
+	[EXIT_VMPTRST] = { .always = true },
+	[EXIT_VMREAD] = { .ask = route_vmread },
+	[EXIT_VMRESUME] = { .always = true },
+	[EXIT_VMWRITE] = { .ask = route_vmwrite },
+	[EXIT_VMXOFF] = { .always = true },
+	[EXIT_VMXON] = { .always = true },
+	[EXIT_CR_ACCESS] = { .ask = route_cr_access },
+	[EXIT_DR_ACCESS] = { .proc = PROC_MOV_DR },
+	[EXIT_IO] = { .ask = route_io },
+	[EXIT_RDMSR] = { .ask = route_rdmsr },
+	[EXIT_WRMSR] = { .ask = route_wrmsr },
+	[EXIT_MWAIT] = { .proc = PROC_MWAIT },
+	[EXIT_MTF] = { .proc = PROC_MTF },
+	[EXIT_MONITOR] = { .proc = PROC_MONITOR },
+	[EXIT_PAUSE] = { .proc = PROC_PAUSE, .proc2 = PROC2_PAUSE_LOOP },
+	[EXIT_TPR_BELOW] = { .proc = PROC_TPR_SHADOW },
+	[EXIT_APIC_ACCESS] = { .proc2 = PROC2_APIC_ACCESS },
+	[EXIT_VIRT_EOI] = { .proc2 = PROC2_VIRT_INTR },
+	[EXIT_GDTR_IDTR] = { .proc2 = PROC2_DESC_TABLE },
+	[EXIT_LDTR_TR] = { .proc2 = PROC2_DESC_TABLE },
+	[EXIT_INVEPT] = { .always = true },
+	[EXIT_RDTSCP] = { .proc = PROC_RDTSC },
+	[EXIT_PREEMPT_TIMER] = { .ask = route_timer },
+	[EXIT_INVVPID] = { .always = true },
+	[EXIT_WBINVD] = { .proc2 = PROC2_WBINVD },
+	[EXIT_XSETBV] = { .always = true },
+	[EXIT_APIC_WRITE] = { .proc2 = PROC2_APIC_REG_VIRT | PROC2_VIRT_INTR },
+	[EXIT_RDRAND] = { .proc2 = PROC2_RDRAND },
+	[EXIT_INVPCID] = { .proc = PROC_INVLPG },
+	[EXIT_RDSEED] = { .proc2 = PROC2_RDSEED },
+	[EXIT_XSAVES] = { .proc2 = PROC2_XSAVES },
+	[EXIT_XRSTORS] = { .proc2 = PROC2_XSAVES },
+	[EXIT_UMWAIT] = { .proc = PROC_RDTSC },
+	[EXIT_TPAUSE] = { .proc = PROC_RDTSC },
 };
+
+static bool has_route(u32 reason)
+{
+	const struct route *r = &routes[reason];
+
+	return r->ask || r->always || r->proc || r->proc2;
+}
 
 /*
  * Can nested_wants_exit() decide with interrupts off, by controls or by a page that is resolved?
@@ -335,7 +305,7 @@ static bool routed_at_once(const struct vcpu *vcpu, u32 reason)
 	/* A virtualization exception is written to L1's memory, which may sleep. */
 	case EXIT_EPT_VIOLATION:
 		return n->current_root && l1_uses_ept(n) && !(vmcs12_proc2(v) & PROC2_EPT_VE);
-	default: return reason < NR_EXITS && routes[reason];
+	default: return reason < NR_EXITS && has_route(reason);
 	}
 }
 
@@ -355,9 +325,13 @@ bool nested_reflects_at_once(const struct vcpu *vcpu, u32 reason)
 
 bool nested_wants_exit(struct vcpu *vcpu, u32 reason)
 {
-	route_fn route = NULL;
+	const struct vmcs12 *v = vcpu->nested->v;
+	const struct route *r;
 
-	if (reason < NR_EXITS)
-		route = routes[reason];
-	return route && route(vcpu, vcpu->nested->v);
+	if (reason >= NR_EXITS)
+		return false;
+	r = &routes[reason];
+	if (r->ask)
+		return r->ask(vcpu, v);
+	return r->always || (v->proc_ctls & r->proc) || (vmcs12_proc2(v) & r->proc2);
 }
