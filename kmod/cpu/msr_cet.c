@@ -16,7 +16,6 @@
 #include "compat/msr.h"
 #include "cpu/cet.h"
 #include "cpu/cpuid_bits.h"
-#include "cpu/cr_checks.h"
 #include "cpu/msr_rows.h"
 #include "cpu/regs.h"
 #include "cpu/vcpu.h"
@@ -98,11 +97,6 @@ void cet_exit(struct vcpu *vcpu)
 
 /* --- the guest's accesses, and userspace's ------------------------------ */
 
-static bool cet_canonical(struct vcpu *vcpu, u64 value)
-{
-	return address_canonical(value, !(vcpu->cpuid.cr4_reserved & CR4_LA57));
-}
-
 static bool cet_control_ok(struct vcpu *vcpu, u64 value)
 {
 	u64 allowed = 0;
@@ -111,7 +105,7 @@ static bool cet_control_ok(struct vcpu *vcpu, u64 value)
 		allowed |= CETC_SHADOW_STACK;
 	if (vcpu->cpuid.branch_tracking)
 		allowed |= ~CETC_SHADOW_STACK;
-	return !(value & ~allowed) && cet_control_defined(value) && cet_canonical(vcpu, value);
+	return !(value & ~allowed) && cet_control_defined(value) && msr_canonical(vcpu, value);
 }
 
 static bool cet_is_control(u32 index)
@@ -128,7 +122,7 @@ static bool cet_value_ok(struct vcpu *vcpu, u32 index, u64 value)
 {
 	if (cet_is_control(index))
 		return cet_control_ok(vcpu, value);
-	return cet_canonical(vcpu, value) && (index == MSR_IA32_INT_SSP_TAB || !(value & 3));
+	return msr_canonical(vcpu, value) && (index == MSR_IA32_INT_SSP_TAB || !(value & 3));
 }
 
 /* The VMCS field that holds the MSR, or 0 if vcpu->cet.msr holds it. */
@@ -190,7 +184,7 @@ u64 cet_get_ssp(void)
 
 int cet_set_ssp(struct vcpu *vcpu, u64 ssp)
 {
-	if (!cet_canonical(vcpu, ssp) || (ssp & 3))
+	if (!msr_canonical(vcpu, ssp) || (ssp & 3))
 		return -EINVAL;
 	vcpu->cet.used |= ssp;
 	vmwrite(VMCS_GUEST_SSP, ssp);

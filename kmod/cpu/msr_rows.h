@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Readers and writers of MSRs that msrs.c' table names, by file. */
+/* Readers and writers of MSRs that msrs.c' table names, by file, and what they share. */
 #ifndef CPU_MSR_ROWS_H
 #define CPU_MSR_ROWS_H
 
 #include <vmx/types.h>
 
 struct vcpu;
+
+/* msrs.c */
+bool msr_canonical(struct vcpu *vcpu, u64 value);
 
 /* msr_mtrr.c */
 int mtrr_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);

@@ -73,7 +73,7 @@ static int vmcs_read_msr(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 }
 
 /* An address that is not canonical would make a VM entry fail, so it faults here. */
-static bool msrs_canonical(struct vcpu *vcpu, u64 value)
+bool msr_canonical(struct vcpu *vcpu, u64 value)
 {
 	return address_canonical(value, !(vcpu->cpuid.cr4_reserved & CR4_LA57));
 }
@@ -82,7 +82,7 @@ static int vmcs_write_msr(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
 	if (index == MSR_IA32_SYSENTER_CS)
 		value = (u32)value;
-	else if (!msrs_canonical(vcpu, value))
+	else if (!msr_canonical(vcpu, value))
 		return MSR_FAULT;
 	vmwrite(vmcs_field(index), value);
 	return MSR_OK;
@@ -106,7 +106,7 @@ static int switched_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 
 static int switched_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
-	if (index == MSR_LSTAR && !msrs_canonical(vcpu, value))
+	if (index == MSR_LSTAR && !msr_canonical(vcpu, value))
 		return MSR_FAULT;
 	if ((index == MSR_SYSCALL_MASK || index == MSR_TSC_AUX) && value >> 32)
 		return MSR_FAULT;
@@ -122,7 +122,7 @@ static int kernel_gs_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 
 static int kernel_gs_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
-	if (!msrs_canonical(vcpu, value))
+	if (!msr_canonical(vcpu, value))
 		return MSR_FAULT;
 	msr_set_kernel_gs_base(vcpu, value);
 	return MSR_OK;
@@ -302,7 +302,7 @@ static int power_ctl_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 
 static int cstar_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
-	if (!msrs_canonical(vcpu, value))
+	if (!msr_canonical(vcpu, value))
 		return MSR_FAULT;
 	vcpu->msrs.cstar = value;
 	return MSR_OK;
