@@ -311,6 +311,32 @@ static void xsave_within_the_processor(void)
 	vm_free(vm);
 }
 
+/* What has state, or needs paging, that abyme does not have: it is hidden on each processor. */
+static void hides(void)
+{
+	static const struct {
+		u32 index, bit;
+		enum { EAX, ECX, EDX } reg; /* of leaf 7 */
+		const char *name;
+	} hidden[] = {
+		{ 0, 16, ECX, "5-level paging" },
+		{ 0, 31, ECX, "protection keys for supervisor pages" },
+		{ 0, 5, EDX, "user interrupts" },
+		{ 0, 22, EDX, "AMX-BF16" },
+		{ 0, 24, EDX, "AMX-TILE" },
+		{ 0, 25, EDX, "AMX-INT8" },
+		{ 1, 17, EAX, "FRED" },
+		{ 1, 26, EAX, "linear-address masking" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(hidden); i++) {
+		const struct kvm_cpuid_entry2 *e = leaf(&supported.head, 7, hidden[i].index);
+		const u32 reg[] = { [EAX] = e->eax, [ECX] = e->ecx, [EDX] = e->edx };
+
+		tap_ok(!(reg[hidden[i].reg] >> hidden[i].bit & 1), "%s: hidden", hidden[i].name);
+	}
+}
+
 int main(void)
 {
 	int dev = dev_open();
@@ -326,8 +352,10 @@ int main(void)
 	for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
 		comes_back_with_cpuid(i);
 	userspace_takes_away();
-	if (!dev_is_kvm())
+	if (!dev_is_kvm()) {
 		posted_interrupts();
+		hides();
+	}
 	in_vmx_operation();
 	if (!dev_is_kvm()) {
 		l1_within_the_processor();
