@@ -257,11 +257,16 @@ static void empty_notification(void)
 	GUEST_EXPECT(l2_irqs, 1);
 }
 
-/* With RFLAGS.IF, as the emulated processor keeps the host's interrupts out without. */
+/*
+ * As soon as L0 has taken what was posted; an empty notification is another claim's. With RFLAGS.IF,
+ * as the emulated processor keeps the host's interrupts out without.
+ */
 static void posts_on(void *arg)
 {
 	irqs_on();
 	while (!l2_ended) {
+		if (*(volatile u64 *)&posted->on & 1)
+			continue;
 		post(0x61);
 		notify();
 	}
@@ -272,6 +277,8 @@ static void l2_works(void)
 {
 	touch_gates();
 	irqs_on();
+	while (!l2_irqs)
+		cpu_pause();
 	spin(200000);
 	irqs_off();
 	l2_ended = 1;
