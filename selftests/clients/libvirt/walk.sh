@@ -195,10 +195,10 @@ memory()
 }
 before=$(memory)
 v setmem m 320M --live
-within 20 eval '[ "$(memory)" -lt $((before - 50000)) ]'
+within 60 eval '[ "$(memory)" -lt $((before - 50000)) ]'
 claim "setmem: 64 MiB less" $?
 v setmem m 384M --live
-within 20 eval '[ "$(memory)" -gt $((before - 10000)) ]'
+within 60 eval '[ "$(memory)" -gt $((before - 10000)) ]'
 claim "setmem: and back" $?
 
 v attach-device m "$work/hotplug.xml" --live
