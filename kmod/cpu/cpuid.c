@@ -103,6 +103,7 @@ static void fill_dynamic(struct vcpu *vcpu, struct kvm_cpuid_entry2 *e)
 	}
 }
 
+/* Has fill_dynamic() a case for the leaf? */
 static bool is_dynamic(u32 function)
 {
 	return function == 1 || function == 7 || function == 0xd || function == 0x80000008;

@@ -329,9 +329,7 @@ void inject_recover(struct vcpu *vcpu)
 	struct vcpu_inject *in = &vcpu->inject;
 	u32 info = vcpu->idt_vectoring;
 
-	in->exception.injected = false;
-	in->irq.injected = false;
-	in->nmi.injected = false;
+	inject_delivered(in);
 	if (likely(!(info & INTR_VALID)))
 		return;
 	vcpu_request(vcpu, REQ_EVENT);

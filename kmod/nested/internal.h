@@ -255,9 +255,9 @@ bool vmcs12_load(struct vcpu *vcpu, struct l1_vmcs *h, u64 ptr);
 /* Makes @h the VMCS at @ptr, with the contents of @v. */
 void vmcs12_fill(struct l1_vmcs *h, u64 ptr, const struct vmcs12 *v);
 void vmcs12_begin(struct vcpu *vcpu, struct l1_vmcs *h); /* @h, an active one, becomes current */
-/* To be called when L1 has written a field, and before it reads one that may be stale. */
-extern u8 vmcs12_needs[NR_FIELDS];
+extern u8 vmcs12_needs[NR_FIELDS]; /* for vmcs12_note_needs(): what a write makes due */
 void vmcs12_note_needs(struct l1_vmcs *h, u8 need);
+/* To be called when L1 has written a field; the next one before it reads one that may be stale. */
 static inline void vmcs12_note_write(struct l1_vmcs *h, unsigned int index)
 {
 	fieldset_add(&h->dirty, index);

@@ -161,7 +161,7 @@ static __always_inline bool vmx_permitted(struct vcpu *vcpu)
 		inject_ud(vcpu);
 		return false;
 	}
-	if (unlikely(vmread(VMCS_GUEST_SS_AR) & (3 << 5))) {
+	if (unlikely(vmread(VMCS_GUEST_SS_AR) & AR_DPL)) {
 		inject_gp(vcpu);
 		return false;
 	}
@@ -469,6 +469,18 @@ int vmx_vmread(struct vcpu *vcpu)
 }
 
 /* Counts a write that exited for shadow_follow_habit(), if a wide shadow VMCS had spared it. */
+static __always_inline void note_shadowed_write(struct vcpu *vcpu, const struct vmcs12_field *f)
+{
+	struct nested *n = vcpu->nested;
+
+	if (f->shadow == SHADOW_NONE)
+		return;
+	if (f->shadow == SHADOW_WIDE)
+		n->wide_writes++;
+	if (shadow_serves(n, f, false))
+		shadow_write(vcpu);
+}
+
 static void vmx_note_write(struct vcpu *vcpu, const struct vmcs12_field *f)
 {
 	struct nested *n = vcpu->nested;
@@ -480,10 +492,7 @@ static void vmx_note_write(struct vcpu *vcpu, const struct vmcs12_field *f)
 		return;
 	}
 	vmcs12_note_write(n->cur, vmcs12_field_index(f));
-	if (f->shadow == SHADOW_WIDE)
-		n->wide_writes++;
-	if (shadow_serves(n, f, false))
-		shadow_write(vcpu);
+	note_shadowed_write(vcpu, f);
 }
 
 static struct vmx_outcome do_vmwrite(struct vcpu *vcpu, u64 enc, u64 value)
@@ -565,12 +574,7 @@ int vmx_vmwrite(struct vcpu *vcpu)
 	f = &vmcs12_fields[number - 1];
 	vmcs12_set(n->v, f, vmcs_enc_high(enc), vcpu->gpr[INSN_REG1(info)]);
 	vmcs12_note_write(n->cur, number - 1);
-	if (f->shadow != SHADOW_NONE) {
-		if (f->shadow == SHADOW_WIDE)
-			n->wide_writes++;
-		if (shadow_serves(n, f, false))
-			shadow_write(vcpu);
-	}
+	note_shadowed_write(vcpu, f);
 	return insn_ends(vcpu, 0);
 }
 

@@ -253,10 +253,11 @@ static __always_inline int run_cross(struct vcpu *vcpu, struct vmcs *vmcs)
 	int failed;
 	u32 how;
 
+	static_assert(VMX_ENTER_RESUME == true); /* so that .launched is that bit */
 	context_tracking_guest_enter();
 	if (unlikely(vcpu->cr2 != native_read_cr2()))
 		native_write_cr2(vcpu->cr2);
-	how = host_before_entry(&vcpu->host) | vmcs->launched; /* VMX_ENTER_RESUME */
+	how = host_before_entry(&vcpu->host) | vmcs->launched;
 	failed = vmx_enter(vcpu->gpr, how, &vmcs->host.rsp, vcpu->host.switched);
 	host_after_exit(&vcpu->host);
 	vcpu->cr2 = native_read_cr2();
