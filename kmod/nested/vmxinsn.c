@@ -580,6 +580,31 @@ int vmx_vmwrite(struct vcpu *vcpu)
 
 /* --- VMLAUNCH, VMRESUME ------------------------------------------------- */
 
+static __always_inline struct insn_ctx entry_ctx(const struct nested *n)
+{
+	return (struct insn_ctx){
+		.vmcs12_ptr = n->vmcs12_ptr,
+		.blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY),
+		.launch_state = n->v->launch_state,
+		.is_shadow = n->v->revision & VMCS12_SHADOW,
+	};
+}
+
+static __always_inline bool entry_passes(const struct nested *n, enum vmx_exit insn)
+{
+	const struct insn_ctx c = entry_ctx(n);
+
+	return insn_passes(insn, &c);
+}
+
+/* An entry that does not pass is judged once more, for the rule that it breaks. */
+static noinline int entry_broken(struct vcpu *vcpu, enum vmx_exit insn)
+{
+	struct insn_ctx c = entry_ctx(vcpu->nested);
+
+	return vmx_finish(vcpu, vmx_checked(insn, &c));
+}
+
 /*
  * VMLAUNCH and VMRESUME. Tour, stop 10. The fields that L1 wrote to the shadow VMCS are read
  * first, so that the checks see all that L1 wrote. After the entry vmcs02 is current, and in
@@ -587,17 +612,9 @@ int vmx_vmwrite(struct vcpu *vcpu)
  */
 static int vmx_enter_l2(struct vcpu *vcpu, enum vmx_exit insn)
 {
-	struct insn_ctx c = insn_ctx(vcpu);
 	struct nested *n = vcpu->nested;
-	const struct check *failed;
 	int r;
 
-	c.blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
-	c.launch_state = n->v->launch_state;
-	c.is_shadow = n->v->revision & VMCS12_SHADOW;
-	failed = check_insn(insn, &c);
-	if (failed)
-		return vmx_finish(vcpu, vmx_broken(failed, &c));
 	shadow_read(vcpu, n->cur);
 	if (vcpu->at_once && (!nested_enters_at_once(n) || !nested_is_here(vcpu)))
 		return EXIT_LATER;
@@ -617,14 +634,20 @@ static int vmx_enter_l2(struct vcpu *vcpu, enum vmx_exit insn)
 	return r;
 }
 
+static __always_inline int vmx_entry(struct vcpu *vcpu, enum vmx_exit insn)
+{
+	return entry_passes(vcpu->nested, insn) ? vmx_enter_l2(vcpu, insn) :
+						  entry_broken(vcpu, insn);
+}
+
 int vmx_vmlaunch(struct vcpu *vcpu)
 {
-	return vmx_permitted(vcpu) ? vmx_enter_l2(vcpu, EXIT_VMLAUNCH) : 1;
+	return vmx_permitted(vcpu) ? vmx_entry(vcpu, EXIT_VMLAUNCH) : 1;
 }
 
 int vmx_vmresume(struct vcpu *vcpu)
 {
-	return vmx_permitted(vcpu) ? vmx_enter_l2(vcpu, EXIT_VMRESUME) : 1;
+	return vmx_permitted(vcpu) ? vmx_entry(vcpu, EXIT_VMRESUME) : 1;
 }
 
 /* --- INVEPT, INVVPID, VMFUNC -------------------------------------------- */

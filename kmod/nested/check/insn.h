@@ -28,7 +28,7 @@ struct insn_ctx {
 	u64 shown; /* out: the value that goes with the row's operand */
 };
 
-/* Does @insn, VMREAD or VMWRITE, pass all its rules? Then check_insn() answers NULL. */
+/* Does @insn, a constant, pass all its rules? Then check_insn() answers NULL. */
 #define I(insn_, id_, error_, operand_, value_, section_, message_, predicate) \
 	if (insn == EXIT_##insn_ && unlikely(!(predicate)))                    \
 		return false;
