@@ -134,8 +134,9 @@ static const struct check *check_guest_always(const struct check_ctx *c, u64 *qu
 	const struct check *failed = check_guest_flow(c);
 
 	*qual = ENTRYQ_DEFAULT;
-	if (!failed)
-		failed = check_guest_nonreg(c);
+	if (failed || guest_at_rest(c->v))
+		return failed;
+	failed = check_guest_nonreg(c);
 	if (!failed) {
 		failed = check_guest_nmi(c);
 		*qual = ENTRYQ_NMI;

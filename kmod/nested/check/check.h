@@ -67,6 +67,12 @@ const struct check *check_guest_nonreg(const struct check_ctx *c);   /* 0 */
 const struct check *check_guest_nmi(const struct check_ctx *c);	     /* 3 */
 const struct check *check_guest_link(const struct check_ctx *c);     /* 4 */
 
+/* L2 is active, and nothing is blocked or pending: check_guest_nonreg() and _nmi() pass then. */
+static inline bool guest_at_rest(const struct vmcs12 *v)
+{
+	return !(v->guest_activity | v->guest_interruptibility | v->guest_pending_dbg);
+}
+
 /* All guest checks in order; *@qual becomes the exit qualification. */
 const struct check *check_guest(const struct check_ctx *c, u64 *qual);
 
