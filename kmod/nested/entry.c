@@ -167,7 +167,8 @@ static const struct check *check_guest_state(struct vcpu *vcpu, struct check_ctx
 	const struct check *failed;
 	bool vm86 = n->v->guest_rflags & X86_EFLAGS_VM;
 
-	shadow12_load(vcpu);
+	if (n->linked || shadow12_wanted(n->v) != NO_GPA)
+		shadow12_load(vcpu);
 	if (!n->cur->check_guest && vm86 == n->cur->l2_vm86 && !vmcs12_pae(n->v)) {
 		failed = check_guest_again(vcpu, c, qual);
 	} else {
@@ -353,13 +354,14 @@ static int begin_l2(struct vcpu *vcpu, const struct check_ctx *c)
 	struct nested *n = vcpu->nested;
 	const struct vmcs12 *v = n->v;
 	struct msr_failure why;
-	u32 bad;
+	u32 bad = 0;
 
 	if (v->entry_msr_load_count)
 		vmcs12_pull_plain(vcpu,
 				  n->cur); /* if the list fails vmcs02 has other values by then */
 	load_l2(vcpu, c);
-	bad = msr_area_load(vcpu, v->entry_msr_load_addr, v->entry_msr_load_count, &why);
+	if (v->entry_msr_load_count)
+		bad = msr_area_load(vcpu, v->entry_msr_load_addr, v->entry_msr_load_count, &why);
 	if (bad)
 		return entry_failure(vcpu, EXIT_BAD_MSR_LOAD, bad, why.check, why.index);
 	n->entering = true;

@@ -360,7 +360,11 @@ void shadow_write(struct vcpu *vcpu); /* the current snapshot for L1 to read */
 void shadow_write_on_the_way(struct vcpu *vcpu);
 
 /* shadow12.c: VMCS shadowing by L1 */
-u64 shadow12_wanted(const struct vmcs12 *v);
+/* The address of the VMCS that L1 links for L2's accesses, or NO_GPA. */
+static inline u64 shadow12_wanted(const struct vmcs12 *v)
+{
+	return vmcs12_proc2(v) & PROC2_SHADOW_VMCS ? v->link_pointer : NO_GPA;
+}
 void shadow12_load(struct vcpu *vcpu); /* what vmcs12 links, if there is memory at its address */
 void shadow12_drop(struct vcpu *vcpu); /* L0 holds none for that any more */
 bool shadow12_access_exits(struct vcpu *vcpu, u64 enc, bool write);

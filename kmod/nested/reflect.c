@@ -195,7 +195,8 @@ static int resume_l1(struct vcpu *vcpu, bool nmis_blocked)
 	int abort;
 
 	abort = host_state_load(vcpu, nmis_blocked);
-	if (!abort && msr_area_load(vcpu, v->exit_msr_load_addr, v->exit_msr_load_count, &why))
+	if (!abort && v->exit_msr_load_count &&
+	    msr_area_load(vcpu, v->exit_msr_load_addr, v->exit_msr_load_count, &why))
 		abort = VMABORT_LOAD_MSR;
 	if (abort)
 		nested_abort(vcpu, abort, abort == VMABORT_LOAD_MSR ? &why : NULL);
@@ -227,7 +228,8 @@ int l2_leave(struct vcpu *vcpu, const struct l2_exit *x)
 	if (unlikely(x->reason == EXIT_TRIPLE_FAULT))
 		report_triple_fault(vcpu);
 	events_forget(vcpu);
-	store_failed = msr_area_store(vcpu, v->exit_msr_store_addr, v->exit_msr_store_count, &why);
+	store_failed = v->exit_msr_store_count &&
+		       msr_area_store(vcpu, v->exit_msr_store_addr, v->exit_msr_store_count, &why);
 	l2_switch_to_l1(vcpu);
 	if (store_failed)
 		nested_abort(vcpu, VMABORT_SAVE_MSR, &why);

@@ -15,12 +15,6 @@
 #include "nested/bitmaps.h"
 #include "nested/internal.h"
 
-/* The address of the VMCS that L1 links for L2's accesses, or NO_GPA. */
-u64 shadow12_wanted(const struct vmcs12 *v)
-{
-	return vmcs12_proc2(v) & PROC2_SHADOW_VMCS ? v->link_pointer : NO_GPA;
-}
-
 void shadow12_drop(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
