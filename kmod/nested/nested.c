@@ -448,11 +448,14 @@ void nested_msr_bitmap_changed(struct vcpu *vcpu)
 static void merge_msr_bitmap(struct nested *n)
 {
 	const u64 *a = (const u64 *)n->vcpu->msr_bitmap, *b = n->cur->msr_bitmap12.kva;
+	const u16 *next = n->bitmap_word, *end = next + n->bitmap_words;
 	u64 *to = (u64 *)n->msr_bitmap02;
-	int i;
 
-	for (i = 0; i < n->bitmap_words; i++)
-		to[n->bitmap_word[i]] = a[n->bitmap_word[i]] | READ_ONCE(b[n->bitmap_word[i]]);
+	while (next < end) {
+		unsigned int i = *next++;
+
+		to[i] = a[i] | READ_ONCE(b[i]);
+	}
 	/* vmcs01's bitmap lets DEBUGCTL through by the value of L1 or of L2: here L2's counts. */
 	if (unlikely(n->vcpu->debug.ctl))
 		n->msr_bitmap02[MSR_IA32_DEBUGCTLMSR / 8] |= BIT(MSR_IA32_DEBUGCTLMSR % 8);
