@@ -156,7 +156,7 @@ static void shadow_end(struct vcpu *vcpu)
 #define READ_WIDE(name, member)
 #define READ_RW(name, member)                               \
 	do {                                                \
-		u64 value = vmread(VMCS_##name);            \
+		typeof(s->member) value = vmread(VMCS_##name); \
                                                             \
 		if (s->member != value) {                   \
 			s->member = value;                  \
