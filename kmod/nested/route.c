@@ -320,7 +320,7 @@ bool nested_reflects_at_once(const struct vcpu *vcpu, u32 reason)
 
 	return routed_at_once(vcpu, reason) && !v->exit_msr_store_count &&
 	       !v->exit_msr_load_count && (v->exit_ctls & EXITC_HOST_64) && !n->timer_armed &&
-	       nested_is_here(vcpu);
+	       vmcs_is_here(&vcpu->vmcs01); /* and L2 has just left vmcs02 */
 }
 
 bool nested_wants_exit(struct vcpu *vcpu, u32 reason)

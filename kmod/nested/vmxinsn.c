@@ -616,7 +616,7 @@ static int vmx_enter_l2(struct vcpu *vcpu, enum vmx_exit insn)
 	int r;
 
 	shadow_read(vcpu, n->cur);
-	if (vcpu->at_once && (!nested_enters_at_once(n) || !nested_is_here(vcpu)))
+	if (vcpu->at_once && (!nested_enters_at_once(n) || !vmcs_is_here(&n->cur->vmcs02)))
 		return EXIT_LATER;
 	vcpu->stats.vmx_insns++;
 	n->entry_insn = insn;
