@@ -88,11 +88,9 @@ u64 clock_host_ticks(const struct vcpu *vcpu, u64 guest_ticks)
 }
 
 /*
- * Two VMWRITEs at most, and none if the VMCS has the values already, as it
- * nearly always has. SDM: "TSC-offsetting" under "Changes to Instruction
- * Behavior in VMX Non-Root Operation".
+ * SDM: "TSC-offsetting" under "Changes to Instruction Behavior in VMX Non-Root Operation".
  */
-void clock_write_vmcs(struct vcpu *vcpu)
+static noinline void write_offset(struct vcpu *vcpu)
 {
 	struct vcpu_clock *c = &vcpu->clock;
 	u64 multiplier = clock_scale(c->tsc_ratio, c->l2_ratio), offset = c->tsc_offset;
@@ -109,6 +107,17 @@ void clock_write_vmcs(struct vcpu *vcpu)
 		vmwrite(VMCS_TSC_MULTIPLIER, multiplier);
 	vmcs->tsc_offset = offset;
 	vmcs->tsc_multiplier = multiplier;
+}
+
+/* The VMCS nearly always has the values already, and mostly L1 does not scale. */
+void clock_write_vmcs(struct vcpu *vcpu)
+{
+	const struct vcpu_clock *c = &vcpu->clock;
+	const struct vmcs *vmcs = vcpu->vmcs;
+
+	if (c->l2_ratio != TSC_RATIO_ONE || vmcs->tsc_multiplier != c->tsc_ratio ||
+	    vmcs->tsc_offset != c->tsc_offset + c->l2_offset)
+		write_offset(vcpu);
 }
 
 static void set_offset(struct vcpu *vcpu, u64 offset)
