@@ -154,15 +154,15 @@ static void shadow_end(struct vcpu *vcpu)
 #define READ_NONE(name, member)
 #define READ_RO(name, member)
 #define READ_WIDE(name, member)
-#define READ_RW(name, member)                               \
-	do {                                                \
+#define READ_RW(name, member)                                  \
+	do {                                                   \
 		typeof(s->member) value = vmread(VMCS_##name); \
-                                                            \
-		if (s->member != value) {                   \
-			s->member = value;                  \
-			v->member = value;                  \
-			vmcs12_note_write(h, FIELD_##name); \
-		}                                           \
+                                                               \
+		if (s->member != value) {                      \
+			s->member = value;                     \
+			v->member = value;                     \
+			vmcs12_note_write(h, FIELD_##name);    \
+		}                                              \
 	} while (0);
 
 #define READ_RW_VI(name, member) \

@@ -580,6 +580,7 @@ int vmx_vmwrite(struct vcpu *vcpu)
 
 /* --- VMLAUNCH, VMRESUME ------------------------------------------------- */
 
+/* What the rules of VMLAUNCH and VMRESUME look at. */
 static __always_inline struct insn_ctx entry_ctx(const struct nested *n)
 {
 	return (struct insn_ctx){
@@ -636,8 +637,8 @@ static int vmx_enter_l2(struct vcpu *vcpu, enum vmx_exit insn)
 
 static __always_inline int vmx_entry(struct vcpu *vcpu, enum vmx_exit insn)
 {
-	return entry_passes(vcpu->nested, insn) ? vmx_enter_l2(vcpu, insn) :
-						  entry_broken(vcpu, insn);
+	return entry_passes(vcpu->nested, insn) ? vmx_enter_l2(vcpu, insn)
+						: entry_broken(vcpu, insn);
 }
 
 int vmx_vmlaunch(struct vcpu *vcpu)
