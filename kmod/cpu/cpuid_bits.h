@@ -7,12 +7,7 @@
 #define CPU_CPUID_BITS_H
 
 #include <linux/build_bug.h>
-#include <asm/cpufeature.h>
-
-/* Linux has this name since 6.6 only. */
-#ifndef X86_FEATURE_SHSTK
-#define X86_FEATURE_SHSTK (16 * 32 + 7)
-#endif
+#include "compat/features.h"
 
 /* @word: of enum cpuid_leafs, without CPUID_; a feature of another word does not compile. */
 #define FEATURE(word, name)                   \

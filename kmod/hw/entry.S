@@ -23,29 +23,12 @@
 #include <asm/nospec-branch.h>
 #include <asm/segment.h>
 
+#include "compat/entry.h"
 #include "hw/entry.h"
 
 #define GPR(n) (8 * (n))
 #define VMCS_HOST_RSP 0x6c14
 #define MSR_SPEC_CTRL 0x48 /* IA32_SPEC_CTRL */
-
-/* The kernel's entry for an NMI that comes on the stack in use, without an IST. */
-#ifdef HAVE_NMI_NOIST
-#define NMI_ENTRY asm_exc_nmi_noist
-#else
-#define NMI_ENTRY asm_exc_nmi_kvm_vmx
-#endif
-
-#ifdef X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT /* older kernels' name */
-#define X86_FEATURE_CLEAR_BHB_VMEXIT X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT
-#endif
-
-/* ALWAYS_FORGET_BRANCHES: for a test, as no emulated processor asks for it. */
-#ifdef ALWAYS_FORGET_BRANCHES
-#define FORGET_BRANCHES call forget_branches
-#else
-#define FORGET_BRANCHES ALTERNATIVE "", "call forget_branches", X86_FEATURE_CLEAR_BHB_VMEXIT
-#endif
 
 	.section .noinstr.text, "ax"
 
@@ -170,9 +153,7 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	mov	%ebx, %eax
 .Lspec_host_done:
 	ALTERNATIVE "", "lfence", X86_FEATURE_MSR_SPEC_CTRL
-#ifdef X86_FEATURE_CLEAR_BHB_VMEXIT
 	FORGET_BRANCHES
-#endif
 
 	pop	%rbx
 	pop	%r12
@@ -193,7 +174,6 @@ data_selector:
 	.word	__KERNEL_DS
 	.popsection
 
-#ifdef X86_FEATURE_CLEAR_BHB_VMEXIT
 /*
  * Fills the branch history with branches of our own, so that none of the guest's steers the
  * kernel's indirect ones: five times five taken jumps in nested calls, as Intel's "Branch
@@ -231,7 +211,6 @@ SYM_FUNC_START_LOCAL(forget_branches)
 	RET
 SYM_FUNC_END(forget_branches)
 STACK_FRAME_NON_STANDARD(forget_branches)
-#endif
 
 /*
  * Pushes the frame that the processor pushes for an NMI, and jumps to the kernel's handler, which

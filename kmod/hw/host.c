@@ -28,6 +28,7 @@
 #include <vmx/cet.h>
 #include <vmx/controls.h>
 
+#include "compat/features.h"
 #include "compat/msr.h"
 #include "hw/caps.h"
 #include "hw/entry.h"
@@ -91,9 +92,7 @@ int host_setup(void)
 	has_ibpb = !off && boot_cpu_has(X86_FEATURE_IBPB);
 	flush_buffers = !off && (boot_cpu_has_bug(X86_BUG_MDS) || boot_cpu_has_bug(X86_BUG_TAA) ||
 				 boot_cpu_has_bug(X86_BUG_MMIO_STALE_DATA));
-#ifdef X86_FEATURE_CLEAR_CPU_BUF /* since 6.1.82 or so: what the kernel itself has decided */
-	flush_buffers |= boot_cpu_has(X86_FEATURE_CLEAR_CPU_BUF);
-#endif
+	flush_buffers |= compat_clears_buffers();
 	l1d_flush = l1tf;
 	if (!l1tf || boot_cpu_has(X86_FEATURE_FLUSH_L1D))
 		return 0;
@@ -291,10 +290,7 @@ void host_quiet(struct host_saved *saved)
 
 void host_loud(const struct host_saved *saved)
 {
-#ifdef X86_FEATURE_IBPB_EXIT_TO_USER /* VMSCAPE: the kernel does it on the way out */
-	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
-		this_cpu_write(x86_ibpb_exit_to_user, true);
-#endif
+	compat_guest_has_run();
 	if (unlikely(saved->pebs))
 		wrmsrq(MSR_IA32_PEBS_ENABLE, saved->pebs);
 }
