@@ -26,6 +26,10 @@
  */
 #define XCR0_OFFERED (XCR0_X87 | XCR0_SSE | XCR0_YMM | XCR0_AVX512 | XCR0_PKRU)
 
+/* After FNINIT, and after power-up. */
+#define FCW_INITIAL 0x37f
+#define MXCSR_INITIAL 0x1f80
+
 static u64 host_xcr0, host_xss;
 
 void fpu_setup(void)
@@ -59,8 +63,8 @@ static void fpu_reset_regs(struct vcpu *vcpu)
 	union fpregs_state *regs = compat_fpu_regs(&vcpu->fpu.state);
 
 	memset(&regs->fxsave, 0, sizeof(regs->fxsave));
-	regs->fxsave.cwd = 0x37f;
-	regs->fxsave.mxcsr = 0x1f80;
+	regs->fxsave.cwd = FCW_INITIAL;
+	regs->fxsave.mxcsr = MXCSR_INITIAL;
 	if (host_xcr0)
 		regs->xsave.header.xfeatures = 0;
 }
@@ -172,11 +176,19 @@ int fpu_set_xsave(struct vcpu *vcpu, const void *buf)
 	return compat_fpu_from_user(&vcpu->fpu.state, buf, &vcpu->fpu.pkru);
 }
 
-void fpu_get_legacy(struct vcpu *vcpu, struct kvm_fpu *out)
+/* Is one of @components not in its initial state? FXSAVE, without XSAVE, writes all it has. */
+static bool fpu_has(const union fpregs_state *regs, u64 components)
 {
-	struct fxregs_state *fx = &compat_fpu_regs(&vcpu->fpu.state)->fxsave;
+	return !host_xcr0 || (regs->xsave.header.xfeatures & components);
+}
 
-	memset(out, 0, sizeof(*out));
+static bool fpu_compacted(const union fpregs_state *regs)
+{
+	return host_xcr0 && (regs->xsave.header.xcomp_bv & BIT_ULL(63));
+}
+
+static void get_x87(const struct fxregs_state *fx, struct kvm_fpu *out)
+{
 	memcpy(out->fpr, fx->st_space, sizeof(out->fpr));
 	out->fcw = fx->cwd;
 	out->fsw = fx->swd;
@@ -184,8 +196,26 @@ void fpu_get_legacy(struct vcpu *vcpu, struct kvm_fpu *out)
 	out->last_opcode = fx->fop;
 	out->last_ip = fx->rip;
 	out->last_dp = fx->rdp;
-	out->mxcsr = fx->mxcsr;
-	memcpy(out->xmm, fx->xmm_space, sizeof(out->xmm));
+}
+
+/*
+ * Of a component in its initial state memory has what was there before. MXCSR is true in the
+ * standard format, whatever is in use. SDM: "Operation of XSAVEOPT", "Operation of XSAVES".
+ */
+void fpu_get_legacy(struct vcpu *vcpu, struct kvm_fpu *out)
+{
+	const union fpregs_state *regs = compat_fpu_regs(&vcpu->fpu.state);
+	const struct fxregs_state *fx = &regs->fxsave;
+
+	memset(out, 0, sizeof(*out));
+	out->fcw = FCW_INITIAL;
+	out->mxcsr = MXCSR_INITIAL;
+	if (fpu_has(regs, XCR0_X87))
+		get_x87(fx, out);
+	if (!fpu_compacted(regs) || fpu_has(regs, XCR0_SSE | XCR0_YMM))
+		out->mxcsr = fx->mxcsr;
+	if (fpu_has(regs, XCR0_SSE))
+		memcpy(out->xmm, fx->xmm_space, sizeof(out->xmm));
 }
 
 void fpu_set_legacy(struct vcpu *vcpu, const struct kvm_fpu *in)

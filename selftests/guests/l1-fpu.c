@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * x87, SSE and AVX state survives whatever the hypervisor does at an exit;
+ * x87, SSE, AVX, AVX-512 and PKRU state survives whatever the hypervisor does at an exit;
  * XSETBV refuses what the processor refuses.
  * SDM: "Managing State Using the XSAVE Feature Set", "XSETBV—Set Extended Control Register".
  */
@@ -66,13 +66,10 @@ static void sse(void)
 	}
 }
 
-static bool avx_on(void)
+static void xcr0_on(u64 xcr0)
 {
-	if (!(cpuid(1).ecx & BIT(26)) || !(cpuid(1).ecx & BIT(28)))
-		return false;
 	write_cr4(read_cr4() | CR4_OSXSAVE);
-	xsetbv(0, 7);
-	return true;
+	xsetbv(0, xcr0);
 }
 
 static void avx_off(void)
@@ -83,8 +80,9 @@ static void avx_off(void)
 
 static void avx(void)
 {
-	if (!avx_on())
+	if (!(cpuid(1).ecx & BIT(26)) || !(cpuid(1).ecx & BIT(28)))
 		claim_skip("no AVX");
+	xcr0_on(XCR0_AVX);
 	pattern(2);
 #define LOAD_Y(n) asm volatile("vmovdqa %0, %%ymm" #n : : "m"(in[n]));
 #define STORE_Y(n) asm volatile("vmovdqa %%ymm" #n ", %0" : "=m"(out[n]));
@@ -95,6 +93,74 @@ static void avx(void)
 		for (int j = 0; j < 4; j++)
 			GUEST_EXPECT(out[i][j], in[i][j]);
 	avx_off();
+}
+
+static u64 zmm_in[32][8] __aligned(64), zmm_out[32][8] __aligned(64);
+
+#define FOR_UPPER_REGS(X) \
+	X(16)             \
+	X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31)
+#define FOR_MASKS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+
+static void avx512(void)
+{
+	u16 masks[8] = { 0 };
+
+	if (!(cpuid(1).ecx & BIT(26)) || !(cpuid(7).ebx & BIT(16)))
+		claim_skip("no AVX-512");
+	xcr0_on(XCR0_ZMM);
+	for (int i = 0; i < 32; i++)
+		for (int j = 0; j < 8; j++)
+			zmm_in[i][j] = (i * 8 + j + 3) * 0x9e3779b97f4a7c15ULL;
+#define LOAD_Z(n) asm volatile("vmovdqa64 %0, %%zmm" #n : : "m"(zmm_in[n]));
+#define STORE_Z(n) asm volatile("vmovdqa64 %%zmm" #n ", %0" : "=m"(zmm_out[n]));
+#define LOAD_K(n) asm volatile("kmovw %0, %%k" #n : : "r"(0x1234 * n));
+#define STORE_K(n) asm volatile("kmovw %%k" #n ", %0" : "=m"(masks[n]));
+	FOR_REGS(LOAD_Z)
+	FOR_UPPER_REGS(LOAD_Z)
+	FOR_MASKS(LOAD_K)
+	exits();
+	FOR_REGS(STORE_Z)
+	FOR_UPPER_REGS(STORE_Z)
+	FOR_MASKS(STORE_K)
+	for (int i = 0; i < 32; i++)
+		for (int j = 0; j < 8; j++)
+			GUEST_EXPECT(zmm_out[i][j], zmm_in[i][j]);
+	for (int i = 1; i < 8; i++)
+		GUEST_EXPECT(masks[i], (u16)(0x1234 * i));
+	avx_off();
+}
+
+#define PTE_USER BIT_ULL(2) /* keys are for pages of CPL 3 */
+#define PTE_KEY_1 BIT_ULL(59)
+#define PKRU_KEY_1_NO_ACCESS BIT(2)
+#define PF_OF_KEY 0x25 /* present, user, protection key */
+
+/* At CPL 3, as the emulated processor lets CPL 0 read whatever PKRU says. */
+static u64 user_read(u64 va)
+{
+	u32 vector = TRY("movb (%0), %%al", : : "r"(va) : "rax");
+
+	return vector == NO_TRAP ? NO_TRAP : vector | (u64)this_cpu()->trap_error << 8;
+}
+
+static void protection_keys(void)
+{
+	u64 *page = page_alloc();
+
+	if (!(cpuid(7).ecx & BIT(3)))
+		claim_skip("no protection keys");
+	*page_entry((u64)page) |= PTE_USER | PTE_KEY_1;
+	invlpg((u64)page);
+	write_cr4(read_cr4() | CR4_PKE);
+	wrpkru(PKRU_KEY_1_NO_ACCESS);
+	exits();
+	GUEST_EXPECT(rdpkru(), PKRU_KEY_1_NO_ACCESS);
+	GUEST_EXPECT(user_call(user_read, (u64)page), VEC_PF | PF_OF_KEY << 8);
+	wrpkru(0);
+	exits();
+	GUEST_EXPECT(user_call(user_read, (u64)page), NO_TRAP);
+	write_cr4(read_cr4() & ~CR4_PKE);
 }
 
 static u32 try_xsetbv(u32 index, u64 v)
@@ -152,6 +218,8 @@ CLAIMS = { { x87, "an x87 register survives exits" },
 	   { control_words, "FCW and MXCSR survive exits" },
 	   { sse, "sixteen XMM registers survive exits" },
 	   { avx, "sixteen YMM registers survive exits" },
+	   { avx512, "32 ZMM and seven opmask registers survive exits" },
+	   { protection_keys, "PKRU survives exits, and holds" },
 	   { xsetbv_refuses, "XSETBV refuses bad values, CPL 3 and CR4.OSXSAVE=0" },
 	   { simd_exception, "an unmasked SSE exception raises #XM" },
 	   { x87_exception, "an unmasked x87 exception raises #MF" },

@@ -10,7 +10,6 @@
 
 #define BAD_GUEST (EXIT_ENTRY_FAILED | EXIT_BAD_GUEST_STATE)
 #define XCR0_SSE 3
-#define XCR0_AVX 7
 
 static u64 ymm[4] __aligned(32), after[4] __aligned(32);
 

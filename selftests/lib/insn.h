@@ -151,6 +151,10 @@ static inline u64 xgetbv(u32 index)
 	return lo | (u64)hi << 32;
 }
 
+/* Of XCR0: all that AVX needs, and AVX-512. */
+#define XCR0_AVX 0x7
+#define XCR0_ZMM 0xe7
+
 static inline void xsetbv(u32 index, u64 v)
 {
 	asm volatile("xsetbv" : : "c"(index), "a"((u32)v), "d"((u32)(v >> 32)));
@@ -168,6 +172,19 @@ static inline void cpu_pause(void)
 {
 	asm volatile("pause" : : : "memory");
 }
+static inline u32 rdpkru(void)
+{
+	u32 v, edx;
+
+	asm volatile("rdpkru" : "=a"(v), "=d"(edx) : "c"(0));
+	return v;
+}
+
+static inline void wrpkru(u32 v)
+{
+	asm volatile("wrpkru" : : "a"(v), "c"(0), "d"(0) : "memory");
+}
+
 static inline void invlpg(u64 va)
 {
 	asm volatile("invlpg (%0)" : : "r"(va) : "memory");

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <vmx/cr.h>
 #include "vm.h"
 
 static struct vm *vm;
@@ -235,6 +236,49 @@ static void xsave(void)
 	x.nr_xcrs = 1;
 	x.xcrs[0].value = 2;
 	EXPECT_ERRNO(ioctl(fd, KVM_SET_XCRS, &x), EINVAL, "XCR0 without x87");
+}
+
+#define SSE_CODE 0x1000
+#define SSE_DATA 0x2000
+
+/* Loads MXCSR and fills XMM0, OUT; and as they are after a reset, OUT. */
+static const u8 sse_code[] = {
+	0x0f, 0xae, 0x15, 0x00, 0x20, 0x00, 0x00, /* ldmxcsr SSE_DATA */
+	0x66, 0x0f, 0x76, 0xc0, 0xe6, 0x80,	  /* pcmpeqd %xmm0, %xmm0; out %al, $0x80 */
+	0x0f, 0xae, 0x15, 0x04, 0x20, 0x00, 0x00, /* ldmxcsr SSE_DATA + 4 */
+	0x66, 0x0f, 0xef, 0xc0, 0xe6, 0x80,	  /* pxor %xmm0, %xmm0; out %al, $0x80 */
+};
+
+static bool sse_is(struct vm *of, u32 mxcsr, u8 fill)
+{
+	struct kvm_fpu fpu;
+
+	if (vm_run(of, 0) != KVM_EXIT_IO || ioctl(of->cpu[0].fd, KVM_GET_FPU, &fpu))
+		return false;
+	for (int i = 0; i < 16; i++)
+		if (fpu.xmm[0][i] != fill)
+			return false;
+	return fpu.mxcsr == mxcsr;
+}
+
+/* The processor saves nothing of a component that is in its initial state. */
+static void fpu_initial_again(void)
+{
+	static const u32 values[] = { 0x9fc0, 0x1f80 };
+	struct vm *other = vm_new(64u << 10);
+	struct kvm_sregs sregs;
+
+	vm_add_cpu(other);
+	vm_set_cpuid(other, 0, false);
+	memcpy(other->ram + SSE_CODE, sse_code, sizeof(sse_code));
+	memcpy(other->ram + SSE_DATA, values, sizeof(values));
+	vm_flat_mode(other, 0, SSE_CODE);
+	ioctl(other->cpu[0].fd, KVM_GET_SREGS, &sregs);
+	sregs.cr4 |= CR4_OSFXSR;
+	ioctl(other->cpu[0].fd, KVM_SET_SREGS, &sregs);
+	tap_ok(sse_is(other, values[0], 0xff), "KVM_GET_FPU has what the guest loaded");
+	tap_ok(sse_is(other, values[1], 0), "and that it is as after a reset again");
+	vm_free(other);
 }
 
 /* A guest without XSAVE has XCR0 = 1 all the same, which clients set with the rest. */
@@ -519,6 +563,7 @@ int main(void)
 	debug_registers();
 	events();
 	xsave();
+	fpu_initial_again();
 	no_xsave();
 	mp_state();
 	interrupts();
