@@ -15,6 +15,8 @@
 #include "cpu/vm.h"
 #include "mem/mem_internal.h"
 
+#define UNMARKED_WORDS 256 /* of the log, 64 pages each, passed over at a time */
+
 /* The slot that the API calls @id, or NULL if it has no log. Context: slots_lock held. */
 static struct mem_slot *logged_slot(struct vm *vm, u32 id)
 {
@@ -31,7 +33,20 @@ bool slot_protect_word(struct vm *vm, const struct mem_slot *slot, u64 first, un
 }
 
 /*
- * Called before each word of the log, as the lock may have been held for long.
+ * The index of the next word of @map, from @i on, that has a mark, or of the one before which the
+ * lock should be looked at again: nothing is so cheap that it can go on without end.
+ */
+static unsigned long next_marked(const unsigned long *map, unsigned long i, unsigned long words)
+{
+	unsigned long end = min(i + UNMARKED_WORDS, words);
+
+	while (i < end && !READ_ONCE(map[i]))
+		i++;
+	return i;
+}
+
+/*
+ * Called before each word that has a mark, as the lock may have been held for long.
  * If L2 writes to a page after its word was taken and before EPT02 is dropped,
  * the page need not be marked again: the log that is taken names it, and
  * userspace gets that log only afterwards.
@@ -58,16 +73,17 @@ static void protect_rest(struct vm *vm, const struct mem_slot *slot, bool flush)
 static void take_log(struct vm *vm, struct mem_slot *slot, unsigned long *bitmap)
 {
 	bool flush = false, any = false;
-	unsigned long i;
+	unsigned long i = 0, words = BITS_TO_LONGS(slot->npages);
 
 	mem_lock(&vm->mem);
-	for (i = 0; i < BITS_TO_LONGS(slot->npages); i++) {
+	while ((i = next_marked(slot->dirty, i, words)) < words) {
 		flush = next_word(vm, flush);
 		if (!READ_ONCE(slot->dirty[i]))
-			continue;
+			continue; /* this was but a look at the lock */
 		bitmap[i] = xchg(&slot->dirty[i], 0);
 		flush |= slot_protect_word(vm, slot, i * BITS_PER_LONG, bitmap[i]);
 		any = true;
+		i++;
 	}
 	if (any)
 		protect_rest(vm, slot, flush);
@@ -120,18 +136,18 @@ static void clear_log(struct vm *vm, struct mem_slot *slot, u64 first, u64 npage
 {
 	atomic_long_t *word = (atomic_long_t *)&slot->dirty[first / BITS_PER_LONG];
 	bool flush = false, any = false;
-	unsigned long i, mask;
+	unsigned long i = 0, words = BITS_TO_LONGS(npages), mask;
 
 	mem_lock(&vm->mem);
-	for (i = 0; i < BITS_TO_LONGS(npages); i++) {
+	while ((i = next_marked(bitmap, i, words)) < words) {
 		flush = next_word(vm, flush);
 		if (!bitmap[i])
 			continue;
 		mask = bitmap[i] & atomic_long_fetch_andnot(bitmap[i], &word[i]);
-		if (!mask)
-			continue;
-		flush |= slot_protect_word(vm, slot, first + i * BITS_PER_LONG, mask);
-		any = true;
+		if (mask)
+			flush |= slot_protect_word(vm, slot, first + i * BITS_PER_LONG, mask);
+		any |= mask;
+		i++;
 	}
 	if (any)
 		protect_rest(vm, slot, flush);

@@ -23,7 +23,7 @@
 #include "nested/vmcs12.h"
 
 /* Roots of EPT02 that a vCPU keeps: one for each EPTP12 and role. */
-#define EPT02_ROOTS 4
+#define EPT02_ROOTS 16
 
 struct ept02_root {
 	struct ept ept;		/* .root: NULL until it is used, and after it was dropped */

@@ -489,6 +489,31 @@ static void nowhere_code(void)
 	GUEST_EXPECT(l1_vmread(VMCS_GUEST_RIP), PLAYGROUND);
 }
 
+#define MANY 40 /* more than a hypervisor keeps translations of */
+
+static void many_roots(void)
+{
+	struct l1_vmx *vmx = l1_prepare(l2_read);
+	u64 eptp[MANY], *page;
+
+	l1_need_ept(0);
+	for (u64 i = 0; i < MANY; i++) {
+		page = page_alloc();
+		page[3] = i + 1;
+		l1_ept_build(vmx);
+		playground(vmx, page);
+		eptp[i] = (l1_vmread(VMCS_EPT_POINTER) & 0xfff) | (u64)vmx->ept_pml4;
+	}
+	for (int round = 0; round < 2; round++) {
+		for (u64 i = 0; i < MANY; i++) {
+			l1_vmwrite(VMCS_EPT_POINTER, eptp[i]);
+			l1_restart_l2(l2_read);
+			expect_end();
+			GUEST_EXPECT(l2_value, i + 1);
+		}
+	}
+}
+
 CLAIMS = { { remap, "L2's memory is where L1's EPT says" },
 	   { not_present, "a missing page exits with address and access" },
 	   { read_only, "a write to a read-only page exits with the page's rights" },
@@ -510,4 +535,5 @@ CLAIMS = { { remap, "L2's memory is where L1's EPT says" },
 	   { two_roots, "two EPT pointers in turn" },
 	   { nowhere, "a page where L1 has no memory reads as all ones" },
 	   { nowhere_code, "code there is an invalid opcode" },
+	   { many_roots, "forty EPT pointers in turn, twice" },
 	   END_OF_CLAIMS };
