@@ -39,9 +39,8 @@ void routes_init(struct client *client)
 	for (u32 pin = 0; pin < 16; pin++)
 		if (pin != 2)
 			add(pin, pin < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE, pin % 8);
-	for (u32 pin = 0; pin < PINS; pin++)
-		if (pin != 2)
-			add(pin, KVM_IRQCHIP_IOAPIC, pin ? pin : 2);
+	for (u32 pin = 0; pin < PINS; pin++) /* as the MP tables have it */
+		add(pin, KVM_IRQCHIP_IOAPIC, pin);
 	set(client);
 }
 
