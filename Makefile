@@ -57,7 +57,7 @@ help:
 # The module. Objects go to build/RELEASE/, so that several kernels fit: there each source is
 # a link to where it stays. Without pahole the module has no BTF of its own, which nothing needs.
 module: | need-headers need-cc
-	@$(if $(filter none,$(NEEDS)),,kmod/compat/needs $(KDIR) || exit 1;) \
+	@$(if $(filter none,$(NEEDS)),,sh kmod/compat/needs $(KDIR) || exit 1;) \
 	mkdir -p $(module_dir) $(addprefix $(module_dir)/,$(shell find $(linked_dirs) -type d))
 	@for file in Kbuild include $$(find $(linked_dirs) -type f); do \
 		[ -L $(module_dir)/$$file ] || ln -sfnr $$file $(module_dir)/$$file; done

@@ -3,6 +3,7 @@
  * The model behind abyme plan: constants counted from the module's sources, and
  * the arithmetic of tables. selftests/rig/plan.sh compares it with what is measured.
  */
+#include <bounds.h>
 #include "plan.h"
 #include "units.h"
 
@@ -10,9 +11,6 @@
 #define SPAN_PT (2 * MIB) /* what one table of 4 KiB entries maps */
 #define SPAN_PD GIB
 #define SPAN_PDPT (512 * GIB)
-
-/* EPT02_ROOTS of kmod/nested/internal.h: how many translations a vCPU keeps. */
-#define EPT02_ROOTS 4
 
 const struct plan_cost plan_vcpu_costs[] = {
 	{ "struct vcpu", "cpu/vcpu.h: more than 4 KiB, so kmalloc's 8 KiB", 2 },
@@ -103,7 +101,7 @@ static uint64_t nth_largest(const struct plan_wish *wish, unsigned int n)
 /* mem/fault.c: mem_table_limit(), of which each vCPU has so much. */
 static uint64_t ept02_limit(const struct plan_wish *wish)
 {
-	return (wish->l1 / PAGE / 511 + 128) * PAGE;
+	return (wish->l1 / PAGE / 511 + SPARE_TABLES) * PAGE;
 }
 
 /* One vCPU's roots: one for each guest, as far as it has roots; or all filled. */

@@ -212,7 +212,7 @@ void fpu_get_legacy(struct vcpu *vcpu, struct kvm_fpu *out)
 	out->mxcsr = MXCSR_INITIAL;
 	if (fpu_has(regs, XCR0_X87))
 		get_x87(fx, out);
-	if (!fpu_compacted(regs) || fpu_has(regs, XCR0_SSE | XCR0_YMM))
+	if (!fpu_compacted(regs) || fpu_has(regs, XCR0_SSE))
 		out->mxcsr = fx->mxcsr;
 	if (fpu_has(regs, XCR0_SSE))
 		memcpy(out->xmm, fx->xmm_space, sizeof(out->xmm));

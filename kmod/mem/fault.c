@@ -15,6 +15,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/signal.h>
+#include <bounds.h>
 
 #include "cpu/vcpu.h"
 #include "cpu/vm.h"
@@ -23,8 +24,6 @@
 #define LARGE_SIZE (LARGE_PAGES << PAGE_SHIFT)
 /* How many pages one 4 KiB fault maps at most. The stack holds two arrays of that size. */
 #define PREFILL 16
-/* Table pages that each EPT may have beyond those that map all memory once by 4 KiB pages. */
-#define SPARE_TABLES 128
 /* Table pages more for each slot: on 3 levels it may begin and end in the middle of a table. */
 #define SLOT_TABLES 6
 

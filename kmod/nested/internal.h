@@ -12,6 +12,7 @@
 #include <vmx/caps.h>
 #include <vmx/controls.h>
 #include <vmx/errors.h>
+#include <bounds.h>
 #include <vmx/exits.h>
 #include <vmx/info.h>
 
@@ -21,9 +22,6 @@
 #include "nested/nested.h"
 #include "nested/tell/exit_ring.h"
 #include "nested/vmcs12.h"
-
-/* Roots of EPT02 that a vCPU keeps: one for each EPTP12 and role. */
-#define EPT02_ROOTS 16
 
 struct ept02_root {
 	struct ept ept;		/* .root: NULL until it is used, and after it was dropped */

@@ -489,7 +489,7 @@ static void nowhere_code(void)
 	GUEST_EXPECT(l1_vmread(VMCS_GUEST_RIP), PLAYGROUND);
 }
 
-#define MANY 40 /* more than a hypervisor keeps translations of */
+#define MANY 40 /* more than a hypervisor keeps translations of, which has the last ones yet */
 
 static void many_roots(void)
 {
@@ -504,13 +504,13 @@ static void many_roots(void)
 		playground(vmx, page);
 		eptp[i] = (l1_vmread(VMCS_EPT_POINTER) & 0xfff) | (u64)vmx->ept_pml4;
 	}
-	for (int round = 0; round < 2; round++) {
-		for (u64 i = 0; i < MANY; i++) {
-			l1_vmwrite(VMCS_EPT_POINTER, eptp[i]);
-			l1_restart_l2(l2_read);
-			expect_end();
-			GUEST_EXPECT(l2_value, i + 1);
-		}
+	for (u64 turn = 0; turn < 2 * MANY; turn++) {
+		u64 i = turn < MANY ? turn : 2 * MANY - 1 - turn;
+
+		l1_vmwrite(VMCS_EPT_POINTER, eptp[i]);
+		l1_restart_l2(l2_read);
+		expect_end();
+		GUEST_EXPECT(l2_value, i + 1);
 	}
 }
 
@@ -535,5 +535,5 @@ CLAIMS = { { remap, "L2's memory is where L1's EPT says" },
 	   { two_roots, "two EPT pointers in turn" },
 	   { nowhere, "a page where L1 has no memory reads as all ones" },
 	   { nowhere_code, "code there is an invalid opcode" },
-	   { many_roots, "forty EPT pointers in turn, twice" },
+	   { many_roots, "forty EPT pointers in turn, there and back" },
 	   END_OF_CLAIMS };

@@ -10,6 +10,7 @@
 
 #undef fail /* cmocka's; err.h has its own */
 
+#include <bounds.h>
 #include "plan.h"
 #include "units.h"
 
@@ -43,7 +44,7 @@ static void the_ept_has_a_table_for_each_2_mib_and_each_gib(void **state)
 	assert_int_equal(pages(PLAN_EPT, PLAN_LARGE), 1024 + 2 + 1);
 }
 
-/* Each vCPU has a root for each guest, four at most; in the worst case four in any case. */
+/* Each vCPU has a root for each guest, so many at most; in the worst case so many in any case. */
 static void ept02_is_each_vcpus_own(void **state)
 {
 	const uint64_t one = 64 + 1 + 1 + 1, large = 3;
@@ -53,17 +54,17 @@ static void ept02_is_each_vcpus_own(void **state)
 	wish.l2[wish.l2s++] = 128 * MIB;
 	assert_int_equal(pages(PLAN_EPT02, PLAN_SMALL), one);
 	assert_int_equal(pages(PLAN_EPT02, PLAN_LARGE), large);
-	assert_int_equal(pages(PLAN_EPT02, PLAN_WORST), 4 * one);
+	assert_int_equal(pages(PLAN_EPT02, PLAN_WORST), EPT02_ROOTS * one);
 	wish.vcpus = 3;
 	assert_int_equal(pages(PLAN_EPT02, PLAN_SMALL), 3 * one);
-	assert_int_equal(pages(PLAN_EPT02, PLAN_WORST), 12 * one);
+	assert_int_equal(pages(PLAN_EPT02, PLAN_WORST), 3 * EPT02_ROOTS * one);
 	wish.vcpus = 1;
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < EPT02_ROOTS + 1; i++)
 		wish.l2[wish.l2s++] = 2 * MIB; /* 1 + 3 pages */
-	assert_int_equal(pages(PLAN_EPT02, PLAN_SMALL), one + 3 * 4);
-	assert_int_equal(pages(PLAN_EPT02, PLAN_WORST), one + 3 * 4);
-	wish.l2[5] = 256 * MIB; /* the largest come first */
-	assert_int_equal(pages(PLAN_EPT02, PLAN_SMALL), 128 + 3 + one + 2 * 4);
+	assert_int_equal(pages(PLAN_EPT02, PLAN_SMALL), one + (EPT02_ROOTS - 1) * 4);
+	assert_int_equal(pages(PLAN_EPT02, PLAN_WORST), one + (EPT02_ROOTS - 1) * 4);
+	wish.l2[EPT02_ROOTS] = 256 * MIB; /* the largest come first */
+	assert_int_equal(pages(PLAN_EPT02, PLAN_SMALL), 128 + 3 + one + (EPT02_ROOTS - 2) * 4);
 }
 
 /* Of L1's 2 GiB once, and 128 pages. */

@@ -186,7 +186,8 @@ static void adjust_leaf(struct vm *vm, struct kvm_cpuid_entry2 *e, int cpu, bool
 {
 	if (e->function == 1) {
 		e->ebx = (e->ebx & 0xffff) | cpu << 24 | 1 << 16;
-		e->ecx |= 1u << 21 | 1u << 31; /* x2APIC; a hypervisor, which KVM leaves to its clients */
+		e->ecx |= 1u << 21; /* x2APIC */
+		e->ecx |= 1u << 31; /* a hypervisor, which KVM leaves to its clients */
 		if (vm_cap(vm->dev, KVM_CAP_TSC_DEADLINE_TIMER) > 0)
 			e->ecx |= 1u << 24;
 		if (!nested)
