@@ -43,8 +43,6 @@ static void get_exception(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 		if (!vcpu->vm->exception_payload)
 			e->exception.injected |= in->exception.pending;
 	}
-	if (!e->exception.injected && !e->exception.pending)
-		return; /* what is left is of an exception that was delivered */
 	e->exception.nr = vector;
 	e->exception.has_error_code = in->exception.has_error;
 	e->exception.error_code = in->exception.error;

@@ -20,9 +20,9 @@ static void fill(u64 value)
 		given[i] = value + i;
 }
 
-static void expect(u64 value)
+static void expect(u64 value, int words)
 {
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < words; i++)
 		GUEST_EXPECT(seen[i], value + i);
 }
 
@@ -47,6 +47,31 @@ static void come_and_go(void)
 	l2_vmcall(1);
 }
 
+static void l2_xmm(void)
+{
+	asm volatile("movdqa %%xmm7, %0" : "=m"(seen));
+	fill(OF_L2);
+	asm volatile("movdqa %0, %%xmm7" : : "m"(given));
+	come_and_go();
+	asm volatile("movdqa %%xmm7, %0" : "=m"(seen));
+}
+
+static void xmm(void)
+{
+	prepare(l2_xmm, 0);
+	fill(OF_L1);
+	asm volatile("movdqa %0, %%xmm7" : : "m"(given));
+	EXPECT_EXIT(EXIT_VMCALL);
+	expect(OF_L1, 2);
+	asm volatile("movdqa %%xmm7, %0" : "=m"(seen));
+	expect(OF_L2, 2);
+	fill(OF_L1);
+	asm volatile("movdqa %0, %%xmm7" : : "m"(given));
+	l1_skip_insn();
+	EXPECT_EXIT(EXIT_VMCALL);
+	expect(OF_L1, 2);
+}
+
 static void l2_zmm(void)
 {
 	asm volatile("vmovdqa64 %%zmm31, %0" : "=m"(seen));
@@ -65,14 +90,14 @@ static void zmm(void)
 	fill(OF_L1);
 	asm volatile("vmovdqa64 %0, %%zmm31" : : "m"(given));
 	EXPECT_EXIT(EXIT_VMCALL);
-	expect(OF_L1);
+	expect(OF_L1, 8);
 	asm volatile("vmovdqa64 %%zmm31, %0" : "=m"(seen));
-	expect(OF_L2);
+	expect(OF_L2, 8);
 	fill(OF_L1);
 	asm volatile("vmovdqa64 %0, %%zmm31" : : "m"(given));
 	l1_skip_insn();
 	EXPECT_EXIT(EXIT_VMCALL);
-	expect(OF_L1);
+	expect(OF_L1, 8);
 	xsetbv(0, 1);
 	done(CR4_OSXSAVE);
 }
@@ -125,7 +150,8 @@ static void pkru(void)
 	done(CR4_PKE);
 }
 
-CLAIMS = { { zmm, "a ZMM register is L2's after the entry, and L1's after the exit" },
-	   { mask, "so is an opmask register" },
+CLAIMS = { { xmm, "an XMM register is L2's after the entry, and L1's after the exit" },
+	   { zmm, "so is a ZMM register" },
+	   { mask, "an opmask register" },
 	   { pkru, "and PKRU" },
 	   END_OF_CLAIMS };
