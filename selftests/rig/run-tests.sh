@@ -38,6 +38,12 @@ claim "one that fails does" $?
 test_that "sleep 20"
 [ $status = 1 ] && grep -q '^not ok 1 one # killed after 2 s' said
 claim "one that hangs is killed" $?
+test_that "sleep 54321 & exec sleep 54322"
+[ $status = 1 ] && ! pgrep -f "sleep 5432" >/dev/null
+claim "and what it has started, too" $?
+test_that "sleep 54321 & exit 0"
+[ $status = 0 ] && ! pgrep -f "sleep 5432" >/dev/null
+claim "nor does one that is content leave anything running" $?
 test_that "echo '[    1.000000] BUG: scheduling while atomic' >>$dir/log"
 [ $status = 1 ] && grep -q '^not ok 1 one # kernel log' said
 claim "a bug in the kernel log fails it" $?
