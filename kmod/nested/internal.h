@@ -9,10 +9,10 @@
 
 #include <abyme.h>
 #include <linux/hrtimer.h>
+#include <bounds.h>
 #include <vmx/caps.h>
 #include <vmx/controls.h>
 #include <vmx/errors.h>
-#include <bounds.h>
 #include <vmx/exits.h>
 #include <vmx/info.h>
 

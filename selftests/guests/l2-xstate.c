@@ -26,7 +26,7 @@ static void expect(u64 value, int words)
 		GUEST_EXPECT(seen[i], value + i);
 }
 
-/* Enters @l2 once, with L1's CR4 and @cr4. */
+/* L1 and its L2 @l2 have the bits @cr4 in CR4, too. */
 static void prepare(void (*l2)(void), u64 cr4)
 {
 	l1_prepare(l2);
@@ -47,57 +47,55 @@ static void come_and_go(void)
 	l2_vmcall(1);
 }
 
-static void l2_xmm(void)
-{
-	asm volatile("movdqa %%xmm7, %0" : "=m"(seen));
-	fill(OF_L2);
-	asm volatile("movdqa %0, %%xmm7" : : "m"(given));
-	come_and_go();
-	asm volatile("movdqa %%xmm7, %0" : "=m"(seen));
-}
+/*
+ * l2_NAME(), an L2 that tells what it found in the register, leaves its own there, and tells what it
+ * finds after both exits; and share_NAME(), its L1, which looks at so many of the register's words.
+ */
+#define SHARED(name, mov, reg)                                   \
+	static void l2_##name(void)                              \
+	{                                                        \
+		asm volatile(mov " %%" reg ", %0" : "=m"(seen)); \
+		fill(OF_L2);                                     \
+		asm volatile(mov " %0, %%" reg : : "m"(given));  \
+		come_and_go();                                   \
+		asm volatile(mov " %%" reg ", %0" : "=m"(seen)); \
+	}                                                        \
+	static void share_##name(int words)                      \
+	{                                                        \
+		fill(OF_L1);                                     \
+		asm volatile(mov " %0, %%" reg : : "m"(given));  \
+		EXPECT_EXIT(EXIT_VMCALL);                        \
+		expect(OF_L1, words);                            \
+		asm volatile(mov " %%" reg ", %0" : "=m"(seen)); \
+		expect(OF_L2, words);                            \
+		fill(OF_L1);                                     \
+		asm volatile(mov " %0, %%" reg : : "m"(given));  \
+		l1_skip_insn();                                  \
+		EXPECT_EXIT(EXIT_VMCALL);                        \
+		expect(OF_L1, words);                            \
+	}
+
+SHARED(xmm, "movdqa", "xmm7")
+SHARED(zmm, "vmovdqa64", "zmm31")
 
 static void xmm(void)
 {
 	prepare(l2_xmm, 0);
-	fill(OF_L1);
-	asm volatile("movdqa %0, %%xmm7" : : "m"(given));
-	EXPECT_EXIT(EXIT_VMCALL);
-	expect(OF_L1, 2);
-	asm volatile("movdqa %%xmm7, %0" : "=m"(seen));
-	expect(OF_L2, 2);
-	fill(OF_L1);
-	asm volatile("movdqa %0, %%xmm7" : : "m"(given));
-	l1_skip_insn();
-	EXPECT_EXIT(EXIT_VMCALL);
-	expect(OF_L1, 2);
+	share_xmm(2);
 }
 
-static void l2_zmm(void)
+static void need_avx512(void)
 {
-	asm volatile("vmovdqa64 %%zmm31, %0" : "=m"(seen));
-	fill(OF_L2);
-	asm volatile("vmovdqa64 %0, %%zmm31" : : "m"(given));
-	come_and_go();
-	asm volatile("vmovdqa64 %%zmm31, %0" : "=m"(seen));
+	if (!(cpuid(1).ecx & BIT(26)) || !(cpuid(7).ebx & BIT(16)))
+		claim_skip("no AVX-512");
 }
 
 static void zmm(void)
 {
-	if (!(cpuid(1).ecx & BIT(26)) || !(cpuid(7).ebx & BIT(16)))
-		claim_skip("no AVX-512");
+	need_avx512();
 	prepare(l2_zmm, CR4_OSXSAVE);
 	xsetbv(0, XCR0_ZMM);
-	fill(OF_L1);
-	asm volatile("vmovdqa64 %0, %%zmm31" : : "m"(given));
-	EXPECT_EXIT(EXIT_VMCALL);
-	expect(OF_L1, 8);
-	asm volatile("vmovdqa64 %%zmm31, %0" : "=m"(seen));
-	expect(OF_L2, 8);
-	fill(OF_L1);
-	asm volatile("vmovdqa64 %0, %%zmm31" : : "m"(given));
-	l1_skip_insn();
-	EXPECT_EXIT(EXIT_VMCALL);
-	expect(OF_L1, 8);
+	share_zmm(8);
 	xsetbv(0, 1);
 	done(CR4_OSXSAVE);
 }
@@ -112,8 +110,7 @@ static void mask(void)
 {
 	u32 after;
 
-	if (!(cpuid(1).ecx & BIT(26)) || !(cpuid(7).ebx & BIT(16)))
-		claim_skip("no AVX-512");
+	need_avx512();
 	prepare(l2_mask, CR4_OSXSAVE);
 	xsetbv(0, XCR0_ZMM);
 	asm volatile("kmovw %0, %%k7" : : "r"(MASK_OF_L1));
@@ -152,6 +149,6 @@ static void pkru(void)
 
 CLAIMS = { { xmm, "an XMM register is L2's after the entry, and L1's after the exit" },
 	   { zmm, "so is a ZMM register" },
-	   { mask, "an opmask register" },
+	   { mask, "and an opmask register" },
 	   { pkru, "and PKRU" },
 	   END_OF_CLAIMS };

@@ -172,6 +172,7 @@ static inline void cpu_pause(void)
 {
 	asm volatile("pause" : : : "memory");
 }
+
 static inline u32 rdpkru(void)
 {
 	u32 v, edx;
