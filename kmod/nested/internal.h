@@ -157,8 +157,9 @@ struct nested {
 	bool owes_exit;	  /* .owed, to L1, before L2 is entered again */
 	bool mtf_pending; /* an MTF exit before L2's next instruction: injected, or L0 ran one */
 	bool timer_on;
-	u64 timer_deadline;    /* host TSC at which L1's preemption timer expires */
-	bool timer_restored;   /* L2 has not run since its state was restored: see next */
+	u64 timer_ticks;     /* of the host's TSC, to be counted from the entry on; 0: it counts */
+	u64 timer_deadline;  /* host TSC at which L1's preemption timer expires */
+	bool timer_restored; /* L2 has not run since its state was restored: see next */
 	u64 timer_l1_deadline; /* in L1's TSC, which userspace may set after the nested state */
 	struct hrtimer timer;  /* serves the deadline while L2 is halted */
 	bool timer_armed;      /* .timer was started, and not cancelled since */

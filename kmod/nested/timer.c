@@ -5,8 +5,12 @@
  * runs the processor's own timer makes the exit, while L2 is halted an hrtimer
  * wakes the vCPU's thread.
  *
+ * L1's VM entry is over when the processor is first in L2, or when L2 halts. What
+ * L0 needs until then does not count, however long it takes: else an L2 of which
+ * L1 asks back soon would never get to its first instruction.
+ *
  * What a reader must know: there are three units. Timer units are 2^MISC[4:0]
- * ticks of L1's TSC; .timer_deadline is in ticks of the host's;
+ * ticks of L1's TSC; .timer_deadline and .timer_ticks are in ticks of the host's;
  * clock_host_ticks() and clock_guest_ticks() convert, where the TSC is scaled.
  *
  * Context: the vCPU's thread, but for timer_wake(), which is the hrtimer's. SDM:
@@ -28,6 +32,8 @@ static u64 ticks_left(const struct nested *n)
 {
 	u64 now = rdtsc();
 
+	if (n->timer_ticks)
+		return n->timer_ticks;
 	return n->timer_deadline > now ? n->timer_deadline - now : 0;
 }
 
@@ -68,10 +74,11 @@ void timer_init(struct nested *n, struct vcpu *vcpu)
 	hrtimer_setup(&n->timer, timer_wake, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
 }
 
-/* @ticks: of L1's TSC. */
-static void set_ticks(struct vcpu *vcpu, u64 ticks)
+/* @ticks: of the host's TSC. */
+static void count_from_here(struct nested *n, u64 ticks)
 {
-	vcpu->nested->timer_deadline = rdtsc() + clock_host_ticks(vcpu, ticks);
+	n->timer_deadline = rdtsc() + ticks;
+	n->timer_ticks = 0;
 }
 
 void timer_start(struct vcpu *vcpu)
@@ -80,15 +87,26 @@ void timer_start(struct vcpu *vcpu)
 
 	n->timer_on = n->v->pin_ctls & PIN_PREEMPT_TIMER;
 	n->timer_restored = false;
-	if (n->timer_on)
-		set_ticks(vcpu, (u64)n->v->guest_preempt_timer << timer_rate(n));
+	if (!n->timer_on)
+		return;
+	n->timer_deadline = 0; /* for a timer of 0, which expires with the entry */
+	n->timer_ticks = clock_host_ticks(vcpu, (u64)n->v->guest_preempt_timer << timer_rate(n));
+}
+
+/* L1's VM entry is over. */
+static void begin_to_count(struct nested *n)
+{
+	if (n->timer_ticks)
+		count_from_here(n, n->timer_ticks);
 }
 
 u64 timer_get_deadline(struct vcpu *vcpu)
 {
 	const struct nested *n = vcpu->nested;
 
-	return n->timer_restored ? n->timer_l1_deadline : clock_guest_tsc(vcpu, n->timer_deadline);
+	if (n->timer_restored)
+		return n->timer_l1_deadline;
+	return clock_guest_tsc(vcpu, n->timer_ticks ? rdtsc() + n->timer_ticks : n->timer_deadline);
 }
 
 /*
@@ -102,7 +120,8 @@ static void follow_tsc(struct vcpu *vcpu)
 
 	if (!n->timer_on || !n->timer_restored)
 		return;
-	set_ticks(vcpu, clamp_t(s64, left, 0, (s64)U32_MAX << timer_rate(n)));
+	left = clamp_t(s64, left, 0, (s64)U32_MAX << timer_rate(n));
+	count_from_here(n, clock_host_ticks(vcpu, left));
 	if (n->activity != ACTIVITY_ACTIVE)
 		timer_for_halt(vcpu);
 }
@@ -150,16 +169,18 @@ u32 timer_remaining(const struct nested *n)
 
 bool timer_expired(const struct nested *n)
 {
-	return n->timer_on && rdtsc() >= n->timer_deadline;
+	return n->timer_on && !n->timer_ticks && rdtsc() >= n->timer_deadline;
 }
 
 /* Sets the processor's timer, which counts ticks of the host's TSC. Interrupts off. */
 void timer_program(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
+	u64 ticks = ticks_left(n);
 
 	n->timer_restored = false; /* the timer counts from here on, even if the TSC is set */
-	vmwrite(VMCS_GUEST_PREEMPT_TIMER, min_t(u64, ticks_left(n) >> timer_rate(n), U32_MAX));
+	begin_to_count(n);
+	vmwrite(VMCS_GUEST_PREEMPT_TIMER, min_t(u64, ticks >> timer_rate(n), U32_MAX));
 }
 
 void timer_for_halt(struct vcpu *vcpu)
@@ -168,6 +189,7 @@ void timer_for_halt(struct vcpu *vcpu)
 
 	if (!n->timer_on)
 		return;
+	begin_to_count(n);
 	n->timer_armed = true;
 	hrtimer_start(&n->timer, ktime_add(ktime_get(), time_left(n)), HRTIMER_MODE_ABS);
 }

@@ -475,6 +475,21 @@ static void preemption_runs(void)
 	GUEST_ASSERT(rdtsc() - start >= 1900000);
 }
 
+/* However soon L1 asks L2 back, entries end in L2, and at some time L2 is at its end. */
+static void preemption_soon(void)
+{
+	struct l1_vmx *vmx = l1_prepare(l2_nops);
+	u32 units = (128 >> (vmx->caps.misc & MISC_PREEMPT_RATE)) + 1, entries = 0;
+	u64 reason;
+
+	l1_use_pin(PIN_PREEMPT_TIMER);
+	do {
+		l1_vmwrite(VMCS_GUEST_PREEMPT_TIMER, units);
+		reason = l1_run();
+	} while (reason == EXIT_PREEMPT_TIMER && ++entries < 1000);
+	EXPECT_OUTCOME(reason, EXIT_VMCALL);
+}
+
 static void preemption_saves(void)
 {
 	u64 saved;
@@ -646,4 +661,5 @@ CLAIMS = { { inject_interrupt, "injection of an external interrupt" },
 	   { window_ends_halt, "an interrupt window ends HLT" },
 	   { debug_trap_in_halt, "a debug exception for L1 finds L2 in HLT" },
 	   { active_after_halt, "L2 is active after an interrupt that ended its HLT" },
+	   { preemption_soon, "an L2 that L1 asks back after some 100 ticks comes to its end" },
 	   END_OF_CLAIMS };

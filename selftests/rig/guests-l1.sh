@@ -79,7 +79,7 @@ kvm_differs()
 	l2-delivery) echo 6 7 ;;	# NMIs stay blocked where IRET had unblocked them
 	l2-exceptions) echo 14 ;;	# a fault of its own is saved without RF
 	l2-registers) echo 3 ;;		# LMSW that sets PE does not exit
-	l2-events) echo 6 24 ;;		# INT1's injection; HLT as activity state
+	l2-events) echo 6 28 30 32 ;;	# INT1; events at entry and in HLT; a soon timer's L2 stands still
 	l2-entry) echo 19 21 ;;		# not checked by KVM nor by Bochs
 	esac
 }
