@@ -475,6 +475,45 @@ static void branch_steps_are_not_pending(void **state)
 	assert_true(pending_bs_valid(c));
 }
 
+/*
+ * Of an L2 at rest the non-register state is not checked at an entry: whatever L1 writes for it,
+ * no row fails.
+ */
+static void at_rest_nothing_fails(void **state)
+{
+	static const u64 rflags[] = { RFLAGS_TF, RFLAGS_IF, RFLAGS_TF | RFLAGS_IF, 0 };
+
+	(void)state;
+	assert_true(guest_at_rest(v));
+	v->pin_ctls = ~0u;
+	v->entry_ctls = ~0u;
+	caps.misc = 0;
+	for (u32 info = 0; info <= INTR_TYPE_MASK + INTR_VECTOR; info++) {
+		for (u32 i = 0; i < ARRAY_SIZE(rflags) * 2; i++) {
+			v->guest_rflags = rflags[i / 2];
+			v->guest_debugctl = i & 1 ? DEBUGCTL_BTF : 0;
+			v->guest_ss_ar = i & 1 ? 0xc0f3 : 0xc093;
+			v->entry_intr_info = INTR_VALID | info;
+			assert_null(check_guest_nonreg(c));
+			assert_null(check_guest_nmi(c));
+		}
+	}
+}
+
+/* Each of what it asks is needed. */
+static void not_at_rest(void **state)
+{
+	(void)state;
+	v->guest_activity = ACTIVITY_HLT;
+	assert_false(guest_at_rest(v));
+	v->guest_activity = ACTIVITY_ACTIVE;
+	v->guest_interruptibility = IRQBLK_NMI;
+	assert_false(guest_at_rest(v));
+	v->guest_interruptibility = 0;
+	v->guest_pending_dbg = DBG_BS;
+	assert_false(guest_at_rest(v));
+}
+
 /* The type alone is known at first. */
 static void types_before_descriptors(void **state)
 {
@@ -500,6 +539,8 @@ int main(void)
 		cmocka_unit_test_setup(unrestricted_real_mode_passes, valid),
 		cmocka_unit_test_setup(ept_pointers_alone, valid),
 		cmocka_unit_test_setup(branch_steps_are_not_pending, valid),
+		cmocka_unit_test_setup(at_rest_nothing_fails, valid),
+		cmocka_unit_test_setup(not_at_rest, valid),
 		cmocka_unit_test_setup(types_before_descriptors, valid),
 	};
 
