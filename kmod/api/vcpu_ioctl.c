@@ -22,6 +22,7 @@
 #include "api/vcpu_state.h"
 #include "cpu/stats.h"
 #include "cpu/vcpu.h"
+#include "cpu/vmcs01.h"
 #include "nested/nested.h"
 #include "pc/irqchip.h"
 #include "run/exit.h"
@@ -277,6 +278,7 @@ static int vcpu_equip(struct vcpu *vcpu)
 		return r;
 	mutex_lock(&vcpu->lock);
 	vcpu_load(vcpu);
+	vmcs01_update_ctls(vcpu); /* with a LAPIC they are others */
 	vcpu_reset(vcpu, false);
 	vcpu->mp_state = vcpu->lapic && vcpu->id != vcpu->vm->bsp_id ? KVM_MP_STATE_UNINITIALIZED
 								     : KVM_MP_STATE_RUNNABLE;

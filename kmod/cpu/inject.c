@@ -281,6 +281,14 @@ static void set_window(struct vcpu *vcpu, u32 bit, bool on)
 	vmcs_ctl_set(vcpu->vmcs, CTL_PROC1, on ? proc | bit : proc & ~bit);
 }
 
+void inject_tpr_window(struct vcpu *vcpu, u8 class)
+{
+	if (vcpu->inject.tpr_threshold == class)
+		return;
+	vcpu->inject.tpr_threshold = class;
+	vmwrite(VMCS_TPR_THRESHOLD, class);
+}
+
 void inject_irq_window(struct vcpu *vcpu, bool on)
 {
 	set_window(vcpu, PROC_INT_WINDOW, on);

@@ -50,6 +50,8 @@ void inject_take_nmi(struct vcpu *vcpu);
 void inject_set_nmis(struct vcpu *vcpu, u8 pending);
 void inject_set_nmi_masked(struct vcpu *vcpu, bool masked);
 void inject_irq_window(struct vcpu *vcpu, bool on);
+/* For what TPR holds back: an exit as soon as L1 has lowered it below @class. vmcs01 is current. */
+void inject_tpr_window(struct vcpu *vcpu, u8 class);
 void inject_nmi_window(struct vcpu *vcpu, bool on);
 
 /* Sets RFLAGS.RF if exception @vector is a fault, as a fault pushes RFLAGS with RF set. */

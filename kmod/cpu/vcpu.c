@@ -264,7 +264,8 @@ static int alloc_pages_of(struct vcpu *vcpu)
 	vcpu->run = zero_page();
 	vcpu->pio_data = zero_page();
 	vcpu->msr_bitmap = zero_page();
-	if (!vcpu->run || !vcpu->pio_data || !vcpu->msr_bitmap)
+	vcpu->virt_apic = zero_page();
+	if (!vcpu->run || !vcpu->pio_data || !vcpu->msr_bitmap || !vcpu->virt_apic)
 		return -ENOMEM;
 	return dirty_ring_init(vcpu);
 }
@@ -275,6 +276,7 @@ static void free_pages_of(struct vcpu *vcpu)
 	free_page((unsigned long)vcpu->run);
 	free_page((unsigned long)vcpu->pio_data);
 	free_page((unsigned long)vcpu->msr_bitmap);
+	free_page((unsigned long)vcpu->virt_apic);
 }
 
 /* The part of creation that needs vmcs01 loaded; guest state comes by vcpu_reset(). */

@@ -98,7 +98,8 @@ struct vcpu_inject {
 		u8 pending; /* 0 to 2 */
 		bool injected;
 	} nmi;
-	u8 insn_len; /* of a soft interrupt or exception to inject again */
+	u8 tpr_threshold; /* of vmcs01 */
+	u8 insn_len;	  /* of a soft interrupt or exception to inject again */
 	/* With 8259As in userspace: what KVM_INTERRUPT queued, until irq_ack(); 0: nothing. */
 	u16 user_irq; /* USER_IRQ_VALID | vector */
 };
@@ -158,9 +159,10 @@ struct vcpu {
 	struct vmcs vmcs01;
 	struct vmcs *vmcs; /* the active one: &vmcs01, or vmcs02 while L2 is to run */
 	bool in_l2;
-	bool watched;	/* by ABYME_SET_WATCH: nested_note_exit() and its kin are called */
-	u16 vpid;	/* 0: there was none left, and each entry flushes */
-	u8 *msr_bitmap; /* of vmcs01; a page */
+	bool watched;	 /* by ABYME_SET_WATCH: nested_note_exit() and its kin are called */
+	u16 vpid;	 /* 0: there was none left, and each entry flushes */
+	u8 *msr_bitmap;	 /* of vmcs01; a page */
+	void *virt_apic; /* its virtual-APIC page, on which L1's LAPIC has its TPR */
 	struct host_saved host;
 
 	unsigned long gpr[NR_GPRS];

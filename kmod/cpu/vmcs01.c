@@ -93,6 +93,9 @@ void vmcs01_ctls(struct vcpu *vcpu, struct vmcs01_ctls *out)
 		proc &= ~PROC_HLT;
 	if (vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_MWAIT)
 		proc &= ~(PROC_MWAIT | PROC_MONITOR);
+	/* Without a LAPIC here TPR is userspace's, which hears of its changes. */
+	if (vcpu->lapic)
+		proc = (proc & ~(u32)(PROC_CR8_LOAD | PROC_CR8_STORE)) | PROC_TPR_SHADOW;
 	if (host_has_counters()) {
 		exit |= EXITC_LOAD_PERF_GLOBAL;
 		entry |= ENTRYC_LOAD_PERF_GLOBAL;
@@ -157,6 +160,8 @@ static void write_tables(struct vcpu *vcpu)
 {
 	vmwrite(VMCS_MSR_BITMAP, __pa(vcpu->msr_bitmap));
 	vmwrite(VMCS_EPT_POINTER, vcpu->vm->ept.eptp);
+	vmwrite(VMCS_VIRT_APIC_ADDR, __pa(vcpu->virt_apic));
+	vmwrite(VMCS_TPR_THRESHOLD, 0);
 	vmwrite(VMCS_LINK_POINTER, NO_GPA);
 	clock_write_vmcs(vcpu);
 	if (vcpu->vpid)

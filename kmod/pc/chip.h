@@ -59,6 +59,7 @@ struct lapic {
 	u32 lowest_count; /* lowest-priority messages taken, to take turns */
 
 	u64 vapic_addr;	 /* a GPA by KVM_SET_VAPIC_ADDR, valid with LAPIC_SHARES_TPR */
+	u8 vapic_tpr;	 /* what is there, unless the guest has changed it */
 	u64 eoi_addr;	 /* a GPA, valid with LAPIC_SHARES_EOI */
 	bool eoi_shared; /* the guest may have ended its interrupt by memory */
 	struct {

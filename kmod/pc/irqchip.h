@@ -50,10 +50,15 @@ u64 lapic_get_tsc_deadline(struct vcpu *vcpu);
 void lapic_set_tsc_deadline(struct vcpu *vcpu, u64 value);
 
 /*
- * An interrupt that the vCPU would take now if IF and shadows allow: vector or
- * -1. That may be one that KVM_INTERRUPT queued. Interrupts may be off.
+ * An interrupt that the vCPU would take now if IF and shadows allow: its vector, or a number below
+ * 0, of which irq_held() makes the class that TPR holds back; 0: it holds none. That may be one
+ * that KVM_INTERRUPT queued. Interrupts may be off.
  */
 int irq_pending(struct vcpu *vcpu);
+static inline u8 irq_held(int irq)
+{
+	return irq < 0 ? ~irq : 0;
+}
 /* Takes it, so that it is in service. The vector, or -1 if it is gone. Interrupts may be off. */
 int irq_ack(struct vcpu *vcpu);
 /* Is the LAPIC's @vector what irq_ack() would take? Interrupts may be off. */

@@ -81,6 +81,7 @@ int lapic_create(struct vcpu *vcpu)
 		return -ENOMEM;
 	lapic->vcpu = vcpu;
 	lapic->chip = vcpu->vm->irqchip;
+	lapic->regs.tpr = vcpu->virt_apic + LAPIC_TPR;
 	lapic_timer_init(lapic);
 	lapic_power_up(lapic);
 	lapic_reset_regs(lapic, false);
@@ -164,7 +165,8 @@ int lapic_set_base(struct vcpu *vcpu, u64 value, bool host)
 
 u64 lapic_get_tpr(struct vcpu *vcpu)
 {
-	return vcpu->lapic ? vcpu->lapic->regs.tpr >> 4 : READ_ONCE(vcpu->run->cr8) & 0xf;
+	return vcpu->lapic ? READ_ONCE(*vcpu->lapic->regs.tpr) >> 4
+			   : READ_ONCE(vcpu->run->cr8) & 0xf;
 }
 
 /*
@@ -180,7 +182,7 @@ static void want_event(struct lapic *lapic)
 
 void lapic_new_tpr(struct lapic *lapic, u8 tpr)
 {
-	WRITE_ONCE(lapic->regs.tpr, tpr);
+	WRITE_ONCE(*lapic->regs.tpr, tpr);
 	want_event(lapic);
 }
 

@@ -7,7 +7,7 @@
  * What a reader must know: IRR, TMR and .esr_pending change at any time, by
  * atomic operations of others; mode, IDs, SVR and LVT entries are read by
  * others. Both are accessed with READ_ONCE() and WRITE_ONCE(). All else is the
- * vCPU's thread's alone.
+ * vCPU's thread's alone; TPR also its guest's, while that runs.
  */
 #include "pc/lapic_regs.h"
 
@@ -87,7 +87,7 @@ void lapic_regs_reset(struct lapic_regs *regs, u32 id, bool init)
 	clear_vectors(regs);
 	regs->esr_pending = 0;
 	regs->esr = 0;
-	regs->tpr = 0;
+	WRITE_ONCE(*regs->tpr, 0);
 	regs->icr = 0;
 	regs->tmict = 0;
 	regs->tdcr = 0;
@@ -122,7 +122,7 @@ u32 lapic_ppr(const struct lapic_regs *regs)
 {
 	int vector = vecmap_highest(&regs->isr);
 	u32 in_service = vector < 0 ? 0 : vector & 0xf0;
-	u32 tpr = READ_ONCE(regs->tpr);
+	u32 tpr = READ_ONCE(*regs->tpr);
 
 	return (tpr & 0xf0) >= in_service ? tpr : in_service;
 }
@@ -135,9 +135,11 @@ int lapic_pending(const struct lapic_regs *regs)
 	if (vecmap_empty(&regs->irr) || regs->mode == LAPIC_DISABLED)
 		return -1;
 	vector = vecmap_highest(&regs->irr);
-	if (vector < 0 || (vector & 0xf0) <= (int)(lapic_ppr(regs) & 0xf0))
+	if (vector < 0)
 		return -1;
-	return vector;
+	if ((u32)vector >> 4 > lapic_ppr(regs) >> 4)
+		return vector;
+	return (u32)vector >> 4 <= READ_ONCE(*regs->tpr) >> 4 ? ~(vector >> 4) : -1;
 }
 
 int lapic_accept(struct lapic_regs *regs)
@@ -171,7 +173,7 @@ u32 lapic_vapic_word(const struct lapic_regs *regs)
 	u32 requested = max(vecmap_highest(&regs->irr), 0);
 	u32 in_service = max(vecmap_highest(&regs->isr), 0);
 
-	return (regs->tpr & 0xff) | (in_service & 0xf0) << 8 | requested << 24;
+	return (READ_ONCE(*regs->tpr) & 0xff) | (in_service & 0xf0) << 8 | requested << 24;
 }
 
 /*
@@ -297,7 +299,7 @@ bool lapic_regs_read(const struct lapic_regs *regs, u32 reg, u32 *value)
 	switch (reg) {
 	case LAPIC_ID: *value = lapic_is_x2apic(regs) ? regs->id : regs->id << 24; break;
 	case LAPIC_VERSION: *value = LAPIC_VERSION_VALUE; break;
-	case LAPIC_TPR: *value = regs->tpr; break;
+	case LAPIC_TPR: *value = READ_ONCE(*regs->tpr); break;
 	case LAPIC_PPR: *value = lapic_ppr(regs); break;
 	case LAPIC_LDR: *value = regs->ldr; break;
 	case LAPIC_DFR: *value = regs->dfr; break;
@@ -437,7 +439,7 @@ u32 lapic_regs_write(struct lapic_regs *regs, u32 reg, u64 value)
 	if (is_lvt(reg) && !(reg & 0xf))
 		return write_lvt(regs, (reg - LAPIC_LVT) >> 4, value);
 	switch (reg) {
-	case LAPIC_TPR: WRITE_ONCE(regs->tpr, value & 0xff); return LAPIC_DO_EVENT;
+	case LAPIC_TPR: WRITE_ONCE(*regs->tpr, value & 0xff); return LAPIC_DO_EVENT;
 	case LAPIC_EOI: return LAPIC_DO_EOI;
 	case LAPIC_SVR: return write_svr(regs, value);
 	case LAPIC_ESR: return write_esr(regs);
@@ -628,7 +630,7 @@ int lapic_regs_load(struct lapic_regs *regs, const u8 page[LAPIC_PAGE_SIZE], boo
 	WRITE_ONCE(regs->ldr, lapic_is_x2apic(regs) ? x2apic_ldr(id)
 						    : lapic_get32(page, LAPIC_LDR) & 0xff000000);
 	WRITE_ONCE(regs->dfr, lapic_get32(page, LAPIC_DFR) | DFR_FIXED);
-	WRITE_ONCE(regs->tpr, lapic_get32(page, LAPIC_TPR) & 0xff);
+	WRITE_ONCE(*regs->tpr, lapic_get32(page, LAPIC_TPR) & 0xff);
 	WRITE_ONCE(regs->svr, lapic_get32(page, LAPIC_SVR) & SVR_WRITABLE);
 	regs->esr = lapic_get32(page, LAPIC_ESR) & ERRORS;
 	regs->esr_pending = lapic_get32(page, SAVED_ESR_PENDING) & ERRORS;

@@ -77,7 +77,7 @@ struct lapic_regs {
 	bool has_deadline;	   /* the vCPU is offered TSC-deadline mode */
 	u32 id;			   /* in xAPIC mode the 8 bits of the register's high byte */
 	u32 x2apic_id;		   /* the vCPU's ID, which x2APIC mode shows; never changes */
-	u32 tpr;
+	u32 *tpr; /* on the virtual-APIC page, as the guest's MOV CR8 need not exit */
 	u32 ldr, dfr;
 	u32 svr;
 	u32 esr;
@@ -128,7 +128,10 @@ bool lapic_regs_read(const struct lapic_regs *regs, u32 reg, u32 *value);
 u32 lapic_regs_write(struct lapic_regs *regs, u32 reg, u64 value);
 
 u32 lapic_ppr(const struct lapic_regs *regs);
-/* The vector that would interrupt the processor now, or -1. */
+/*
+ * The vector that would interrupt the processor now, or a number below 0: ~c, if TPR holds back
+ * vectors of class c and below, of which the highest waits; else -1, that is ~0.
+ */
 int lapic_pending(const struct lapic_regs *regs);
 /* Moves that vector from IRR to ISR, as the processor takes it. The vector, or -1. */
 int lapic_accept(struct lapic_regs *regs);

@@ -20,6 +20,7 @@ static void share_tpr(struct lapic *lapic)
 {
 	u32 word = lapic_vapic_word(&lapic->regs);
 
+	lapic->vapic_tpr = word;
 	/* If the memory is gone the guest does without the word. */
 	mem_write(lapic->vcpu->vm, lapic->vapic_addr, &word, sizeof(word));
 }
@@ -30,7 +31,8 @@ static void unshare_tpr(struct lapic *lapic)
 
 	if (mem_read(lapic->vcpu->vm, lapic->vapic_addr, &word, sizeof(word)))
 		return;
-	if ((word & 0xff) != lapic->regs.tpr)
+	/* TPR itself the guest may have changed as well, by MOV CR8. */
+	if ((u8)word != lapic->vapic_tpr)
 		lapic_new_tpr(lapic, word & 0xff);
 }
 

@@ -79,6 +79,13 @@ int exit_int_window(struct vcpu *vcpu)
 	return 1;
 }
 
+/* What TPR held back may be delivered. */
+int exit_tpr_below(struct vcpu *vcpu)
+{
+	vcpu_request(vcpu, REQ_EVENT);
+	return 1;
+}
+
 int exit_nmi_window(struct vcpu *vcpu)
 {
 	inject_nmi_window(vcpu, false);

@@ -68,6 +68,7 @@ const exit_handler exit_handlers[NR_EXITS] = {
 	[EXIT_INVEPT] = vmx_invept,
 	[EXIT_PREEMPT_TIMER] = exit_nothing,
 	[EXIT_INVVPID] = vmx_invvpid,
+	[EXIT_TPR_BELOW] = exit_tpr_below,
 	[EXIT_WBINVD] = exit_skip,
 	[EXIT_XSETBV] = exit_xsetbv,
 	[EXIT_VMFUNC] = vmx_vmfunc,

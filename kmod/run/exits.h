@@ -23,6 +23,7 @@ int exit_ext_int(struct vcpu *vcpu);
 int exit_triple_fault(struct vcpu *vcpu);
 int exit_int_window(struct vcpu *vcpu);
 int exit_nmi_window(struct vcpu *vcpu);
+int exit_tpr_below(struct vcpu *vcpu);
 int exit_task_switch(struct vcpu *vcpu);
 int exit_hlt(struct vcpu *vcpu);
 int exit_pause(struct vcpu *vcpu);

@@ -199,7 +199,7 @@ static bool user_wants_window(struct vcpu *vcpu)
  */
 static int deliver_events(struct vcpu *vcpu, bool *immediate)
 {
-	int r;
+	int irq, r;
 
 	if (vcpu->in_l2) {
 		r = nested_events(vcpu, immediate);
@@ -214,8 +214,11 @@ static int deliver_events(struct vcpu *vcpu, bool *immediate)
 	}
 	if (vcpu->inject.nmi.pending)
 		inject_nmi_window(vcpu, true);
-	if ((irq_pending(vcpu) >= 0 && !debug_blocks_irq(vcpu)) || user_wants_window(vcpu))
+	irq = irq_pending(vcpu);
+	if ((irq >= 0 && !debug_blocks_irq(vcpu)) || user_wants_window(vcpu))
 		inject_irq_window(vcpu, true);
+	if (!vcpu->in_l2)
+		inject_tpr_window(vcpu, irq_held(irq));
 	return 1;
 }
 
@@ -300,7 +303,10 @@ static void serve_host(struct vcpu *vcpu)
 {
 	switch (host_event_of(vcpu->exit_reason, vcpu->intr_info)) {
 	case HOST_NMI: vmx_raise_nmi(); break;
-	case HOST_MACHINE_CHECK: compat_machine_check(); break;
+	case HOST_MACHINE_CHECK:
+		compat_machine_check();
+		vcpu_request(vcpu, REQ_EVENT); /* it may have come instead of the exit for TPR */
+		break;
 	case HOST_NOTHING: break;
 	}
 }
@@ -370,9 +376,12 @@ static bool event_due(struct vcpu *vcpu)
 {
 	const struct vcpu_inject *in = &vcpu->inject;
 
-	return irq_pending(vcpu) >= 0 || in->exception.injected || in->exception.pending ||
-	       in->irq.injected || in->nmi.injected || in->nmi.pending || user_wants_window(vcpu) ||
-	       lapic_shares_eoi(vcpu) || (vcpu->in_l2 && nested_event_due(vcpu));
+	int irq = irq_pending(vcpu);
+
+	return irq >= 0 || in->exception.injected || in->exception.pending || in->irq.injected ||
+	       in->nmi.injected || in->nmi.pending || user_wants_window(vcpu) ||
+	       lapic_shares_eoi(vcpu) ||
+	       (vcpu->in_l2 ? nested_event_due(vcpu) : irq_held(irq) != vcpu->inject.tpr_threshold);
 }
 
 /* May the vCPU be entered again at once, as no event is due? INIT may come from the vCPU itself. */

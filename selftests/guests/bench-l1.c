@@ -32,6 +32,21 @@ static void vmcall_exit(void)
 	bench_end("L1: VMCALL", start, ROUNDS);
 }
 
+/* As Windows does at each change of its IRQL. */
+static void cr8_moves(void)
+{
+	u64 start;
+
+	apic_enable();
+	write_cr8(2);
+	start = bench_begin();
+	for (int i = 0; i < ROUNDS; i++) {
+		write_cr8(2);
+		write_cr8(0);
+	}
+	bench_end("L1: CR8 raised and lowered", start, ROUNDS);
+}
+
 static void port_kernel(void)
 {
 	u64 start;
@@ -143,6 +158,7 @@ static void first_touch(void)
 CLAIMS = { { bench_nothing, "two marks with nothing in between" },
 	   { cpuid_exit, "CPUID" },
 	   { vmcall_exit, "VMCALL" },
+	   { cr8_moves, "CR8 up and down" },
 	   { port_kernel, "IN from a port of L0's kernel" },
 	   { port_user, "IN from a port of L0's userspace" },
 	   { self_ipi, "self-IPI, xAPIC" },

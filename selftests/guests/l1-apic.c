@@ -8,6 +8,7 @@
 
 #define LOW 0x41
 #define HIGH 0x81
+#define SPURIOUS 0xff
 
 static volatile u32 count[256];
 static volatile u8 order[8];
@@ -22,8 +23,14 @@ static void on_irq(struct trap_frame *frame)
 	apic_eoi();
 }
 
+/* As a processor may for what waits while TPR is raised. There is nothing to end. */
+static void on_spurious(__attribute__((unused)) struct trap_frame *frame)
+{
+}
+
 static void reset(void)
 {
+	on_trap(SPURIOUS, on_spurious);
 	memset((void *)count, 0, sizeof(count));
 	taken = 0;
 	on_trap(LOW, on_irq);
@@ -100,6 +107,68 @@ static void priorities(void)
 	write_cr8(0);
 	let_in();
 	GUEST_EXPECT(taken, 4);
+}
+
+/* Interrupts are on, and TPR alone holds them back: each that it lets in comes at once. */
+static void held_back(void)
+{
+	reset();
+	write_cr8(15);
+	irqs_on();
+	self(LOW);
+	self(HIGH);
+	GUEST_EXPECT(taken, 0);
+	write_cr8(HIGH >> 4);
+	write_cr8(11);
+	write_cr8(HIGH >> 4);
+	GUEST_EXPECT(taken, 0);
+	write_cr8((HIGH >> 4) - 1);
+	GUEST_EXPECT(taken, 1);
+	GUEST_EXPECT(order[0], HIGH);
+	write_cr8(LOW >> 4);
+	GUEST_EXPECT(taken, 1);
+	GUEST_EXPECT(read_cr8(), LOW >> 4);
+	apic_write(APIC_TPR, (LOW - 0x10) | 0xf);
+	GUEST_EXPECT(taken, 2);
+	GUEST_EXPECT(read_cr8(), (LOW >> 4) - 1);
+	irqs_off();
+	write_cr8(0);
+}
+
+/* What waited for RFLAGS.IF waits for TPR as well, if that was raised meanwhile. */
+static void raised_while_off(void)
+{
+	reset();
+	self(LOW);
+	write_cr8(LOW >> 4);
+	let_in();
+	GUEST_EXPECT(taken, 0);
+	irqs_on();
+	GUEST_EXPECT(taken, 0);
+	write_cr8(0);
+	GUEST_EXPECT(taken, 1);
+	irqs_off();
+}
+
+/* An interrupt that comes while TPR is high, of which the last exit did not know. */
+static void comes_while_high(void)
+{
+	reset();
+	write_cr8(15);
+	apic_write(APIC_TIMER_DIVIDE, 0xb);
+	apic_write(APIC_LVT_TIMER, LOW);
+	irqs_on();
+	apic_write(APIC_TIMER_INITIAL, 100000);
+	while (!apic_bit(APIC_IRR, LOW))
+		cpu_pause();
+	GUEST_EXPECT(taken, 0);
+	write_cr8(5);
+	write_cr8(4);
+	GUEST_EXPECT(taken, 0);
+	write_cr8(3);
+	GUEST_EXPECT(taken, 1);
+	irqs_off();
+	write_cr8(0);
 }
 
 static bool nested_seen;
@@ -268,6 +337,9 @@ X2APIC(periodic)
 X2APIC(tsc_deadline)
 X2APIC(software_disable)
 X2APIC(logical)
+X2APIC(held_back)
+X2APIC(raised_while_off)
+X2APIC(comes_while_high)
 
 static void x2_faults(void)
 {
@@ -322,6 +394,10 @@ CLAIMS = { { registers, "xAPIC: ID, version, TPR and CR8, PPR, LINT0" },
 	   { illegal_vector, "xAPIC: vector 5 in ICR is an error in ESR" },
 	   { logical, "xAPIC: logical destination, flat" },
 	   { xapic_msrs, "xAPIC: the x2APIC MSRs raise #GP" },
+	   { held_back, "xAPIC: what TPR holds back comes as soon as MOV CR8 lets it in" },
+	   { raised_while_off, "xAPIC: TPR raised with interrupts off holds back what waited" },
+	   { comes_while_high,
+	     "xAPIC: what the timer sends while TPR is high comes when it is lowered" },
 	   { x2_registers, "x2APIC: ID, version, TPR and CR8, PPR, LINT0" },
 	   { x2_self_ipi, "x2APIC: IPIs to itself by every shorthand" },
 	   { x2_self_ipi_register, "x2APIC: the SELF IPI register" },
@@ -333,4 +409,8 @@ CLAIMS = { { registers, "xAPIC: ID, version, TPR and CR8, PPR, LINT0" },
 	   { x2_software_disable, "x2APIC: software disable masks the LVTs" },
 	   { x2_logical, "x2APIC: logical destination" },
 	   { x2_faults, "x2APIC: reserved bits, absent and one-way registers raise #GP" },
+	   { x2_held_back, "x2APIC: what TPR holds back comes as soon as MOV CR8 lets it in" },
+	   { x2_raised_while_off, "x2APIC: TPR raised with interrupts off holds back what waited" },
+	   { x2_comes_while_high,
+	     "x2APIC: what the timer sends while TPR is high comes when it is lowered" },
 	   END_OF_CLAIMS };

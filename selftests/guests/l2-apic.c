@@ -7,6 +7,7 @@
 #include "irqchip.h"
 #include "vmx.h"
 
+#define WAITING 0x51
 #define ACCESS_GPA 0x3e200000ULL
 
 static volatile u64 l2_value[4];
@@ -65,6 +66,47 @@ static void threshold(void)
 	GUEST_EXPECT(vapic[APIC_TPR], 0x20);
 	l1_vmwrite(VMCS_TPR_THRESHOLD, 0);
 	expect_end();
+}
+
+static volatile u32 taken;
+
+static void on_waiting(__attribute__((unused)) struct trap_frame *frame)
+{
+	taken++;
+	apic_eoi();
+}
+
+static void l2_lets_in(void)
+{
+	write_cr8(WAITING >> 4);
+	l2_value[0] = 1;
+	write_cr8(2);
+	l2_value[0] = 2;
+	l2_vmcall(0x600d);
+}
+
+/* L2 lowers TPR, which is L1's own, below what waits for L1. */
+static void cr8_lets_in(void)
+{
+	apic_enable();
+	on_trap(WAITING, on_waiting);
+	write_cr8(9);
+	apic_icr(0, WAITING | ICR_SELF | ICR_ASSERT);
+	l1_prepare(l2_lets_in);
+	l1_use_pin(PIN_EXT_INT_EXITING);
+	/* While IF is clear Bochs keeps interrupts from exiting. */
+	l1_vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	l2_value[0] = 0;
+	EXPECT_EXIT(EXIT_EXT_INT);
+	GUEST_EXPECT(l2_value[0], 1);
+	GUEST_EXPECT(read_cr8(), 2);
+	GUEST_EXPECT(taken, 0);
+	irqs_on();
+	cpu_pause();
+	irqs_off();
+	GUEST_EXPECT(taken, 1);
+	expect_end();
+	write_cr8(0);
 }
 
 /* Without the shadow, and without exits, CR8 is L1's TPR. */
@@ -209,4 +251,5 @@ CLAIMS = { { tpr_shadow, "CR8 reads and writes the virtual TPR" },
 	   { x2apic_mode, "x2APIC mode virtualizes the TPR's MSR" },
 	   { xapic_of_l1, "L2 reaches L1's xAPIC through an identity map" },
 	   { x2apic_of_l1, "an x2APIC MSR that passes is L1's" },
+	   { cr8_lets_in, "L2's MOV CR8 lets in what L1's TPR held back" },
 	   END_OF_CLAIMS };

@@ -12,11 +12,13 @@
 #define TEST(name) static void name(void **state __maybe_unused)
 
 static struct lapic_regs regs;
+static u32 tpr;
 
 /* Power-up with ID 5, software-enabled as a kernel does it. */
 static int setup(void **state __maybe_unused)
 {
 	memset(&regs, 0, sizeof(regs));
+	regs.tpr = &tpr;
 	regs.mode = LAPIC_XAPIC;
 	regs.has_deadline = true;
 	lapic_regs_reset(&regs, 5, false);
@@ -132,9 +134,27 @@ TEST(tpr_holds_back_its_class_and_below)
 {
 	lapic_request(&regs, 0x5f, false);
 	assert_int_equal(lapic_regs_write(&regs, LAPIC_TPR, 0x50), LAPIC_DO_EVENT);
-	assert_int_equal(lapic_pending(&regs), -1);
+	assert_int_equal(lapic_pending(&regs), ~5);
 	lapic_regs_write(&regs, LAPIC_TPR, 0x4f);
 	assert_int_equal(lapic_pending(&regs), 0x5f);
+}
+
+/* Only TPR's part is told: for what is in service alone nobody need wait for a lower TPR. */
+TEST(what_tpr_holds_back_is_told_by_its_class)
+{
+	assert_int_equal(lapic_pending(&regs), ~0);
+	lapic_request(&regs, 0x61, false);
+	lapic_accept(&regs);
+	lapic_request(&regs, 0x52, false);
+	assert_int_equal(lapic_pending(&regs), ~0);
+	lapic_regs_write(&regs, LAPIC_TPR, 0x4f);
+	assert_int_equal(lapic_pending(&regs), ~0);
+	lapic_regs_write(&regs, LAPIC_TPR, 0x50);
+	assert_int_equal(lapic_pending(&regs), ~5);
+	lapic_request(&regs, 0x62, false);
+	assert_int_equal(lapic_pending(&regs), ~0);
+	lapic_regs_write(&regs, LAPIC_TPR, 0xff);
+	assert_int_equal(lapic_pending(&regs), ~6);
 }
 
 TEST(ppr_is_the_higher_of_tpr_and_what_is_in_service)
@@ -527,6 +547,7 @@ TEST(state_survives_saving_and_loading)
 	lapic_regs_save(&regs, 777, false, page);
 
 	memset(&regs, 0, sizeof(regs));
+	regs.tpr = &tpr;
 	regs.mode = LAPIC_XAPIC;
 	assert_int_equal(lapic_regs_load(&regs, page, false, &count), 0);
 	assert_int_equal(count, 777);
@@ -651,6 +672,7 @@ int main(void)
 		CASE(the_highest_vector_goes_first),
 		CASE(a_higher_class_interrupts_a_lower_one),
 		CASE(tpr_holds_back_its_class_and_below),
+		CASE(what_tpr_holds_back_is_told_by_its_class),
 		CASE(ppr_is_the_higher_of_tpr_and_what_is_in_service),
 		CASE(an_end_can_wait_while_nothing_waits_for_it),
 		CASE(the_vapic_word_has_tpr_class_in_service_and_request),
