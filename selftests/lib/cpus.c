@@ -95,7 +95,7 @@ bool wait_for(volatile u32 *flag, u32 value, u64 ticks)
 {
 	u64 start = rdtsc();
 
-	while (*flag != value) {
+	while (*flag < value) {
 		if (rdtsc() - start > ticks)
 			return false;
 		cpu_pause();

@@ -150,7 +150,7 @@ void cpu_run(unsigned int index, void (*fn)(void *), void *arg);
 void cpu_wait(unsigned int index);
 /* INIT-SIPI-SIPI to a CPU that is up, wherever it is; false if it stays away. */
 bool cpu_restart(unsigned int index);
-/* Wait at most @ticks TSC ticks for *@flag to become @value. */
+/* Wait at most @ticks TSC ticks for *@flag to reach @value. */
 bool wait_for(volatile u32 *flag, u32 value, u64 ticks);
 void spin(u64 ticks);
 /* Its TSS, empty, into the task register; RSP0 of the TSS. */
