@@ -760,27 +760,9 @@ static u32 access_of(const struct nested *n, u64 qual)
 	 EPTQ_NMI_UNBLOCK)
 
 /*
- * With interrupts off: gives L1 the violation, if EPT12 can be read without sleep and says that
- * it is L1's. Answers EXIT_LATER to anything else.
- */
-static int violation_at_once(struct vcpu *vcpu)
-{
-	u64 gpa = vmread(VMCS_GUEST_PHYS_ADDR), qual = vcpu_exit_qual(vcpu);
-	u32 access = access_of(vcpu->nested, qual);
-	struct ept12_result res;
-	struct l2_exit x;
-
-	walk_ept12(vcpu, gpa, access, true, &res);
-	if (res.outcome != EPT12_VIOLATION ||
-	    !find_exit(vcpu, &res, gpa, access, vmread(VMCS_GUEST_LINEAR_ADDR),
-		       qual & QUAL_FROM_CPU, &x))
-		return EXIT_LATER;
-	return l2_leave(vcpu, &x);
-}
-
-/*
  * Handles an EPT violation of L2. The walk of EPT12 says whether L1 gets it. Return: as an exit
- * handler. May sleep, unless vcpu->at_once. Tour, stop 12.
+ * handler. May sleep, unless vcpu->at_once: then what is L1's goes to L1, if EPT12 can be read
+ * without sleep, and anything else is EXIT_LATER. Tour, stop 12.
  */
 int ept02_violation(struct vcpu *vcpu)
 {
@@ -789,12 +771,16 @@ int ept02_violation(struct vcpu *vcpu)
 	struct ept02_fault f;
 	struct l2_exit x;
 
-	if (vcpu->at_once)
-		return violation_at_once(vcpu);
 	f.root = n->current_root;
 	f.gpa = vmread(VMCS_GUEST_PHYS_ADDR);
 	f.access = access_of(n, qual);
-	ept02_walk(vcpu, f.gpa, f.access, &f.res);
+	if (vcpu->at_once) {
+		walk_ept12(vcpu, f.gpa, f.access, true, &f.res);
+		if (f.res.outcome != EPT12_VIOLATION && f.res.outcome != EPT12_MISCONFIG)
+			return EXIT_LATER;
+	} else {
+		ept02_walk(vcpu, f.gpa, f.access, &f.res);
+	}
 	if (f.res.outcome == EPT12_AGAIN) {
 		watch_fault(n, ABYME_FAULT_AGAIN);
 		return 1;

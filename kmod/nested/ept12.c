@@ -18,6 +18,7 @@
 
 #define LEVELS 4
 #define ENTRY_ADDR GENMASK_ULL(51, 12)
+#define TABLE_RESERVED GENMASK_ULL(7, 3) /* of an entry that names a table */
 /* How often the walk begins again, if L1 changes entries under it, before it gives up. */
 #define MAX_RESTARTS 8
 
@@ -29,12 +30,24 @@ struct walk {
 	u32 access;
 	u64 entry[LEVELS + 1]; /* by level, as read */
 	u64 common;	       /* the bits that are set in all of them */
-	l1_gpa_t at[LEVELS + 1];
 };
 
 static u64 level_size(int level)
 {
 	return 1ull << (12 + 9 * (level - 1));
+}
+
+static u64 table_index(u64 gpa, int level)
+{
+	return gpa >> (12 + 9 * (level - 1)) & 511;
+}
+
+/* Where the entry of @level lies: in the table that the one above names. */
+static l1_gpa_t entry_at(const struct walk *w, int level)
+{
+	u64 above = level == LEVELS ? w->ept->eptp : w->entry[level + 1];
+
+	return l1_gpa((above & ENTRY_ADDR) + table_index(w->gpa, level) * 8);
 }
 
 static bool ept12_is_leaf(u64 entry, int level)
@@ -87,7 +100,7 @@ static bool ept12_misconfigured(const struct ept12 *ept, u64 beyond, u64 entry, 
 		return true;
 	if (ept12_is_leaf(entry, level))
 		return ept12_leaf_misconfigured(ept, entry, level);
-	return entry & GENMASK_ULL(7, 3);
+	return entry & TABLE_RESERVED;
 }
 
 /*
@@ -117,44 +130,52 @@ static void ept12_found(struct walk *w, int level, u32 rights)
 {
 	u64 entry = w->entry[level], offset = level_size(level) - 1;
 
-	w->out->leaf_at = w->at[level];
+	w->out->leaf_at = entry_at(w, level);
 	w->out->gpa = l1_gpa((entry & ENTRY_ADDR & ~offset) | (w->gpa & offset));
 	w->out->rights = rights;
 	w->out->memtype = entry & (EPTE_MEMTYPE | EPTE_IGNORE_PAT);
 	w->out->dirty = !(w->ept->eptp & EPTP_AD) || (entry & EPTE_D);
 }
 
-/* Walks from the root to the leaf. The entries that were read stay in @w. */
+/*
+ * Walks from the root to the leaf. The entries that were read stay in @w. What nearly each entry
+ * above the leaf is, a readable one that names a table, is asked first: it is in order.
+ */
 static enum ept12_outcome walk_down(struct walk *w)
 {
-	l1_gpa_t table = l1_gpa(w->ept->eptp & ENTRY_ADDR);
-	const u64 beyond = ept12_beyond(w->ept);
+	u64 table = w->ept->eptp & ENTRY_ADDR;
+	const u64 beyond = ept12_beyond(w->ept), no_table = beyond | TABLE_RESERVED;
 	const u32 all = all_rights(w->ept);
 	u32 rights = all;
 	int level;
 
 	w->common = ~0ull;
 	for (level = LEVELS; level >= 1; level--) {
-		u64 index = (w->gpa >> (12 + 9 * (level - 1))) & 511;
+		l1_gpa_t at;
+		bool plain;
 		u64 entry;
 
 		w->out->level = level;
-		w->at[level] = l1_gpa(l1_addr(table) + index * 8);
-		if (w->mem->read(w->mem->ctx, w->at[level], &entry))
+		at = l1_gpa(table + table_index(w->gpa, level) * 8);
+		if (w->mem->read(w->mem->ctx, at, &entry))
 			return EPT12_NO_MEMORY;
 		w->entry[level] = entry;
-		if (!(entry & all))
-			return ept12_violation(w, 0);
-		if (ept12_misconfigured(w->ept, beyond, entry, level))
-			return EPT12_MISCONFIG;
-		w->out->parent_rights = rights;
+		plain = level > 1 && (entry & (EPTE_R | no_table)) == EPTE_R;
+		if (unlikely(!plain)) {
+			if (!(entry & all))
+				return ept12_violation(w, 0);
+			if (ept12_misconfigured(w->ept, beyond, entry, level))
+				return EPT12_MISCONFIG;
+		}
 		w->common &= entry;
-		rights &= entry;
-		if (ept12_is_leaf(entry, level)) {
+		if (!plain && ept12_is_leaf(entry, level)) {
+			w->out->parent_rights = rights;
+			rights &= entry;
 			ept12_found(w, level, rights);
 			return w->access & ~rights ? ept12_violation(w, rights) : EPT12_OK;
 		}
-		table = l1_gpa(entry & ENTRY_ADDR);
+		rights &= entry;
+		table = entry & ENTRY_ADDR;
 	}
 	return EPT12_NO_MEMORY; /* not reached: level 1 is a leaf */
 }
@@ -188,7 +209,7 @@ static int ept12_set_flags(struct walk *w)
 
 		if (want == w->entry[level])
 			continue;
-		r = w->mem->update(w->mem->ctx, w->at[level], w->entry[level], want);
+		r = w->mem->update(w->mem->ctx, entry_at(w, level), w->entry[level], want);
 		if (r)
 			return r;
 		if (want & ~w->entry[level] & EPTE_D)
@@ -222,20 +243,20 @@ static enum ept12_outcome ept12_walk_once(struct walk *w, bool *again)
 void ept12_walk(const struct ept12 *ept, const struct ept12_mem *mem, l2_gpa_t gpa, u32 access,
 		struct ept12_result *out)
 {
-	struct walk w = {
-		.ept = ept,
-		.mem = mem,
-		.out = out,
-		.gpa = l2_addr(gpa),
-		.access = access,
-	};
+	struct walk w; /* its arrays are written as the walk goes */
 	bool again;
 	int i;
 
-	memset(out, 0, sizeof(*out));
+	w.ept = ept;
+	w.mem = mem;
+	w.out = out;
+	w.gpa = l2_addr(gpa);
+	w.access = access;
+	*out = (struct ept12_result){};
 	if (w.gpa >> 48) {
 		/* Four levels translate 48 bits, and no entry can map an address beyond. */
 		out->level = LEVELS;
+		w.entry[LEVELS] = 0;
 		out->outcome = ept12_violation(&w, 0);
 		return;
 	}
