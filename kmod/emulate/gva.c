@@ -121,6 +121,8 @@ static void walk_init(struct vcpu *vcpu, struct pagewalk *w)
 	w->smep = cr4 & X86_CR4_SMEP;
 	w->smap = cr4 & X86_CR4_SMAP;
 	w->ac = vcpu_rflags(vcpu) & X86_EFLAGS_AC;
+	w->pke = w->paging == PAGING_4LEVEL && cr4 & X86_CR4_PKE;
+	w->pkru = vcpu->fpu.pkru;
 	w->cr3 = vcpu_cr3(vcpu);
 	if (w->paging == PAGING_PAE)
 		for (i = 0; i < 4; i++)
@@ -261,7 +263,7 @@ static bool guest_user_mode(struct vcpu *vcpu)
 /*
  * Keeps a translation for gva_read_again() and gva_write_again(): an L1 has the operands of its
  * VMX instructions in the same page of its stack again and again. Only an operand in one page, of
- * L1's kernel in 64-bit mode, is kept.
+ * L1's kernel in 64-bit mode, is kept, and none that a protection key may guard.
  */
 static void hint_keep(struct vcpu *vcpu, u64 linear, const struct gva_range *r,
 		      const struct access *access)
@@ -270,7 +272,8 @@ static void hint_keep(struct vcpu *vcpu, u64 linear, const struct gva_range *r,
 
 	h->trail.count = 0;
 	if (r->len[1] || vcpu->in_l2 || !vcpu_long_mode(vcpu) || guest_user_mode(vcpu) ||
-	    (access->write && !access->trail->writable))
+	    (access->write && !access->trail->writable) ||
+	    (access->trail->user && (vcpu_cr4(vcpu) & X86_CR4_PKE)))
 		return;
 	*h = (struct gva_hint){
 		.page = linear & PAGE_MASK,

@@ -20,6 +20,7 @@
 #define PTE_D BIT_ULL(6)
 #define PTE_PS BIT_ULL(7)
 #define PTE_NX BIT_ULL(63)
+#define PTE_KEY_SHIFT 59
 #define PTE_ADDR GENMASK_ULL(51, 12)
 
 /* What one walk has found so far. */
@@ -104,7 +105,7 @@ static u64 pagewalk_reserved_bits(const struct walk *walk, u64 entry, int level)
 }
 
 /*
- * @error: PF_PRESENT and PF_RSVD, as the walk found them; the access says the other bits. The
+ * @error: PF_PRESENT, PF_RSVD and PF_KEY, as the walk found them; the access says the other bits. The
  * fetch bit is given only where paging tells fetches apart: with NX or SMEP.
  */
 static int page_fault(const struct walk *walk, const struct access *access, u32 error,
@@ -146,6 +147,21 @@ static bool pagewalk_allowed(const struct walk *walk, const struct access *acces
 	return !access->write || walk->rights & PTE_W || !w->wp;
 }
 
+/*
+ * Does the key of the page, if that is open to user mode, keep this access to data out? It may say
+ * no access, or no write, which holds of a supervisor only with CR0.WP. SDM: "Protection Keys".
+ */
+static bool key_denies(const struct walk *walk, const struct access *access)
+{
+	const struct pagewalk *w = walk->w;
+	u32 bits;
+
+	if (likely(!w->pke) || access->fetch || access->peek || !(walk->rights & PTE_U))
+		return false;
+	bits = w->pkru >> 2 * (walk->entry[walk->level] >> PTE_KEY_SHIFT & 15);
+	return (bits & 1) || ((bits & 2) && access->write && (access->user || w->wp));
+}
+
 static void add_rights(struct walk *walk, u64 entry)
 {
 	walk->rights &= (entry & (PTE_W | PTE_U)) | PTE_NX;
@@ -180,6 +196,8 @@ static int pagewalk_descend(struct walk *walk, u64 table, const struct access *a
 		table = entry & PTE_ADDR;
 	}
 	walk->level = level;
+	if (key_denies(walk, access))
+		return page_fault(walk, access, PF_PRESENT | PF_KEY, fault);
 	if (!pagewalk_allowed(walk, access))
 		return page_fault(walk, access, PF_PRESENT, fault);
 	return 0;

@@ -3,8 +3,8 @@
  * A walk of a guest's page tables as its processor would do it: 32-bit, PAE
  * and 4-level paging, access rights, accessed and dirty flags.
  *
- * SDM volume 3, chapter "Paging". Left out: 5-level paging, which no guest is offered; shadow
- * stacks, to which L0 makes no access; and protection keys.
+ * SDM volume 3, chapter "Paging". Left out: 5-level paging and supervisor keys, which no
+ * guest is offered; and shadow stacks, to which L0 makes no access.
  */
 #ifndef EMULATE_PAGEWALK_H
 #define EMULATE_PAGEWALK_H
@@ -41,7 +41,9 @@ struct pagewalk {
 	bool nxe; /* EFER.NXE */
 	bool smep;
 	bool smap;
-	bool ac; /* RFLAGS.AC */
+	bool ac;  /* RFLAGS.AC */
+	bool pke; /* CR4.PKE; only for PAGING_4LEVEL */
+	u32 pkru; /* protection keys of user pages: two bits each */
 	u64 cr3;
 	u64 pdpte[4]; /* PAGING_PAE: the processor's registers */
 };

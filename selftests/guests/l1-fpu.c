@@ -134,6 +134,7 @@ static void avx512(void)
 #define PTE_USER BIT_ULL(2) /* keys are for pages of CPL 3 */
 #define PTE_KEY_1 BIT_ULL(59)
 #define PKRU_KEY_1_NO_ACCESS BIT(2)
+#define PKRU_KEY_1_NO_WRITE BIT(3)
 #define PF_OF_KEY 0x25 /* present, user, protection key */
 
 /* At CPL 3, as the emulated processor lets CPL 0 read whatever PKRU says. */
@@ -160,6 +161,44 @@ static void protection_keys(void)
 	wrpkru(0);
 	exits();
 	GUEST_EXPECT(user_call(user_read, (u64)page), NO_TRAP);
+	write_cr4(read_cr4() & ~CR4_PKE);
+}
+
+static u64 user_input(u64 va)
+{
+	u32 vector = TRY("insb", : "+D"(va) : "d"((u16)0x3fd) : "memory");
+
+	return vector == NO_TRAP ? NO_TRAP : vector | (u64)this_cpu()->trap_error << 8;
+}
+
+static u64 user_output(u64 va)
+{
+	u32 vector = TRY("outsb", : "+S"(va) : "d"((u16)0x3ff) : "memory");
+
+	return vector == NO_TRAP ? NO_TRAP : vector | (u64)this_cpu()->trap_error << 8;
+}
+
+/* Accesses that a hypervisor makes in the guest's place: INS and OUTS. */
+static void keys_of_strings(void)
+{
+	u64 *page = page_alloc(), flags = read_flags();
+
+	if (!(cpuid(7).ecx & BIT(3)))
+		claim_skip("no protection keys");
+	*page_entry((u64)page) |= PTE_USER | PTE_KEY_1;
+	invlpg((u64)page);
+	write_cr4(read_cr4() | CR4_PKE);
+	write_flags(flags | 3 << 12); /* IOPL */
+	wrpkru(PKRU_KEY_1_NO_ACCESS);
+	GUEST_EXPECT(user_call(user_input, (u64)page), VEC_PF | (PF_OF_KEY | 2) << 8);
+	GUEST_EXPECT(user_call(user_output, (u64)page), VEC_PF | PF_OF_KEY << 8);
+	GUEST_EXPECT(read_cr2(), (u64)page);
+	wrpkru(PKRU_KEY_1_NO_WRITE);
+	GUEST_EXPECT(user_call(user_input, (u64)page), VEC_PF | (PF_OF_KEY | 2) << 8);
+	GUEST_EXPECT(user_call(user_output, (u64)page), NO_TRAP);
+	wrpkru(0);
+	GUEST_EXPECT(user_call(user_input, (u64)page), NO_TRAP);
+	write_flags(flags);
 	write_cr4(read_cr4() & ~CR4_PKE);
 }
 
@@ -223,4 +262,5 @@ CLAIMS = { { x87, "an x87 register survives exits" },
 	   { xsetbv_refuses, "XSETBV refuses bad values, CPL 3 and CR4.OSXSAVE=0" },
 	   { simd_exception, "an unmasked SSE exception raises #XM" },
 	   { x87_exception, "an unmasked x87 exception raises #MF" },
+	   { keys_of_strings, "INS and OUTS at CPL 3 obey PKRU" },
 	   END_OF_CLAIMS };

@@ -238,6 +238,36 @@ static void test_smap(void **state)
 	expect(LINEAR, system_read, 0x5abc);
 }
 
+/* Keys are of user pages and of data. With CR0.WP clear a supervisor writes all the same. */
+static void test_protection_keys(void **state)
+{
+	const u64 key = 13;
+
+	(void)state;
+	setup_4level(W | U);
+	put(PT, 1, 0x5000 | P | W | U | key << 59);
+	w.pkru = 1u << 2 * key;
+	expect(LINEAR, user_write, 0x5abc);
+	w.pke = true;
+	expect_fault(LINEAR, user_read, PF_PRESENT | PF_USER | PF_KEY);
+	expect_fault(LINEAR, user_write, PF_PRESENT | PF_USER | PF_WRITE | PF_KEY);
+	expect_fault(LINEAR, kernel_read, PF_PRESENT | PF_KEY);
+	expect_fault(LINEAR, system_read, PF_PRESENT | PF_KEY);
+	expect(LINEAR, user_fetch, 0x5abc);
+	w.pkru = 2u << 2 * key;
+	expect(LINEAR, user_read, 0x5abc);
+	expect_fault(LINEAR, user_write, PF_PRESENT | PF_USER | PF_WRITE | PF_KEY);
+	expect_fault(LINEAR, kernel_write, PF_PRESENT | PF_WRITE | PF_KEY);
+	w.wp = false;
+	expect(LINEAR, kernel_write, 0x5abc);
+	w.pkru = ~(3u << 2 * key);
+	expect(LINEAR, user_write, 0x5abc);
+	w.pkru = ~0u;
+	put(PT, 1, 0x5000 | P | W | key << 59);
+	expect(LINEAR, kernel_write, 0x5abc);
+	expect_fault(LINEAR, user_read, PF_PRESENT | PF_USER);
+}
+
 static void test_reserved_bits(void **state)
 {
 	const u32 error = PF_PRESENT | PF_RSVD;
@@ -490,6 +520,7 @@ int main(void)
 		cmocka_unit_test_setup(test_rights_of_all_levels, setup),
 		cmocka_unit_test_setup(test_smep, setup),
 		cmocka_unit_test_setup(test_smap, setup),
+		cmocka_unit_test_setup(test_protection_keys, setup),
 		cmocka_unit_test_setup(test_reserved_bits, setup),
 		cmocka_unit_test_setup(test_pae, setup),
 		cmocka_unit_test_setup(test_32bit, setup),
