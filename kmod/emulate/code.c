@@ -58,9 +58,9 @@ static bool same_key(const struct code_key *a, const struct code_key *b)
 	       a->mode == b->mode && a->user == b->user && a->smep == b->smep;
 }
 
-static unsigned int line_index(const struct code_key *key)
+static unsigned int code_set(const struct code_key *key)
 {
-	return hash_64(key->linear, ilog2(CODE_LINES));
+	return hash_64(key->linear, ilog2(CODE_SETS));
 }
 
 /* Reads the words again. A word that is not at hand counts as changed. */
@@ -88,19 +88,21 @@ static bool may_keep(const struct vcpu *vcpu)
 	return !vcpu->in_l2 && (vcpu->efer & EFER_BIT_LMA);
 }
 
-bool code_at_hand(struct vcpu *vcpu, const struct code_line *lines, struct insn *insn)
+bool code_at_hand(struct vcpu *vcpu, const struct code_cache *cache, struct insn *insn)
 {
-	const struct code_line *line;
+	const struct code_line *line, *end;
 	struct code_key key;
 
 	if (!may_keep(vcpu))
 		return false;
 	make_key(vcpu, &key);
-	line = &lines[line_index(&key)];
-	if (!same_key(&line->key, &key) || !words_same(vcpu, &line->words))
-		return false;
-	*insn = line->insn;
-	return true;
+	line = cache->line[code_set(&key)];
+	for (end = line + CODE_WAYS; line < end; line++)
+		if (same_key(&line->key, &key) && words_same(vcpu, &line->words)) {
+			*insn = line->insn;
+			return true;
+		}
+	return false;
 }
 
 /*
@@ -152,7 +154,19 @@ static void insn_as_processor_has(struct insn *insn)
 		insn->op = OP_BSR;
 }
 
-static void code_keep(struct vcpu *vcpu, struct code_line *lines, struct code_words *words,
+/* The line that has @key, of which something has changed, or the next one. */
+static struct code_line *code_line_for(struct code_cache *cache, const struct code_key *key)
+{
+	struct code_line *set = cache->line[code_set(key)];
+	int i;
+
+	for (i = 0; i < CODE_WAYS; i++)
+		if (same_key(&set[i].key, key))
+			return &set[i];
+	return &set[cache->next++ % CODE_WAYS];
+}
+
+static void code_keep(struct vcpu *vcpu, struct code_cache *cache, struct code_words *words,
 		      const struct insn *insn)
 {
 	struct code_line *line;
@@ -166,14 +180,14 @@ static void code_keep(struct vcpu *vcpu, struct code_line *lines, struct code_wo
 	if (offset_in_page(key.linear) > PAGE_SIZE - INSN_MAX_LEN)
 		return;
 	mask_words(words, key.linear % sizeof(u64), insn->len);
-	line = &lines[line_index(&key)];
+	line = code_line_for(cache, &key);
 	line->key = key;
 	line->words = *words;
 	line->insn = *insn;
 }
 
 /* An instruction may cross into the next page, which is fetched only if it has to be. */
-int code_fetch(struct vcpu *vcpu, struct code_line *lines, struct insn *insn,
+int code_fetch(struct vcpu *vcpu, struct code_cache *cache, struct insn *insn,
 	       struct code_bytes *bytes, struct x86_fault *fault)
 {
 	struct code_words words = {};
@@ -190,6 +204,6 @@ int code_fetch(struct vcpu *vcpu, struct code_line *lines, struct insn *insn,
 	if (ret)
 		return ret;
 	insn_as_processor_has(insn);
-	code_keep(vcpu, lines, &words, insn);
+	code_keep(vcpu, cache, &words, insn);
 	return 0;
 }

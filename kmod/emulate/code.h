@@ -45,7 +45,14 @@ struct code_line {
 	struct insn insn;
 };
 
-#define CODE_LINES 8
+/* A guest's few instructions for devices: each has two lines that it may be in. */
+#define CODE_SETS 8
+#define CODE_WAYS 2
+
+struct code_cache {
+	struct code_line line[CODE_SETS][CODE_WAYS];
+	u8 next; /* the way that the next one is put into */
+};
 
 /* The bytes of an instruction that was fetched: userspace is told them if it is not emulated. */
 struct code_bytes {
@@ -54,16 +61,16 @@ struct code_bytes {
 };
 
 /*
- * Takes the instruction at RIP from @lines, if it is there and nothing has changed.
+ * Takes the instruction at RIP from @cache, if it is there and nothing has changed.
  * Context: any of the vCPU's thread, interrupts may be off. Return: whether it did.
  */
-bool code_at_hand(struct vcpu *vcpu, const struct code_line *lines, struct insn *insn);
+bool code_at_hand(struct vcpu *vcpu, const struct code_cache *cache, struct insn *insn);
 
 /*
- * Fetches and decodes the instruction at RIP, and keeps it in @lines if that is possible.
+ * Fetches and decodes the instruction at RIP, and keeps it in @cache if that is possible.
  * Return: 0; -EINVAL: it is not emulated, and insn->reason says why; or as gva.h's functions.
  */
-int code_fetch(struct vcpu *vcpu, struct code_line *lines, struct insn *insn,
+int code_fetch(struct vcpu *vcpu, struct code_cache *cache, struct insn *insn,
 	       struct code_bytes *bytes, struct x86_fault *fault);
 
 static inline bool insn_is_jump(const struct insn *insn)

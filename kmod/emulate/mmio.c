@@ -313,7 +313,7 @@ static int mmio_fetch(struct vcpu *vcpu, struct mmio_op *op, int *answer)
 	struct insn *insn = &op->emu.insn;
 	struct code_bytes bytes;
 	struct x86_fault fault;
-	int ret = code_fetch(vcpu, op->code, insn, &bytes, &fault);
+	int ret = code_fetch(vcpu, &op->code, insn, &bytes, &fault);
 
 	*answer = 1;
 	switch (ret) {
@@ -349,7 +349,7 @@ int mmio_emulate(struct vcpu *vcpu, u64 gpa)
 	vcpu->stats.mmio_exits++;
 	if (vcpu->idt_vectoring & INTR_VALID)
 		return delivery_failed(vcpu, gpa);
-	if (!code_at_hand(vcpu, op->code, &op->emu.insn) && mmio_fetch(vcpu, op, &answer))
+	if (!code_at_hand(vcpu, &op->code, &op->emu.insn) && mmio_fetch(vcpu, op, &answer))
 		return answer;
 	set_hint(vcpu, op, gpa);
 	emu_start(&op->emu);
@@ -378,7 +378,7 @@ int mmio_at_once(struct vcpu *vcpu, u64 gpa)
 	struct mmio_op *op = vcpu->mmio;
 	struct insn *insn = &op->emu.insn;
 
-	if (!op || !exit_is_plain(vcpu, gpa) || !code_at_hand(vcpu, op->code, insn) ||
+	if (!op || !exit_is_plain(vcpu, gpa) || !code_at_hand(vcpu, &op->code, insn) ||
 	    !insn_is_short(insn))
 		return EXIT_LATER;
 	vcpu->stats.mmio_exits++;

@@ -35,7 +35,7 @@ struct mmio_op {
 	bool hint_write; /* found with the right to write */
 	u64 hint_linear;
 	u64 hint_gpa;
-	struct code_line code[CODE_LINES];
+	struct code_cache code;
 	struct pio pio;
 };
 
