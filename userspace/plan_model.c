@@ -14,7 +14,7 @@
 
 const struct plan_cost plan_vcpu_costs[] = {
 	{ "struct vcpu", "cpu/vcpu.h: more than 4 KiB, so kmalloc's 8 KiB", 2 },
-	{ "kvm_run, port data, MSR bitmap", "cpu/vcpu.c: alloc_pages_of()", 3 },
+	{ "kvm_run, port data, MSR bitmap, virtual-APIC page", "cpu/vcpu.c: alloc_pages_of()", 4 },
 	{ "vmcs01", "hw/vmcs.c: vmcs_region_alloc()", 1 },
 	{ "FPU state", "cpu/fpu.c: fpu_init_vcpu(), without AMX", 1 },
 	{ "pages for tables, taken in advance", "mem/ept.h: struct ept_cache", 8 },

@@ -8,6 +8,7 @@ dir=$(mktemp -d)
 cd "$dir" || exit 1
 huge=/sys/kernel/mm/transparent_hugepage/enabled
 image=/lib/abyme/guests/touch-memory.elf
+kmemleak=/sys/kernel/debug/kmemleak
 [ -c /dev/abyme ] || modprobe abyme
 [ -e $huge ] || { echo "no transparent huge pages here"; exit 4; }
 chosen=$(sed 's/.*\[\(.*\)\].*/\1/' $huge)
@@ -117,6 +118,8 @@ measure()
 	within "$ept" "$(for p in ept ept02; do part $p "$2"; done | awk "{ n += \$1 } END { print n }")" "$what, its EPTs"
 	within "$paging" "$(awk -v a="$(part paging "$2")" -v n="$4" 'BEGIN { print a + 44 + 4 * n }')" \
 		"$what, the launcher's page tables"
+	# A kernel that looks for lost memory keeps records of its own of what there is.
+	[ -e "$kmemleak" ] && return
 	within "$taken" "$(for p in ept ept02 paging vcpus vm; do part $p "$2"; done |
 		awk '{ sum += $1 } END { print sum }')" "$what, all but the memory itself"
 }
