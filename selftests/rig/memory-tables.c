@@ -15,7 +15,7 @@
 #define IMAGE "/lib/abyme/guests/l2-tables.elf"
 #define MIB (1ull << 20)
 #define PAGE_KIB 4
-#define SLACK 256 /* pages that come and go in the host meanwhile */
+#define SLACK 1024 /* pages that come and go in the host meanwhile */
 /* Entries looked at in one hold: 7000 pages are mapped, and in a large VM 1200 tables. */
 #define SHORT_HOLD 4096
 
