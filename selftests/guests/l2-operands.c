@@ -481,6 +481,88 @@ static void guarded_later(void)
 	GUEST_EXPECT(*(volatile u64 *)page, (u64)vmx->vmcs);
 }
 
+#define PTE_USER BIT(2)
+
+#define IMAGE_BEGIN 0x100000ULL
+#define IMAGE_END 0x200000ULL
+
+/* All that the image itself needs is the supervisor's, or the user's as well. */
+static void image_is_users(bool users)
+{
+	for (u64 va = IMAGE_BEGIN; va < IMAGE_END; va += 4096) {
+		u64 *entry = page_entry(va);
+
+		*entry = users ? *entry | PTE_USER : *entry & ~PTE_USER;
+	}
+	write_cr3(read_cr3());
+}
+
+/* A page that is open to user mode is closed to an operand as soon as SMAP says so. */
+static void smap_later(void)
+{
+	u64 *page = page_alloc(), *entry = page_entry((u64)page);
+
+	if (!(cpuid(7).ebx & BIT(20)))
+		claim_skip("no SMAP");
+	l1_new_vmcs(l1_vmxon());
+	image_is_users(false);
+	*entry |= PTE_USER;
+	invlpg((u64)page);
+	for (int i = 0; i < 3; i++) {
+		EXPECT_OUTCOME(vmptrst(page), VM_OK);
+		EXPECT_OUTCOME(vmptrst(page), VM_OK);
+		write_cr4(read_cr4() | CR4_SMAP);
+		EXPECT_PF(vmptrst(page), 3, (u64)page);
+		asm volatile("stac");
+		EXPECT_OUTCOME(vmptrst(page), VM_OK);
+		EXPECT_OUTCOME(vmptrst(page), VM_OK);
+		asm volatile("clac");
+		EXPECT_PF(vmptrst(page), 3, (u64)page);
+		write_cr4(read_cr4() & ~CR4_SMAP);
+	}
+	image_is_users(true);
+}
+
+static u64 *copy_of_table(u64 entry)
+{
+	u64 *copy = page_alloc();
+
+	memcpy(copy, (void *)(entry & 0x000ffffffffff000), 4096);
+	return copy;
+}
+
+/* Under two sets of tables, between which CR3 changes, one address is in two pages. */
+static void other_tables(void)
+{
+	struct l1_vmx *vmx = l1_vmxon();
+	u64 *here = page_alloc(), *there = page_alloc(), va = (u64)here;
+	u64 cr3 = read_cr3(), entry = cr3, *table, *slot = NULL, first = 0;
+
+	l1_new_vmcs(vmx);
+	for (int shift = 39; shift >= 12; shift -= 9) {
+		table = copy_of_table(entry);
+		if (slot)
+			*slot = (u64)table | (entry & 0xfff);
+		else
+			first = (u64)table;
+		slot = &table[va >> shift & 511];
+		entry = *slot;
+	}
+	*slot = (u64)there | (entry & 0xfff);
+	for (int i = 0; i < 3; i++) {
+		*here = 0;
+		EXPECT_OUTCOME(vmptrst(here), VM_OK);
+		GUEST_EXPECT(*here, (u64)vmx->vmcs);
+		*here = 0;
+		write_cr3(first);
+		EXPECT_OUTCOME(vmptrst(here), VM_OK);
+		GUEST_EXPECT(*here, (u64)vmx->vmcs);
+		*here = 0;
+		write_cr3(cr3);
+		GUEST_EXPECT(*here, 0);
+	}
+}
+
 CLAIMS = { { each_form, "VMPTRST through each form of a memory operand" },
 	   { straddles, "an operand's second page faults, and nothing is written" },
 	   { inv_straddles, "so does the second page of INVEPT's and INVVPID's descriptor" },
@@ -500,4 +582,7 @@ CLAIMS = { { each_form, "VMPTRST through each form of a memory operand" },
 	   { remapped, "an operand is where the page table says now" },
 	   { data_remapped, "so do data of VMREAD and VMWRITE" },
 	   { guarded_later, "an operand's page that becomes read-only is, as CR0.WP says" },
+	   { smap_later,
+	     "an operand's user page is closed as soon as CR4.SMAP and RFLAGS.AC say so" },
+	   { other_tables, "an operand is where the tables of the new CR3 say" },
 	   END_OF_CLAIMS };
