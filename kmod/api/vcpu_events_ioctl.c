@@ -161,7 +161,7 @@ static void set_exception(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 	in->exception.payload = e->exception_payload;
 	in->exception.vector = e->exception.nr;
 	in->exception.type = inject_exception_type(e->exception.nr);
-	in->exception.has_error = inject_has_error(e->exception.nr);
+	in->exception.has_error = inject_error_wanted(e->exception.nr, e->exception.has_error_code);
 	in->exception.error = e->exception.error_code;
 }
 

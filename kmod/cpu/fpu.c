@@ -73,9 +73,9 @@ void fpu_reset(struct vcpu *vcpu, bool init)
 {
 	bool loaded = vcpu->fpu.loaded;
 
-	vcpu->fpu.xcr0 = XCR0_X87;
 	if (init)
-		return; /* INIT leaves the FPU alone */
+		return; /* INIT leaves the FPU and XCR0 alone */
+	vcpu->fpu.xcr0 = XCR0_X87;
 	fpu_put_guest(vcpu);
 	fpu_reset_regs(vcpu);
 	vcpu->fpu.pkru = 0;

@@ -270,6 +270,12 @@ bool inject_has_error(u8 vector)
 	return vector == VEC_CP ? hw_has_cet() : vector_has_error(vector);
 }
 
+/* Userspace says whether it has one. Where the processor leaves no choice its vector decides. */
+bool inject_error_wanted(u8 vector, bool wanted)
+{
+	return hw_caps.basic & BASIC_NO_ERROR_CODE ? wanted : inject_has_error(vector);
+}
+
 /*
  * A window is an exit as soon as the guest can take the event that waits.
  * vmcs_ctl_set() writes the VMCS only if the bit changes.
@@ -283,9 +289,9 @@ static void set_window(struct vcpu *vcpu, u32 bit, bool on)
 
 void inject_tpr_window(struct vcpu *vcpu, u8 class)
 {
-	if (vcpu->inject.tpr_threshold == class)
+	if (vcpu->tpr_threshold == class)
 		return;
-	vcpu->inject.tpr_threshold = class;
+	vcpu->tpr_threshold = class;
 	vmwrite(VMCS_TPR_THRESHOLD, class);
 }
 

@@ -24,6 +24,7 @@ void inject_as_int1(struct vcpu *vcpu, u8 insn_len);
 u32 inject_exception_type(u8 vector);
 /* Does exception @vector have an error code on this processor? */
 bool inject_has_error(u8 vector);
+bool inject_error_wanted(u8 vector, bool wanted);
 
 /* Takes back the event whose delivery the last exit has interrupted, to inject it again. */
 void inject_recover(struct vcpu *vcpu);

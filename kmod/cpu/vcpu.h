@@ -98,8 +98,7 @@ struct vcpu_inject {
 		u8 pending; /* 0 to 2 */
 		bool injected;
 	} nmi;
-	u8 tpr_threshold; /* of vmcs01 */
-	u8 insn_len;	  /* of a soft interrupt or exception to inject again */
+	u8 insn_len; /* of a soft interrupt or exception to inject again */
 	/* With 8259As in userspace: what KVM_INTERRUPT queued, until irq_ack(); 0: nothing. */
 	u16 user_irq; /* USER_IRQ_VALID | vector */
 };
@@ -159,10 +158,11 @@ struct vcpu {
 	struct vmcs vmcs01;
 	struct vmcs *vmcs; /* the active one: &vmcs01, or vmcs02 while L2 is to run */
 	bool in_l2;
-	bool watched;	 /* by ABYME_SET_WATCH: nested_note_exit() and its kin are called */
-	u16 vpid;	 /* 0: there was none left, and each entry flushes */
-	u8 *msr_bitmap;	 /* of vmcs01; a page */
-	void *virt_apic; /* its virtual-APIC page, on which L1's LAPIC has its TPR */
+	bool watched;	  /* by ABYME_SET_WATCH: nested_note_exit() and its kin are called */
+	u16 vpid;	  /* 0: there was none left, and each entry flushes */
+	u8 *msr_bitmap;	  /* of vmcs01; a page */
+	void *virt_apic;  /* its virtual-APIC page, on which L1's LAPIC has its TPR */
+	u8 tpr_threshold; /* what vmcs01 has as TPR threshold */
 	struct host_saved host;
 
 	unsigned long gpr[NR_GPRS];
@@ -391,6 +391,13 @@ static inline bool vcpu_long_mode(const struct vcpu *vcpu)
 unsigned long vcpu_cr0(struct vcpu *vcpu);
 unsigned long vcpu_cr4(struct vcpu *vcpu);
 int vcpu_cpl(struct vcpu *vcpu);
+
+/* CPUID faulting: does a program run to which the guest's kernel has forbidden CPUID? */
+static inline bool cpuid_faults(struct vcpu *vcpu)
+{
+	return unlikely(vcpu->msrs.misc_features) && vcpu_cpl(vcpu);
+}
+
 bool vcpu_64bit(struct vcpu *vcpu); /* vcpu_long_mode() and CS.L */
 void vcpu_get_segment(struct vcpu *vcpu, enum segreg seg, struct kvm_segment *out);
 void vcpu_set_segment(struct vcpu *vcpu, enum segreg seg, const struct kvm_segment *in);

@@ -327,12 +327,14 @@ static int take_user_irq(struct vcpu *vcpu)
 int irq_pending(struct vcpu *vcpu)
 {
 	struct lapic *lapic = vcpu->lapic;
+	int vector = -1;
 
 	if (!lapic)
 		return user_irq(vcpu);
+	/* The 8259A may take back what it asked for between the two questions. */
 	if (lapic_has_extint(vcpu))
-		return lapic->chip->split ? user_irq(vcpu) : pic_peek_irq(lapic->chip);
-	return lapic_pending(&lapic->regs);
+		vector = lapic->chip->split ? user_irq(vcpu) : pic_peek_irq(lapic->chip);
+	return vector < 0 ? lapic_pending(&lapic->regs) : vector;
 }
 
 int irq_ack(struct vcpu *vcpu)

@@ -381,7 +381,7 @@ static bool event_due(struct vcpu *vcpu)
 	return irq >= 0 || in->exception.injected || in->exception.pending || in->irq.injected ||
 	       in->nmi.injected || in->nmi.pending || user_wants_window(vcpu) ||
 	       lapic_shares_eoi(vcpu) ||
-	       (vcpu->in_l2 ? nested_event_due(vcpu) : irq_held(irq) != vcpu->inject.tpr_threshold);
+	       (vcpu->in_l2 ? nested_event_due(vcpu) : irq_held(irq) != vcpu->tpr_threshold);
 }
 
 /* May the vCPU be entered again at once, as no event is due? INIT may come from the vCPU itself. */

@@ -256,6 +256,56 @@ static void init_again(void)
 	ids();
 }
 
+/* With an interrupt that its TPR holds back, for which the processor has a threshold. */
+static void hold_and_spin(void *arg)
+{
+	apic_enable();
+	write_cr8(15);
+	apic_icr(0, 0x51 | ICR_SELF | ICR_ASSERT);
+	irqs_on();
+	spin_for_ever(arg);
+}
+
+static void init_with_held(void)
+{
+	volatile u32 *spinning = page_alloc();
+
+	need_cpus();
+	cpu_run(1, hold_and_spin, (void *)spinning);
+	GUEST_ASSERT(wait_for(spinning, 1, PATIENCE));
+	GUEST_EXPECT(cpu_restart(1), true);
+	ids();
+}
+
+static void choose_xcr0(void *arg)
+{
+	write_cr4(read_cr4() | CR4_OSXSAVE);
+	xsetbv(0, 3);
+	spin_for_ever(arg);
+}
+
+static void read_xcr0(void *arg)
+{
+	write_cr4(read_cr4() | CR4_OSXSAVE);
+	*(volatile u64 *)arg = xgetbv(0);
+}
+
+static void init_keeps_xcr0(void)
+{
+	volatile u32 *spinning = page_alloc();
+	volatile u64 *xcr0 = page_alloc();
+
+	need_cpus();
+	if (!(cpuid(1).ecx & BIT(26)))
+		claim_skip("no XSAVE");
+	cpu_run(1, choose_xcr0, (void *)spinning);
+	GUEST_ASSERT(wait_for(spinning, 1, PATIENCE));
+	GUEST_EXPECT(cpu_restart(1), true);
+	cpu_run(1, read_xcr0, (void *)xcr0);
+	cpu_wait(1);
+	GUEST_EXPECT(*xcr0, 3);
+}
+
 static volatile u32 lived; /* what a CPU counts after its own INIT */
 
 static __attribute__((noinline)) void write_register(u32 reg, u32 value)
@@ -301,4 +351,6 @@ CLAIMS = { { up, "INIT-SIPI-SIPI brings the other CPUs up" },
 	   { tsc_agrees, "the TSCs of two CPUs agree on before and after" },
 	   { init_again, "INIT stops a busy CPU, SIPI starts it again" },
 	   { init_of_itself, "INIT stops the CPU that sends it to itself" },
+	   { init_with_held, "INIT ends what TPR holds back, and the CPU comes up" },
+	   { init_keeps_xcr0, "INIT leaves XCR0 as it is" },
 	   END_OF_CLAIMS };
