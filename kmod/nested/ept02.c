@@ -385,6 +385,17 @@ static u32 rights_needed(const struct nested *n, u64 qual)
 	return qual & EPTQ_ACCESS;
 }
 
+/* The rights that L2's access needs, whether it is to a page or to a page table in a walk. */
+static u32 access_of(const struct nested *n, u64 qual)
+{
+	u32 access = rights_needed(n, qual);
+
+	/* With accessed and dirty flags a walk of L2's page tables is a write. */
+	if ((n->v->ept_pointer & EPTP_AD) && (qual & EPTQ_LINEAR_VALID) && !(qual & EPTQ_FINAL))
+		access |= EPTE_W;
+	return access;
+}
+
 /* Translates for userspace: without accessed and dirty flags a walk leaves no trace. */
 static int ept02_peek(struct vcpu *vcpu, u64 gpa, u32 access, u64 *l1_gpa)
 {
@@ -412,7 +423,7 @@ int ept02_translate(struct vcpu *vcpu, u64 l2_gpa, u64 linear, u32 access, u64 *
 		return ept02_peek(vcpu, l2_gpa, access, gpa);
 	if (vcpu->nested->caps.ept_vpid & EPTCAP_EXIT_INFO)
 		info |= EPTQ_USER_PAGE | EPTQ_WRITE_PAGE | EPTQ_NX_PAGE;
-	needed = rights_needed(vcpu->nested, access);
+	needed = access_of(vcpu->nested, access);
 	ept02_walk(vcpu, l2_gpa, needed, &res);
 	if (res.outcome == EPT12_OK) {
 		*gpa = l1_addr(res.gpa);
@@ -744,17 +755,6 @@ bool ept02_map_answered(struct vcpu *vcpu)
 	return true;
 }
 
-/* The rights that L2's access needs, whether it is to a page or to a page table in a walk. */
-static u32 access_of(const struct nested *n, u64 qual)
-{
-	u32 access = rights_needed(n, qual);
-
-	/* With accessed and dirty flags a walk of L2's page tables is a write. */
-	if ((n->v->ept_pointer & EPTP_AD) && (qual & EPTQ_LINEAR_VALID) && !(qual & EPTQ_FINAL))
-		access |= EPTE_W;
-	return access;
-}
-
 #define QUAL_FROM_CPU                                                                       \
 	(EPTQ_LINEAR_VALID | EPTQ_FINAL | EPTQ_USER_PAGE | EPTQ_WRITE_PAGE | EPTQ_NX_PAGE | \
 	 EPTQ_NMI_UNBLOCK)
@@ -793,6 +793,7 @@ int ept02_violation(struct vcpu *vcpu)
 	/* L2's IRET had unblocked NMIs before it faulted. It runs again, so they are blocked again. */
 	if ((qual & EPTQ_NMI_UNBLOCK) && !(vcpu->idt_vectoring & INTR_VALID))
 		inject_set_nmi_masked(vcpu, true);
+	timer_unmoved(vcpu);
 	return ept02_refill(vcpu, &f);
 }
 

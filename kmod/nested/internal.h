@@ -158,6 +158,7 @@ struct nested {
 	bool mtf_pending; /* an MTF exit before L2's next instruction: injected, or L0 ran one */
 	bool timer_on;
 	u64 timer_ticks;     /* of the host's TSC, to be counted from the entry on; 0: it counts */
+	u64 timer_entered;   /* ticks that the last entry began with */
 	u64 timer_deadline;  /* host TSC at which L1's preemption timer expires */
 	bool timer_restored; /* L2 has not run since its state was restored: see next */
 	u64 timer_l1_deadline; /* in L1's TSC, which userspace may set after the nested state */
@@ -398,7 +399,8 @@ u32 timer_remaining(const struct nested *n); /* as L1 counts */
 /* The deadline in L1's TSC. Set only if the timer runs, and no further than it can count. */
 u64 timer_get_deadline(struct vcpu *vcpu);
 void timer_set_deadline(struct vcpu *vcpu, u64 l1_tsc);
-void timer_program(struct vcpu *vcpu);	/* interrupts off, vmcs02 current */
+void timer_program(struct vcpu *vcpu); /* interrupts off, vmcs02 current */
+void timer_unmoved(struct vcpu *vcpu);
 void timer_for_halt(struct vcpu *vcpu); /* L2 halts: have it woken */
 
 /* virt_intr.c. Context: L2 is next, vmcs02 current. All but posted_notified() may sleep. */

@@ -5,8 +5,8 @@
  * runs the processor's own timer makes the exit, while L2 is halted an hrtimer
  * wakes the vCPU's thread.
  *
- * L1's VM entry is over when the processor is first in L2, or when L2 halts. What
- * L0 needs until then does not count, however long it takes: else an L2 of which
+ * L1's VM entry is over when the processor is first in L2 and finds its instruction
+ * and what that accesses in EPT02, or when L2 halts. What L0 needs until then does not count, however long it takes: else an L2 of which
  * L1 asks back soon would never get to its first instruction.
  *
  * What a reader must know: there are three units. Timer units are 2^MISC[4:0]
@@ -106,7 +106,7 @@ u64 timer_get_deadline(struct vcpu *vcpu)
 
 	if (n->timer_restored)
 		return n->timer_l1_deadline;
-	return clock_guest_tsc(vcpu, n->timer_ticks ? rdtsc() + n->timer_ticks : n->timer_deadline);
+	return clock_guest_tsc(vcpu, n->timer_deadline);
 }
 
 /*
@@ -178,9 +178,22 @@ void timer_program(struct vcpu *vcpu)
 	struct nested *n = vcpu->nested;
 	u64 ticks = ticks_left(n);
 
+	n->timer_entered = ticks;
 	n->timer_restored = false; /* the timer counts from here on, even if the TSC is set */
 	begin_to_count(n);
 	vmwrite(VMCS_GUEST_PREEMPT_TIMER, min_t(u64, ticks >> timer_rate(n), U32_MAX));
+}
+
+/*
+ * L0 has to do something before L2 can execute its first instruction: the entry is to be made again
+ * with the time that it had.
+ */
+void timer_unmoved(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+
+	if (n->timer_on && vcpu_rip(vcpu) == n->v->guest_rip)
+		n->timer_ticks = n->timer_entered;
 }
 
 void timer_for_halt(struct vcpu *vcpu)

@@ -315,6 +315,41 @@ static void gone_before_use(void)
 	GUEST_EXPECT(l2_value, 2);
 }
 
+static u8 *out_from;
+
+static void l2_outs(void)
+{
+	asm volatile("outsb" : : "S"(out_from), "d"((u16)0x2ff) : "memory");
+	l2_vmcall(0x600d);
+}
+
+/*
+ * With accessed and dirty flags each look into L2's page tables counts as a write, whoever looks:
+ * the table of @out_from is only used for OUTS, which a hypervisor may execute in L2's place.
+ */
+static void tables_are_written(void)
+{
+	struct l1_vmx *vmx = l1_prepare(l2_outs);
+	u64 *entry;
+
+	l1_need_ept(EPTCAP_AD);
+	l1_set(VMCS_EPT_POINTER, EPTP_AD);
+	out_from = page_alloc();
+	entry = l1_ept_entry(vmx, (u64)page_entry((u64)out_from) & ~0xfffULL);
+	expect_end();
+	*entry &= ~(EPTE_A | EPTE_D);
+	l1_invept(vmx);
+	l1_restart_l2(l2_outs);
+	expect_end();
+	GUEST_EXPECT(*entry & (EPTE_A | EPTE_D), EPTE_A | EPTE_D);
+	*entry &= ~EPTE_W;
+	l1_invept(vmx);
+	l1_restart_l2(l2_outs);
+	EXPECT_EXIT(EXIT_EPT_VIOLATION);
+	GUEST_EXPECT(l1_vmread(VMCS_EXIT_QUAL) & (EPTQ_WRITE | EPTQ_LINEAR_VALID | EPTQ_FINAL),
+		     EPTQ_WRITE | EPTQ_LINEAR_VALID);
+}
+
 static void no_accessed_dirty(void)
 {
 	struct l1_vmx *vmx = l1_prepare(l2_write);
@@ -536,4 +571,5 @@ CLAIMS = { { remap, "L2's memory is where L1's EPT says" },
 	   { nowhere, "a page where L1 has no memory reads as all ones" },
 	   { nowhere_code, "code there is an invalid opcode" },
 	   { many_roots, "forty EPT pointers in turn, there and back" },
+	   { tables_are_written, "L2's page tables are written, also by OUTS" },
 	   END_OF_CLAIMS };

@@ -490,6 +490,23 @@ static void preemption_soon(void)
 	EXPECT_OUTCOME(reason, EXIT_VMCALL);
 }
 
+/* Though L1 has dropped all translations each time, so that L2's first instruction takes longer. */
+static void preemption_invept(void)
+{
+	struct l1_vmx *vmx = l1_prepare(l2_nops);
+	u32 units = (2000 >> (vmx->caps.misc & MISC_PREEMPT_RATE)) + 1, entries = 0;
+	u64 reason;
+
+	l1_need_ept(0);
+	l1_use_pin(PIN_PREEMPT_TIMER);
+	do {
+		l1_invept(vmx);
+		l1_vmwrite(VMCS_GUEST_PREEMPT_TIMER, units);
+		reason = l1_run();
+	} while (reason == EXIT_PREEMPT_TIMER && ++entries < 1000);
+	EXPECT_OUTCOME(reason, EXIT_VMCALL);
+}
+
 static void preemption_saves(void)
 {
 	u64 saved;
@@ -662,4 +679,5 @@ CLAIMS = { { inject_interrupt, "injection of an external interrupt" },
 	   { debug_trap_in_halt, "a debug exception for L1 finds L2 in HLT" },
 	   { active_after_halt, "L2 is active after an interrupt that ended its HLT" },
 	   { preemption_soon, "an L2 that L1 asks back after some 100 ticks comes to its end" },
+	   { preemption_invept, "nor does it stand still if L1 invalidates its EPT each time" },
 	   END_OF_CLAIMS };
