@@ -163,8 +163,9 @@ void compat_fpu_to_user(struct compat_fpu *fpu, void *buf, u32 bytes, u32 pkru)
 		return;
 	to->header.xfeatures = *fpu_in_use(fpu) & fpu_moved();
 	copy_components(buf, fpu->regs, to->header.xfeatures);
-	if (!pkru_offered() || !pkru)
+	if (!pkru_offered())
 		return;
+	/* Also a PKRU of 0: who sets a state without it keeps the one that is there. */
 	to->header.xfeatures |= XFEATURE_MASK_PKRU;
 	*pkru_in(buf) = pkru;
 }

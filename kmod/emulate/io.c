@@ -14,6 +14,7 @@
 #include <vmx/info.h>
 
 #include "cpu/debug.h"
+#include "cpu/cr_checks.h"
 #include "cpu/inject.h"
 #include "cpu/trace.h"
 #include "cpu/vcpu.h"
@@ -285,6 +286,10 @@ static int do_string(struct vcpu *vcpu, struct pio *pio)
 	ret = gva_linear(vcpu, pio->seg, offset, pio->size, pio->in, &pio->linear, &fault);
 	if (ret)
 		return fault_or_give_up(vcpu, ret, &fault);
+	/* SDM: an exit goes before an alignment check, so that the check is L0's. */
+	if (pio->linear % pio->size &&
+	    alignment_checked(vcpu_cr0(vcpu), vcpu_rflags(vcpu), vcpu_cpl(vcpu)))
+		return inject_exception_err(vcpu, VEC_AC, 0);
 	count = batch_size(vcpu, pio, pio->linear);
 	/* The whole batch must be within the segment; if not, the element that is not faults alone. */
 	if (count > 1 &&

@@ -65,7 +65,8 @@ static void protect_rest(struct vm *vm, const struct mem_slot *slot, bool flush)
 {
 	u64 end = slot->base_gfn + slot->npages;
 
-	flush |= mem_unmap_l2(vm, slot->base_gfn, end);
+	if (slot_l2_maps(slot, slot->base_gfn, end))
+		flush |= mem_unmap_l2(vm, slot->base_gfn, end);
 	mem_sync(vm, flush);
 }
 

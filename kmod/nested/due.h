@@ -32,7 +32,8 @@ enum l2_due {
 };
 
 /* Exits for L1 that have their cause outside of L2's instructions. */
-#define DUE_TO_L1 (BIT(DUE_MTF) | BIT(DUE_TIMER) | BIT(DUE_NMI_L1) | BIT(DUE_IRQ_L1))
+#define DUE_TO_L1 \
+	(BIT(DUE_INIT) | BIT(DUE_MTF) | BIT(DUE_TIMER) | BIT(DUE_NMI_L1) | BIT(DUE_IRQ_L1))
 
 /* What L0 opens a window for. A window exit that L1 asked for comes before these. */
 #define DUE_BY_WINDOW (BIT(DUE_NMI_L1) | BIT(DUE_IRQ_L1) | BIT(DUE_IRQ_L2))

@@ -221,6 +221,12 @@ static bool route_vmwrite(struct vcpu *vcpu, const struct vmcs12 *v)
 	return shadow12_access_exits(vcpu, vmcs_access_encoding(vcpu), true);
 }
 
+/* What faults by the privilege level does not exit. */
+static bool route_cpuid(struct vcpu *vcpu, const struct vmcs12 *v)
+{
+	return !cpuid_faults(vcpu);
+}
+
 /* An empty row: always L0's. For EPT violations and VMFUNC, ept02.c and vmxinsn.c decide later. */
 static const struct route routes[NR_EXITS] = {
 	[EXIT_EXCEPTION_NMI] = { .ask = route_exception_nmi },
@@ -228,7 +234,7 @@ static const struct route routes[NR_EXITS] = {
 	[EXIT_INT_WINDOW] = { .proc = PROC_INT_WINDOW },
 	[EXIT_NMI_WINDOW] = { .proc = PROC_NMI_WINDOW },
 	[EXIT_TASK_SWITCH] = { .always = true },
-	[EXIT_CPUID] = { .always = true },
+	[EXIT_CPUID] = { .ask = route_cpuid },
 	[EXIT_GETSEC] = { .always = true },
 	[EXIT_HLT] = { .proc = PROC_HLT },
 	[EXIT_INVD] = { .always = true },

@@ -154,13 +154,15 @@ void lapic_timer_stop(struct lapic *lapic)
 
 /*
  * What is left of the count of an armed timer. Rounded up, and never 0, since
- * only a timer that has stopped shows 0.
+ * only a timer that has stopped shows 0. A period may be longer than the guest asked for, the count
+ * is not.
  */
 static u32 count_left(const struct lapic *lapic, int shift)
 {
 	s64 ns = ktime_to_ns(ktime_sub(hrtimer_get_expires(&lapic->timer), ktime_get()));
 
-	return max_t(s64, (ns + BIT_ULL(shift) - 1) >> shift, 1);
+	ns = (ns + BIT_ULL(shift) - 1) >> shift;
+	return clamp_t(s64, ns, 1, max(lapic->regs.tmict, 1u));
 }
 
 u32 lapic_timer_count(struct lapic *lapic)

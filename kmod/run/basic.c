@@ -47,8 +47,7 @@ int exit_gp(struct vcpu *vcpu)
  */
 int exit_cpuid(struct vcpu *vcpu)
 {
-	/* CPUID faulting: the guest's kernel has forbidden CPUID to its programs. */
-	if (unlikely(vcpu->msrs.misc_features) && vcpu_cpl(vcpu))
+	if (cpuid_faults(vcpu))
 		return inject_gp(vcpu);
 	cpuid_execute(vcpu);
 	return vcpu_skip_insn(vcpu);

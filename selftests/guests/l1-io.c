@@ -8,6 +8,8 @@
 
 #define UNUSED_PORT 0x5f0
 #define LINE_STATUS 0x3fd /* 0x60 while the console is idle */
+#define NO_DEVICE 0x2ff
+#define RFLAGS_AC BIT(18)
 
 static void console_idle(void)
 {
@@ -177,6 +179,40 @@ static void at_cpl3(void)
 	write_flags(flags);
 }
 
+static u64 user_input_16(u64 va)
+{
+	return TRY("insw", : "+D"(va) : "d"((u16)LINE_STATUS) : "memory");
+}
+
+static u64 user_output_16(u64 va)
+{
+	return TRY("outsw", : "+S"(va) : "d"((u16)NO_DEVICE) : "memory");
+}
+
+static u64 user_output_8(u64 va)
+{
+	return TRY("outsb", : "+S"(va) : "d"((u16)NO_DEVICE) : "memory");
+}
+
+/* Alignment is checked after the I/O permission, and so by whoever executes the instruction. */
+static void alignment(void)
+{
+	static u8 buffer[16] __aligned(8);
+	u64 flags = read_flags(), va = (u64)buffer;
+
+	write_cr0(read_cr0() | CR0_AM);
+	write_flags(flags | 3 << 12 | RFLAGS_AC);
+	GUEST_EXPECT(user_call(user_output_16, va + 1), VEC_AC);
+	GUEST_EXPECT(user_call(user_input_16, va + 3), VEC_AC);
+	GUEST_EXPECT(user_call(user_output_16, va + 2), NO_TRAP);
+	GUEST_EXPECT(user_call(user_input_16, va + 4), NO_TRAP);
+	GUEST_EXPECT(user_call(user_output_8, va + 1), NO_TRAP);
+	write_flags(flags | 3 << 12);
+	GUEST_EXPECT(user_call(user_output_16, va + 1), NO_TRAP);
+	write_flags(flags);
+	write_cr0(read_cr0() & ~CR0_AM);
+}
+
 CLAIMS = { { widths, "IN changes 1, 2 or 4 bytes; 4 clear the upper half" },
 	   { immediate, "IN and OUT with the port in the instruction" },
 	   { string_in, "REP INSB across a page boundary stores all and nothing else" },
@@ -187,4 +223,5 @@ CLAIMS = { { widths, "IN changes 1, 2 or 4 bytes; 4 clear the upper half" },
 	   { string_out, "OUTS of each width moves RSI" },
 	   { string_fault, "REP INSB onto a missing page stops there with #PF" },
 	   { at_cpl3, "IN at CPL 3 needs IOPL 3 when the TSS has no bitmap" },
+	   { alignment, "INS and OUTS at CPL 3 are checked for alignment, if RFLAGS.AC says so" },
 	   END_OF_CLAIMS };

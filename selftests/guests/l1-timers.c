@@ -196,6 +196,26 @@ static void short_ones(void)
 	pic_mask_all();
 }
 
+/* However short the period is. */
+static void count_bounded(void)
+{
+	const u32 count = 50000;
+	u32 most = 0;
+
+	prepare(VECTOR | LVT_PERIODIC);
+	apic_write(APIC_TIMER_DIVIDE, 0xb);
+	apic_write(APIC_TIMER_INITIAL, count);
+	irqs_on();
+	while (ticks < 3) {
+		u32 now = apic_read(APIC_TIMER_CURRENT);
+
+		most = now > most ? now : most;
+	}
+	irqs_off();
+	GUEST_ASSERT(most <= count);
+	done();
+}
+
 CLAIMS = { { one_shot, "a count of 2^32 - 1" },
 	   { divided, "a divided count of more than 2^32 ticks" },
 	   { periodic, "periods of almost 2^32 ticks" },
@@ -204,4 +224,5 @@ CLAIMS = { { one_shot, "a count of 2^32 - 1" },
 	   { changed_under_way, "mode and mask of a timer under way" },
 	   { slowed_down, "a greater divisor makes what is left longer" },
 	   { short_ones, "short sleeps and the PIT afterwards" },
+	   { count_bounded, "the current count is never above the initial one" },
 	   END_OF_CLAIMS };

@@ -241,6 +241,44 @@ static void every_ring(void)
 	}
 }
 
+static void enter_ring_3(void)
+{
+	l1_vmwrite(VMCS_GUEST_CS_SEL, SEL_CODE64 | 3);
+	l1_vmwrite(VMCS_SEG_AR(SEG_CS), 0xa0fb);
+	l1_vmwrite(VMCS_GUEST_SS_SEL, SEL_DATA | 3);
+	l1_vmwrite(VMCS_SEG_AR(SEG_SS), 0xc0f3);
+	for (int s = SEG_DS; s <= SEG_GS; s++)
+		l1_vmwrite(VMCS_SEG_AR(s), 0xc0f3);
+	l1_vmwrite(VMCS_SEG_AR(SEG_ES), 0xc0f3);
+}
+
+#define MSR_PLATFORM_INFO 0xce
+#define MSR_MISC_FEATURES_ENABLES 0x140
+
+static void l2_cpuid(void)
+{
+	cpuid(0);
+	l2_vmcall(0x600d);
+}
+
+/* A fault that the privilege level makes goes before an exit. */
+static void cpuid_forbidden(void)
+{
+	u64 info, reason;
+
+	if (try_rdmsr(MSR_PLATFORM_INFO, &info) != NO_TRAP || !(info & BIT(31)))
+		claim_skip("no CPUID faulting");
+	l1_prepare(l2_cpuid);
+	enter_ring_3();
+	l1_vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VEC_GP));
+	wrmsr(MSR_MISC_FEATURES_ENABLES, 1);
+	reason = l1_run();
+	wrmsr(MSR_MISC_FEATURES_ENABLES, 0);
+	EXPECT_OUTCOME(reason, EXIT_EXCEPTION_NMI);
+	GUEST_EXPECT(l1_vmread(VMCS_EXIT_INTR_INFO) & INTR_VECTOR, VEC_GP);
+	EXPECT_EXIT(EXIT_CPUID);
+}
+
 /* All of 2 MiB is for executing only: code runs there, and a read of it exits. */
 static void large_execute_only(void)
 {
@@ -366,4 +404,5 @@ CLAIMS = { { many_vmcss, "24 VMCSs in turn, each with a VPID and EPT tables of i
 	   { written_anew, "all of L2's state written for each entry, and read after it" },
 	   { large_execute_only, "an execute-only page of 2 MiB executes and cannot be read" },
 	   { reset_vector, "L2 starts at a BIOS' reset vector and enters protected mode" },
+	   { cpuid_forbidden, "CPUID faulting goes before CPUID's exit" },
 	   END_OF_CLAIMS };

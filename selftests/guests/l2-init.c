@@ -134,6 +134,50 @@ static void init_blocked(void)
 	GUEST_EXPECT(cpu_restart(1), true);
 }
 
+#define INJECTED 0x61
+
+static volatile u32 handled;
+
+static void on_injected(__attribute__((unused)) struct trap_frame *frame)
+{
+	handled++;
+	l2_vmcall(1);
+}
+
+/* INIT waits until the entry, which delivers an event first. */
+static void enter_with_event(void *arg)
+{
+	l1_prepare(l2_spins);
+	l1_vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	l1_vmwrite(VMCS_ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_EXT | INJECTED);
+	running = 1;
+	while (!leave)
+		cpu_pause();
+	outcome = l1_run();
+	l1_vmxoff();
+	finished = 1;
+}
+
+static void init_after_event(void)
+{
+	need_two();
+	on_trap(INJECTED, on_injected);
+	leave = 0;
+	handled = 0;
+	l2_ran = 0;
+	cpu_run(1, enter_with_event, NULL);
+	if (!wait_for(&running, 1, PATIENCE))
+		claim_fail("CPU 1 does not run");
+	apic_icr(1, ICR_INIT | ICR_ASSERT | ICR_LEVEL);
+	spin(1000000);
+	leave = 1;
+	GUEST_ASSERT(wait_for(&finished, 1, PATIENCE));
+	EXPECT_OUTCOME(outcome, EXIT_INIT);
+	GUEST_EXPECT(handled, 0);
+	GUEST_EXPECT(l2_ran, 0);
+	cpu_wait(1);
+}
+
 static void init_in_wait_for_sipi(void)
 {
 	need_two();
@@ -159,4 +203,5 @@ CLAIMS = { { init_exits, "INIT exits from L2" },
 	   { sipi_exits, "SIPI exits from an L2 that waits for it, with its vector" },
 	   { init_in_wait_for_sipi, "INIT waits while L2 waits for SIPI" },
 	   { init_blocked, "INIT waits while a CPU is in root operation" },
+	   { init_after_event, "INIT that waits exits before the handler of an injected event" },
 	   END_OF_CLAIMS };

@@ -28,7 +28,7 @@ test_that()
 
 left_behind()
 {
-	grep -l "s[l]eep.5432" /proc/[0-9]*/cmdline 2>/dev/null
+	grep -al "s[l]eep.5432" /proc/[0-9]*/cmdline 2>/dev/null
 }
 
 test_that "exit 0"
