@@ -15,6 +15,7 @@
 #include <vmx/controls.h>
 #include <vmx/info.h>
 
+#include "cpu/cpuid_bits.h"
 #include "cpu/vcpu.h"
 #include "cpu/vmcs01.h"
 #include "hw/caps.h"
@@ -49,21 +50,16 @@
 #define PLE_GAP 128
 #define PLE_WINDOW 4096
 
-static bool cpuid_has(struct vcpu *vcpu, u32 function, int reg, int bit)
-{
-	const struct kvm_cpuid_entry2 *e = cpuid_find(vcpu, function, 0);
-
-	return e && ((reg ? e->ebx : e->edx) >> bit & 1);
-}
-
 /* Controls without which an instruction faults: they are set if L1's CPUID has the instruction. */
 static u32 proc2_from_cpuid(struct vcpu *vcpu)
 {
 	u32 bits = 0;
 
-	if (cpuid_has(vcpu, 0x80000001, 0, 27))
+	/* The one control is for both, so that who has either can execute the other. */
+	if ((cpuid_word(vcpu, 0x80000001, 0, CPUID_REG_EDX) & FEATURE(8000_0001_EDX, RDTSCP)) ||
+	    (cpuid_word(vcpu, 7, 0, CPUID_REG_ECX) & FEATURE(7_ECX, RDPID)))
 		bits |= PROC2_RDTSCP;
-	if (cpuid_has(vcpu, 7, 1, 10))
+	if (cpuid_word(vcpu, 7, 0, CPUID_REG_EBX) & FEATURE(7_0_EBX, INVPCID))
 		bits |= PROC2_INVPCID;
 	if (vcpu->cpuid.xss_supported || vcpu->cpuid.xsaves)
 		bits |= PROC2_XSAVES;

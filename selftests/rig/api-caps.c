@@ -145,6 +145,7 @@ static void comes_back_with_cpuid(int i)
 		return;
 	}
 	less = supported;
+	leaf(&less.head, 7, 0)->ecx &= ~(1u << 22); /* RDPID, which has RDTSCP's control as well */
 	e = leaf(&less.head, shared[i].function, shared[i].index);
 	e->edx &= ~shared[i].edx;
 	e->ebx &= ~shared[i].ebx;
@@ -311,14 +312,39 @@ static void xsave_within_the_processor(void)
 	vm_free(vm);
 }
 
+/* RDTSCP and RDPID depend on one control, and either may be had without the other. */
+static void rdpid_alone(void)
+{
+	static const u8 code[] = { 0xf3, 0x0f, 0xc7, 0xf8, 0xe6, 0x10 }; /* rdpid eax; out 0x10 */
+	static const char what[] = "RDPID without RDTSCP in CPUID";
+	struct kvm_cpuid_entry2 *e = leaf(&supported.head, 0x80000001, 0);
+	u32 edx = e->edx;
+
+	if (!(leaf(&supported.head, 7, 0)->ecx & 1u << 22)) {
+		tap_skip("no RDPID", what);
+		return;
+	}
+	new_vcpu(false);
+	e->edx &= ~(1u << 27);
+	EXPECT_OK(set_cpuid(&supported), "a CPUID without RDTSCP");
+	e->edx = edx;
+	memcpy(vm->ram + 0x1000, code, sizeof(code));
+	vm_real_mode(vm, 0, 0x1000);
+	tap_ok(vm_run(vm, 0) == KVM_EXIT_IO && vm->cpu[0].run->io.port == 0x10, what);
+	vm_free(vm);
+}
+
 /* What has state, or needs paging, that abyme does not have: it is hidden on each processor. */
 static void hides(void)
 {
 	static const struct {
 		u32 index, bit;
-		enum { EAX, ECX, EDX } reg; /* of leaf 7 */
+		enum { EAX, EBX, ECX, EDX } reg; /* of leaf 7 */
 		const char *name;
 	} hidden[] = {
+		{ 0, 4, EBX, "HLE" },
+		{ 0, 11, EBX, "RTM, whose bits of debug registers would be missing" },
+		{ 0, 16, EDX, "TSXLDTRK" },
 		{ 0, 16, ECX, "5-level paging" },
 		{ 0, 31, ECX, "protection keys for supervisor pages" },
 		{ 0, 5, EDX, "user interrupts" },
@@ -331,7 +357,7 @@ static void hides(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(hidden); i++) {
 		const struct kvm_cpuid_entry2 *e = leaf(&supported.head, 7, hidden[i].index);
-		const u32 reg[] = { [EAX] = e->eax, [ECX] = e->ecx, [EDX] = e->edx };
+		const u32 reg[] = { e->eax, e->ebx, e->ecx, e->edx };
 
 		tap_ok(!(reg[hidden[i].reg] >> hidden[i].bit & 1), "%s: hidden", hidden[i].name);
 	}
@@ -361,6 +387,7 @@ int main(void)
 		l1_within_the_processor();
 		l2_within_the_processor();
 	}
+	rdpid_alone();
 	xsave_within_the_processor();
 	return tap_done();
 }

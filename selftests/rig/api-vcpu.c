@@ -161,6 +161,17 @@ static void debug_registers(void)
 	EXPECT_ERRNO(ioctl(fd, KVM_SET_DEBUGREGS, &d), EINVAL, "a DR6 that no processor accepts");
 }
 
+/* IA32_VMX_BASIC[56]: an exception may be injected with an error code or without. */
+static bool any_error_code(int dev)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} m = { .head.nmsrs = 1, .entry.index = 0x480 };
+
+	return ioctl(dev, KVM_GET_MSRS, &m) == 1 && m.entry.data >> 56 & 1;
+}
+
 static void events(void)
 {
 	struct kvm_vcpu_events e, bad;
@@ -189,7 +200,14 @@ static void events(void)
 	bad.exception.has_error_code = 1;
 	ioctl(fd, KVM_SET_VCPU_EVENTS, &bad);
 	ioctl(fd, KVM_GET_VCPU_EVENTS, &bad);
-	tap_ok(bad.exception.nr == 6 && !bad.exception.has_error_code, "#UD has no error code");
+	tap_ok(bad.exception.nr == 6 && bad.exception.has_error_code == any_error_code(vm->dev),
+	       "#UD has an error code only where the processor takes one with any exception");
+	bad.exception.nr = 13;
+	bad.exception.has_error_code = 0;
+	ioctl(fd, KVM_SET_VCPU_EVENTS, &bad);
+	ioctl(fd, KVM_GET_VCPU_EVENTS, &bad);
+	tap_ok(bad.exception.nr == 13 && bad.exception.has_error_code != any_error_code(vm->dev),
+	       "and #GP has none only there");
 	bad = e;
 	bad.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING;
 	bad.nmi.pending = 200;
