@@ -313,23 +313,46 @@ void inject_nmi_window(struct vcpu *vcpu, bool on)
 		set_window(vcpu, PROC_NMI_WINDOW, on);
 }
 
-/*
- * An exit has interrupted the delivery of an exception: takes it from the IDT-vectoring fields, to
- * be injected again. Its payload is in CR2 or DR6 already.
- */
-static void recover_exception(struct vcpu *vcpu, u32 info)
+u32 inject_info(const struct vcpu_inject *in)
+{
+	if (in->exception.injected)
+		return INTR_VALID | in->exception.vector | in->exception.type |
+		       (in->exception.has_error ? INTR_HAS_ERROR : 0);
+	if (in->nmi.injected)
+		return INTR_VALID | VEC_NMI | INTR_TYPE_NMI;
+	if (in->irq.injected)
+		return INTR_VALID | in->irq.vector |
+		       (in->irq.soft ? INTR_TYPE_SOFT_INT : INTR_TYPE_EXT);
+	return 0;
+}
+
+void inject_take(struct vcpu *vcpu, u32 info, u32 error, u32 insn_len)
 {
 	struct vcpu_inject *in = &vcpu->inject;
+	u32 type = info & INTR_TYPE_MASK;
 
-	in->exception.injected = true;
-	in->exception.pending = false;
-	in->exception.vector = info & INTR_VECTOR;
-	in->exception.has_payload = false;
-	in->exception.type = info & INTR_TYPE_MASK;
-	in->exception.has_error = info & INTR_HAS_ERROR;
-	in->exception.error = in->exception.has_error ? vmread(VMCS_IDT_VECTORING_ERROR) : 0;
-	if (intr_type_software(info))
-		in->insn_len = vmread(VMCS_EXIT_INSN_LEN);
+	in->insn_len = insn_len;
+	switch (type) {
+	case INTR_TYPE_NMI:
+		in->nmi.injected = true;
+		/* An entry that injects an NMI demands that NMIs are not blocked before. */
+		inject_set_nmi_masked(vcpu, false);
+		break;
+	case INTR_TYPE_EXT:
+	case INTR_TYPE_SOFT_INT:
+		in->irq.injected = true;
+		in->irq.vector = info & INTR_VECTOR;
+		in->irq.soft = type == INTR_TYPE_SOFT_INT;
+		break;
+	default:
+		in->exception.injected = true;
+		in->exception.pending = false;
+		in->exception.vector = info & INTR_VECTOR;
+		in->exception.has_payload = false; /* it is in CR2 or DR6 already */
+		in->exception.type = type;
+		in->exception.has_error = info & INTR_HAS_ERROR;
+		in->exception.error = info & INTR_HAS_ERROR ? error : 0;
+	}
 }
 
 /*
@@ -340,27 +363,11 @@ static void recover_exception(struct vcpu *vcpu, u32 info)
  */
 void inject_recover(struct vcpu *vcpu)
 {
-	struct vcpu_inject *in = &vcpu->inject;
 	u32 info = vcpu->idt_vectoring;
 
-	inject_delivered(in);
+	inject_delivered(&vcpu->inject);
 	if (likely(!(info & INTR_VALID)))
 		return;
 	vcpu_request(vcpu, REQ_EVENT);
-	switch (info & INTR_TYPE_MASK) {
-	case INTR_TYPE_NMI:
-		in->nmi.injected = true;
-		/* An entry that injects an NMI demands that NMIs are not blocked before. */
-		inject_set_nmi_masked(vcpu, false);
-		break;
-	case INTR_TYPE_HARD_EXC:
-	case INTR_TYPE_SOFT_EXC:
-	case INTR_TYPE_PRIV_SW_EXC: recover_exception(vcpu, info); break;
-	case INTR_TYPE_SOFT_INT: in->insn_len = vmread(VMCS_EXIT_INSN_LEN); fallthrough;
-	case INTR_TYPE_EXT:
-		in->irq.injected = true;
-		in->irq.vector = info & INTR_VECTOR;
-		in->irq.soft = (info & INTR_TYPE_MASK) == INTR_TYPE_SOFT_INT;
-		break;
-	}
+	inject_take(vcpu, info, vmread(VMCS_IDT_VECTORING_ERROR), vmread(VMCS_EXIT_INSN_LEN));
 }

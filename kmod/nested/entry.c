@@ -189,37 +189,17 @@ static const struct check *check_guest_state(struct vcpu *vcpu, struct check_ctx
 static void take_event(struct vcpu *vcpu)
 {
 	struct vmcs12 *v = vcpu->nested->v;
-	struct vcpu_inject *in = &vcpu->inject;
 	u32 info = v->entry_intr_info, type = info & INTR_TYPE_MASK;
 
 	if (!(info & INTR_VALID))
 		return;
-	in->insn_len = v->entry_insn_len;
-	switch (type) {
-	case INTR_TYPE_EXT:
-	case INTR_TYPE_SOFT_INT:
-		in->irq.injected = true;
-		in->irq.vector = info & INTR_VECTOR;
-		in->irq.soft = type == INTR_TYPE_SOFT_INT;
-		break;
-	case INTR_TYPE_NMI:
-		in->nmi.injected = true;
-		/* L1, without virtual NMIs, may inject while NMIs are blocked. vmcs02, with them, may not. */
-		inject_set_nmi_masked(vcpu, false);
-		/* Its delivery blocks NMIs. If L2's IRET does not unblock them L1 must see them blocked. */
-		if (vmcs12_nmi_blocking_stays(v))
-			v->guest_interruptibility |= IRQBLK_NMI;
-		break;
-	case INTR_TYPE_OTHER: vcpu->nested->mtf_pending = true; break;
-	default:
-		in->exception.injected = true;
-		in->exception.pending = false;
-		in->exception.vector = info & INTR_VECTOR;
-		in->exception.has_error = info & INTR_HAS_ERROR;
-		in->exception.error = v->entry_error_code;
-		in->exception.has_payload = false;
-		in->exception.type = type;
-	}
+	if (type == INTR_TYPE_OTHER)
+		vcpu->nested->mtf_pending = true;
+	else
+		inject_take(vcpu, info, v->entry_error_code, v->entry_insn_len);
+	/* Its delivery blocks NMIs. If L2's IRET does not unblock them L1 must see them blocked. */
+	if (type == INTR_TYPE_NMI && vmcs12_nmi_blocking_stays(v))
+		v->guest_interruptibility |= IRQBLK_NMI;
 }
 
 /* With EPT the processor takes the PDPTEs from the VMCS, not from memory. */

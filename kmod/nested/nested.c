@@ -9,6 +9,7 @@
  */
 #include <linux/slab.h>
 
+#include "cpu/inject.h"
 #include "cpu/regs.h"
 #include "hw/caps.h"
 #include "hw/vmxop.h"
@@ -336,19 +337,13 @@ bool nested_event_waits(const struct vcpu *vcpu)
 
 u32 nested_state_event(const struct vcpu *vcpu)
 {
-	const struct vcpu_inject *in = &vcpu->inject;
+	u32 info = inject_info(&vcpu->inject);
 
 	if (!vcpu->in_l2)
 		return 0;
 	if (nested_event_waits(vcpu))
 		return vcpu->nested->v->entry_intr_info;
-	if (in->irq.injected && in->irq.soft)
-		return INTR_VALID | INTR_TYPE_SOFT_INT | in->irq.vector;
-	if (in->irq.injected && !vcpu->lapic)
-		return INTR_VALID | INTR_TYPE_EXT | in->irq.vector;
-	if (in->exception.injected && intr_type_software(in->exception.type))
-		return INTR_VALID | in->exception.type | in->exception.vector;
-	return 0;
+	return intr_type_software(info) || (vcpu->inject.irq.injected && !vcpu->lapic) ? info : 0;
 }
 
 bool nested_state_has_irq(const struct vcpu *vcpu)

@@ -79,26 +79,18 @@ static struct l2_exit exit_from_vmcs02(struct vcpu *vcpu, u32 reason)
 /* If this exit has interrupted an event's delivery, L1 gets it as IDT-vectoring information. */
 static void save_vectoring(struct vcpu *vcpu)
 {
-	struct vcpu_inject *in = &vcpu->inject;
+	const struct vcpu_inject *in = &vcpu->inject;
 	struct vmcs12 *v = vcpu->nested->v;
-	u32 info = 0;
+	u32 info = inject_info(in);
 
-	if (in->exception.injected) {
-		info = in->exception.vector | in->exception.type | INTR_VALID;
-		if (in->exception.has_error) {
-			info |= INTR_HAS_ERROR;
-			v->idt_vectoring_error = (u16)in->exception.error;
-		}
-	} else if (in->nmi.injected) {
-		info = VEC_NMI | INTR_TYPE_NMI | INTR_VALID;
+	if (info & INTR_HAS_ERROR)
+		v->idt_vectoring_error = (u16)in->exception.error;
+	if (in->nmi.injected) {
 		/* L0 had unblocked NMIs to inject this one again. L1 will do that, and sees them blocked. */
 		inject_set_nmi_masked(vcpu, true);
 		v->guest_interruptibility |= IRQBLK_NMI;
-	} else if (in->irq.injected) {
-		info = in->irq.vector | INTR_VALID |
-		       (in->irq.soft ? INTR_TYPE_SOFT_INT : INTR_TYPE_EXT);
 	}
-	if (intr_type_software(info) && (info & INTR_VALID))
+	if (intr_type_software(info))
 		v->exit_insn_len = in->insn_len;
 	v->idt_vectoring_info = info;
 }

@@ -93,20 +93,20 @@ static int handle_requests(struct vcpu *vcpu)
 
 /* --- events ------------------------------------------------------------- */
 
-static u32 exception_info(struct vcpu *vcpu)
+/*
+ * An event whose delivery an exit has interrupted is injected before all others. Return: was there
+ * one?
+ */
+static bool run_reinject(struct vcpu *vcpu)
 {
-	u32 info = vcpu->inject.exception.vector | vcpu->inject.exception.type;
+	const struct vcpu_inject *in = &vcpu->inject;
+	u32 info = inject_info(in);
 
-	if (vcpu->inject.exception.has_error)
-		info |= INTR_HAS_ERROR;
-	return info;
-}
-
-static void write_exception(struct vcpu *vcpu)
-{
-	trace_abyme_inj(vcpu->id, exception_info(vcpu), vcpu->inject.exception.error);
-	inject_write(vcpu, exception_info(vcpu), vcpu->inject.exception.error,
-		     vcpu->inject.insn_len);
+	if (!info)
+		return false;
+	trace_abyme_inj(vcpu->id, info & ~INTR_VALID, in->exception.error);
+	inject_write(vcpu, info, in->exception.error, in->insn_len);
+	return true;
 }
 
 /* Writes a pending exception to the VMCS, and first its payload to CR2 or DR6. */
@@ -125,28 +125,7 @@ static void deliver_exception(struct vcpu *vcpu)
 	inject_set_resume_flag(vcpu, in->exception.vector);
 	in->exception.pending = false;
 	in->exception.injected = true;
-	write_exception(vcpu);
-}
-
-/*
- * An event whose delivery an exit has interrupted is injected before all others. Return: was there
- * one?
- */
-static bool run_reinject(struct vcpu *vcpu)
-{
-	struct vcpu_inject *in = &vcpu->inject;
-
-	if (in->exception.injected)
-		write_exception(vcpu);
-	else if (in->nmi.injected)
-		inject_write(vcpu, VEC_NMI | INTR_TYPE_NMI, 0, 0);
-	else if (in->irq.injected)
-		inject_write(vcpu,
-			     in->irq.vector | (in->irq.soft ? INTR_TYPE_SOFT_INT : INTR_TYPE_EXT),
-			     0, in->insn_len);
-	else
-		return false;
-	return true;
+	run_reinject(vcpu);
 }
 
 static bool deliver_nmi(struct vcpu *vcpu)
