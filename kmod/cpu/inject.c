@@ -313,19 +313,6 @@ void inject_nmi_window(struct vcpu *vcpu, bool on)
 		set_window(vcpu, PROC_NMI_WINDOW, on);
 }
 
-u32 inject_info(const struct vcpu_inject *in)
-{
-	if (in->exception.injected)
-		return INTR_VALID | in->exception.vector | in->exception.type |
-		       (in->exception.has_error ? INTR_HAS_ERROR : 0);
-	if (in->nmi.injected)
-		return INTR_VALID | VEC_NMI | INTR_TYPE_NMI;
-	if (in->irq.injected)
-		return INTR_VALID | in->irq.vector |
-		       (in->irq.soft ? INTR_TYPE_SOFT_INT : INTR_TYPE_EXT);
-	return 0;
-}
-
 void inject_take(struct vcpu *vcpu, u32 info, u32 error, u32 insn_len)
 {
 	struct vcpu_inject *in = &vcpu->inject;

@@ -11,7 +11,6 @@
 #include <vmx/types.h>
 
 struct vcpu;
-struct vcpu_inject;
 
 int inject_exception(struct vcpu *vcpu, u8 vector);
 int inject_exception_err(struct vcpu *vcpu, u8 vector, u32 error);
@@ -40,9 +39,7 @@ void inject_set_irq_vector(struct vcpu *vcpu, int vector, bool soft, bool elsewh
 /* Writes the entry-interruption fields of the current VMCS. */
 void inject_write(struct vcpu *vcpu, u32 info, u32 error, u32 insn_len);
 void inject_cancel(struct vcpu *vcpu);
-/* The event that is in delivery, as interruption information; 0: none is. */
-u32 inject_info(const struct vcpu_inject *in);
-/* The other way round: what @info says is in delivery from now on. vCPU loaded. */
+/* What @info says is in delivery from now on: the opposite of inject_info(). vCPU loaded. */
 void inject_take(struct vcpu *vcpu, u32 info, u32 error, u32 insn_len);
 bool inject_irq_allowed(struct vcpu *vcpu); /* IF and no shadow */
 bool inject_nmi_allowed(struct vcpu *vcpu);

@@ -16,6 +16,7 @@
 #include <linux/signal_types.h>
 #include <vmx/cr.h>
 #include <vmx/gpr.h>
+#include <vmx/info.h>
 #include <vmx/types.h>
 
 #include "cpu/cet.h"
@@ -111,6 +112,20 @@ static inline void inject_delivered(struct vcpu_inject *in)
 	in->exception.injected = false;
 	in->irq.injected = false;
 	in->nmi.injected = false;
+}
+
+/* The event that is in delivery, as interruption information; 0: none is. */
+static inline u32 inject_info(const struct vcpu_inject *in)
+{
+	if (in->exception.injected)
+		return INTR_VALID | in->exception.vector | in->exception.type |
+		       (in->exception.has_error ? INTR_HAS_ERROR : 0);
+	if (in->nmi.injected)
+		return INTR_VALID | VEC_NMI | INTR_TYPE_NMI;
+	if (in->irq.injected)
+		return INTR_VALID | in->irq.vector |
+		       (in->irq.soft ? INTR_TYPE_SOFT_INT : INTR_TYPE_EXT);
+	return 0;
 }
 
 /* What L1 intercepts of L2's CR0 or CR4: guest/host mask and read shadow. */

@@ -9,7 +9,6 @@
  */
 #include <linux/slab.h>
 
-#include "cpu/inject.h"
 #include "cpu/regs.h"
 #include "hw/caps.h"
 #include "hw/vmxop.h"
