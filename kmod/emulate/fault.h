@@ -12,7 +12,7 @@
 #define PF_USER BIT(2)
 #define PF_RSVD BIT(3)
 #define PF_FETCH BIT(4)
-#define PF_KEY BIT(5)
+#define PF_PK BIT(5)
 
 /* fault_inject() of gva.h gives it to the guest that runs. */
 struct x86_fault {

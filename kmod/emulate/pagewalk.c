@@ -105,7 +105,7 @@ static u64 pagewalk_reserved_bits(const struct walk *walk, u64 entry, int level)
 }
 
 /*
- * @error: PF_PRESENT, PF_RSVD and PF_KEY, as the walk found them; the access says the other bits. The
+ * @error: PF_PRESENT, PF_RSVD and PF_PK, as the walk found them; the access says the other bits. The
  * fetch bit is given only where paging tells fetches apart: with NX or SMEP.
  */
 static int page_fault(const struct walk *walk, const struct access *access, u32 error,
@@ -197,7 +197,7 @@ static int pagewalk_descend(struct walk *walk, u64 table, const struct access *a
 	}
 	walk->level = level;
 	if (key_denies(walk, access))
-		return page_fault(walk, access, PF_PRESENT | PF_KEY, fault);
+		return page_fault(walk, access, PF_PRESENT | PF_PK, fault);
 	if (!pagewalk_allowed(walk, access))
 		return page_fault(walk, access, PF_PRESENT, fault);
 	return 0;
