@@ -13,8 +13,8 @@
 #include <asm/processor-flags.h>
 #include <vmx/info.h>
 
-#include "cpu/debug.h"
 #include "cpu/cr_checks.h"
+#include "cpu/debug.h"
 #include "cpu/inject.h"
 #include "cpu/trace.h"
 #include "cpu/vcpu.h"

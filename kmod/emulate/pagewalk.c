@@ -105,8 +105,8 @@ static u64 pagewalk_reserved_bits(const struct walk *walk, u64 entry, int level)
 }
 
 /*
- * @error: PF_PRESENT, PF_RSVD and PF_PK, as the walk found them; the access says the other bits. The
- * fetch bit is given only where paging tells fetches apart: with NX or SMEP.
+ * @error: PF_PRESENT, PF_RSVD and PF_PK, as the walk found them; the access says the other bits.
+ * The fetch bit is given only where paging tells fetches apart: with NX or SMEP.
  */
 static int page_fault(const struct walk *walk, const struct access *access, u32 error,
 		      struct x86_fault *fault)

@@ -55,8 +55,8 @@ static void state_fill_header(struct vcpu *vcpu, struct kvm_nested_state *s)
 		s->flags |= KVM_STATE_NESTED_RUN_PENDING;
 	if (n->mtf_pending)
 		s->flags |= KVM_STATE_NESTED_MTF_PENDING;
-	/* Before L2's first instruction vmcs12 has all of the time. */
-	if (n->timer_on && !n->timer_ticks) {
+	/* Before the first entry vmcs12 has all of the time. */
+	if (n->timer_on && !(n->entering && n->timer_ticks)) {
 		s->hdr.vmx.flags |= KVM_STATE_VMX_PREEMPTION_TIMER_DEADLINE;
 		s->hdr.vmx.preemption_timer_deadline = timer_get_deadline(vcpu) >> DEADLINE_SHIFT;
 	}

@@ -6,8 +6,9 @@
  * wakes the vCPU's thread.
  *
  * L1's VM entry is over when the processor is first in L2 and finds its instruction
- * and what that accesses in EPT02, or when L2 halts. What L0 needs until then does not count, however long it takes: else an L2 of which
- * L1 asks back soon would never get to its first instruction.
+ * and what that accesses in EPT02, or when L2 halts. What L0 needs until then does
+ * not count, however long it takes: else an L2 that L1 asks back soon would never
+ * get to its first instruction.
  *
  * What a reader must know: there are three units. Timer units are 2^MISC[4:0]
  * ticks of L1's TSC; .timer_deadline and .timer_ticks are in ticks of the host's;
@@ -106,7 +107,7 @@ u64 timer_get_deadline(struct vcpu *vcpu)
 
 	if (n->timer_restored)
 		return n->timer_l1_deadline;
-	return clock_guest_tsc(vcpu, n->timer_deadline);
+	return clock_guest_tsc(vcpu, n->timer_ticks ? rdtsc() + n->timer_ticks : n->timer_deadline);
 }
 
 /*

@@ -3,8 +3,9 @@
  * The registers of a local APIC and what they mean: pure logic.
  *
  * The vCPU's own thread changes everything here, but IRR, TMR and .esr_pending,
- * to which interrupts add at any time and in any context. Others may read what
- * decides whether a message is for this LAPIC.
+ * to which interrupts add at any time and in any context, and TPR, which its guest
+ * changes as well while it runs. Others may read what decides whether a message is
+ * for this LAPIC.
  *
  * Registers are named by their offset in the xAPIC page; MSR 0x800 + n of
  * x2APIC is offset n * 16. SDM: "Advanced Programmable Interrupt Controller".

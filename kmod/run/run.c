@@ -354,7 +354,6 @@ static int handle_at_once(struct vcpu *vcpu)
 static bool event_due(struct vcpu *vcpu)
 {
 	const struct vcpu_inject *in = &vcpu->inject;
-
 	int irq = irq_pending(vcpu);
 
 	return irq >= 0 || in->exception.injected || in->exception.pending || in->irq.injected ||
