@@ -245,14 +245,20 @@ static void spin_for_ever(void *arg)
 		cpu_pause();
 }
 
-static void init_again(void)
+/* INIT and SIPI while CPU 1 does @what, which sets its argument first. */
+static void restart_while(void (*what)(void *))
 {
 	volatile u32 *spinning = page_alloc();
 
 	need_cpus();
-	cpu_run(1, spin_for_ever, (void *)spinning);
+	cpu_run(1, what, (void *)spinning);
 	GUEST_ASSERT(wait_for(spinning, 1, PATIENCE));
 	GUEST_EXPECT(cpu_restart(1), true);
+}
+
+static void init_again(void)
+{
+	restart_while(spin_for_ever);
 	ids();
 }
 
@@ -268,12 +274,7 @@ static void hold_and_spin(void *arg)
 
 static void init_with_held(void)
 {
-	volatile u32 *spinning = page_alloc();
-
-	need_cpus();
-	cpu_run(1, hold_and_spin, (void *)spinning);
-	GUEST_ASSERT(wait_for(spinning, 1, PATIENCE));
-	GUEST_EXPECT(cpu_restart(1), true);
+	restart_while(hold_and_spin);
 	ids();
 }
 
@@ -292,15 +293,11 @@ static void read_xcr0(void *arg)
 
 static void init_keeps_xcr0(void)
 {
-	volatile u32 *spinning = page_alloc();
 	volatile u64 *xcr0 = page_alloc();
 
-	need_cpus();
 	if (!(cpuid(1).ecx & BIT(26)))
 		claim_skip("no XSAVE");
-	cpu_run(1, choose_xcr0, (void *)spinning);
-	GUEST_ASSERT(wait_for(spinning, 1, PATIENCE));
-	GUEST_EXPECT(cpu_restart(1), true);
+	restart_while(choose_xcr0);
 	cpu_run(1, read_xcr0, (void *)xcr0);
 	cpu_wait(1);
 	GUEST_EXPECT(*xcr0, 3);

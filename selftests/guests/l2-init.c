@@ -118,18 +118,24 @@ static void stay_in_root(void *arg)
 		cpu_pause();
 }
 
-static void init_blocked(void)
+/* CPU 1 is in root operation, and INIT comes before it goes on. */
+static void init_in_root(void (*on_cpu_1)(void *))
 {
-	need_two();
 	leave = 0;
 	outcome = 0;
-	cpu_run(1, stay_in_root, NULL);
+	cpu_run(1, on_cpu_1, NULL);
 	if (!wait_for(&running, 1, PATIENCE))
 		claim_fail("CPU 1 does not run");
 	apic_icr(1, ICR_INIT | ICR_ASSERT | ICR_LEVEL);
 	spin(1000000);
 	leave = 1;
 	GUEST_ASSERT(wait_for(&finished, 1, PATIENCE));
+}
+
+static void init_blocked(void)
+{
+	need_two();
+	init_in_root(stay_in_root);
 	GUEST_EXPECT(outcome, 1);
 	GUEST_EXPECT(cpu_restart(1), true);
 }
@@ -162,16 +168,9 @@ static void init_after_event(void)
 {
 	need_two();
 	on_trap(INJECTED, on_injected);
-	leave = 0;
 	handled = 0;
 	l2_ran = 0;
-	cpu_run(1, enter_with_event, NULL);
-	if (!wait_for(&running, 1, PATIENCE))
-		claim_fail("CPU 1 does not run");
-	apic_icr(1, ICR_INIT | ICR_ASSERT | ICR_LEVEL);
-	spin(1000000);
-	leave = 1;
-	GUEST_ASSERT(wait_for(&finished, 1, PATIENCE));
+	init_in_root(enter_with_event);
 	EXPECT_OUTCOME(outcome, EXIT_INIT);
 	GUEST_EXPECT(handled, 0);
 	GUEST_EXPECT(l2_ran, 0);

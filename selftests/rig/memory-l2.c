@@ -52,7 +52,7 @@ static bool run_to_l2(void)
 	return false;
 }
 
-/* Adds to *@count how many faults of EPT02 so many stays of L2 have. Return: 0, if L2 ends before. */
+/* *@count: how many faults of EPT02 so many stays of L2 have. Return: false: L2 ends before. */
 static bool faults(int stats, bool giving, u64 *count)
 {
 	u64 before = stat_value(stats, "ept02_faults");

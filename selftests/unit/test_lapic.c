@@ -547,6 +547,7 @@ TEST(state_survives_saving_and_loading)
 	lapic_regs_save(&regs, 777, false, page);
 
 	memset(&regs, 0, sizeof(regs));
+	tpr = 0;
 	regs.tpr = &tpr;
 	regs.mode = LAPIC_XAPIC;
 	assert_int_equal(lapic_regs_load(&regs, page, false, &count), 0);
