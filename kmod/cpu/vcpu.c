@@ -175,15 +175,20 @@ void vcpu_reset(struct vcpu *vcpu, bool init)
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
+/* Leaves the trap of TF due: the processor raises it, or gives it to the debugger, at the entry. */
+static void step_due(void)
+{
+	vmwrite(VMCS_GUEST_PENDING_DBG, vmread(VMCS_GUEST_PENDING_DBG) | DBG_BS);
+}
+
 /*
  * What every instruction does at its end: it raises the trap of TF and clears RF. @whole: it is
  * complete, not a REP of which iterations remain.
  */
 static void end_debug_flags(struct vcpu *vcpu, bool whole)
 {
-	/* The processor raises the trap, or gives it to the debugger, at the entry. */
 	if (debug_steps(vcpu))
-		vmwrite(VMCS_GUEST_PENDING_DBG, vmread(VMCS_GUEST_PENDING_DBG) | DBG_BS);
+		step_due();
 	/* RF was for this instruction only, and REP keeps it to its end. */
 	if (whole)
 		vcpu_set_rflags(vcpu, vcpu_rflags(vcpu) & ~X86_EFLAGS_RF);
@@ -243,7 +248,11 @@ int vcpu_skip_bytes(struct vcpu *vcpu, unsigned int len)
 
 int vcpu_jump(struct vcpu *vcpu, unsigned long rip)
 {
-	return insn_done(vcpu, rip, true);
+	insn_done(vcpu, rip, true);
+	/* Also with BTF, which lets only branches trap. */
+	if (unlikely(vcpu_rflags(vcpu) & X86_EFLAGS_TF))
+		step_due();
+	return 1;
 }
 
 /* An instruction has 1 to 15 bytes. */

@@ -272,6 +272,7 @@ static const struct row movbe_load = ROW(MOVBE, RM, 0);
 static const struct row movbe_store = ROW(MOVBE, MR, 0);
 static const struct row crc32_byte = ROW(CRC32, RM, SRC_BYTE);
 static const struct row crc32 = ROW(CRC32, RM, 0);
+static const struct row movdiri = ROW(MOV, MR, NO_16);
 static const struct row tzcnt = ROW(TZCNT, RM, 0);
 static const struct row lzcnt = ROW(LZCNT, RM, 0);
 
@@ -413,11 +414,13 @@ static void take_opcode(struct cursor *c, u8 byte)
 		c->opcode = 0x3800 | decode_next_byte(c);
 }
 
-/* 0F 38 F0 and F1: MOVBE, or CRC32 with prefix F2. */
+/* 0F 38 F0 and F1: MOVBE, or CRC32 with prefix F2; F9: MOVDIRI. */
 static const struct row *find_three_byte(const struct cursor *c)
 {
 	bool first = c->opcode == 0x38f0;
 
+	if (c->opcode == 0x38f9)
+		return &movdiri;
 	if ((!first && c->opcode != 0x38f1) || c->rep == REP_E)
 		return NULL;
 	if (c->rep == REP_NE)

@@ -58,6 +58,8 @@ static const struct sample samples[] = {
 	{ MODE_64, "48 0f c3 17", "mov 8@ds:7, 2.8 a8" },
 	{ MODE_64, "48 0f 38 f0 07", "movbe 0.8, 8@ds:7 a8" },
 	{ MODE_64, "66 0f 38 f1 07", "movbe 2@ds:7, 0.2 a8" },
+	{ MODE_64, "48 0f 38 f9 17", "mov 8@ds:7, 2.8 a8" }, /* MOVDIRI */
+	{ MODE_32, "0f 38 f9 0f", "mov 4@ds:7, 1.4 a4" },
 	{ MODE_64, "0f b6 08", "movzx 1.4, 1@ds:0 a8" },
 	{ MODE_64, "44 0f b7 00", "movzx 8.4, 2@ds:0 a8" },
 	{ MODE_64, "48 0f be 30", "movsx 6.8, 1@ds:0 a8" },
@@ -182,6 +184,7 @@ static const struct sample refused[] = {
 	{ MODE_64, "f3 0f 12 00", "prefix" },
 	{ MODE_64, "0f c7 30", "group" },
 	{ MODE_64, "66 0f c3 07", "prefix" },
+	{ MODE_64, "66 0f 38 f9 17", "prefix" },
 	{ MODE_64, "f2 0f 6f 00", "prefix" },
 	{ MODE_64, "f3 0f 38 f0 07", "two-byte" },
 	{ MODE_64, "f0 f2 0f 38 f0 07", "LOCK" },
