@@ -8,6 +8,17 @@
 
 #include <vmx/types.h>
 
+/* The control fields of 32 bits of which some bits may be L0's and others L1's. */
+enum vmcs_ctl {
+	CTL_PIN,
+	CTL_PROC1,
+	CTL_PROC2,
+	CTL_EXIT,
+	CTL_ENTRY,
+	CTL_EXCEPTIONS,
+	NR_VMCS_CTLS,
+};
+
 /* Pin-based VM-execution controls */
 #define PIN_EXT_INT_EXITING BIT(0)
 #define PIN_NMI_EXITING BIT(3)

@@ -22,12 +22,6 @@ int tsc_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 	return MSR_OK;
 }
 
-int tsc_adjust_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
-{
-	*value = vcpu->msrs.tsc_adjust;
-	return MSR_OK;
-}
-
 /* A guest's write moves its TSC. Userspace's does not, as userspace restores the TSC separately. */
 int tsc_adjust_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {

@@ -22,7 +22,6 @@ int mce_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
 /* msr_clock.c */
 int tsc_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
 int tsc_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
-int tsc_adjust_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
 int tsc_adjust_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
 int pv_clock_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
 int pv_clock_write(struct vcpu *vcpu, u32 index, bool host, u64 value);

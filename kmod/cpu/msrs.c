@@ -129,12 +129,6 @@ static int kernel_gs_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 }
 
 /* EFER and PAT are those of the guest that runs, L1 or L2. */
-static int efer_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
-{
-	*value = vcpu->efer;
-	return MSR_OK;
-}
-
 static int efer_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
 	return regs_write_efer(vcpu, value, host) ? MSR_FAULT : MSR_OK;
@@ -152,12 +146,6 @@ static int pat_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 		return MSR_FAULT;
 	vcpu->msrs.pat = value;
 	vmwrite(VMCS_GUEST_PAT, value);
-	return MSR_OK;
-}
-
-static int debugctl_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
-{
-	*value = vcpu->debug.ctl;
 	return MSR_OK;
 }
 
@@ -278,21 +266,6 @@ static int vmx_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 	return nested_msr_set(vcpu, index, value, host) ? MSR_FAULT : MSR_OK;
 }
 
-/* Defines the reader of an MSR whose value is kept in struct vcpu_msrs. */
-#define KEPT(name, member)                                                          \
-	static int name##_read(struct vcpu *vcpu, u32 index, bool host, u64 *value) \
-	{                                                                           \
-		*value = vcpu->msrs.member;                                         \
-		return MSR_OK;                                                      \
-	}
-KEPT(cstar, cstar)
-KEPT(misc_enable, misc_enable)
-KEPT(ucode, ucode_rev)
-KEPT(misc_features, misc_features)
-KEPT(xss, xss)
-KEPT(power_ctl, power_ctl)
-#undef KEPT
-
 /* Power control (C1E and the like) is kept as it was written, and nothing depends on it. */
 static int power_ctl_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
@@ -314,20 +287,21 @@ static int cstar_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 
 /* Sorted by index, for a binary search. */
 static const struct msr_row rows[] = {
-	{ MSR_IA32_P5_MC_ADDR, MSR_IA32_P5_MC_TYPE, 0, constant_read, NULL },
+	{ MSR_IA32_P5_MC_ADDR, MSR_IA32_P5_MC_TYPE, 0, NULL, NULL },
 	{ ONE(MSR_IA32_TSC), MSR_SAVED, tsc_read, tsc_write },
 	{ MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, MSR_SAVED, pv_clock_read, pv_clock_write },
-	{ ONE(MSR_IA32_PLATFORM_ID), 0, constant_read, NULL },
-	{ ONE(MSR_IA32_EBL_CR_POWERON), 0, constant_read, ignore_write },
-	{ ONE(MSR_SMI_COUNT), MSR_SAVED, constant_read, host_only_write },
+	{ ONE(MSR_IA32_PLATFORM_ID), 0, NULL, NULL },
+	{ ONE(MSR_IA32_EBL_CR_POWERON), 0, NULL, ignore_write },
+	{ ONE(MSR_SMI_COUNT), MSR_SAVED, NULL, host_only_write },
 	{ ONE(MSR_IA32_FEAT_CTL), MSR_SAVED, vmx_read, vmx_write },
-	{ ONE(MSR_IA32_TSC_ADJUST), MSR_SAVED, tsc_adjust_read, tsc_adjust_write },
+	{ ONE(MSR_IA32_TSC_ADJUST), MSR_SAVED, NULL, tsc_adjust_write, MSR_KEPT(msrs.tsc_adjust) },
 	{ ONE(MSR_IA32_SPEC_CTRL), MSR_SAVED, spec_ctrl_read, spec_ctrl_write },
 	{ ONE(MSR_IA32_PRED_CMD), 0, command_read, pred_cmd_write },
-	{ ONE(MSR_IA32_UCODE_WRITE), 0, constant_read, ignore_write },
-	{ ONE(MSR_IA32_UCODE_REV), MSR_SAVED | MSR_FEATURE, ucode_read, ucode_write },
+	{ ONE(MSR_IA32_UCODE_WRITE), 0, NULL, ignore_write },
+	{ ONE(MSR_IA32_UCODE_REV), MSR_SAVED | MSR_FEATURE, NULL, ucode_write,
+	  MSR_KEPT(msrs.ucode_rev) },
 	{ ONE(MSR_IA32_SMBASE), MSR_SAVED, host_only_read, host_only_write },
-	{ MSR_P6_PERFCTR0, MSR_P6_PERFCTR1, 0, constant_read, ignore_write },
+	{ MSR_P6_PERFCTR0, MSR_P6_PERFCTR1, 0, NULL, ignore_write },
 	{ ONE(MSR_FSB_FREQ), 0, constant_read, NULL },
 	{ ONE(MSR_PLATFORM_INFO), MSR_SAVED, platform_read, platform_write },
 	{ ONE(MSR_IA32_UMWAIT_CONTROL), MSR_SAVED, umwait_read, umwait_write },
@@ -335,16 +309,18 @@ static const struct msr_row rows[] = {
 	{ ONE(MSR_IA32_ARCH_CAPABILITIES), MSR_SAVED | MSR_FEATURE, arch_caps_read,
 	  arch_caps_write },
 	{ ONE(MSR_IA32_FLUSH_CMD), 0, command_read, flush_cmd_write },
-	{ ONE(MSR_MISC_FEATURES_ENABLES), MSR_SAVED, misc_features_read, misc_features_write },
+	{ ONE(MSR_MISC_FEATURES_ENABLES), MSR_SAVED, NULL, misc_features_write,
+	  MSR_KEPT(msrs.misc_features) },
 	{ MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_EIP, MSR_SAVED, vmcs_read_msr, vmcs_write_msr },
 	{ ONE(MSR_IA32_MCG_CAP), 0, mce_read, mce_write },
 	{ MSR_IA32_MCG_STATUS, MSR_IA32_MCG_CTL, MSR_SAVED, mce_read, mce_write },
-	{ MSR_P6_EVNTSEL0, MSR_P6_EVNTSEL1, 0, constant_read, ignore_write },
+	{ MSR_P6_EVNTSEL0, MSR_P6_EVNTSEL1, 0, NULL, ignore_write },
 	{ MSR_IA32_PERF_STATUS, MSR_IA32_PERF_CTL, 0, constant_read, NULL },
-	{ ONE(MSR_IA32_MISC_ENABLE), MSR_SAVED, misc_enable_read, misc_enable_write },
-	{ ONE(MSR_IA32_DEBUGCTLMSR), MSR_SAVED, debugctl_read, debugctl_write },
-	{ MSR_IA32_LASTBRANCHFROMIP, MSR_IA32_LASTINTTOIP, 0, constant_read, NULL },
-	{ ONE(MSR_IA32_POWER_CTL), MSR_SAVED, power_ctl_read, power_ctl_write },
+	{ ONE(MSR_IA32_MISC_ENABLE), MSR_SAVED, NULL, misc_enable_write,
+	  MSR_KEPT(msrs.misc_enable) },
+	{ ONE(MSR_IA32_DEBUGCTLMSR), MSR_SAVED, NULL, debugctl_write, MSR_KEPT(debug.ctl) },
+	{ MSR_IA32_LASTBRANCHFROMIP, MSR_IA32_LASTINTTOIP, 0, NULL, NULL },
+	{ ONE(MSR_IA32_POWER_CTL), MSR_SAVED, NULL, power_ctl_write, MSR_KEPT(msrs.power_ctl) },
 	{ 0x200, 0x200 + 2 * MTRR_NR_VARIABLE - 1, 0, mtrr_read, mtrr_write },
 	{ ONE(MSR_MTRRfix64K_00000), 0, mtrr_read, mtrr_write },
 	{ MSR_MTRRfix16K_80000, MSR_MTRRfix16K_A0000, 0, mtrr_read, mtrr_write },
@@ -354,15 +330,15 @@ static const struct msr_row rows[] = {
 	{ ONE(MSR_IA32_PERF_CAPABILITIES), MSR_FEATURE, host_only_read, host_only_write },
 	{ MSR_IA32_MC0_CTL, MSR_IA32_MCx_CTL(MCE_MAX_BANKS) - 1, 0, mce_read, mce_write },
 	{ MSR_IA32_VMX_BASIC, MSR_IA32_VMX_VMFUNC, MSR_SAVED | MSR_FEATURE, vmx_read, vmx_write },
-	{ ONE(MSR_RAPL_POWER_UNIT), 0, constant_read, NULL },
-	{ ONE(MSR_PKG_ENERGY_STATUS), 0, constant_read, NULL },
-	{ ONE(MSR_DRAM_ENERGY_STATUS), 0, constant_read, NULL },
-	{ ONE(MSR_PP0_ENERGY_STATUS), 0, constant_read, NULL },
-	{ ONE(MSR_PP1_ENERGY_STATUS), 0, constant_read, NULL },
+	{ ONE(MSR_RAPL_POWER_UNIT), 0, NULL, NULL },
+	{ ONE(MSR_PKG_ENERGY_STATUS), 0, NULL, NULL },
+	{ ONE(MSR_DRAM_ENERGY_STATUS), 0, NULL, NULL },
+	{ ONE(MSR_PP0_ENERGY_STATUS), 0, NULL, NULL },
+	{ ONE(MSR_PP1_ENERGY_STATUS), 0, NULL, NULL },
 	{ ONE(MSR_IA32_U_CET), MSR_SAVED, cet_read, cet_write },
 	{ ONE(MSR_IA32_S_CET), MSR_SAVED, cet_read, cet_write },
 	{ MSR_IA32_PL0_SSP, MSR_IA32_INT_SSP_TAB, MSR_SAVED, cet_read, cet_write },
-	{ ONE(MSR_IA32_XSS), MSR_SAVED, xss_read, xss_write },
+	{ ONE(MSR_IA32_XSS), MSR_SAVED, NULL, xss_write, MSR_KEPT(msrs.xss) },
 	{ TLFS_MSR_GUEST_OS_ID, TLFS_MSR_RESET, MSR_SAVED, hyperv_read, hyperv_write },
 	{ ONE(TLFS_MSR_VP_RUNTIME), MSR_SAVED, hyperv_read, hyperv_write },
 	{ TLFS_MSR_REF_COUNT, TLFS_MSR_APIC_FREQUENCY, MSR_SAVED, hyperv_read, hyperv_write },
@@ -371,9 +347,9 @@ static const struct msr_row rows[] = {
 	  pv_clock_write },
 	{ ONE(MSR_KVM_STEAL_TIME), MSR_SAVED, pv_clock_read, pv_clock_write },
 	{ ONE(MSR_KVM_POLL_CONTROL), MSR_SAVED, pv_clock_read, pv_clock_write },
-	{ ONE(MSR_EFER), MSR_SAVED, efer_read, efer_write },
+	{ ONE(MSR_EFER), MSR_SAVED, NULL, efer_write, MSR_KEPT(efer) },
 	{ MSR_STAR, MSR_LSTAR, MSR_SAVED, switched_read, switched_write },
-	{ ONE(MSR_CSTAR), MSR_SAVED, cstar_read, cstar_write },
+	{ ONE(MSR_CSTAR), MSR_SAVED, NULL, cstar_write, MSR_KEPT(msrs.cstar) },
 	{ ONE(MSR_SYSCALL_MASK), MSR_SAVED, switched_read, switched_write },
 	{ MSR_FS_BASE, MSR_GS_BASE, MSR_SAVED, vmcs_read_msr, vmcs_write_msr },
 	{ ONE(MSR_KERNEL_GS_BASE), MSR_SAVED, kernel_gs_read, kernel_gs_write },
@@ -431,7 +407,11 @@ int msr_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 		return MSR_FILTERED;
 	if (!row)
 		return MSR_UNKNOWN;
-	return row->read(vcpu, index, host, value);
+	if (row->read)
+		return row->read(vcpu, index, host, value);
+	if (row->kept)
+		*value = *(const u64 *)((const u8 *)vcpu + row->kept);
+	return MSR_OK;
 }
 
 int msr_write(struct vcpu *vcpu, u32 index, bool host, u64 value)

@@ -65,13 +65,20 @@ void umwait_exit(struct vcpu *vcpu);
 int msr_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);
 int msr_write(struct vcpu *vcpu, u32 index, bool host, u64 value);
 
-/* A range of MSRs and what stands behind them. No .read: reads 0. No .write: read-only. */
+/*
+ * A range of MSRs and what stands behind them. Without .read the value is .kept, or 0 where nothing
+ * is. Without .write they are read-only.
+ */
 struct msr_row {
 	u32 first, last;
 	u32 flags;
 	int (*read)(struct vcpu *vcpu, u32 index, bool host, u64 *value);
 	int (*write)(struct vcpu *vcpu, u32 index, bool host, u64 value);
+	u16 kept; /* MSR_KEPT(); 0: nowhere */
 };
+
+/* Where the value, a u64, is in struct vcpu. */
+#define MSR_KEPT(member) offsetof(struct vcpu, member)
 
 /* Rows that the LAPIC's room defines, which is above this one. They are searched first. */
 extern const struct msr_row lapic_msr_rows[];

@@ -13,6 +13,8 @@
 #include <vmx/types.h>
 #include <vmx/vmcs.h>
 
+#include <vmx/controls.h>
+
 #include "hw/insn.h"
 
 struct vmcs_region {
@@ -22,17 +24,6 @@ struct vmcs_region {
 };
 
 #define VMCS_REVISION_SHADOW BIT(31)
-
-/* The control fields that have a software copy, so that they are written only if they change. */
-enum vmcs_ctl {
-	CTL_PIN,
-	CTL_PROC1,
-	CTL_PROC2,
-	CTL_EXIT,
-	CTL_ENTRY,
-	CTL_EXCEPTIONS,
-	NR_VMCS_CTLS,
-};
 
 /* Copies of host-state fields that may differ from one entry to the next. */
 struct vmcs_host {
@@ -49,10 +40,10 @@ struct vmcs {
 	struct vmcs_region *region;
 	/* The link pointer has the address of one of these, or of none. NULL: not allocated. */
 	struct vmcs_region *shadow[VMCS_SHADOWS];
-	int cpu;	       /* where it is active; -1: cleared, in memory only */
-	bool launched;	       /* it is entered by VMRESUME, not VMLAUNCH */
-	struct list_head node; /* in the list of VMCSs active on .cpu */
-	u32 ctl[NR_VMCS_CTLS];
+	int cpu;			/* where it is active; -1: cleared, in memory only */
+	bool launched;			/* it is entered by VMRESUME, not VMLAUNCH */
+	struct list_head node;		/* in the list of VMCSs active on .cpu */
+	u32 ctl[NR_VMCS_CTLS];		/* copies, so that a field is written only if it changes */
 	u64 tsc_offset, tsc_multiplier; /* what the fields hold; multiplier 0: not written yet */
 	struct vmcs_host host;
 };

@@ -128,40 +128,25 @@ static int check_ctls_and_host(struct vcpu *vcpu, struct check_ctx *c)
 	return 0;
 }
 
-/* The checks that depend on what every entry changes. *@qual: the exit's qualification. */
-static const struct check *check_guest_always(const struct check_ctx *c, u64 *qual)
+/* For an entry before which L1 wrote no field that needs a check: makes those of every entry. */
+static const struct check *check_guest_again(struct vcpu *vcpu, struct check_ctx *c)
 {
 	const struct check *failed = check_guest_flow(c);
 
-	*qual = ENTRYQ_DEFAULT;
-	if (failed || guest_at_rest(c->v))
-		return failed;
-	failed = check_guest_nonreg(c);
-	if (!failed) {
-		failed = check_guest_nmi(c);
-		*qual = ENTRYQ_NMI;
-	}
-	return failed;
-}
-
-/* For an entry before which L1 wrote no field that needs a check: makes those of every entry. */
-static const struct check *check_guest_again(struct vcpu *vcpu, struct check_ctx *c, u64 *qual)
-{
-	const struct check *failed = check_guest_always(c, qual);
-
+	if (!failed && !guest_at_rest(c->v))
+		failed = check_guest_nonreg(c);
 	/* L0 holds the linked VMCS, but not its revision, which L1 may have written since. */
 	if (failed || c->v->link_pointer == NO_GPA)
 		return failed;
 	nested_read_link(vcpu, c);
-	*qual = ENTRYQ_LINK;
-	return check_guest_link(c);
+	return check_guest_memory(c);
 }
 
 /*
  * Whether L2 is in virtual-8086 mode decides which rules its segments must follow. L2 may have
  * changed that, in RFLAGS: then the segments are checked again.
  */
-static const struct check *check_guest_state(struct vcpu *vcpu, struct check_ctx *c, u64 *qual)
+static const struct check *check_guest_state(struct vcpu *vcpu, struct check_ctx *c)
 {
 	struct nested *n = vcpu->nested;
 	const struct check *failed;
@@ -170,12 +155,12 @@ static const struct check *check_guest_state(struct vcpu *vcpu, struct check_ctx
 	if (n->linked || shadow12_wanted(n->v) != NO_GPA)
 		shadow12_load(vcpu);
 	if (!n->cur->check_guest && vm86 == n->cur->l2_vm86 && !vmcs12_pae(n->v)) {
-		failed = check_guest_again(vcpu, c, qual);
+		failed = check_guest_again(vcpu, c);
 	} else {
 		vmcs12_pull_plain(vcpu, n->cur);
 		nested_read_link(vcpu, c);
 		nested_read_pdptes(vcpu, c);
-		failed = check_guest(c, qual);
+		failed = check_guest(c);
 		n->cur->l2_vm86 = vm86;
 	}
 	if (failed)
@@ -363,7 +348,6 @@ int nested_enter(struct vcpu *vcpu)
 	struct check_ctx c = nested_check_ctx(vcpu);
 	struct nested *n = vcpu->nested;
 	const struct check *failed;
-	u64 qual;
 	int error;
 
 	if (n->cur->l1_long_mode != c.l1_long_mode)
@@ -372,10 +356,11 @@ int nested_enter(struct vcpu *vcpu)
 	error = check_ctls_and_host(vcpu, &c);
 	if (error)
 		return ENTER_VMFAIL(error);
-	failed = check_guest_state(vcpu, &c, &qual);
+	failed = check_guest_state(vcpu, &c);
 	if (failed) {
 		report_check(vcpu, failed, &c);
-		return entry_failure(vcpu, EXIT_BAD_GUEST_STATE, qual, n->failed, n->failed_value);
+		return entry_failure(vcpu, EXIT_BAD_GUEST_STATE, failed->qual, n->failed,
+				     n->failed_value);
 	}
 	return begin_l2(vcpu, &c);
 }

@@ -6,23 +6,20 @@
 #ifndef NESTED_MERGE_H
 #define NESTED_MERGE_H
 
+#include <vmx/controls.h>
 #include <vmx/types.h>
 
 #include "nested/vmcs12.h"
 
-/* What vmcs01 has and must hold for L2 as well. */
-struct merge_l0 {
-	u32 pin, proc, proc2, exit, entry; /* vmcs01's controls */
-	u32 exceptions;			   /* vectors that L0 intercepts */
-};
-
 struct merged {
-	u32 pin, proc, proc2, exit, entry;
-	u32 exceptions;
+	u32 ctl[NR_VMCS_CTLS];
 	u32 tpr_threshold;
 };
 
-/* Merges the controls. Needed when L1 has written one, or vmcs01's have changed. */
-void merge_controls(const struct vmcs12 *v, const struct merge_l0 *l0, struct merged *m);
+/*
+ * Merges the controls; @l0: vmcs01's, by enum vmcs_ctl. Needed when L1 has written one, or vmcs01's
+ * have changed.
+ */
+void merge_controls(const struct vmcs12 *v, const u32 *l0, struct merged *m);
 
 #endif

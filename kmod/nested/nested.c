@@ -444,6 +444,7 @@ static void merge_msr_bitmap(struct nested *n)
 	const u64 *a = (const u64 *)n->vcpu->msr_bitmap, *b = n->cur->msr_bitmap12.kva;
 	const u16 *next = n->bitmap_word, *end = next + n->bitmap_words;
 	u64 *to = (u64 *)n->msr_bitmap02;
+	u32 proc2 = n->cur->merged.ctl[CTL_PROC2];
 
 	while (next < end) {
 		unsigned int i = *next++;
@@ -454,10 +455,9 @@ static void merge_msr_bitmap(struct nested *n)
 	if (unlikely(n->vcpu->debug.ctl))
 		n->msr_bitmap02[MSR_IA32_DEBUGCTLMSR / 8] |= BIT(MSR_IA32_DEBUGCTLMSR % 8);
 	/* All x2APIC MSRs exit as long as neither L1 nor a mode before opened any. */
-	if (unlikely((n->cur->merged.proc2 & PROC2_X2APIC) || n->x2apic_open))
-		msr_bitmap_merge_x2apic(n->msr_bitmap02, n->cur->msr_bitmap12.kva,
-					n->cur->merged.proc2);
-	n->x2apic_open = n->cur->merged.proc2 & PROC2_X2APIC;
+	if (unlikely((proc2 & PROC2_X2APIC) || n->x2apic_open))
+		msr_bitmap_merge_x2apic(n->msr_bitmap02, n->cur->msr_bitmap12.kva, proc2);
+	n->x2apic_open = proc2 & PROC2_X2APIC;
 	n->bitmap_due = false;
 }
 

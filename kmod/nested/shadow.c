@@ -16,8 +16,7 @@
  *
  * What a reader must know: a shadow VMCS belongs to vmcs01, is active where
  * vmcs01 is, and is current only between shadow_begin() and shadow_end(), with
- * preemption off. The macros below make one line of code for each field of the
- * table.
+ * preemption off. F() below makes one line of code for each field of the table.
  *
  * SDM: "VMCS Link Pointer", "VMREAD and VMWRITE Bitmap Addresses", "VMCS Types:
  * Ordinary and Shadow".
@@ -150,11 +149,20 @@ static void shadow_end(struct vcpu *vcpu)
 	preempt_enable();
 }
 
-/* READ_mark() is the code for a field with that mark: it takes what L1 has written. */
-#define READ_NONE(name, member)
-#define READ_RO(name, member)
-#define READ_WIDE(name, member)
-#define READ_RW(name, member)                                  \
+/* Is a field with @mark, a constant, in every shadow VMCS? */
+static __always_inline bool shadow_always(u8 mark)
+{
+	switch (mark) {
+	case SHADOW_RO:
+	case SHADOW_RW: return true;
+	case SHADOW_RW_VI: return has_vi;
+	case SHADOW_RW_PML: return has_pml;
+	default: return false;
+	}
+}
+
+/* Takes what L1 has written to a field. */
+#define TAKE(name, member)                                     \
 	do {                                                   \
 		typeof(s->member) value = vmread(VMCS_##name); \
                                                                \
@@ -163,29 +171,25 @@ static void shadow_end(struct vcpu *vcpu)
 			v->member = value;                     \
 			vmcs12_note_write(h, FIELD_##name);    \
 		}                                              \
-	} while (0);
+	} while (0)
 
-#define READ_RW_VI(name, member) \
-	if (has_vi)              \
-	READ_RW(name, member)
-#define READ_RW_PML(name, member) \
-	if (has_pml)              \
-	READ_RW(name, member)
-
-/* READ_MORE_mark() is the code for fields that only a wide shadow VMCS has. */
-#define READ_MORE_NONE(name, member)
-#define READ_MORE_RO(name, member) READ_RW(name, member)
-#define READ_MORE_RW(name, member)
-#define READ_MORE_RW_VI(name, member)
-#define READ_MORE_RW_PML(name, member)
-#define READ_MORE_WIDE(name, member) READ_RW(name, member)
+/* Gives L1 a field, unless it has it. */
+#define GIVE(name, member)                               \
+	do {                                             \
+		if (s->member != v->member) {            \
+			s->member = v->member;           \
+			vmwrite(VMCS_##name, s->member); \
+		}                                        \
+	} while (0)
 
 /* This is not inlined, as only L1s with the habit come here. Context: the shadow VMCS is loaded. */
 static noinline void read_more(struct l1_vmcs *h)
 {
 	struct vmcs12 *v = h->v, *s = h->shadow;
 
-#define F(name, encoding, width, member, offset, role, shadow) READ_MORE_##shadow(name, member)
+#define F(name, encoding, width, member, offset, role, shadow)              \
+	if (SHADOW_##shadow == SHADOW_RO || SHADOW_##shadow == SHADOW_WIDE) \
+		TAKE(name, member);
 #include <vmx/vmcs_fields.def>
 #undef F
 }
@@ -195,7 +199,9 @@ static void read_changed(struct l1_vmcs *h)
 {
 	struct vmcs12 *v = h->v, *s = h->shadow;
 
-#define F(name, encoding, width, member, offset, role, shadow) READ_##shadow(name, member)
+#define F(name, encoding, width, member, offset, role, shadow)              \
+	if (shadow_always(SHADOW_##shadow) && SHADOW_##shadow != SHADOW_RO) \
+		TAKE(name, member);
 #include <vmx/vmcs_fields.def>
 #undef F
 	if (h->shadow_wide)
@@ -222,36 +228,14 @@ void shadow_read(struct vcpu *vcpu, struct l1_vmcs *h)
 	h->shadow_unread = false;
 }
 
-#define WRITE_NONE(name, member)
-#define WRITE_RO(name, member)                           \
-	do {                                             \
-		if (s->member != v->member) {            \
-			s->member = v->member;           \
-			vmwrite(VMCS_##name, s->member); \
-		}                                        \
-	} while (0);
-#define WRITE_RW(name, member) WRITE_RO(name, member)
-#define WRITE_WIDE(name, member)
-#define WRITE_RW_VI(name, member) \
-	if (has_vi)               \
-	WRITE_RO(name, member)
-#define WRITE_RW_PML(name, member) \
-	if (has_pml)               \
-	WRITE_RO(name, member)
-
-#define WRITE_MORE_NONE(name, member)
-#define WRITE_MORE_RO(name, member)
-#define WRITE_MORE_RW(name, member)
-#define WRITE_MORE_RW_VI(name, member)
-#define WRITE_MORE_RW_PML(name, member)
-#define WRITE_MORE_WIDE(name, member) WRITE_RO(name, member)
-
 static noinline void write_more(struct l1_vmcs *h)
 {
 	const struct vmcs12 *v = h->v;
 	struct vmcs12 *s = h->shadow;
 
-#define F(name, encoding, width, member, offset, role, shadow) WRITE_MORE_##shadow(name, member)
+#define F(name, encoding, width, member, offset, role, shadow) \
+	if (SHADOW_##shadow == SHADOW_WIDE)                    \
+		GIVE(name, member);
 #include <vmx/vmcs_fields.def>
 #undef F
 }
@@ -262,7 +246,9 @@ static void write_changed(struct l1_vmcs *h)
 	const struct vmcs12 *v = h->v;
 	struct vmcs12 *s = h->shadow;
 
-#define F(name, encoding, width, member, offset, role, shadow) WRITE_##shadow(name, member)
+#define F(name, encoding, width, member, offset, role, shadow) \
+	if (shadow_always(SHADOW_##shadow))                    \
+		GIVE(name, member);
 #include <vmx/vmcs_fields.def>
 #undef F
 	if (h->shadow_wide)
@@ -270,20 +256,15 @@ static void write_changed(struct l1_vmcs *h)
 	h->shadow_due = false;
 }
 
-#define INVERT_NONE(member)
-#define INVERT_RO(member) s->member = ~v->member;
-#define INVERT_RW(member) s->member = ~v->member;
-#define INVERT_WIDE(member) INVERT_RW(member)
-#define INVERT_RW_VI(member) INVERT_RW(member)
-#define INVERT_RW_PML(member) INVERT_RW(member)
-
 /* Makes the copy differ everywhere, so that everything is written: the contents are not known. */
 static void forget_copy(struct l1_vmcs *h)
 {
 	const struct vmcs12 *v = h->v;
 	struct vmcs12 *s = h->shadow;
 
-#define F(name, encoding, width, member, offset, role, shadow) INVERT_##shadow(member)
+#define F(name, encoding, width, member, offset, role, shadow) \
+	if (SHADOW_##shadow != SHADOW_NONE)                    \
+		s->member = ~v->member;
 #include <vmx/vmcs_fields.def>
 #undef F
 }

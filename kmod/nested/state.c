@@ -226,7 +226,6 @@ static int check_l2(struct vcpu *vcpu, struct wanted *w)
 {
 	struct check_ctx *c = &w->checks;
 	const struct check *failed;
-	u64 qual;
 
 	prepare_checks(vcpu, w);
 	failed = check_controls(c);
@@ -234,7 +233,7 @@ static int check_l2(struct vcpu *vcpu, struct wanted *w)
 		failed = check_host(c);
 	if (!failed) {
 		read_for_guest_checks(vcpu, w);
-		failed = check_guest(c, &qual);
+		failed = check_guest(c);
 	}
 	if (!failed)
 		return 0;

@@ -481,23 +481,6 @@ static int resolve_pages(struct vcpu *vcpu)
 	return 0;
 }
 
-/* L0's part of the merge is vmcs01's controls. They are noted for l0_changed(). */
-static void l0_part(struct vcpu *vcpu, struct merge_l0 *l0)
-{
-	struct nested *n = vcpu->nested;
-	const u32 *ctl = vcpu->vmcs01.ctl;
-
-	memcpy(n->cur->l0_ctl, ctl, sizeof(n->cur->l0_ctl));
-	l0->pin = ctl[CTL_PIN];
-	l0->proc = ctl[CTL_PROC1];
-	l0->proc2 = ctl[CTL_PROC2] & ~(u32)PROC2_VPID;
-	if (n->vpid02)
-		l0->proc2 |= PROC2_VPID;
-	l0->exit = ctl[CTL_EXIT];
-	l0->entry = ctl[CTL_ENTRY];
-	l0->exceptions = ctl[CTL_EXCEPTIONS];
-}
-
 static void write_ple(const struct vmcs12 *v)
 {
 	vmwrite(VMCS_PLE_GAP, v->ple_gap);
@@ -512,32 +495,25 @@ static void write_eoi_bitmaps(struct nested *n)
 		copy_to_vmcs02(n, index);
 }
 
-/*
- * Writes the controls that differ (vmcs_ctl_set()). "IA-32e mode guest" follows the mode that L2 is
- * in, not the one in which L1 entered it.
- */
-static void write_merged(struct vcpu *vcpu)
+/* Writes the controls that differ (vmcs_ctl_set()), and what those that are on make use of. */
+static void write_merged(struct nested *n)
 {
-	struct nested *n = vcpu->nested;
 	struct vmcs *vmcs = &n->cur->vmcs02;
 	const struct merged *m = &n->cur->merged;
+	int i;
 
-	vmcs_ctl_set(vmcs, CTL_PIN, m->pin);
-	vmcs_ctl_set(vmcs, CTL_PROC1, m->proc);
-	vmcs_ctl_set(vmcs, CTL_PROC2, m->proc2);
-	vmcs_ctl_set(vmcs, CTL_EXIT, m->exit);
-	vmcs_ctl_set(vmcs, CTL_ENTRY, m->entry | (vcpu->efer & EFER_BIT_LMA ? ENTRYC_GUEST_64 : 0));
-	vmcs_ctl_set(vmcs, CTL_EXCEPTIONS, m->exceptions);
+	for (i = 0; i < NR_VMCS_CTLS; i++)
+		vmcs_ctl_set(vmcs, i, m->ctl[i]);
 	/* L0 intercepts no page faults, so which of them exit is L1's choice alone. */
 	vmwrite(VMCS_PF_ERROR_MASK, n->v->pf_error_mask);
 	vmwrite(VMCS_PF_ERROR_MATCH, n->v->pf_error_match);
-	if (m->proc & PROC_TPR_SHADOW)
+	if (m->ctl[CTL_PROC1] & PROC_TPR_SHADOW)
 		vmwrite(VMCS_TPR_THRESHOLD, m->tpr_threshold);
-	if (m->proc2 & PROC2_VIRT_INTR)
+	if (m->ctl[CTL_PROC2] & PROC2_VIRT_INTR)
 		write_eoi_bitmaps(n);
-	if (m->proc2 & PROC2_PAUSE_LOOP)
+	if (m->ctl[CTL_PROC2] & PROC2_PAUSE_LOOP)
 		write_ple(n->v);
-	if (m->proc2 & PROC2_XSAVES)
+	if (m->ctl[CTL_PROC2] & PROC2_XSAVES)
 		vmwrite(VMCS_XSS_BITMAP, n->v->xss_bitmap);
 }
 
@@ -594,7 +570,7 @@ bool vmcs02_lower_threshold(struct vcpu *vcpu)
 	u32 *threshold = &n->cur->merged.tpr_threshold;
 	u8 vtpr;
 
-	if (!*threshold || (n->cur->merged.proc2 & (PROC2_APIC_ACCESS | PROC2_VIRT_INTR)))
+	if (!*threshold || (n->cur->merged.ctl[CTL_PROC2] & (PROC2_APIC_ACCESS | PROC2_VIRT_INTR)))
 		return false;
 	if (mem_read(vcpu->vm, n->cur->virt_apic.gpa + VAPIC_TPR, &vtpr, 1))
 		vtpr = 0;
@@ -603,11 +579,28 @@ bool vmcs02_lower_threshold(struct vcpu *vcpu)
 	return true;
 }
 
+/*
+ * Merges vmcs12's controls with vmcs01's, which are noted for l0_changed(). "IA-32e mode guest"
+ * follows the mode that L2 is in, not the one in which L1 entered it.
+ */
+static void vmcs02_merge(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	u32 *ctl = n->cur->merged.ctl;
+
+	memcpy(n->cur->l0_ctl, vcpu->vmcs01.ctl, sizeof(n->cur->l0_ctl));
+	merge_controls(n->v, n->cur->l0_ctl, &n->cur->merged);
+	ctl[CTL_PROC2] &= ~(u32)PROC2_VPID;
+	if (n->vpid02)
+		ctl[CTL_PROC2] |= PROC2_VPID;
+	if (vcpu->efer & EFER_BIT_LMA)
+		ctl[CTL_ENTRY] |= ENTRYC_GUEST_64;
+}
+
 /* Makes vmcs02 complete for an entry. May sleep. 0, -ENOMEM, -EINTR. */
 int vmcs02_write_controls(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
-	struct merge_l0 l0 = {};
 	int r;
 
 	r = resolve_pages(vcpu);
@@ -615,9 +608,8 @@ int vmcs02_write_controls(struct vcpu *vcpu)
 		r = select_ept(vcpu);
 	if (r)
 		return r;
-	l0_part(vcpu, &l0);
-	merge_controls(n->v, &l0, &n->cur->merged);
-	write_merged(vcpu);
+	vmcs02_merge(vcpu);
+	write_merged(n);
 	n->cur->merge_due = false;
 	/* The merge has closed the windows that L0 had opened: look for events again. */
 	vcpu_request(vcpu, REQ_EVENT);

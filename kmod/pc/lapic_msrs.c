@@ -15,12 +15,6 @@
 
 /* --- the processor's and KVM's ------------------------------------------ */
 
-static int apic_base_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
-{
-	*value = vcpu->msrs.apic_base;
-	return MSR_OK;
-}
-
 /* @host: userspace, which may restore states that a guest could not go to. */
 static int apic_base_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
@@ -58,12 +52,6 @@ static int x2apic_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 	if (!vcpu->lapic)
 		return MSR_FAULT;
 	return lapic_x2apic_write(vcpu, index, value) ? MSR_FAULT : MSR_OK;
-}
-
-static int pv_eoi_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
-{
-	*value = vcpu->msrs.pv_eoi;
-	return MSR_OK;
 }
 
 static int pv_eoi_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
@@ -115,9 +103,11 @@ static int hyperv_apic_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 const struct msr_row lapic_msr_rows[] = {
 	{ MSR_IA32_TSC_DEADLINE, MSR_IA32_TSC_DEADLINE, MSR_SAVED, deadline_read, deadline_write },
 	{ APIC_BASE_MSR, APIC_BASE_MSR + 0xff, 0, x2apic_read, x2apic_write },
-	{ MSR_KVM_PV_EOI_EN, MSR_KVM_PV_EOI_EN, MSR_SAVED, pv_eoi_read, pv_eoi_write },
+	{ MSR_KVM_PV_EOI_EN, MSR_KVM_PV_EOI_EN, MSR_SAVED, NULL, pv_eoi_write,
+	  MSR_KEPT(msrs.pv_eoi) },
 	{ TLFS_MSR_EOI, TLFS_MSR_TPR, 0, hyperv_apic_read, hyperv_apic_write },
 	{ TLFS_MSR_VP_ASSIST, TLFS_MSR_VP_ASSIST, MSR_SAVED, hyperv_apic_read, hyperv_apic_write },
-	{ MSR_IA32_APICBASE, MSR_IA32_APICBASE, 0, apic_base_read, apic_base_write },
+	{ MSR_IA32_APICBASE, MSR_IA32_APICBASE, 0, NULL, apic_base_write,
+	  MSR_KEPT(msrs.apic_base) },
 };
 const int nr_lapic_msr_rows = ARRAY_SIZE(lapic_msr_rows);

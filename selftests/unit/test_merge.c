@@ -12,79 +12,77 @@
 #include "nested/merge.h"
 
 static struct vmcs12 v;
-static struct merge_l0 l0;
+static u32 l0[NR_VMCS_CTLS];
 static struct merged m;
 
 static int setup(void **state)
 {
 	(void)state;
 	memset(&v, 0, sizeof(v));
-	l0 = (struct merge_l0){
-		.pin = PIN_DEFAULT1 | PIN_EXT_INT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS,
-		.proc = 0x04006172 | PROC_HLT | PROC_UNCOND_IO | PROC_MSR_BITMAPS | PROC_SECONDARY |
-			PROC_TSC_OFFSET | PROC_INT_WINDOW,
-		.proc2 = PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED | PROC2_RDTSCP |
-			 PROC2_SHADOW_VMCS,
-		.exit = 0x36fff | EXITC_SAVE_EFER,
-		.entry = 0x11ff | ENTRYC_LOAD_EFER | ENTRYC_GUEST_64,
-		.exceptions = BIT(VEC_MC),
-	};
+	l0[CTL_PIN] = PIN_DEFAULT1 | PIN_EXT_INT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS;
+	l0[CTL_PROC1] = 0x04006172 | PROC_HLT | PROC_UNCOND_IO | PROC_MSR_BITMAPS | PROC_SECONDARY |
+			PROC_TSC_OFFSET | PROC_INT_WINDOW;
+	l0[CTL_PROC2] = PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED | PROC2_RDTSCP |
+			PROC2_SHADOW_VMCS;
+	l0[CTL_EXIT] = 0x36fff | EXITC_SAVE_EFER;
+	l0[CTL_ENTRY] = 0x11ff | ENTRYC_LOAD_EFER | ENTRYC_GUEST_64;
+	l0[CTL_EXCEPTIONS] = BIT(VEC_MC);
 	return 0;
 }
 
 static void nothing_from_l1_is_still_all_that_l0_needs(void **state)
 {
 	(void)state;
-	merge_controls(&v, &l0, &m);
-	assert_int_equal(m.pin & l0.pin, l0.pin);
-	assert_true(m.proc & PROC_HLT);
-	assert_true(m.proc & PROC_UNCOND_IO);
-	assert_true(m.proc2 & PROC2_EPT);
-	assert_true(m.proc2 & PROC2_VPID);
-	assert_int_equal(m.exit, l0.exit);
-	assert_true(m.exceptions & BIT(VEC_MC));
+	merge_controls(&v, l0, &m);
+	assert_int_equal(m.ctl[CTL_PIN] & l0[CTL_PIN], l0[CTL_PIN]);
+	assert_true(m.ctl[CTL_PROC1] & PROC_HLT);
+	assert_true(m.ctl[CTL_PROC1] & PROC_UNCOND_IO);
+	assert_true(m.ctl[CTL_PROC2] & PROC2_EPT);
+	assert_true(m.ctl[CTL_PROC2] & PROC2_VPID);
+	assert_int_equal(m.ctl[CTL_EXIT], l0[CTL_EXIT]);
+	assert_true(m.ctl[CTL_EXCEPTIONS] & BIT(VEC_MC));
 }
 
 static void mode_based_execute_is_l1_s_choice(void **state)
 {
 	(void)state;
-	merge_controls(&v, &l0, &m);
-	assert_false(m.proc2 & PROC2_MODE_EXEC);
+	merge_controls(&v, l0, &m);
+	assert_false(m.ctl[CTL_PROC2] & PROC2_MODE_EXEC);
 	v.proc_ctls = PROC_SECONDARY;
 	v.proc2_ctls = PROC2_EPT | PROC2_MODE_EXEC;
-	merge_controls(&v, &l0, &m);
-	assert_true(m.proc2 & PROC2_MODE_EXEC);
+	merge_controls(&v, l0, &m);
+	assert_true(m.ctl[CTL_PROC2] & PROC2_MODE_EXEC);
 }
 
 static void l0_s_abilities_and_windows_do_not_leak(void **state)
 {
 	(void)state;
-	merge_controls(&v, &l0, &m);
-	assert_false(m.proc & PROC_INT_WINDOW);
-	assert_false(m.proc2 & (PROC2_UNRESTRICTED | PROC2_RDTSCP | PROC2_SHADOW_VMCS));
-	assert_false(m.entry & ENTRYC_GUEST_64);
+	merge_controls(&v, l0, &m);
+	assert_false(m.ctl[CTL_PROC1] & PROC_INT_WINDOW);
+	assert_false(m.ctl[CTL_PROC2] & (PROC2_UNRESTRICTED | PROC2_RDTSCP | PROC2_SHADOW_VMCS));
+	assert_false(m.ctl[CTL_ENTRY] & ENTRYC_GUEST_64);
 }
 
 static void cr8_exits_without_a_tpr_shadow(void **state)
 {
 	(void)state;
-	merge_controls(&v, &l0, &m);
-	assert_true((m.proc & PROC_CR8_LOAD) && (m.proc & PROC_CR8_STORE));
+	merge_controls(&v, l0, &m);
+	assert_true((m.ctl[CTL_PROC1] & PROC_CR8_LOAD) && (m.ctl[CTL_PROC1] & PROC_CR8_STORE));
 	v.proc_ctls = PROC_TPR_SHADOW;
 	v.tpr_threshold = 3;
-	merge_controls(&v, &l0, &m);
-	assert_true(m.proc & PROC_TPR_SHADOW);
-	assert_false(m.proc & (PROC_CR8_LOAD | PROC_CR8_STORE));
+	merge_controls(&v, l0, &m);
+	assert_true(m.ctl[CTL_PROC1] & PROC_TPR_SHADOW);
+	assert_false(m.ctl[CTL_PROC1] & (PROC_CR8_LOAD | PROC_CR8_STORE));
 	assert_int_equal(m.tpr_threshold, 3);
 }
 
 static void halting_exits(void **state)
 {
 	(void)state;
-	l0.proc &= ~(u32)PROC_HLT;
+	l0[CTL_PROC1] &= ~(u32)PROC_HLT;
 	v.proc_ctls &= ~(u32)PROC_HLT;
-	merge_controls(&v, &l0, &m);
-	assert_true(m.proc & PROC_HLT);
+	merge_controls(&v, l0, &m);
+	assert_true(m.ctl[CTL_PROC1] & PROC_HLT);
 }
 
 static void exits_are_joined(void **state)
@@ -93,13 +91,13 @@ static void exits_are_joined(void **state)
 	v.proc_ctls = PROC_INVLPG | PROC_INT_WINDOW | PROC_SECONDARY;
 	v.proc2_ctls = PROC2_WBINVD | PROC2_UNRESTRICTED;
 	v.exception_bitmap = BIT(VEC_PF) | BIT(VEC_UD);
-	merge_controls(&v, &l0, &m);
-	assert_true(m.proc & PROC_INVLPG);
-	assert_true(m.proc & PROC_HLT);
-	assert_true(m.proc & PROC_INT_WINDOW);
-	assert_true(m.proc2 & PROC2_WBINVD);
-	assert_true(m.proc2 & PROC2_UNRESTRICTED);
-	assert_int_equal(m.exceptions, BIT(VEC_PF) | BIT(VEC_UD) | BIT(VEC_MC));
+	merge_controls(&v, l0, &m);
+	assert_true(m.ctl[CTL_PROC1] & PROC_INVLPG);
+	assert_true(m.ctl[CTL_PROC1] & PROC_HLT);
+	assert_true(m.ctl[CTL_PROC1] & PROC_INT_WINDOW);
+	assert_true(m.ctl[CTL_PROC2] & PROC2_WBINVD);
+	assert_true(m.ctl[CTL_PROC2] & PROC2_UNRESTRICTED);
+	assert_int_equal(m.ctl[CTL_EXCEPTIONS], BIT(VEC_PF) | BIT(VEC_UD) | BIT(VEC_MC));
 }
 
 /* The monitor trap flag among them: the emulated processors have none. */
@@ -108,26 +106,26 @@ static void what_l1_alone_decides(void **state)
 	const u32 proc2 = PROC2_XSAVES | PROC2_PAUSE_LOOP | PROC2_RDTSCP | PROC2_INVPCID;
 
 	(void)state;
-	l0.proc |= PROC_MTF;
-	l0.proc2 |= proc2;
-	merge_controls(&v, &l0, &m);
-	assert_false(m.proc & PROC_MTF);
-	assert_false(m.proc2 & proc2);
-	l0.proc &= ~(u32)PROC_MTF;
-	l0.proc2 &= ~proc2;
+	l0[CTL_PROC1] |= PROC_MTF;
+	l0[CTL_PROC2] |= proc2;
+	merge_controls(&v, l0, &m);
+	assert_false(m.ctl[CTL_PROC1] & PROC_MTF);
+	assert_false(m.ctl[CTL_PROC2] & proc2);
+	l0[CTL_PROC1] &= ~(u32)PROC_MTF;
+	l0[CTL_PROC2] &= ~proc2;
 	v.proc_ctls = PROC_MTF | PROC_SECONDARY;
 	v.proc2_ctls = proc2;
-	merge_controls(&v, &l0, &m);
-	assert_true(m.proc & PROC_MTF);
-	assert_int_equal(m.proc2 & proc2, proc2);
+	merge_controls(&v, l0, &m);
+	assert_true(m.ctl[CTL_PROC1] & PROC_MTF);
+	assert_int_equal(m.ctl[CTL_PROC2] & proc2, proc2);
 }
 
 static void secondary_controls_need_their_switch(void **state)
 {
 	(void)state;
 	v.proc2_ctls = PROC2_WBINVD;
-	merge_controls(&v, &l0, &m);
-	assert_false(m.proc2 & PROC2_WBINVD);
+	merge_controls(&v, l0, &m);
+	assert_false(m.ctl[CTL_PROC2] & PROC2_WBINVD);
 }
 
 static void the_apic_is_virtualized_as_l1_says(void **state)
@@ -136,12 +134,12 @@ static void the_apic_is_virtualized_as_l1_says(void **state)
 
 	(void)state;
 	v.proc_ctls = PROC_SECONDARY | PROC_TPR_SHADOW;
-	merge_controls(&v, &l0, &m);
-	assert_false(m.proc2 & bits);
+	merge_controls(&v, l0, &m);
+	assert_false(m.ctl[CTL_PROC2] & bits);
 	v.proc2_ctls = bits;
-	merge_controls(&v, &l0, &m);
-	assert_int_equal(m.proc2 & bits, bits);
-	assert_true(m.pin & PIN_EXT_INT_EXITING);
+	merge_controls(&v, l0, &m);
+	assert_int_equal(m.ctl[CTL_PROC2] & bits, bits);
+	assert_true(m.ctl[CTL_PIN] & PIN_EXT_INT_EXITING);
 }
 
 static void what_l0_emulates_stays_out(void **state)
@@ -151,27 +149,27 @@ static void what_l0_emulates_stays_out(void **state)
 	v.proc_ctls = PROC_SECONDARY;
 	v.proc2_ctls = PROC2_PML | PROC2_EPT_VE | PROC2_SHADOW_VMCS | PROC2_VMFUNC |
 		       PROC2_TSC_SCALING;
-	merge_controls(&v, &l0, &m);
-	assert_false(m.pin & PIN_POSTED_INTR);
-	assert_false(m.proc2 & (PROC2_PML | PROC2_EPT_VE | PROC2_SHADOW_VMCS));
-	assert_true(m.proc2 & PROC2_VMFUNC);
-	assert_true(m.proc2 & PROC2_TSC_SCALING);
+	merge_controls(&v, l0, &m);
+	assert_false(m.ctl[CTL_PIN] & PIN_POSTED_INTR);
+	assert_false(m.ctl[CTL_PROC2] & (PROC2_PML | PROC2_EPT_VE | PROC2_SHADOW_VMCS));
+	assert_true(m.ctl[CTL_PROC2] & PROC2_VMFUNC);
+	assert_true(m.ctl[CTL_PROC2] & PROC2_TSC_SCALING);
 	/* L0's own scaling of L1's TSC goes on for L2. */
 	v.proc2_ctls = 0;
-	l0.proc2 |= PROC2_TSC_SCALING;
-	merge_controls(&v, &l0, &m);
-	assert_true(m.proc2 & PROC2_TSC_SCALING);
+	l0[CTL_PROC2] |= PROC2_TSC_SCALING;
+	merge_controls(&v, l0, &m);
+	assert_true(m.ctl[CTL_PROC2] & PROC2_TSC_SCALING);
 }
 
 static void io_bitmaps_are_l0_s(void **state)
 {
 	(void)state;
 	v.proc_ctls = PROC_IO_BITMAPS;
-	merge_controls(&v, &l0, &m);
-	assert_false(m.proc & (PROC_IO_BITMAPS | PROC_MSR_BITMAPS));
+	merge_controls(&v, l0, &m);
+	assert_false(m.ctl[CTL_PROC1] & (PROC_IO_BITMAPS | PROC_MSR_BITMAPS));
 	v.proc_ctls = PROC_MSR_BITMAPS;
-	merge_controls(&v, &l0, &m);
-	assert_true(m.proc & PROC_MSR_BITMAPS);
+	merge_controls(&v, l0, &m);
+	assert_true(m.ctl[CTL_PROC1] & PROC_MSR_BITMAPS);
 }
 
 int main(void)

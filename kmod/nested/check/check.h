@@ -49,32 +49,34 @@ struct check {
 	const char *operand; /* what the message is about; NULL: the field */
 	u32 field;	     /* encoding */
 	u8 error;	     /* of an instruction's: its VMERR_*, 0: VMfailInvalid */
+	u8 qual;	     /* of a guest check: the exit's qualification, ENTRYQ_* */
 };
 
 /*
  * Each returns the first check that fails, or NULL.
  *
  * A failure of check_controls() is VMfailValid(7), one of check_host() VMfailValid(8). A failure
- * of the others is a VM exit with reason 33 and the exit qualification that stands beside the
- * name. The guest's checks come in parts, so that what has passed and was not changed by L1 since
- * need not be checked again. check_guest_flow() has CR3, RIP and RFLAGS.
+ * of the others is a VM exit with reason 33. The guest's checks come in parts, so that what has
+ * passed and was not changed by L1 since need not be checked again. check_guest_flow() has CR3, RIP
+ * and RFLAGS, check_guest_memory() what was read from L1's memory: linked VMCS and PDPTEs.
  */
 const struct check *check_controls(const struct check_ctx *c);
 const struct check *check_host(const struct check_ctx *c);
-const struct check *check_guest_segments(const struct check_ctx *c); /* 0 */
-const struct check *check_guest_flow(const struct check_ctx *c);     /* 0 */
-const struct check *check_guest_nonreg(const struct check_ctx *c);   /* 0 */
-const struct check *check_guest_nmi(const struct check_ctx *c);	     /* 3 */
-const struct check *check_guest_link(const struct check_ctx *c);     /* 4 */
+const struct check *check_guest_segments(const struct check_ctx *c);
+const struct check *check_guest_flow(const struct check_ctx *c);
+const struct check *check_guest_nonreg(const struct check_ctx *c);
+const struct check *check_guest_memory(const struct check_ctx *c);
+/*
+ * All of these, in the SDM's order: which of several broken rules is reported decides the exit
+ * qualification.
+ */
+const struct check *check_guest(const struct check_ctx *c);
 
-/* L2 is active, and nothing is blocked or pending: check_guest_nonreg() and _nmi() pass then. */
+/* L2 is active, and nothing is blocked or pending: check_guest_nonreg() passes then. */
 static inline bool guest_at_rest(const struct vmcs12 *v)
 {
 	return !(v->guest_activity | v->guest_interruptibility | v->guest_pending_dbg);
 }
-
-/* All guest checks in order; *@qual becomes the exit qualification. */
-const struct check *check_guest(const struct check_ctx *c, u64 *qual);
 
 /* Does the EPT pointer pass the checks of a VM entry of L1? */
 bool check_eptp(const struct vmx_caps *caps, u8 maxphyaddr, u64 eptp);

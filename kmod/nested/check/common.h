@@ -47,10 +47,11 @@
 		return &row;                                     \
 	}
 
-/* A row about a VMCS field, in a function that has c and v (see check.h). */
+/* A row about a VMCS field, in a function that has c and v (see check.h). QUAL: see there, .qual. */
+#define QUAL ENTRYQ_DEFAULT
 #define C(id_, field_, section_, message_, predicate)                                   \
 	CHECK_ROW(predicate, .id = #id_, .field = VMCS_##field_, .section = (section_), \
-		  .message = (message_))
+		  .message = (message_), .qual = QUAL)
 
 static inline bool has_pin(const struct vmcs12 *v, u32 bits)
 {

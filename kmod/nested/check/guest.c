@@ -125,52 +125,34 @@ const struct check *check_guest_nonreg(const struct check_ctx *c)
 	const struct vmcs12 *v = c->v;
 
 #include "nested/check/guest_nonreg.def"
-	return NULL;
-}
-
-const struct check *check_guest_nmi(const struct check_ctx *c)
-{
-	const struct vmcs12 *v = c->v;
-
+#undef QUAL
+#define QUAL ENTRYQ_NMI
 #include "nested/check/guest_nmi.def"
 	return NULL;
 }
 
-const struct check *check_guest_link(const struct check_ctx *c)
+const struct check *check_guest_memory(const struct check_ctx *c)
 {
 	const struct vmcs12 *v = c->v;
 
+#undef QUAL
+#define QUAL ENTRYQ_LINK
 #include "nested/check/guest_link.def"
-	return NULL;
-}
-
-static const struct check *check_guest_pdptes(const struct check_ctx *c)
-{
+#undef QUAL
+#define QUAL ENTRYQ_PDPTE
 #include "nested/check/guest_pdptes.def"
 	return NULL;
 }
 
-/*
- * In the SDM's order; which of several broken rules is reported decides the
- * exit qualification.
- */
-const struct check *check_guest(const struct check_ctx *c, u64 *qual)
+const struct check *check_guest(const struct check_ctx *c)
 {
-	static const struct {
-		const struct check *(*check)(const struct check_ctx *c);
-		u64 qual;
-	} part[] = {
-		{ check_guest_regs, ENTRYQ_DEFAULT },	  { check_guest_flow, ENTRYQ_DEFAULT },
-		{ check_guest_segments, ENTRYQ_DEFAULT }, { check_guest_nonreg, ENTRYQ_DEFAULT },
-		{ check_guest_nmi, ENTRYQ_NMI },	  { check_guest_link, ENTRYQ_LINK },
-		{ check_guest_pdptes, ENTRYQ_PDPTE },
-	};
-	const struct check *failed = NULL;
-	size_t i;
+	const struct check *failed = check_guest_regs(c);
 
-	for (i = 0; !failed && i < ARRAY_SIZE(part); i++) {
-		failed = part[i].check(c);
-		*qual = part[i].qual;
-	}
-	return failed;
+	if (!failed)
+		failed = check_guest_flow(c);
+	if (!failed)
+		failed = check_guest_segments(c);
+	if (!failed)
+		failed = check_guest_nonreg(c);
+	return failed ? failed : check_guest_memory(c);
 }
