@@ -337,21 +337,15 @@ static long vcpu_set_debugregs(struct vcpu *vcpu, void *data)
 	return 0;
 }
 
-/*
- * KVM_SET_GUEST_DEBUG. -EBUSY: an exception is to be injected while another one is on its way;
- * -EINVAL: unknown bits of .control.
- */
+/* KVM_SET_GUEST_DEBUG. -EBUSY: an exception is to be injected while another one is on its way. */
 static long vcpu_set_guest_debug(struct vcpu *vcpu, void *data)
 {
 	const struct kvm_guest_debug *dbg = data;
-	int r;
 
 	if ((dbg->control & (KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)) &&
 	    (vcpu->inject.exception.pending || vcpu->inject.exception.injected))
 		return -EBUSY;
-	r = debug_set_guest_debug(vcpu, dbg);
-	if (r)
-		return r;
+	debug_set_guest_debug(vcpu, dbg);
 	if (dbg->control & KVM_GUESTDBG_INJECT_DB)
 		inject_exception(vcpu, VEC_DB);
 	else if (dbg->control & KVM_GUESTDBG_INJECT_BP)

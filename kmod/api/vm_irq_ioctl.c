@@ -138,8 +138,8 @@ static long vm_get_pit2(struct vm *vm, void *data)
 }
 
 /*
- * KVM_SET_PIT2: the counterpart; counting starts afresh. -ENXIO: there is
- * none; -EINVAL: unknown flags.
+ * KVM_SET_PIT2: the counterpart; a count goes on from its .count_load_time, if that is a
+ * time that has passed. -ENXIO: there is none; -EINVAL: unknown flags.
  */
 static long vm_set_pit2(struct vm *vm, void *data)
 {

@@ -190,7 +190,7 @@ bool debug_blocks_irq(struct vcpu *vcpu)
 	return unlikely(vcpu->debug.control & KVM_GUESTDBG_BLOCKIRQ);
 }
 
-int debug_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
+void debug_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
 {
 	struct vcpu_debug *d = &vcpu->debug;
 	unsigned long rflags = debug_visible_rflags(vcpu);
@@ -207,7 +207,6 @@ int debug_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
 	/* The debugger's INT3 must not reach the guest. L2's controls follow by the merge. */
 	vmcs01_update_ctls(vcpu);
 	vcpu_request(vcpu, REQ_EVENT);
-	return 0;
 }
 
 static int tell_debugger(struct vcpu *vcpu, u32 vector, unsigned long dr6)

@@ -58,8 +58,8 @@ void debug_update(struct vcpu *vcpu);
 /* KVM_GUESTDBG_BLOCKIRQ: a debugger that steps wants no interrupt handler in between. */
 bool debug_blocks_irq(struct vcpu *vcpu);
 
-/* KVM_SET_GUEST_DEBUG, except for exceptions to inject. vCPU loaded. 0, -EINVAL. */
-int debug_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg);
+/* KVM_SET_GUEST_DEBUG, except for exceptions to inject. vCPU loaded. */
+void debug_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg);
 
 /*
  * For #DB and #BP that were intercepted. Return: 0: the debugger gets it, by kvm_run: go to

@@ -31,7 +31,8 @@ static bool large_pages = true;
 module_param(large_pages, bool, 0444);
 MODULE_PARM_DESC(
 	large_pages,
-	"map guests by 2 MiB pages where the host does; never on processors with iTLB multihit");
+	"map guests by 2 MiB pages where the host does; on processors with iTLB multihit only if "
+	"mitigations=off (default: 1)");
 
 /*
  * iTLB multihit (CVE-2018-12207): a guest that changes the size of a page while

@@ -4,7 +4,7 @@
  * it; what is left is L0's, whoever ran. Tour, stops 7 and 13. The run loop
  * comes here after each exit, interrupts on unless it is handled at once.
  *
- * What a reader must know: an exit is a row of handlers[], and a handler never
+ * What a reader must know: an exit is a row of exit_handlers[], and a handler never
  * knows who dispatched it.
  */
 

@@ -38,7 +38,8 @@
 
 static unsigned int halt_poll_ns = 50000;
 module_param(halt_poll_ns, uint, 0644);
-MODULE_PARM_DESC(halt_poll_ns, "longest busy wait, in ns, before a halted vCPU sleeps (0: none)");
+MODULE_PARM_DESC(halt_poll_ns,
+		 "longest busy wait, in ns, before a halted vCPU sleeps (0: none; default: 50000)");
 
 /* --- requests ----------------------------------------------------------- */
 

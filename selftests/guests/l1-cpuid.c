@@ -101,6 +101,23 @@ static void at_cpl3(void)
 	GUEST_EXPECT(user_call(user_cpuid, 0), 0x756e6547);
 }
 
+static u64 vmcall(u64 number)
+{
+	asm volatile("vmcall" : "+a"(number) : : "memory");
+	return number;
+}
+
+/* Numbers as KVM's: -1000 KVM_ENOSYS, -1 KVM_EPERM; 1 is KVM_HC_VAPIC_POLL_IRQ. */
+static void hypercalls(void)
+{
+	if (!(cpuid(1).ecx >> 31))
+		claim_skip("no hypervisor takes VMCALL");
+	GUEST_EXPECT(vmcall(0x100), (u64)-1000);
+	GUEST_EXPECT(vmcall(1), 0);
+	GUEST_EXPECT(user_call(vmcall, 0x100), (u64)-1);
+	GUEST_EXPECT(user_call(vmcall, 1), (u64)-1);
+}
+
 CLAIMS = { { vendor, "leaf 0 names an Intel processor with leaf 0xd at least" },
 	   { upper_halves, "CPUID clears the upper halves of its four registers" },
 	   { required, "a processor for 64-bit code has APIC, FXSR, NX and long mode" },
@@ -110,4 +127,5 @@ CLAIMS = { { vendor, "leaf 0 names an Intel processor with leaf 0xd at least" },
 	   { apic_bit_follows, "the APIC bit follows IA32_APIC_BASE" },
 	   { beyond_maximum, "a leaf beyond the maximum answers as the highest basic leaf" },
 	   { at_cpl3, "CPUID works at CPL 3" },
+	   { hypercalls, "VMCALL answers as KVM does, and -KVM_EPERM at CPL 3" },
 	   END_OF_CLAIMS };

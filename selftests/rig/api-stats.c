@@ -5,9 +5,10 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "vm.h"
+#include "machine.h"
 
 #define EXITS 5
+#define POLL "/sys/module/abyme/parameters/halt_poll_ns"
 
 static struct vm *vm;
 
@@ -72,6 +73,34 @@ static void run_guest(void)
 		ioctl(vm->cpu[0].fd, KVM_RUN, 0);
 }
 
+/* How many halts a busy wait of at most @limit ns ends, in a guest that sleeps again and again. */
+static u64 polls(const char *limit)
+{
+	struct vm *sleeper = image_vm("l1-hlt", 16 << 20);
+	int stats = ioctl(sleeper->cpu[0].fd, KVM_GET_STATS_FD, 0);
+	FILE *file = fopen(POLL, "w");
+	u64 count;
+	u8 status;
+
+	if (!file || fputs(limit, file) < 0 || fclose(file))
+		tap_bail(POLL);
+	while (image_run(sleeper, "# ", &status) != IMAGE_DONE)
+		;
+	count = stat_value(stats, "halt_poll_success");
+	close(stats);
+	vm_free(sleeper);
+	return count;
+}
+
+static void busy_waits(void)
+{
+	u64 none = polls("0"), some = polls("1000000");
+
+	polls("50000"); /* as it is by itself */
+	tap_ok(!none, "with halt_poll_ns 0 no halt is a busy wait");
+	tap_ok(some, "else some are: %llu", (unsigned long long)some);
+}
+
 int main(void)
 {
 	static const u8 code[] = { 0xe6, 0x10, 0xeb, 0xfc }; /* 1: out %al,$0x10; jmp 1b */
@@ -91,8 +120,10 @@ int main(void)
 	tap_ok(vm_stats >= 0 && cpu_stats >= 0 && other_stats >= 0, "KVM_GET_STATS_FD");
 	description(vm_stats, "the VM's");
 	description(cpu_stats, "a vCPU's");
-	if (!dev_is_kvm()) /* which answers the VM's own process only */
+	if (!dev_is_kvm()) { /* which answers the VM's own process only, and is another module */
 		another_process();
+		busy_waits();
+	}
 	before = stat_value(cpu_stats, "io_exits");
 	run_guest();
 	tap_ok(stat_value(cpu_stats, "io_exits") == before + EXITS, "five OUTs are five io_exits");

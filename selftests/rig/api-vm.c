@@ -223,6 +223,39 @@ static void ioeventfds(void)
 	close(other);
 }
 
+static int port_eventfd(int fd, u32 index, u32 more)
+{
+	return set_ioeventfd(fd, 0x1000 + 2 * index, 2, KVM_IOEVENTFD_FLAG_PIO | more);
+}
+
+/* A VM whose bus for ports is full, but for what it takes to make the irqchip. */
+static void full_bus(void)
+{
+	struct kvm_coalesced_mmio_zone zone = { .addr = 0xd0000000, .size = 4 };
+	struct kvm_pit_config pit = { 0 };
+	struct vm *main_vm = vm;
+	int fd = eventfd(0, 0);
+	u32 n = 0;
+
+	vm = vm_new(MIB);
+	while (!port_eventfd(fd, n, 0))
+		n++;
+	tap_ok(n == 1024 && errno == ENOSPC, "1024 devices fit on a bus, then ENOSPC");
+	EXPECT_ERRNO(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0), ENOSPC, "no room for an irqchip");
+	for (int i = 0; i < 3; i++)
+		port_eventfd(fd, --n, KVM_IOEVENTFD_FLAG_DEASSIGN);
+	EXPECT_OK(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0), "an irqchip, where there is room again");
+	while (!port_eventfd(fd, n, 0))
+		n++;
+	EXPECT_ERRNO(ioctl(vm->fd, KVM_CREATE_PIT2, &pit), ENOSPC, "no room for a PIT");
+	for (n = 0; !ioctl(vm->fd, KVM_REGISTER_COALESCED_MMIO, &zone); n++)
+		zone.addr += 4;
+	tap_ok(n == 1000 && errno == ENOSPC, "1000 zones of coalesced MMIO, then ENOSPC");
+	vm_free(vm);
+	close(fd);
+	vm = main_vm;
+}
+
 static int set_irqfd(int fd, u32 gsi, u32 flags)
 {
 	struct kvm_irqfd e = { .fd = fd, .gsi = gsi, .flags = flags };
@@ -247,6 +280,7 @@ static void vcpus(void)
 {
 	int max = vm_cap(vm->dev, KVM_CAP_MAX_VCPUS);
 	int max_id = vm_cap(vm->dev, KVM_CAP_MAX_VCPU_ID);
+	u64 page = 0xfeffc000;
 
 	EXPECT_OK(ioctl(vm->fd, KVM_CREATE_VCPU, 0), "a vCPU");
 	EXPECT_ERRNO(ioctl(vm->fd, KVM_CREATE_VCPU, 0), EEXIST, "the same vCPU twice");
@@ -254,6 +288,8 @@ static void vcpus(void)
 		     "a vCPU number too high");
 	EXPECT_ERRNO(ioctl(vm->fd, KVM_CREATE_VCPU, -1), EINVAL, "vCPU -1");
 	tap_ok(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) == -1, "an irqchip after a vCPU");
+	EXPECT_ERRNO(ioctl(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &page), EINVAL,
+		     "an identity map's page after a vCPU");
 }
 
 static long limit_ids(int fd, u64 limit)
@@ -382,6 +418,7 @@ int main(void)
 	irqchip();
 	routing();
 	ioeventfds();
+	full_bus();
 	irqfds();
 	vcpus();
 	vcpu_ids();
