@@ -151,9 +151,15 @@ static int get_one(struct vcpu *vcpu, struct kvm_msr_entry *e)
 	return msr_read(vcpu, e->index, true, &e->data);
 }
 
+int vcpu_msr_set(struct vcpu *vcpu, u32 index, u64 value)
+{
+	vcpu->l2_by_user |= vcpu->in_l2;
+	return msr_write(vcpu, index, true, value);
+}
+
 static int set_one(struct vcpu *vcpu, struct kvm_msr_entry *e)
 {
-	return msr_write(vcpu, e->index, true, e->data);
+	return vcpu_msr_set(vcpu, e->index, e->data);
 }
 
 /* For msr_io() on the device: the capabilities that a new vCPU would have. */

@@ -59,8 +59,7 @@ static u8 get_shadow(void)
 	       (block & IRQBLK_MOV_SS ? KVM_X86_SHADOW_INT_MOV_SS : 0);
 }
 
-/* Acts on INIT and SIPI that wait, as KVM_RUN would: then the saved state has their effect. */
-static void settle_init_sipi(struct vcpu *vcpu)
+void events_settle(struct vcpu *vcpu)
 {
 	if (vcpu->lapic && lapic_has_events(vcpu) && !nested_in_vmx(vcpu))
 		lapic_accept_events(vcpu);
@@ -94,7 +93,7 @@ void events_get(struct vcpu *vcpu, struct kvm_vcpu_events *e)
 	int irq;
 
 	memset(e, 0, sizeof(*e));
-	settle_init_sipi(vcpu);
+	events_settle(vcpu);
 	inject_take_nmi(vcpu);
 	take_due_trap(vcpu);
 	get_exception(vcpu, e);
@@ -185,13 +184,19 @@ static void set_triple_fault(struct vcpu *vcpu, bool pending)
 		vcpu_take_request(vcpu, REQ_TRIPLE_FAULT);
 }
 
-/* Sets what is in delivery. The event of an entry of L1's is the nested state's, and stays. */
+/*
+ * Sets what is in delivery. The event of an entry of L1's is the nested state's, and stays; an
+ * exception may be pending behind it.
+ */
 static void set_injected(struct vcpu *vcpu, const struct kvm_vcpu_events *e)
 {
 	inject_set_irq_vector(vcpu, e->interrupt.injected ? e->interrupt.nr : -1, e->interrupt.soft,
 			      nested_state_has_irq(vcpu));
-	if (nested_event_waits(vcpu) || intr_type_software(nested_state_event(vcpu)))
+	if (nested_event_waits(vcpu) || intr_type_software(nested_state_event(vcpu))) {
+		if (e->exception.pending && !vcpu->inject.exception.injected)
+			set_exception(vcpu, e);
 		return;
+	}
 	set_exception(vcpu, e);
 	vcpu->inject.nmi.injected = e->nmi.injected;
 }
@@ -243,7 +248,7 @@ static long vcpu_get_mp_state(struct vcpu *vcpu, void *data)
 {
 	struct kvm_mp_state *state = data;
 
-	settle_init_sipi(vcpu);
+	events_settle(vcpu);
 	state->mp_state = nested_get_mp_state(vcpu);
 	return 0;
 }

@@ -391,7 +391,7 @@ static int one_reg_read(struct vcpu *vcpu, u64 id, u64 *value)
 static int one_reg_write(struct vcpu *vcpu, u64 id, u64 value)
 {
 	if (upper_32_bits(id) == upper_32_bits(REG_MSR))
-		return msr_write(vcpu, id, true, value) ? -EINVAL : 0;
+		return vcpu_msr_set(vcpu, id, value) ? -EINVAL : 0;
 	if (id != REG_SSP || !vcpu->cpuid.shadow_stacks)
 		return -EINVAL;
 	return cet_set_ssp(vcpu, value);
@@ -496,6 +496,9 @@ void state_to_run(struct vcpu *vcpu)
 	struct kvm_sync_regs *sync = &vcpu->run->s.regs;
 	u64 valid = READ_ONCE(vcpu->run->kvm_valid_regs);
 
+	/* INIT and SIPI change the other registers, too. */
+	if (valid & KVM_SYNC_X86_EVENTS)
+		events_settle(vcpu);
 	if (valid & KVM_SYNC_X86_REGS)
 		regs_get(vcpu, &sync->regs);
 	if (valid & KVM_SYNC_X86_SREGS)

@@ -15,6 +15,7 @@
 #include <vmx/cet.h>
 
 #include "compat/msr.h"
+#include "cpu/clock.h"
 #include "cpu/cpuid.h"
 #include "cpu/cpuid_bits.h"
 #include "cpu/fpu.h"
@@ -306,6 +307,8 @@ static void offer_filter(struct kvm_cpuid_entry2 *e)
 	case 0x80000007:
 		e->eax = e->ebx = e->ecx = 0;
 		mask_features(e);
+		if (!pvclock_stable()) /* a vCPU's TSC may go back when it moves */
+			e->edx = 0;
 		return;
 	case 0x80000008: fill_addresses(e); return;
 	}

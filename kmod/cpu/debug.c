@@ -204,6 +204,7 @@ void debug_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
 		d->singlestep_rip = linear_rip(vcpu);
 	debug_set_rflags(vcpu, rflags);
 	debug_update(vcpu);
+	nested_debug_changed(vcpu);
 	/* The debugger's INT3 must not reach the guest. L2's controls follow by the merge. */
 	vmcs01_update_ctls(vcpu);
 	vcpu_request(vcpu, REQ_EVENT);
@@ -316,4 +317,12 @@ void debug_set_rflags(struct vcpu *vcpu, unsigned long rflags)
 	if ((d->control & KVM_GUESTDBG_SINGLESTEP) && linear_rip(vcpu) == d->singlestep_rip)
 		rflags |= X86_EFLAGS_TF;
 	vcpu_set_rflags(vcpu, rflags);
+}
+
+void debug_end_step(struct vcpu *vcpu)
+{
+	if (!(vcpu->debug.control & KVM_GUESTDBG_SINGLESTEP))
+		return;
+	vcpu_set_rflags(vcpu, debug_visible_rflags(vcpu));
+	vmwrite(VMCS_GUEST_PENDING_DBG, vmread(VMCS_GUEST_PENDING_DBG) & ~(unsigned long)DBG_BS);
 }

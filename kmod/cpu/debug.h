@@ -80,5 +80,7 @@ bool debug_steps(struct vcpu *vcpu);
 /* RFLAGS as the guest and userspace see it, without the debugger's TF; and back. */
 unsigned long debug_visible_rflags(struct vcpu *vcpu);
 void debug_set_rflags(struct vcpu *vcpu, unsigned long rflags);
+/* Takes the debugger's TF out of the current VMCS, and a trap of it that is due: L2 has an exit. */
+void debug_end_step(struct vcpu *vcpu);
 
 #endif

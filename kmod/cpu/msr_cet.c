@@ -105,7 +105,7 @@ static bool cet_control_ok(struct vcpu *vcpu, u64 value)
 		allowed |= CETC_SHADOW_STACK;
 	if (vcpu->cpuid.branch_tracking)
 		allowed |= ~CETC_SHADOW_STACK;
-	return !(value & ~allowed) && cet_control_defined(value) && msr_canonical(vcpu, value);
+	return !(value & ~allowed) && cet_control_defined(value) && msr_canonical(value);
 }
 
 static bool cet_is_control(u32 index)
@@ -122,7 +122,7 @@ static bool cet_value_ok(struct vcpu *vcpu, u32 index, u64 value)
 {
 	if (cet_is_control(index))
 		return cet_control_ok(vcpu, value);
-	return msr_canonical(vcpu, value) && (index == MSR_IA32_INT_SSP_TAB || !(value & 3));
+	return msr_canonical(value) && (index == MSR_IA32_INT_SSP_TAB || !(value & 3));
 }
 
 /* The VMCS field that holds the MSR, or 0 if vcpu->cet.msr holds it. */
@@ -184,7 +184,7 @@ u64 cet_get_ssp(void)
 
 int cet_set_ssp(struct vcpu *vcpu, u64 ssp)
 {
-	if (!msr_canonical(vcpu, ssp) || (ssp & 3))
+	if (!msr_canonical(ssp) || (ssp & 3))
 		return -EINVAL;
 	vcpu->cet.used |= ssp;
 	vmwrite(VMCS_GUEST_SSP, ssp);

@@ -8,7 +8,7 @@
 struct vcpu;
 
 /* msrs.c */
-bool msr_canonical(struct vcpu *vcpu, u64 value);
+bool msr_canonical(u64 value);
 
 /* msr_mtrr.c */
 int mtrr_read(struct vcpu *vcpu, u32 index, bool host, u64 *value);

@@ -12,7 +12,7 @@
 #include "cpu/spec_ctrl.h"
 #include "cpu/vcpu.h"
 
-static u64 host_bits;
+static u64 host_bits, guests_tsx_ctrl;
 
 static u32 leaf7_2_edx(void)
 {
@@ -22,8 +22,29 @@ static u32 leaf7_2_edx(void)
 	return edx;
 }
 
+/*
+ * RTM is not offered. A guest that does not see it takes no measure against what a transaction leaves
+ * behind (TAA), so none may work there.
+ */
+static void tsx_setup(void)
+{
+	u64 caps = 0;
+
+	if (!boot_cpu_has(X86_FEATURE_RTM))
+		return;
+	rdmsrq_safe(MSR_IA32_ARCH_CAPABILITIES, &caps);
+	if (caps & ARCH_CAP_TSX_CTRL_MSR)
+		guests_tsx_ctrl = TSX_CTRL_RTM_DISABLE | TSX_CTRL_CPUID_CLEAR;
+}
+
+u64 tsx_ctrl_of_guests(void)
+{
+	return guests_tsx_ctrl;
+}
+
 void spec_ctrl_setup(void)
 {
+	tsx_setup();
 	if (boot_cpu_data.cpuid_level < 7 || !boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL))
 		return;
 	host_bits = spec_ctrl_bits(cpuid_edx(7), cpuid_eax(7) < 2 ? 0 : leaf7_2_edx());

@@ -22,6 +22,7 @@ static const u32 switched_index[NR_MSR_SWITCHED] = {
 	[MSRSW_LSTAR] = MSR_LSTAR,
 	[MSRSW_SYSCALL_MASK] = MSR_SYSCALL_MASK,
 	[MSRSW_TSC_AUX] = MSR_TSC_AUX,
+	[MSRSW_TSX_CTRL] = MSR_IA32_TSX_CTRL,
 };
 
 struct switch_state {
@@ -37,6 +38,8 @@ static DEFINE_PER_CPU(struct switch_state, switch_state);
 /* An MSR that the processor does not have must not be written. */
 static bool switch_present(int i)
 {
+	if (i == MSRSW_TSX_CTRL)
+		return tsx_ctrl_of_guests();
 	return i != MSRSW_TSC_AUX || boot_cpu_has(X86_FEATURE_RDTSCP) ||
 	       boot_cpu_has(X86_FEATURE_RDPID);
 }

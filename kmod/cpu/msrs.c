@@ -73,16 +73,16 @@ static int vmcs_read_msr(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 }
 
 /* An address that is not canonical would make a VM entry fail, so it faults here. */
-bool msr_canonical(struct vcpu *vcpu, u64 value)
+bool msr_canonical(u64 value)
 {
-	return address_canonical(value, !(vcpu->cpuid.cr4_reserved & CR4_LA57));
+	return address_canonical(value, hw_has_la57());
 }
 
 static int vmcs_write_msr(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
 	if (index == MSR_IA32_SYSENTER_CS)
 		value = (u32)value;
-	else if (!msr_canonical(vcpu, value))
+	else if (!msr_canonical(value))
 		return MSR_FAULT;
 	vmwrite(vmcs_field(index), value);
 	return MSR_OK;
@@ -106,7 +106,7 @@ static int switched_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 
 static int switched_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
-	if (index == MSR_LSTAR && !msr_canonical(vcpu, value))
+	if (index == MSR_LSTAR && !msr_canonical(value))
 		return MSR_FAULT;
 	if ((index == MSR_SYSCALL_MASK || index == MSR_TSC_AUX) && value >> 32)
 		return MSR_FAULT;
@@ -122,7 +122,7 @@ static int kernel_gs_read(struct vcpu *vcpu, u32 index, bool host, u64 *value)
 
 static int kernel_gs_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
-	if (!msr_canonical(vcpu, value))
+	if (!msr_canonical(value))
 		return MSR_FAULT;
 	msr_set_kernel_gs_base(vcpu, value);
 	return MSR_OK;
@@ -275,7 +275,7 @@ static int power_ctl_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 
 static int cstar_write(struct vcpu *vcpu, u32 index, bool host, u64 value)
 {
-	if (!msr_canonical(vcpu, value))
+	if (!msr_canonical(value))
 		return MSR_FAULT;
 	vcpu->msrs.cstar = value;
 	return MSR_OK;
@@ -547,7 +547,7 @@ void msrs_reset(struct vcpu *vcpu, bool init)
 	if (init)
 		return;
 	for (i = 0; i < NR_MSR_SWITCHED; i++)
-		msr_set_switched(vcpu, i, 0);
+		msr_set_switched(vcpu, i, i == MSRSW_TSX_CTRL ? tsx_ctrl_of_guests() : 0);
 	msr_set_kernel_gs_base(vcpu, 0);
 	m->cstar = 0;
 	m->xss = 0;

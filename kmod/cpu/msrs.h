@@ -14,6 +14,7 @@ enum msr_switched {
 	MSRSW_LSTAR,
 	MSRSW_SYSCALL_MASK,
 	MSRSW_TSC_AUX,
+	MSRSW_TSX_CTRL,	 /* has no MSR of the guest's: see tsx_ctrl_of_guests() */
 	NR_MSR_SWITCHED, /* written back when the thread returns to userspace */
 };
 
@@ -51,6 +52,9 @@ struct vcpu_msrs {
 /* msr_spec.c: the bits of IA32_SPEC_CTRL that the processor has, found at the module's load. */
 u64 spec_ctrl_of_host(void);
 void spec_ctrl_setup(void);
+
+/* What guests run with in IA32_TSX_CTRL; 0: the processor lacks it, or the host has TSX off. */
+u64 tsx_ctrl_of_guests(void);
 
 /* msr_umwait.c: switches IA32_UMWAIT_CONTROL around an entry, interrupts off. */
 void umwait_enter(struct vcpu *vcpu);

@@ -47,6 +47,9 @@ bool nested_takes_irqs(struct vcpu *vcpu);
  */
 bool nested_unshadow(struct vcpu *vcpu);
 
+/* A debugger has come, gone, or changed its breakpoints: those of the level that does not run, too. */
+void nested_debug_changed(struct vcpu *vcpu);
+
 /* Userspace has set the vCPU's TSC, or its rate. */
 void nested_tsc_set(struct vcpu *vcpu);
 /* The host's TSC is @delta less than it was, L1's is not. Any context. */

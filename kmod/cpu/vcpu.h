@@ -219,6 +219,10 @@ struct vcpu {
 	struct gva_hint gva_hint[2]; /* for a read, for a write */
 	struct nested *nested;	     /* NULL: the vCPU's CPUID does not have VMX */
 	struct mmio_op *mmio;	     /* the emulation that waits for userspace, or NULL */
+	struct {
+		unsigned long rip;
+		u8 len;
+	} user_msr; /* RDMSR or WRMSR that waits for userspace: where it is */
 	/* Called at the next KVM_RUN to finish what an exit to userspace began. */
 	int (*complete)(struct vcpu *vcpu);
 	/*

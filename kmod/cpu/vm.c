@@ -100,6 +100,7 @@ static void vm_free(struct kref *refs)
 	struct vm *vm = container_of(refs, struct vm, refs);
 	int i;
 
+	clock_destroy_vm(vm); /* first, as a resume of the host looks at the VMs and their vCPUs */
 	irqchip_destroy(vm);
 	vm_mem_stop(vm); /* before the vCPUs: its notifier makes requests of them */
 	for (i = 0; i < vm->nr_vcpus; i++)
@@ -112,7 +113,6 @@ static void vm_free(struct kref *refs)
 	msr_filter_free(rcu_access_pointer(vm->msr_filter));
 	mutex_destroy(&vm->lock);
 	mutex_destroy(&vm->hyperv.lock);
-	clock_destroy_vm(vm);
 	kfree(vm);
 	preempt_notifier_dec();
 	vmxop_put();

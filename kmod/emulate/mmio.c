@@ -294,12 +294,15 @@ static int mmio_continue(struct vcpu *vcpu)
 /*
  * The linear address is the exit's only if it is valid and the access was the
  * final one, not one of a walk. SDM: "Exit Qualification for EPT Violations".
+ * And only if the guest's processor has so wide an address: bits that are
+ * reserved there, and not in ours, are a fault that the walk finds.
  */
 static void set_hint(struct vcpu *vcpu, struct mmio_op *op, u64 gpa)
 {
 	u64 qual = vcpu_exit_qual(vcpu);
 
-	op->hint_valid = (qual & EPTQ_LINEAR_VALID) && (qual & EPTQ_FINAL);
+	op->hint_valid = (qual & EPTQ_LINEAR_VALID) && (qual & EPTQ_FINAL) &&
+			 !(gpa >> vcpu->cpuid.maxphyaddr);
 	if (!op->hint_valid)
 		return;
 	op->hint_write = qual & EPTQ_WRITE;

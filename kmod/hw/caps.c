@@ -17,6 +17,8 @@
 #include "hw/caps.h"
 
 struct vmx_caps hw_caps;
+bool hw_la57;
+static struct vmx_caps first_caps; /* hw_caps before anybody took something away */
 
 /* The features without which abyme refuses to load, by the names that the SDM gives them. */
 static const struct must_have {
@@ -140,12 +142,23 @@ static int check_must_haves(void)
 	return missing ? -ENODEV : 0;
 }
 
+bool caps_same_here(void)
+{
+	struct vmx_caps here = {};
+
+	read_caps(&here);
+	return !memcmp(&here, &first_caps, sizeof(here));
+}
+
 int caps_init(void)
 {
 	int r = check_enabled();
 
 	if (r)
 		return r;
-	read_caps(&hw_caps);
+	read_caps(&first_caps);
+	hw_caps = first_caps;
+	/* Linux clears its own bit where it does not use them. */
+	hw_la57 = cpuid_eax(0) >= 7 && cpuid_ecx(7) & BIT(16);
 	return check_must_haves();
 }

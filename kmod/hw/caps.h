@@ -10,6 +10,10 @@
 #include <vmx/controls.h>
 
 extern struct vmx_caps hw_caps;
+extern bool hw_la57;
+
+/* Has this CPU the VT-x that the one had on which the module was loaded? */
+bool caps_same_here(void);
 
 /*
  * Fills hw_caps. Return: 0; -ENODEV: no VT-x, or a must-have is missing;
@@ -31,6 +35,15 @@ static inline bool hw_has_tsc_scaling(void)
 static inline bool hw_has_xsaves(void)
 {
 	return ctl_may(hw_caps.proc2, PROC2_XSAVES);
+}
+
+/*
+ * Has the processor 57-bit linear addresses, whether or not they are in use? Then bases and MSRs may
+ * hold such, in a guest without them as well: WRFSBASE is not stopped.
+ */
+static inline bool hw_has_la57(void)
+{
+	return hw_la57;
 }
 
 /* Can guests have CET, and the host keep its own? See judge_cet(), which host_setup() calls. */

@@ -70,7 +70,7 @@ static void clear_active(struct vmx_cpu *c)
 
 /*
  * Puts this CPU into VMX operation. Context: interrupts off. Return: 0; -EBUSY: another
- * hypervisor has VMX; or the error of VMXON.
+ * hypervisor has VMX; -ENODEV: the CPU is not like the others; or the error of VMXON.
  */
 static int enable_here(void)
 {
@@ -82,6 +82,8 @@ static int enable_here(void)
 		return 0;
 	if (native_read_cr4() & X86_CR4_VMXE)
 		return -EBUSY;
+	if (!caps_same_here())
+		return -ENODEV;
 	rdmsrq_safe(VMX_MSR_FEATURE_CONTROL, &ctl);
 	if (!(ctl & FEATCTL_LOCKED))
 		wrmsrq_safe(VMX_MSR_FEATURE_CONTROL, ctl | FEATCTL_LOCKED | FEATCTL_VMX);
@@ -106,9 +108,10 @@ static void disable_here(void *unused)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpus);
 
+	/* A vCPU may have loaded its MSRs also where VMX could not be switched on again. */
+	msrs_restore_host();
 	if (!c->on)
 		return;
-	msrs_restore_host();
 	clear_active(c);
 	hw_vmxoff();
 	c->on = false;
@@ -139,6 +142,10 @@ static int hp_online(unsigned int cpu)
 	if (r == -EBUSY)
 		pr_err_ratelimited(
 			"VT-x is in use by another hypervisor on CPU %u. Stop its VMs and unload it (modprobe -r kvm_intel) and try again.\n",
+			cpu);
+	else if (r == -ENODEV)
+		pr_err_ratelimited(
+			"the VT-x of CPU %u is another than that of the CPU on which abyme was loaded. Load abyme again if its microcode was changed since; else take the CPU offline.\n",
 			cpu);
 	else if (r)
 		pr_err_ratelimited(
@@ -250,19 +257,27 @@ static int on_module(struct notifier_block *nb, unsigned long state, void *data)
 
 static struct notifier_block module_nb = { .notifier_call = on_module };
 
-/* The notifier tells of modules loaded later. kvm_intel, if loaded now, is found by its name. */
+/*
+ * The notifier tells of modules loaded later. kvm_intel, if loaded now, is found by its name. A
+ * reboot is watched also without a VM: the first one must not be made once it has begun.
+ */
 void vmxop_setup(void)
 {
-	struct kobject *kvm = kset_find_obj(THIS_MODULE->mkobj.kobj.kset, "kvm_intel");
+	struct kobject *kvm;
 
-	kvm_present = kvm;
-	kobject_put(kvm);
+	register_reboot_notifier(&reboot_nb);
 	register_module_notifier(&module_nb); /* cannot fail */
+	kvm = kset_find_obj(THIS_MODULE->mkobj.kobj.kset, "kvm_intel");
+	mutex_lock(&users_lock);
+	kvm_present |= !!kvm;
+	mutex_unlock(&users_lock);
+	kobject_put(kvm);
 }
 
 void vmxop_teardown(void)
 {
 	unregister_module_notifier(&module_nb);
+	unregister_reboot_notifier(&reboot_nb);
 }
 
 /*
@@ -282,13 +297,11 @@ static int vmxop_start(void)
 	}
 	hp_state = r;
 	register_syscore(&vmxop_power);
-	register_reboot_notifier(&reboot_nb);
 	return 0;
 }
 
 static void vmxop_stop(void)
 {
-	unregister_reboot_notifier(&reboot_nb);
 	unregister_syscore(&vmxop_power);
 	cpuhp_remove_state(hp_state);
 	unregister_emergency();

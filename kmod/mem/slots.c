@@ -362,6 +362,9 @@ static bool slot_region_valid(const struct kvm_userspace_memory_region *r)
 		return false;
 	if (!access_ok((void __user *)(unsigned long)r->userspace_addr, r->memory_size))
 		return false;
+	/* With LAM an address may have a tag, which the notifier's have not. */
+	if (r->userspace_addr >= TASK_SIZE_MAX)
+		return false;
 	if (r->guest_phys_addr + r->memory_size < r->guest_phys_addr)
 		return false;
 	return r->memory_size >> PAGE_SHIFT <= SLOT_MAX_PAGES;

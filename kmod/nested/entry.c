@@ -15,6 +15,7 @@
 #include "cpu/inject.h"
 #include "cpu/regs.h"
 #include "cpu/trace.h"
+#include "hw/caps.h"
 #include "nested/internal.h"
 #include "nested/vapic.h"
 
@@ -95,6 +96,7 @@ struct check_ctx nested_check_ctx(struct vcpu *vcpu)
 		.v = n->v,
 		.caps = &n->caps,
 		.maxphyaddr = vcpu->cpuid.maxphyaddr,
+		.la57 = hw_has_la57(),
 		.l1_long_mode = vcpu->efer & EFER_BIT_LMA,
 		.efer_reserved = entry_efer_reserved(vcpu),
 		.l1_debugctl = vcpu->debug.ctl,

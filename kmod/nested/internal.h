@@ -65,6 +65,8 @@ struct l2_exit {
 	u64 qual, gpa, gla;
 };
 
+#define DR7_UNKNOWN (~0UL) /* no DR7 has these upper bits */
+
 /*
  * A VMCS of L1's that L0 holds, with all that was made of it, so that VMPTRLD from one to another
  * has nothing to copy. Pages: .v, .shadow, and those of two VMCSs.
@@ -95,7 +97,7 @@ struct l1_vmcs {
 
 	/* Copies of what vmcs02 holds, to write changes only. */
 	u64 efer02, pat02, eptp02;
-	unsigned long dr7_02;
+	unsigned long dr7_02; /* or DR7_UNKNOWN */
 	u64 debugctl02;
 	unsigned long cr0_owned02, cr4_owned02;
 	unsigned long cr0_kept02;
@@ -139,7 +141,8 @@ struct nested {
 	bool last_vpid12_valid;
 	u16 last_vpid12; /* the VPID of L1's whose translations VPID02 tags */
 
-	unsigned long dr7_01; /* L1's own, while L2 runs; and its DEBUGCTL */
+	/* L1's own, while L2 runs, or DR7_UNKNOWN; and its DEBUGCTL. */
+	unsigned long dr7_01;
 	u64 debugctl01;
 
 	u8 *no_memory;	    /* what there is instead where L1 has no memory: two pages, of ones */

@@ -434,6 +434,20 @@ void nested_msr_bitmap_changed(struct vcpu *vcpu)
 	vcpu->nested->bitmap_due = true;
 }
 
+/* Of no VMCS but the current one is known any more what its DR7 is. */
+void nested_debug_changed(struct vcpu *vcpu)
+{
+	struct nested *n = vcpu->nested;
+	struct l1_vmcs *h;
+	int i;
+
+	if (!n || !n->ready)
+		return;
+	n->dr7_01 = DR7_UNKNOWN;
+	for_each_held(n, h, i)
+		h->dr7_02 = DR7_UNKNOWN;
+}
+
 /*
  * Merges L1's MSR bitmap into vmcs02's: an access exits if either wants it to.
  * Only the words in which L0 lets anything through are looked at; the others

@@ -299,11 +299,8 @@ int nested_entry_refused(struct vcpu *vcpu, u32 reason, u32 error)
 {
 	struct report why = { .outcome = ABYME_ENTRY_REFUSED, .error = EXIT_BAD_GUEST_STATE };
 
-	inject_cancel(vcpu); /* the event was not delivered, and must not stay in the VMCS */
-	if (error == VMERR_BAD_CONTROLS && vmcs02_lower_threshold(vcpu)) {
-		vcpu_request(vcpu, REQ_EVENT);
+	if (error == VMERR_BAD_CONTROLS && vmcs02_lower_threshold(vcpu))
 		return 1;
-	}
 	/* Userspace, not L1, gave L2 a state from which it cannot go on. */
 	if (vcpu->l2_by_user)
 		return nested_reflect_as(vcpu, EXIT_TRIPLE_FAULT, 0, 0);

@@ -291,17 +291,22 @@ static void state_adopt(struct vcpu *vcpu, const struct wanted *w)
 	struct nested *n = vcpu->nested;
 	bool stays = vcpu->in_l2 && (w->head.flags & KVM_STATE_NESTED_GUEST_MODE);
 	u64 efer = vcpu->efer, pat = vcpu->msrs.pat;
+	struct vcpu_inject inject = vcpu->inject;
 	struct vcpu_debug debug = vcpu->debug;
 
+	/* What is in delivery comes with the state that is set, or was of the one before. */
+	if (w->head.flags & KVM_STATE_NESTED_RUN_PENDING || (stays && nested_state_event(vcpu)))
+		inject_delivered(&inject);
 	nested_leave(vcpu);
 	nested_begin(vcpu, w->head.hdr.vmx.vmxon_pa);
 	if (!w->v)
 		return;
 	/*
-	 * One L2 takes another's place: userspace may have set these registers, which no vmcs12
-	 * has, for the new one already. nested_leave() has loaded L1's.
+	 * One L2 takes another's place: userspace may have set these registers and events, which no
+	 * vmcs12 has, for the new one already. nested_leave() has loaded L1's.
 	 */
 	if (stays) {
+		vcpu->inject = inject;
 		vcpu->efer = efer;
 		vcpu->msrs.pat = pat;
 		vcpu->debug.dr7 = debug.dr7;

@@ -205,5 +205,7 @@ void timer_for_halt(struct vcpu *vcpu)
 		return;
 	begin_to_count(n);
 	n->timer_armed = true;
+	/* It may be running on the CPU that the vCPU was on, and moves its own expiry. */
+	hrtimer_cancel(&n->timer);
 	hrtimer_start(&n->timer, ktime_add(ktime_get(), time_left(n)), HRTIMER_MODE_ABS);
 }

@@ -137,7 +137,8 @@ void vmcs02_setup(struct nested *n, struct l1_vmcs *h)
 	cet_reset_vmcs();
 	host_write_constant(vmcs);
 	h->efer02 = h->pat02 = h->eptp02 = ~0ULL;
-	h->dr7_02 = h->cr0_kept02 = ~0UL;
+	h->dr7_02 = DR7_UNKNOWN;
+	h->cr0_kept02 = ~0UL;
 	h->debugctl02 = ~0ULL;
 }
 
@@ -220,7 +221,7 @@ static void note_debug(struct nested *n)
 {
 	const struct vcpu_debug *d = &n->vcpu->debug;
 
-	n->cur->dr7_02 = d->control ? ~0UL : d->dr7;
+	n->cur->dr7_02 = d->control ? DR7_UNKNOWN : d->dr7;
 	n->cur->debugctl02 = d->control ? ~0ULL : d->ctl;
 }
 
@@ -367,6 +368,8 @@ void vmcs02_save_hot(struct vcpu *vcpu)
 	struct nested *n = vcpu->nested;
 	struct vmcs12 *v = n->v;
 
+	if (unlikely(vcpu->debug.control))
+		debug_end_step(vcpu);
 	v->guest_rip = vcpu_rip(vcpu);
 	v->guest_rsp = vcpu_gpr(vcpu, GPR_RSP);
 	v->guest_rflags = vcpu_rflags(vcpu);

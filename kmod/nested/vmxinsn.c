@@ -15,6 +15,7 @@
 #include "cpu/inject.h"
 #include "cpu/regs.h"
 #include "emulate/gva.h"
+#include "hw/caps.h"
 #include "nested/check/insn.h"
 #include "nested/internal.h"
 
@@ -58,6 +59,7 @@ static struct insn_ctx insn_ctx(struct vcpu *vcpu)
 	return (struct insn_ctx){
 		.caps = &n->caps,
 		.maxphyaddr = vcpu->cpuid.maxphyaddr,
+		.la57 = hw_has_la57(),
 		.vmxon_ptr = n->vmxon_ptr,
 		.vmcs12_ptr = n->vmcs12_ptr,
 	};

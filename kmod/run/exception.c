@@ -30,14 +30,14 @@ static int exception_db(struct vcpu *vcpu)
 	return 1;
 }
 
+/* A debugger gives a #BP back that is none of its own: by then the length has to be noted. */
 static int exception_bp(struct vcpu *vcpu)
 {
 	int r = debug_handle_bp(vcpu);
 
-	if (r > 0) {
-		vcpu->inject.insn_len = vmread(VMCS_EXIT_INSN_LEN);
+	vcpu->inject.insn_len = vmread(VMCS_EXIT_INSN_LEN);
+	if (r > 0)
 		inject_exception(vcpu, VEC_BP);
-	}
 	return r;
 }
 

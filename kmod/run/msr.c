@@ -9,20 +9,28 @@
 #include "cpu/vcpu.h"
 #include "run/exits.h"
 
-/* Called at the next KVM_RUN: ends RDMSR with the value that userspace gave, or with #GP. */
-static int finish_user_rdmsr(struct vcpu *vcpu)
+/* Ends an instruction that userspace has answered, by #GP where it says so. */
+static int finish_user_msr(struct vcpu *vcpu)
 {
-	if (vcpu->run->msr.error)
-		return inject_gp(vcpu);
-	vcpu_set_edx_eax(vcpu, vcpu->run->msr.data);
-	return vcpu_skip_insn(vcpu);
+	return vcpu->run->msr.error ? inject_gp(vcpu) : vcpu_skip_bytes(vcpu, vcpu->user_msr.len);
 }
 
+/*
+ * Called at the next KVM_RUN. If the guest is not at the instruction any more, by userspace or by
+ * an INIT, the answer is nobody's.
+ */
 static int finish_user_wrmsr(struct vcpu *vcpu)
 {
-	if (vcpu->run->msr.error)
-		return inject_gp(vcpu);
-	return vcpu_skip_insn(vcpu);
+	return vcpu_rip(vcpu) == vcpu->user_msr.rip ? finish_user_msr(vcpu) : 1;
+}
+
+static int finish_user_rdmsr(struct vcpu *vcpu)
+{
+	if (vcpu_rip(vcpu) != vcpu->user_msr.rip)
+		return 1;
+	if (!vcpu->run->msr.error)
+		vcpu_set_edx_eax(vcpu, vcpu->run->msr.data);
+	return finish_user_msr(vcpu);
 }
 
 /* An access is refused by #GP, unless userspace wants to decide (KVM_CAP_X86_USER_SPACE_MSR). */
@@ -43,6 +51,8 @@ static int exit_msr_refused(struct vcpu *vcpu, int result, u32 exit_reason, u64 
 	run->msr.reason = reason;
 	run->msr.index = vcpu->gpr[GPR_RCX];
 	run->msr.data = value;
+	vcpu->user_msr.rip = vcpu_rip(vcpu);
+	vcpu->user_msr.len = vmread(VMCS_EXIT_INSN_LEN);
 	vcpu->complete = exit_reason == KVM_EXIT_X86_RDMSR ? finish_user_rdmsr : finish_user_wrmsr;
 	return 0;
 }

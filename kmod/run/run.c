@@ -306,17 +306,18 @@ static void leave_irqs_off(struct vcpu *vcpu)
 /*
  * The processor refused the entry. If it was to L1, userspace has set a state that no processor
  * accepts, or abyme has a bug; or a machine check came in between, which the host's handler has
- * seen: then the same entry is made again. @error: the VM-instruction error of a VMfail, or 0.
+ * seen: then the same entry is made again. The event stays in the state, and is taken out of the
+ * VMCS, which it would be delivered from once the state is mended. @error: the VM-instruction error
+ * of a VMfail, or 0.
  */
 static int entry_failed(struct vcpu *vcpu, u32 error)
 {
 	struct kvm_run *run = vcpu->run;
 
-	if (!error && host_event_of(vcpu->exit_reason, 0) == HOST_MACHINE_CHECK) {
-		inject_cancel(vcpu);
-		vcpu_request(vcpu, REQ_EVENT);
+	inject_cancel(vcpu);
+	vcpu_request(vcpu, REQ_EVENT);
+	if (!error && host_event_of(vcpu->exit_reason, 0) == HOST_MACHINE_CHECK)
 		return 1;
-	}
 	if (vcpu->in_l2)
 		return nested_entry_refused(vcpu, error ? 0 : vcpu->exit_reason, error);
 	run->exit_reason = KVM_EXIT_FAIL_ENTRY;

@@ -3,6 +3,7 @@
  * What a vCPU has and what userspace says that it has: the MSRs to be saved, the VMX
  * capability MSRs, and a CPUID that promises more than the processor has.
  */
+#include <stdio.h>
 #include <string.h>
 #include <vmx/caps.h>
 #include <vmx/controls.h>
@@ -363,6 +364,20 @@ static void hides(void)
 	}
 }
 
+/* A guest with an invariant TSC takes it for its clock, whatever L0 says of kvmclock. */
+static void invariant_tsc(void)
+{
+	bool offered = leaf(&supported.head, 0x80000007, 0)->edx & (1u << 8), unstable;
+	char line[4096] = "";
+	FILE *file = fopen("/proc/cmdline", "r");
+
+	if (!file || !fgets(line, sizeof(line), file))
+		tap_bail("/proc/cmdline");
+	fclose(file);
+	unstable = strstr(line, "tsc=unstable");
+	tap_ok(offered == !unstable, "an invariant TSC is offered where the host's is stable");
+}
+
 int main(void)
 {
 	int dev = dev_open();
@@ -381,6 +396,7 @@ int main(void)
 	if (!dev_is_kvm()) {
 		posted_interrupts();
 		hides();
+		invariant_tsc();
 	}
 	in_vmx_operation();
 	if (!dev_is_kvm()) {

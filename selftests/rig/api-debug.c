@@ -87,6 +87,19 @@ static void software_breakpoints(void)
 	expect_port(0x10, "and ends well");
 }
 
+/* The first of all, as the length of an INT3 of the guest's would do for this one. */
+static void given_back(void)
+{
+	EXPECT_OK(debug(KVM_GUESTDBG_USE_SW_BP, 0, 0), "software breakpoints");
+	start();
+	expect_debug(3, INT3, 0, "INT3 is the debugger's");
+	EXPECT_OK(debug(KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_INJECT_BP, 0, 0),
+		  "which gives it back, as it is none of its own");
+	expect_port(0x11, "the guest's handler has it");
+	expect_port(0x10, "and returns behind INT3");
+	debug(0, 0, 0);
+}
+
 static void hardware_breakpoints(void)
 {
 	EXPECT_OK(debug(KVM_GUESTDBG_USE_HW_BP, 0x402, CODE + 2), "a breakpoint on an instruction");
@@ -197,6 +210,7 @@ int main(void)
 	memcpy(vm->ram + CODE, code, sizeof(code));
 	memcpy(vm->ram + BP_HANDLER, handler, sizeof(handler));
 	*(u32 *)(vm->ram + 3 * 4) = BP_HANDLER;
+	given_back();
 	software_breakpoints();
 	hardware_breakpoints();
 	single_steps();

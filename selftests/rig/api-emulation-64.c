@@ -57,6 +57,12 @@ asm(".pushsection .rodata\n"
 static u8 device[DEVICE_SIZE];
 static char transcript[512];
 
+static void must(int r, const char *what)
+{
+	if (r < 0)
+		tap_bail(what);
+}
+
 static size_t put_code(const char *text, u8 *at)
 {
 	static const u8 to_device[] = { 0xbf, 0, 0, 0, 0x10 }; /* mov $DEVICE, %edi */
@@ -150,11 +156,46 @@ static void run_case(const struct testcase *c, bool in_l2)
 	vm_free(vm);
 }
 
+/* The guest is told fewer bits of physical address than the processor has. */
+#define GUEST_WIDTH 32
+#define BEYOND 0xa00000 /* linear: of a 2 MiB page with a bit that is reserved for the guest */
+
+static void reserved_bit(void)
+{
+	static const u8 code[] = { 0x8b, 0x04, 0x25, 0, 0, 0xa0, 0, 0xf4 }; /* mov BEYOND, %eax */
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entry[100];
+	} cpuid = { .head.nent = 100 };
+	struct vm *vm = new_machine(false);
+	u64 entry = 1ull << GUEST_WIDTH | 0x83;
+	struct kvm_regs regs;
+	int reason;
+
+	must(ioctl(vm->cpu[0].fd, KVM_GET_CPUID2, &cpuid), "KVM_GET_CPUID2");
+	for (u32 i = 0; i < cpuid.head.nent; i++)
+		if (cpuid.entry[i].function == 0x80000008)
+			cpuid.entry[i].eax = (cpuid.entry[i].eax & ~0xffu) | GUEST_WIDTH;
+	must(ioctl(vm->cpu[0].fd, KVM_SET_CPUID2, &cpuid), "KVM_SET_CPUID2");
+	memcpy(vm->ram + CODE - 5, code, sizeof(code));
+	memcpy(vm->ram + LONG_TABLES + 0x2000 + (BEYOND >> 21) * 8, &entry, sizeof(entry));
+	reason = vm_run(vm, 0);
+	tap_ok(reason == KVM_EXIT_IO && vm->cpu[0].run->io.port == 0x23,
+	       "a bit that is reserved for the guest alone is a fault, no device");
+	ioctl(vm->cpu[0].fd, KVM_GET_REGS, &regs);
+	if (reason == KVM_EXIT_IO)
+		memcpy(&entry, vm->ram + regs.rsp, sizeof(entry));
+	tap_ok(reason == KVM_EXIT_IO && entry == 9, "#PF with present and reserved: %#llx",
+	       (long long)entry);
+	vm_free(vm);
+}
+
 int main(void)
 {
 	for (int level = 0; level < 2; level++)
 		for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 			if (!level || cases[i].outcome != AT_BRANCH)
 				run_case(&cases[i], level);
+	reserved_bit();
 	return tap_done();
 }

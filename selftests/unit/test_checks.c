@@ -447,6 +447,30 @@ static void ept_pointers_alone(void **state)
 	assert_string_equal(check_insn(EXIT_INVEPT, &insn)->id, "invept_eptp");
 }
 
+/* Where the processor has 57-bit addresses WRFSBASE and the like leave such, but RIP is L2's. */
+static void wide_bases(void **state)
+{
+	u64 *const wide[] = { &v->guest_fs_base,      &v->guest_gs_base,   &v->guest_tr_base,
+			      &v->guest_gdtr_base,    &v->guest_idtr_base, &v->guest_sysenter_esp,
+			      &v->guest_sysenter_eip, &v->host_fs_base,	   &v->host_gdtr_base,
+			      &v->host_sysenter_esp };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(wide); i++) {
+		valid(state);
+		*wide[i] = BAD_CANON;
+		assert_non_null(entry_failed());
+		c->la57 = true;
+		assert_null(entry_failed());
+		*wide[i] = 1ull << 56;
+		assert_non_null(entry_failed());
+	}
+	valid(state);
+	c->la57 = true;
+	v->host_rip = BAD_CANON;
+	assert_string_equal(entry_failed()->id, "host_rip_canonical");
+}
+
 /* IA32_DEBUGCTL.BTF has TF trap at branches only, so that none is pending in a shadow. */
 static void branch_steps_are_not_pending(void **state)
 {
@@ -530,6 +554,7 @@ int main(void)
 		cmocka_unit_test_setup(borders_pass, valid),
 		cmocka_unit_test_setup(unrestricted_real_mode_passes, valid),
 		cmocka_unit_test_setup(ept_pointers_alone, valid),
+		cmocka_unit_test_setup(wide_bases, valid),
 		cmocka_unit_test_setup(branch_steps_are_not_pending, valid),
 		cmocka_unit_test_setup(at_rest_nothing_fails, valid),
 		cmocka_unit_test_setup(not_at_rest, valid),

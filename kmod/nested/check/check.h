@@ -29,6 +29,7 @@ struct check_ctx {
 	const struct vmcs12 *v;
 	const struct vmx_caps *caps; /* what L1 was offered */
 	u8 maxphyaddr;		     /* L1's physical-address width */
+	bool la57;		     /* hw_has_la57(): how wide bases and MSRs may be */
 	bool l1_long_mode;	     /* L1 executes VMLAUNCH with EFER.LMA */
 	u64 efer_reserved;	     /* EFER bits that L1's CPUID does not have */
 	u64 l1_debugctl;	     /* used when the entry does not load it */

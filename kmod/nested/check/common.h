@@ -117,12 +117,6 @@ static inline bool list_valid(const struct check_ctx *c, u64 a, u32 count)
 	return !count || (pa_valid(c->maxphyaddr, a, 16) && last > a && !(last >> c->maxphyaddr));
 }
 
-/* L1 has linear addresses of 48 bits. */
-static inline bool canonical(u64 a)
-{
-	return address_canonical(a, false);
-}
-
 static inline bool cr_fixed_valid(u64 cr, u64 fixed0, u64 fixed1)
 {
 	return (cr & fixed0) == fixed0 && !(cr & ~fixed1);

@@ -25,6 +25,7 @@ struct insn_ctx {
 	u64 type;	  /* of INVEPT and INVVPID; their descriptor is set once it is read */
 	bool desc_read;
 	u64 desc[2];
+	bool la57; /* hw_has_la57() */
 	u64 shown; /* out: the value that goes with the row's operand */
 };
 
