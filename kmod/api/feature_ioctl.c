@@ -12,6 +12,7 @@
 #include <vmx/info.h>
 
 #include "api/ioctl.h"
+#include "api/vcpu_state.h"
 #include "cpu/cr_checks.h"
 #include "cpu/inject.h"
 #include "cpu/vcpu.h"
