@@ -34,23 +34,6 @@ static const int ending_signals[] = {
 	SIGVTALRM, SIGPROF, SIGXCPU, SIGPWR,  SIGIO,
 };
 
-/*
- * A write that fails ends the run, as the user would otherwise see nothing and
- * not know why. The caller holds the PC's lock.
- */
-static void write_out(struct console *c, const void *from, size_t len)
-{
-	int error = c->out_closed ? 0 : output_write(c->out_fd, c->signal_fd, from, len);
-
-	if (!error)
-		return;
-	c->out_closed = true;
-	if (error == EPIPE) /* nobody reads us any more: end as any other program does */
-		vm_end(c->vm, ENDING_SIGNAL, SIGPIPE, NULL);
-	else if (error != EINTR) /* else it's for whoever takes the signal */
-		vm_end(c->vm, ENDING_OUTPUT_FAILED, error, NULL);
-}
-
 static void set_timer(struct console *c, bool on)
 {
 	struct itimerspec when = { .it_value.tv_nsec = on ? PART_OF_LINE_NS : 0 };
@@ -61,21 +44,55 @@ static void set_timer(struct console *c, bool on)
 	timerfd_settime(c->timer_fd, 0, &when, NULL);
 }
 
-/* Writes what waits for the end of its line. The caller holds the PC's lock. */
-static void flush(struct console *c)
+/*
+ * Writes what the reader takes now. A write that fails ends the run, as the user would
+ * otherwise see nothing and not know why. The caller holds the PC's lock.
+ */
+static void write_some(struct console *c)
 {
-	write_out(c, c->out, c->out_len);
-	c->out_len = 0;
-	set_timer(c, false);
+	ssize_t n = c->vm->output_error ? 0 : output_now(c->out_fd, c->out, c->out_len);
+
+	if (n < 0) {
+		c->vm->output_error = -n;
+		vm_end(c->vm, ENDING_OUTPUT_FAILED, 0, NULL);
+	}
+	if (c->vm->output_error)
+		n = c->out_len; /* nobody gets the rest */
+	c->out_len -= n;
+	memmove(c->out, c->out + n, c->out_len);
+	if (!c->out_len)
+		set_timer(c, false);
+}
+
+/*
+ * Writes all that is held, or as much as there is room for once one of @wake is readable. The
+ * caller holds the PC's lock, which is free while this waits: meanwhile keys are read, and other
+ * vCPUs' bytes join the end of what is held.
+ */
+static void flush(struct console *c, const int wake[2])
+{
+	int error = 0;
+
+	for (write_some(c); c->out_len && !error; write_some(c)) {
+		pthread_mutex_unlock(&c->vm->pc.lock);
+		error = output_wait(c->out_fd, wake);
+		pthread_mutex_lock(&c->vm->pc.lock);
+	}
 }
 
 static void transmit(void *context, uint8_t byte)
 {
 	struct console *c = context;
+	const int end[2] = { c->vm->stop_fd, -1 };
 
+	/* Only if another vCPU waits for its reader. */
+	if (c->out_len == CONSOLE_BUFFER)
+		flush(c, end);
+	if (c->out_len == CONSOLE_BUFFER)
+		return; /* the run ended meanwhile */
 	c->out[c->out_len++] = byte;
 	if (byte == '\n' || c->out_len == CONSOLE_BUFFER)
-		flush(c);
+		flush(c, end);
 	else
 		set_timer(c, true);
 }
@@ -108,7 +125,7 @@ const struct serial_ops console_ops = { transmit, set_irq, drained };
 void console_flush(struct console *c)
 {
 	pthread_mutex_lock(&c->vm->pc.lock);
-	flush(c);
+	flush(c, c->vm->give_up);
 	pthread_mutex_unlock(&c->vm->pc.lock);
 }
 
@@ -165,6 +182,7 @@ int console_init(struct console *c, struct vm *vm)
 	*c = (struct console){ .vm = vm, .input_open = true };
 	c->out_fd = output_open(STDOUT_FILENO);
 	c->signal_fd = open_signals();
+	vm->give_up[0] = c->signal_fd;
 	c->room_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	c->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (c->signal_fd < 0 || c->room_fd < 0 || c->timer_fd < 0)
@@ -174,9 +192,15 @@ int console_init(struct console *c, struct vm *vm)
 
 static void show_help(struct console *c)
 {
+	size_t len = sizeof(help_text) - 1;
+
 	pthread_mutex_lock(&c->vm->pc.lock);
-	flush(c);
-	write_out(c, help_text, sizeof(help_text) - 1);
+	/* Without room there is nobody who would read it. */
+	if (c->out_len + len <= CONSOLE_BUFFER) {
+		memcpy(c->out + c->out_len, help_text, len);
+		c->out_len += len;
+		c->out_due = true;
+	}
 	pthread_mutex_unlock(&c->vm->pc.lock);
 }
 
@@ -249,7 +273,15 @@ static void timer_fired(struct console *c)
 	drain(c->timer_fd);
 	pthread_mutex_lock(&c->vm->pc.lock);
 	c->timer_armed = false;
-	flush(c);
+	c->out_due = true;
+	pthread_mutex_unlock(&c->vm->pc.lock);
+}
+
+static void write_due(struct console *c)
+{
+	pthread_mutex_lock(&c->vm->pc.lock);
+	write_some(c);
+	c->out_due = c->out_len;
 	pthread_mutex_unlock(&c->vm->pc.lock);
 }
 
@@ -284,9 +316,10 @@ static int wait_for(const struct console *c, struct pollfd *fds, unsigned int co
 
 void console_run(struct console *c)
 {
-	enum { IN, STOP, SIGNALS, TIMER, ROOM, NR };
+	enum { IN, OUT, STOP, SIGNALS, TIMER, ROOM, NR };
 	struct pollfd fds[NR] = {
 		[IN] = { -1, POLLIN, 0 },
+		[OUT] = { -1, POLLOUT, 0 },
 		[STOP] = { c->vm->stop_fd, POLLIN, 0 },
 		[SIGNALS] = { c->signal_fd, POLLIN, 0 },
 		[TIMER] = { c->timer_fd, POLLIN, 0 },
@@ -299,12 +332,15 @@ void console_run(struct console *c)
 			term_take();
 		/* ppoll() skips negative descriptors. */
 		fds[IN].fd = may_read(c) && input_room(c) ? STDIN_FILENO : -1;
+		fds[OUT].fd = c->out_due ? c->out_fd : -1;
 		if (wait_for(c, fds, NR) < 0)
 			continue; /* a signal, nothing else */
 		if (fds[SIGNALS].revents)
 			signal_came(c);
 		if (fds[TIMER].revents)
 			timer_fired(c);
+		if (fds[OUT].revents)
+			write_due(c);
 		if (fds[ROOM].revents)
 			drain(c->room_fd);
 		if (fds[IN].revents && may_read(c))

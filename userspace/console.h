@@ -11,7 +11,8 @@
 
 /*
  * The guest's serial port on our standard input and output. vCPUs put bytes
- * in under the PC's lock; one thread, console_run()'s, does the rest.
+ * in under the PC's lock, and wait for the reader without it. One thread,
+ * console_run()'s, does the rest, and waits for nobody: it has to read keys.
  */
 struct console {
 	struct vm *vm;
@@ -19,9 +20,9 @@ struct console {
 	size_t out_len;
 	bool timer_armed;
 	int out_fd;
-	bool out_closed; /* nobody reads our output any more */
-	int timer_fd;	 /* fires when a part of a line waited long enough */
-	int room_fd;	 /* the guest read all input and can have more */
+	bool out_due; /* what is held is to be written as soon as there is room */
+	int timer_fd; /* fires when a part of a line waited long enough */
+	int room_fd;  /* the guest read all input and can have more */
 	int signal_fd;
 	atomic_bool input_full;
 	bool input_open;
@@ -36,7 +37,7 @@ int console_init(struct console *console, struct vm *vm);
 /* Serve until the VM ends. */
 void console_run(struct console *console);
 
-/* What the guest wrote and we still hold. */
+/* What the guest wrote and we still hold; after the last vCPU's thread. */
 void console_flush(struct console *console);
 
 /* After the last output: a signal that still waits ends us now. */

@@ -23,38 +23,44 @@ int output_open(int fd)
 	return own < 0 ? fd : own;
 }
 
-/* Waits until @fd takes bytes. Return: 0, or EINTR when there is a reason not to wait. */
-static int wait_for_room(int fd, int wake_fd)
+ssize_t output_now(int fd, const void *from, size_t len)
 {
-	struct pollfd fds[2] = { { fd, POLLOUT, 0 }, { wake_fd, POLLIN, 0 } };
+	struct pollfd out = { fd, POLLOUT, 0 };
+	ssize_t n;
 
-	for (;;) {
-		if (poll(fds, 2, -1) < 0)
-			continue; /* a kick, nothing else */
-		if (fds[0].revents)
-			return 0; /* an error too: write() tells which */
-		if (fds[1].revents)
-			return EINTR;
-	}
+	/* Asked first, as one that is not of our own may block; with an error, write() tells which. */
+	if (!len || poll(&out, 1, 0) <= 0)
+		return 0;
+	n = write(fd, from, len);
+	if (n >= 0)
+		return n;
+	return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 }
 
-int output_write(int fd, int wake_fd, const void *from, size_t len)
+int output_wait(int fd, const int wake[2])
+{
+	struct pollfd fds[3] = { { fd, POLLOUT, 0 },
+				 { wake[0], POLLIN, 0 },
+				 { wake[1], POLLIN, 0 } };
+
+	while (poll(fds, 3, -1) < 0)
+		; /* a kick, nothing else */
+	return fds[0].revents ? 0 : EINTR;
+}
+
+int output_write(int fd, const int wake[2], const void *from, size_t len)
 {
 	const char *next = from;
 
 	while (len) {
-		int error = wait_for_room(fd, wake_fd);
-		ssize_t n;
+		ssize_t n = output_now(fd, next, len);
 
-		if (error)
-			return error;
-		n = write(fd, next, len);
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return errno;
-		if (n > 0) {
-			next += n;
-			len -= n;
-		}
+		if (n < 0)
+			return -n;
+		if (!n && output_wait(fd, wake))
+			return EINTR;
+		next += n;
+		len -= n;
 	}
 	return 0;
 }

@@ -14,7 +14,7 @@ enum pc_event { PC_NOTHING, PC_POWER_OFF, PC_RESET, PC_DEBUG_EXIT };
 
 /* The devices outside the processor and the interrupt controllers. */
 struct pc {
-	pthread_mutex_t lock;
+	pthread_mutex_t lock; /* the serial port's transmit() may let it go for a while */
 	struct serial serial;
 	struct i8042 i8042;
 	struct cmos cmos;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* How a run ended, in words. */
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <linux/kvm.h>
 #include <string.h>
@@ -174,9 +175,6 @@ static bool say_ending(const struct vm *vm)
 		    "follows.",
 		    id, vm->ending_value);
 		return true;
-	case ENDING_OUTPUT_FAILED:
-		say("standard output can't be written: %s.", strerror(vm->ending_value));
-		return false;
 	case ENDING_RUN_FAILED:
 		say("KVM_RUN of vCPU %u failed: %s; the kernel log may say more.", id,
 		    strerror(vm->ending_value));
@@ -194,7 +192,6 @@ static int exit_status(const struct vm *vm)
 	case ENDING_TRIPLE_FAULT: return EXIT_TRIPLE_FAULT;
 	case ENDING_FAILED_ENTRY: return EXIT_FAILED_ENTRY;
 	case ENDING_QUIT: return EXIT_QUIT;
-	case ENDING_OUTPUT_FAILED: return EXIT_OUTPUT;
 	default: return EXIT_INTERNAL;
 	}
 }
@@ -203,5 +200,9 @@ int report_ending(const struct vm *vm, FILE *to)
 {
 	if (say_ending(vm) && vm->ended_by && vm->ended_by->have_state)
 		report_registers(&vm->ended_by->regs, &vm->ended_by->sregs, to);
-	return exit_status(vm);
+	if (!vm->output_error)
+		return exit_status(vm);
+	if (vm->output_error != EPIPE) /* which SIGPIPE tells, as of any other program */
+		say("standard output can't be written: %s.", strerror(vm->output_error));
+	return EXIT_OUTPUT;
 }

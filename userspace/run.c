@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* abyme run: from a command line to a running guest, and out again. */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -127,7 +128,7 @@ static int prepare(struct vm *vm, const struct run_opts *opts)
 		return -1;
 	if (vcpus_create(vm, &entry))
 		return -1;
-	return vm->trace ? trace_open(vm->trace, opts->trace_file, opts->json) : 0;
+	return vm->trace ? trace_open(vm->trace, opts->trace_file, opts->json, vm->give_up) : 0;
 }
 
 static int run(struct vm *vm)
@@ -141,9 +142,10 @@ static int run(struct vm *vm)
 	if (vcpus_start(vm))
 		return -1;
 	console_run(&console);
+	/* From here on nobody reads keys, and what is left may wait for its reader: Ctrl-c ends that. */
+	term_restore();
 	vcpus_stop(vm);
 	console_flush(&console);
-	term_restore();
 	console_close();
 	return 0;
 }
@@ -182,8 +184,12 @@ int run_main(int argc, char **argv)
 	if (prepare(&vm, &opts) || run(&vm))
 		return complain(EXIT_SETUP);
 	trace_failed = vm.trace && trace_close(vm.trace);
+	result = report_ending(&vm, stderr);
+	if (trace_failed)
+		result = complain(EXIT_OUTPUT);
 	if (vm.ending == ENDING_SIGNAL)
 		die_of(vm.ending_value);
-	result = report_ending(&vm, stderr);
-	return trace_failed ? complain(EXIT_OUTPUT) : result;
+	if (vm.output_error == EPIPE)
+		die_of(SIGPIPE);
+	return result;
 }

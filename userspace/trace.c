@@ -1,20 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* abyme run --trace-nested: each exit of the guest's own guests, and the sum of them. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
 #include "err.h"
+#include "output.h"
 #include "trace.h"
 #include "vm.h"
 
-int trace_open(struct trace *trace, const char *path, bool json)
+/* Of trace->to. Neither a kick nor a slow reader makes it lose a line. */
+static ssize_t write_all(void *cookie, const char *from, size_t len)
 {
+	struct trace *trace = cookie;
+
+	if (!trace->failed)
+		trace->failed = output_write(trace->fd, trace->give_up, from, len);
+	return trace->failed ? 0 : (ssize_t)len;
+}
+
+static int close_own(void *cookie)
+{
+	const struct trace *trace = cookie;
+
+	return trace->fd == STDERR_FILENO ? 0 : close(trace->fd);
+}
+
+/* For a FIFO only the opening waits. Return: a descriptor that doesn't block, or -1. */
+static int open_file(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+
+	if (fd >= 0)
+		fcntl(fd, F_SETFL, O_NONBLOCK);
+	return fd;
+}
+
+int trace_open(struct trace *trace, const char *path, bool json, const int give_up[2])
+{
+	static const cookie_io_functions_t functions = { .write = write_all, .close = close_own };
+
 	trace->path = path;
+	trace->fd = path ? open_file(path) : output_open(STDERR_FILENO);
+	trace->give_up = give_up;
 	/* Standard error itself writes each piece of a line on its own. */
-	trace->to = path ? fopen(path, "we") : fdopen(dup(STDERR_FILENO), "w");
+	trace->to = trace->fd < 0 ? NULL : fopencookie(trace, "w", functions);
 	if (!trace->to)
 		return fail("--trace-nested: %s can't be written: %s.",
 			    path ? path : "standard error", strerror(errno));
@@ -73,11 +106,11 @@ void trace_end(struct vcpu *vcpu)
 
 int trace_close(struct trace *trace)
 {
-	bool failed;
+	int error;
 
 	trace->format->summary(trace->to, &trace->summary);
-	failed = fflush(trace->to) || ferror(trace->to);
-	if (fclose(trace->to) || failed)
+	error = fclose(trace->to);
+	if (error || trace->failed)
 		return fail("the trace is not complete: %s can't be written.",
 			    trace->path ? trace->path : "standard error");
 	return 0;

@@ -11,7 +11,10 @@ struct vcpu;
 
 struct trace {
 	const char *path; /* NULL: standard error */
-	FILE *to;
+	FILE *to;	  /* on .fd */
+	int fd;
+	const int *give_up; /* the VM's: until then its reader is waited for */
+	bool failed;	    /* nothing more is written: it would look as if nothing were missing */
 	const struct trace_format *format;
 	uint64_t start;	      /* TSC */
 	pthread_mutex_t lock; /* of all that follows, and of .to */
@@ -19,7 +22,7 @@ struct trace {
 };
 
 /* Return: 0, or -1 after fail(). */
-int trace_open(struct trace *trace, const char *path, bool json);
+int trace_open(struct trace *trace, const char *path, bool json, const int give_up[2]);
 
 /*
  * From the vCPU's thread. trace_new() after KVM_RUN: a line for each exit since the

@@ -62,7 +62,9 @@ int vm_create(struct vm *vm)
 
 	pthread_mutex_init(&vm->lock, NULL);
 	vm->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (vm->stop_fd < 0)
+	vm->give_up[0] = -1;
+	vm->give_up[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (vm->stop_fd < 0 || vm->give_up[1] < 0)
 		return fail("no eventfd: %s.", strerror(errno));
 	if (create(vm) || create_irqchip(vm))
 		return -1;
@@ -81,10 +83,16 @@ void vm_set_irq(struct vm *vm, unsigned int irq, bool level)
 	ioctl(vm->fd, KVM_IRQ_LINE, &line);
 }
 
-void vm_end(struct vm *vm, enum ending_kind how, uint32_t value, struct vcpu *by)
+static void make_readable(int fd)
 {
 	uint64_t one = 1;
 
+	if (write(fd, &one, sizeof(one)) < 0)
+		return; /* it is readable already */
+}
+
+void vm_end(struct vm *vm, enum ending_kind how, uint32_t value, struct vcpu *by)
+{
 	pthread_mutex_lock(&vm->lock);
 	if (vm->ending == ENDING_NONE) {
 		vm->ending = how;
@@ -93,6 +101,7 @@ void vm_end(struct vm *vm, enum ending_kind how, uint32_t value, struct vcpu *by
 	}
 	pthread_mutex_unlock(&vm->lock);
 	atomic_store(&vm->stopping, true);
-	if (write(vm->stop_fd, &one, sizeof(one)) < 0)
-		return; /* it is readable already */
+	make_readable(vm->stop_fd);
+	if (how == ENDING_SIGNAL || how == ENDING_QUIT)
+		make_readable(vm->give_up[1]);
 }

@@ -23,7 +23,7 @@ enum ending_kind {
 	ENDING_INTERNAL_ERROR,
 	ENDING_UNKNOWN_EXIT,  /* value: KVM's exit reason */
 	ENDING_RUN_FAILED,    /* value: errno of KVM_RUN */
-	ENDING_OUTPUT_FAILED, /* value: errno */
+	ENDING_OUTPUT_FAILED, /* the VM has the errno */
 	ENDING_QUIT,
 	ENDING_SIGNAL, /* value: the signal */
 };
@@ -62,6 +62,13 @@ struct vm {
 	struct vcpu *ended_by; /* NULL: not by a vCPU */
 	atomic_bool stopping;
 	int stop_fd; /* an eventfd that becomes readable at the end */
+	/*
+	 * One of them is readable, and stays so, once a reader of what we write isn't worth
+	 * waiting for: a signal that nobody has taken yet; an eventfd, for one that was, and
+	 * for a user who quit.
+	 */
+	int give_up[2];
+	int output_error; /* why a part of the guest's output was lost, or 0; under the PC's lock */
 };
 
 /* VM, interrupt controllers, timer and memory slots. Return: 0, or -1 after fail(). */

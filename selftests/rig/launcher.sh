@@ -78,6 +78,8 @@ image debug-exit '\260\003\346\364\364'				# out 3, 0xf4
 image keyboard '\260\376\346\144\364'				# out 0xfe, 0x64
 image reset '\146\272\371\014\260\006\356\364'			# out 6, 0xcf9
 image power-off '\146\272\004\006\146\270\000\064\146\357\364'	# out 0x3400, 0x604
+# out 0x78, 0x3f8, and power-off: a line that does not end.
+image part-of-line '\146\272\370\003\260\170\356\146\272\004\006\146\270\000\064\146\357\364'
 image triple-fault '\017\013'					# ud2, without an IDT
 # Echo what comes in until "q", polling.
 image echo '\146\272\375\003\354\250\001\164\373\146\272\370\003\354\074\161\164\003\356\353\353\260\000\346\364\364'
@@ -106,6 +108,9 @@ ends 7 "more modules than one" debug-exit --initrd echo --module "power-off,a b"
 timeout 20 abyme run --device "$device" --memory 16M flood <in 2>said >/dev/full
 [ $? = 16 ] && grep -q "standard output can't be written: No space" said
 claim "a full disk ends the run, and is named: status 16" $?
+timeout 20 abyme run --device "$device" --memory 16M part-of-line <in 2>said >/dev/full
+[ $? = 16 ] && grep -q "standard output can't be written: No space" said
+claim "so it does when the guest has ended well: status 16" $?
 mkfifo stuck
 # shellcheck disable=SC2217 # that it doesn't read is the point
 sleep 30 <stuck &

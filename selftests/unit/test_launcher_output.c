@@ -19,15 +19,15 @@
 
 #define MUCH 300000 /* more than a pipe holds */
 
-static int ends[2], wake_fd;
+static int ends[2], wake[2] = { -1, -1 };
 static char bytes[MUCH];
 
 static int setup(void **state)
 {
 	(void)state;
 	signal(SIGPIPE, SIG_IGN);
-	wake_fd = eventfd(0, 0);
-	return pipe(ends) || wake_fd < 0;
+	wake[1] = eventfd(0, 0);
+	return pipe(ends) || wake[1] < 0;
 }
 
 static int teardown(void **state)
@@ -35,7 +35,7 @@ static int teardown(void **state)
 	(void)state;
 	close(ends[0]);
 	close(ends[1]);
-	close(wake_fd);
+	close(wake[1]);
 	return 0;
 }
 
@@ -61,7 +61,7 @@ static void a_slow_reader_gets_every_byte(void **state)
 	for (size_t i = 0; i < MUCH; i++)
 		bytes[i] = i * 31 >> 4;
 	assert_int_equal(pthread_create(&thread, NULL, slow_reader, got), 0);
-	assert_int_equal(output_write(fd, wake_fd, bytes, MUCH), 0);
+	assert_int_equal(output_write(fd, wake, bytes, MUCH), 0);
 	pthread_join(thread, NULL);
 	assert_memory_equal(got, bytes, MUCH);
 	close(fd);
@@ -73,11 +73,11 @@ static void a_stopped_reader_does_not_hold_us(void **state)
 	int fd = output_open(ends[1]);
 
 	(void)state;
-	assert_int_equal(write(wake_fd, &one, sizeof(one)), sizeof(one));
+	assert_int_equal(write(wake[1], &one, sizeof(one)), sizeof(one));
 	/* As long as there is room, what is written goes out first. */
-	assert_int_equal(output_write(fd, wake_fd, bytes, 1000), 0);
+	assert_int_equal(output_write(fd, wake, bytes, 1000), 0);
 	alarm(20);
-	assert_int_equal(output_write(fd, wake_fd, bytes, MUCH), EINTR);
+	assert_int_equal(output_write(fd, wake, bytes, MUCH), EINTR);
 	alarm(0);
 	close(fd);
 }
@@ -89,7 +89,7 @@ static void a_reader_that_is_gone_is_an_error(void **state)
 	(void)state;
 	close(ends[0]);
 	ends[0] = -1;
-	assert_int_equal(output_write(fd, wake_fd, bytes, 10), EPIPE);
+	assert_int_equal(output_write(fd, wake, bytes, 10), EPIPE);
 	close(fd);
 }
 
@@ -99,9 +99,9 @@ static void a_full_disk_is_an_error(void **state)
 
 	(void)state;
 	assert_true(full >= 0);
-	assert_int_equal(output_write(output_open(full), wake_fd, bytes, 10), ENOSPC);
+	assert_int_equal(output_write(output_open(full), wake, bytes, 10), ENOSPC);
 	close(full);
-	assert_int_equal(output_write(full, wake_fd, bytes, 10), EBADF);
+	assert_int_equal(output_write(full, wake, bytes, 10), EBADF);
 }
 
 static void who_shares_it_sees_no_change(void **state)
@@ -124,7 +124,7 @@ static void a_file_is_continued(void **state)
 	assert_true(file >= 0);
 	unlink(name);
 	assert_int_equal(write(file, "head ", 5), 5);
-	assert_int_equal(output_write(output_open(file), wake_fd, "tail", 4), 0);
+	assert_int_equal(output_write(output_open(file), wake, "tail", 4), 0);
 	assert_int_equal(pread(file, bytes, sizeof(bytes), 0), 9);
 	assert_memory_equal(bytes, "head tail", 9);
 	close(file);

@@ -76,8 +76,22 @@ static void a_reset_is_no_power_off(void **state)
 	assert_int_equal(report(ENDING_RESET, 0), EXIT_RESET);
 	assert_string_equal(said, "abyme: the guest reset itself.\n");
 	assert_int_equal(report(ENDING_QUIT, 0), EXIT_QUIT);
-	assert_int_equal(report(ENDING_OUTPUT_FAILED, ENOSPC), EXIT_OUTPUT);
+}
+
+/* However the guest ended: who reads its output would take half of it for all. */
+static void lost_output_is_no_good_end(void **state)
+{
+	(void)state;
+	vm.output_error = ENOSPC;
+	assert_int_equal(report(ENDING_OUTPUT_FAILED, 0), EXIT_OUTPUT);
 	assert_non_null(strstr(said, "output can't be written: No space left"));
+	assert_int_equal(report(ENDING_POWER_OFF, 0), EXIT_OUTPUT);
+	assert_non_null(strstr(said, "output can't be written: No space left"));
+	assert_int_equal(report(ENDING_TRIPLE_FAULT, 0), EXIT_OUTPUT);
+	assert_non_null(strstr(said, "a triple fault"));
+	vm.output_error = EPIPE;
+	assert_int_equal(report(ENDING_POWER_OFF, 0), EXIT_OUTPUT);
+	assert_string_equal(said, "");
 }
 
 static void a_triple_fault_shows_registers(void **state)
@@ -151,6 +165,7 @@ int main(void)
 		cmocka_unit_test_setup(good_ends_are_quiet, setup),
 		cmocka_unit_test_setup(debug_exit_is_always_odd, setup),
 		cmocka_unit_test_setup(a_reset_is_no_power_off, setup),
+		cmocka_unit_test_setup(lost_output_is_no_good_end, setup),
 		cmocka_unit_test_setup(a_triple_fault_shows_registers, setup),
 		cmocka_unit_test_setup(a_refused_entry_says_why, setup),
 		cmocka_unit_test_setup(an_instruction_that_is_not_emulated_is_shown, setup),
