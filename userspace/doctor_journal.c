@@ -56,22 +56,6 @@ static int open_to_add(const char *path)
 	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
-int journal_add(const char *path, const struct change *change)
-{
-	char line[LINE_SIZE], boot[BOOT_SIZE];
-	int fd = open_to_add(path), len;
-	bool written;
-
-	if (fd < 0)
-		return cant(path, "opened");
-	boot_id(boot);
-	len = snprintf(line, sizeof(line), "%s\t%s\t%s\t%s\t%s\n", kind_words[change->kind], boot,
-		       change->subject, change->before, change->after);
-	written = len < (int)sizeof(line) && write(fd, line, len) == len && !fsync(fd);
-	close(fd);
-	return written ? 0 : cant(path, "written");
-}
-
 /*
  * The journal's whole text, without a torn last line. Return: the text, to be
  * freed; NULL: there is none, or after fail() and with *@failed set.
@@ -106,6 +90,48 @@ static char *read_all(const char *path, bool *failed)
 	while (n && text[n - 1] != '\n')
 		text[--n] = '\0';
 	return text;
+}
+
+/*
+ * Adds @line after the first @whole bytes: all of it, or nothing. What follows those is a line
+ * that was torn, which would spoil ours.
+ */
+static bool add_line(int fd, off_t whole, const char *line, ssize_t len)
+{
+	int error;
+
+	if (ftruncate(fd, whole))
+		return false;
+	errno = ENOSPC; /* if less is written than we gave */
+	if (write(fd, line, len) == len && !fsync(fd))
+		return true;
+	error = errno;
+	if (ftruncate(fd, whole))
+		error = errno;
+	errno = error;
+	return false;
+}
+
+int journal_add(const char *path, const struct change *change)
+{
+	char line[LINE_SIZE], boot[BOOT_SIZE];
+	int fd = open_to_add(path), len;
+	bool failed, written;
+	char *text;
+
+	if (fd < 0)
+		return cant(path, "opened");
+	text = read_all(path, &failed);
+	boot_id(boot);
+	len = snprintf(line, sizeof(line), "%s\t%s\t%s\t%s\t%s\n", kind_words[change->kind], boot,
+		       change->subject, change->before, change->after);
+	errno = ENAMETOOLONG;
+	written = text && len < (int)sizeof(line) && add_line(fd, strlen(text), line, len);
+	if (!written)
+		cant(path, "written"); /* what read_all() said stays */
+	close(fd);
+	free(text);
+	return written ? 0 : -1;
 }
 
 /* Where the last line of @text begins; @text ends with a newline, or is empty. */

@@ -7,9 +7,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -98,7 +100,8 @@ static void the_journal_gives_back_the_last_first(void **state)
 /* The machine stopped while the line was written: that change was not begun. */
 static void a_torn_line_counts_for_nothing(void **state)
 {
-	struct change a = change(CHANGE_RULE, "", ""), got;
+	struct change a = change(CHANGE_RULE, "", ""), b = change(CHANGE_WRITE, "never", "madvise");
+	struct change got;
 	bool gone;
 	FILE *f;
 
@@ -110,8 +113,36 @@ static void a_torn_line_counts_for_nothing(void **state)
 	fclose(f);
 	assert_int_equal(journal_last(path, &got, &gone), 1);
 	assert_int_equal(got.kind, CHANGE_RULE);
+	/* Nor does it spoil the next. */
+	assert_int_equal(journal_add(path, &b), 0);
+	assert_int_equal(journal_last(path, &got, &gone), 1);
+	assert_memory_equal(&got, &b, sizeof(got));
+	assert_int_equal(journal_drop_last(path), 0);
+	assert_int_equal(journal_last(path, &got, &gone), 1);
+	assert_int_equal(got.kind, CHANGE_RULE);
 	assert_int_equal(journal_drop_last(path), 0);
 	assert_int_equal(journal_last(path, &got, &gone), 0);
+}
+
+/* The disk is full: that change is not made, so no part of its line stays. */
+static void a_line_that_does_not_fit_leaves_nothing(void **state)
+{
+	struct change a = change(CHANGE_RULE, "", ""), b = change(CHANGE_WRITE, "never", "madvise");
+	struct rlimit all, little;
+	struct stat before, after;
+
+	(void)state;
+	assert_int_equal(journal_add(path, &a), 0);
+	assert_int_equal(stat(path, &before), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &all);
+	little = (struct rlimit){ before.st_size + 10, all.rlim_max };
+	setrlimit(RLIMIT_FSIZE, &little);
+	assert_int_equal(journal_add(path, &b), -1);
+	setrlimit(RLIMIT_FSIZE, &all);
+	assert_non_null(strstr(fail_text(), "can't be written: No space left"));
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(after.st_size, before.st_size);
 }
 
 static void what_is_not_ours_is_refused(void **state)
@@ -257,6 +288,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(the_journal_gives_back_the_last_first),
 		T(a_torn_line_counts_for_nothing),
+		T(a_line_that_does_not_fit_leaves_nothing),
 		T(what_is_not_ours_is_refused),
 		T(another_boot_has_forgotten_what_is_volatile),
 		T(a_journal_elsewhere_is_not_followed),

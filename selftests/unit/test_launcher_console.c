@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The console and the trace, whose readers are slow, stopped or gone while the run ends. */
-/* sources: userspace/console.c userspace/output.c userspace/term.c userspace/vm.c userspace/err.c */
-/* sources: userspace/pc.c userspace/serial.c userspace/i8042.c userspace/cmos.c userspace/power.c */
+/* sources: userspace/console.c userspace/output.c userspace/term.c userspace/vm.c */
+/* sources: userspace/pc.c userspace/serial.c userspace/i8042.c userspace/cmos.c */
+/* sources: userspace/power.c userspace/err.c */
 /* sources: userspace/trace.c userspace/trace_summary.c userspace/trace_text.c */
 /* sources: userspace/trace_json.c userspace/json.c userspace/memory.c userspace/units.c */
 #include <setjmp.h>
