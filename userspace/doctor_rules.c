@@ -229,8 +229,7 @@ static void fix_module(const struct facts *facts, struct finding *f)
 /* Does kvm_intel hold VT-x though nothing uses it? */
 static bool kvm_in_the_way(const struct facts *facts)
 {
-	return facts->kvm_intel_loaded && !facts->kvm_intel_users &&
-	       (facts->kvm_keeps_vtx || facts->vm_error == EBUSY);
+	return facts->kvm_intel_loaded && !facts->kvm_intel_users && facts->kvm_keeps_vtx;
 }
 
 static enum verdict check_owner(const struct facts *facts, struct finding *f)
@@ -341,12 +340,17 @@ static enum verdict check_device(const struct facts *facts, struct finding *f)
 	return VERDICT_BAD;
 }
 
-/* The module that keeps the device asked about from VT-x: the one that is there, else the usual one. */
+/*
+ * The module that keeps the device asked about from VT-x: one that is there and may hold it, else
+ * the usual one.
+ */
 static const char *rival(const struct facts *facts)
 {
-	bool loaded = facts->device_is_kvm ? facts->abyme_loaded : facts->kvm_intel_loaded;
+	bool kvm_holds = facts->kvm_intel_loaded &&
+			 (facts->kvm_intel_users || facts->kvm_keeps_vtx);
+	bool usual = facts->device_is_kvm ? facts->abyme_loaded : kvm_holds;
 
-	if (!loaded && facts->other_module[0])
+	if (!usual && facts->other_module[0])
 		return facts->other_module;
 	return facts->device_is_kvm ? "abyme" : "kvm_intel";
 }

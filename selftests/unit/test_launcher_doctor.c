@@ -176,6 +176,16 @@ static void what_else_holds_vtx_is_named(void **state)
 	strcpy(facts.other_module, "vboxdrv");
 	assert_int_equal(judge(), 2);
 	expect_bad("vm", "can't create a VM", "modprobe -r vboxdrv");
+	/* An idle kvm_intel is not what holds it. */
+	facts.kvm_intel_loaded = true;
+	facts.kvm_intel_users = 0;
+	assert_int_equal(judge(), 2);
+	expect_bad("vm", "can't create a VM", "modprobe -r vboxdrv");
+	assert_non_null(strstr(finding("owner")->mend, "modprobe -r vboxdrv"));
+	assert_int_equal(finding("owner")->fix.kind, CHANGE_NONE);
+	facts.kvm_intel_users = 1;
+	assert_int_equal(judge(), 2);
+	expect_bad("vm", "can't create a VM", "modprobe -r kvm_intel");
 	/* The device asked about is never the one to be removed. */
 	facts.device = "/dev/kvm";
 	facts.device_is_kvm = facts.kvm_loaded = facts.kvm_intel_loaded = true;
