@@ -11,6 +11,11 @@ B := $(TOP)/build
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/abyme
 PREFIX ?= /usr/local
 
+# Of two words uninstall would remove the first, which is another's.
+ifneq ($(words x$(DESTDIR)$(PREFIX)x),1)
+$(error DESTDIR '$(DESTDIR)' or PREFIX '$(PREFIX)' has a space; give one that has none)
+endif
+
 # Kernel to build the module for: KDIR, else the running kernel's headers, else
 # the newest installed, else this machine's Debian's, which scripts/kernel unpacked.
 newest = $(lastword $(shell ls -d $(1) 2>/dev/null | sort -V))
@@ -145,7 +150,8 @@ install: module launcher
 	@$(if $(DESTDIR),,[ $(RELEASE) = "$$(uname -r)" ] || \
 		echo "note: the module is for $(RELEASE), the running kernel is $$(uname -r)")
 
-# For whatever kernels it was installed: the running one may be newer, and without headers.
+# For whatever kernels it was installed: the running one may be newer, and without headers. Of one
+# that is gone nothing is left but what is ours, and depmod would put its files there.
 installed := $(wildcard $(DESTDIR)/lib/modules/*/updates/abyme.ko)
 installed_for := $(installed:$(DESTDIR)/lib/modules/%/updates/abyme.ko=%)
 
@@ -155,7 +161,8 @@ uninstall:
 		$(docdir)/checks.md $(completiondir)/abyme $(udevdir)/60-abyme.rules \
 		$(installed)
 	[ ! -d $(docdir) ] || rmdir --ignore-fail-on-non-empty $(docdir)
-	$(if $(DESTDIR),,for release in $(installed_for); do depmod $$release || exit; done)
+	$(if $(DESTDIR),,for release in $(installed_for); do \
+		[ ! -e /lib/modules/$$release/modules.order ] || depmod $$release || exit; done)
 
 clean:
 	rm -rf $(B)
