@@ -103,10 +103,24 @@ static uint64_t kernel_place(const struct guest_memory *memory, const struct ima
 	lowest = align_up(BIOS_END, bz->alignment ? bz->alignment : MIB);
 	if (bz->relocatable && fits(lowest, need, limit))
 		return lowest;
-	fail("kernel image %s needs %s of memory from %s on, more than --memory %s has; give more.",
-	     image->path, size_text(need).text, size_text(bz->preferred).text,
-	     size_text(memory->size).text);
+	if (fits(bz->preferred, need, MAPPED_END) ||
+	    (bz->relocatable && fits(lowest, need, MAPPED_END)))
+		fail("kernel image %s needs %s of memory from %s on, more than --memory %s has; "
+		     "give more.",
+		     image->path, size_text(need).text, size_text(bz->preferred).text,
+		     size_text(memory->size).text);
+	else
+		fail("kernel image %s needs %s of memory from %s on, and begins in the first %s "
+		     "only; build a smaller one.",
+		     image->path, size_text(need).text, size_text(bz->preferred).text,
+		     size_text(MAPPED_END).text);
 	return 0;
+}
+
+/* 0 where there is none. */
+static uint64_t highest_start(const struct image *initrd, uint64_t end)
+{
+	return initrd->size < end ? align_down(end - initrd->size, 4096) : 0;
 }
 
 /*
@@ -116,13 +130,19 @@ static uint64_t kernel_place(const struct guest_memory *memory, const struct ima
 static int load_initrd(const struct guest_memory *memory, const struct bzimage *bz,
 		       const struct image *initrd, uint64_t kernel_end, struct setup_header *header)
 {
-	uint64_t end = memory_low_size(memory), start;
+	uint64_t highest = MEM_LOW_MAX, end = memory_low_size(memory), start;
 
 	if (!initrd)
 		return 0;
-	if (bz->initrd_max && end > bz->initrd_max + 1)
-		end = bz->initrd_max + 1;
-	start = initrd->size < end ? align_down(end - initrd->size, 4096) : 0;
+	if (bz->initrd_max && highest > bz->initrd_max + 1)
+		highest = bz->initrd_max + 1;
+	if (highest_start(initrd, highest) < kernel_end)
+		return fail("initrd %s (%s) doesn't fit beside the kernel, which takes it below "
+			    "%s; give a smaller one.",
+			    initrd->path, size_text(initrd->size).text, size_text(highest).text);
+	if (end > highest)
+		end = highest;
+	start = highest_start(initrd, end);
 	if (start < kernel_end)
 		return fail(
 			"initrd %s (%s) doesn't fit beside the kernel in --memory %s; give more.",

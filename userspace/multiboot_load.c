@@ -83,6 +83,19 @@ static void put_memory_map(const struct guest_memory *memory, struct mb_page *pa
 	page->info.mmap_length = n * sizeof(struct mb_mmap);
 }
 
+static int no_room(const struct guest_memory *memory, const struct image *image,
+		   const struct multiboot_segment *s)
+{
+	/* As of a kernel for 0xc0000000 that doesn't say where it is to be loaded. */
+	if (s->address + (uint64_t)s->size > MEM_LOW_MAX)
+		return fail("multiboot image %s wants %s at 0x%x, and images go below %s, whatever "
+			    "--memory is; link it lower.",
+			    image->path, size_text(s->size).text, s->address,
+			    size_text(MEM_LOW_MAX).text);
+	return fail("multiboot image %s wants %s at 0x%x, outside --memory %s; give more.",
+		    image->path, size_text(s->size).text, s->address, size_text(memory->size).text);
+}
+
 /* Return: the first address past the image, or 0 after fail(). */
 static uint64_t load_segments(const struct guest_memory *memory, const struct image *image,
 			      const struct multiboot *mb)
@@ -93,9 +106,7 @@ static uint64_t load_segments(const struct guest_memory *memory, const struct im
 		const struct multiboot_segment *s = &mb->segment[i];
 
 		if (!memory_at(memory, s->address, s->size)) {
-			fail("multiboot image %s wants %s at 0x%x, outside --memory %s; give more.",
-			     image->path, size_text(s->size).text, s->address,
-			     size_text(memory->size).text);
+			no_room(memory, image, s);
 			return 0;
 		}
 		memory_load(memory, s->address, image->data + s->offset, s->file_size);
@@ -110,6 +121,11 @@ static int load_module(const struct guest_memory *memory, const struct multiboot
 {
 	uint64_t start = align_up(*next, 4096), low = memory_low_size(memory);
 
+	if (start > MEM_LOW_MAX || module->image.size > MEM_LOW_MAX - start)
+		return fail("module %s (%s) doesn't fit below %s, where modules go; give a smaller "
+			    "file.",
+			    module->image.path, size_text(module->image.size).text,
+			    size_text(MEM_LOW_MAX).text);
 	if (start > low || module->image.size > low - start)
 		return fail("module %s (%s) doesn't fit in --memory %s; give more.",
 			    module->image.path, size_text(module->image.size).text,

@@ -171,7 +171,8 @@ refused 4 "no such file" run --device "$device" --initrd nothing debug-exit
 refused 4 "is empty" run --device "$device" --initrd empty debug-exit
 refused 4 "is a directory" run --device "$device" --initrd / debug-exit
 refused 4 "not a regular file" run --device "$device" --initrd /dev/null debug-exit
-refused 4 "doesn't fit in --memory 16 MiB" run --device "$device" --memory 16M --initrd hole debug-exit
+refused 4 "doesn't fit below 3 GiB" run --device "$device" --memory 16M --initrd hole debug-exit
+refused 4 "doesn't fit in --memory 2 MiB" run --device "$device" --memory 2M --initrd big debug-exit
 refused 4 "no such file" run --device "$device" --module nothing debug-exit
 refused 4 "outside --memory" run --device "$device" --memory 2M big
 refused 2 "too little" run --memory 0 debug-exit

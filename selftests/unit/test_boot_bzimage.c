@@ -184,8 +184,28 @@ static void too_little_memory_is_refused(void **state)
 	header->relocatable_kernel = 0;
 	refused(load(24 * MIB, NULL, ""), "needs 20 MiB of memory");
 	fail_clear();
-	header->init_size = 0xffffffff;
-	refused(load(64 * MIB, NULL, ""), "more than --memory");
+	refused(load(24 * MIB, NULL, ""), "more than --memory 24 MiB has; give more");
+}
+
+/* Memory is no help where the limit is another. */
+static void what_more_memory_would_not_mend_is_not_told_so(void **state)
+{
+	struct image initrd = { "initrd", file, 13 * MIB };
+
+	(void)state;
+	header->init_size = 1280 * MIB;
+	refused(load(64 * MIB, NULL, ""), "the first 1 GiB only; build a smaller one");
+	fail_clear();
+	header->init_size = 1020 * MIB; /* from 2 MiB on it would fit */
+	refused(load(64 * MIB, NULL, ""), "give more");
+	fail_clear();
+	header->init_size = 20 * MIB;
+	header->initrd_addr_max = 48 * MIB - 1;
+	refused(load(64 * MIB, &initrd, ""), "takes it below 48 MiB; give a smaller one");
+	fail_clear();
+	header->initrd_addr_max = 0xffffffff;
+	initrd.size = 3 * GIB;
+	refused(load(64 * MIB, &initrd, ""), "takes it below 3 GiB; give a smaller one");
 }
 
 static void the_initrd_goes_to_the_top(void **state)
@@ -311,6 +331,7 @@ int main(void)
 		cmocka_unit_test_setup(the_kernel_goes_where_it_wants, setup),
 		cmocka_unit_test_setup(little_memory_moves_a_relocatable_kernel_down, setup),
 		cmocka_unit_test_setup(too_little_memory_is_refused, setup),
+		cmocka_unit_test_setup(what_more_memory_would_not_mend_is_not_told_so, setup),
 		cmocka_unit_test_setup(the_initrd_goes_to_the_top, setup),
 		cmocka_unit_test_setup(the_initrd_stays_in_reach, setup),
 		cmocka_unit_test_setup(a_big_initrd_is_refused, setup),

@@ -312,9 +312,15 @@ static void what_does_not_fit_is_refused(void **state)
 	phdr->p_paddr = 64 * MIB - 0x1000;
 	ehdr->e_entry = phdr->p_paddr;
 	refused(multiboot_load(&memory, &image, NULL, 0, "", &entry), "outside --memory 64 MiB");
-	phdr->p_paddr = 0xd0000000;
+	/* More memory would mend neither: above 3 GiB is none. */
+	phdr->p_paddr = 0xc0100000;
 	ehdr->e_entry = phdr->p_paddr;
-	refused(multiboot_load(&memory, &image, NULL, 0, "", &entry), "outside --memory 64 MiB");
+	refused(multiboot_load(&memory, &image, NULL, 0, "", &entry), "link it lower");
+	phdr->p_paddr = 0x100000;
+	ehdr->e_entry = phdr->p_paddr;
+	module.args = "";
+	module.image.size = 3 * GIB;
+	refused(multiboot_load(&memory, &image, &module, 1, "", &entry), "give a smaller file");
 }
 
 int main(void)
