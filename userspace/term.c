@@ -67,13 +67,17 @@ static void on_continue(int signal)
 
 static void catch_signals(void)
 {
-	static const int crashes[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
+	/* And what else ends a program, unless the console waits for it. */
+	static const int crashes[] = { SIGSEGV, SIGBUS,	 SIGILL, SIGFPE,
+				       SIGABRT, SIGTRAP, SIGSYS, SIGSTKFLT };
 	struct sigaction crash = { .sa_handler = on_crash, .sa_flags = SA_RESETHAND | SA_NODEFER };
 	struct sigaction stop = { .sa_handler = on_stop, .sa_flags = SA_RESTART };
 	struct sigaction go_on = { .sa_handler = on_continue, .sa_flags = SA_RESTART };
 
 	for (size_t i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++)
 		sigaction(crashes[i], &crash, NULL);
+	for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
+		sigaction(number, &crash, NULL);
 	sigaction(SIGTSTP, &stop, NULL);
 	sigaction(SIGCONT, &go_on, NULL);
 }

@@ -226,8 +226,8 @@ static void guests_end(void)
 
 static void signals_end(void)
 {
-	static const int signals[] = { SIGTERM, SIGINT,	 SIGHUP,  SIGQUIT,
-				       SIGUSR2, SIGALRM, SIGSEGV, SIGABRT };
+	const int signals[] = { SIGTERM, SIGINT,  SIGHUP,  SIGQUIT, SIGUSR2,   SIGALRM,
+				SIGSEGV, SIGABRT, SIGTRAP, SIGSYS,  SIGSTKFLT, SIGRTMIN };
 
 	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
 		if (!running())

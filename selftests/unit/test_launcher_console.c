@@ -21,6 +21,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #undef fail /* cmocka's; err.h has its own */
@@ -187,6 +188,43 @@ static void a_key_quits_while_nobody_reads(void **state)
 	close(ends[1]);
 }
 
+static bool is_raw(int terminal)
+{
+	struct termios mode = { 0 };
+
+	tcgetattr(terminal, &mode);
+	return !(mode.c_lflag & (ICANON | ECHO | ISIG));
+}
+
+/* Is the terminal put back by a launcher that dies of @number? */
+static void expect_terminal_back(int number)
+{
+	int master;
+	pid_t child = forkpty(&master, NULL, NULL, NULL);
+
+	if (!child) {
+		start(STDOUT_FILENO);
+		console_run(&console);
+		_exit(0);
+	}
+	for (int i = 0; i < SECONDS * 100 && !is_raw(master); i++)
+		usleep(10000);
+	assert_true(is_raw(master));
+	kill(child, number);
+	assert_int_equal(status_of(child) & 0x7f, number);
+	assert_false(is_raw(master));
+	close(master);
+}
+
+static void the_terminal_is_put_back_whatever_kills_it(void **state)
+{
+	const int numbers[] = { SIGTRAP, SIGSYS, SIGSTKFLT, SIGRTMIN, SIGRTMAX, SIGFPE };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		expect_terminal_back(numbers[i]);
+}
+
 static void a_signal_ends_it_while_nobody_reads(void **state)
 {
 	(void)state;
@@ -305,6 +343,7 @@ int main(void)
 		cmocka_unit_test(a_last_line_that_is_lost_is_an_error),
 		cmocka_unit_test(a_part_of_a_line_is_written_after_a_while),
 		cmocka_unit_test(a_key_quits_while_nobody_reads),
+		cmocka_unit_test(the_terminal_is_put_back_whatever_kills_it),
 		cmocka_unit_test(a_signal_ends_it_while_nobody_reads),
 		cmocka_unit_test_setup_teardown(a_kick_costs_no_line_of_the_trace, make_fifo,
 						remove_fifo),
