@@ -37,6 +37,11 @@ static int no_permission(const char *path)
 
 	if (stat(path, &st))
 		return fail("you may not look at %s: %s; run as root.", path, strerror(errno));
+	if (!geteuid())
+		return fail("%s is refused even to root: its file system is mounted nodev, or a "
+			    "container's rules keep the device out; use a node in the host's /dev, "
+			    "or start the container with it (--device=%s).",
+			    path, path);
 	if (st.st_gid && (st.st_mode & group_may) == group_may &&
 	    group_name(st.st_gid, name, sizeof(name)))
 		return fail(

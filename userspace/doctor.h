@@ -24,7 +24,8 @@ struct facts {
 	bool feature_control_known;
 	uint64_t feature_control; /* IA32_FEATURE_CONTROL */
 
-	bool abyme_loaded, kvm_intel_loaded, kvm_loaded, lockdown;
+	bool abyme_loaded, kvm_intel_loaded, kvm_loaded;
+	bool signed_only;      /* the kernel takes no module without a signature that it trusts */
 	int kvm_intel_users;   /* open VMs and such; -1 unknown */
 	bool kvm_keeps_vtx;    /* kvm's enable_virt_at_load */
 	char kvm_nested;       /* 'Y', 'N', 0 unknown */
@@ -53,7 +54,6 @@ struct facts {
 #define DEVICE_GROUP "kvm"
 #define UDEV_RULES "/etc/udev/rules.d"
 #define UDEV_RULE UDEV_RULES "/60-abyme.rules"
-#define HUGE_PAGES "/sys/kernel/mm/transparent_hugepage/enabled"
 
 void facts_gather(struct facts *facts, const char *device);
 

@@ -156,7 +156,8 @@ static void gather_modules(struct facts *f)
 		if (module_loaded(others[i]))
 			snprintf(f->other_module, sizeof(f->other_module), "%s", others[i]);
 	read_line("/sys/kernel/security/lockdown", text, sizeof(text));
-	f->lockdown = text[0] && !strstr(text, "[none]");
+	f->signed_only = (text[0] && !strstr(text, "[none]")) ||
+			 yes_or_no("/sys/module/module/parameters/sig_enforce") == 'Y';
 }
 
 /* Creating a VM is the only sure way to learn whether VT-x is free. */

@@ -9,6 +9,7 @@
 
 #include "guest_cpuid.h"
 #include "doctor.h"
+#include "memory.h"
 #include "units.h"
 
 #define FEATURE_LOCKED 0x1
@@ -207,13 +208,12 @@ static enum verdict check_module(const struct facts *facts, struct finding *f)
 	if (!facts->device_error)
 		return VERDICT_SKIP;
 	SAY(f, "the module %s is not loaded%s", facts->device_is_kvm ? "kvm" : "abyme",
-	    facts->lockdown ? ", and this kernel is locked down: it takes signed modules only"
-			    : "");
+	    facts->signed_only ? ", and this kernel takes signed modules only" : "");
 	if (!facts->cpuid_vmx)
 		return VERDICT_BAD; /* nor can it be */
-	if (facts->lockdown && !facts->device_is_kvm)
+	if (facts->signed_only && !facts->device_is_kvm)
 		MEND(f, "sudo modprobe abyme; if it is refused, sign abyme.ko with a key that is "
-			"enrolled (mokutil), or turn Secure Boot off");
+			"enrolled (mokutil), or turn Secure Boot and module.sig_enforce off");
 	else
 		MEND(f, "sudo modprobe %s", facts->device_is_kvm ? "kvm_intel" : "abyme");
 	return VERDICT_BAD;

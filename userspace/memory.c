@@ -69,7 +69,7 @@ struct host_memory host_memory(void)
 /* We ask for huge pages by madvise(), so only "never" withholds them. */
 bool host_has_huge_pages(void)
 {
-	FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "re");
+	FILE *file = fopen(HUGE_PAGES, "re");
 	char line[64] = "[never]";
 
 	if (!file)

@@ -42,6 +42,9 @@ struct host_memory {
 
 struct host_memory host_memory(void);
 
+/* Transparent ones; not there in a kernel that is built without. */
+#define HUGE_PAGES "/sys/kernel/mm/transparent_hugepage/enabled"
+
 /* Does the kernel back guest memory by 2 MiB pages, where it has them free? */
 bool host_has_huge_pages(void);
 

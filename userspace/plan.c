@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "err.h"
@@ -141,7 +142,10 @@ static void print_host(const struct verdict *v, const struct plan *plan)
 	else
 		printf("This host has %s free and backs guests by %s pages: it fits.\n",
 		       size_text(v->host.available).text, pages);
-	if (!v->huge)
+	if (!v->huge && access(HUGE_PAGES, F_OK))
+		printf("No transparent huge pages show here: mount /sys, or use a kernel that is "
+		       "built with them.\n");
+	else if (!v->huge)
 		printf("Transparent huge pages are off here; abyme doctor --fix turns them on.\n");
 	else if (!v->host_lacks && v->host.in_large_blocks < plan->part[PLAN_MEMORY][PLAN_LARGE])
 		printf("Only %s are free in blocks of 2 MiB now; what the kernel can't make more of "

@@ -238,6 +238,13 @@ if su -s /bin/sh -c true nobody 2>/dev/null && [ -n "$group" ]; then
 	claim "and by abyme doctor how the device gets a group" $?
 fi
 
+mkdir nodev
+if mount -t tmpfs -o nodev none nodev; then
+	mknod nodev/node c 10 200
+	refused 4 "refused even to root" run --device nodev/node echo
+	umount nodev
+fi
+
 # --- stat: a VM's table, refreshed
 endless /dev/null echo
 abyme stat --once --device "$device" --pid $pid >out 2>said

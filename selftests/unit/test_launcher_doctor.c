@@ -214,10 +214,10 @@ static void a_missing_device_and_module_are_told(void **state)
 	expect_bad("module", "not loaded", "sudo modprobe abyme");
 	expect_bad("device", "there is no /dev/abyme", "");
 	assert_null(finding("nesting"));
-	facts.lockdown = true;
+	facts.signed_only = true; /* Secure Boot, or module.sig_enforce */
 	judge();
-	expect_bad("module", "locked down", "sudo modprobe abyme; if it is refused");
-	expect_bad("module", "locked down", "mokutil");
+	expect_bad("module", "takes signed modules only", "sudo modprobe abyme; if it is refused");
+	expect_bad("module", "takes signed modules only", "mokutil");
 }
 
 static void memory_is_a_note_and_scarce_memory_has_advice(void **state)
@@ -261,7 +261,7 @@ static void a_missing_module_is_loaded_locked_down_or_not(void **state)
 	facts.device_error = ENOENT;
 	assert_int_equal(fix_of("module"), CHANGE_LOAD);
 	assert_string_equal(finding("module")->fix.subject, "abyme");
-	facts.lockdown = true; /* it may be signed: modprobe knows */
+	facts.signed_only = true; /* it may be signed: modprobe knows */
 	assert_int_equal(fix_of("module"), CHANGE_LOAD);
 	facts.device_is_kvm = true;
 	assert_int_equal(fix_of("module"), CHANGE_LOAD);
