@@ -51,11 +51,15 @@ static int unknown(const char *word)
 	return EXIT_USAGE;
 }
 
-/* Where one of them is closed, a device that we open must not take its place. */
+/*
+ * Where one of them is closed, a device that we open must not take its place. Who writes to
+ * standard output learns that it was, as reading is all that is open in its place.
+ */
 static void open_standard_files(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR) != fd)
 			_exit(EXIT_SETUP);
 }
 
