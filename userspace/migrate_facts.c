@@ -12,7 +12,7 @@
 #include "err.h"
 #include "migrate.h"
 
-#define FIRST_LINE "abyme migration facts 1"
+#define FIRST_LINE "abyme migration facts 2"
 
 #define CAP(cap, kind, now)                               \
 	{                                                 \
@@ -142,15 +142,19 @@ void migrate_write(const struct migrate_facts *facts, FILE *to)
 	}
 	for (size_t i = 0; i < NR_CAPS; i++)
 		fprintf(to, "cap %s %ld\n", migrate_caps[i].name, facts->cap[i]);
-	fprintf(to, "tsc_khz %lu\nend\n", facts->tsc_khz);
+	/* How many lines there were before. */
+	fprintf(to, "tsc_khz %lu\nlines %zu\nend\n", facts->tsc_khz,
+		3 + facts->msrs + facts->cpuid.head.nent + NR_CAPS);
 }
 
 static bool take_msr(struct migrate_facts *facts, const char *line)
 {
 	struct migrate_msr m;
+	int end;
 
 	if (facts->msrs >= MIGRATE_MSRS_MAX ||
-	    sscanf(line, "msr %" SCNx32 " %" SCNx64, &m.index, &m.value) != 2)
+	    sscanf(line, "msr %" SCNx32 " %" SCNx64 "%n", &m.index, &m.value, &end) != 2 ||
+	    line[end])
 		return false;
 	facts->msr[facts->msrs++] = m;
 	return true;
@@ -159,10 +163,12 @@ static bool take_msr(struct migrate_facts *facts, const char *line)
 static bool take_cpuid(struct migrate_facts *facts, const char *line)
 {
 	struct kvm_cpuid_entry2 e = { 0 };
+	int end;
 
 	if (facts->cpuid.head.nent >= CPUID_ENTRIES_MAX ||
-	    sscanf(line, "cpuid %x %u %u %x %x %x %x", &e.function, &e.index, &e.flags, &e.eax,
-		   &e.ebx, &e.ecx, &e.edx) != 7)
+	    sscanf(line, "cpuid %x %u %u %x %x %x %x%n", &e.function, &e.index, &e.flags, &e.eax,
+		   &e.ebx, &e.ecx, &e.edx, &end) != 7 ||
+	    line[end])
 		return false;
 	facts->cpuid.entry[facts->cpuid.head.nent++] = e;
 	return true;
@@ -173,8 +179,9 @@ static bool take_cap(struct migrate_facts *facts, const char *line)
 {
 	char name[64];
 	long value;
+	int end;
 
-	if (sscanf(line, "cap %63s %ld", name, &value) != 2 || value < 0)
+	if (sscanf(line, "cap %63s %ld%n", name, &value, &end) != 2 || line[end] || value < 0)
 		return false;
 	for (size_t i = 0; i < NR_CAPS; i++)
 		if (!strcmp(name, migrate_caps[i].name))
@@ -184,7 +191,9 @@ static bool take_cap(struct migrate_facts *facts, const char *line)
 
 static bool take_device(struct migrate_facts *facts, const char *line)
 {
-	if (sscanf(line, "device %63s", facts->device) != 1)
+	int end;
+
+	if (sscanf(line, "device %63[^\n]%n", facts->device, &end) != 1 || line[end])
 		return false;
 	/* It is shown on a terminal. */
 	for (char *c = facts->device; *c; c++)
@@ -195,7 +204,9 @@ static bool take_device(struct migrate_facts *facts, const char *line)
 
 static bool take_tsc(struct migrate_facts *facts, const char *line)
 {
-	return sscanf(line, "tsc_khz %lu", &facts->tsc_khz) == 1;
+	int end;
+
+	return sscanf(line, "tsc_khz %lu%n", &facts->tsc_khz, &end) == 1 && !line[end];
 }
 
 static const struct {
@@ -214,9 +225,19 @@ static bool take_line(struct migrate_facts *facts, const char *line)
 	return false;
 }
 
+/* A line that was lost would be a difference that is not found. */
+static bool is_count(const char *line, unsigned int lines)
+{
+	char want[32];
+
+	snprintf(want, sizeof(want), "lines %u", lines);
+	return !strcmp(line, want);
+}
+
 int migrate_read(struct migrate_facts *facts, FILE *from, const char *name)
 {
 	unsigned int number = 1;
+	bool counted = false;
 	char line[256] = "";
 
 	memset(facts, 0, sizeof(*facts));
@@ -230,9 +251,13 @@ int migrate_read(struct migrate_facts *facts, FILE *from, const char *name)
 	while (fgets(line, sizeof(line), from)) {
 		number++;
 		line[strcspn(line, "\n")] = '\0';
-		if (!strcmp(line, "end"))
+		if (counted && !strcmp(line, "end"))
 			return 0;
-		if (!take_line(facts, line))
+		counted = is_count(line, number - 1);
+		if (!counted && (!strcmp(line, "end") || !strncmp(line, "lines ", 6)))
+			return fail("%s lacks lines before line %u; write it anew on the source.",
+				    name, number);
+		if (!counted && !take_line(facts, line))
 			return fail("line %u of %s is not one of abyme doctor --migration-facts; "
 				    "write it anew on the source.",
 				    number, name);

@@ -318,7 +318,26 @@ static void expect_refused(const char *text, const char *why)
 	fclose(file);
 }
 
-#define HEAD "abyme migration facts 1\n"
+#define HEAD "abyme migration facts 2\n"
+
+/* A line that is lost would be a difference that is not found. */
+static void a_lost_line_is_noticed(void **state)
+{
+	char *text, *line, *rest;
+	size_t size;
+	FILE *file = text_of(&from, &text, &size);
+
+	(void)state;
+	fclose(file);
+	line = strstr(text, "cpuid ");
+	rest = strchr(line, '\n') + 1;
+	memmove(line, rest, strlen(rest) + 1);
+	expect_refused(text, "facts.txt lacks lines");
+	free(text);
+	expect_refused(HEAD "end\n", "facts.txt lacks lines");
+	expect_refused(HEAD "lines 1x\nend\n", "facts.txt lacks lines");
+	expect_refused(HEAD "lines 1\ncap X 1\nend\n", "facts.txt lacks lines");
+}
 
 static void what_is_not_facts_is_refused(void **state)
 {
@@ -327,13 +346,17 @@ static void what_is_not_facts_is_refused(void **state)
 	(void)state;
 	expect_refused("\n", "facts.txt is not what abyme doctor");
 	expect_refused("{ \"device\": 1 }\n", "is not what abyme doctor");
-	expect_refused("abyme migration facts 2\n", "of this version");
+	expect_refused("abyme migration facts 1\n", "of this version");
 	expect_refused(HEAD, "ends too early, after line 1");
 	expect_refused(HEAD "msr 0x480 0x1\n", "ends too early, after line 2");
 	expect_refused(HEAD "msr 0x480\nend\n", "line 2 of facts.txt is not one of");
 	expect_refused(HEAD "device /dev/kvm\ncpuid 1 2 3\nend\n", "line 3 of facts.txt");
 	expect_refused(HEAD "cap KVM_CAP_XSAVE2 -1\nend\n", "line 2");
 	expect_refused(HEAD "something\nend\n", "line 2");
+	expect_refused(HEAD "tsc_khz 2000000junk\nend\n", "line 2");
+	expect_refused(HEAD "cap KVM_CAP_XSAVE2 1 1\nend\n", "line 2");
+	expect_refused(HEAD "msr 0x480 0x1 0x2\nend\n", "line 2");
+	expect_refused(HEAD "cpuid 1 0 0 1 2 3 4 5\nend\n", "line 2");
 	for (int i = 0; i <= MIGRATE_MSRS_MAX; i++)
 		strcat(many, "msr 0x1 0x2\n");
 	expect_refused(many, "line 130");
@@ -408,6 +431,7 @@ int main(void)
 		cmocka_unit_test_setup(capabilities_are_compared_as_what_they_are, setup),
 		cmocka_unit_test_setup(the_tsc_needs_scaling_or_the_same_frequency, setup),
 		cmocka_unit_test_setup(what_is_written_is_read, setup),
+		cmocka_unit_test_setup(a_lost_line_is_noticed, setup),
 		cmocka_unit_test_setup(what_is_not_facts_is_refused, setup),
 		cmocka_unit_test_setup(names_are_at_their_places, setup),
 	};
