@@ -28,7 +28,7 @@ ssize_t output_now(int fd, const void *from, size_t len)
 	struct pollfd out = { fd, POLLOUT, 0 };
 	ssize_t n;
 
-	/* Asked first, as one that is not of our own may block; with an error, write() tells which. */
+	/* One that isn't our own may block, so ask first. Of an error write() tells which. */
 	if (!len || poll(&out, 1, 0) <= 0)
 		return 0;
 	n = write(fd, from, len);

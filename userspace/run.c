@@ -142,7 +142,7 @@ static int run(struct vm *vm)
 	if (vcpus_start(vm))
 		return -1;
 	console_run(&console);
-	/* From here on nobody reads keys, and what is left may wait for its reader: Ctrl-c ends that. */
+	/* Nobody reads keys any more, and what is left may wait for its reader: Ctrl-c ends that. */
 	term_restore();
 	vcpus_stop(vm);
 	console_flush(&console);

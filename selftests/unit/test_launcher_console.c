@@ -188,6 +188,34 @@ static void a_key_quits_while_nobody_reads(void **state)
 	close(ends[1]);
 }
 
+static void help_comes_after_what_the_guest_wrote(void **state)
+{
+	char got[256] = "";
+	size_t len = 0;
+	ssize_t n;
+	int master;
+	pid_t child = forkpty(&master, NULL, NULL, NULL);
+
+	(void)state;
+	if (!child) {
+		start(STDOUT_FILENO);
+		guest_prints("login: ");
+		console_run(&console);
+		_exit(0);
+	}
+	alarm(SECONDS);
+	assert_int_equal(write(master, "\001h", 2), 2);
+	while (len < sizeof(got) - 1 && !strstr(got, "quits") &&
+	       (n = read(master, got + len, sizeof(got) - 1 - len)) > 0)
+		len += n;
+	alarm(0);
+	assert_non_null(strstr(got, "login: "));
+	assert_true(strstr(got, "abyme: Ctrl-a x quits") > strstr(got, "login: "));
+	kill(child, SIGTERM);
+	assert_int_equal(status_of(child), 0);
+	close(master);
+}
+
 static bool is_raw(int terminal)
 {
 	struct termios mode = { 0 };
@@ -343,6 +371,7 @@ int main(void)
 		cmocka_unit_test(a_last_line_that_is_lost_is_an_error),
 		cmocka_unit_test(a_part_of_a_line_is_written_after_a_while),
 		cmocka_unit_test(a_key_quits_while_nobody_reads),
+		cmocka_unit_test(help_comes_after_what_the_guest_wrote),
 		cmocka_unit_test(the_terminal_is_put_back_whatever_kills_it),
 		cmocka_unit_test(a_signal_ends_it_while_nobody_reads),
 		cmocka_unit_test_setup_teardown(a_kick_costs_no_line_of_the_trace, make_fifo,
