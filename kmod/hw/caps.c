@@ -158,7 +158,6 @@ int caps_init(void)
 		return r;
 	read_caps(&first_caps);
 	hw_caps = first_caps;
-	/* Linux clears its own bit where it does not use them. */
-	hw_la57 = cpuid_eax(0) >= 7 && cpuid_ecx(7) & BIT(16);
+	hw_la57 = native_read_cr4() & X86_CR4_LA57;
 	return check_must_haves();
 }

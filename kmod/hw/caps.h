@@ -38,8 +38,10 @@ static inline bool hw_has_xsaves(void)
 }
 
 /*
- * Has the processor 57-bit linear addresses, whether or not they are in use? Then bases and MSRs may
- * hold such, in a guest without them as well: WRFSBASE is not stopped.
+ * Does the host use 57-bit linear addresses? Then bases and MSRs may hold such, in a guest without
+ * them as well: the processor goes by its own width there, and WRFSBASE does not exit. It does so
+ * also where the host leaves them off (no5lvl); the emulated processor does not, and abyme then keeps
+ * to 48 bits.
  */
 static inline bool hw_has_la57(void)
 {
