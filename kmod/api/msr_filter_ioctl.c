@@ -18,6 +18,7 @@ static int add_msr_range(struct msr_filter *filter, const struct kvm_msr_filter_
 {
 	u32 access = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE;
 	struct msr_filter_range *range = &filter->range[filter->count];
+	size_t len;
 	void *bits;
 
 	BUILD_BUG_ON(MSR_FILTER_READ != KVM_MSR_FILTER_READ);
@@ -27,9 +28,14 @@ static int add_msr_range(struct msr_filter *filter, const struct kvm_msr_filter_
 	if (!from->flags || from->flags & ~access ||
 	    from->nmsrs > 8 * KVM_MSR_FILTER_MAX_BITMAP_SIZE)
 		return -EINVAL;
-	bits = memdup_user((void __user *)from->bitmap, BITS_TO_LONGS(from->nmsrs) * sizeof(long));
-	if (IS_ERR(bits))
-		return PTR_ERR(bits);
+	len = BITS_TO_LONGS(from->nmsrs) * sizeof(long);
+	bits = kmalloc(len, GFP_KERNEL_ACCOUNT);
+	if (!bits)
+		return -ENOMEM;
+	if (copy_from_user(bits, (void __user *)from->bitmap, len)) {
+		kfree(bits);
+		return -EFAULT;
+	}
 	*range = (struct msr_filter_range){ from->flags, from->base, from->nmsrs, bits };
 	filter->count++;
 	return 0;

@@ -46,8 +46,10 @@ static long enable_dirty_protect(struct vm *vm, u64 flags)
 		return -EINVAL;
 	if (flags == KVM_DIRTY_LOG_INITIALLY_SET)
 		return -EINVAL;
+	mutex_lock(&vm->mem.slots_lock); /* a log that begins asks for them more than once */
 	vm->manual_dirty_protect = flags & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
 	vm->dirty_initially_set = flags & KVM_DIRTY_LOG_INITIALLY_SET;
+	mutex_unlock(&vm->mem.slots_lock);
 	return 0;
 }
 

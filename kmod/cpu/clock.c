@@ -123,7 +123,7 @@ void clock_write_vmcs(struct vcpu *vcpu)
 static void set_offset(struct vcpu *vcpu, u64 offset)
 {
 	vcpu->clock.tsc_offset = offset;
-	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
+	vm_request(vcpu->vm, REQ_CLOCK_UPDATE); /* each page says whether all TSCs agree */
 }
 
 /* Ticks of @khz in @ns, modulo 2^64, as a TSC wraps: one division of the product would trap. */
@@ -228,6 +228,27 @@ void clock_adjust_tsc(struct vcpu *vcpu, s64 delta)
 	clock_write_vmcs(vcpu);
 }
 
+u32 clock_guest_khz(const struct vcpu *vcpu)
+{
+	return vcpu->clock.tsc_ratio == TSC_RATIO_ONE ? tsc_khz : vcpu->clock.tsc_khz;
+}
+
+bool clock_tscs_agree(struct vm *vm)
+{
+	const struct vcpu_clock *c, *first = NULL;
+	struct vcpu *vcpu;
+	int i;
+
+	vm_for_each_vcpu(vm, i, vcpu) {
+		c = &vcpu->clock;
+		first = first ?: c;
+		if (READ_ONCE(c->tsc_offset) != READ_ONCE(first->tsc_offset) ||
+		    READ_ONCE(c->tsc_ratio) != READ_ONCE(first->tsc_ratio))
+			return false;
+	}
+	return true;
+}
+
 static bool khz_close(u32 a, u32 b)
 {
 	u32 diff = a > b ? a - b : b - a;
@@ -235,11 +256,30 @@ static bool khz_close(u32 a, u32 b)
 	return (u64)diff * 1000000 <= (u64)b * KHZ_TOLERANCE_PPM;
 }
 
+/*
+ * The host's TSC from which on a vCPU's has the new @ratio, and goes on from where it was. For all
+ * vCPUs of the VM it is that of the first, so that they stay in step.
+ */
+static u64 khz_moment(struct vm *vm, u64 ratio)
+{
+	struct vm_clock *c = &vm->clock;
+	unsigned long flags;
+	u64 at;
+
+	raw_spin_lock_irqsave(&c->lock, flags);
+	if (c->khz_ratio != ratio)
+		c->khz_at = rdtsc();
+	c->khz_ratio = ratio;
+	at = c->khz_at;
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+	return at;
+}
+
 /* Without TSC scaling @khz must be the host's frequency, within KHZ_TOLERANCE_PPM. */
 int clock_set_khz(struct vcpu *vcpu, u32 khz)
 {
 	struct vcpu_clock *c = &vcpu->clock;
-	u64 ratio = TSC_RATIO_ONE;
+	u64 ratio = TSC_RATIO_ONE, at;
 
 	if (!khz)
 		return -EINVAL;
@@ -251,12 +291,12 @@ int clock_set_khz(struct vcpu *vcpu, u32 khz)
 	c->tsc_khz = khz;
 	if (ratio == c->tsc_ratio)
 		return 0;
-	/* The TSC goes on from where it is, at the new pace. */
-	c->tsc_offset = clock_guest_tsc(vcpu, rdtsc()) - clock_scale(rdtsc(), ratio);
+	at = khz_moment(vcpu->vm, ratio);
+	c->tsc_offset = clock_guest_tsc(vcpu, at) - clock_scale(at, ratio);
 	c->tsc_ratio = ratio;
 	clock_set_by_user(vcpu);
 	vmcs01_update_ctls(vcpu);
-	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
+	vm_request(vcpu->vm, REQ_CLOCK_UPDATE);
 	return 0;
 }
 

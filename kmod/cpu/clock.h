@@ -29,6 +29,7 @@ struct vm_clock {
 	u32 last_khz;
 	bool written, set_by_user; /* set_by_user: to another value than the 0 of the beginning */
 	u32 default_khz;	   /* of new vCPUs */
+	u64 khz_ratio, khz_at;	   /* what KVM_SET_TSC_KHZ set last, and the host's TSC then */
 	u64 wall_clock_msr;
 	struct list_head node; /* in the list of all VMs' clocks */
 };
@@ -44,7 +45,8 @@ struct vcpu_clock {
 	bool restored; /* the page in guest memory was restored: .version goes on from its own */
 	bool stopped;  /* the guest is to be told, once, that it was paused */
 	u64 steal_time_msr;
-	u64 steal_last;
+	u64 steal_last;		  /* what .steal_thread had waited by the last update */
+	const void *steal_thread; /* not to be followed */
 };
 
 /* At the module's load and unload. Between them guests see nothing of a suspend of the host. */
@@ -68,6 +70,10 @@ void clock_moved(struct vcpu *vcpu);
 /* The vCPU's thread may have waited for a CPU: notes the steal time. Preemption off. */
 void clock_resumed(struct vcpu *vcpu);
 
+/* The frequency of L1's TSC: close to the host's it is not scaled, and is the host's. */
+u32 clock_guest_khz(const struct vcpu *vcpu);
+/* Have all vCPUs the same TSC? */
+bool clock_tscs_agree(struct vm *vm);
 /* L1's TSC when the host's is @host_tsc. */
 u64 clock_guest_tsc(struct vcpu *vcpu, u64 host_tsc);
 /* Convert a number of ticks from one TSC to the other; @guest_ticks: below 2^41. */

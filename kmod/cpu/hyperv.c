@@ -116,38 +116,22 @@ void hyperv_put(struct vcpu *vcpu)
 	vcpu->hyperv.spent = time_spent(vcpu);
 }
 
-/* One page serves all vCPUs, so their TSCs must agree. Whoever changes one makes a request. */
-static bool tscs_agree(struct vcpu *vcpu)
-{
-	struct vcpu *v;
-	int i;
-
-	vm_for_each_vcpu(vcpu->vm, i, v)
-		if (READ_ONCE(v->clock.tsc_offset) != vcpu->clock.tsc_offset ||
-		    READ_ONCE(v->clock.tsc_ratio) != vcpu->clock.tsc_ratio)
-			return false;
-	return true;
-}
-
 /*
  * Computes how the time follows from the TSC. The result is the same until kvmclock or the TSC is
  * set, so that MSR and page never disagree. Return: false: it does not follow from the TSC.
  */
 static bool get_ref_clock(struct vcpu *vcpu, struct ref_clock *clock)
 {
-	const struct vcpu_clock *c = &vcpu->clock;
 	struct ref_point at;
 	u64 host_tsc;
 	u32 mul;
 	s8 shift;
 
-	if (!pvclock_base(vcpu->vm, &host_tsc, &at.ns) || !tscs_agree(vcpu))
+	if (!pvclock_base(vcpu->vm, &host_tsc, &at.ns) || !clock_tscs_agree(vcpu->vm))
 		return false;
 	at.tsc = clock_guest_tsc(vcpu, host_tsc);
 	at.wrapped = at.tsc > clock_guest_tsc(vcpu, rdtsc());
-	/* A TSC whose frequency is close to the host's is not scaled, and runs at the host's. */
-	pvclock_factors(c->tsc_ratio == TSC_RATIO_ONE ? clock_host_khz() : c->tsc_khz, &shift,
-			&mul);
+	pvclock_factors(clock_guest_khz(vcpu), &shift, &mul);
 	return ref_clock_init(clock, &at, shift, mul);
 }
 

@@ -65,6 +65,7 @@ static int set_steal_time(struct vcpu *vcpu, u64 value)
 		return MSR_FAULT;
 	vcpu->clock.steal_time_msr = value;
 	vcpu->clock.steal_last = current->sched_info.run_delay;
+	vcpu->clock.steal_thread = current;
 	if (value & KVM_MSR_ENABLED)
 		vcpu_request(vcpu, REQ_STEAL_UPDATE);
 	return MSR_OK;

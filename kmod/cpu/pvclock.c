@@ -142,8 +142,9 @@ static void fill_page(struct vcpu *vcpu, struct pvclock_vcpu_time_info *page)
 	page->system_time = clock_ns(c, host_tsc);
 	raw_spin_unlock_irqrestore(&c->lock, flags);
 	page->tsc_timestamp = clock_guest_tsc(vcpu, host_tsc);
-	pvclock_factors(vcpu->clock.tsc_khz, &page->tsc_shift, &page->tsc_to_system_mul);
-	if (pvclock_stable())
+	pvclock_factors(clock_guest_khz(vcpu), &page->tsc_shift, &page->tsc_to_system_mul);
+	/* A guest reads the time by one page on all of its CPUs then. */
+	if (pvclock_stable() && clock_tscs_agree(vcpu->vm))
 		page->flags |= PVCLOCK_TSC_STABLE_BIT;
 	if (vcpu->clock.stopped)
 		page->flags |= PVCLOCK_GUEST_STOPPED;
@@ -235,7 +236,10 @@ void clock_write_wall(struct vm *vm, u64 gpa)
 	write_versioned(vm, gpa, &wall, sizeof(wall), &wall.version);
 }
 
-/* Adds the time that was stolen since the last update to what the record says. */
+/*
+ * Adds the time that was stolen since the last update to what the record says, which must never
+ * fall: what another thread had waited, which restored the vCPU or ran it, does not count.
+ */
 void clock_update_steal(struct vcpu *vcpu)
 {
 	struct vcpu_clock *c = &vcpu->clock;
@@ -247,7 +251,9 @@ void clock_update_steal(struct vcpu *vcpu)
 	if (mem_read(vcpu->vm, gpa, &record, sizeof(record)))
 		return;
 	delay = current->sched_info.run_delay;
-	record.steal += delay - c->steal_last;
+	if (c->steal_thread == current)
+		record.steal += delay - c->steal_last;
+	c->steal_thread = current;
 	c->steal_last = delay;
 	record.preempted = 0;
 	record.flags = 0;

@@ -222,7 +222,10 @@ static int complete_outs(struct vcpu *vcpu)
 	return still_there(vcpu) ? pio_advance(vcpu, pio, still_wanted(vcpu, pio)) : 1;
 }
 
-/* Return: how many elements, from the first on, a device in the kernel took. */
+/*
+ * Return: how many elements, from the first on, a device in the kernel took; fewer than it would
+ * where the thread is wanted elsewhere.
+ */
 static u32 bus_batch(struct vcpu *vcpu, const struct pio *pio, u32 count)
 {
 	void *data = vcpu->pio_data;
@@ -236,6 +239,8 @@ static u32 bus_batch(struct vcpu *vcpu, const struct pio *pio, u32 count)
 			ret = write_port(vcpu, pio, data);
 		if (ret)
 			break;
+		if (need_resched() || signal_pending(current))
+			return i + 1;
 	}
 	return i;
 }

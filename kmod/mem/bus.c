@@ -122,7 +122,7 @@ static struct bus *copy_without(const struct bus *old, int at)
 {
 	int count = old->count - 1;
 	/* A removal must not fail. It takes two pages at most, which the kernel always has. */
-	struct bus *new = kzalloc(struct_size(new, dev, count), GFP_KERNEL | __GFP_NOFAIL);
+	struct bus *new = kzalloc(struct_size(new, dev, count), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 
 	memcpy(new->dev, old->dev, at * sizeof(new->dev[0]));
 	memcpy(new->dev + at, old->dev + at + 1, (count - at) * sizeof(new->dev[0]));

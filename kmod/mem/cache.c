@@ -29,28 +29,33 @@ static struct mem_cache_line *line_of(struct vcpu *vcpu, u64 gfn)
 	return &vcpu->mem_cache.line[gfn % MEM_CACHE_LINES];
 }
 
-/* Reads 8 aligned bytes of the kernel's. Return: false: nothing is mapped there. */
+/*
+ * Reads 8 aligned bytes of the kernel's. Return: false: nothing is mapped there. Also a memory error
+ * ends here, and does not panic the host: whoever reads by the process's mapping then meets it as
+ * the kernel has it.
+ */
 static __always_inline bool read_mapped(const u64 *p, u64 *value)
 {
-	int r = 0;
+	bool done = false;
 
 	/* clang-format off */
-	asm volatile("1: movq %[p], %[value]\n2:\n"
-		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_EFAULT_REG, %[r])
-		     : [r] "+r"(r), [value] "=r"(*value)
+	asm volatile("1: movq %[p], %[value]\n movb $1, %[done]\n2:\n"
+		     _ASM_EXTABLE_TYPE(1b, 2b, EX_TYPE_DEFAULT_MCE_SAFE)
+		     : [done] "+q"(done), [value] "=r"(*value)
 		     : [p] "m"(*p));
 	/* clang-format on */
-	return !r;
+	return done;
 }
 
-/* Compares a multiple of 8 bytes of the kernel's. Return: false also where nothing is mapped. */
+/* Compares a multiple of 8 bytes of the kernel's. Return: false also where nothing can be read. */
 static bool same_mapped(const void *from, const void *with, size_t bytes)
 {
 	size_t count = bytes / 8;
 	bool same = false;
 
 	/* clang-format off */
-	asm volatile("1: repe cmpsq\n sete %[same]\n2:\n" _ASM_EXTABLE(1b, 2b)
+	asm volatile("1: repe cmpsq\n sete %[same]\n2:\n"
+		     _ASM_EXTABLE_TYPE(1b, 2b, EX_TYPE_DEFAULT_MCE_SAFE)
 		     : [same] "+q"(same), "+c"(count), "+S"(from), "+D"(with)
 		     : : "memory", "cc");
 	/* clang-format on */
@@ -147,7 +152,7 @@ void mem_note_use(struct vcpu *vcpu, u64 gpa, bool write)
 static noinline int read_missed(struct vcpu *vcpu, u64 gpa, u64 *entry)
 {
 	mem_note_use(vcpu, gpa, false);
-	return mem_read(vcpu->vm, gpa, entry, sizeof(*entry));
+	return mem_read_entries(vcpu->vm, gpa, entry, 1);
 }
 
 int mem_read_entry(struct vcpu *vcpu, u64 gpa, u64 *entry)

@@ -309,19 +309,22 @@ static bool too_many_tables(struct vm *vm)
 }
 
 /*
- * Drops the EPT02 root that was filled least lately, of whichever vCPU it is.
- * Return: whether there was one, or tables already wait to be freed.
+ * Drops the EPT02 root that was filled least lately, of whichever vCPU it is; without one all of
+ * L1's own EPT, in which tables of slots that are gone may have stayed. Return: whether there was
+ * any, or tables already wait to be freed.
  */
 static bool drop_oldest(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
-	bool any;
+	bool any, root;
 
 	mem_lock(&vm->mem);
 	any = vm->mem.pool.trash.first;
-	if (ept02_drop_oldest(vm)) {
-		ept_flush_vm(vm);
+	root = ept02_drop_oldest(vm);
+	if (root)
 		vcpu->stats.ept02_zaps++;
+	if (root || (!any && ept_unmap(&vm->ept, 0, EPT_GFN_END))) {
+		ept_flush_vm(vm);
 		any = true;
 	}
 	mem_unlock(&vm->mem);

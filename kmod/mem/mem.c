@@ -127,6 +127,21 @@ int mem_cmpxchg(struct vm *vm, u64 gpa, u64 old, u64 new, int bytes)
 	return r;
 }
 
+int mem_read_entries(struct vm *vm, u64 gpa, u64 *entry, unsigned int count)
+{
+	int idx = mem_read_lock(&vm->mem), r = -EFAULT;
+	size_t len = count * sizeof(*entry);
+	struct mem_slot *slot;
+	u64 __user *p;
+
+	p = range_user(vm, gpa, false, &len, &slot);
+	if (p && len == count * sizeof(*entry))
+		for (r = 0; count-- && !r; entry++, p++)
+			r = get_user(*entry, p);
+	mem_read_unlock(&vm->mem, idx);
+	return r;
+}
+
 /*
  * Runs @insn on *@p, with @value as its other operand. -EFAULT if the process
  * has no memory there: the exception table takes the fault.

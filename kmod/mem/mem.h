@@ -151,6 +151,13 @@ struct mem_cache {
 };
 
 /*
+ * Reads @count times 8 aligned bytes, which lie in one page, each in one access: others may write
+ * them meanwhile, and a copy of bytes could be half of one and half of the other. May sleep. 0,
+ * -EFAULT.
+ */
+int mem_read_entries(struct vm *vm, u64 gpa, u64 *entry, unsigned int count);
+
+/*
  * Read 8 aligned bytes in one access. mem_read_entry() may sleep, and answers as mem_read().
  * mem_read_at_hand() may be called with interrupts off, and answers false unless the page is at
  * hand: it was read lately, and nothing was taken away since. Context: the vCPU's thread.

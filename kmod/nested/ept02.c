@@ -547,7 +547,7 @@ static void prefill_small(struct vcpu *vcpu, const struct ept02_fault *f, unsign
 	unsigned int i;
 	u32 rights;
 
-	if (mem_read(vcpu->vm, at, entry, sizeof(entry)))
+	if (mem_read_entries(vcpu->vm, at, entry, PREFILL))
 		return;
 	for_each_set_bit(i, &absent, PREFILL) {
 		rights = ept12_neighbour(&ept, &f->res, entry[i], &l1);

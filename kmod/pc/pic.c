@@ -209,7 +209,8 @@ static void write_ocw2(struct pic *pic, bool slave, u8 value, struct pic_effect 
 	case 4: chip->rotate_on_auto_eoi = value >> 7; break;
 	case 1: /* EOI of the highest in service; and rotate */
 	case 5:
-		top = top_priority(chip, chip->isr);
+		/* SMM lets those in service that are masked wait for an EOI of their own. */
+		top = top_priority(chip, chip->special_mask ? chip->isr & ~chip->imr : chip->isr);
 		if (top == NONE)
 			break;
 		pin = pin_at(chip, top);
@@ -255,13 +256,20 @@ static bool is_slave(u16 port)
 	return is_elcr(port) ? port & 1 : port & 0x80;
 }
 
+/* What is high asks for an interrupt from now on where it is a level. */
+static void write_elcr(struct pic_chip *chip, u8 value)
+{
+	chip->irr |= chip->last_irr & value & ~chip->elcr;
+	chip->elcr = value;
+}
+
 void pic_write(struct pic *pic, u16 port, u8 value, struct pic_effect *effect)
 {
 	bool slave = is_slave(port);
 	struct pic_chip *chip = &pic->chip[slave];
 
 	if (is_elcr(port))
-		chip->elcr = value & chip->elcr_mask;
+		write_elcr(chip, value & chip->elcr_mask);
 	else if (port & 1)
 		write_data(chip, slave, value, effect);
 	else if (value & 0x10)

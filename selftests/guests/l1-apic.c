@@ -370,6 +370,11 @@ static void x2_self_ipi_register(void)
 	wrmsr(0x83f, LOW);
 	let_in();
 	GUEST_EXPECT(count[LOW], 1);
+	wrmsr(0x828, 0);
+	wrmsr(0x83f, 5); /* no vector: a send error */
+	wrmsr(0x828, 0);
+	GUEST_EXPECT(rdmsr(0x828), 0x20);
+	wrmsr(0x828, 0);
 }
 
 static void xapic_msrs(void)

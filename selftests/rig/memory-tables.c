@@ -103,6 +103,38 @@ static void limited(void)
 	tap_ok(many < few + 16, "INVEPT gives them back");
 }
 
+/* Slots come and go, 2 MiB apart, and the guest touches each. */
+static void gone_slots(void)
+{
+	static const u8 code[] = {
+		0x8b, 0x03, 0xe6, 0x10, 0xeb, 0xfa
+	}; /* mov (%ebx), %eax; out; jmp */
+	struct kvm_regs regs;
+	u64 tables, limit;
+
+	vm = vm_new(MIB);
+	vm_add_cpu(vm);
+	vm_set_cpuid(vm, 0, false);
+	memcpy(vm->ram + 0x8000, code, sizeof(code));
+	vm_flat_mode(vm, 0, 0x8000);
+	stats = ioctl(vm->fd, KVM_GET_STATS_FD, 0);
+	for (u64 at = 0x10000000; at < 0x10000000 + 400 * 2 * MIB; at += 2 * MIB) {
+		vm_set_region(vm->fd, 7, 0, at, 4096, vm->ram);
+		ioctl(vm->cpu[0].fd, KVM_GET_REGS, &regs);
+		regs.rbx = at;
+		ioctl(vm->cpu[0].fd, KVM_SET_REGS, &regs);
+		if (vm_next_out(vm, 0, 0x10) < 0)
+			tap_bail("the guest is lost");
+		vm_set_region(vm->fd, 7, 0, at, 0, vm->ram);
+	}
+	tables = stat_value(stats, "ept_pages");
+	limit = stat_value(stats, "ept_pages_limit");
+	tap_ok(tables <= limit, "400 slots that came and went left %llu tables of at most %llu",
+	       (unsigned long long)tables, (unsigned long long)limit);
+	close(stats);
+	vm_free(vm);
+}
+
 static void expect_short_hold(const char *what)
 {
 	u64 hold = stat_value(stats, "ept_longest_hold");
@@ -139,5 +171,6 @@ int main(void)
 	vm_free(vm);
 	close(stats);
 	held_shortly();
+	gone_slots();
 	return tap_done();
 }

@@ -67,6 +67,32 @@ static int ack(void)
 	return pic_ack(&pic, &effect);
 }
 
+/* A device's line is high already when the guest makes its pin a level. */
+TEST(a_high_line_becomes_a_level)
+{
+	raise_pin(10);
+	assert_int_equal(ack(), 0x3a);
+	out(0xa0, 0x20);
+	out(0x20, 0x20);
+	assert_int_equal(pic.output, false);
+	out(0x4d1, 1 << 2);
+	assert_int_equal(pic.output, true);
+	assert_int_equal(ack(), 0x3a);
+}
+
+TEST(special_mask_mode_keeps_masked_in_service)
+{
+	raise_pin(1);
+	assert_int_equal(ack(), 0x31);
+	out(0x20, 0x68); /* special mask mode */
+	out(0x21, 1 << 1);
+	raise_pin(4);
+	assert_int_equal(ack(), 0x34);
+	out(0x20, 0x20);
+	out(0x20, 0x0b); /* ISR is read */
+	assert_int_equal(in(0x20), 1 << 1);
+}
+
 TEST(each_pin_has_its_vector)
 {
 	int pin;
@@ -353,6 +379,8 @@ TEST(hostile_input_does_no_harm)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CASE(a_high_line_becomes_a_level),
+		CASE(special_mask_mode_keeps_masked_in_service),
 		CASE(each_pin_has_its_vector),
 		CASE(the_lowest_pin_has_priority),
 		CASE(the_slave_comes_between_1_and_3),
