@@ -94,11 +94,19 @@ void timer_start(struct vcpu *vcpu)
 	n->timer_ticks = clock_host_ticks(vcpu, (u64)n->v->guest_preempt_timer << timer_rate(n));
 }
 
-/* L1's VM entry is over. */
+/*
+ * L1's VM entry is over. The timer goes down whenever a certain bit of the TSC changes, so the first
+ * of its units is shorter by what of that had passed.
+ */
 static void begin_to_count(struct nested *n)
 {
-	if (n->timer_ticks)
-		count_from_here(n, n->timer_ticks);
+	u64 phase;
+
+	if (!n->timer_ticks)
+		return;
+	phase = clock_guest_tsc(n->vcpu, rdtsc()) & (BIT_ULL(timer_rate(n)) - 1);
+	phase = min(n->timer_ticks, clock_host_ticks(n->vcpu, phase));
+	count_from_here(n, n->timer_ticks - phase);
 }
 
 u64 timer_get_deadline(struct vcpu *vcpu)
@@ -173,16 +181,25 @@ bool timer_expired(const struct nested *n)
 	return n->timer_on && !n->timer_ticks && rdtsc() >= n->timer_deadline;
 }
 
+/*
+ * One entry takes longer than another, and the timer stands still until L2 is there. It must not end
+ * later than L2 can tell from its own first and last instruction: a later entry gets so many ticks
+ * less.
+ */
+#define ENTRIES_DIFFER 32
+
 /* Sets the processor's timer, which counts ticks of the host's TSC. Interrupts off. */
 void timer_program(struct vcpu *vcpu)
 {
 	struct nested *n = vcpu->nested;
-	u64 ticks = ticks_left(n);
+	u64 less = n->timer_ticks ? 0 : ENTRIES_DIFFER, left;
 
-	n->timer_entered = ticks;
+	n->timer_entered = ticks_left(n);
 	n->timer_restored = false; /* the timer counts from here on, even if the TSC is set */
 	begin_to_count(n);
-	vmwrite(VMCS_GUEST_PREEMPT_TIMER, min_t(u64, ticks >> timer_rate(n), U32_MAX));
+	left = ticks_left(n);
+	left -= min(left, less);
+	vmwrite(VMCS_GUEST_PREEMPT_TIMER, min_t(u64, left >> timer_rate(n), U32_MAX));
 }
 
 /*
