@@ -233,9 +233,10 @@ void vmcs12_save_others(struct vcpu *vcpu)
 	int i;
 
 	for_each_held(n, h, i) {
-		if (!h->active || !h->unsaved || is_current(n, h))
+		if (!h->unsaved || is_current(n, h))
 			continue;
-		vmcs12_settle(vcpu, h);
+		if (h->active)
+			vmcs12_settle(vcpu, h);
 		write_back(vcpu, h, NULL);
 	}
 }

@@ -113,12 +113,19 @@ static void held_evict(struct vcpu *vcpu, struct l1_vmcs *h)
 	if (h == n->linked)
 		n->linked = NULL;
 	h->ptr = NO_GPA;
+	h->unsaved = false;
 }
 
 /* May @h be given up for another: is it neither the current one nor the linked one? */
 static bool held_can_go(const struct nested *n, const struct l1_vmcs *h)
 {
 	return h != n->linked && (h != n->cur || n->vmcs12_ptr == NO_GPA);
+}
+
+/* Is @a rather given up than @b? What cannot be written back is kept as long as can be. */
+static bool held_goes_before(const struct l1_vmcs *a, const struct l1_vmcs *b)
+{
+	return a->unsaved != b->unsaved ? b->unsaved : a->stamp < b->stamp;
 }
 
 /* Return: a free place, or a new one, or the one whose VMCS has not been used for longest. */
@@ -134,7 +141,7 @@ static struct l1_vmcs *free_place(struct vcpu *vcpu)
 		h = n->held[i];
 		if (h && h->ptr == NO_GPA)
 			return h;
-		if (h && held_can_go(n, h) && (!oldest || h->stamp < oldest->stamp))
+		if (h && held_can_go(n, h) && (!oldest || held_goes_before(h, oldest)))
 			oldest = h;
 	}
 	/* The current one is given up only if there are two places and no memory for a third. */
@@ -158,8 +165,8 @@ struct l1_vmcs *held_place(struct vcpu *vcpu, u64 ptr, bool complete)
 /*
  * If memory slots have changed, other data may be where L1's VMCSs were, so L0 gives up those that
  * it holds. It keeps the current VMCS and the one that it links, and what cannot be written as its
- * slot is gone: a client changes a slot by taking it away and putting another there, while L1 may
- * run.
+ * slot is gone, even if L1 has cleared it since: a client changes a slot by taking it away and
+ * putting another there, while L1 may run.
  */
 void held_follow_slots(struct vcpu *vcpu)
 {
@@ -173,7 +180,7 @@ void held_follow_slots(struct vcpu *vcpu)
 	n->slots_generation = generation;
 	vmcs12_save_others(vcpu);
 	for_each_held(n, h, i)
-		if (held_can_go(n, h) && !(h->active && h->unsaved))
+		if (held_can_go(n, h) && !h->unsaved)
 			held_evict(vcpu, h);
 }
 
@@ -184,7 +191,7 @@ void held_forget(struct nested *n)
 
 	for_each_held(n, h, i) {
 		h->ptr = NO_GPA;
-		h->active = false;
+		h->active = h->unsaved = false;
 	}
 	n->linked = NULL;
 }

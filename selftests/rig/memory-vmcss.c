@@ -404,6 +404,8 @@ static bool one_change(int i)
 		add(VMPTRLD, ALSO_IN_RAM, 0);
 		add(VMPTRLD, IN_RAM, 0);
 	}
+	if (i & 8) /* what it had goes to memory that is not there now */
+		add(VMCLEAR, AT(1), 0);
 	add(WAIT, FLAGS + 2 * i + 1, 0);
 	if (i & 4)
 		add(VMCLEAR, AT(1), 0);
