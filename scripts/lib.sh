@@ -79,22 +79,23 @@ inside()
 # lists are fetched once a day. The lock of SUITE is held till this shell ends.
 use_suite()
 {
-	local state=$cache/apt/$1 mirror
+	local state=$cache/apt/$1 mirror line strict=()
 	lock "apt-$1"
 	mkdir -p "$state/lists/partial" "$state/archives/partial"
-	if [ ! -e "$state/sources.list" ]; then
-		mirror=$(debian_mirror)
-		[ -n "$mirror" ] || die "apt has no source of Debian's packages"
-		: >"$state/status"
-		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $1 main" \
-			>"$state/sources.list"
-	fi
+	mirror=$(debian_mirror) || :
+	[ -n "$mirror" ] || [ -s "$state/sources.list" ] || die "apt has no source of Debian's packages"
+	# The machine's own mirror may have changed. A new time alone would have apt build its cache anew.
+	line="deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $1 main"
+	[ -z "$mirror" ] || grep -qsxF "$line" "$state/sources.list" || echo "$line" >"$state/sources.list"
+	[ -e "$state/status" ] || : >"$state/status"
 	suite_apt=(-o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts=/dev/null
 		-o Dir::State="$state" -o Dir::State::lists="$state/lists"
 		-o Dir::State::status="$state/status" -o Dir::Cache="$state"
 		-o APT::Sandbox::User=root -o Debug::NoLocking=true)
-	if [ -z "$(find "$state/updated" -mtime -1 2>/dev/null)" ]; then
-		apt-get "${suite_apt[@]}" -q update >/dev/null ||
+	# That it reaches no mirror is for apt a warning only, and so it is where there are older lists.
+	[ -n "$(newest libc6)" ] || strict=(-o APT::Update::Error-Mode=any)
+	if [ ${#strict[@]} -gt 0 ] || [ -z "$(find "$state/updated" -mtime -1 2>/dev/null)" ]; then
+		apt-get "${suite_apt[@]}" "${strict[@]}" -q update >/dev/null ||
 			die "cannot fetch the package lists of $1"
 		touch "$state/updated"
 	fi
