@@ -29,6 +29,13 @@ lock()
 	flock "$lock_fd"
 }
 
+# Where the environment is emptied apt needs these still: NAME=VALUE.
+proxies=()
+for name in {http,https,no}_proxy {HTTP,HTTPS,NO}_PROXY; do
+	[ -z "${!name:-}" ] || proxies+=("$name=${!name}")
+done
+unset name
+
 # What apt is told; empty: the machine's own sources. use_suite fills it.
 suite_apt=()
 
@@ -71,7 +78,7 @@ inside()
 		mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" &&
 		mount -t tmpfs tmpfs "$0/tmp" && exec chroot "$0" "$@"' "$1" \
 		env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-		DEBIAN_FRONTEND=noninteractive "${@:2}"
+		DEBIAN_FRONTEND=noninteractive "${proxies[@]}" "${@:2}"
 }
 
 # use_suite SUITE: from here on apt is as on a machine of SUITE with nothing installed, with a
