@@ -13,7 +13,7 @@ class Archive:
 
     def _entry(self, name, mode, data=b"", rdev=(0, 0)):
         self.inode += 1
-        encoded = name.encode() + b"\0"
+        encoded = os.fsencode(name) + b"\0"
         fields = (self.inode, mode, 0, 0, 1, 0, len(data), 0, 0, *rdev, len(encoded), 0)
         header = b"070701" + b"".join(b"%08X" % field for field in fields)
         for part in (header + encoded, data):
@@ -40,7 +40,7 @@ class Archive:
     def link(self, name, target):
         name = name.strip("/")
         self._parents(name)
-        self._entry(name, stat.S_IFLNK | 0o777, target.encode())
+        self._entry(name, stat.S_IFLNK | 0o777, os.fsencode(target))
 
     def device(self, name, major, minor):
         self._parents(name)

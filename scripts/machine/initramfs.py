@@ -4,11 +4,10 @@
 import lzma
 import os
 import re
-import subprocess
 import tempfile
 
 from .cpio import Archive
-from .paths import BUILD, RigError, need, need_file
+from .paths import BUILD, RigError, need, need_file, tool
 
 MODULES = ("kvm_intel", "kvm", "irqbypass", "msr")
 BUSYBOX_PACKAGE = "busybox-static"
@@ -17,8 +16,7 @@ BUSYBOX_PACKAGE = "busybox-static"
 def _busybox(archive):
     path = need("busybox", BUSYBOX_PACKAGE)
     archive.copy(path, "bin/busybox")
-    names = subprocess.run([path, "--list"], stdout=subprocess.PIPE, text=True, check=True)
-    for name in names.stdout.split():
+    for name in tool([path, "--list"]).split():
         if name != "busybox":
             archive.link(f"bin/{name}", "busybox")
 
@@ -37,9 +35,8 @@ def _find_modules(kernel, wanted):
         if name in found or name not in files:
             continue
         found[name] = files[name]
-        info = subprocess.run([need("modinfo", "kmod"), "-F", "depends", files[name]],
-                              stdout=subprocess.PIPE, text=True, check=True)
-        todo += [dep.replace("-", "_") for dep in info.stdout.strip().split(",") if dep]
+        info = tool([need("modinfo", "kmod"), "-F", "depends", files[name]])
+        todo += [dep.replace("-", "_") for dep in info.strip().split(",") if dep]
     for name in MODULES:
         if name in wanted and name not in found and not _is_built_in(kernel, name):
             raise RigError(f"no module {name} in {kernel.modules}")
@@ -77,21 +74,19 @@ def _modules(archive, kernel, wanted, own_module):
         if own_module:
             # Without debugging sections it is a tenth of the size.
             files["abyme"] = os.path.join(tmp, "abyme.ko")
-            subprocess.run([need("strip", "binutils"), "--strip-debug", "-R", ".BTF", "-o",
-                            files["abyme"], own_module], check=True)
+            tool([need("strip", "binutils"), "--strip-debug", "-R", ".BTF", "-o",
+                  files["abyme"], own_module])
         for name, path in files.items():
             if name != "abyme":
                 files[name] = os.path.join(tmp, name + ".lean.ko")
-                subprocess.run([need("objcopy", "binutils"), "-R", ".BTF", path, files[name]],
-                               check=True)
+                tool([need("objcopy", "binutils"), "-R", ".BTF", path, files[name]])
         for name, path in files.items():
             os.symlink(path, os.path.join(base, "kernel", name + ".ko"))
         for name in ("modules.order", "modules.builtin", "modules.builtin.modinfo"):
             path = os.path.join(kernel.modules, name)
             if os.path.exists(path):
                 os.symlink(os.path.realpath(path), os.path.join(base, name))
-        subprocess.run([need("depmod", "kmod"), "-b", tmp, kernel.release],
-                       check=True, stderr=subprocess.DEVNULL)
+        tool([need("depmod", "kmod"), "-b", tmp, kernel.release])
         for name in list(files):
             archive.copy(os.path.join(base, "kernel", name + ".ko"),
                          f"lib/modules/{kernel.release}/kernel/{name}.ko")
@@ -121,7 +116,7 @@ def _built(archive, with_tests):
 
 def compress(path, output):
     """LZ4 in the form that the kernel reads: fast to unpack, which counts here."""
-    subprocess.run([need("lz4", "lz4"), "-l", "-9", "-f", "-q", path, output], check=True)
+    tool([need("lz4", "lz4"), "-l", "-9", "-f", "-q", path, output])
 
 
 def build(output, kernel, *, init, own_module=None, modules=MODULES, add=(),

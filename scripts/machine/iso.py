@@ -3,10 +3,9 @@
 
 import os
 import shutil
-import subprocess
 import tempfile
 
-from .paths import need, need_file
+from .paths import need, need_file, tool
 
 SYSLINUX = "/usr/lib/syslinux/modules/bios"
 ISOLINUX = "/usr/lib/ISOLINUX"
@@ -32,12 +31,12 @@ def build(output, files, entry, *, directives="", hybrid=False):
             shutil.copy(need_file(path, package), os.path.join(root, "isolinux"))
         for name, path in files.items():
             os.symlink(os.path.realpath(path), os.path.join(root, "boot", name))
-        with open(os.path.join(root, "isolinux", "isolinux.cfg"), "w", encoding="ascii") as file:
-            file.write(f"{directives}DEFAULT rig\nTIMEOUT 1\nPROMPT 0\nLABEL rig\n{entry}\n")
+        with open(os.path.join(root, "isolinux", "isolinux.cfg"), "wb") as file:
+            file.write(os.fsencode(f"{directives}DEFAULT rig\nTIMEOUT 1\nPROMPT 0\nLABEL rig\n"
+                                   f"{entry}\n"))
         argv = [need("xorriso", "xorriso"), "-as", "mkisofs", "-quiet", "-f", "-o", output,
                 "-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat",
                 "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table"]
         if hybrid:
             argv += ["-isohybrid-mbr", need_file(f"{ISOLINUX}/isohdpfx.bin", "isolinux")]
-        subprocess.run([*argv, root], check=True, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL)
+        tool([*argv, root])

@@ -3,9 +3,8 @@
 
 import os
 import re
-import subprocess
 
-from .paths import TOP, RigError, need, run_group
+from .paths import TOP, RigError, need, run_group, tool
 
 QEMU = "usr/bin/qemu-system-x86_64"
 # What it takes for -kernel, without network and graphics.
@@ -30,9 +29,7 @@ def data(root, names):
 
 def _needed(path):
     """The libraries that a program or library asks for by name."""
-    run = subprocess.run([need("readelf", "binutils"), "-d", path], stdout=subprocess.PIPE,
-                         stderr=subprocess.DEVNULL, text=True, check=True)
-    return re.findall(r"\(NEEDED\).*\[(.*)\]", run.stdout)
+    return re.findall(r"\(NEEDED\).*\[(.*)\]", tool([need("readelf", "binutils"), "-d", path]))
 
 
 def _find(root, name):

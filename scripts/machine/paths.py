@@ -37,6 +37,21 @@ def need_file(path, package):
     return path
 
 
+def tool(argv, **options):
+    """What a program wrote. When it fails, what it says of that is the error's text."""
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          errors="replace", check=False, **options)
+    if done.returncode:
+        said = "\n".join(done.stderr.strip().splitlines()[-5:])
+        raise RigError(f"{os.path.basename(argv[0])} failed, status {done.returncode}: {said}")
+    return done.stdout
+
+
+def on_terminal():
+    """Whether a person sits there. What is closed is None."""
+    return all(stream and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
 def _interrupted(number, _frame):
     ignore_signals()
     raise SystemExit(128 + number)
