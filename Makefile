@@ -30,7 +30,9 @@ RELEASE := $(if $(KDIR),$(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' \
 module_dir := $(B)/$(or $(VARIANT),$(RELEASE))
 MODULE := $(module_dir)/abyme.ko
 
-override CC := $(shell command -v $(CC) 2>/dev/null)
+# Of several words, as "ccache gcc", the first is the program.
+compiler := $(shell command -v $(firstword $(CC)) 2>/dev/null)
+override CC := $(if $(compiler),$(strip $(compiler) $(wordlist 2,$(words $(CC)),$(CC))))
 need_cc = $(if $(CC),,$(error no C compiler; run scripts/setup or install gcc))
 need_headers = $(if $(RELEASE),,$(error no kernel headers in '$(KDIR)'; \
 	install linux-headers-$(shell uname -r), run scripts/kernel cloud, or give KDIR=DIRECTORY))
@@ -113,7 +115,7 @@ check-debug:
 	@scripts/check --debug $(CHECK_OPTIONS)
 
 docs: | need-cc
-	@CC=$(CC) scripts/gen-docs
+	@CC="$(CC)" scripts/gen-docs
 
 SEEDS ?= 0+600
 oracle:
