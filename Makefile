@@ -20,6 +20,7 @@ endif
 # the newest installed, else this machine's Debian's, which scripts/kernel unpacked.
 newest = $(lastword $(shell ls -d $(1) 2>/dev/null | sort -V))
 usable = $(if $(wildcard $(1)/Makefile),$(1))
+kdir_given := $(filter-out undefined,$(origin KDIR))
 KDIR ?= $(or $(call usable,/lib/modules/$(shell uname -r)/build),\
 	$(call newest,/lib/modules/*/build/Makefile /usr/src/linux-headers-*-amd64/Makefile),\
 	$(call newest,$(CACHE)/kernel/cloud/build/Makefile))
@@ -71,6 +72,10 @@ module: | need-headers need-cc
 	@find $(module_dir) -xtype l -delete
 	@flock $(module_dir)/.lock $(MAKE) --no-print-directory -C $(KDIR) M=$(module_dir) \
 		$(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=) modules
+	@$(if $(kdir_given),,$(note_release))
+
+note_release = [ $(RELEASE) = "$$(uname -r)" ] || \
+	echo "note: the module is for $(RELEASE), the running kernel is $$(uname -r)"
 
 linked_dirs := kmod selftests/oracle/cover selftests/faults selftests/counts
 
@@ -149,8 +154,7 @@ install: module launcher
 	install -D -m 644 scripts/60-abyme.rules $(udevdir)/60-abyme.rules
 	install -D -m 644 $(MODULE) $(moduledir)/abyme.ko
 	$(if $(DESTDIR),,depmod $(RELEASE))
-	@$(if $(DESTDIR),,[ $(RELEASE) = "$$(uname -r)" ] || \
-		echo "note: the module is for $(RELEASE), the running kernel is $$(uname -r)")
+	@$(if $(DESTDIR),,$(if $(kdir_given),$(note_release)))
 
 # For whatever kernels it was installed: the running one may be newer, and without headers. Of one
 # that is gone nothing is left but what is ours, and depmod would put its files there.
