@@ -8,7 +8,7 @@ endif
 
 TOP := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 B := $(TOP)/build
-CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/abyme
+CACHE := $(or $(XDG_CACHE_HOME),$(or $(HOME),$(shell bash -c 'echo ~'))/.cache)/abyme
 PREFIX ?= /usr/local
 
 # Of two words uninstall would remove the first, which is another's.

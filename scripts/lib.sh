@@ -4,6 +4,7 @@
 
 # shellcheck disable=SC2034 # for those who source this
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export HOME=${HOME:-~} # the user's own, if it is unset
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/abyme
 me=${0##*/}
 

@@ -32,6 +32,10 @@ class Archive:
         self.seen.add(name)
         self._entry(name, stat.S_IFDIR | 0o755)
 
+    def has(self, name):
+        """Whether it is a directory of this archive's."""
+        return name.strip("/") in self.seen
+
     def data(self, name, data, mode=0o644):
         name = name.strip("/")
         self._parents(name)

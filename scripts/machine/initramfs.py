@@ -7,7 +7,7 @@ import re
 import tempfile
 
 from .cpio import Archive
-from .paths import BUILD, RigError, need, need_file, tool
+from .paths import BUILD, RigError, need, need_file, say, tool
 
 MODULES = ("kvm_intel", "kvm", "irqbypass", "msr")
 BUSYBOX_PACKAGE = "busybox-static"
@@ -37,9 +37,12 @@ def _find_modules(kernel, wanted):
         found[name] = files[name]
         info = tool([need("modinfo", "kmod"), "-F", "depends", files[name]])
         todo += [dep.replace("-", "_") for dep in info.strip().split(",") if dep]
-    for name in MODULES:
-        if name in wanted and name not in found and not _is_built_in(kernel, name):
+    for name in wanted:
+        if name.replace("-", "_") in found or _is_built_in(kernel, name.replace("-", "_")):
+            continue
+        if name in MODULES:
             raise RigError(f"no module {name} in {kernel.modules}")
+        say(f"note: no module {name} in {kernel.modules}")
     return found
 
 
@@ -139,6 +142,9 @@ def build(output, kernel, *, init, own_module=None, modules=MODULES, add=(),
         for host, guest in add:
             if not os.path.exists(host):
                 raise RigError(f"--add: no file {host}")
+            # As cp does it.
+            if not os.path.isdir(host) and (guest.endswith("/") or archive.has(guest)):
+                guest = os.path.join(guest, os.path.basename(host))
             archive.copy(os.path.realpath(host), guest)
         for name, content, mode in data:
             archive.data(name, content, mode)
