@@ -87,7 +87,7 @@ $(S)/unit/obj/%.o: %.c | need-cc need-cmocka
 unit:
 	@$(or $(CC),cc) -E -x c -include cmocka.h /dev/null >/dev/null 2>&1 || scripts/setup unit
 	@$(MAKE) --no-print-directory unit-tests
-	@CC=$(CC) scripts/gen-docs --check
+	@CC="$(CC)" scripts/gen-docs --check
 	@scripts/run-unit $(S)/unit $(notdir $(unit_programs))
 
 .PHONY: selftests guests rig-tests need-cmocka unit-tests unit
