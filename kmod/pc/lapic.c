@@ -237,12 +237,10 @@ void lapic_take_and_end(struct vcpu *vcpu)
  */
 static void self_ipi(struct lapic *lapic, u8 vector)
 {
-	if (vector < 16) {
-		if (lapic_error(&lapic->regs, ERR_SEND_ILLEGAL))
-			lapic_deliver_lvt(lapic, LVT_ERROR);
-	} else if (lapic_request(&lapic->regs, vector, false) > 0) {
+	if (vector < 16 && lapic_error(&lapic->regs, ERR_SEND_ILLEGAL))
+		lapic_deliver_lvt(lapic, LVT_ERROR);
+	if (lapic_request(&lapic->regs, vector, false) > 0)
 		vcpu_request(lapic->vcpu, REQ_EVENT);
-	}
 }
 
 static void do_timer(struct lapic *lapic, u32 todo, int old_shift)
