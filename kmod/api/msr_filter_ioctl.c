@@ -29,7 +29,7 @@ static int add_msr_range(struct msr_filter *filter, const struct kvm_msr_filter_
 	    from->nmsrs > 8 * KVM_MSR_FILTER_MAX_BITMAP_SIZE)
 		return -EINVAL;
 	len = BITS_TO_LONGS(from->nmsrs) * sizeof(long);
-	bits = kmalloc(len, GFP_KERNEL_ACCOUNT);
+	bits = kzalloc(len, GFP_KERNEL_ACCOUNT);
 	if (!bits)
 		return -ENOMEM;
 	if (copy_from_user(bits, (void __user *)from->bitmap, len)) {
