@@ -77,12 +77,8 @@ static void load_breakpoints(struct vcpu_debug *d)
  */
 static void end_shadow(void)
 {
-	u32 block = vmread(VMCS_GUEST_INTERRUPTIBILITY);
-
-	if (!(block & (IRQBLK_STI | IRQBLK_MOV_SS)))
-		return;
-	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, block & ~(IRQBLK_STI | IRQBLK_MOV_SS));
-	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
+	if (vcpu_end_shadow())
+		vmwrite(VMCS_GUEST_PENDING_DBG, 0);
 }
 
 /* Reads the host's breakpoints from the processor. Interrupts stay off until the exit. */
@@ -166,8 +162,7 @@ int debug_set_ctl(struct vcpu *vcpu, u64 value)
 	d->ctl = value;
 	debug_update(vcpu);
 	if (changed & DEBUGCTL_BTF)
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
-			vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~(IRQBLK_STI | IRQBLK_MOV_SS));
+		vcpu_end_shadow();
 	return 0;
 }
 

@@ -176,19 +176,6 @@ void inject_set_irq_vector(struct vcpu *vcpu, int vector, bool soft, bool elsewh
 }
 
 /*
- * The shadow of STI or MOV SS ends with the delivery of an exception. In the VMCS it must not be
- * there any more: the #DB of a step over STI was an exit that has nothing pending, and with TF the
- * entry would want BS. SDM: "Checks on Guest Non-Register State".
- */
-static void end_shadow(void)
-{
-	u32 block = vmread(VMCS_GUEST_INTERRUPTIBILITY);
-
-	if (block & (IRQBLK_STI | IRQBLK_MOV_SS))
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, block & ~(IRQBLK_STI | IRQBLK_MOV_SS));
-}
-
-/*
  * An event ends HLT, which the VMCS may hold as the activity state.
  * SDM: "VM-Entry Controls for Event Injection".
  * @insn_len: what RIP moves by when the event is delivered; only software
@@ -205,8 +192,12 @@ void inject_write(struct vcpu *vcpu, u32 info, u32 error, u32 insn_len)
 	}
 	if (intr_type_software(info))
 		vmwrite(VMCS_ENTRY_INSN_LEN, insn_len);
+	/*
+	 * A shadow ends with the delivery. The #DB of a step over STI was an exit that has nothing
+	 * pending, and with TF the entry would want BS. SDM: "Checks on Guest Non-Register State".
+	 */
 	if ((info & (INTR_TYPE_MASK | INTR_VECTOR)) == (INTR_TYPE_HARD_EXC | VEC_DB))
-		end_shadow();
+		vcpu_end_shadow();
 	vcpu_end_hlt(vcpu);
 	vmwrite(VMCS_ENTRY_INTR_INFO, info | INTR_VALID);
 }

@@ -197,11 +197,8 @@ static void end_debug_flags(struct vcpu *vcpu, bool whole)
 /* What few instructions need at their end. */
 static noinline int insn_done_more(struct vcpu *vcpu, unsigned long next, bool whole)
 {
-	u32 block = vmread(VMCS_GUEST_INTERRUPTIBILITY);
-
 	vcpu_set_rip(vcpu, next);
-	if (block & (IRQBLK_STI | IRQBLK_MOV_SS))
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, block & ~(IRQBLK_STI | IRQBLK_MOV_SS));
+	vcpu_end_shadow();
 	if (vcpu_rflags(vcpu) & (X86_EFLAGS_TF | X86_EFLAGS_RF))
 		end_debug_flags(vcpu, whole);
 	if (vcpu->in_l2)

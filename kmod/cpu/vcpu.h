@@ -421,6 +421,16 @@ bool vcpu_64bit(struct vcpu *vcpu); /* vcpu_long_mode() and CS.L */
 void vcpu_get_segment(struct vcpu *vcpu, enum segreg seg, struct kvm_segment *out);
 void vcpu_set_segment(struct vcpu *vcpu, enum segreg seg, const struct kvm_segment *in);
 
+/* Ends the shadow of STI or MOV SS in the current VMCS. Return: was there one? */
+static inline bool vcpu_end_shadow(void)
+{
+	u32 block = vmread(VMCS_GUEST_INTERRUPTIBILITY), shadow = IRQBLK_STI | IRQBLK_MOV_SS;
+
+	if (block & shadow)
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, block & ~shadow);
+	return block & shadow;
+}
+
 /*
  * Moves past the instruction that exited: RIP, the shadow of STI or MOV SS, RF,
  * and the trap of TF, which the processor raises at the entry. Whatever

@@ -10,10 +10,9 @@
 #include <linux/list.h>
 #include <linux/smp.h>
 #include <asm/asm.h>
+#include <vmx/controls.h>
 #include <vmx/types.h>
 #include <vmx/vmcs.h>
-
-#include <vmx/controls.h>
 
 #include "hw/insn.h"
 

@@ -9,28 +9,29 @@
 #include "cpu/vcpu.h"
 #include "run/exits.h"
 
-/* Ends an instruction that userspace has answered, by #GP where it says so. */
-static int finish_user_msr(struct vcpu *vcpu)
-{
-	return vcpu->run->msr.error ? inject_gp(vcpu) : vcpu_skip_bytes(vcpu, vcpu->user_msr.len);
-}
-
 /*
- * Called at the next KVM_RUN. If the guest is not at the instruction any more, by userspace or by
- * an INIT, the answer is nobody's.
+ * Called at the next KVM_RUN: ends the instruction as userspace has answered, by #GP where it says
+ * so. If the guest is not at it any more, by userspace or by an INIT, the answer is nobody's.
  */
-static int finish_user_wrmsr(struct vcpu *vcpu)
+static int finish_user_msr(struct vcpu *vcpu, bool read)
 {
-	return vcpu_rip(vcpu) == vcpu->user_msr.rip ? finish_user_msr(vcpu) : 1;
+	if (vcpu_rip(vcpu) != vcpu->user_msr.rip)
+		return 1;
+	if (READ_ONCE(vcpu->run->msr.error))
+		return inject_gp(vcpu);
+	if (read)
+		vcpu_set_edx_eax(vcpu, READ_ONCE(vcpu->run->msr.data));
+	return vcpu_skip_bytes(vcpu, vcpu->user_msr.len);
 }
 
 static int finish_user_rdmsr(struct vcpu *vcpu)
 {
-	if (vcpu_rip(vcpu) != vcpu->user_msr.rip)
-		return 1;
-	if (!vcpu->run->msr.error)
-		vcpu_set_edx_eax(vcpu, vcpu->run->msr.data);
-	return finish_user_msr(vcpu);
+	return finish_user_msr(vcpu, true);
+}
+
+static int finish_user_wrmsr(struct vcpu *vcpu)
+{
+	return finish_user_msr(vcpu, false);
 }
 
 /* An access is refused by #GP, unless userspace wants to decide (KVM_CAP_X86_USER_SPACE_MSR). */
